@@ -1,0 +1,88 @@
+//! The command line as typed, and what it means. Small enough to be read by hand, and every start counts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What is printed for `--help`.
+pub const HELP: &str = "\
+cacheprog-client: a cache program for the go command (GOCACHEPROG)
+
+  GOCACHEPROG=/path/to/cacheprog-client go build ./...
+
+usage:
+  cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
+                                Nix sandbox that has one, else from a store in the user's cache directory
+  cacheprog-client --store DIR  ... from the store in DIR
+  cacheprog-client env          in such a sandbox: print what to export (for the setup hook); fail elsewhere
+  cacheprog-client --version | --help
+
+NIX_GOCACHEPROG_VERBOSE=1 tells on standard error what happens.
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve cmd/go, from this store if one is named.
+    Serve {
+        /// `--store DIR`.
+        store: Option<PathBuf>,
+    },
+    /// Print the environment for the setup hook.
+    Env,
+    /// Print [`HELP`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// A command line that means nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// `--store` without a directory.
+    #[error("--store needs a directory")]
+    NoDirectory,
+    /// Something else.
+    #[error("unknown argument {0:?}")]
+    Unknown(OsString),
+}
+
+/// Reads the arguments, without the program's name.
+///
+/// # Errors
+/// A [`UsageError`].
+pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let Some(first) = args.next() else { return Ok(Command::Serve { store: None }) };
+    let command = match first.to_str() {
+        Some("--store") => {
+            let store = args.next().filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory)?;
+            Command::Serve { store: Some(store.into()) }
+        }
+        Some("env") => Command::Env,
+        Some("--help" | "-h" | "help") => Command::Help,
+        Some("--version" | "-V") => Command::Version,
+        _ => return Err(UsageError::Unknown(first)),
+    };
+    match args.next() {
+        None => Ok(command),
+        Some(extra) => Err(UsageError::Unknown(extra)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, UsageError> {
+        parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_read() {
+        assert_eq!(parsed(&[]), Ok(Command::Serve { store: None }));
+        assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
+        assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
+        assert_eq!(parsed(&["env"]), Ok(Command::Env));
+        assert_eq!(parsed(&["env", "more"]), Err(UsageError::Unknown("more".into())));
+        assert_eq!(parsed(&["-x"]), Err(UsageError::Unknown("-x".into())));
+    }
+}

@@ -1,0 +1,84 @@
+//! Hands the spool on to the daemon, in the background and on a connection of its own.
+
+use std::fs::{File, TryLockError};
+use std::io::{BufReader, Write};
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use proto::wire::{Reply, Request};
+
+use crate::connect::{self, Connection};
+use crate::environment::Environment;
+use crate::local::Local;
+
+/// How long the go command may wait for this at its end.
+const AT_END: Duration = Duration::from_millis(200);
+
+/// How long it may take in all.
+const IN_ALL: Duration = Duration::from_secs(30);
+
+const STACK: usize = 256 << 10;
+
+/// A drain under way, or none.
+#[derive(Debug, Default)]
+pub(crate) struct Drain(Option<JoinHandle<()>>);
+
+impl Drain {
+    /// Begins, where there is a spool and nobody else drains it.
+    pub(crate) fn start(socket: &std::path::Path, environment: &Environment) -> Self {
+        if !environment.spool.is_dir() {
+            return Self::default();
+        }
+        let (socket, toolchain) = (PathBuf::from(socket), environment.toolchain.clone());
+        let mut spool = Local::new(&environment.spool, environment);
+        let lock = environment.spool.join("drain.lock");
+        let run = move || {
+            let Ok(lock) = File::create(lock) else { return };
+            if let Err(TryLockError::WouldBlock | TryLockError::Error(_)) = lock.try_lock() {
+                return; // another go command of this build is at it
+            }
+            if let Ok(connection) = connect::open(&socket, &toolchain) {
+                hand_on(&mut spool, &connection);
+            }
+        };
+        Self(thread::Builder::new().name("drain".to_owned()).stack_size(STACK).spawn(run).ok())
+    }
+
+    /// Waits a moment for it; what is not handed on then stays in the spool.
+    pub(crate) fn finish(&mut self) {
+        let until = Instant::now() + AT_END;
+        while self.0.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn hand_on(spool: &mut Local, connection: &Connection) {
+    let until = Instant::now() + IN_ALL;
+    let mut answers = BufReader::with_capacity(512, &connection.stream);
+    for (action, record) in spool.list() {
+        let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
+        let mut frame = Vec::with_capacity(96);
+        Request::Put { action, output: record.output, size: record.size }.write(&mut frame);
+        let mut stream = &connection.stream;
+        let held = crate::held::Held::File(file, record.size);
+        if stream.write_all(&frame).and_then(|()| held.send(&mut stream)).is_err() {
+            return;
+        }
+        let reply = loop {
+            match Reply::read(&mut answers) {
+                Err(e) if e.is_timeout() && Instant::now() < until => {}
+                other => break other,
+            }
+        };
+        match reply {
+            Ok(Some(Reply::Stored { .. })) => spool.forget(&action),
+            Ok(Some(Reply::Refused(_))) => {} // no space there yet
+            _ => return,
+        }
+        if Instant::now() >= until {
+            return;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the environment says: the only place of this program that reads it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
+use proto::wire::Toolchain;
+
+/// The environment as this program understands it.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// The build's socket, where there is a daemon to talk to.
+    pub(crate) socket: Option<PathBuf>,
+    /// Where the embedded store is, unless the command line says.
+    pub(crate) store: Option<PathBuf>,
+    /// Where the spool is.
+    pub(crate) spool: PathBuf,
+    /// The go command's `GOCACHE`.
+    pub(crate) gocache: Option<PathBuf>,
+    pub(crate) toolchain: Toolchain,
+    verbose: bool,
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub(crate) fn read() -> Self {
+        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let absolute = |name| path(name).filter(|path| path.is_absolute());
+        let socket = path("NIX_GOCACHEPROG_SOCKET").or_else(|| {
+            // The directory and not the socket in it: that is missing for a moment when the daemon is restarted.
+            Path::new(MOUNT).is_dir().then(|| MOUNTED_SOCKET.into())
+        });
+        let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let gocache = absolute("GOCACHE");
+        let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+        Self {
+            socket,
+            store: cache.map(|cache| cache.join("nix-gocacheprog")),
+            spool: gocache.clone().unwrap_or_else(temporary).join("nix-gocacheprog-spool"),
+            gocache,
+            toolchain: toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref()),
+            verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
+        }
+    }
+
+    /// Whether this is a sandbox that was offered a cache.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.socket.is_some() && Path::new(MOUNTED_CLIENT).exists()
+    }
+
+    /// What the setup hook exports, as shell text; empty outside a sandbox.
+    pub(crate) fn exports(&self) -> String {
+        if self.is_sandbox() { format!("export GOCACHEPROG={MOUNTED_CLIENT}\n") } else { String::new() }
+    }
+
+    /// Says something on standard error, if asked to: cmd/go passes it on to the user.
+    pub(crate) fn tell(&self, text: &str) {
+        if self.verbose {
+            drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
+        }
+    }
+}
+
+/// The toolchain that started us. cmd/go exports `GOROOT` to its cache program (cmd/go/internal/cfg `SetGOROOT`,
+/// Go 1.21-1.27); the go command itself is our parent.
+fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Toolchain {
+    let text = |path: PathBuf| path.into_os_string().to_string_lossy().into_owned();
+    let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let goroot = goroot.map(real).unwrap_or_default();
+    let parent = rustix::process::getppid().map(|pid| format!("/proc/{}/exe", pid.as_raw_nonzero()));
+    let go = parent.and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
+    let go = if go.starts_with(&goroot) { PathBuf::new() } else { go };
+    Toolchain { goroot: text(goroot), gotooldir: gotooldir.map(real).map(text).unwrap_or_default(), go: text(go) }
+}

@@ -1,0 +1,170 @@
+//! A body that is kept until its put is answered, so that nothing is lost when the daemon goes away in the middle.
+
+use std::fs::File;
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use proto::gocmd::{Body, BodyError};
+
+/// A body up to this size may stay in memory: nine of ten do not exceed it.
+const SMALL: u64 = 256 << 10;
+
+/// All bodies in memory at once. cmd/go has as many puts under way as it runs compilers.
+const MEMORY: u64 = 2 << 20;
+
+/// Bytes decoded at a time.
+const PIECE: usize = 48 << 10;
+
+/// Where bodies are held.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    in_memory: Arc<AtomicU64>,
+    piece: Vec<u8>,
+}
+
+/// One body.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// In memory, counted until dropped.
+    Memory(Counted),
+    /// In an unlinked file.
+    File(File, u64),
+}
+
+/// Bytes that give their share of the memory back.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    bytes: Vec<u8>,
+    in_memory: Arc<AtomicU64>,
+}
+
+impl Counted {
+    fn new(size: usize, in_memory: &Arc<AtomicU64>) -> Self {
+        in_memory.fetch_add(size as u64, Relaxed);
+        Self { bytes: vec![0; size], in_memory: in_memory.clone() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.in_memory.fetch_sub(self.bytes.len() as u64, Relaxed);
+    }
+}
+
+impl Holder {
+    pub(crate) fn new() -> Self {
+        Self { in_memory: Arc::default(), piece: Vec::new() }
+    }
+
+    /// Reads a body to its end and keeps it, in `dir` if it is large; `None` where it cannot be kept.
+    pub(crate) fn hold<R: BufRead>(
+        &mut self,
+        size: u64,
+        mut body: Body<'_, R>,
+        dir: &Path,
+    ) -> Result<Option<Held>, BodyError> {
+        if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
+            let mut held = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
+            fill(&mut held.bytes, &mut body)?;
+            return Ok(Some(Held::Memory(held)));
+        }
+        self.piece.resize(PIECE, 0);
+        let mut file = tempfile::tempfile_in(dir).or_else(|_| tempfile::tempfile()).ok();
+        loop {
+            let n = body.chunk(&mut self.piece)?;
+            if n == 0 {
+                return Ok(file.map(|file| Held::File(file, size)));
+            }
+            if file.as_mut().is_some_and(|file| file.write_all(&self.piece[..n]).is_err()) {
+                file = None; // no space: read on, so that the next request is found
+            }
+        }
+    }
+}
+
+/// Fills `bytes` with exactly the body.
+fn fill<R: BufRead>(bytes: &mut [u8], body: &mut Body<'_, R>) -> Result<(), BodyError> {
+    let mut at = 0;
+    let mut last = [0; 3];
+    loop {
+        // A whole quantum decodes to 3 bytes: the last ones may need room that is not there.
+        let room = &mut bytes[at..];
+        let n = if room.len() >= 3 { body.chunk(room)? } else { body.chunk(&mut last)? };
+        if n == 0 {
+            return Ok(());
+        }
+        if bytes.len() - at < 3 {
+            bytes[at..].copy_from_slice(&last[..n]);
+        }
+        at += n;
+    }
+}
+
+impl Held {
+    /// Sends it to `out` in as few system calls as it takes.
+    pub(crate) fn send(&self, out: &mut (impl Write + std::os::fd::AsFd)) -> std::io::Result<()> {
+        match self {
+            Self::Memory(held) => out.write_all(&held.bytes),
+            Self::File(file, size) => {
+                let mut offset = 0;
+                while offset < *size {
+                    let left = usize::try_from(size - offset).unwrap_or(usize::MAX);
+                    match rustix::fs::sendfile(&*out, file, Some(&mut offset), left) {
+                        Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                        Err(e) => return Err(e.into()),
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads it from its beginning.
+    pub(crate) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::Memory(held) => Box::new(held.bytes.as_slice()),
+            Self::File(file, _) => {
+                (&*file).seek(SeekFrom::Start(0))?;
+                Box::new(file)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::gocmd::Requests;
+
+    fn put(body: &[u8]) -> Vec<u8> {
+        // "AAAA" decodes to three zeros, and so on.
+        let base64: String = body.chunks(3).map(|c| ["", "AA==", "AAA=", "AAAA"][c.len()]).collect();
+        format!("\n\"{base64}\"\n").into_bytes()
+    }
+
+    #[test]
+    fn bodies_of_all_sizes_are_held_whole_and_the_memory_is_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut holder = Holder::new();
+        let mut all = Vec::new();
+        for size in
+            [1u64, 2, 3, 4, 5, 1000, SMALL - 1, SMALL, SMALL + 1, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL]
+        {
+            let body = vec![0; usize::try_from(size).unwrap()];
+            let wire = put(&body);
+            let mut requests = Requests::new(wire.as_slice());
+            let held = holder.hold(size, requests.body(size), dir.path()).unwrap().unwrap();
+            let mut read = Vec::new();
+            held.reader().unwrap().read_to_end(&mut read).unwrap();
+            assert!(read == body, "{size}");
+            assert!(holder.in_memory.load(Relaxed) <= MEMORY);
+            all.push(held);
+        }
+        assert!(all.iter().filter(|held| matches!(held, Held::File(..))).count() > 1);
+        drop(all);
+        assert_eq!(holder.in_memory.load(Relaxed), 0);
+    }
+}

@@ -1,0 +1,65 @@
+//! The program that cmd/go starts. In a sandbox it talks to the daemon; without one it is a complete cache program.
+//!
+//! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches, embedded.rs (a store of its
+//! own) or remote.rs (the daemon; link.rs is the connection, local.rs a store on disk, that one's and the spool that serves while there is no daemon). held.rs keeps a
+//! body until its put is answered; answers.rs is the one way to cmd/go; manners.rs what a child of cmd/go must see to.
+//!
+//! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
+//! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
+
+pub mod args;
+
+mod answers;
+mod clock;
+mod connect;
+mod drain;
+mod embedded;
+mod environment;
+mod held;
+mod link;
+mod local;
+mod manners;
+mod own;
+mod remote;
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::{Command, UsageError};
+use environment::Environment;
+
+/// Does what the command line says.
+#[must_use]
+pub fn run(command: &Command) -> ExitCode {
+    let environment = Environment::read();
+    let done = match command {
+        Command::Serve { store } => match manners::take_stdout() {
+            Ok(output) => serve::run(output, store.as_deref(), &environment).map_err(|e| e.to_string()),
+            Err(e) => Err(format!("taking standard output: {e}")),
+        },
+        Command::Env => return print(&environment.exports(), environment.is_sandbox()),
+        Command::Help => return print(args::HELP, true),
+        Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            environment.tell(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what is wrong with the command line.
+#[must_use]
+pub fn usage(error: &UsageError) -> ExitCode {
+    // Nobody to tell where standard error is gone.
+    drop(writeln!(std::io::stderr(), "cacheprog-client: {error}\n{}", args::HELP));
+    ExitCode::from(2)
+}
+
+fn print(text: &str, success: bool) -> ExitCode {
+    let printed = std::io::stdout().write_all(text.as_bytes()).is_ok();
+    if success && printed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,124 @@
+//! The connection to the daemon with all that it owes an answer to. Who takes a [`Pending`] out answers it, and only
+//! then: so each request is answered once, however a connection ends.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::ActionId;
+
+use crate::connect::Connection;
+use crate::held::Held;
+use crate::serve::Put;
+
+/// How long the daemon may take for an answer; then the connection is given up, and everything goes on without it.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A large body takes longer to be written, at this pace on a slow disk.
+const SLOW_DISK: u64 = 20 << 20;
+
+/// A request that waits for the daemon.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: i64,
+    pub(crate) ask: Ask,
+    pub(crate) since: Instant,
+}
+
+/// What was asked.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Get(ActionId),
+    Put(Put, Arc<Held>),
+}
+
+impl Pending {
+    fn is_overdue(&self) -> bool {
+        let patience = match &self.ask {
+            Ask::Get(_) => ANSWER,
+            Ask::Put(put, _) => ANSWER + Duration::from_secs(put.size / SLOW_DISK),
+        };
+        self.since.elapsed() > patience
+    }
+}
+
+/// The connection of the moment, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// Guards both fields; no I/O happens while it is held.
+    state: Mutex<State>,
+    /// Told when the last pending request is taken.
+    settled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Arc<Connection>>,
+    /// In the order in which they were sent, which is the order of the answers.
+    pending: VecDeque<Pending>,
+}
+
+impl Link {
+    pub(crate) fn set(&self, connection: Arc<Connection>) {
+        self.state().connection = Some(connection);
+    }
+
+    /// Lists a request that is about to be sent; gives it back where there is no connection.
+    pub(crate) fn begin(&self, pending: Pending) -> Result<Arc<Connection>, Pending> {
+        let mut state = self.state();
+        match state.connection.clone() {
+            Some(connection) => {
+                state.pending.push_back(pending);
+                Ok(connection)
+            }
+            None => Err(pending),
+        }
+    }
+
+    /// Takes the request to which an answer came.
+    pub(crate) fn take(&self, connection: &Arc<Connection>) -> Option<Pending> {
+        let mut state = self.state();
+        if !state.is(connection) {
+            return None; // failed meanwhile, by the other thread
+        }
+        let pending = state.pending.pop_front();
+        if state.pending.is_empty() {
+            self.settled.notify_all();
+        }
+        pending
+    }
+
+    /// Ends a connection and takes all that waits for it.
+    #[must_use]
+    pub(crate) fn fail(&self, connection: &Arc<Connection>) -> Vec<Pending> {
+        let mut state = self.state();
+        if !state.is(connection) {
+            return Vec::new();
+        }
+        state.connection = None;
+        // Wakes the other thread, should it read or write there.
+        drop(connection.stream.shutdown(std::net::Shutdown::Both));
+        state.pending.drain(..).collect()
+    }
+
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.state().pending.front().is_some_and(Pending::is_overdue)
+    }
+
+    /// Waits until nothing is pending. The reader of answers sees to the deadlines.
+    pub(crate) fn wait_until_settled(&self, at_most: Duration) {
+        let waited = self.settled.wait_timeout_while(self.state(), at_most, |state| !state.pending.is_empty());
+        drop(waited);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is a single step: a panic elsewhere leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection))
+    }
+}

@@ -1,0 +1,175 @@
+//! A store in a directory of this user's: the embedded store, and the spool.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::gocmd::{BodyError, Hit};
+use proto::wire::Toolchain;
+use proto::{ActionId, FrameError, RequestError};
+use store::{Access, Namespace, Partition, Published, ReceiveError, Record, Replaces, Store, StoreError};
+
+use crate::clock;
+use crate::environment::Environment;
+use crate::own::is_there;
+use crate::serve::Put;
+
+#[derive(Debug)]
+pub(crate) struct Local {
+    dir: PathBuf,
+    /// What the paths we hand out begin with.
+    shown: String,
+    namespace: Namespace,
+    store: Option<Store>,
+    scratch: Vec<u8>,
+}
+
+impl Local {
+    pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        let shown = shown(&dir, environment.gocache.as_deref());
+        let namespace = namespace(&environment.toolchain);
+        Self { dir, shown, namespace, store: None, scratch: Vec::new() }
+    }
+
+    /// Opens the store, made where it is missing.
+    pub(crate) fn open(&mut self) -> Result<&Store, StoreError> {
+        match &mut self.store {
+            Some(store) => Ok(store),
+            none => Ok(none.insert(Store::open(&self.dir, Access::Owner)?)),
+        }
+    }
+
+    /// Finds an action's output. Every failure is a miss: damaged, unreadable, evicted.
+    pub(crate) fn get(&mut self, action: &ActionId) -> Option<Hit> {
+        if self.store.is_none() && !self.dir.is_dir() {
+            return None; // a spool that nobody needed yet is not made for a look
+        }
+        let namespace = self.namespace.clone();
+        let record = self.open().ok()?.find(&namespace, action, clock::now()).ok()??;
+        let hit = self.hit(&record);
+        is_there(&hit).then_some(hit)
+    }
+
+    /// Keeps a body. `None` where it cannot be written; it was read to its end all the same.
+    pub(crate) fn put(
+        &mut self,
+        put: &Put,
+        cost: Option<Duration>,
+        body: &mut impl Read,
+    ) -> Result<Option<Hit>, BodyError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let received = match self.open() {
+            Ok(store) => store.receive(put.output, put.size, body, &mut scratch),
+            Err(e) => drain(body).and(Err(e.into())),
+        };
+        self.scratch = scratch;
+        let mut body = match received {
+            Ok(body) => body,
+            Err(ReceiveError::Body(e)) => {
+                return Err(BodyError::from_io(e).unwrap_or_else(|e| FrameError::Read(e).into()));
+            }
+            Err(ReceiveError::Length(size)) => return Err(RequestError::BodyLength(size).into()),
+            Err(ReceiveError::Digest) => return Err(RequestError::BodyDigest.into()),
+            Err(ReceiveError::Store(_)) => return Ok(None),
+        };
+        let put = store::Put {
+            action: put.action,
+            time: clock::now(),
+            cost_ms: cost.map_or(0, |cost| u64::try_from(cost.as_millis()).unwrap_or(u64::MAX)),
+            build: None,
+            replaces: Replaces::Any,
+        };
+        let namespace = self.namespace.clone();
+        let kept = self.open().and_then(|store| match store.publish(&namespace, &put, &mut body)? {
+            Published::New | Published::Again => Ok(()),
+            Published::Conflict(_) => store.publish_object(&mut body).map(drop), // the putter keeps its own
+        });
+        let (output, size) = (body.output(), body.size());
+        Ok(kept.is_ok().then(|| Hit { output, size, time: put.time, path: self.path(&output) }))
+    }
+
+    /// A path for a put that could not be kept. cmd/go builds on: it finds no file there and takes the output from where
+    /// it made it (FACTS-go.md section 7, "put ok but `DiskPath` wrong").
+    pub(crate) fn nowhere(&self) -> String {
+        format!("{}/nowhere", self.shown)
+    }
+
+    /// All that is kept, for handing it on.
+    pub(crate) fn list(&mut self) -> Vec<(ActionId, Record)> {
+        let namespace = self.namespace.clone();
+        if self.dir.is_dir() {
+            self.open().and_then(|store| store.list(&namespace)).unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The file of an output.
+    pub(crate) fn file(&mut self, record: &Record) -> Option<PathBuf> {
+        self.open().ok()?.object(&record.output, record.size).ok()?
+    }
+
+    /// Forgets an action that was handed on. Its file stays, as its path was told to cmd/go.
+    pub(crate) fn forget(&mut self, action: &ActionId) {
+        let namespace = self.namespace.clone();
+        // Should it stay, it is handed on once more.
+        drop(self.open().and_then(|store| store.forget(&namespace, action)));
+    }
+
+    fn hit(&self, record: &Record) -> Hit {
+        Hit { output: record.output, size: record.size, time: record.time, path: self.path(&record.output) }
+    }
+
+    fn path(&self, output: &proto::OutputId) -> String {
+        format!("{}/{}", self.shown, Store::object_name(output))
+    }
+}
+
+pub(crate) fn namespace(toolchain: &Toolchain) -> Namespace {
+    Namespace::new(Partition::Common, toolchain)
+}
+
+fn drain(body: &mut impl Read) -> Result<(), ReceiveError> {
+    std::io::copy(body, &mut std::io::sink()).map(drop).map_err(ReceiveError::Body)
+}
+
+/// How `dir` is named to cmd/go: beginning with `GOCACHE`, by way of `..` where it lies elsewhere. A path that begins so
+/// is copied by `go build -o lib.a`, any other one is made writable and renamed away, out of the cache
+/// (cmd/go/internal/work/shell.go `moveOrCopyFile`, Go 1.21-1.27: `strings.HasPrefix(src, cacheDir)`).
+fn shown(dir: &Path, gocache: Option<&Path>) -> String {
+    let plain = dir.to_string_lossy().into_owned();
+    let Some(gocache) = gocache.and_then(Path::to_str) else { return plain };
+    // `..` leads out of the real directory: a link's own parent is another one.
+    let Ok(real) = fs::canonicalize(gocache) else { return plain };
+    if plain.starts_with(gocache) {
+        return plain;
+    }
+    let up = "/..".repeat(real.components().count() - 1);
+    format!("{}{up}{plain}", gocache.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_begin_with_gocache_and_lead_to_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, gocache, link) =
+            (dir.path().join("store"), dir.path().join("a/b/gocache"), dir.path().join("link"));
+        fs::create_dir_all(&store).unwrap();
+        fs::create_dir_all(&gocache).unwrap();
+        std::os::unix::fs::symlink(&gocache, &link).unwrap();
+        for gocache in [&gocache, &link] {
+            let path = shown(&store, Some(gocache));
+            assert!(path.starts_with(gocache.to_str().unwrap()), "{path}");
+            assert_eq!(fs::canonicalize(&path).unwrap(), fs::canonicalize(&store).unwrap(), "{path}");
+        }
+        let spool = gocache.join("nix-gocacheprog-spool");
+        assert_eq!(shown(&spool, Some(&gocache)), spool.to_str().unwrap());
+        assert_eq!(shown(&store, Some(Path::new("/nowhere/at/all"))), store.to_str().unwrap());
+        assert_eq!(shown(&store, None), store.to_str().unwrap());
+    }
+}

@@ -1,0 +1,41 @@
+//! Read your writes: what this process put, it finds again whatever became of the daemon (`go list -compiled` fails
+//! without, FACTS-go.md section 7).
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use proto::ActionId;
+use proto::gocmd::Hit;
+
+/// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (FACTS-go.md section 9). What is put beyond is
+/// found through the daemon or the spool.
+const MOST: usize = 8192;
+
+/// The puts of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// Held for one look-up.
+    puts: Mutex<HashMap<ActionId, Hit>>,
+}
+
+impl Own {
+    pub(crate) fn remember(&self, action: ActionId, hit: Hit) {
+        let mut puts = self.puts.lock().unwrap_or_else(PoisonError::into_inner);
+        if puts.len() < MOST || puts.contains_key(&action) {
+            puts.insert(action, hit);
+        }
+    }
+
+    pub(crate) fn find(&self, action: &ActionId) -> Option<Hit> {
+        let hit = self.puts.lock().unwrap_or_else(PoisonError::into_inner).get(action).cloned();
+        hit.filter(is_there)
+    }
+}
+
+/// Whether the file is there as cmd/go will see it: a hit whose file is missing is a miss to it, one whose file has
+/// another size ends some commands.
+pub(crate) fn is_there(hit: &Hit) -> bool {
+    fs::metadata(Path::new(&hit.path)).is_ok_and(|m| m.is_file() && m.len() == hit.size)
+}

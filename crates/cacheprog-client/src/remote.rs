@@ -1,0 +1,232 @@
+//! The daemon as the cache. This thread reads cmd/go and sends; a second one reads the daemon's answers and passes them
+//! on, and connects again when the daemon was away. What the daemon does not answer, the spool does.
+
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proto::ActionId;
+use proto::gocmd::{Body, BodyError, Hit};
+use proto::wire::{Refusal, Reply, Request, Toolchain};
+
+use crate::answers::Answers;
+use crate::connect::{self, Connection};
+use crate::drain::Drain;
+use crate::environment::Environment;
+use crate::held::{Held, Holder};
+use crate::link::{Ask, Link, Pending};
+use crate::local::Local;
+use crate::own::{Own, is_there};
+use crate::serve::{Cache, Put};
+
+/// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Longest wait for the last answers, above every deadline.
+const FINISH: Duration = Duration::from_secs(300);
+
+/// A reader of answers needs little: it holds no bodies.
+const STACK: usize = 256 << 10;
+
+#[derive(Debug)]
+pub(crate) struct Remote {
+    shared: Arc<Shared>,
+    holder: Holder,
+    /// Where large bodies are held.
+    held_in: PathBuf,
+    drain: Drain,
+}
+
+/// What both threads work with.
+#[derive(Debug)]
+struct Shared {
+    socket: PathBuf,
+    toolchain: Toolchain,
+    link: Link,
+    own: Own,
+    answers: Arc<Answers>,
+    /// Held for one put or look-up; its I/O is on a local file.
+    spool: Mutex<Local>,
+}
+
+impl Remote {
+    pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
+        let shared = Arc::new(Shared {
+            socket: socket.to_owned(),
+            toolchain: environment.toolchain.clone(),
+            link: Link::default(),
+            own: Own::default(),
+            answers: answers.clone(),
+            spool: Mutex::new(Local::new(&environment.spool, environment)),
+        });
+        let first = connect::open(socket, &environment.toolchain).map(Arc::new);
+        match &first {
+            Ok(connection) => shared.link.set(connection.clone()),
+            Err(e) => environment.tell(&format!("{e}: going on without it")),
+        }
+        let connection = first.ok();
+        let drain = if connection.is_some() { Drain::start(socket, environment) } else { Drain::default() };
+        let (reader, read) = (shared.clone(), connection.clone());
+        let thread = thread::Builder::new().name("answers".to_owned()).stack_size(STACK);
+        if let (Err(_), Some(connection)) = (thread.spawn(move || reader.read_answers(read)), connection) {
+            shared.fail(&connection); // nobody would read what the daemon says
+        }
+        let held_in = environment.gocache.clone().unwrap_or_else(std::env::temp_dir);
+        Self { shared, holder: Holder::new(), held_in, drain }
+    }
+
+    /// Sends a request, or settles it here where that is not possible.
+    fn ask(&self, id: i64, ask: Ask) {
+        let mut frame = Vec::with_capacity(96);
+        let body = match &ask {
+            Ask::Get(action) => {
+                Request::Get { action: *action }.write(&mut frame);
+                None
+            }
+            Ask::Put(put, body) => {
+                Request::Put { action: put.action, output: put.output, size: put.size }.write(&mut frame);
+                Some(body.clone())
+            }
+        };
+        match self.shared.link.begin(Pending { id, ask, since: Instant::now() }) {
+            Ok(connection) => {
+                if send(&connection, &frame, body.as_deref()).is_err() {
+                    self.shared.fail(&connection);
+                }
+            }
+            Err(pending) => self.shared.settle(pending),
+        }
+    }
+}
+
+fn send(connection: &Connection, frame: &[u8], body: Option<&Held>) -> std::io::Result<()> {
+    let mut stream = &connection.stream;
+    stream.write_all(frame)?;
+    body.map_or(Ok(()), |body| body.send(&mut stream))
+}
+
+impl Cache for Remote {
+    fn get(&mut self, id: i64, action: &ActionId) {
+        match self.shared.own.find(action) {
+            Some(hit) => self.shared.answers.hit(id, &hit),
+            None => self.ask(id, Ask::Get(*action)),
+        }
+    }
+
+    fn put<R: std::io::BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError> {
+        match self.holder.hold(put.size, body, &self.held_in)? {
+            Some(body) => self.ask(id, Ask::Put(put, Arc::new(body))),
+            // Neither memory nor disk for it: it is lost, the build is not.
+            None => self.shared.answers.stored(id, &self.shared.spool().nowhere()),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.shared.link.wait_until_settled(FINISH);
+        self.drain.finish();
+    }
+}
+
+impl Shared {
+    /// The second thread: reads answers for ever, from one connection after the other. It ends with the process.
+    fn read_answers(&self, mut connection: Option<Arc<Connection>>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(connection) = connection.take() {
+                self.read_from(&connection);
+                self.fail(&connection);
+                pause = FIRST_PAUSE;
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            if let Ok(new) = connect::open(&self.socket, &self.toolchain) {
+                let new = Arc::new(new);
+                self.link.set(new.clone());
+                connection = Some(new);
+            }
+        }
+    }
+
+    /// Passes answers on until the connection ends or an answer is overdue.
+    fn read_from(&self, connection: &Arc<Connection>) {
+        let mut input = BufReader::with_capacity(4096, &connection.stream);
+        loop {
+            match Reply::read(&mut input) {
+                Ok(Some(reply)) => match self.link.take(connection) {
+                    Some(pending) => self.pass_on(pending, reply, connection),
+                    None => return, // an answer to nothing
+                },
+                Err(e) if e.is_timeout() && !self.link.is_overdue() => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn pass_on(&self, pending: Pending, reply: Reply, connection: &Connection) {
+        let path = |output| format!("{}/{output}", connection.outputs);
+        match (&pending.ask, reply) {
+            (Ask::Get(_), Reply::Hit { output, size, time }) => {
+                let hit = Hit { output, size, time: time.into(), path: path(output) };
+                if is_there(&hit) { self.answers.hit(pending.id, &hit) } else { self.settle(pending) }
+            }
+            (Ask::Put(put, _), Reply::Stored { time }) => {
+                let hit = Hit { output: put.output, size: put.size, time: time.into(), path: path(put.output) };
+                self.answers.stored(pending.id, &hit.path);
+                self.own.remember(put.action, hit);
+            }
+            (Ask::Put(..), Reply::Refused(Refusal::Digest)) => {
+                self.answers.error(pending.id, &proto::RequestError::BodyDigest.to_string());
+            }
+            // Nothing found, no space, or an answer of the wrong kind.
+            (Ask::Get(_), Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
+            | (Ask::Put(..), Reply::Miss | Reply::Hit { .. } | Reply::Refused(Refusal::Storage)) => {
+                self.settle(pending);
+            }
+        }
+    }
+
+    /// Answers without the daemon.
+    fn settle(&self, pending: Pending) {
+        match pending.ask {
+            Ask::Get(action) => {
+                let hit = self.spool().get(&action);
+                match hit {
+                    Some(hit) => self.answers.hit(pending.id, &hit),
+                    None => self.answers.miss(pending.id),
+                }
+            }
+            Ask::Put(put, body) => self.spool_put(pending.id, &put, &body),
+        }
+    }
+
+    fn spool_put(&self, id: i64, put: &Put, body: &Held) {
+        let mut spool = self.spool();
+        let kept = match body.reader() {
+            Ok(mut reader) => spool.put(put, None, &mut reader),
+            Err(_) => Ok(None),
+        };
+        match kept {
+            Ok(Some(hit)) => {
+                self.answers.stored(id, &hit.path);
+                self.own.remember(put.action, hit);
+            }
+            Ok(None) | Err(BodyError::Frame(_) | BodyError::Abandoned) => self.answers.stored(id, &spool.nowhere()),
+            Err(BodyError::Request(e)) => self.answers.error(id, &e.to_string()),
+        }
+    }
+
+    fn fail(&self, connection: &Arc<Connection>) {
+        for pending in self.link.fail(connection) {
+            self.settle(pending);
+        }
+    }
+
+    fn spool(&self) -> MutexGuard<'_, Local> {
+        // A panic in the middle leaves at worst a temporary file.
+        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,221 @@
+//! One live build: its directory, its socket, what is known of its life, what it did.
+
+use std::collections::HashSet;
+use std::os::unix::net::UnixListener;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use proto::control::{BuildStatus, Counts};
+use proto::{ActionId, BuildId};
+use serde::{Deserialize, Serialize};
+use store::BuildDir;
+
+use crate::clock;
+use crate::sync::lock;
+use crate::watch::{Verdict, Watch};
+
+/// Nix mounts the directory after the hook has answered, and a source that is gone by then ends the user's whole
+/// `nix build`: whatever was seen, a build lives this long.
+const SHORTEST_LIFE: Duration = Duration::from_secs(60);
+
+/// Without a session for so long, a build of which nothing can be seen is over.
+const IDLE_UNSEEN: Duration = Duration::from_secs(6 * 3600);
+
+/// Without a session for so long, a chroot that is still there was left behind by a Nix that was killed.
+const IDLE_SEEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Actions of which is remembered that their saving was counted: some ten bytes each, and more than a build asks for.
+const COUNTED: usize = 32 << 10;
+
+/// A live build.
+#[derive(Debug)]
+pub(crate) struct Build {
+    pub(crate) dir: BuildDir,
+    pub(crate) name: String,
+    pub(crate) listener: UnixListener,
+    pub(crate) counters: Counters,
+    started: SystemTime,
+    watch: Watch,
+    sessions: AtomicU64,
+    /// When the last session ended, in seconds since 1970.
+    last_session: AtomicU64,
+    /// First bytes of the actions that this build was served or put before. Guards nothing else; held for one insert.
+    counted: Mutex<HashSet<[u8; 8]>>,
+}
+
+/// What a restarted daemon must know of a build: the format of `build.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    pub(crate) name: String,
+    /// Seconds since 1970.
+    pub(crate) started: u64,
+    /// The kernel's boot id; builds of another boot are over.
+    pub(crate) boot: Option<String>,
+    pub(crate) watch: Watch,
+    #[serde(default)]
+    pub(crate) counts: Counts,
+}
+
+impl Build {
+    pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved) -> Self {
+        Self {
+            dir,
+            name: saved.name,
+            listener,
+            counters: Counters::from(saved.counts),
+            started: SystemTime::UNIX_EPOCH + Duration::from_secs(saved.started),
+            watch: saved.watch,
+            sessions: AtomicU64::new(0),
+            last_session: AtomicU64::new(clock::unix(clock::now())),
+            counted: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> BuildId {
+        self.dir.id()
+    }
+
+    /// Whether the build is over, as far as can be told now.
+    pub(crate) fn is_over(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.started).unwrap_or(Duration::ZERO);
+        age >= SHORTEST_LIFE
+            && match self.watch.verdict() {
+                Verdict::Ended => true,
+                Verdict::Runs => self.idle(now) > IDLE_SEEN,
+                Verdict::Unknown => self.idle(now) > IDLE_UNSEEN,
+            }
+    }
+
+    pub(crate) fn sessions(&self) -> u64 {
+        self.sessions.load(Relaxed)
+    }
+
+    /// Counts a session in until the guard is dropped.
+    pub(crate) fn enter(self: &std::sync::Arc<Self>) -> Entered {
+        self.sessions.fetch_add(1, Relaxed);
+        Entered(self.clone())
+    }
+
+    /// Whether this action is asked for or put for the first time in this build. Without a shared cache only that first
+    /// time would cost a compile: the build's own `GOCACHE` has it afterwards.
+    pub(crate) fn is_first(&self, action: &ActionId) -> bool {
+        let mut key = [0; 8];
+        key.copy_from_slice(&action.0[..8]);
+        let mut counted = lock(&self.counted);
+        counted.len() < COUNTED && counted.insert(key)
+    }
+
+    pub(crate) fn status(&self, ended: Option<SystemTime>) -> BuildStatus {
+        BuildStatus {
+            id: self.id().to_string(),
+            name: self.name.clone(),
+            started: clock::unix(self.started),
+            ended: ended.map_or(0, clock::unix),
+            sessions: self.sessions(),
+            counts: self.counters.counts(),
+        }
+    }
+
+    /// Writes `build.json`.
+    pub(crate) fn save(dir: &BuildDir, saved: &Saved) -> Result<(), store::StoreError> {
+        // Serialising plain data into memory cannot fail.
+        dir.write_state(&serde_json::to_vec(saved).unwrap_or_default())
+    }
+
+    /// Writes `build.json` again, with the counters as they are now.
+    pub(crate) fn save_counts(&self, boot: Option<&str>) -> Result<(), store::StoreError> {
+        #[derive(Serialize)]
+        struct Now<'a> {
+            name: &'a str,
+            started: u64,
+            boot: Option<&'a str>,
+            watch: &'a Watch,
+            counts: Counts,
+        }
+        let now = Now {
+            name: &self.name,
+            started: clock::unix(self.started),
+            boot,
+            watch: &self.watch,
+            counts: self.counters.counts(),
+        };
+        self.dir.write_state(&serde_json::to_vec(&now).unwrap_or_default())
+    }
+
+    fn idle(&self, now: SystemTime) -> Duration {
+        if self.sessions() > 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs(clock::unix(now).saturating_sub(self.last_session.load(Relaxed)))
+    }
+}
+
+/// A session of a build.
+#[derive(Debug)]
+pub(crate) struct Entered(std::sync::Arc<Build>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.last_session.store(clock::unix(clock::now()), Relaxed);
+        self.0.sessions.fetch_sub(1, Relaxed);
+    }
+}
+
+macro_rules! counters {
+    ($($name:ident),+ $(,)?) => {
+        /// A build's counters while it lives: [`Counts`] as atomics.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $($name: AtomicU64,)+
+        }
+
+        impl Counters {
+            /// Their values now.
+            pub(crate) fn counts(&self) -> Counts {
+                Counts { $($name: self.$name.load(Relaxed),)+ }
+            }
+
+            /// Adds what one request did.
+            pub(crate) fn add(&self, counts: &Counts) {
+                $(if counts.$name != 0 {
+                    self.$name.fetch_add(counts.$name, Relaxed);
+                })+
+            }
+        }
+
+        impl From<Counts> for Counters {
+            fn from(counts: Counts) -> Self {
+                Self { $($name: AtomicU64::new(counts.$name),)+ }
+            }
+        }
+    };
+}
+
+counters!(gets, hits, puts, private_puts, conflicts, failed_puts, bytes_put, bytes_served, saved_milliseconds);
+
+/// The name in a derivation's path: `/nix/store/<32 characters>-NAME.drv`.
+pub(crate) fn derivation_name(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let name = file.strip_suffix(".drv").unwrap_or(file);
+    let name = match name.split_once('-') {
+        Some((hash, name)) if hash.len() == 32 => name,
+        _ => name,
+    };
+    // Derivation names hold none of these; whoever wrote this one may not write to our log.
+    name.chars().filter(|c| !c.is_control()).take(211).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derivation_is_called_by_its_name() {
+        let hash = "0".repeat(32);
+        assert_eq!(derivation_name(&format!("/nix/store/{hash}-caddy-2.10.drv")), "caddy-2.10");
+        assert_eq!(derivation_name("/tmp/x-y.drv"), "x-y");
+        assert_eq!(derivation_name("a\nb"), "ab");
+        assert_eq!(derivation_name(""), "");
+    }
+}

@@ -1,0 +1,14 @@
+//! The only place of this program that reads the wall clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now.
+pub(crate) fn now() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    SystemTime::now()
+}
+
+/// A time in seconds since 1970.
+pub(crate) fn unix(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

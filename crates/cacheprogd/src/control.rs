@@ -1,0 +1,112 @@
+//! The control socket: the hook registers builds, the command line asks. Only root and our own user are heard.
+
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::control::{Answer, Control, Envelope, Status};
+use proto::wire::{VERSION, read_json_line, write_json_line};
+use proto::{FrameError, limits};
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use store::Store;
+
+use crate::error::chain;
+use crate::registry::Registry;
+
+/// Descriptors taken from one peer: the two that a registration may have. The kernel closes what is more.
+const MOST_FDS: usize = 2;
+
+/// What the control socket works on.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) store: Arc<Store>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) started: Instant,
+    /// Tells the loop that there is a new socket to wait on.
+    pub(crate) wake: OwnedFd,
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// Where the peer said nothing that can be answered.
+pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
+    stream.set_read_timeout(Some(limits::SILENCE))?;
+    stream.set_write_timeout(Some(limits::SILENCE))?;
+    let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
+    if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
+        log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
+        let refusal = "only root and the daemon's own user may use the control socket".to_owned();
+        return Ok(write_json_line(stream, &Answer::Error(refusal))?);
+    }
+    let (line, fds) = receive(stream)?;
+    let answer = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
+        Ok(Envelope { version: VERSION, request }) => answer(request, fds, context),
+        Ok(Envelope { version, .. }) => Answer::Error(format!(
+            "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
+        )),
+        Err(e) => Answer::Error(format!("not a request: {}", chain(&e))),
+    };
+    if let Answer::Error(error) = &answer {
+        log::warn!("control: {error}");
+    }
+    Ok(write_json_line(stream, &answer)?)
+}
+
+fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
+    match request {
+        Control::Register(registration) => match context.registry.register(&registration, fds) {
+            Ok(directory) => {
+                // Should this fail, the loop finds the new socket at its next turn, within a second.
+                let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
+                Answer::Registered { directory }
+            }
+            Err(e) => Answer::Error(chain(&e)),
+        },
+        Control::Status => match context.store.census() {
+            Ok(census) => {
+                let (live, ended) = context.registry.status();
+                Answer::Status(Box::new(Status {
+                    daemon: env!("CARGO_PKG_VERSION").to_owned(),
+                    uptime_seconds: context.started.elapsed().as_secs(),
+                    entries: census.entries,
+                    objects: census.objects,
+                    bytes: census.bytes,
+                    live,
+                    ended,
+                }))
+            }
+            Err(e) => Answer::Error(chain(&e)),
+        },
+    }
+}
+
+/// Reads up to the end of the first line, with the descriptors that came along.
+fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
+    let (mut line, mut fds) = (Vec::new(), Vec::new());
+    let mut piece = [0; 4096];
+    while !line.contains(&b'\n') {
+        if line.len() > limits::HELLO_LINE {
+            return Err(FrameError::LineTooLong(limits::HELLO_LINE));
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FDS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = recvmsg(stream, &mut [IoSliceMut::new(&mut piece)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+        let received = received.map_err(std::io::Error::from)?;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = message {
+                fds.extend(rights);
+            }
+        }
+        if received.bytes == 0 {
+            return Err(FrameError::Truncated);
+        }
+        line.extend_from_slice(&piece[..received.bytes]);
+    }
+    fds.truncate(MOST_FDS);
+    Ok((line, fds))
+}

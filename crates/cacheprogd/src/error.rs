@@ -1,0 +1,97 @@
+//! What ends a command, and with which exit code.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use proto::FrameError;
+use store::StoreError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// `serve` was told no place for its state.
+    #[error("no state directory: give --state-dir DIR, or run under systemd with CacheDirectory=")]
+    NoStateDir,
+    /// `serve` was told no socket.
+    #[error("no control socket: give --control-socket PATH, or start the daemon by its systemd socket unit")]
+    NoSocket,
+    /// systemd handed over something unexpected.
+    #[error("taking the sockets from systemd")]
+    Inherited(#[source] io::Error),
+    /// The control socket cannot be made.
+    #[error("listening at {}", path.display())]
+    Listen {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Another daemon has the state directory.
+    #[error("{} is in use by another daemon; stop that one, or give another --state-dir", path.display())]
+    Locked {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// The state directory cannot be used.
+    #[error("opening the state directory")]
+    Store(#[from] StoreError),
+    /// The system refused something the loop cannot do without.
+    #[error("{0}")]
+    System(&'static str, #[source] io::Error),
+    /// No daemon answers.
+    #[error(
+        "no daemon answers at {}; start it with `systemctl start nix-gocacheprog` or `cacheprogd serve`",
+        path.display()
+    )]
+    NoDaemon {
+        /// The control socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The daemon's answer makes no sense.
+    #[error("talking to the daemon")]
+    Frame(#[from] FrameError),
+    /// The daemon refused.
+    #[error("the daemon says: {0}")]
+    Refused(String),
+    /// The answer cannot be printed.
+    #[error("writing the answer")]
+    Output(#[source] io::Error),
+}
+
+impl CommandError {
+    /// 3: no daemon; 1: everything else (2 is a wrong command line).
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoDaemon { .. } => ExitCode::from(3),
+            Self::NoStateDir
+            | Self::NoSocket
+            | Self::Inherited(_)
+            | Self::Listen { .. }
+            | Self::Locked { .. }
+            | Self::Store(_)
+            | Self::System(..)
+            | Self::Frame(_)
+            | Self::Refused(_)
+            | Self::Output(_) => ExitCode::from(1),
+        }
+    }
+}
+
+/// An error with what caused it, in one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,16 @@
+//! Descriptors that systemd handed to this process: the only `unsafe` of the workspace.
+#![expect(unsafe_code, reason = "an inherited descriptor is a number; somebody has to vouch for it")]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// The sockets of our socket unit (`sd_listen_fds(3)`), each owned now. Call once.
+///
+/// # Errors
+/// Where the environment says something that makes no sense.
+pub(crate) fn inherited() -> io::Result<Vec<OwnedFd>> {
+    let fds = sd_notify::listen_fds()?;
+    // SAFETY: systemd opened these numbers for this process (LISTEN_PID is ours, which sd_notify checks) and nothing else
+    // here uses them: this is called once, before any other descriptor is taken from outside.
+    Ok(fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
+}

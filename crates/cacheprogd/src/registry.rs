@@ -1,0 +1,190 @@
+//! The live builds: made, found again after a restart, removed at their end. The daemon's one lock is here.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use proto::BuildId;
+use proto::control::{BuildStatus, Counts, Descriptor, Registration};
+use store::{BuildDir, Store, StoreError};
+
+use crate::build::{Build, Saved, derivation_name};
+use crate::clock;
+use crate::error::chain;
+use crate::history::{self, History};
+use crate::listener;
+use crate::sync::lock;
+use crate::watch::Watch;
+
+/// Live builds at once: each has a descriptor or three, and no machine runs a tenth of it.
+const MOST_BUILDS: usize = 2000;
+
+/// All builds of this daemon.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    store: Arc<Store>,
+    boot: Option<String>,
+    /// Guards the maps alone; no file or socket is touched while it is held.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    live: HashMap<BuildId, Arc<Build>>,
+    history: History,
+}
+
+/// Why a build cannot be registered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegisterError {
+    #[error("{MOST_BUILDS} builds are live: no room for another")]
+    Full,
+    #[error("making an id")]
+    Id(#[source] std::io::Error),
+    #[error("making the build's directory")]
+    Store(#[from] StoreError),
+    #[error("making the build's socket")]
+    Socket(#[source] std::io::Error),
+    #[error("the state directory's path is not text")]
+    Path,
+}
+
+impl Registry {
+    /// Finds the live builds of an earlier daemon on this state directory and binds their sockets anew.
+    pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
+        let history = History::load(store.root());
+        let inner = Mutex::new(Inner { live: HashMap::new(), history });
+        let registry = Self { boot: boot_id(), store, inner };
+        for id in registry.store.builds()? {
+            let dir = registry.store.open_build(id);
+            match registry.revive(dir) {
+                Ok(build) => {
+                    log::info!("build {} ({id}) goes on", build.name);
+                    lock(&registry.inner).live.insert(id, Arc::new(build));
+                }
+                Err(why) => {
+                    log::info!("build {id} is removed: {why}");
+                    registry.remove_dir(&registry.store.open_build(id));
+                }
+            }
+        }
+        Ok(registry)
+    }
+
+    /// Makes a directory and a socket for a build; returns the directory to mount.
+    pub(crate) fn register(&self, registration: &Registration, fds: Vec<OwnedFd>) -> Result<String, RegisterError> {
+        if lock(&self.inner).live.len() >= MOST_BUILDS {
+            return Err(RegisterError::Full);
+        }
+        let (mut chroot, mut worker) = (None, None);
+        for (what, fd) in registration.descriptors.iter().zip(fds) {
+            match what {
+                Descriptor::Chroot => chroot = Some(fd),
+                Descriptor::Worker => worker = Some(fd),
+            }
+        }
+        let saved = Saved {
+            name: derivation_name(&registration.derivation),
+            started: clock::unix(clock::now()),
+            boot: self.boot.clone(),
+            watch: Watch::new(registration.chroot.as_deref(), chroot, worker),
+            counts: Counts::default(),
+        };
+        let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
+        let build = self.start(dir, saved)?;
+        let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
+        log::info!("build {} ({}) begins", build.name, build.id());
+        lock(&self.inner).live.insert(build.id(), Arc::new(build));
+        Ok(view)
+    }
+
+    /// The live builds now.
+    pub(crate) fn live(&self) -> Vec<Arc<Build>> {
+        lock(&self.inner).live.values().cloned().collect()
+    }
+
+    /// Removes the builds that are over.
+    pub(crate) fn sweep(&self, now: SystemTime) {
+        for build in self.live().into_iter().filter(|build| build.is_over(now)) {
+            let status = build.status(Some(now));
+            let file = {
+                let mut inner = lock(&self.inner);
+                inner.live.remove(&build.id());
+                inner.history.push(status)
+            };
+            self.remove_dir(&build.dir);
+            if let Err(e) = history::write(&self.store, &file) {
+                log::warn!("{}", chain(&e));
+            }
+            let Counts { gets, hits, puts, saved_milliseconds, .. } = build.counters.counts();
+            let saved = saved_milliseconds / 1000;
+            log::info!(
+                "build {} ({}) ended: {gets} gets, {hits} hits, {puts} puts, {saved} s saved",
+                build.name,
+                build.id()
+            );
+        }
+    }
+
+    /// Writes down what the live builds did, for the next daemon.
+    pub(crate) fn save(&self) {
+        for build in self.live() {
+            if let Err(e) = build.save_counts(self.boot.as_deref()) {
+                log::warn!("{}", chain(&e));
+            }
+        }
+    }
+
+    /// Live builds, then ended ones.
+    pub(crate) fn status(&self) -> (Vec<BuildStatus>, Vec<BuildStatus>) {
+        let mut live: Vec<_> = self.live().iter().map(|build| build.status(None)).collect();
+        live.sort_by_key(|build| std::cmp::Reverse(build.started));
+        (live, lock(&self.inner).history.ended())
+    }
+
+    fn start(&self, dir: BuildDir, saved: Saved) -> Result<Build, RegisterError> {
+        let begin = || {
+            Build::save(&dir, &saved)?;
+            listener::build(&dir.view()).map_err(RegisterError::Socket)
+        };
+        match begin() {
+            Ok(listener) => Ok(Build::new(dir, listener, saved)),
+            Err(e) => {
+                self.remove_dir(&dir);
+                Err(e)
+            }
+        }
+    }
+
+    fn revive(&self, dir: BuildDir) -> Result<Build, String> {
+        let bytes = fs::read(dir.state_file()).map_err(|e| format!("no state: {e}"))?;
+        let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| format!("damaged state: {e}"))?;
+        if let (Some(then), Some(now)) = (&saved.boot, &self.boot)
+            && then != now
+        {
+            return Err("the machine was booted anew".to_owned());
+        }
+        let listener = listener::build(&dir.view()).map_err(|e| format!("no socket: {e}"))?;
+        Ok(Build::new(dir, listener, saved))
+    }
+
+    fn remove_dir(&self, dir: &BuildDir) {
+        if let Err(e) = dir.remove() {
+            log::warn!("{}", chain(&e));
+        }
+    }
+}
+
+fn new_id() -> std::io::Result<BuildId> {
+    let mut id = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut id)?;
+    Ok(BuildId(id))
+}
+
+/// The kernel's id of this boot; `None` where `/proc` does not show it, then the builds' own chroots tell.
+fn boot_id() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}

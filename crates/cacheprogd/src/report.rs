@@ -1,0 +1,85 @@
+//! A status as text for people. Pure.
+
+use std::fmt::Write;
+
+use proto::control::{BuildStatus, Status};
+
+/// The whole text of `cacheprogd status`.
+pub(crate) fn status(status: &Status) -> String {
+    let mut out = format!(
+        "cacheprogd {}, up {}\n{} entries, {} outputs, {}\n",
+        status.daemon,
+        duration(status.uptime_seconds),
+        status.entries,
+        status.objects,
+        bytes(status.bytes)
+    );
+    table(&mut out, "live builds", &status.live);
+    table(&mut out, "ended builds, the latest first", &status.ended);
+    out
+}
+
+fn table(out: &mut String, title: &str, builds: &[BuildStatus]) {
+    // Writing to a String cannot fail.
+    let _infallible = write!(out, "\n{title}: {}\n", builds.len());
+    if builds.is_empty() {
+        return;
+    }
+    let _infallible = writeln!(
+        out,
+        "  {:<40} {:>7} {:>7} {:>7} {:>10} {:>10} {:>9}",
+        "name", "gets", "hits", "puts", "put", "served", "saved"
+    );
+    for build in builds {
+        let counts = &build.counts;
+        let _infallible = writeln!(
+            out,
+            "  {:<40} {:>7} {:>7} {:>7} {:>10} {:>10} {:>9}",
+            build.name,
+            counts.gets,
+            counts.hits,
+            counts.puts,
+            bytes(counts.bytes_put),
+            bytes(counts.bytes_served),
+            duration(counts.saved_milliseconds / 1000)
+        );
+    }
+}
+
+fn bytes(n: u64) -> String {
+    let (mut value, mut units) = (n as f64, ["B", "KiB", "MiB", "GiB", "TiB"].into_iter());
+    let mut unit = units.next().unwrap_or_default();
+    for larger in units {
+        if value < 1024.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") }
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_as_people_write_them() {
+        assert_eq!(
+            ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"],
+            [0, 1023, 1024, 3 << 29].map(bytes).each_ref().map(String::as_str)
+        );
+        assert_eq!(
+            ["59 s", "1 min 0 s", "2 h 5 min", "1 d 1 h"],
+            [59, 60, 7500, 90_000].map(duration).each_ref().map(String::as_str)
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! `cacheprogd serve`: one loop that waits on every socket, starts a thread for each connection, and tidies up.
+//!
+//! Threads: this loop, and one named thread a connection. Only the loop accepts and only it removes builds.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use proto::FrameError;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use sd_notify::NotifyState;
+use store::{Access, Store};
+
+use crate::build::Build;
+use crate::cli::Serve;
+use crate::control::{self, Context};
+use crate::error::{CommandError, chain};
+use crate::registry::Registry;
+use crate::sync::lock;
+use crate::{clock, listener, session};
+
+/// The loop's turn where nothing happens: how late the end of a build is seen.
+const TURN: Duration = Duration::from_secs(1);
+
+/// Connections at once, of all builds and of one: 64 go commands at once were seen to be the most of a build.
+const MOST_SESSIONS: usize = 1024;
+const MOST_OF_A_BUILD: u64 = 256;
+
+/// A session's thread needs little: its buffers are on the heap.
+const STACK: usize = 256 << 10;
+
+/// How long a stopping daemon waits for requests under way.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// Runs the daemon until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A [`CommandError`] where it cannot start, or the system takes away what the loop needs.
+pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
+    let signals = block_signals()?; // before the first thread, which inherits it
+    let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
+    let store = Arc::new(Store::open(state_dir, Access::Traversable)?);
+    let _locked = lock_state(&store)?;
+    let (listener, unlink) = listener::control(args.control_socket.as_deref())?;
+    let registry = Arc::new(Registry::restore(store.clone())?);
+    let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
+    let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake });
+    let server = Server { context, sessions: Arc::default() };
+    notify(&[NotifyState::Ready]);
+    log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
+    let ended = server.turn_until_signal(&listener, &signals);
+    notify(&[NotifyState::Stopping]);
+    server.sessions.finish();
+    registry.save();
+    if let Some(path) = unlink {
+        // The next daemon replaces it anyway.
+        drop(std::fs::remove_file(path));
+    }
+    log::info!("cacheprogd stops");
+    ended
+}
+
+fn block_signals() -> Result<SignalFd, CommandError> {
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGTERM);
+    mask.add(Signal::SIGINT);
+    let blocked = mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC));
+    blocked.map_err(|e| CommandError::System("blocking signals", e.into()))
+}
+
+/// Two daemons on one state directory would take each other's sockets away.
+fn lock_state(store: &Store) -> Result<File, CommandError> {
+    let path = store.root().join("lock");
+    let system = |e| CommandError::System("locking the state directory", e);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(system)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(CommandError::Locked { path: store.root().to_owned() }),
+        Err(std::fs::TryLockError::Error(e)) => Err(system(e)),
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(e) = sd_notify::notify(states) {
+        log::warn!("telling systemd: {e}");
+    }
+}
+
+struct Server {
+    context: Arc<Context>,
+    sessions: Arc<Sessions>,
+}
+
+impl Server {
+    fn turn_until_signal(&self, control: &UnixListener, signals: &SignalFd) -> Result<(), CommandError> {
+        let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
+        loop {
+            let builds = self.context.registry.live();
+            let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
+            let sockets = fixed.into_iter().chain(builds.iter().map(|build| build.listener.as_fd()));
+            let mut fds: Vec<_> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            match poll(&mut fds, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(CommandError::System("waiting for connections", e.into())),
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if ready[0] {
+                return Ok(());
+            }
+            if ready[1] {
+                let _count = rustix::io::read(&self.context.wake, &mut [0u8; 8]); // it only had to wake us
+            }
+            if ready[2] {
+                self.accept_control(control);
+            }
+            for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
+                self.accept_session(build);
+            }
+            self.context.registry.sweep(clock::now());
+            notify(&[NotifyState::Watchdog]);
+        }
+    }
+
+    fn accept_control(&self, listener: &UnixListener) {
+        each_connection(listener, |stream| {
+            let context = self.context.clone();
+            self.sessions.start("control", stream, move |stream| control::run(stream, &context));
+        });
+    }
+
+    fn accept_session(&self, build: &Arc<Build>) {
+        each_connection(&build.listener, |stream| {
+            if build.sessions() >= MOST_OF_A_BUILD {
+                log::warn!("build {}: {MOST_OF_A_BUILD} sessions at once: one more is turned away", build.name);
+                return;
+            }
+            let (store, build, entered) = (self.context.store.clone(), build.clone(), build.enter());
+            self.sessions.start("session", stream, move |stream| {
+                let _entered = entered;
+                let name = build.name.clone();
+                session::run(stream, store, build)
+                    .inspect_err(|e| log::warn!("build {name}: a session ended: {}", chain(e)))
+            });
+        });
+    }
+}
+
+/// Accepts until nobody waits. Trouble (too many open files, say) is logged and given a moment: the others are served.
+fn each_connection(listener: &UnixListener, mut accept: impl FnMut(UnixStream)) {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => accept(stream),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+            Err(e) => {
+                log::error!("accepting a connection: {e}");
+                thread::sleep(Duration::from_millis(50));
+                return;
+            }
+        }
+    }
+}
+
+/// The connections being served, so that a stopping daemon can end them.
+#[derive(Debug, Default)]
+struct Sessions {
+    /// Guards the map; `ended` is told of each removal.
+    open: Mutex<HashMap<u64, Arc<UnixStream>>>,
+    ended: Condvar,
+}
+
+impl Sessions {
+    fn start<F>(self: &Arc<Self>, name: &str, stream: UnixStream, serve: F)
+    where
+        F: FnOnce(&UnixStream) -> Result<(), FrameError> + Send + 'static,
+    {
+        let stream = Arc::new(stream);
+        let Some(listed) = self.list(stream.clone()) else {
+            log::warn!("{MOST_SESSIONS} connections at once: one more is turned away");
+            return;
+        };
+        // An accepted socket does not inherit the listener's mode on Linux (accept(2)).
+        let run = move || {
+            let _listed = listed;
+            // Its caller logged what there was to say.
+            drop(serve(&stream));
+        };
+        if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run) {
+            log::error!("starting a thread: {e}");
+        }
+    }
+
+    fn list(self: &Arc<Self>, stream: Arc<UnixStream>) -> Option<Listed> {
+        let mut open = lock(&self.open);
+        if open.len() >= MOST_SESSIONS {
+            return None;
+        }
+        let key = Arc::as_ptr(&stream) as u64; // unique while it is listed
+        open.insert(key, stream);
+        Some(Listed { sessions: self.clone(), key })
+    }
+
+    /// Lets every session answer what it has read, then see the end of its input.
+    fn finish(&self) {
+        for stream in lock(&self.open).values() {
+            drop(stream.shutdown(std::net::Shutdown::Read)); // gone already: just as well
+        }
+        let open = lock(&self.open);
+        drop(self.ended.wait_timeout_while(open, LAST_REQUESTS, |open| !open.is_empty()));
+    }
+}
+
+/// Takes a session off the list at its end, however it ends.
+#[derive(Debug)]
+struct Listed {
+    sessions: Arc<Sessions>,
+    key: u64,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        lock(&self.sessions.open).remove(&self.key);
+        self.sessions.ended.notify_all();
+    }
+}

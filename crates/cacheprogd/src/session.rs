@@ -1,0 +1,75 @@
+//! A connection from a sandbox: hello, then frames until the client goes. One thread each, owning its stream.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use proto::control::MOUNTED_OUTPUTS;
+use proto::wire::{Hello, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{FrameError, limits};
+use rustix::net::sockopt::socket_peercred;
+use store::{Namespace, Partition, Sharing, Store};
+
+use crate::build::Build;
+use crate::handler::Handler;
+
+/// Bytes read from the socket at a time, where no body is being read past the buffer.
+const BUFFER: usize = 32 << 10;
+
+/// Serves one client until it ends.
+///
+/// # Errors
+/// What ended the session, if not the client's leaving.
+pub(crate) fn run(stream: &UnixStream, store: Arc<Store>, build: Arc<Build>) -> Result<(), FrameError> {
+    stream.set_read_timeout(Some(limits::SILENCE))?;
+    stream.set_write_timeout(Some(limits::SILENCE))?;
+    let mut input = BufReader::with_capacity(BUFFER, stream);
+    let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
+    let mut welcome = Welcome { version: VERSION, outputs: MOUNTED_OUTPUTS.to_owned(), error: None };
+    if hello.version != VERSION {
+        let error = format!("the client speaks version {}, this daemon {VERSION}", hello.version);
+        log::warn!("build {}: {error}", build.name);
+        (welcome.outputs, welcome.error) = (String::new(), Some(error));
+        return Ok(write_json_line(stream, &welcome)?);
+    }
+    write_json_line(stream, &welcome)?;
+    let namespace = Namespace::new(Partition::Common, &hello.toolchain);
+    frames(stream, &mut input, Handler::new(store, build, namespace, sharing(stream)))
+}
+
+fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handler: Handler) -> Result<(), FrameError> {
+    let mut replies = Vec::new();
+    loop {
+        if input.buffer().is_empty() && !replies.is_empty() {
+            stream.write_all(&replies)?;
+            replies.clear();
+        }
+        wait(input)?;
+        let Some(request) = Request::read(input)? else { return Ok(()) };
+        let reply = match request {
+            Request::Get { action } => handler.get(&action),
+            Request::Put { action, output, size } => {
+                handler.put((action, output, size), &mut input.by_ref().take(size))?
+            }
+        };
+        reply.write(&mut replies);
+    }
+}
+
+/// Waits for the next frame as long as it takes: a client is silent while `go test` or `go run` runs a program.
+fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
+    loop {
+        match input.fill_buf().map(drop).map_err(FrameError::Read) {
+            Err(e) if e.is_timeout() => {}
+            other => return other,
+        }
+    }
+}
+
+/// A build under our own uid could write to what it is linked to.
+fn sharing(stream: &UnixStream) -> Sharing {
+    match socket_peercred(stream) {
+        Ok(peer) if peer.uid != rustix::process::geteuid() => Sharing::Link,
+        Ok(_) | Err(_) => Sharing::Copy,
+    }
+}

@@ -1,0 +1,65 @@
+//! What is offered to the build: checked first, since a source that Nix cannot mount ends the user's `nix build`, and a
+//! client that cannot start ends every go command.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use proto::control::{MOUNT, MOUNTED_CLIENT};
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
+/// What is wrong with what would be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The client cannot be run by a build.
+    #[error("{} cannot be offered as the client: {why}; set NIX_GOCACHEPROG_CLIENT to one that can", path.display())]
+    Client {
+        /// The client.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The daemon's directory cannot be mounted.
+    #[error("{} cannot be mounted: {why}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The client's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
+/// programs (a state directory often does not: a client there is "permission denied" to go, which is fatal).
+pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
+    let refuse = |why: &str| OfferError::Client { path: path.to_owned(), why: why.to_owned() };
+    // A mounted symlink stays a symlink in the sandbox, where it leads nowhere.
+    let real = fs::canonicalize(path).map_err(|e| refuse(&e.to_string()))?;
+    let metadata = fs::metadata(&real).map_err(|e| refuse(&e.to_string()))?;
+    if !metadata.is_file() || metadata.mode() & 0o555 != 0o555 {
+        return Err(refuse("not a program that everyone may read and run"));
+    }
+    let flags = statvfs(&real).map_err(|e| refuse(&e.to_string()))?.f_flag;
+    if flags.contains(StatVfsMountFlags::NOEXEC) {
+        return Err(refuse("it lies on a file system mounted noexec"));
+    }
+    one_line(&real).map_err(|why| refuse(&why))?;
+    Ok(real)
+}
+
+/// The text for Nix, ended with an empty line so that another hook's output can follow.
+pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferError> {
+    let refuse = |why: String| OfferError::Directory { path: directory.to_owned(), why };
+    let socket = fs::symlink_metadata(directory.join("sock")).map_err(|e| refuse(e.to_string()))?;
+    if !socket.file_type().is_socket() {
+        return Err(refuse("there is no socket in it".to_owned()));
+    }
+    let (directory, client) = (one_line(directory).map_err(refuse)?, client.display());
+    Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n\n"))
+}
+
+/// Nix takes a line a path, without any quoting.
+fn one_line(path: &Path) -> Result<&str, String> {
+    let text = path.to_str().filter(|text| !text.contains(['\n', '\r']) && text.starts_with('/'));
+    text.ok_or_else(|| "its path cannot be told to Nix: not absolute, or not one line of text".to_owned())
+}

@@ -1,0 +1,149 @@
+//! What the hook and the command line say to the daemon over its control socket: one line of JSON each way, then the
+//! connection ends. Only root and the daemon's own user are heard.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::VERSION;
+
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/nix-gocacheprog/control.sock";
+
+/// Where a build's directory is mounted in the sandbox. Frozen: derivations hold it.
+pub const MOUNT: &str = "/gocache";
+/// The build's socket in the sandbox. Frozen: derivations hold it.
+pub const MOUNTED_SOCKET: &str = "/gocache/sock";
+/// The build's outputs in the sandbox.
+pub const MOUNTED_OUTPUTS: &str = "/gocache/o";
+/// The client in the sandbox. Frozen: derivations hold it.
+pub const MOUNTED_CLIENT: &str = "/gocache-client";
+
+/// A request, in its envelope with the protocol's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`crate::wire::VERSION`] of the sender.
+    pub version: u32,
+    /// What is asked.
+    pub request: Control,
+}
+
+impl Envelope {
+    /// The request, from this version.
+    #[must_use]
+    pub fn new(request: Control) -> Self {
+        Self { version: VERSION, request }
+    }
+}
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Control {
+    /// A directory and a socket for a build that is about to start.
+    Register(Registration),
+    /// What the daemon has and does.
+    Status,
+}
+
+/// A build that Nix is about to start.
+///
+/// Up to two descriptors travel with the line: an `O_PATH` one of the chroot, then a pidfd of the process that runs the
+/// build; `descriptors` says which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The derivation as Nix names it (argv\[1\] of the hook).
+    pub derivation: String,
+    /// The root of the build's chroot (argv\[2\] of the hook), where there is one.
+    #[serde(default)]
+    pub chroot: Option<String>,
+    /// The descriptors that came along, in their order.
+    #[serde(default)]
+    pub descriptors: Vec<Descriptor>,
+}
+
+/// What a descriptor sent with a registration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Descriptor {
+    /// `O_PATH` of the chroot's root directory.
+    Chroot,
+    /// A pidfd of the Nix process that runs the build.
+    Worker,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The build is registered; mount this directory at [`MOUNT`].
+    Registered {
+        /// Absolute path on the host.
+        directory: String,
+    },
+    /// What the daemon has and does.
+    Status(Box<Status>),
+    /// The request failed.
+    Error(String),
+}
+
+/// The state of a daemon. The JSON of `cacheprogd status --json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon's version.
+    pub daemon: String,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Actions with a known output.
+    pub entries: u64,
+    /// Distinct outputs.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Builds with a directory now.
+    pub live: Vec<BuildStatus>,
+    /// Ended builds, the latest first, at most 100.
+    pub ended: Vec<BuildStatus>,
+}
+
+/// What one build did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BuildStatus {
+    /// The build's id in hex.
+    pub id: String,
+    /// The derivation's name.
+    pub name: String,
+    /// When it was registered, in seconds since 1970.
+    pub started: u64,
+    /// When it ended, in seconds since 1970; 0 while it lives.
+    #[serde(default)]
+    pub ended: u64,
+    /// Sessions open now.
+    #[serde(default)]
+    pub sessions: u64,
+    /// The counters.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// Counters of a build.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Gets asked.
+    pub gets: u64,
+    /// Gets answered with an output.
+    pub hits: u64,
+    /// Puts received whole.
+    pub puts: u64,
+    /// Puts kept for this build alone: module indexes and test logs.
+    pub private_puts: u64,
+    /// Puts whose action has another output already.
+    pub conflicts: u64,
+    /// Puts refused or broken off.
+    pub failed_puts: u64,
+    /// Bytes of the outputs put.
+    pub bytes_put: u64,
+    /// Bytes of the outputs served.
+    pub bytes_served: u64,
+    /// Compile time not spent: over all hits, the milliseconds between the miss and the put that made the entry.
+    pub saved_milliseconds: u64,
+}

@@ -1,0 +1,65 @@
+//! What can be wrong with what a peer said. Two levels only: a [`RequestError`] is answered and the session goes on,
+//! a [`FrameError`] ends the session because nobody knows where the next request begins.
+
+/// A request that cannot be served, in a stream that is still in step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// An id is not the base64 of 32 bytes (`bytes`: what it holds instead, if it is base64 at all).
+    #[error("{field} {}", match bytes { Some(n) => format!("has {n} bytes, not 32"), None => "is not base64".to_string() })]
+    Id {
+        /// The field's name in cmd/go's protocol.
+        field: &'static str,
+        /// Its length, where it is base64.
+        bytes: Option<usize>,
+    },
+    /// A field that the command needs is not there.
+    #[error("the request has no {0}")]
+    Missing(&'static str),
+    /// A command that we did not declare.
+    #[error("unknown command {0:?}: this program knows get, put and close")]
+    UnknownCommand(String),
+    /// A body over [`crate::limits::BODY`].
+    #[error("the body of {0} bytes is over the limit of {limit} bytes", limit = crate::limits::BODY)]
+    BodyTooLarge(u64),
+    /// A body that is no base64.
+    #[error("the body is not base64")]
+    BodyNotBase64,
+    /// A body whose length is not the declared one.
+    #[error("the body is not the declared {0} bytes")]
+    BodyLength(u64),
+    /// A body whose sha256 is not the output id.
+    #[error("the body's sha256 is not the OutputID")]
+    BodyDigest,
+}
+
+/// A stream that can no longer be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The stream itself failed.
+    #[error("reading a frame")]
+    Read(#[from] std::io::Error),
+    /// A line over its limit.
+    #[error("a line over {0} bytes")]
+    LineTooLong(usize),
+    /// A header that is no JSON object of the expected form.
+    #[error("a line that is not a request")]
+    Json(#[from] serde_json::Error),
+    /// The stream ended within a frame.
+    #[error("the stream ended within a frame")]
+    Truncated,
+    /// A byte that no frame begins with.
+    #[error("unknown frame type {0:#04x}")]
+    UnknownFrame(u8),
+    /// A frame whose fields contradict each other or the protocol's limits.
+    #[error("a frame out of bounds: {0}")]
+    OutOfBounds(&'static str),
+}
+
+impl FrameError {
+    /// Whether the peer was merely silent for longer than its socket's time limit.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        use std::io::ErrorKind::{TimedOut, WouldBlock};
+        matches!(self, Self::Read(e) if matches!(e.kind(), TimedOut | WouldBlock))
+    }
+}

@@ -1,0 +1,155 @@
+//! Ids as fixed bytes. They are parsed once, at the edge; hex and base64 exist only here.
+//!
+//! The rule to keep: nothing outside this file slices an id's text, so no id can name a path it should not.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64_simd::STANDARD;
+
+use crate::RequestError;
+
+/// Bytes of an action or output id: a sha256 in every Go release (cmd/go/internal/cache/hash.go `HashSize`, Go 1.21-1.27).
+pub const HASH_SIZE: usize = 32;
+
+macro_rules! hash_id {
+    ($(#[$doc:meta])* $name:ident, $field:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; HASH_SIZE]);
+
+        impl $name {
+            /// Parses the standard padded base64 that cmd/go writes for a `[]byte` field.
+            ///
+            /// # Errors
+            /// [`RequestError::Id`] where the text is no base64 or does not hold 32 bytes.
+            pub fn from_base64(text: &str) -> Result<Self, RequestError> {
+                let bytes = STANDARD.decode_to_vec(text).map_err(|_| RequestError::Id { field: $field, bytes: None })?;
+                let hash = bytes.as_slice().try_into();
+                hash.map(Self).map_err(|_| RequestError::Id { field: $field, bytes: Some(bytes.len()) })
+            }
+
+            /// The standard padded base64 form.
+            #[must_use]
+            pub fn to_base64(self) -> String {
+                STANDARD.encode_to_string(self.0)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidHex;
+
+            fn from_str(text: &str) -> Result<Self, InvalidHex> {
+                parse_hex(text).map(Self)
+            }
+        }
+    };
+}
+
+hash_id!(
+    /// Names a computation: cmd/go's hash of all its inputs.
+    ActionId,
+    "ActionID"
+);
+hash_id!(
+    /// Names the result of a computation: the sha256 of its bytes (so in every put of Go 1.21-1.27).
+    OutputId,
+    "OutputID"
+);
+
+impl OutputId {
+    /// The output without bytes, about a quarter of all puts of a Go build.
+    pub const EMPTY: Self = Self([
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae,
+        0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+    ]);
+}
+
+/// Names one registered build. Random, so that no other user of the host can guess its directory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BuildId(pub [u8; 16]);
+
+impl fmt::Display for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for BuildId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BuildId({self})")
+    }
+}
+
+impl FromStr for BuildId {
+    type Err = InvalidHex;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHex> {
+        parse_hex(text).map(Self)
+    }
+}
+
+/// A text that is not the lower-case hex of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the lower-case hex digits of an id")]
+pub struct InvalidHex;
+
+/// Lower-case hex of any bytes.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+}
+
+fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return Err(InvalidHex);
+    }
+    let mut out = [0; N];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Ok(out)
+}
+
+fn nibble(digit: u8) -> Result<u8, InvalidHex> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(InvalidHex), // upper case would give one object two names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_reads_back() {
+        let id = ActionId(std::array::from_fn(|i| i as u8 * 7));
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(ActionId::from_base64(&id.to_base64()), Ok(id));
+    }
+
+    #[test]
+    fn other_lengths_and_digits_are_refused() {
+        for text in ["", "00", "../../../../etc/passwd", &"0".repeat(63), &"A".repeat(64), &"é".repeat(32)] {
+            assert_eq!(text.parse::<OutputId>(), Err(InvalidHex), "{text}");
+        }
+        assert_eq!(ActionId::from_base64("AAAA"), Err(RequestError::Id { field: "ActionID", bytes: Some(3) }));
+        assert_eq!(OutputId::from_base64("?"), Err(RequestError::Id { field: "OutputID", bytes: None }));
+    }
+}

@@ -1,0 +1,18 @@
+//! Every bound on what a peer may make us hold, read or wait for, with its reason.
+
+use std::time::Duration;
+
+/// Longest header line from cmd/go, in bytes. Real ones are under 250 (FACTS: ids are 32 bytes); a longer line is no cmd/go.
+pub const HEADER_LINE: usize = 16 << 10;
+
+/// Largest body of a put, in bytes. The largest objects seen are 40 MB archives; embedded data can make them larger.
+pub const BODY: u64 = 4 << 30;
+
+/// Longest hello or control line, in bytes: paths of up to 4096 bytes and some names.
+pub const HELLO_LINE: usize = 32 << 10;
+
+/// Longest answer to a control request, in bytes: the status of a daemon with a thousand live builds.
+pub const CONTROL_ANSWER: usize = 4 << 20;
+
+/// How long a new peer may take to say hello, and a peer to go on within a frame.
+pub const SILENCE: Duration = Duration::from_secs(10);

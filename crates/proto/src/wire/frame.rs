@@ -1,0 +1,216 @@
+//! The frames after hello, fixed in size, without any text.
+
+use std::io::{BufRead, Read};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::{ActionId, FrameError, OutputId, limits};
+
+/// What the client asks. Answers come in the order of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// Which output has this action?
+    Get {
+        /// The action.
+        action: ActionId,
+    },
+    /// This action has this output; `size` raw bytes follow the frame.
+    Put {
+        /// The action.
+        action: ActionId,
+        /// The sha256 of the bytes.
+        output: OutputId,
+        /// Their number.
+        size: u64,
+    },
+}
+
+/// What the daemon answers. The path of an output is the welcome's directory, a slash and the output's id in hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// No output is known that may be served.
+    Miss,
+    /// The action's output, which is in the build's directory now.
+    Hit {
+        /// Its id.
+        output: OutputId,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was last put.
+        time: Unix,
+    },
+    /// The put's bytes are in the build's directory now.
+    Stored {
+        /// The time under which they were kept.
+        time: Unix,
+    },
+    /// The put was read and is not kept.
+    Refused(Refusal),
+}
+
+/// Why a put is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its bytes do not have the sha256 it named.
+    Digest,
+    /// The daemon could not write it (no space, say).
+    Storage,
+}
+
+/// A time as it travels: seconds and nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unix {
+    /// Whole seconds.
+    pub seconds: u64,
+    /// The rest, under 10^9.
+    pub nanos: u32,
+}
+
+impl From<SystemTime> for Unix {
+    /// Times before 1970 become 1970: no put is that old.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { seconds: since.as_secs(), nanos: since.subsec_nanos() }
+    }
+}
+
+impl From<Unix> for SystemTime {
+    fn from(time: Unix) -> Self {
+        UNIX_EPOCH.checked_add(Duration::new(time.seconds, time.nanos)).unwrap_or(UNIX_EPOCH)
+    }
+}
+
+const GET: u8 = b'G';
+const PUT: u8 = b'P';
+const MISS: u8 = b'M';
+const HIT: u8 = b'H';
+const STORED: u8 = b'S';
+const REFUSED: u8 = b'R';
+
+impl Request {
+    /// Appends the frame to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Get { action } => {
+                out.push(GET);
+                out.extend_from_slice(&action.0);
+            }
+            Self::Put { action, output, size } => {
+                out.push(PUT);
+                out.extend_from_slice(&action.0);
+                out.extend_from_slice(&output.0);
+                out.extend_from_slice(&size.to_le_bytes());
+            }
+        }
+    }
+
+    /// Reads the next frame; `None` where the stream ends between two frames.
+    ///
+    /// # Errors
+    /// A [`FrameError`]; one that [`FrameError::is_timeout`] before the first byte means that the client is idle.
+    pub fn read(input: &mut impl BufRead) -> Result<Option<Self>, FrameError> {
+        let Some(kind) = first_byte(input)? else { return Ok(None) };
+        let mut fields = Fields { input };
+        let request = match kind {
+            GET => Self::Get { action: ActionId(fields.array()?) },
+            PUT => Self::Put {
+                action: ActionId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: u64::from_le_bytes(fields.array()?),
+            },
+            other => return Err(FrameError::UnknownFrame(other)),
+        };
+        if matches!(request, Self::Put { size, .. } if size > limits::BODY) {
+            return Err(FrameError::OutOfBounds("the size of a put is over the limit"));
+        }
+        Ok(Some(request))
+    }
+}
+
+impl Reply {
+    /// Appends the frame to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Miss => out.push(MISS),
+            Self::Hit { output, size, time } => {
+                out.push(HIT);
+                out.extend_from_slice(&output.0);
+                out.extend_from_slice(&size.to_le_bytes());
+                write_time(out, *time);
+            }
+            Self::Stored { time } => {
+                out.push(STORED);
+                write_time(out, *time);
+            }
+            Self::Refused(why) => {
+                out.push(REFUSED);
+                out.push(match why {
+                    Refusal::Digest => 1,
+                    Refusal::Storage => 2,
+                });
+            }
+        }
+    }
+
+    /// Reads the next frame; `None` where the stream ends between two frames.
+    ///
+    /// # Errors
+    /// A [`FrameError`]; one that [`FrameError::is_timeout`] means that the daemon has not answered yet.
+    pub fn read(input: &mut impl BufRead) -> Result<Option<Self>, FrameError> {
+        let Some(kind) = first_byte(input)? else { return Ok(None) };
+        let mut fields = Fields { input };
+        Ok(Some(match kind {
+            MISS => Self::Miss,
+            HIT => Self::Hit {
+                output: OutputId(fields.array()?),
+                size: u64::from_le_bytes(fields.array()?),
+                time: fields.time()?,
+            },
+            STORED => Self::Stored { time: fields.time()? },
+            REFUSED => Self::Refused(match fields.array()? {
+                [1] => Refusal::Digest,
+                [2] => Refusal::Storage,
+                _ => return Err(FrameError::OutOfBounds("unknown refusal")),
+            }),
+            other => return Err(FrameError::UnknownFrame(other)),
+        }))
+    }
+}
+
+fn write_time(out: &mut Vec<u8>, time: Unix) {
+    out.extend_from_slice(&time.seconds.to_le_bytes());
+    out.extend_from_slice(&time.nanos.to_le_bytes());
+}
+
+fn first_byte(input: &mut impl BufRead) -> Result<Option<u8>, FrameError> {
+    loop {
+        match input.fill_buf() {
+            Ok([]) => return Ok(None),
+            Ok(&[byte, ..]) => {
+                input.consume(1);
+                return Ok(Some(byte));
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+struct Fields<'a, R> {
+    input: &'a mut R,
+}
+
+impl<R: Read> Fields<'_, R> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
+        let mut bytes = [0; N];
+        match self.input.read_exact(&mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(FrameError::Truncated),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn time(&mut self) -> Result<Unix, FrameError> {
+        let time = Unix { seconds: u64::from_le_bytes(self.array()?), nanos: u32::from_le_bytes(self.array()?) };
+        if time.nanos < 1_000_000_000 { Ok(time) } else { Err(FrameError::OutOfBounds("nanoseconds")) }
+    }
+}

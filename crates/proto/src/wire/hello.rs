@@ -1,0 +1,74 @@
+//! The first line each way. JSON, so that a later version can be told what it met; unknown fields are ignored.
+
+use std::io::{self, BufRead, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::gocmd::read_line;
+use crate::{FrameError, limits};
+
+/// Version of the frames. Client and daemon must have the same; a client that meets another goes on without the daemon.
+pub const VERSION: u32 = 1;
+
+/// What the client says first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The client's [`VERSION`].
+    pub version: u32,
+    /// The toolchain whose results these are.
+    pub toolchain: Toolchain,
+}
+
+/// Names a Go toolchain by where it is. Go's own keys name a compiler by its version line only, so two patched builds
+/// of one release would share results without this (cmd/go/internal/work/buildid.go `toolID`, Go 1.26).
+///
+/// It is the client's claim: it keeps honest builds apart and is no security boundary.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Toolchain {
+    /// Real path of `$GOROOT` as cmd/go exports it; empty if unknown.
+    pub goroot: String,
+    /// `$GOTOOLDIR`, where set.
+    #[serde(default)]
+    pub gotooldir: String,
+    /// Real path of the go command, where it is not below `goroot`.
+    #[serde(default)]
+    pub go: String,
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The daemon's [`VERSION`].
+    pub version: u32,
+    /// Directory of the outputs as the client sees it, without a final slash; empty with an error.
+    #[serde(default)]
+    pub outputs: String,
+    /// Why there will be no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Writes `message` as one line, in one write.
+///
+/// # Errors
+/// What the writer returns.
+pub fn write_json_line<T: Serialize>(mut out: impl Write, message: &T) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// Reads one line of at most `limit` bytes as a `T`.
+///
+/// # Errors
+/// A [`FrameError`] where the stream ends, the line is too long or says something else.
+pub fn read_json_line<T: DeserializeOwned>(input: &mut impl BufRead, limit: usize) -> Result<T, FrameError> {
+    debug_assert!(limit <= limits::CONTROL_ANSWER);
+    let mut line = Vec::new();
+    if !read_line(input, &mut line, limit)? {
+        return Err(FrameError::Truncated);
+    }
+    Ok(serde_json::from_slice(&line)?)
+}

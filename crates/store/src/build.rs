@@ -1,0 +1,210 @@
+//! What one sandboxed build sees and what it keeps for itself.
+//!
+//! ```text
+//! builds/<build id>/          0711
+//!     build.json              0600, what the daemon must know after a restart (the daemon's own format)
+//!     view/                   0711, mounted in the sandbox as /gocache
+//!         sock                0666, the build's socket (the daemon's)
+//!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
+//!     private/<2 hex>/<id>    records of actions that are true for this build only
+//! ```
+//!
+//! The rule to keep: below `view` there is nothing but what the build has named or put itself.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use proto::{ActionId, BuildId, OutputId};
+
+use crate::actions::{Actions, names};
+use crate::incoming::new_file;
+use crate::layout::{Existing, make_dir};
+use crate::publish::{is_whole, rename, write_small};
+use crate::{Incoming, Put, Record, Store, StoreError};
+
+/// How a build gets to see an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// By a hard link: the build runs under another uid, which cannot change the bytes.
+    Link,
+    /// By a copy (a reflink where the file system has them): the build runs under our own uid.
+    Copy,
+}
+
+/// The directory of a live build.
+#[derive(Debug)]
+pub struct BuildDir {
+    id: BuildId,
+    dir: PathBuf,
+    outputs: PathBuf,
+    tmp: PathBuf,
+    private: Actions,
+}
+
+impl Store {
+    /// Makes the directory of a new build.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be made; what was made of it is removed.
+    pub fn create_build(&self, id: BuildId) -> Result<BuildDir, StoreError> {
+        let build = self.open_build(id);
+        let made = build.make();
+        if made.is_err() {
+            drop(build.remove());
+        }
+        made.map(|()| build)
+    }
+
+    /// The directory of a build made before.
+    #[must_use]
+    pub fn open_build(&self, id: BuildId) -> BuildDir {
+        let dir = self.layout.build(&id);
+        let outputs = dir.join("view/o");
+        let private = Actions::new(dir.join("private"), self.layout.tmp());
+        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private }
+    }
+
+    /// The builds that have a directory.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where they cannot be listed.
+    pub fn builds(&self) -> Result<Vec<BuildId>, StoreError> {
+        Ok(names(&self.layout.builds())?.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Shows an object to a build. False if it is not there or not whole.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it is there and cannot be shown.
+    pub fn show(&self, build: &BuildDir, object: (OutputId, u64), sharing: Sharing) -> Result<bool, StoreError> {
+        let (output, size) = object;
+        let shown = build.output(&output);
+        if is_whole(&shown, size)? {
+            return Ok(true); // asked for before, by this or another go command of the build
+        }
+        let Some(path) = self.object(&output, size)? else { return Ok(false) };
+        match sharing {
+            Sharing::Link => match link(&path, &shown) {
+                Ok(()) => is_whole(&shown, size), // evicted or truncated in between: a miss
+                Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+                // The object has as many links as the file system allows (65,000 on ext4).
+                Err(StoreError::Io { source, .. })
+                    if source.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error()) =>
+                {
+                    build.copy(&path, &shown).map(|()| true)
+                }
+                Err(e) => Err(e),
+            },
+            Sharing::Copy => build.copy(&path, &shown).map(|()| true),
+        }
+    }
+}
+
+impl BuildDir {
+    /// The build.
+    #[must_use]
+    pub fn id(&self) -> BuildId {
+        self.id
+    }
+
+    /// The directory to mount in the sandbox.
+    #[must_use]
+    pub fn view(&self) -> PathBuf {
+        self.dir.join("view")
+    }
+
+    /// Where the daemon keeps what it must know of the build after a restart.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.dir.join("build.json")
+    }
+
+    /// Writes the state file.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn write_state(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        write_small(&self.tmp, &self.state_file(), bytes)
+    }
+
+    /// Keeps a body for this build alone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
+        let shown = self.output(&body.output());
+        if !is_whole(&shown, body.size())?
+            && let Some(file) = body.take_file(&self.tmp)?
+        {
+            rename(file, &shown)?;
+        }
+        let record = Record {
+            kind: body.kind(),
+            output: body.output(),
+            size: body.size(),
+            time: put.time,
+            cost_ms: 0,
+            build: Some(self.id),
+        };
+        self.private.write(&put.action, &record)
+    }
+
+    /// What this build keeps for itself of an action.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
+    pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
+        let Some(record) = self.private.find(action, now)? else { return Ok(None) };
+        Ok(is_whole(&self.output(&record.output), record.size)?.then_some(record))
+    }
+
+    /// Removes all of the build's directory.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where something of it stays.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        #[expect(clippy::disallowed_methods, reason = "the one place that removes a tree: an ended build's own")]
+        match fs::remove_dir_all(&self.dir) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &self.dir)(e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn make(&self) -> Result<(), StoreError> {
+        for (dir, mode) in [("", 0o711), ("view", 0o711), ("view/o", 0o711), ("private", 0o700)] {
+            make_dir(&self.dir.join(dir), mode, Existing::Leave)?;
+        }
+        Ok(())
+    }
+
+    fn output(&self, output: &OutputId) -> PathBuf {
+        self.outputs.join(output.to_string())
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+        let file = new_file(&self.tmp)?;
+        let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
+        // On Linux this is copy_file_range, which shares the blocks where the file system can.
+        std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
+        rename(file, to)
+    }
+}
+
+/// Links `to` to `from`. What stands there already is another link to the same bytes, or a damaged one, which goes.
+fn link(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match fs::hard_link(from, to) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        other => return other.map_err(StoreError::at("linking", from)),
+    }
+    // Two sessions of the build may have come here at once: a whole file is what both want.
+    let (source, there) = (fs::metadata(from), fs::symlink_metadata(to));
+    if let (Ok(source), Ok(there)) = (source, there)
+        && source.len() == there.len()
+    {
+        return Ok(());
+    }
+    fs::remove_file(to).map_err(StoreError::at("removing", to))?;
+    fs::hard_link(from, to).map_err(StoreError::at("linking", from))
+}

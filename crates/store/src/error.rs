@@ -1,0 +1,61 @@
+//! What can go wrong in a store. A variant is a failed operation with its path.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failed operation.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused.
+    #[error("{verb} {}", path.display())]
+    Io {
+        /// What was being done.
+        verb: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The directory holds a store of another format.
+    #[error(
+        "{} says {found:?}: a store of another version; give another state directory, or remove this one to begin anew",
+        path.display()
+    )]
+    Format {
+        /// The format file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+    },
+    /// A record cannot be believed. It counts as absent and the next put replaces it.
+    #[error("damaged record {}", path.display())]
+    DamagedRecord {
+        /// The record.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// For `map_err`.
+    pub(crate) fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { verb, path, source }
+    }
+}
+
+/// Why a body was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The body itself could not be read; its stream may be out of step.
+    #[error("reading the body")]
+    Body(#[source] io::Error),
+    /// It ended early or went on after its declared size.
+    #[error("the body is not {0} bytes long")]
+    Length(u64),
+    /// Its sha256 is not the output id. It was read to its end.
+    #[error("the body's sha256 is not the output id")]
+    Digest,
+    /// It could not be written. It was read to its end.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,159 @@
+//! A body on its way in: read once, hashed on the way, checked before anyone can see it.
+
+use std::fs::Permissions;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use proto::OutputId;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::kind::{self, Kind};
+use crate::layout::Layout;
+use crate::{ReceiveError, StoreError};
+
+/// Bodies up to this size stay in memory until it is known that they must be written: nine of ten puts are smaller, and
+/// a quarter of all are the empty output, which is there already.
+const IN_MEMORY: u64 = 64 << 10;
+
+/// Bytes read at a time: a body passes through the processor's cache while it is hashed and written.
+const PIECE: usize = 64 << 10;
+
+/// A checked body.
+#[derive(Debug)]
+pub struct Incoming {
+    output: OutputId,
+    size: u64,
+    kind: Kind,
+    archive: bool,
+    content: Content,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Memory(Vec<u8>),
+    File(NamedTempFile),
+    /// Its file was renamed to the place where it is seen.
+    Published,
+}
+
+impl Incoming {
+    /// Reads, hashes and checks a body.
+    pub(crate) fn receive(
+        layout: &Layout,
+        (output, size): (OutputId, u64),
+        body: &mut impl Read,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Self, ReceiveError> {
+        scratch.resize(PIECE, 0);
+        let mut sink = Sink::new(layout, size);
+        let mut hasher = Sha256::new();
+        let mut prefix = Vec::with_capacity(Kind::PREFIX);
+        let mut left = size;
+        loop {
+            let n = match body.read(scratch) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) => return Err(ReceiveError::Body(e)),
+            };
+            let piece = &scratch[..n];
+            left = left.checked_sub(n as u64).ok_or(ReceiveError::Length(size))?;
+            hasher.update(piece);
+            prefix.extend_from_slice(&piece[..n.min(Kind::PREFIX - prefix.len())]);
+            sink.write(piece);
+        }
+        if left != 0 {
+            return Err(ReceiveError::Length(size));
+        }
+        let content = sink.finish();
+        if hasher.finalize()[..] != output.0 {
+            return Err(ReceiveError::Digest);
+        }
+        Ok(Self { output, size, kind: Kind::of(&prefix), archive: kind::is_archive(&prefix), content: content? })
+    }
+
+    /// The body's sha256.
+    #[must_use]
+    pub fn output(&self) -> OutputId {
+        self.output
+    }
+
+    /// The body's length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How cmd/go keys it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn is_archive(&self) -> bool {
+        self.archive
+    }
+
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The body as a file, read-only for all and not yet renamed; `None` if it was published before.
+    pub(crate) fn take_file(&mut self, tmp: &Path) -> Result<Option<NamedTempFile>, StoreError> {
+        match std::mem::replace(&mut self.content, Content::Published) {
+            Content::Published => Ok(None),
+            Content::File(file) => Ok(Some(file)),
+            Content::Memory(bytes) => {
+                let mut file = new_file(tmp)?;
+                let written = file.write_all(&bytes).map_err(StoreError::at("writing", file.path()));
+                written.map(|()| Some(file))
+            }
+        }
+    }
+}
+
+/// A file that becomes an object: mode 0444 whatever the umask, as others read it and nobody writes it again.
+pub(crate) fn new_file(tmp: &Path) -> Result<NamedTempFile, StoreError> {
+    let file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
+    let mode = file.as_file().set_permissions(Permissions::from_mode(0o444));
+    mode.map_err(StoreError::at("setting the mode of", file.path()))?;
+    Ok(file)
+}
+
+/// Where the bytes go. After a failed write it takes and drops the rest, so that the body is read to its end.
+enum Sink {
+    Memory(Vec<u8>),
+    File(NamedTempFile),
+    Failed(StoreError),
+}
+
+impl Sink {
+    fn new(layout: &Layout, size: u64) -> Self {
+        if size <= IN_MEMORY {
+            return Self::Memory(Vec::with_capacity(usize::try_from(size).unwrap_or(0)));
+        }
+        new_file(&layout.tmp()).map_or_else(Self::Failed, Self::File)
+    }
+
+    fn write(&mut self, piece: &[u8]) {
+        match self {
+            Self::Memory(bytes) => bytes.extend_from_slice(piece),
+            Self::File(file) => {
+                if let Err(e) = file.write_all(piece) {
+                    *self = Self::Failed(StoreError::at("writing", file.path())(e));
+                }
+            }
+            Self::Failed(_) => {}
+        }
+    }
+
+    fn finish(self) -> Result<Content, StoreError> {
+        match self {
+            Self::Memory(bytes) => Ok(Content::Memory(bytes)),
+            Self::File(file) => Ok(Content::File(file)),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Where things are in the state directory: the only file that knows the names, and the only one that makes the tree.
+//!
+//! ```text
+//! format                                  "nix-gocacheprog store 1"
+//! objects/<2 hex>/<output id>             a body, 0444
+//! actions/<namespace>/<2 hex>/<action id> one record
+//! builds/<build id>/                      a live build (build.rs)
+//! tmp/                                    unpublished files
+//! ```
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use proto::{BuildId, OutputId};
+
+use crate::{Namespace, StoreError};
+
+/// What the `format` file says. Another number is another layout, which this code does not touch.
+const FORMAT: &str = "nix-gocacheprog store 1\n";
+
+/// Who may walk through the store's directories. Nobody but the owner may list one, either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The owner alone.
+    Owner,
+    /// Everyone: Nix mounts the directory of a build out of it, and cannot pass through another user's 0700
+    /// directories when it does (FACTS-nix.md 1.6).
+    Traversable,
+}
+
+impl Access {
+    fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o700,
+            Self::Traversable => 0o711,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
+        // Paths are handed out and must not depend on anyone's working directory.
+        let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
+        let layout = Self { root };
+        make_dir(&layout.root, access.mode(), Existing::Widen)?;
+        layout.check_format()?;
+        for (dir, mode) in [("objects", 0o700), ("actions", 0o700), ("builds", access.mode()), ("tmp", 0o700)] {
+            make_dir(&layout.root.join(dir), mode, Existing::Leave)?;
+        }
+        Ok(layout)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn tmp(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    pub(crate) fn object(&self, output: &OutputId) -> PathBuf {
+        self.root.join(object_name(output))
+    }
+
+    pub(crate) fn all_actions(&self) -> PathBuf {
+        self.root.join("actions")
+    }
+
+    pub(crate) fn actions(&self, namespace: &Namespace) -> PathBuf {
+        self.all_actions().join(namespace.name())
+    }
+
+    pub(crate) fn builds(&self) -> PathBuf {
+        self.root.join("builds")
+    }
+
+    pub(crate) fn build(&self, id: &BuildId) -> PathBuf {
+        self.builds().join(id.to_string())
+    }
+
+    fn check_format(&self) -> Result<(), StoreError> {
+        let path = self.root.join("format");
+        match fs::read_to_string(&path) {
+            Ok(text) if text == FORMAT => return Ok(()),
+            Ok(text) if text.is_empty() => {} // a crash right after it was made
+            Ok(text) => return Err(StoreError::Format { path, found: text.trim().chars().take(80).collect() }),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(StoreError::at("reading", &path)(e)),
+        }
+        // Several processes may come here at once: all write the same bytes.
+        let mut file = fs::File::create(&path).map_err(StoreError::at("creating", &path))?;
+        file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", &path))
+    }
+}
+
+pub(crate) fn object_name(output: &OutputId) -> String {
+    let name = output.to_string();
+    format!("objects/{}/{name}", &name[..2])
+}
+
+/// `dir/<first two characters>/<name>`: at a million entries a directory holds 4,000 names.
+pub(crate) fn fan_out(dir: &Path, name: &str) -> PathBuf {
+    dir.join(&name[..2]).join(name)
+}
+
+/// What to do with a directory that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// Leave its mode alone.
+    Leave,
+    /// Add the bits that the mode asks for, where it is ours.
+    Widen,
+}
+
+/// Makes a directory with exactly this mode, whatever the umask.
+pub(crate) fn make_dir(path: &Path, mode: u32, existing: Existing) -> Result<(), StoreError> {
+    if existing == Existing::Widen
+        && let Some(parent) = path.parent()
+    {
+        fs::create_dir_all(parent).map_err(StoreError::at("creating", parent))?;
+    }
+    match DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => return set_mode(path, mode),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        Err(e) => return Err(StoreError::at("creating", path)(e)),
+    }
+    let metadata = fs::metadata(path).map_err(StoreError::at("reading", path))?;
+    if !metadata.is_dir() {
+        return Err(StoreError::at("creating", path)(ErrorKind::NotADirectory.into()));
+    }
+    let now = metadata.mode() & 0o7777;
+    if existing == Existing::Widen && now | mode != now {
+        set_mode(path, now | mode)?;
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::at("setting the mode of", path))
+}

@@ -1,0 +1,190 @@
+//! The cache on disk. No sockets, no threads, no environment, no clock: times are arguments.
+//!
+//! The rules that everything here keeps:
+//! - **The filesystem is the state.** No lock is needed to read or to publish; any number of processes share a store.
+//! - **Whole or absent.** A file is written under a unique temporary name, checked, then renamed; an object comes before
+//!   the record that names it. What is published is never written to again, only unlinked or renamed over.
+//! - **Damage is a miss.** Whatever a record or an object lacks, the worst it causes is that Go builds the thing anew.
+//!
+//! Read in this order: layout.rs (names), record.rs (what an action file says), incoming.rs (a body on its way in),
+//! publish.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
+
+mod actions;
+mod build;
+mod census;
+mod error;
+mod incoming;
+mod kind;
+mod layout;
+mod namespace;
+mod publish;
+mod recent;
+mod record;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use proto::{ActionId, BuildId, OutputId};
+
+use actions::Actions;
+
+pub use build::{BuildDir, Sharing};
+pub use census::Census;
+pub use error::{ReceiveError, StoreError};
+pub use incoming::Incoming;
+pub use kind::Kind;
+pub use layout::Access;
+pub use namespace::{Namespace, Partition};
+pub use publish::Published;
+pub use recent::Recent;
+pub use record::Record;
+
+use layout::Layout;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    layout: Layout,
+}
+
+/// What a put says of itself beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Put {
+    /// The action that was carried out.
+    pub action: ActionId,
+    /// When it was put.
+    pub time: SystemTime,
+    /// Milliseconds from the session's miss to this put: what a hit saves. 0 if unknown.
+    pub cost_ms: u64,
+    /// The build that put it.
+    pub build: Option<BuildId>,
+    /// Which earlier output of the action it may replace.
+    pub replaces: Replaces,
+}
+
+/// Which earlier output of an action a put may replace. An archive replaces none, whatever is said here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// None: the first stays.
+    Nothing,
+    /// This one: the session was answered with it, and by putting something else Go itself judged it stale.
+    Answer(OutputId),
+    /// Any: the store has one user, and this is what Go's own cache does.
+    Any,
+}
+
+impl Store {
+    /// Opens the store in `root`, made where it is missing.
+    ///
+    /// # Errors
+    /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
+    pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
+        Ok(Self { layout: Layout::open(root, access)? })
+    }
+
+    /// The directory given to [`Store::open`].
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// Takes in a body of `size` bytes and checks it; nothing can be seen of it yet. `scratch` is the buffer to read
+    /// with, 64 KiB long afterwards. Reads the body to its end whatever happens, unless reading itself fails.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: the body fails or is not what was said, or it cannot be written.
+    pub fn receive(
+        &self,
+        output: OutputId,
+        size: u64,
+        body: &mut impl Read,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Incoming, ReceiveError> {
+        Incoming::receive(&self.layout, (output, size), body, scratch)
+    }
+
+    /// Publishes a body as the output of an action, for everyone in the namespace.
+    ///
+    /// The first output of an action stays while its object is whole, unless the session was answered with it before and
+    /// it is no archive (docs/architecture.md, "Two outputs for one action").
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the object or the record cannot be written.
+    pub fn publish(&self, namespace: &Namespace, put: &Put, body: &mut Incoming) -> Result<Published, StoreError> {
+        publish::publish(&self.layout, &self.actions(namespace), put, body)
+    }
+
+    /// What is known of an action. Refreshes its time of last use, at most hourly.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the record is damaged or cannot be read: a miss, worth a line in the log.
+    pub fn find(
+        &self,
+        namespace: &Namespace,
+        action: &ActionId,
+        now: SystemTime,
+    ) -> Result<Option<Record>, StoreError> {
+        self.actions(namespace).find(action, now)
+    }
+
+    /// The object's file, if it is there with this size.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the file cannot be looked at.
+    pub fn object(&self, output: &OutputId, size: u64) -> Result<Option<PathBuf>, StoreError> {
+        let path = self.layout.object(output);
+        Ok(publish::is_whole(&path, size)?.then_some(path))
+    }
+
+    /// Publishes a body without an action, for the path alone, which is returned.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the object cannot be written.
+    pub fn publish_object(&self, body: &mut Incoming) -> Result<PathBuf, StoreError> {
+        publish::publish_object(&self.layout, body)?;
+        Ok(self.layout.object(&body.output()))
+    }
+
+    /// Where an object is, below the store's root: no leading slash, no extension (cmd/go refuses one).
+    #[must_use]
+    pub fn object_name(output: &OutputId) -> String {
+        layout::object_name(output)
+    }
+
+    /// Forgets an action. Its object stays: others may have been told its path.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the record is there and cannot be removed.
+    pub fn forget(&self, namespace: &Namespace, action: &ActionId) -> Result<(), StoreError> {
+        self.actions(namespace).forget(action)
+    }
+
+    /// The actions of a namespace with their records, damaged ones left out.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where a directory cannot be listed.
+    pub fn list(&self, namespace: &Namespace) -> Result<Vec<(ActionId, Record)>, StoreError> {
+        self.actions(namespace).list()
+    }
+
+    /// Counts what is in the store, by a walk over all of it.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where a directory cannot be listed.
+    pub fn census(&self) -> Result<Census, StoreError> {
+        census::take(&self.layout)
+    }
+
+    /// Replaces a small file of the store's user in its root as a whole.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        publish::write_small(&self.layout.tmp(), path, bytes)
+    }
+
+    fn actions(&self, namespace: &Namespace) -> Actions {
+        Actions::new(self.layout.actions(namespace), self.layout.tmp())
+    }
+}

@@ -1,0 +1,111 @@
+//! Publishing: the only file that renames, so the only place where something becomes visible.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::actions::Actions;
+use crate::incoming::Content;
+use crate::layout::{Existing, Layout, make_dir};
+use crate::{Incoming, Put, Record, Replaces, StoreError};
+
+/// What became of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It is the action's output now.
+    New,
+    /// The action had this output already; its time moved forward.
+    Again,
+    /// The action has another output, which stays.
+    Conflict(Record),
+}
+
+pub(crate) fn publish(
+    layout: &Layout,
+    actions: &Actions,
+    put: &Put,
+    body: &mut Incoming,
+) -> Result<Published, StoreError> {
+    let mut record = Record {
+        kind: body.kind(),
+        output: body.output(),
+        size: body.size(),
+        time: put.time,
+        cost_ms: put.cost_ms,
+        build: put.build,
+    };
+    // A record that cannot be read is replaced, like one that is not there.
+    let before = actions.read(&put.action).ok().flatten();
+    let published = match before {
+        Some(old) if old.output == record.output => {
+            record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
+            Published::Again
+        }
+        Some(old) if !gives_way(&old, put, body) && is_whole(&layout.object(&old.output), old.size)? => {
+            return Ok(Published::Conflict(old));
+        }
+        Some(_) | None => Published::New,
+    };
+    publish_object(layout, body)?;
+    actions.write(&put.action, &record)?;
+    Ok(published)
+}
+
+fn gives_way(old: &Record, put: &Put, body: &Incoming) -> bool {
+    !body.is_archive()
+        && match put.replaces {
+            Replaces::Nothing => false,
+            Replaces::Answer(output) => output == old.output,
+            Replaces::Any => true,
+        }
+}
+
+/// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
+pub(crate) fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
+    let path = layout.object(&body.output());
+    if let Content::Memory(bytes) = body.content()
+        && holds(&path, bytes)
+    {
+        return Ok(());
+    }
+    match body.take_file(&layout.tmp())? {
+        Some(file) => rename(file, &path),
+        None => Ok(()),
+    }
+}
+
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    is_whole(path, bytes.len() as u64).unwrap_or(false) && fs::read(path).is_ok_and(|there| there == bytes)
+}
+
+/// Whether there is a regular file of this size.
+pub(crate) fn is_whole(path: &Path, size: u64) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file() && metadata.len() == size),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false), // never put, or evicted
+        Err(e) => Err(StoreError::at("reading", path)(e)),
+    }
+}
+
+/// Moves a finished file to its place, making the place's directory where it is missing.
+pub(crate) fn rename(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+    let Err(failed) = file.persist(path) else { return Ok(()) };
+    if failed.error.kind() != ErrorKind::NotFound {
+        return Err(StoreError::at("renaming to", path)(failed.error));
+    }
+    // The first entry of its directory, or of its namespace.
+    let dirs: Vec<_> = path.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
+    for dir in dirs.iter().rev() {
+        make_dir(dir, 0o700, Existing::Leave)?;
+    }
+    failed.file.persist(path).map(drop).map_err(|e| StoreError::at("renaming to", path)(e.error))
+}
+
+/// Replaces a small file of ours as a whole.
+pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let mut file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
+    file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
+    rename(file, path)
+}
