@@ -13,7 +13,8 @@ usage:
   cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
                                 Nix sandbox that has one, else from a store in the user's cache directory
   cacheprog-client --store DIR  ... from the store in DIR
-  cacheprog-client env          in such a sandbox: print what to export (for the setup hook); fail elsewhere
+  cacheprog-client env [POINT]  for the setup hook, in such a sandbox: print the shell commands for this point of the
+                                build (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); fail elsewhere
   cacheprog-client --version | --help
 
 NIX_GOCACHEPROG_VERBOSE=1 tells on standard error what happens.
@@ -27,8 +28,11 @@ pub enum Command {
         /// `--store DIR`.
         store: Option<PathBuf>,
     },
-    /// Print the environment for the setup hook.
-    Env,
+    /// Print shell commands for the setup hook.
+    Env {
+        /// Where the build stands. A point that this version does not know needs nothing.
+        point: Option<OsString>,
+    },
     /// Print [`HELP`].
     Help,
     /// Print the version.
@@ -57,7 +61,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
             let store = args.next().filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory)?;
             Command::Serve { store: Some(store.into()) }
         }
-        Some("env") => Command::Env,
+        Some("env") => Command::Env { point: args.next() },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
         _ => return Err(UsageError::Unknown(first)),
@@ -81,8 +85,9 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(Command::Serve { store: None }));
         assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
         assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
-        assert_eq!(parsed(&["env"]), Ok(Command::Env));
-        assert_eq!(parsed(&["env", "more"]), Err(UsageError::Unknown("more".into())));
+        assert_eq!(parsed(&["env"]), Ok(Command::Env { point: None }));
+        assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { point: Some("preBuild".into()) }));
+        assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));
         assert_eq!(parsed(&["-x"]), Err(UsageError::Unknown("-x".into())));
     }
 }

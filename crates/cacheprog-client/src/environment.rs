@@ -1,5 +1,6 @@
 //! What the environment says: the only place of this program that reads it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,9 +50,12 @@ impl Environment {
         self.socket.is_some() && Path::new(MOUNTED_CLIENT).exists()
     }
 
-    /// What the setup hook exports, as shell text; empty outside a sandbox.
-    pub(crate) fn exports(&self) -> String {
-        if self.is_sandbox() { format!("export GOCACHEPROG={MOUNTED_CLIENT}\n") } else { String::new() }
+    /// What the setup hook evaluates where the build stands; nothing outside a sandbox.
+    pub(crate) fn commands(&self, point: Option<&OsStr>) -> &'static str {
+        // Before the phases in which a package runs go. Each asks again: any of them may be a package's own.
+        let begins =
+            point.is_none_or(|point| ["postConfigure", "preBuild", "preCheck"].iter().any(|&known| point == known));
+        if self.is_sandbox() && begins { "export GOCACHEPROG=/gocache-client\n" } else { "" }
     }
 
     /// Says something on standard error, if asked to: cmd/go passes it on to the user.

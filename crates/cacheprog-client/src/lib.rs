@@ -38,7 +38,7 @@ pub fn run(command: &Command) -> ExitCode {
             Ok(output) => serve::run(output, store.as_deref(), &environment).map_err(|e| e.to_string()),
             Err(e) => Err(format!("taking standard output: {e}")),
         },
-        Command::Env => return print(&environment.exports(), environment.is_sandbox()),
+        Command::Env { point } => return print(environment.commands(point.as_deref()), environment.is_sandbox()),
         Command::Help => return print(args::HELP, true),
         Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),
     };

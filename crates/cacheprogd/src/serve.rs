@@ -48,8 +48,9 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let store = Arc::new(Store::open(state_dir, Access::Traversable)?);
     let _locked = lock_state(&store)?;
-    let (listener, unlink) = listener::control(args.control_socket.as_deref())?;
+    // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
+    let (listener, unlink) = listener::control(args.control_socket.as_deref())?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake });

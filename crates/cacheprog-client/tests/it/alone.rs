@@ -1,0 +1,192 @@
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use base64_simd::STANDARD;
+
+use crate::go::Go;
+use crate::output;
+
+fn start(dir: &Path) -> Go {
+    Go::start(dir, &["--store", dir.join("store").to_str().unwrap()], &[])
+}
+
+#[test]
+fn what_one_process_puts_the_next_gets() {
+    let dir = tempfile::tempdir().unwrap();
+    let bodies: [&[u8]; 5] = [b"", b"x", b"go index v2\nmtimes mean something here", &[7; 65_537], &[9; 3_000_001]];
+    let mut go = start(dir.path());
+    for (n, body) in bodies.iter().enumerate() {
+        assert_eq!(go.get(n as u8), None);
+        let path = go.put(n as u8, body);
+        assert!(path.starts_with(dir.path().join("gocache").to_str().unwrap()), "safe from go build -o: {path}");
+        assert_eq!(go.get(n as u8).unwrap(), *body);
+    }
+    go.finish();
+    let mut go = start(dir.path());
+    for (n, body) in bodies.iter().enumerate() {
+        assert_eq!(go.get(n as u8).unwrap(), *body);
+    }
+    go.finish();
+}
+
+#[test]
+fn without_a_flag_or_a_socket_the_store_is_in_the_cache_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("xdg");
+    let mut go = Go::start(dir.path(), &[], &[("XDG_CACHE_HOME", cache.to_str().unwrap())]);
+    go.put(1, b"body");
+    go.finish();
+    assert!(cache.join("nix-gocacheprog/objects").is_dir());
+    assert_eq!(cache.join("nix-gocacheprog").metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let mut go = Go::start(dir.path(), &[], &[("HOME", dir.path().to_str().unwrap())]);
+    go.put(1, b"body");
+    go.finish();
+    assert!(dir.path().join(".cache/nix-gocacheprog/objects").is_dir());
+}
+
+#[test]
+fn a_result_that_go_judges_stale_is_replaced_with_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let time = |go: &mut Go| {
+        let id = go.ask_get(1);
+        go.answer(id)["Time"].as_str().unwrap().to_owned()
+    };
+    let mut go = start(dir.path());
+    go.put(1, b"ok m 0.01s");
+    go.finish();
+    let mut go = start(dir.path());
+    let before = time(&mut go);
+    go.put(1, b"ok m 0.02s");
+    go.finish();
+    let mut go = start(dir.path());
+    assert_eq!(go.get(1).unwrap(), b"ok m 0.02s");
+    let after = time(&mut go);
+    assert!(after > before, "{after} {before}");
+    go.put(1, b"ok m 0.02s"); // the very same again: go clean -testcache needs the later time
+    go.finish();
+    let mut go = start(dir.path());
+    assert!(time(&mut go) > after);
+}
+
+#[test]
+fn the_dialect_of_go_1_21_is_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    let (id, hash) = (STANDARD.encode_to_string([1; 32]), output(b"body").to_base64());
+    let header =
+        format!("{{\"ID\":1,\"Command\":\"put\",\"ActionID\":\"{id}\",\"ObjectID\":\"{hash}\",\"BodySize\":4}}");
+    go.raw(format!("{header}\n\n\"Ym9keQ==\"\n").as_bytes());
+    go.expect_ids(1);
+    go.stored(1);
+    assert_eq!(go.get(1).unwrap(), b"body");
+    go.finish();
+}
+
+#[test]
+fn requests_that_make_no_sense_are_answered_and_nothing_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    let a = STANDARD.encode_to_string([1; 32]);
+    let cases = [
+        (r#"{"ID":1,"Command":"get","ActionID":"AAAA"}"#.to_owned(), "ActionID has 3 bytes, not 32"),
+        (
+            format!(r#"{{"ID":2,"Command":"put","ActionID":"{a}","OutputID":"{a}","BodySize":3}}"#) + "\n\n\"QUJD\"",
+            "sha256",
+        ),
+        (
+            format!(r#"{{"ID":3,"Command":"put","ActionID":"{a}","OutputID":"{a}","BodySize":4}}"#) + "\n\n\"QUJD\"",
+            "declared 4 bytes",
+        ),
+        (
+            format!(r#"{{"ID":4,"Command":"put","ActionID":"{a}","OutputID":"{a}","BodySize":2}}"#) + "\n\n\"QUJD\"",
+            "declared 2 bytes",
+        ),
+        (
+            format!(r#"{{"ID":5,"Command":"put","ActionID":"{a}","OutputID":"{a}","BodySize":3}}"#) + "\n\n\"Q*JD\"",
+            "not base64",
+        ),
+        (r#"{"ID":6,"Command":"evict"}"#.to_owned(), "unknown command"),
+    ];
+    for (n, (request, expected)) in cases.iter().enumerate() {
+        go.raw(format!("{request}\n\n").as_bytes());
+        go.expect_ids(n as i64 + 1);
+        let answer = go.answer(n as i64 + 1);
+        assert!(answer["Err"].as_str().unwrap().contains(expected), "{answer}");
+    }
+    go.expect_ids(10);
+    assert_eq!(go.get(1), None);
+    go.put(2, b"good");
+    assert_eq!(go.get(2).unwrap(), b"good");
+    go.finish();
+    assert_eq!(std::fs::read_dir(dir.path().join("store/tmp")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(dir.path().join("store/objects")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_put_that_go_gives_up_is_never_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    let (id, hash) = (STANDARD.encode_to_string([1; 32]), output(&[0; 300]).to_base64());
+    go.raw(format!("{{\"ID\":77,\"Command\":\"put\",\"ActionID\":\"{id}\",\"OutputID\":\"{hash}\",\"BodySize\":300}}\n\n\"AAAAAAAA").as_bytes());
+    assert_eq!(go.get(1), None, "an answer to 77 would have been told as unknown");
+    go.finish();
+}
+
+#[test]
+fn go_killed_within_a_body_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    let (id, hash) = (STANDARD.encode_to_string([1; 32]), output(&[0; 300_000]).to_base64());
+    go.raw(format!("{{\"ID\":1,\"Command\":\"put\",\"ActionID\":\"{id}\",\"OutputID\":\"{hash}\",\"BodySize\":300000}}\n\n\"AAAAAAAA").as_bytes());
+    go.finish();
+    assert_eq!(std::fs::read_dir(dir.path().join("store/tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_costs_hits_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let store = dir.path().join("file/store");
+    let mut go = Go::start(dir.path(), &["--store", store.to_str().unwrap()], &[]);
+    for body in [b"x".as_slice(), &[7; 100_000]] {
+        assert_eq!(go.get(1), None);
+        let id = go.ask_put(1, body);
+        go.stored(id);
+        assert_eq!(go.get(1), None);
+    }
+    go.finish();
+}
+
+#[test]
+fn interrupts_are_for_the_go_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    go.put(1, b"body");
+    for signal in [rustix::process::Signal::INT, rustix::process::Signal::QUIT] {
+        rustix::process::kill_process(go.pid(), signal).unwrap();
+    }
+    assert_eq!(go.get(1).unwrap(), b"body");
+    assert!(go.is_running());
+    go.finish();
+}
+
+#[test]
+fn close_is_answered_though_it_was_not_declared() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    go.raw(b"{\"ID\":5,\"Command\":\"close\"}\n\n");
+    go.expect_ids(5);
+    assert_eq!(go.answer(5), serde_json::json!({"ID": 5}));
+    go.finish();
+}
+
+#[test]
+fn env_outside_a_sandbox_prints_nothing_and_fails() {
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_cacheprog-client")).arg("env").env_clear().output().unwrap();
+    assert!(!output.status.success());
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (b"".as_slice(), b"".as_slice()));
+    let wrong = std::process::Command::new(env!("CARGO_BIN_EXE_cacheprog-client")).arg("--frob").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--frob"));
+}

@@ -1,0 +1,119 @@
+use std::collections::HashMap;
+use std::io::{BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{ActionId, OutputId, limits};
+
+/// How a scripted daemon behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Manner {
+    /// As it should.
+    Good,
+    /// Accepts and says nothing.
+    Mute,
+    /// Says hello, then answers nothing.
+    Deaf,
+    /// Speaks another version.
+    Newer,
+    /// Hangs up after this many requests, before it answers.
+    Quits(usize),
+    /// Says that it cannot store.
+    Full,
+    /// Hits on everything with files that are not there.
+    Lies,
+    /// Answers with no frame at all.
+    Garbage,
+}
+
+/// A daemon in a thread, with a directory as a build has one.
+pub(crate) struct Daemon {
+    pub(crate) view: PathBuf,
+    pub(crate) puts: Arc<AtomicUsize>,
+    pub(crate) sessions: Arc<AtomicUsize>,
+}
+
+type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64)>>>;
+
+impl Daemon {
+    pub(crate) fn start(dir: &Path, manner: Manner) -> Self {
+        let view = dir.join("view");
+        std::fs::create_dir_all(view.join("o")).unwrap();
+        drop(std::fs::remove_file(view.join("sock")));
+        let listener = UnixListener::bind(view.join("sock")).unwrap();
+        let (puts, sessions) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let daemon = Self { view: view.clone(), puts: puts.clone(), sessions: sessions.clone() };
+        let outputs = Outputs::default();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (view, outputs, puts) = (view.clone(), outputs.clone(), puts.clone());
+                sessions.fetch_add(1, SeqCst);
+                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs, &puts));
+            }
+        });
+        daemon
+    }
+
+    pub(crate) fn socket(&self) -> String {
+        self.view.join("sock").to_str().unwrap().to_owned()
+    }
+}
+
+fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs, puts: &AtomicUsize) {
+    if manner == Manner::Mute {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+    let mut input = BufReader::new(stream.try_clone().unwrap());
+    let Ok(_) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
+    let version = if manner == Manner::Newer { VERSION + 1 } else { VERSION };
+    let error = (manner == Manner::Newer).then(|| "too old".to_owned());
+    let outputs_dir = view.join("o").to_str().unwrap().to_owned();
+    write_json_line(stream, &Welcome { version, outputs: outputs_dir, error }).unwrap();
+    let mut served = 0;
+    while let Ok(Some(request)) = Request::read(&mut input) {
+        served += 1;
+        let reply = match (manner, request) {
+            (Manner::Deaf, _) => continue,
+            (Manner::Quits(after), _) if served > after => {
+                stream.shutdown(std::net::Shutdown::Both).unwrap();
+                return;
+            }
+            (Manner::Garbage, _) => {
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+                continue;
+            }
+            (Manner::Lies, Request::Get { .. }) => {
+                Reply::Hit { output: OutputId::EMPTY, size: 10, time: UNIX_EPOCH.into() }
+            }
+            (_, Request::Get { action }) => match outputs.lock().unwrap().get(&action) {
+                Some(&(output, size)) => {
+                    Reply::Hit { output, size, time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }
+                }
+                None => Reply::Miss,
+            },
+            (_, Request::Put { action, output, size }) => {
+                let mut body = vec![0; usize::try_from(size).unwrap()];
+                if input.read_exact(&mut body).is_err() {
+                    return;
+                }
+                if manner == Manner::Full {
+                    Reply::Refused(proto::wire::Refusal::Storage)
+                } else {
+                    std::fs::write(view.join("o").join(output.to_string()), body).unwrap();
+                    outputs.lock().unwrap().insert(action, (output, size));
+                    puts.fetch_add(1, SeqCst);
+                    Reply::Stored { time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }
+                }
+            }
+        };
+        let mut frame = Vec::new();
+        reply.write(&mut frame);
+        if stream.write_all(&frame).is_err() {
+            return;
+        }
+    }
+}

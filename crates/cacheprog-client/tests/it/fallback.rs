@@ -1,0 +1,163 @@
+use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use crate::daemon::{Daemon, Manner};
+use crate::go::Go;
+
+fn start(dir: &Path, socket: &str) -> Go {
+    Go::start(dir, &[], &[("NIX_GOCACHEPROG_SOCKET", socket)])
+}
+
+fn spool(dir: &Path) -> String {
+    dir.join("gocache/nix-gocacheprog-spool").to_str().unwrap().to_owned()
+}
+
+const BODIES: [&[u8]; 4] = [b"", b"x", &[7; 65_537], &[9; 3_000_001]];
+
+#[test]
+fn a_good_daemon_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Good);
+    let mut go = start(dir.path(), &daemon.socket());
+    for (n, body) in BODIES.iter().enumerate() {
+        assert_eq!(go.get(n as u8), None);
+        assert!(go.put(n as u8, body).starts_with(daemon.view.to_str().unwrap()));
+    }
+    go.finish();
+    let mut go = start(dir.path(), &daemon.socket());
+    for (n, body) in BODIES.iter().enumerate() {
+        assert_eq!(go.get(n as u8).unwrap(), *body);
+    }
+    go.finish();
+    assert!(!Path::new(&spool(dir.path())).exists(), "nothing was spooled");
+}
+
+/// Whatever the daemon does, each request is answered as by a cache without hits, what was put is found again by this
+/// and the next process, and nothing waits for long.
+fn survives(manner: Option<Manner>, at_most: Duration) {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = manner.map(|manner| Daemon::start(dir.path(), manner));
+    let socket = daemon.as_ref().map_or("/nowhere/at/all".to_owned(), Daemon::socket);
+    let began = Instant::now();
+    let mut go = start(dir.path(), &socket);
+    for (n, body) in BODIES.iter().enumerate() {
+        assert_eq!(go.get(n as u8), None, "{manner:?}");
+        go.put(n as u8, body);
+        assert_eq!(go.get(n as u8).unwrap(), *body, "read your writes");
+    }
+    go.finish();
+    assert!(began.elapsed() < at_most, "{manner:?}: {:?}", began.elapsed());
+    let mut go = start(dir.path(), &socket);
+    for (n, body) in BODIES.iter().enumerate() {
+        assert_eq!(go.get(n as u8).unwrap(), *body, "{manner:?}: the spool serves the next process");
+    }
+    go.finish();
+}
+
+// The bounds are deadlines of the client with much room, not figures of speed.
+
+#[test]
+fn no_daemon_at_all() {
+    survives(None, Duration::from_secs(20));
+}
+
+#[test]
+fn a_daemon_that_never_says_hello() {
+    survives(Some(Manner::Mute), Duration::from_secs(30));
+}
+
+#[test]
+fn a_daemon_that_never_answers() {
+    survives(Some(Manner::Deaf), Duration::from_secs(60));
+}
+
+#[test]
+fn a_daemon_of_another_version() {
+    survives(Some(Manner::Newer), Duration::from_secs(20));
+}
+
+#[test]
+fn a_daemon_that_hangs_up_at_once() {
+    survives(Some(Manner::Quits(0)), Duration::from_secs(30));
+}
+
+#[test]
+fn a_daemon_whose_disk_is_full() {
+    survives(Some(Manner::Full), Duration::from_secs(20));
+}
+
+#[test]
+fn a_daemon_that_talks_nonsense() {
+    survives(Some(Manner::Garbage), Duration::from_secs(30));
+}
+
+#[test]
+fn hits_without_a_file_are_misses() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Lies);
+    let mut go = start(dir.path(), &daemon.socket());
+    assert_eq!(go.get(1), None);
+    go.finish();
+}
+
+#[test]
+fn a_daemon_that_dies_with_requests_under_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Quits(7));
+    let mut go = start(dir.path(), &daemon.socket());
+    for round in 0..20u8 {
+        let body = vec![round; 200_000];
+        let ids = [go.ask_get(100 + round), go.ask_put(round, &body), go.ask_put(200, b""), go.ask_get(150 + round)];
+        assert_eq!(go.answer(ids[0])["Miss"], true);
+        assert_eq!(std::fs::read(go.stored(ids[1])).unwrap(), body);
+        go.stored(ids[2]);
+        assert_eq!(go.answer(ids[3])["Miss"], true);
+        assert_eq!(go.get(round).unwrap(), body);
+    }
+    assert!(daemon.sessions.load(SeqCst) > 1, "it connected again");
+    go.finish();
+}
+
+#[test]
+fn what_was_spooled_is_handed_on_when_the_daemon_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("view/sock");
+    let mut go = start(dir.path(), socket.to_str().unwrap());
+    let paths: Vec<_> = BODIES.iter().enumerate().map(|(n, body)| go.put(n as u8, body)).collect();
+    assert!(paths.iter().all(|path| path.starts_with(&spool(dir.path()))));
+    let daemon = Daemon::start(dir.path(), Manner::Good);
+    for _ in 0..500 {
+        if daemon.sessions.load(SeqCst) > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10)); // the client tries again within two seconds
+    }
+    assert!(go.put(50, b"after").starts_with(daemon.view.to_str().unwrap()));
+    go.finish();
+    let mut go = start(dir.path(), &daemon.socket());
+    for _ in 0..500 {
+        if daemon.puts.load(SeqCst) == BODIES.len() + 1 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(daemon.puts.load(SeqCst), BODIES.len() + 1);
+    go.get(0);
+    go.finish();
+    assert!(paths.iter().all(|path| Path::new(path).exists()), "paths told to cmd/go stay valid");
+}
+
+#[test]
+fn with_no_room_for_the_spool_puts_are_still_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("gocache")).unwrap();
+    std::fs::write(spool(dir.path()), "in the way").unwrap();
+    let mut go = start(dir.path(), "/nowhere/at/all");
+    for body in BODIES {
+        let id = go.ask_put(1, body);
+        go.stored(id);
+        assert_eq!(go.get(1), None);
+    }
+    go.finish();
+}

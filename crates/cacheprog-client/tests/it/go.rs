@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use base64_simd::STANDARD;
+use serde_json::Value;
+
+use crate::output;
+
+/// A client under test, and what cmd/go knows of it.
+pub(crate) struct Go {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    early: HashMap<i64, Value>,
+    next: i64,
+}
+
+impl Go {
+    /// Starts the client with GOCACHE in `dir` and reads its hello.
+    pub(crate) fn start(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let gocache = dir.join("gocache");
+        std::fs::create_dir_all(&gocache).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprog-client"))
+            .args(args)
+            .env_clear()
+            .env("GOCACHE", &gocache)
+            .env("GOROOT", "/usr/local/go")
+            .env("TMPDIR", dir)
+            .envs(env.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+        let mut go = Self { child, stdin, answers: BufReader::new(stdout), early: HashMap::new(), next: 0 };
+        let hello = go.read();
+        assert_eq!(hello, serde_json::json!({"ID": 0, "KnownCommands": ["get", "put"]}));
+        go
+    }
+
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+    }
+
+    pub(crate) fn ask_get(&mut self, action: u8) -> i64 {
+        self.next += 1;
+        let id = STANDARD.encode_to_string([action; 32]);
+        self.raw(format!("{{\"ID\":{},\"Command\":\"get\",\"ActionID\":\"{id}\"}}\n\n", self.next).as_bytes());
+        self.next
+    }
+
+    pub(crate) fn ask_put(&mut self, action: u8, body: &[u8]) -> i64 {
+        self.next += 1;
+        let (id, hash) = (STANDARD.encode_to_string([action; 32]), output(body).to_base64());
+        let mut text =
+            format!("{{\"ID\":{},\"Command\":\"put\",\"ActionID\":\"{id}\",\"OutputID\":\"{hash}\"", self.next);
+        if body.is_empty() {
+            text += "}\n\n";
+        } else {
+            text += &format!(",\"BodySize\":{}}}\n\n\"{}\"\n", body.len(), STANDARD.encode_to_string(body));
+        }
+        self.raw(text.as_bytes());
+        self.next
+    }
+
+    /// The answer to a request; others may come before it.
+    pub(crate) fn answer(&mut self, id: i64) -> Value {
+        while !self.early.contains_key(&id) {
+            let answer = self.read();
+            let of = answer["ID"].as_i64().unwrap();
+            assert!((1..=self.next).contains(&of), "{answer}");
+            assert!(self.early.insert(of, answer).is_none(), "answered twice");
+        }
+        self.early.remove(&id).unwrap()
+    }
+
+    /// Gets; the bytes of a hit, checked as cmd/go does.
+    pub(crate) fn get(&mut self, action: u8) -> Option<Vec<u8>> {
+        let id = self.ask_get(action);
+        let answer = self.answer(id);
+        assert_eq!(answer["Err"], Value::Null, "{answer}");
+        if answer["Miss"] == true {
+            return None;
+        }
+        let bytes = std::fs::read(answer["DiskPath"].as_str().unwrap()).unwrap();
+        assert_eq!(answer["Size"], bytes.len());
+        assert_eq!(answer["OutputID"], output(&bytes).to_base64());
+        assert!(humantime(&answer["Time"]), "{answer}");
+        Some(bytes)
+    }
+
+    /// Puts; the path, which holds the body.
+    pub(crate) fn put(&mut self, action: u8, body: &[u8]) -> String {
+        let id = self.ask_put(action, body);
+        let path = self.stored(id);
+        assert_eq!(std::fs::read(&path).unwrap(), body, "{path}");
+        path
+    }
+
+    /// The path in the answer to a put.
+    pub(crate) fn stored(&mut self, id: i64) -> String {
+        let answer = self.answer(id);
+        assert_eq!(answer["Err"], Value::Null, "{answer}");
+        let path = answer["DiskPath"].as_str().unwrap().to_owned();
+        assert!(path.starts_with('/') && !path.rsplit('/').next().unwrap().contains('.'), "{path}");
+        path
+    }
+
+    /// cmd/go ends: the client must too, in silence.
+    pub(crate) fn finish(mut self) {
+        drop(self.stdin.take());
+        let mut rest = String::new();
+        self.answers.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        let mut error = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        assert_eq!(error, "", "cmd/go passes this on to the user");
+        self.child.wait().unwrap();
+    }
+
+    /// Requests up to this id were sent by hand.
+    pub(crate) fn expect_ids(&mut self, upto: i64) {
+        self.next = self.next.max(upto);
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    fn read(&mut self) -> Value {
+        let mut line = String::new();
+        assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "exited pre-Close");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for Go {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// 2026-11-22T10:00:00.123456789Z
+fn humantime(time: &Value) -> bool {
+    let time = time.as_str().unwrap();
+    time.len() == 30 && time.ends_with('Z') && &time[..2] == "20"
+}

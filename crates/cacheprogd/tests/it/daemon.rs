@@ -1,0 +1,107 @@
+use std::io::{BufReader, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use proto::control::{Answer, Control, Envelope, Registration, Status};
+use proto::limits;
+use proto::wire::{read_json_line, write_json_line};
+
+/// A running daemon with a state directory; killed when dropped.
+pub(crate) struct Daemon {
+    pub(crate) dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let child = spawn(dir.path());
+        Self { dir, child }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, as systemd sends; returns what the daemon logged.
+    pub(crate) fn stop(&mut self) -> String {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{log}");
+        log
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.dir.path());
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub(crate) fn control(&self) -> PathBuf {
+        self.dir.path().join("control.sock")
+    }
+
+    pub(crate) fn ask(&self, request: Control) -> Answer {
+        let stream = UnixStream::connect(self.control()).unwrap();
+        write_json_line(&stream, &Envelope::new(request)).unwrap();
+        read_json_line(&mut BufReader::new(stream), limits::CONTROL_ANSWER).unwrap()
+    }
+
+    /// Registers a build; returns its directory.
+    pub(crate) fn register(&self, name: &str) -> PathBuf {
+        let chroot = self.dir.path().join(format!("{name}.drv.chroot/root"));
+        std::fs::create_dir_all(&chroot).unwrap();
+        let derivation = format!("/nix/store/{}-{name}.drv", "0".repeat(32));
+        let chroot = Some(chroot.to_str().unwrap().to_owned());
+        match self.ask(Control::Register(Registration { derivation, chroot, descriptors: Vec::new() })) {
+            Answer::Registered { directory } => directory.into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self.ask(Control::Status) {
+            Answer::Status(status) => *status,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Starts the daemon and waits until it answers.
+fn spawn(dir: &Path) -> Child {
+    let control = dir.join("control.sock");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["serve", "--control-socket"])
+        .arg(&control)
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..2000 {
+        if UnixStream::connect(&control).is_ok() {
+            return child;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    panic!("the daemon did not start");
+}

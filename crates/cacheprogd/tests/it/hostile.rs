@@ -1,0 +1,132 @@
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use proto::control::{Answer, Control, Registration};
+use proto::limits;
+use proto::wire::{Hello, Reply, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+
+use crate::daemon::Daemon;
+use crate::{Session, action, content, output};
+
+/// What no client says. Each ends its own session and nothing else.
+#[test]
+fn garbage_ends_its_session_and_no_other() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut honest = Session::open(&view, "/go");
+    honest.put(1, b"body");
+    let hellos: [&[u8]; 6] =
+        [b"\n", b"{}\n", b"GET / HTTP/1.1\r\n\r\n", b"\x00\xff\xfe", b"{\"version\":1}\n", &[b'x'; 1 << 20]];
+    for hello in hellos {
+        let mut stream = UnixStream::connect(view.join("sock")).unwrap();
+        drop(stream.write_all(hello)); // the daemon may have hung up already
+        drop(stream.shutdown(std::net::Shutdown::Write));
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
+    let huge = [b"P".as_slice(), &[1; 64], &10_000_000_000u64.to_le_bytes()].concat();
+    for frames in [b"X".as_slice(), b"\x00\x00", b"{\"ID\":1}", &huge] {
+        let mut session = Session::open(&view, "/go");
+        session.stream.write_all(frames).unwrap();
+        assert!(session.is_over());
+    }
+    assert_eq!(content(&view, honest.get(1)), b"body");
+    assert!(daemon.is_running());
+    assert_eq!(daemon.status().entries, 1);
+}
+
+#[test]
+fn a_body_that_breaks_off_is_not_kept() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    for size in [10u64, 1 << 20] {
+        let mut session = Session::open(&view, "/go");
+        session.send(proto::wire::Request::Put { action: action(1), output: output(b"x"), size }, b"half");
+        session.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(session.is_over());
+    }
+    assert_eq!(Session::open(&view, "/go").get(1), Reply::Miss);
+    let tmp = daemon.state_dir().join("tmp");
+    assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
+}
+
+#[test]
+fn silence_within_a_frame_ends_the_session_and_between_frames_does_not() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let (mut idle, mut half) = (Session::open(&view, "/go"), Session::open(&view, "/go"));
+    half.stream.write_all(b"Gabc").unwrap();
+    let began = Instant::now();
+    assert!(half.is_over());
+    assert!(began.elapsed() >= limits::SILENCE - Duration::from_secs(1));
+    assert_eq!(idle.get(1), Reply::Miss);
+}
+
+#[test]
+fn another_version_is_told_so() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    for version in [0, VERSION + 1, u32::MAX] {
+        let stream = UnixStream::connect(view.join("sock")).unwrap();
+        write_json_line(&stream, &Hello { version, toolchain: Toolchain::default() }).unwrap();
+        let mut answer = std::io::BufReader::new(&stream);
+        let welcome: Welcome = read_json_line(&mut answer, limits::HELLO_LINE).unwrap();
+        assert_eq!(welcome.version, VERSION);
+        assert!(welcome.error.unwrap().contains(&version.to_string()));
+    }
+}
+
+#[test]
+fn a_build_cannot_play_the_hook_over_its_own_socket() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut stream = UnixStream::connect(view.join("sock")).unwrap();
+    let request = proto::control::Envelope::new(Control::Status);
+    write_json_line(&stream, &request).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.is_empty());
+}
+
+/// Needs root, to take another user's part; CI and `integration/test` run as root.
+#[test]
+fn another_user_is_refused_by_the_control_socket() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let daemon = Daemon::start();
+    // As far as modes go everyone may: the credentials are what decides.
+    for (path, mode) in [(daemon.dir.path().to_owned(), 0o755), (daemon.control(), 0o666)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["status", "--control-socket"])
+        .arg(daemon.control())
+        .uid(4242)
+        .gid(4242)
+        .output();
+    let Ok(output) = output else { return }; // the build directory is closed to other users
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("only root and the daemon's own user"), "{error}");
+}
+
+#[test]
+fn nonsense_on_the_control_socket_is_answered() {
+    let daemon = Daemon::start();
+    for nonsense in ["{}\n", "[1]\n", "{\"version\":99,\"request\":\"status\"}\n"] {
+        let mut stream = UnixStream::connect(daemon.control()).unwrap();
+        stream.write_all(nonsense.as_bytes()).unwrap();
+        let answer = read_json_line(&mut std::io::BufReader::new(&stream), limits::CONTROL_ANSWER).unwrap();
+        assert!(matches!(answer, Answer::Error(_)), "{answer:?}");
+    }
+    let odd =
+        Registration { derivation: "\n\u{1b}[31m/../x".into(), chroot: Some("/\0".into()), descriptors: Vec::new() };
+    assert!(matches!(daemon.ask(Control::Register(odd)), Answer::Registered { .. }));
+    assert!(!daemon.status().live[0].name.contains('\u{1b}'));
+}

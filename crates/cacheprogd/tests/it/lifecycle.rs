@@ -1,0 +1,139 @@
+use std::process::Command;
+
+use proto::wire::Reply;
+
+use crate::daemon::Daemon;
+use crate::{Session, content};
+
+#[test]
+fn live_builds_survive_a_stop_and_a_kill() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut session = Session::open(&view, "/go");
+    session.put(1, b"shared");
+    session.put(2, b"go index v2\nprivate");
+    for kill in [true, false] {
+        if kill {
+            daemon.kill();
+        } else {
+            let log = daemon.stop();
+            assert!(log.contains("cacheprogd stops"), "{log}");
+        }
+        assert!(session.is_over());
+        assert!(std::os::unix::net::UnixStream::connect(view.join("sock")).is_err());
+        daemon.start_again();
+        session = Session::open(&view, "/go");
+        assert_eq!(content(&view, session.get(1)), b"shared");
+        assert_eq!(content(&view, session.get(2)), b"go index v2\nprivate");
+    }
+    let status = daemon.status();
+    assert_eq!(status.live.len(), 1);
+    assert_eq!(status.live[0].name, "one");
+    assert_eq!(status.live[0].counts.hits, 4, "a clean stop keeps the counters");
+}
+
+#[test]
+fn builds_that_ended_while_the_daemon_was_down_are_removed_but_not_young_ones() {
+    let mut daemon = Daemon::start();
+    let (young, old) = (daemon.register("young"), daemon.register("old"));
+    daemon.kill();
+    for name in ["young", "old"] {
+        std::fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
+    }
+    let state = old.parent().unwrap().join("build.json");
+    let mut saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    saved["started"] = (saved["started"].as_u64().unwrap() - 61).into();
+    std::fs::write(&state, saved.to_string()).unwrap();
+    daemon.start_again();
+    for _ in 0..100 {
+        if !old.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(!old.parent().unwrap().exists());
+    assert!(young.exists(), "Nix may not have mounted it yet");
+    assert_eq!(daemon.status().ended[0].name, "old");
+    daemon.stop();
+    daemon.start_again();
+    assert_eq!(daemon.status().ended[0].name, "old", "history survives");
+}
+
+#[test]
+fn a_directory_without_its_state_and_one_of_another_boot_are_removed() {
+    let mut daemon = Daemon::start();
+    let (torn, boot) = (daemon.register("torn"), daemon.register("boot"));
+    daemon.kill();
+    std::fs::write(torn.parent().unwrap().join("build.json"), "{\"name\"").unwrap();
+    let state = boot.parent().unwrap().join("build.json");
+    let mut saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    saved["boot"] = "another".into();
+    std::fs::write(&state, saved.to_string()).unwrap();
+    daemon.start_again();
+    assert!(!torn.exists() && !boot.exists());
+    assert!(daemon.status().live.is_empty());
+}
+
+#[test]
+fn a_second_daemon_on_the_state_directory_is_refused() {
+    let daemon = Daemon::start();
+    let other = daemon.dir.path().join("other.sock");
+    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["serve", "--control-socket"])
+        .arg(&other)
+        .arg("--state-dir")
+        .arg(daemon.state_dir())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another daemon"));
+    assert!(!other.exists());
+}
+
+#[test]
+fn without_a_daemon_status_says_how_to_start_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["status", "--control-socket"])
+        .arg(dir.path().join("none"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cacheprogd serve"));
+}
+
+#[test]
+fn a_long_state_directory_is_no_trouble() {
+    // A socket's address holds 108 bytes.
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("a-rather-long-directory-name".repeat(6));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["serve", "--control-socket"])
+        .arg(deep.join("control.sock"))
+        .arg("--state-dir")
+        .arg(&deep)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let there = (0..2000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        deep.join("control.sock").exists()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(there);
+}
+
+#[test]
+fn a_hundred_sessions_at_once_are_served() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut sessions: Vec<_> = (0..100).map(|_| Session::open(&view, "/go")).collect();
+    for (n, session) in sessions.iter_mut().enumerate() {
+        session.put(n as u8, &[n as u8; 1000]);
+    }
+    for (n, session) in sessions.iter_mut().rev().enumerate() {
+        assert!(matches!(session.get(n as u8), Reply::Hit { .. }));
+    }
+    assert_eq!(daemon.status().live[0].sessions, 100);
+}

@@ -1,0 +1,78 @@
+//! The daemon as a process, spoken to over its sockets. Each test has a daemon of its own.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of clients and of vandals")]
+
+mod daemon; // the daemon under test
+mod hostile; // what a build may try, and what it may not reach
+mod lifecycle; // start, restart, stop
+mod serving; // gets and puts, and who sees what
+
+use std::io::{BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{ActionId, OutputId, limits};
+use sha2::{Digest, Sha256};
+
+fn action(n: u8) -> ActionId {
+    ActionId([n; 32])
+}
+
+fn output(body: &[u8]) -> OutputId {
+    OutputId(Sha256::digest(body).into())
+}
+
+/// A client's side of a session.
+struct Session {
+    stream: UnixStream,
+    answers: BufReader<UnixStream>,
+}
+
+impl Session {
+    /// Connects to the build whose directory is `view`, as a toolchain at `goroot`.
+    fn open(view: &Path, goroot: &str) -> Self {
+        let stream = UnixStream::connect(view.join("sock")).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let toolchain = Toolchain { goroot: goroot.into(), ..Toolchain::default() };
+        write_json_line(&stream, &Hello { version: VERSION, toolchain }).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap());
+        let welcome: Welcome = read_json_line(&mut answers, limits::HELLO_LINE).unwrap();
+        assert_eq!((welcome.version, welcome.outputs.as_str(), welcome.error), (VERSION, "/gocache/o", None));
+        Self { stream, answers }
+    }
+
+    fn send(&mut self, request: Request, body: &[u8]) {
+        let mut frame = Vec::new();
+        request.write(&mut frame);
+        frame.extend_from_slice(body);
+        self.stream.write_all(&frame).unwrap();
+    }
+
+    fn reply(&mut self) -> Reply {
+        Reply::read(&mut self.answers).unwrap().unwrap()
+    }
+
+    fn get(&mut self, n: u8) -> Reply {
+        self.send(Request::Get { action: action(n) }, b"");
+        self.reply()
+    }
+
+    fn put(&mut self, n: u8, body: &[u8]) -> Reply {
+        self.send(Request::Put { action: action(n), output: output(body), size: body.len() as u64 }, body);
+        self.reply()
+    }
+
+    /// Whether the daemon ended the session.
+    fn is_over(&mut self) -> bool {
+        matches!(self.answers.read(&mut [0; 64]), Ok(0) | Err(_))
+    }
+}
+
+/// The bytes a hit leads to.
+fn content(view: &Path, reply: Reply) -> Vec<u8> {
+    let Reply::Hit { output, size, .. } = reply else { panic!("no hit: {reply:?}") };
+    let bytes = std::fs::read(view.join("o").join(output.to_string())).unwrap();
+    assert_eq!(bytes.len() as u64, size);
+    bytes
+}

@@ -1,0 +1,201 @@
+//! The hook as a process: what it prints for a build, and that it always exits 0 within its deadline.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix and of a daemon in trouble")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use proto::control::{Answer, Control, Descriptor, Envelope};
+
+const WANTS: &str =
+    r#"Derive([("out","/o","","")],[("/nix/store/0-nix-gocacheprog-hook.drv",["out"])],[],"x","/bin/sh",[],[])"#;
+const WANTS_NOT: &str = r#"Derive([("out","/o","","")],[("/nix/store/0-other.drv",["out"])],[],"x","/bin/sh",[],[])"#;
+
+/// A derivation, its chroot, a client, and a place for the control socket.
+struct Nix {
+    dir: tempfile::TempDir,
+}
+
+impl Nix {
+    fn new(derivation: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.drv"), derivation).unwrap();
+        std::fs::create_dir_all(dir.path().join("x.drv.chroot/root")).unwrap();
+        let client = dir.path().join("cacheprog-client");
+        std::fs::write(&client, "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(&client, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A daemon that does this with each connection.
+    fn daemon(&self, serve: impl Fn(UnixStream) + Send + 'static) {
+        let listener = UnixListener::bind(self.path("control")).unwrap();
+        std::thread::spawn(move || listener.incoming().for_each(|stream| serve(stream.unwrap())));
+    }
+
+    fn hook(&self, args: &[&Path]) -> (Output, Duration) {
+        let began = Instant::now();
+        let output = Command::new(env!("CARGO_BIN_EXE_prebuild-hook"))
+            .args(args)
+            .env_clear()
+            .env("NIX_GOCACHEPROG_CONTROL", self.path("control"))
+            .env("NIX_GOCACHEPROG_CLIENT", self.path("cacheprog-client"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "always exit 0: {output:?}");
+        (output, began.elapsed())
+    }
+
+    fn run(&self) -> (Output, Duration) {
+        self.hook(&[&self.path("x.drv"), &self.path("x.drv.chroot/root")])
+    }
+}
+
+/// A daemon's answer: this directory.
+fn answer(stream: &UnixStream, directory: &Path) -> String {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    let answer = Answer::Registered { directory: directory.to_str().unwrap().to_owned() };
+    proto::wire::write_json_line(stream, &answer).unwrap();
+    line
+}
+
+#[test]
+fn a_build_that_wants_it_is_offered_the_directory_and_the_client() {
+    let nix = Nix::new(WANTS);
+    let view = nix.path("view");
+    std::fs::create_dir(&view).unwrap();
+    let _socket = UnixListener::bind(view.join("sock")).unwrap();
+    let (asked, heard) = std::sync::mpsc::sync_channel(1);
+    let shown = view.clone();
+    nix.daemon(move |stream| asked.send(answer(&stream, &shown)).unwrap());
+    let (output, _) = nix.run();
+    let expected = format!(
+        "extra-sandbox-paths\n/gocache={}\n/gocache-client={}\n\n",
+        view.display(),
+        nix.path("cacheprog-client").display()
+    );
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert!(output.stderr.is_empty());
+    let Envelope { request: Control::Register(registration), .. } =
+        serde_json::from_str(&heard.recv().unwrap()).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(registration.derivation, nix.path("x.drv").to_str().unwrap());
+    assert_eq!(registration.chroot.as_deref(), nix.path("x.drv.chroot/root").to_str());
+    assert_eq!(registration.descriptors, [Descriptor::Chroot, Descriptor::Worker]);
+}
+
+#[test]
+fn a_build_that_does_not_want_it_is_no_ones_business() {
+    let nix = Nix::new(WANTS_NOT);
+    nix.daemon(|_| panic!("no socket call for a build that does not opt in"));
+    let (output, _) = nix.run();
+    assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(UnixStream::connect(nix.path("control")).is_ok(), "nobody made the daemon panic");
+}
+
+/// Nothing printed, within the deadline, and a line in the journal that says why.
+fn nothing(nix: &Nix, why: &str) {
+    let (output, took) = nix.run();
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(why), "{told}");
+    assert!(took < Duration::from_secs(10), "{took:?}"); // the deadline of 1 s, and a machine under load
+}
+
+#[test]
+fn without_a_daemon_nothing_is_offered() {
+    nothing(&Nix::new(WANTS), "no daemon answers");
+}
+
+#[test]
+fn a_daemon_that_never_answers_does_not_hold_the_build_up() {
+    let nix = Nix::new(WANTS);
+    nix.daemon(|stream| std::thread::sleep(Duration::from_secs(if stream.peer_addr().is_ok() { 60 } else { 0 })));
+    nothing(&nix, "");
+}
+
+#[test]
+fn a_daemon_whose_queue_is_full_does_not_hold_the_build_up() {
+    let nix = Nix::new(WANTS);
+    let _listener = UnixListener::bind(nix.path("control")).unwrap(); // accepts nobody
+    let flags = rustix::net::SocketFlags::NONBLOCK;
+    let address = rustix::net::SocketAddrUnix::new(nix.path("control")).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let (family, kind) = (rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM);
+        let socket = rustix::net::socket_with(family, kind, flags, None).unwrap();
+        if rustix::net::connect(&socket, &address).is_err() {
+            break;
+        }
+        waiting.push(socket);
+    }
+    nothing(&nix, "no daemon answers");
+}
+
+#[test]
+fn answers_that_make_no_sense_are_not_passed_on() {
+    for nonsense in ["", "{}\n", "\"x\"\n", "{\"registered\":{\"directory\":\"relative\"}}\n", "{\"error\":\"full\"}\n"]
+    {
+        let nix = Nix::new(WANTS);
+        nix.daemon(move |mut stream| {
+            drop(BufReader::new(&stream).read_line(&mut String::new()));
+            drop(stream.write_all(nonsense.as_bytes()));
+        });
+        nothing(&nix, "goes without a cache");
+    }
+}
+
+#[test]
+fn a_directory_that_nix_could_not_mount_is_not_offered() {
+    for name in ["gone", "without-socket", "two\nlines"] {
+        let nix = Nix::new(WANTS);
+        let view = nix.path(name);
+        if name != "gone" {
+            std::fs::create_dir(&view).unwrap();
+        }
+        let _socket = (name == "two\nlines").then(|| UnixListener::bind(view.join("sock")).unwrap());
+        nix.daemon(move |stream| drop(answer(&stream, &view)));
+        nothing(&nix, "cannot be mounted");
+    }
+}
+
+#[test]
+fn a_client_that_a_build_could_not_run_is_not_offered() {
+    let nix = Nix::new(WANTS);
+    nix.daemon(|_| panic!("asked before the client was looked at"));
+    std::fs::set_permissions(nix.path("cacheprog-client"), std::fs::Permissions::from_mode(0o744)).unwrap();
+    nothing(&nix, "cannot be offered as the client");
+    std::fs::remove_file(nix.path("cacheprog-client")).unwrap();
+    nothing(&nix, "cannot be offered as the client");
+    std::fs::create_dir(nix.path("cacheprog-client")).unwrap();
+    nothing(&nix, "cannot be offered as the client");
+}
+
+#[test]
+fn odd_derivations_are_left_alone() {
+    for odd in ["", "Derive(", &WANTS[..90], "\x7fELF", &WANTS.replace("Derive", "Derive\u{0}")] {
+        let nix = Nix::new(odd);
+        nix.daemon(|_| panic!("nothing to ask for"));
+        let (output, _) = nix.run();
+        assert!(output.stdout.is_empty(), "{odd:?}");
+    }
+    let nix = Nix::new(WANTS);
+    for args in
+        [&[][..], &[Path::new("")], &[Path::new("/"), Path::new("")], &[Path::new("/dev/null"), Path::new("/dev/null")]]
+    {
+        let (output, _) = nix.hook(args);
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}

@@ -1,0 +1,83 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use proto::BuildId;
+use store::Sharing;
+
+use crate::{action, at, found, open, output, publish, put, receive};
+
+#[test]
+fn a_build_sees_what_it_was_shown_and_nothing_else() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"one");
+    publish(&store, &put(2, 500), b"two");
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let record = found(&store, 1).unwrap();
+    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
+    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), "again");
+    let outputs = build.view().join("o");
+    let names: Vec<_> =
+        fs::read_dir(&outputs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, [output(b"one").to_string()]);
+    for (path, mode) in [(build.view(), 0o711), (outputs.clone(), 0o711), (outputs.join(&names[0]), 0o444)] {
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+    assert!(!store.show(&build, (output(b"never put"), 9), Sharing::Link).unwrap());
+}
+
+#[test]
+fn a_link_shares_the_bytes_and_a_copy_does_not() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    let (id, size) = (output(b"body"), 4);
+    let object = store.object(&id, size).unwrap().unwrap();
+    for (n, sharing, same) in [(1, Sharing::Link, true), (2, Sharing::Copy, false)] {
+        let build = store.create_build(BuildId([n; 16])).unwrap();
+        assert!(store.show(&build, (id, size), sharing).unwrap());
+        let shown = build.view().join("o").join(id.to_string());
+        assert_eq!(fs::read(&shown).unwrap(), b"body");
+        assert_eq!(fs::metadata(&shown).unwrap().ino() == fs::metadata(&object).unwrap().ino(), same);
+        assert_eq!(fs::metadata(&shown).unwrap().permissions().mode() & 0o777, 0o444);
+    }
+}
+
+#[test]
+fn a_cut_object_is_not_shown_and_a_cut_link_is_replaced() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    publish(&store, &put(1, 500), b"body");
+    let object = store.object(&output(b"body"), 4).unwrap().unwrap();
+    assert!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, b"").unwrap(); // the link shares this fate
+    assert!(!store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    publish(&store, &put(1, 600), b"body");
+    assert!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    assert_eq!(fs::read(build.view().join("o").join(output(b"body").to_string())).unwrap(), b"body");
+}
+
+#[test]
+fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
+    let (_dir, store) = open();
+    let (one, two) = (store.create_build(BuildId([1; 16])).unwrap(), store.create_build(BuildId([2; 16])).unwrap());
+    one.keep(&put(1, 500), &mut receive(&store, b"go index v2\nprivate")).unwrap();
+    let kept = one.find(&action(1), at(0)).unwrap().unwrap();
+    assert_eq!(kept.output, output(b"go index v2\nprivate"));
+    assert_eq!(two.find(&action(1), at(0)).unwrap(), None);
+    assert_eq!(found(&store, 1), None);
+    assert_eq!(store.census().unwrap(), store::Census::default());
+    let view = one.view();
+    one.remove().unwrap();
+    assert!(!view.exists());
+    assert_eq!(store.builds().unwrap(), [BuildId([2; 16])]);
+    one.remove().unwrap(); // twice does no harm
+}
+
+#[test]
+fn a_kept_output_that_was_damaged_is_a_miss() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    build.keep(&put(1, 500), &mut receive(&store, b"go index v2\nprivate")).unwrap();
+    fs::remove_file(build.view().join("o").join(output(b"go index v2\nprivate").to_string())).unwrap();
+    assert_eq!(build.find(&action(1), at(0)).unwrap(), None);
+}

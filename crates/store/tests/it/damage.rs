@@ -1,0 +1,89 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use store::{Published, Store};
+
+use crate::{action, at, content, found, namespace, open, output, publish, put};
+
+fn record_path(store: &Store, n: u8) -> PathBuf {
+    let dir = fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
+    dir.join(format!("{n:02x}")).join(action(n).to_string())
+}
+
+fn object_path(store: &Store, body: &[u8]) -> PathBuf {
+    store.root().join(Store::object_name(&output(body)))
+}
+
+#[test]
+fn a_damaged_record_is_a_miss_and_replaced() {
+    let (_dir, store) = open();
+    for (n, damage) in [(1u8, b"".as_slice()), (2, b"garbage"), (3, &[0xff; 4096]), (4, b"1 c x")] {
+        publish(&store, &put(n, 500), b"body");
+        fs::write(record_path(&store, n), damage).unwrap();
+        assert!(store.find(&namespace(), &action(n), at(0)).is_err());
+        assert_eq!(publish(&store, &put(n, 600), b"other body"), Published::New);
+        assert_eq!(content(&store, &found(&store, n).unwrap()).unwrap(), b"other body");
+    }
+}
+
+#[test]
+fn a_record_under_another_name_is_a_miss() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"one");
+    publish(&store, &put(2, 500), b"two");
+    fs::copy(record_path(&store, 1), record_path(&store, 2)).unwrap();
+    assert!(store.find(&namespace(), &action(2), at(0)).is_err());
+}
+
+#[test]
+fn a_missing_or_cut_object_is_no_object_and_mended_by_a_put() {
+    let (_dir, store) = open();
+    for (n, body) in [(1u8, vec![1; 100]), (2, vec![2; 100_000])] {
+        publish(&store, &put(n, 500), &body);
+        let record = found(&store, n).unwrap();
+        let path = object_path(&store, &body);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, b"cut").unwrap();
+        assert_eq!(content(&store, &record), None);
+        publish(&store, &put(n, 600), &body);
+        assert_eq!(content(&store, &record).unwrap(), body);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(content(&store, &record), None);
+        publish(&store, &put(n, 700), &body);
+        assert_eq!(content(&store, &record).unwrap(), body);
+    }
+}
+
+#[test]
+fn changed_bytes_of_the_right_size_are_mended_by_a_put() {
+    let (_dir, store) = open();
+    for (n, body) in [(1, vec![1; 100]), (2, vec![2; 100_000])] {
+        publish(&store, &put(n, 500), &body);
+        let path = object_path(&store, &body);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, vec![9; body.len()]).unwrap();
+        publish(&store, &put(n, 600), &body);
+        assert_eq!(fs::read(&path).unwrap(), body);
+    }
+}
+
+#[test]
+fn an_output_whose_object_is_gone_gives_way() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"first");
+    fs::remove_file(object_path(&store, b"first")).unwrap();
+    assert_eq!(publish(&store, &put(1, 600), b"second"), Published::New);
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"second");
+}
+
+#[test]
+fn directories_that_went_away_are_made_again() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    fs::remove_dir_all(store.root().join("objects")).unwrap();
+    fs::remove_dir_all(store.root().join("actions")).unwrap();
+    assert_eq!(found(&store, 1), None);
+    assert_eq!(publish(&store, &put(1, 500), b"body"), Published::New);
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"body");
+}

@@ -1,0 +1,147 @@
+use std::os::unix::fs::PermissionsExt;
+
+use proto::wire::Toolchain;
+use store::{Access, Kind, Namespace, Partition, Published, Put, ReceiveError, Replaces, Store, StoreError};
+
+use crate::{action, at, content, found, namespace, open, output, publish, put, receive};
+
+#[test]
+fn what_is_put_is_got_whatever_its_size() {
+    let (_dir, store) = open();
+    for (n, size) in [(1, 0), (2, 1), (3, 64 << 10), (4, (64 << 10) + 1), (5, 3_000_000)] {
+        let body: Vec<u8> = (0..size).map(|i: u32| (i * 31 % 253) as u8).collect();
+        assert_eq!(publish(&store, &put(n, 500), &body), Published::New);
+        let record = found(&store, n).unwrap();
+        assert_eq!((record.size, record.time, record.cost_ms, record.kind), (size.into(), at(500), 70, Kind::Content));
+        assert_eq!(content(&store, &record).unwrap(), body);
+        let path = store.object(&record.output, record.size).unwrap().unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(path.extension(), None);
+    }
+    assert_eq!(found(&store, 9), None);
+    let census = store.census().unwrap();
+    assert_eq!((census.entries, census.objects), (5, 5));
+    assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_namespace_sees_its_own_only() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    let parts = |goroot: &str, gotooldir: &str| {
+        Namespace::new(
+            Partition::Common,
+            &Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), go: String::new() },
+        )
+    };
+    for other in [parts("/other", ""), parts("/go", "/tools"), parts("", "/go"), parts("/g", "o")] {
+        assert_eq!(store.find(&other, &action(1), at(0)).unwrap(), None);
+    }
+    assert!(store.find(&parts("/go", ""), &action(1), at(0)).unwrap().is_some());
+}
+
+#[test]
+fn a_body_that_is_not_what_it_says_is_not_kept() {
+    let (_dir, store) = open();
+    let receive = |id, size, body: &[u8]| store.receive(id, size, &mut &body[..], &mut Vec::new());
+    for size in [3usize, 100_000] {
+        let body = vec![7; size];
+        assert!(matches!(receive(output(b"other"), size as u64, &body), Err(ReceiveError::Digest)));
+        assert!(matches!(receive(output(&body), size as u64 + 1, &body), Err(ReceiveError::Length(_))));
+        assert!(matches!(receive(output(&body), size as u64 - 1, &body), Err(ReceiveError::Length(_))));
+    }
+    assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+    assert_eq!(store.census().unwrap().objects, 0);
+}
+
+#[test]
+fn the_first_output_stays_and_the_same_again_moves_its_time_forward() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"first");
+    assert!(matches!(publish(&store, &put(1, 600), b"second"), Published::Conflict(first) if first.time == at(500)));
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"first");
+    let cheaper = Put { cost_ms: 5, ..put(1, 700) };
+    assert_eq!(publish(&store, &cheaper, b"first"), Published::Again);
+    let record = found(&store, 1).unwrap();
+    assert_eq!((record.time, record.cost_ms), (at(700), 70));
+    assert_eq!(publish(&store, &put(1, 650), b"first"), Published::Again);
+    assert_eq!(found(&store, 1).unwrap().time, at(700), "never back");
+}
+
+#[test]
+fn a_put_replaces_what_its_session_was_answered_with_but_no_archive() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"ok m 0.01s");
+    let wrong = Put { replaces: Replaces::Answer(output(b"something else")), ..put(1, 600) };
+    assert!(matches!(publish(&store, &wrong, b"ok m 0.02s"), Published::Conflict(_)));
+    let stale = Put { replaces: Replaces::Answer(output(b"ok m 0.01s")), ..put(1, 600) };
+    assert_eq!(publish(&store, &stale, b"ok m 0.02s"), Published::New);
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"ok m 0.02s");
+    publish(&store, &put(2, 500), b"!<arch>\nfirst");
+    for replaces in [Replaces::Answer(output(b"!<arch>\nfirst")), Replaces::Any] {
+        let again = Put { replaces, ..put(2, 600) };
+        assert!(matches!(publish(&store, &again, b"!<arch>\nsecond"), Published::Conflict(_)));
+    }
+}
+
+#[test]
+fn many_writers_leave_one_whole_output() {
+    let (dir, _store) = open();
+    let root = dir.path().join("state");
+    std::thread::scope(|scope| {
+        for writer in 0..8u8 {
+            let root = &root;
+            scope.spawn(move || {
+                let store = Store::open(root, Access::Traversable).unwrap();
+                for n in 0..40 {
+                    let body = vec![n ^ (writer & 1); 70_000 + usize::from(n)];
+                    publish(&store, &put(n, 500), &body);
+                    let record = found(&store, n).unwrap();
+                    assert_eq!(output(&content(&store, &record).unwrap()), record.output);
+                }
+            });
+        }
+    });
+    let store = Store::open(&root, Access::Traversable).unwrap();
+    assert_eq!(store.list(&namespace()).unwrap().len(), 40);
+    assert_eq!(std::fs::read_dir(root.join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("format"), "nix-gocacheprog store 9\n").unwrap();
+    let error = Store::open(dir.path(), Access::Owner).unwrap_err();
+    assert!(matches!(&error, StoreError::Format { found, .. } if found.ends_with('9')), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn foreign_files_are_left_alone() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    for path in ["notes.txt", "objects/notes", "actions/notes", "builds/notes"] {
+        std::fs::write(store.root().join(path), "mine").unwrap();
+    }
+    assert_eq!(store.census().unwrap().entries, 1);
+    assert_eq!(store.list(&namespace()).unwrap().len(), 1);
+    assert_eq!(store.builds().unwrap(), []);
+    drop(receive(&store, b"another"));
+    assert_eq!(std::fs::read(store.root().join("objects/notes")).unwrap(), b"mine");
+}
+
+#[test]
+fn use_is_noted_hourly() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    let record = || {
+        let dir = std::fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
+        dir.join("01").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
+    };
+    let written = record();
+    store.find(&namespace(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
+    assert_eq!(record(), written);
+    let later = written + std::time::Duration::from_secs(3601);
+    store.find(&namespace(), &action(1), later).unwrap().unwrap();
+    assert_eq!(record(), later);
+}
