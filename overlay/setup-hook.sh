@@ -2,6 +2,7 @@
 # This text is part of the hash of every derivation that uses it, so it says only when to ask. What to do is printed by
 # the client, which the host mounts; it is evaluated only if the client succeeds. NIX_GOCACHEPROG=0 switches it off, and
 # a GOCACHEPROG that somebody else set stays.
+# shellcheck shell=bash
 nixGocacheprog() {
     local commands
     case "${NIX_GOCACHEPROG-1}:${GOCACHEPROG-}" in

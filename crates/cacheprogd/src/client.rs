@@ -22,8 +22,11 @@ pub(crate) fn status(socket: &Path) -> Result<Status, CommandError> {
     let no_daemon = |source| CommandError::NoDaemon { path: socket.to_owned(), source };
     let stream = UnixStream::connect(socket).map_err(no_daemon)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
-    write_json_line(&stream, &Envelope::new(Control::Status)).map_err(FrameError::from)?;
-    match read_json_line(&mut BufReader::new(&stream), limits::CONTROL_ANSWER)? {
+    // Whom the daemon does not hear is told so before it has asked: the answer is read even if nobody took the question.
+    let asked = write_json_line(&stream, &Envelope::new(Control::Status));
+    match read_json_line(&mut BufReader::new(&stream), limits::CONTROL_ANSWER)
+        .or_else(|e| asked.map_err(FrameError::from).and(Err(e)))?
+    {
         Answer::Status(status) => Ok(*status),
         Answer::Error(error) => Err(CommandError::Refused(error)),
         Answer::Registered { .. } => Err(CommandError::Refused("something else than its status".to_owned())),

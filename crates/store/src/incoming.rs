@@ -9,7 +9,7 @@ use proto::OutputId;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::kind::{self, Kind};
+use crate::kind::{Kind, Sniffer};
 use crate::layout::Layout;
 use crate::{ReceiveError, StoreError};
 
@@ -49,7 +49,7 @@ impl Incoming {
         scratch.resize(PIECE, 0);
         let mut sink = Sink::new(layout, size);
         let mut hasher = Sha256::new();
-        let mut prefix = Vec::with_capacity(Kind::PREFIX);
+        let mut sniffer = Sniffer::default();
         let mut left = size;
         loop {
             let n = match body.read(scratch) {
@@ -61,7 +61,7 @@ impl Incoming {
             let piece = &scratch[..n];
             left = left.checked_sub(n as u64).ok_or(ReceiveError::Length(size))?;
             hasher.update(piece);
-            prefix.extend_from_slice(&piece[..n.min(Kind::PREFIX - prefix.len())]);
+            sniffer.see(piece);
             sink.write(piece);
         }
         if left != 0 {
@@ -71,7 +71,7 @@ impl Incoming {
         if hasher.finalize()[..] != output.0 {
             return Err(ReceiveError::Digest);
         }
-        Ok(Self { output, size, kind: Kind::of(&prefix), archive: kind::is_archive(&prefix), content: content? })
+        Ok(Self { output, size, kind: sniffer.kind(), archive: sniffer.is_archive(), content: content? })
     }
 
     /// The body's sha256.

@@ -1,4 +1,4 @@
-//! What a body is, by its first bytes. Kept in one place with the evidence, as safety hangs on it.
+//! What a body is, by its first and last bytes. Kept in one place with the evidence, as safety hangs on it.
 
 /// How cmd/go keys an entry, which decides with whom it may be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,44 +10,84 @@ pub enum Kind {
     Mtime,
 }
 
-impl Kind {
-    /// Bytes of a body that must be seen to tell.
-    pub(crate) const PREFIX: usize = 16;
+/// Bodies that begin so are [`Kind::Mtime`]:
+///
+/// - a module or package index: cmd/go/internal/modindex/write.go `indexVersion` ("go index v2" in Go 1.21-1.27), keyed in
+///   read.go `moduleHash` and `dirHash`;
+/// - the list of files and variables that a test looked at: cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27;
+/// - a test's coverage profile: test.go `coverProfileAndInputKey`, Go 1.26-1.27; every profile begins with its mode.
+const MTIME_PREFIXES: [&[u8]; 3] = [b"go index v", b"# test log\n", b"mode: "];
 
-    /// Tells by the first [`Kind::PREFIX`] bytes of a body (all of a shorter one).
-    ///
-    /// - `go index v`: a module or package index, cmd/go/internal/modindex/write.go `indexVersion` ("go index v0" in
-    ///   Go 1.20-1.21, "go index v2" since), keyed in read.go `moduleHash` and `dirHash`; Go 1.21-1.27.
-    /// - `# test log\n`: the list of files and variables that a test looked at, cmd/go/internal/test/test.go
-    ///   `testlogMagic`, keyed by the test binary and arguments; from it follows the key of the test's output
-    ///   (`computeTestInputsID`: size, mode and mtime of each file); Go 1.21-1.27. Without the log nobody can name the
-    ///   output, so the outputs need no recognition of their own.
-    pub(crate) fn of(prefix: &[u8]) -> Self {
-        if prefix.starts_with(b"go index v") || prefix.starts_with(b"# test log\n") {
-            Self::Mtime
-        } else {
-            Self::Content
-        }
-    }
+/// Bodies whose last line begins so are [`Kind::Mtime`]: what a passing test printed. Its key holds size, mode and mtime
+/// of the files that the log names (test.go `computeTestInputsID`), and without its last line `tryCacheWithID` does not
+/// use it (Go 1.21-1.27). Nobody can name it without the log; shared, it would be in the way of the next run's.
+const TEST_PASSED: &[u8] = b"ok  \t";
+
+/// Longest last line that is looked at: an import path, a time and a coverage.
+const TAIL: usize = 4096;
+
+/// Looks at a body as it passes.
+#[derive(Debug, Default)]
+pub(crate) struct Sniffer {
+    prefix: Vec<u8>,
+    tail: Vec<u8>,
 }
 
-/// Whether the body is a compiled package: bit for bit what its action says, so that two for one action are a fault
-/// of the compiler or of a neighbour (cmd/internal/archive `"!<arch>\n"`; Go 1.21-1.27).
-pub(crate) fn is_archive(prefix: &[u8]) -> bool {
-    prefix.starts_with(b"!<arch>\n")
+impl Sniffer {
+    /// The next piece.
+    pub(crate) fn see(&mut self, piece: &[u8]) {
+        let wanted = 16usize.saturating_sub(self.prefix.len()).min(piece.len());
+        self.prefix.extend_from_slice(&piece[..wanted]);
+        let from = piece.len().saturating_sub(TAIL);
+        if from > 0 {
+            self.tail.clear();
+        }
+        self.tail.extend_from_slice(&piece[from..]);
+        let excess = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..excess);
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        let begins = MTIME_PREFIXES.iter().any(|prefix| self.prefix.starts_with(prefix));
+        let lines = self.tail.strip_suffix(b"\n").unwrap_or(&self.tail);
+        let last = lines.rsplit(|&byte| byte == b'\n').next().unwrap_or(lines);
+        if begins || last.starts_with(TEST_PASSED) { Kind::Mtime } else { Kind::Content }
+    }
+
+    /// Whether the body is a compiled package: bit for bit what its action says, so that two for one action are a fault
+    /// of the compiler or of a neighbour (cmd/internal/archive `"!<arch>\n"`; Go 1.21-1.27).
+    pub(crate) fn is_archive(&self) -> bool {
+        self.prefix.starts_with(b"!<arch>\n")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kind(body: &[u8], piece: usize) -> Kind {
+        let mut sniffer = Sniffer::default();
+        body.chunks(piece).for_each(|piece| sniffer.see(piece));
+        sniffer.kind()
+    }
+
     #[test]
-    fn mtime_keyed_bodies_are_told_by_their_first_bytes() {
-        assert_eq!(Kind::of(b"go index v2\n\0\0\0\0"), Kind::Mtime);
-        assert_eq!(Kind::of(b"go index v0\n\0\0\0\0"), Kind::Mtime);
-        assert_eq!(Kind::of(b"# test log\nopen x"), Kind::Mtime);
-        for content in [b"!<arch>\n__.PKGDE".as_slice(), b"", b"go index", b"# test", b"ok  \tm\t0.01s"] {
-            assert_eq!(Kind::of(content), Kind::Content);
+    fn mtime_keyed_bodies_are_told_whatever_the_pieces() {
+        let long = [b"=== RUN TestX\n".repeat(1000), b"PASS\nok  \texample.org/m\t0.012s\n".to_vec()].concat();
+        for piece in [1, 7, 16, 5000, 100_000] {
+            for mtime in
+                [b"go index v2\n\0\0\0\0".as_slice(), b"# test log\nopen x\n", b"mode: set\nx.go:1.1,2.2 1 1\n"]
+            {
+                assert_eq!(kind(mtime, piece), Kind::Mtime);
+            }
+            for mtime in [b"ok  \texample.org/m\t0.012s\n".as_slice(), b"ok  \tm\t0.01s\tcoverage: 9%", &long] {
+                assert_eq!(kind(mtime, piece), Kind::Mtime);
+            }
+            for content in
+                [b"!<arch>\n__.PKGDEF".as_slice(), b"", b"\n", b"go index", b"# test", b"ok  \tm\t0.01s\nmore\n"]
+            {
+                assert_eq!(kind(content, piece), Kind::Content);
+            }
         }
     }
 }

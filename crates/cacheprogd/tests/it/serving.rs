@@ -40,10 +40,12 @@ fn requests_are_answered_in_order_however_many_are_sent_at_once() {
 }
 
 #[test]
-fn module_indexes_and_test_logs_stay_with_the_build_that_put_them() {
+fn module_indexes_and_test_results_stay_with_the_build_that_put_them() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
-    for (n, body) in [(1, b"go index v2\nabc".as_slice()), (2, b"# test log\ngetenv HOME\n")] {
+    let bodies =
+        [b"go index v2\nabc".as_slice(), b"# test log\ngetenv HOME\n", b"PASS\nok  \tm\t0.01s\n", b"mode: set\n"];
+    for (n, body) in (1..).zip(bodies) {
         assert!(matches!(Session::open(&one, "/go").put(n, body), Reply::Stored { .. }));
         assert_eq!(content(&one, Session::open(&one, "/go").get(n)), body, "another go command of the build");
         assert_eq!(Session::open(&two, "/go").get(n), Reply::Miss);

@@ -1,0 +1,59 @@
+# What a build may not do, tried from inside a sandbox.
+# shellcheck shell=bash source-path=SCRIPTDIR
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+small 1 > /dev/null
+# An output that is in the store and that the attacker does not ask for: a package of the small program's own.
+foreign=$(grep -lra example.test/small/table "$STATE/objects" | head -n 1 | xargs basename)
+victim=$(find "$STATE/builds" -mindepth 1 -maxdepth 1 | head -n 1)
+
+cat > "$WORK/attack.nix" <<NIX
+let
+  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; };
+  bin = builtins.path { name = "bin"; path = $BIN; };
+in pkgs.stdenv.mkDerivation {
+  name = "attack";
+  nativeBuildInputs = [ pkgs.go pkgs.nixGocacheprogHook ];
+  buildCommand = ''
+    set +e
+    export GOCACHE=\$TMPDIR/gc GOPATH=\$TMPDIR/go GOTOOLCHAIN=local CGO_ENABLED=0 GOCACHEPROG=/gocache-client
+    mkdir work && cd work
+    printf 'module m\ngo 1.24\n' > go.mod
+    printf 'package main\nimport "fmt"\nfunc main() { fmt.Println(1) }\n' > main.go
+    go build -o prog . || exit 1
+    served=\$(go list -export -f '{{.Export}}' fmt)
+    cmp -s \$served \$served || exit 1
+    echo "served \$served"
+    try() { what=\$1; shift; if "\$@" > /dev/null 2>&1; then echo "SUCCEEDED: \$what"; else echo "refused: \$what"; fi; }
+    {
+      try "listing the outputs" ls /gocache/o
+      try "writing to a served file" bash -c "echo evil >> \$served"
+      try "truncating a served file" truncate -s 0 \$served
+      try "making it writable" chmod u+w \$served
+      try "making it executable" chmod a+x \$served
+      try "setting its time" touch \$served
+      try "removing it" rm -f \$served
+      try "renaming it" mv -f \$served \$TMPDIR/stolen
+      try "linking it to elsewhere" ln \$served \$TMPDIR/linked
+      try "linking something into the directory" ln main.go /gocache/o/evil
+      try "making a file in the directory" touch /gocache/o/evil
+      try "making a file beside the socket" touch /gocache/evil
+      try "removing the socket" rm -f /gocache/sock
+      try "replacing the client" cp main.go /gocache-client
+      try "reading an output it did not name" cat /gocache/o/$foreign
+      try "leaving its directory upwards" ls /gocache/../builds
+      try "reaching another build's directory" ls $victim
+      try "asking the control socket's questions of its own socket" \${bin}/cacheprogd status --control-socket /gocache/sock
+      try "asking the control socket" \${bin}/cacheprogd status --control-socket $CONTROL
+      try "asking the control socket at its usual place" \${bin}/cacheprogd status
+    } > \$out
+    cmp -s \$served \$served || exit 1
+  '';
+}
+NIX
+sed -i '/bin\/true/d' "$WORK/attack.nix"
+out=$(nixbuild "$WORK/attack.nix")
+cat "$out"
+expect "20 attacks were tried" test "$(wc -l < "$out")" = 20
+if grep SUCCEEDED "$out"; then fail "the sandbox may do what it should not"; fi
+expect "the store is whole" store_is_whole

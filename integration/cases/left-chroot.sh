@@ -1,0 +1,29 @@
+# A nix-daemon that is killed leaves the chroots of its builds behind: such a build is over all the same, and the same
+# derivation builds again.
+# shellcheck shell=bash source-path=SCRIPTDIR
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+start_nix_daemon
+small 1 --arg extra '{ preCheck = "echo waiting; sleep 1000"; }' > /dev/null 2>&1 & client=$!
+for ((tries = 0; tries < 600; tries++)); do
+    if grep -qs '^waiting' "$WORK/small-1.log"; then break; fi
+    sleep 0.2
+done
+expect "the build is under way" grep -q '^waiting' "$WORK/small-1.log"
+expect "it has a directory" test "$(find "$STATE/builds" -mindepth 1 -maxdepth 1 | wc -l)" = 1
+# The daemon, the worker that runs the build, and the builder; all of our own.
+mapfile -t family < <(pgrep -P "$NIX_DAEMON_PID")
+kill -KILL "${family[@]}" "$NIX_DAEMON_PID"
+wait "$client" || true
+wait "$NIX_DAEMON_PID" 2> /dev/null || true
+NIX_DAEMON_PID=
+pkill -KILL -f '^sleep 1000$' || true
+left=$(find /nix/store -maxdepth 1 -name '*-small-1.drv.chroot')
+expect "a chroot was left behind" test -n "$left"
+expect "the build's directory is removed, though the chroot stays" no_builds_left
+expect "the chroot is still there" test -e "$left"
+rm -f "$WORK/nix/daemon.sock"
+start_nix_daemon
+small 1 --arg extra '{ preCheck = "echo again"; }' > /dev/null
+expect "a later build hits" counts small-1 hits -gt 300
+rm -rf "$left"

@@ -1,0 +1,42 @@
+# The daemon is killed, or stopped for a while, in the middle of a build: the build succeeds, and the next one hits.
+# shellcheck shell=bash source-path=SCRIPTDIR
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+
+# in_the_middle NAME: returns when the build of that name has put a hundred times.
+in_the_middle() {
+    local tries puts
+    for ((tries = 0; tries < 1200; tries++)); do
+        puts=$(build_field "$1" puts)
+        if [ "${puts:-0}" -ge 100 ]; then echo "    $1: in the middle, $puts puts"; return 0; fi
+        sleep 0.1
+    done
+    return 1
+}
+
+small killed > "$WORK/out" & build=$!
+expect "the build is under way" in_the_middle small-killed
+stop_daemon KILL
+start_daemon
+expect "the build succeeded though the daemon was killed" wait "$build"
+expect "it used the new daemon" counts small-killed puts -gt 100
+small after-kill > /dev/null
+expect "the next build hits" counts small-after-kill hits -gt 500
+# What was under way at the kill may be missing: a few of 700 entries.
+puts=$(($(build_field small-after-kill puts) - $(build_field small-after-kill private_puts)))
+echo "    the next build put $puts entries anew"
+expect "at most what was in flight is missing" test "$puts" -le 60
+expect "the store is whole" store_is_whole
+
+stop_daemon
+new_state
+start_daemon
+small stopped > "$WORK/out" & build=$!
+expect "the build is under way" in_the_middle small-stopped
+stop_daemon
+sleep 2
+start_daemon
+expect "the build succeeded though the daemon was stopped for two seconds" wait "$build"
+small after-stop > /dev/null
+expect "the next build hits" counts small-after-stop hits -gt 500
+expect "the store is whole" store_is_whole

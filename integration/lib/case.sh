@@ -1,0 +1,89 @@
+# The frame of a test case: a scratch directory, Nix, our programs, a running daemon, and an end that removes it all.
+# A case sources this first, then does its work; it fails by its exit status, with the reason on stderr.
+# Reads TEST_BIN (programs that were built already). Sets what lib/nix.sh and lib/daemon.sh say, and SDK.
+# shellcheck shell=bash
+set -euo pipefail
+
+CASE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-case.XXXXXX")
+chmod 711 "$WORK"
+export NIX_WORK=$WORK/nix
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/nix.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/daemon.sh"
+
+_case_end() {
+    local status=$?
+    stop_daemon || true
+    if [ "$status" != 0 ]; then
+        echo "--- the daemon's log:" >&2
+        tail -n 20 "$WORK/daemon.log" >&2 || true
+    fi
+    nix_cleanup || true
+    rm -rf "$WORK"
+    exit "$status"
+}
+trap _case_end EXIT
+
+fail() { echo "$*" >&2; exit 1; }
+
+# expect DESCRIPTION COMMAND...: the command succeeds.
+expect() {
+    local what=$1
+    shift
+    if "$@"; then echo "ok: $what"; else fail "not so: $what"; fi
+}
+
+if [ -n "${TEST_BIN:-}" ]; then
+    BIN=$WORK/bin
+    install -D -m 755 -t "$BIN" "$TEST_BIN"/*
+else
+    build_programs
+fi
+need_nix
+new_state
+SDK=$(add_go_to_store)
+
+# small VERSION [NIX-ARG...]: builds the small program with the hook; the output path on stdout.
+small() {
+    local version=$1
+    shift
+    _small "$version" "$@" 2> "$WORK/small-$version.log" || { tail -n 30 "$WORK/small-$version.log" >&2; return 1; }
+}
+_small() {
+    local version=$1
+    shift
+    nixbuild "$CASE_DIR/nix/small.nix" --argstr gosdk "$SDK" --arg overlay "$ROOT_DIR/overlay/default.nix" \
+        --argstr version "$version" "$@"
+}
+
+# counts NAME FIELD OPERATOR NUMBER: a comparison of a counter of the latest build of that name.
+counts() {
+    local value
+    value=$(build_field "$1" "$2")
+    echo "    $1: $2 = ${value:-nothing}"
+    [ -n "$value" ] && test "$value" "$3" "$4"
+}
+
+# store_is_whole: every object's sha256 is its name, and every record names an object that is there with its size.
+store_is_whole() {
+    local record output size
+    (cd "$STATE/objects" && find . -type f -printf '%f  %p\n') > "$WORK/sums"
+    (cd "$STATE/objects" && sha256sum --quiet --check "$WORK/sums") || return 1
+    find "$STATE/actions" -type f -exec cat {} + | while read -r record; do
+        read -r _ _ output size _ <<< "$record"
+        [ "$(stat -c %s "$STATE/objects/${output:0:2}/$output")" = "$size" ] || { echo "record of a missing object: $record" >&2; exit 1; }
+    done
+}
+
+# no_builds_left: within 80 seconds the daemon has removed every build's directory.
+no_builds_left() {
+    local tries
+    for ((tries = 0; tries < 80; tries++)); do
+        [ -n "$(ls -A "$STATE/builds")" ] || return 0
+        sleep 1
+    done
+    ls "$STATE/builds" >&2
+    return 1
+}

@@ -1,0 +1,75 @@
+# Our programs for tests and demo: built, copied to where other users can run them, a daemon under an unprivileged uid of
+# its own in a scratch directory, and the pre-build-hook that leads to it. Source it after lib/nix.sh.
+# Sets BIN (the programs), STATE (the daemon's state directory), CONTROL (its socket), DAEMON_PID; reads WORK (a directory).
+# shellcheck shell=bash
+set -euo pipefail
+
+DAEMON_UID=${DAEMON_UID:-42420}
+DAEMON_PID=
+ROOT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# build_programs: the release programs, in WORK/bin.
+build_programs() {
+    (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook)
+    local target
+    target=$(cd "$ROOT_DIR" && cargo metadata --format-version=1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    BIN=$WORK/bin
+    mkdir -p "$BIN"
+    install -m 755 "$target/$(rustc -vV | sed -n 's/^host: //p')"/release/{cacheprogd,cacheprog-client,prebuild-hook} "$BIN"
+}
+
+# new_state: a fresh state directory for the daemon's user, and the hook that leads there.
+new_state() {
+    STATE=$WORK/state/cache
+    CONTROL=$WORK/state/control.sock
+    rm -rf "$WORK/state"
+    mkdir -p "$WORK/state"
+    chown "$DAEMON_UID:$DAEMON_UID" "$WORK/state"
+    # nix.conf takes a program without arguments, and Nix passes its own environment on.
+    printf '#!/bin/sh\nNIX_GOCACHEPROG_CONTROL=%s exec %s/prebuild-hook "$@"\n' "$CONTROL" "$BIN" > "$WORK/hook"
+    chmod 755 "$WORK/hook"
+    export PRE_BUILD_HOOK=$WORK/hook
+}
+
+# start_daemon: cacheprogd on STATE, its log in WORK/daemon.log; returns when it answers.
+start_daemon() {
+    local tries
+    setpriv --reuid "$DAEMON_UID" --regid "$DAEMON_UID" --clear-groups \
+        "$BIN/cacheprogd" serve --control-socket "$CONTROL" --state-dir "$STATE" < /dev/null 2>> "$WORK/daemon.log" &
+    DAEMON_PID=$!
+    for ((tries = 0; tries < 200; tries++)); do
+        if "$BIN/cacheprogd" status --control-socket "$CONTROL" > /dev/null 2>&1; then return 0; fi
+        kill -0 "$DAEMON_PID" 2> /dev/null || break
+        sleep 0.05
+    done
+    echo "daemon.sh: cacheprogd did not start:" >&2
+    tail -n 5 "$WORK/daemon.log" >&2
+    return 1
+}
+
+# stop_daemon [SIGNAL]: end it and wait; nothing to do when none runs.
+stop_daemon() {
+    [ -n "$DAEMON_PID" ] || return 0
+    kill "-${1:-TERM}" "$DAEMON_PID" 2> /dev/null || true
+    wait "$DAEMON_PID" 2> /dev/null || true
+    DAEMON_PID=
+}
+
+# build_field NAME FIELD: a field of the latest build of that name, live or ended, from the daemon's status.
+build_field() {
+    "$BIN/cacheprogd" status --json --control-socket "$CONTROL" | awk -v name="$1" -v field="$2" '
+        { gsub(/[",]/, ""); key = $1; sub(/:$/, "", key) }
+        key == "id" { id = $2 }
+        key == "name" { mine = ($2 == name) }
+        mine && key == field && !found { print $2; found = 1 }
+        mine && field == "id" && !found { print id; found = 1 }'
+}
+
+# archives_put BUILD-ID: the output ids of the compiled packages that this build put first.
+archives_put() {
+    local record output
+    grep -rhF " $1 " "$STATE/actions" | while read -r record; do
+        output=$(cut -d' ' -f3 <<< "$record")
+        if [ "$(head -c 7 "$STATE/objects/${output:0:2}/$output")" = '!<arch>' ]; then echo "$output"; fi
+    done
+}

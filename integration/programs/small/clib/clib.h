@@ -1,0 +1,2 @@
+int clib_answer(void);
+int clib_system(void);

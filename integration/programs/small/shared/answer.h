@@ -1,0 +1,2 @@
+// Read by the cgo package, from outside of it.
+#define SHARED_ANSWER 41

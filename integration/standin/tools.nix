@@ -1,0 +1,20 @@
+# The two ways to make a store path without a stdenv: a bash script run by Nix (runBash) and a file with given text.
+# The stand-in's own pieces (compiler wrapper, Go, stdenv) are made with runBash, so they cannot depend on one another.
+# Scripts see the host's tools in PATH and nothing else; `out` is theirs to make.
+{ system, shell }:
+{
+  runBash = name: attrs: script: derivation ({
+    inherit name system;
+    builder = shell;
+    args = [ "-euc" script ];
+    PATH = "/usr/bin:/bin";
+  } // attrs);
+
+  writeText = name: text: builtins.toFile name text;
+  writeScript = name: text: derivation {
+    inherit name system text;
+    builder = shell;
+    passAsFile = [ "text" ];
+    args = [ "-euc" ''/bin/cp "$textPath" "$out"; /bin/chmod +x "$out"'' ];
+  };
+}
