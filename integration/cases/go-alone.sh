@@ -6,7 +6,6 @@ source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
 
 cp -r "$CASE_DIR/programs/small" "$WORK/src"
-sed -i "s/^go .*/go 1.21/" "$WORK/src/go.mod"
 cd "$WORK/src" || exit 1
 export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off
 for version in 1.21.13 1.24.11 local 1.27.0; do

@@ -1,3 +1,3 @@
 module example.test/small
 
-go 1.24
+go 1.21

@@ -3,7 +3,6 @@ package table
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"example.test/small/word"
@@ -11,7 +10,12 @@ import (
 
 // Keys returns the keys of a map in order.
 func Keys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
+	keys := make([]K, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // Longest returns the longest word of a text.
