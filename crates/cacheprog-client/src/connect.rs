@@ -38,6 +38,18 @@ pub(crate) enum ConnectError {
     Refused(String),
 }
 
+impl ConnectError {
+    /// Whether somebody is there who says nothing, which takes a wait to find out.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            // A queue that is full is one that nobody serves.
+            Self::Connect(e) => e.kind() == std::io::ErrorKind::WouldBlock,
+            Self::Hello(e) => e.is_timeout(),
+            Self::Refused(_) => false,
+        }
+    }
+}
+
 /// Connects and says hello. Never blocks for longer than a second or two, whatever the daemon does.
 pub(crate) fn open(socket: &Path, toolchain: &Toolchain) -> Result<Connection, ConnectError> {
     let stream = UnixStream::from(dial(socket).map_err(|e| ConnectError::Connect(e.into()))?);

@@ -22,6 +22,7 @@ mod manners;
 mod own;
 mod remote;
 mod serve;
+mod silence;
 
 use std::io::Write;
 use std::process::ExitCode;

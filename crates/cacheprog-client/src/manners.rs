@@ -12,6 +12,8 @@ pub(crate) fn take_stdout() -> io::Result<File> {
     let null = File::options().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(&null)?;
     ignore_interrupts();
+    // cmd/go passes standard error on to the user, who can do nothing about it.
+    std::panic::set_hook(Box::new(|_| ()));
     Ok(own.into())
 }
 

@@ -2,6 +2,7 @@
 //! on, and connects again when the daemon was away. What the daemon does not answer, the spool does.
 
 use std::io::{BufReader, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,6 +21,7 @@ use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
 use crate::serve::{Cache, Put};
+use crate::silence::Silence;
 
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -48,6 +50,7 @@ struct Shared {
     link: Link,
     own: Own,
     answers: Arc<Answers>,
+    silence: Silence,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
 }
@@ -60,14 +63,10 @@ impl Remote {
             link: Link::default(),
             own: Own::default(),
             answers: answers.clone(),
+            silence: Silence::new(&environment.spool),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
         });
-        let first = connect::open(socket, &environment.toolchain).map(Arc::new);
-        match &first {
-            Ok(connection) => shared.link.set(connection.clone()),
-            Err(e) => environment.tell(&format!("{e}: going on without it")),
-        }
-        let connection = first.ok();
+        let connection = shared.first_connection(environment);
         let drain = if connection.is_some() { Drain::start(socket, environment) } else { Drain::default() };
         let (reader, read) = (shared.clone(), connection.clone());
         let thread = thread::Builder::new().name("answers".to_owned()).stack_size(STACK);
@@ -132,18 +131,41 @@ impl Cache for Remote {
 }
 
 impl Shared {
+    /// Connects before the first request is read, unless a client of this build just waited for that in vain.
+    fn first_connection(&self, environment: &Environment) -> Option<Arc<Connection>> {
+        if self.silence.is_recent() {
+            return None;
+        }
+        match connect::open(&self.socket, &self.toolchain) {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                self.link.set(connection.clone());
+                Some(connection)
+            }
+            Err(e) => {
+                environment.tell(&format!("{e}: going on without it"));
+                if e.is_silence() {
+                    self.silence.note();
+                }
+                None
+            }
+        }
+    }
+
     /// The second thread: reads answers for ever, from one connection after the other. It ends with the process.
     fn read_answers(&self, mut connection: Option<Arc<Connection>>) {
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(connection) = connection.take() {
-                self.read_from(&connection);
+                // A fault in here must not leave anyone waiting: what is pending is settled without the daemon.
+                drop(catch_unwind(AssertUnwindSafe(|| self.read_from(&connection))));
                 self.fail(&connection);
                 pause = FIRST_PAUSE;
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
             if let Ok(new) = connect::open(&self.socket, &self.toolchain) {
+                self.silence.is_over();
                 let new = Arc::new(new);
                 self.link.set(new.clone());
                 connection = Some(new);
@@ -161,6 +183,7 @@ impl Shared {
                     None => return, // an answer to nothing
                 },
                 Err(e) if e.is_timeout() && !self.link.is_overdue() => {}
+                Err(e) if e.is_timeout() => return self.silence.note(),
                 Ok(None) | Err(_) => return,
             }
         }

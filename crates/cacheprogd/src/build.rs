@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::os::unix::net::UnixListener;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, Counts};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::BuildDir;
 
 use crate::clock;
+use crate::health::Health;
 use crate::sync::lock;
 use crate::watch::{Verdict, Watch};
 
@@ -35,6 +36,8 @@ pub(crate) struct Build {
     pub(crate) name: String,
     pub(crate) listener: UnixListener,
     pub(crate) counters: Counters,
+    /// The daemon's, not the build's: what a put finds out.
+    pub(crate) health: Arc<Health>,
     started: SystemTime,
     watch: Watch,
     sessions: AtomicU64,
@@ -58,12 +61,13 @@ pub(crate) struct Saved {
 }
 
 impl Build {
-    pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved) -> Self {
+    pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved, health: Arc<Health>) -> Self {
         Self {
             dir,
             name: saved.name,
             listener,
             counters: Counters::from(saved.counts),
+            health,
             started: SystemTime::UNIX_EPOCH + Duration::from_secs(saved.started),
             watch: saved.watch,
             sessions: AtomicU64::new(0),
@@ -92,7 +96,7 @@ impl Build {
     }
 
     /// Counts a session in until the guard is dropped.
-    pub(crate) fn enter(self: &std::sync::Arc<Self>) -> Entered {
+    pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         self.sessions.fetch_add(1, Relaxed);
         Entered(self.clone())
     }
@@ -153,7 +157,7 @@ impl Build {
 
 /// A session of a build.
 #[derive(Debug)]
-pub(crate) struct Entered(std::sync::Arc<Build>);
+pub(crate) struct Entered(Arc<Build>);
 
 impl Drop for Entered {
     fn drop(&mut self) {

@@ -76,6 +76,7 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
                     entries: census.entries,
                     objects: census.objects,
                     bytes: census.bytes,
+                    trouble: context.registry.trouble(),
                     live,
                     ended,
                 }))

@@ -125,6 +125,7 @@ impl Handler {
         self.build.is_first(&action); // own work: a later hit on it saves nothing
         Ok(match kept {
             Ok(()) => {
+                self.build.health.well();
                 self.build.counters.add(&counts);
                 Reply::Stored { time: put.time.into() }
             }
@@ -157,12 +158,12 @@ impl Handler {
         }
     }
 
-    fn refuse(&mut self, error: &StoreError) -> Reply {
-        self.complain(error);
+    fn refuse(&self, error: &StoreError) -> Reply {
+        self.build.health.ill(error);
         Reply::Refused(Refusal::Storage)
     }
 
-    /// One line a session: on a full disk every put fails.
+    /// One line a session: where records cannot be read, none of them can.
     fn complain(&mut self, error: &StoreError) {
         if !std::mem::replace(&mut self.complained, true) {
             log::warn!("build {}: {} (further trouble of this session is only counted)", self.build.name, chain(error));

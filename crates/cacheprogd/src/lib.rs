@@ -16,6 +16,7 @@ mod clock;
 mod control;
 mod fds;
 mod handler;
+mod health;
 mod history;
 mod listener;
 mod registry;

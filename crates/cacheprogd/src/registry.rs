@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use proto::BuildId;
-use proto::control::{BuildStatus, Counts, Descriptor, Registration};
+use proto::control::{BuildStatus, Counts, Descriptor, Registration, Trouble};
 use store::{BuildDir, Store, StoreError};
 
 use crate::build::{Build, Saved, derivation_name};
 use crate::clock;
 use crate::error::chain;
+use crate::health::Health;
 use crate::history::{self, History};
 use crate::listener;
 use crate::sync::lock;
@@ -27,6 +28,7 @@ const MOST_BUILDS: usize = 2000;
 pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
+    health: Arc<Health>,
     /// Guards the maps alone; no file or socket is touched while it is held.
     inner: Mutex<Inner>,
 }
@@ -57,7 +59,7 @@ impl Registry {
     pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
         let history = History::load(store.root());
         let inner = Mutex::new(Inner { live: HashMap::new(), history });
-        let registry = Self { boot: boot_id(), store, inner };
+        let registry = Self { boot: boot_id(), store, health: Arc::default(), inner };
         for id in registry.store.builds()? {
             let dir = registry.store.open_build(id);
             match registry.revive(dir) {
@@ -138,6 +140,11 @@ impl Registry {
         }
     }
 
+    /// What keeps puts from being stored.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.health.trouble()
+    }
+
     /// Live builds, then ended ones.
     pub(crate) fn status(&self) -> (Vec<BuildStatus>, Vec<BuildStatus>) {
         let mut live: Vec<_> = self.live().iter().map(|build| build.status(None)).collect();
@@ -151,7 +158,7 @@ impl Registry {
             listener::build(&dir.view()).map_err(RegisterError::Socket)
         };
         match begin() {
-            Ok(listener) => Ok(Build::new(dir, listener, saved)),
+            Ok(listener) => Ok(Build::new(dir, listener, saved, self.health.clone())),
             Err(e) => {
                 self.remove_dir(&dir);
                 Err(e)
@@ -168,7 +175,7 @@ impl Registry {
             return Err("the machine was booted anew".to_owned());
         }
         let listener = listener::build(&dir.view()).map_err(|e| format!("no socket: {e}"))?;
-        Ok(Build::new(dir, listener, saved))
+        Ok(Build::new(dir, listener, saved, self.health.clone()))
     }
 
     fn remove_dir(&self, dir: &BuildDir) {

@@ -14,6 +14,14 @@ pub(crate) fn status(status: &Status) -> String {
         status.objects,
         bytes(status.bytes)
     );
+    if let Some(trouble) = &status.trouble {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(
+            out,
+            "\nTROUBLE: {} puts could not be stored; the builds keep them for themselves. The latest: {}",
+            trouble.failures, trouble.latest
+        );
+    }
     table(&mut out, "live builds", &status.live);
     table(&mut out, "ended builds, the latest first", &status.ended);
     out

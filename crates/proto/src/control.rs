@@ -98,10 +98,24 @@ pub struct Status {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What keeps puts from being stored, until one is stored again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// Builds with a directory now.
     pub live: Vec<BuildStatus>,
     /// Ended builds, the latest first, at most 100.
     pub ended: Vec<BuildStatus>,
+}
+
+/// The state directory cannot be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The first failure, in seconds since 1970.
+    pub since: u64,
+    /// Failures since then.
+    pub failures: u64,
+    /// The latest one.
+    pub latest: String,
 }
 
 /// What one build did.

@@ -13,6 +13,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -21,7 +22,8 @@ use proto::{ActionId, BuildId, OutputId};
 use crate::actions::{Actions, names};
 use crate::incoming::new_file;
 use crate::layout::{Existing, make_dir};
-use crate::publish::{is_whole, rename, write_small};
+use crate::object::{State, set_seal, state};
+use crate::publish::{publish_file, rename, write_small};
 use crate::{Incoming, Put, Record, Store, StoreError};
 
 /// How a build gets to see an object.
@@ -49,6 +51,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where it cannot be made; what was made of it is removed.
     pub fn create_build(&self, id: BuildId) -> Result<BuildDir, StoreError> {
+        self.layout.make()?; // should somebody have removed it under the running daemon
         let build = self.open_build(id);
         let made = build.make();
         if made.is_err() {
@@ -81,23 +84,22 @@ impl Store {
     pub fn show(&self, build: &BuildDir, object: (OutputId, u64), sharing: Sharing) -> Result<bool, StoreError> {
         let (output, size) = object;
         let shown = build.output(&output);
-        if is_whole(&shown, size)? {
+        if state(&shown, &output, size)? == State::Whole {
             return Ok(true); // asked for before, by this or another go command of the build
         }
         let Some(path) = self.object(&output, size)? else { return Ok(false) };
-        match sharing {
-            Sharing::Link => match link(&path, &shown) {
-                Ok(()) => is_whole(&shown, size), // evicted or truncated in between: a miss
-                Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
-                // The object has as many links as the file system allows (65,000 on ext4).
-                Err(StoreError::Io { source, .. })
-                    if source.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error()) =>
-                {
-                    build.copy(&path, &shown).map(|()| true)
-                }
-                Err(e) => Err(e),
-            },
-            Sharing::Copy => build.copy(&path, &shown).map(|()| true),
+        let linked = match sharing {
+            Sharing::Link => link(&path, &shown),
+            Sharing::Copy => return build.copy(&path, &shown, &output).map(|()| true),
+        };
+        match linked {
+            Ok(()) => Ok(state(&shown, &output, size)? == State::Whole), // written to in between: a miss
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false), // evicted in between
+            // The object has as many links as the file system allows (65,000 on ext4).
+            Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
+                build.copy(&path, &shown, &output).map(|()| true)
+            }
+            Err(e) => Err(e),
         }
     }
 }
@@ -135,10 +137,8 @@ impl BuildDir {
     /// A [`StoreError`] where it cannot be written.
     pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
         let shown = self.output(&body.output());
-        if !is_whole(&shown, body.size())?
-            && let Some(file) = body.take_file(&self.tmp)?
-        {
-            rename(file, &shown)?;
+        if state(&shown, &body.output(), body.size())? != State::Whole {
+            publish_file(body, &self.tmp, &shown)?;
         }
         let record = Record {
             kind: body.kind(),
@@ -157,7 +157,8 @@ impl BuildDir {
     /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
     pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.private.find(action, now)? else { return Ok(None) };
-        Ok(is_whole(&self.output(&record.output), record.size)?.then_some(record))
+        let state = state(&self.output(&record.output), &record.output, record.size)?;
+        Ok((state == State::Whole).then_some(record))
     }
 
     /// Removes all of the build's directory.
@@ -183,28 +184,31 @@ impl BuildDir {
         self.outputs.join(output.to_string())
     }
 
-    fn copy(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+    fn copy(&self, from: &Path, to: &Path, output: &OutputId) -> Result<(), StoreError> {
         let file = new_file(&self.tmp)?;
         let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
         // On Linux this is copy_file_range, which shares the blocks where the file system can.
         std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
+        set_seal(file.as_file(), output).map_err(StoreError::at("setting the time of", file.path()))?;
         rename(file, to)
     }
 }
 
-/// Links `to` to `from`. What stands there already is another link to the same bytes, or a damaged one, which goes.
+/// Links `to` to `from`. What stands there already is the same file, or a damaged one, which goes.
 fn link(from: &Path, to: &Path) -> Result<(), StoreError> {
     match fs::hard_link(from, to) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
         other => return other.map_err(StoreError::at("linking", from)),
     }
-    // Two sessions of the build may have come here at once: a whole file is what both want.
-    let (source, there) = (fs::metadata(from), fs::symlink_metadata(to));
-    if let (Ok(source), Ok(there)) = (source, there)
-        && source.len() == there.len()
-    {
+    // Two sessions of the build may have come here at once.
+    let inode = |path| fs::symlink_metadata(path).map(|m| m.ino()).ok();
+    if inode(from).is_some_and(|from| inode(to) == Some(from)) {
         return Ok(());
     }
     fs::remove_file(to).map_err(StoreError::at("removing", to))?;
     fs::hard_link(from, to).map_err(StoreError::at("linking", from))
+}
+
+fn is_too_many_links(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error())
 }

@@ -42,19 +42,26 @@ impl Access {
 #[derive(Debug)]
 pub(crate) struct Layout {
     root: PathBuf,
+    access: Access,
 }
 
 impl Layout {
     pub(crate) fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         // Paths are handed out and must not depend on anyone's working directory.
         let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
-        let layout = Self { root };
-        make_dir(&layout.root, access.mode(), Existing::Widen)?;
-        layout.check_format()?;
-        for (dir, mode) in [("objects", 0o700), ("actions", 0o700), ("builds", access.mode()), ("tmp", 0o700)] {
-            make_dir(&layout.root.join(dir), mode, Existing::Leave)?;
-        }
+        let layout = Self { root, access };
+        layout.make()?;
         Ok(layout)
+    }
+
+    /// Makes what is missing of the tree.
+    pub(crate) fn make(&self) -> Result<(), StoreError> {
+        make_dir(&self.root, self.access.mode(), Existing::Widen)?;
+        self.check_format()?;
+        for (dir, mode) in [("objects", 0o700), ("actions", 0o700), ("builds", self.access.mode()), ("tmp", 0o700)] {
+            make_dir(&self.root.join(dir), mode, Existing::Leave)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -6,7 +6,7 @@
 //!   the record that names it. What is published is never written to again, only unlinked or renamed over.
 //! - **Damage is a miss.** Whatever a record or an object lacks, the worst it causes is that Go builds the thing anew.
 //!
-//! Read in this order: layout.rs (names), record.rs (what an action file says), incoming.rs (a body on its way in),
+//! Read in this order: layout.rs (names), record.rs (what an action file says), object.rs (how damage is told), incoming.rs (a body on its way in),
 //! publish.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
 
 mod actions;
@@ -17,6 +17,7 @@ mod incoming;
 mod kind;
 mod layout;
 mod namespace;
+mod object;
 mod publish;
 mod recent;
 mod record;
@@ -128,13 +129,14 @@ impl Store {
         self.actions(namespace).find(action, now)
     }
 
-    /// The object's file, if it is there with this size.
+    /// The object's file, if it is there and holds the output. One that something wrote to is read, and removed if it
+    /// holds something else now.
     ///
     /// # Errors
     /// A [`StoreError`] where the file cannot be looked at.
     pub fn object(&self, output: &OutputId, size: u64) -> Result<Option<PathBuf>, StoreError> {
         let path = self.layout.object(output);
-        Ok(publish::is_whole(&path, size)?.then_some(path))
+        Ok(object::is_whole(&path, output, size)?.then_some(path))
     }
 
     /// Publishes a body without an action, for the path alone, which is returned.

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
+use proto::OutputId;
 use tempfile::NamedTempFile;
 
 use crate::actions::Actions;
 use crate::incoming::Content;
 use crate::layout::{Existing, Layout, make_dir};
+use crate::object::{State, is_whole, set_seal, state};
 use crate::{Incoming, Put, Record, Replaces, StoreError};
 
 /// What became of a put.
@@ -43,7 +45,7 @@ pub(crate) fn publish(
             record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
             Published::Again
         }
-        Some(old) if !gives_way(&old, put, body) && is_whole(&layout.object(&old.output), old.size)? => {
+        Some(old) if !gives_way(&old, put, body) && is_whole(&layout.object(&old.output), &old.output, old.size)? => {
             return Ok(Published::Conflict(old));
         }
         Some(_) | None => Published::New,
@@ -66,27 +68,23 @@ fn gives_way(old: &Record, put: &Put, body: &Incoming) -> bool {
 pub(crate) fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
     let path = layout.object(&body.output());
     if let Content::Memory(bytes) = body.content()
-        && holds(&path, bytes)
+        && holds(&path, &body.output(), bytes)?
     {
         return Ok(());
     }
-    match body.take_file(&layout.tmp())? {
-        Some(file) => rename(file, &path),
-        None => Ok(()),
-    }
+    publish_file(body, &layout.tmp(), &path)
 }
 
-fn holds(path: &Path, bytes: &[u8]) -> bool {
-    is_whole(path, bytes.len() as u64).unwrap_or(false) && fs::read(path).is_ok_and(|there| there == bytes)
+/// Gives the body's file its place; nothing to do for one that has it.
+pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path) -> Result<(), StoreError> {
+    let Some(file) = body.take_file(tmp)? else { return Ok(()) };
+    set_seal(file.as_file(), &body.output()).map_err(StoreError::at("setting the time of", file.path()))?;
+    rename(file, path)
 }
 
-/// Whether there is a regular file of this size.
-pub(crate) fn is_whole(path: &Path, size: u64) -> Result<bool, StoreError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(metadata.is_file() && metadata.len() == size),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false), // never put, or evicted
-        Err(e) => Err(StoreError::at("reading", path)(e)),
-    }
+/// A small body is compared with what is there, which costs no more than writing it.
+fn holds(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreError> {
+    Ok(state(path, output, bytes.len() as u64)? == State::Whole && fs::read(path).is_ok_and(|there| there == bytes))
 }
 
 /// Moves a finished file to its place, making the place's directory where it is missing.

@@ -33,7 +33,7 @@ pub(crate) enum Manner {
 /// A daemon in a thread, with a directory as a build has one.
 pub(crate) struct Daemon {
     pub(crate) view: PathBuf,
-    pub(crate) puts: Arc<AtomicUsize>,
+    outputs: Outputs,
     pub(crate) sessions: Arc<AtomicUsize>,
 }
 
@@ -45,17 +45,20 @@ impl Daemon {
         std::fs::create_dir_all(view.join("o")).unwrap();
         drop(std::fs::remove_file(view.join("sock")));
         let listener = UnixListener::bind(view.join("sock")).unwrap();
-        let (puts, sessions) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let daemon = Self { view: view.clone(), puts: puts.clone(), sessions: sessions.clone() };
-        let outputs = Outputs::default();
+        let (outputs, sessions) = (Outputs::default(), Arc::new(AtomicUsize::new(0)));
+        let daemon = Self { view: view.clone(), outputs: outputs.clone(), sessions: sessions.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (view, outputs, puts) = (view.clone(), outputs.clone(), puts.clone());
+                let (view, outputs) = (view.clone(), outputs.clone());
                 sessions.fetch_add(1, SeqCst);
-                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs, &puts));
+                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs));
             }
         });
         daemon
+    }
+
+    pub(crate) fn has(&self, action: u8) -> bool {
+        self.outputs.lock().unwrap().contains_key(&ActionId([action; 32]))
     }
 
     pub(crate) fn socket(&self) -> String {
@@ -63,7 +66,7 @@ impl Daemon {
     }
 }
 
-fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs, puts: &AtomicUsize) {
+fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs) {
     if manner == Manner::Mute {
         std::thread::sleep(Duration::from_secs(60));
     }
@@ -105,7 +108,6 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
                 } else {
                     std::fs::write(view.join("o").join(output.to_string()), body).unwrap();
                     outputs.lock().unwrap().insert(action, (output, size));
-                    puts.fetch_add(1, SeqCst);
                     Reply::Stored { time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }
                 }
             }

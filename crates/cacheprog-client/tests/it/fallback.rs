@@ -68,6 +68,20 @@ fn a_daemon_that_never_says_hello() {
 }
 
 #[test]
+fn a_silent_daemon_is_waited_for_once_by_all_clients_of_a_build() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Mute);
+    let began = Instant::now();
+    for n in 0..12 {
+        let mut go = start(dir.path(), &daemon.socket());
+        go.put(n, b"body");
+        go.finish();
+    }
+    // Twelve waits would be twelve seconds.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_daemon_that_never_answers() {
     survives(Some(Manner::Deaf), Duration::from_secs(60));
 }
@@ -127,22 +141,18 @@ fn what_was_spooled_is_handed_on_when_the_daemon_is_back() {
     let paths: Vec<_> = BODIES.iter().enumerate().map(|(n, body)| go.put(n as u8, body)).collect();
     assert!(paths.iter().all(|path| path.starts_with(&spool(dir.path()))));
     let daemon = Daemon::start(dir.path(), Manner::Good);
-    for _ in 0..500 {
-        if daemon.sessions.load(SeqCst) > 0 {
-            break;
-        }
+    let back = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10)); // the client tries again within two seconds
-    }
-    assert!(go.put(50, b"after").starts_with(daemon.view.to_str().unwrap()));
+        go.put(50, b"after").starts_with(daemon.view.to_str().unwrap())
+    });
+    assert!(back);
     go.finish();
     let mut go = start(dir.path(), &daemon.socket());
-    for _ in 0..500 {
-        if daemon.puts.load(SeqCst) == BODIES.len() + 1 {
-            break;
-        }
+    let handed_on = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(daemon.puts.load(SeqCst), BODIES.len() + 1);
+        (0..BODIES.len()).all(|n| daemon.has(n as u8))
+    });
+    assert!(handed_on);
     go.get(0);
     go.finish();
     assert!(paths.iter().all(|path| Path::new(path).exists()), "paths told to cmd/go stay valid");

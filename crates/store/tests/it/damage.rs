@@ -69,6 +69,47 @@ fn changed_bytes_of_the_right_size_are_mended_by_a_put() {
 }
 
 #[test]
+fn changed_bytes_of_the_right_size_are_not_served_and_a_store_copied_without_times_is() {
+    let (_dir, store) = open();
+    for (n, body) in [(1, vec![1; 100]), (2, vec![2; 100_000])] {
+        publish(&store, &put(n, 500), &body);
+        let record = found(&store, n).unwrap();
+        let path = object_path(&store, &body);
+        fs::File::open(&path).unwrap().set_modified(at(1_700_000_000)).unwrap();
+        assert_eq!(content(&store, &record).unwrap(), body);
+        assert!(path.metadata().unwrap().modified().unwrap() < at(1_000_000_000), "and need not be read again");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, vec![9; body.len()]).unwrap();
+        assert_eq!(content(&store, &record), None);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn changed_bytes_are_not_shown_to_a_build_that_saw_them_before() {
+    let (_dir, store) = open();
+    let build = store.create_build(proto::BuildId([1; 16])).unwrap();
+    publish(&store, &put(1, 500), b"body");
+    let object = (output(b"body"), 4);
+    assert!(store.show(&build, object, store::Sharing::Link).unwrap());
+    let path = object_path(&store, b"body");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&path, b"evil").unwrap();
+    assert!(!store.show(&build, object, store::Sharing::Link).unwrap());
+    publish(&store, &put(1, 600), b"body");
+    assert!(store.show(&build, object, store::Sharing::Link).unwrap());
+    assert_eq!(fs::read(build.view().join("o").join(object.0.to_string())).unwrap(), b"body");
+}
+
+#[test]
+fn a_tree_removed_under_the_daemon_is_made_again_for_the_next_build() {
+    let (_dir, store) = open();
+    fs::remove_dir_all(store.root()).unwrap();
+    store.create_build(proto::BuildId([1; 16])).unwrap();
+    assert_eq!(publish(&store, &put(1, 500), b"body"), Published::New);
+}
+
+#[test]
 fn an_output_whose_object_is_gone_gives_way() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"first");
