@@ -8,17 +8,18 @@ const DEPTH: u8 = 32;
 
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Derivation {
+pub struct Derivation {
     /// Paths of the derivations it needs directly.
-    pub(crate) input_derivations: Vec<String>,
+    pub input_derivations: Vec<String>,
     /// Paths of the sources it needs directly.
-    pub(crate) input_sources: Vec<String>,
+    pub input_sources: Vec<String>,
     /// Its environment.
-    pub(crate) environment: Vec<(String, String)>,
+    pub environment: Vec<(String, String)>,
 }
 
 /// Reads a derivation; `None` where it is none.
-pub(crate) fn parse(bytes: &[u8]) -> Option<Derivation> {
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<Derivation> {
     let mut parser = Parser { rest: bytes };
     let mut fields = if parser.take(b"Derive(") {
         parser.sequence(b')', 0)?

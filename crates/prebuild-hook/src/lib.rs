@@ -3,8 +3,9 @@
 //! drv.rs reads a derivation, decide.rs says whether it wants the cache (both pure), register.rs asks the daemon,
 //! offer.rs checks what is offered and words it.
 
+pub mod drv;
+
 mod decide;
-mod drv;
 mod offer;
 mod register;
 mod settings;

@@ -36,8 +36,9 @@ pub struct Record {
 }
 
 impl Record {
-    /// The line.
-    pub(crate) fn to_line(self, action: &ActionId) -> String {
+    /// The line under this action.
+    #[must_use]
+    pub fn to_line(self, action: &ActionId) -> String {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let kind = match self.kind {
             Kind::Content => 'c',
@@ -57,7 +58,8 @@ impl Record {
     }
 
     /// Reads a line back; `None` for anything else.
-    pub(crate) fn parse(line: &[u8], action: &ActionId) -> Option<Self> {
+    #[must_use]
+    pub fn parse(line: &[u8], action: &ActionId) -> Option<Self> {
         let line = str::from_utf8(line).ok()?.strip_suffix('\n')?;
         let (text, sum) = line.split_at(line.rfind(' ')? + 1);
         if sum != checksum(action, text.as_bytes()) {
