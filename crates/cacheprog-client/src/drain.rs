@@ -73,7 +73,7 @@ fn hand_on(spool: &mut Local, connection: &Connection) {
             }
         };
         match reply {
-            Ok(Some(Reply::Stored { .. })) => spool.forget(&action),
+            Ok(Some(Reply::Stored { .. })) => spool.forget(&action, &record),
             Ok(Some(Reply::Refused(_))) => {} // no space there yet
             _ => return,
         }

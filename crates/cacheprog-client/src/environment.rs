@@ -74,6 +74,6 @@ fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Toolchain {
     let goroot = goroot.map(real).unwrap_or_default();
     let parent = rustix::process::getppid().map(|pid| format!("/proc/{}/exe", pid.as_raw_nonzero()));
     let go = parent.and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
-    let go = if go.starts_with(&goroot) { PathBuf::new() } else { go };
+    let go = if goroot != Path::new("") && go.starts_with(&goroot) { PathBuf::new() } else { go };
     Toolchain { goroot: text(goroot), gotooldir: gotooldir.map(real).map(text).unwrap_or_default(), go: text(go) }
 }

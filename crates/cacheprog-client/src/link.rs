@@ -1,5 +1,5 @@
-//! The connection to the daemon with all that it owes an answer to. Who takes a [`Pending`] out answers it, and only
-//! then: so each request is answered once, however a connection ends.
+//! The connection to the daemon with all that it owes an answer to. Who takes a [`Pending`] out answers it, then says so:
+//! each request is answered once, however a connection ends, and the end of all is known.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,7 @@ impl Pending {
 pub(crate) struct Link {
     /// Guards both fields; no I/O happens while it is held.
     state: Mutex<State>,
-    /// Told when the last pending request is taken.
+    /// Told when nothing is owed any more.
     settled: Condvar,
 }
 
@@ -56,6 +56,8 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// In the order in which they were sent, which is the order of the answers.
     pending: VecDeque<Pending>,
+    /// Requests begun and not yet answered: the pending ones, and those taken out.
+    owed: usize,
 }
 
 impl Link {
@@ -69,6 +71,7 @@ impl Link {
         match state.connection.clone() {
             Some(connection) => {
                 state.pending.push_back(pending);
+                state.owed += 1;
                 Ok(connection)
             }
             None => Err(pending),
@@ -81,11 +84,16 @@ impl Link {
         if !state.is(connection) {
             return None; // failed meanwhile, by the other thread
         }
-        let pending = state.pending.pop_front();
-        if state.pending.is_empty() {
+        state.pending.pop_front()
+    }
+
+    /// A request that was taken is answered.
+    pub(crate) fn answered(&self) {
+        let mut state = self.state();
+        state.owed -= 1;
+        if state.owed == 0 {
             self.settled.notify_all();
         }
-        pending
     }
 
     /// Ends a connection and takes all that waits for it.
@@ -105,9 +113,9 @@ impl Link {
         self.state().pending.front().is_some_and(Pending::is_overdue)
     }
 
-    /// Waits until nothing is pending. The reader of answers sees to the deadlines.
+    /// Waits until all is answered. The reader of answers sees to the deadlines.
     pub(crate) fn wait_until_settled(&self, at_most: Duration) {
-        let waited = self.settled.wait_timeout_while(self.state(), at_most, |state| !state.pending.is_empty());
+        let waited = self.settled.wait_timeout_while(self.state(), at_most, |state| state.owed > 0);
         drop(waited);
     }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::gocmd::{BodyError, Hit};
-use proto::wire::Toolchain;
 use proto::{ActionId, FrameError, RequestError};
 use store::{Access, Namespace, Partition, Published, ReceiveError, Record, Replaces, Store, StoreError};
 
@@ -29,7 +28,7 @@ impl Local {
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let shown = shown(&dir, environment.gocache.as_deref());
-        let namespace = namespace(&environment.toolchain);
+        let namespace = Namespace::new(Partition::Common, &environment.toolchain);
         Self { dir, shown, namespace, store: None, scratch: Vec::new() }
     }
 
@@ -112,10 +111,10 @@ impl Local {
     }
 
     /// Forgets an action that was handed on. Its file stays, as its path was told to cmd/go.
-    pub(crate) fn forget(&mut self, action: &ActionId) {
+    pub(crate) fn forget(&mut self, action: &ActionId, record: &Record) {
         let namespace = self.namespace.clone();
         // Should it stay, it is handed on once more.
-        drop(self.open().and_then(|store| store.forget(&namespace, action)));
+        drop(self.open().and_then(|store| store.forget(&namespace, action, record)));
     }
 
     fn hit(&self, record: &Record) -> Hit {
@@ -125,10 +124,6 @@ impl Local {
     fn path(&self, output: &proto::OutputId) -> String {
         format!("{}/{}", self.shown, Store::object_name(output))
     }
-}
-
-pub(crate) fn namespace(toolchain: &Toolchain) -> Namespace {
-    Namespace::new(Partition::Common, toolchain)
 }
 
 fn drain(body: &mut impl Read) -> Result<(), ReceiveError> {

@@ -1,9 +1,10 @@
 //! The daemon as the cache. This thread reads cmd/go and sends; a second one reads the daemon's answers and passes them
 //! on, and connects again when the daemon was away. What the daemon does not answer, the spool does.
 
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +27,13 @@ use crate::silence::Silence;
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Pauses after a daemon left an answer out: longer each time.
+const AFTER_SILENCE: Duration = Duration::from_secs(4);
+const LONGEST_SILENCE: Duration = Duration::from_secs(64);
+
+/// Bytes that one client spools: several times what `go build std cmd` puts. Beyond, puts are lost, the build is not.
+const MOST_SPOOLED: u64 = 4 << 30;
 
 /// Longest wait for the last answers, above every deadline.
 const FINISH: Duration = Duration::from_secs(300);
@@ -53,6 +61,15 @@ struct Shared {
     silence: Silence,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
+    spooled: AtomicU64,
+}
+
+/// How a connection ended.
+enum Ended {
+    /// It broke, after at least one answer or before any.
+    Broken { answered: bool },
+    /// An answer did not come in time.
+    Overdue,
 }
 
 impl Remote {
@@ -65,6 +82,7 @@ impl Remote {
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
+            spooled: AtomicU64::new(0),
         });
         let connection = shared.first_connection(environment);
         let drain = if connection.is_some() { Drain::start(socket, environment) } else { Drain::default() };
@@ -96,7 +114,7 @@ impl Remote {
                     self.shared.fail(&connection);
                 }
             }
-            Err(pending) => self.shared.settle(pending),
+            Err(pending) => self.shared.settle(&pending),
         }
     }
 }
@@ -115,7 +133,7 @@ impl Cache for Remote {
         }
     }
 
-    fn put<R: std::io::BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError> {
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError> {
         match self.holder.hold(put.size, body, &self.held_in)? {
             Some(body) => self.ask(id, Ask::Put(put, Arc::new(body))),
             // Neither memory nor disk for it: it is lost, the build is not.
@@ -157,15 +175,21 @@ impl Shared {
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(connection) = connection.take() {
-                // A fault in here must not leave anyone waiting: what is pending is settled without the daemon.
-                drop(catch_unwind(AssertUnwindSafe(|| self.read_from(&connection))));
+                let ended = self.read_from(&connection);
                 self.fail(&connection);
-                pause = FIRST_PAUSE;
+                pause = match ended {
+                    Ended::Broken { answered: true } => FIRST_PAUSE,
+                    Ended::Broken { answered: false } => pause,
+                    // It may say hello and hang again: each time costs whoever asks a wait.
+                    Ended::Overdue => {
+                        self.silence.note();
+                        (pause * 2).max(AFTER_SILENCE)
+                    }
+                };
             }
             thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(if pause < AFTER_SILENCE { LONGEST_PAUSE } else { LONGEST_SILENCE });
             if let Ok(new) = connect::open(&self.socket, &self.toolchain) {
-                self.silence.is_over();
                 let new = Arc::new(new);
                 self.link.set(new.clone());
                 connection = Some(new);
@@ -174,32 +198,51 @@ impl Shared {
     }
 
     /// Passes answers on until the connection ends or an answer is overdue.
-    fn read_from(&self, connection: &Arc<Connection>) {
+    fn read_from(&self, connection: &Arc<Connection>) -> Ended {
         let mut input = BufReader::with_capacity(4096, &connection.stream);
+        let mut answered = false;
         loop {
-            match Reply::read(&mut input) {
-                Ok(Some(reply)) => match self.link.take(connection) {
-                    Some(pending) => self.pass_on(pending, reply, connection),
-                    None => return, // an answer to nothing
-                },
-                Err(e) if e.is_timeout() && !self.link.is_overdue() => {}
-                Err(e) if e.is_timeout() => return self.silence.note(),
-                Ok(None) | Err(_) => return,
+            match input.fill_buf().map(<[u8]>::is_empty) {
+                Ok(false) => {}
+                Ok(true) => return Ended::Broken { answered },
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if self.link.is_overdue() {
+                        return Ended::Overdue;
+                    }
+                    continue;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Ended::Broken { answered },
+            }
+            // Within a frame there is no waiting: a daemon writes each in one piece.
+            let Ok(Some(reply)) = Reply::read(&mut input) else { return Ended::Broken { answered } };
+            let Some(pending) = self.link.take(connection) else { return Ended::Broken { answered } };
+            // A fault in here must not leave cmd/go waiting.
+            if catch_unwind(AssertUnwindSafe(|| self.pass_on(&pending, reply, connection))).is_err() {
+                self.settle(&pending);
+            }
+            self.link.answered();
+            if !std::mem::replace(&mut answered, true) {
+                self.silence.is_over();
             }
         }
     }
 
-    fn pass_on(&self, pending: Pending, reply: Reply, connection: &Connection) {
+    fn pass_on(&self, pending: &Pending, reply: Reply, connection: &Connection) {
         let path = |output| format!("{}/{output}", connection.outputs);
         match (&pending.ask, reply) {
             (Ask::Get(_), Reply::Hit { output, size, time }) => {
                 let hit = Hit { output, size, time: time.into(), path: path(output) };
-                if is_there(&hit) { self.answers.hit(pending.id, &hit) } else { self.settle(pending) }
+                if is_there(&hit) {
+                    self.answers.hit(pending.id, &hit);
+                } else {
+                    self.settle(pending);
+                }
             }
             (Ask::Put(put, _), Reply::Stored { time }) => {
                 let hit = Hit { output: put.output, size: put.size, time: time.into(), path: path(put.output) };
+                self.own.remember(put.action, hit.clone());
                 self.answers.stored(pending.id, &hit.path);
-                self.own.remember(put.action, hit);
             }
             (Ask::Put(..), Reply::Refused(Refusal::Digest)) => {
                 self.answers.error(pending.id, &proto::RequestError::BodyDigest.to_string());
@@ -213,29 +256,31 @@ impl Shared {
     }
 
     /// Answers without the daemon.
-    fn settle(&self, pending: Pending) {
-        match pending.ask {
+    fn settle(&self, pending: &Pending) {
+        match &pending.ask {
             Ask::Get(action) => {
-                let hit = self.spool().get(&action);
+                let hit = self.spool().get(action);
                 match hit {
                     Some(hit) => self.answers.hit(pending.id, &hit),
                     None => self.answers.miss(pending.id),
                 }
             }
-            Ask::Put(put, body) => self.spool_put(pending.id, &put, &body),
+            Ask::Put(put, body) => self.spool_put(pending.id, put, body),
         }
     }
 
     fn spool_put(&self, id: i64, put: &Put, body: &Held) {
         let mut spool = self.spool();
         let kept = match body.reader() {
-            Ok(mut reader) => spool.put(put, None, &mut reader),
-            Err(_) => Ok(None),
+            Ok(mut reader) if self.spooled.fetch_add(put.size, Relaxed) < MOST_SPOOLED => {
+                spool.put(put, None, &mut reader)
+            }
+            Ok(_) | Err(_) => Ok(None),
         };
         match kept {
             Ok(Some(hit)) => {
+                self.own.remember(put.action, hit.clone());
                 self.answers.stored(id, &hit.path);
-                self.own.remember(put.action, hit);
             }
             Ok(None) | Err(BodyError::Frame(_) | BodyError::Abandoned) => self.answers.stored(id, &spool.nowhere()),
             Err(BodyError::Request(e)) => self.answers.error(id, &e.to_string()),
@@ -244,7 +289,8 @@ impl Shared {
 
     fn fail(&self, connection: &Arc<Connection>) {
         for pending in self.link.fail(connection) {
-            self.settle(pending);
+            self.settle(&pending);
+            self.link.answered();
         }
     }
 

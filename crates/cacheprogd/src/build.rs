@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +20,9 @@ use crate::watch::{Verdict, Watch};
 /// `nix build`: whatever was seen, a build lives this long.
 const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 
+/// Without a session for so long, a build whose Nix process is gone is over.
+const IDLE_LEFT: Duration = Duration::from_secs(10);
+
 /// Without a session for so long, a build of which nothing can be seen is over.
 const IDLE_UNSEEN: Duration = Duration::from_secs(6 * 3600);
 
@@ -33,14 +36,14 @@ const COUNTED: usize = 32 << 10;
 #[derive(Debug)]
 pub(crate) struct Build {
     pub(crate) dir: BuildDir,
-    pub(crate) name: String,
     pub(crate) listener: UnixListener,
     pub(crate) counters: Counters,
     /// The daemon's, not the build's: what a put finds out.
     pub(crate) health: Arc<Health>,
-    started: SystemTime,
-    watch: Watch,
+    saved: Saved,
     sessions: AtomicU64,
+    /// Whether a session's failure was logged already.
+    complained: AtomicBool,
     /// When the last session ended, in seconds since 1970.
     last_session: AtomicU64,
     /// First bytes of the actions that this build was served or put before. Guards nothing else; held for one insert.
@@ -64,13 +67,12 @@ impl Build {
     pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved, health: Arc<Health>) -> Self {
         Self {
             dir,
-            name: saved.name,
             listener,
             counters: Counters::from(saved.counts),
             health,
-            started: SystemTime::UNIX_EPOCH + Duration::from_secs(saved.started),
-            watch: saved.watch,
+            saved,
             sessions: AtomicU64::new(0),
+            complained: AtomicBool::new(false),
             last_session: AtomicU64::new(clock::unix(clock::now())),
             counted: Mutex::default(),
         }
@@ -80,12 +82,23 @@ impl Build {
         self.dir.id()
     }
 
+    /// The derivation's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.saved.name
+    }
+
+    /// True once: a build may cause one line on what its sessions do wrong, whatever it does.
+    pub(crate) fn may_complain(&self) -> bool {
+        !self.complained.swap(true, Relaxed)
+    }
+
     /// Whether the build is over, as far as can be told now.
     pub(crate) fn is_over(&self, now: SystemTime) -> bool {
-        let age = now.duration_since(self.started).unwrap_or(Duration::ZERO);
+        let age = Duration::from_secs(clock::unix(now).saturating_sub(self.saved.started));
         age >= SHORTEST_LIFE
-            && match self.watch.verdict() {
+            && match self.saved.watch.verdict() {
                 Verdict::Ended => true,
+                Verdict::Left => self.idle(now) > IDLE_LEFT,
                 Verdict::Runs => self.idle(now) > IDLE_SEEN,
                 Verdict::Unknown => self.idle(now) > IDLE_UNSEEN,
             }
@@ -113,8 +126,8 @@ impl Build {
     pub(crate) fn status(&self, ended: Option<SystemTime>) -> BuildStatus {
         BuildStatus {
             id: self.id().to_string(),
-            name: self.name.clone(),
-            started: clock::unix(self.started),
+            name: self.saved.name.clone(),
+            started: self.saved.started,
             ended: ended.map_or(0, clock::unix),
             sessions: self.sessions(),
             counts: self.counters.counts(),
@@ -128,23 +141,10 @@ impl Build {
     }
 
     /// Writes `build.json` again, with the counters as they are now.
-    pub(crate) fn save_counts(&self, boot: Option<&str>) -> Result<(), store::StoreError> {
-        #[derive(Serialize)]
-        struct Now<'a> {
-            name: &'a str,
-            started: u64,
-            boot: Option<&'a str>,
-            watch: &'a Watch,
-            counts: Counts,
-        }
-        let now = Now {
-            name: &self.name,
-            started: clock::unix(self.started),
-            boot,
-            watch: &self.watch,
-            counts: self.counters.counts(),
-        };
-        self.dir.write_state(&serde_json::to_vec(&now).unwrap_or_default())
+    pub(crate) fn save_counts(&self) -> Result<(), store::StoreError> {
+        let mut saved = serde_json::to_value(&self.saved).unwrap_or_default();
+        saved["counts"] = serde_json::to_value(self.counters.counts()).unwrap_or_default();
+        self.dir.write_state(saved.to_string().as_bytes())
     }
 
     fn idle(&self, now: SystemTime) -> Duration {

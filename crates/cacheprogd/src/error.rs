@@ -41,6 +41,12 @@ pub enum CommandError {
     /// The system refused something the loop cannot do without.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
+    /// The state directory's path cannot be told to Nix.
+    #[error("{} is not text that Nix can be told: give another --state-dir", path.display())]
+    NotText {
+        /// The state directory.
+        path: PathBuf,
+    },
     /// No daemon answers.
     #[error(
         "no daemon answers at {}; start it with `systemctl start nix-gocacheprog` or `cacheprogd serve`",
@@ -76,6 +82,7 @@ impl CommandError {
             | Self::Locked { .. }
             | Self::Store(_)
             | Self::System(..)
+            | Self::NotText { .. }
             | Self::Frame(_)
             | Self::Refused(_)
             | Self::Output(_) => ExitCode::from(1),

@@ -24,16 +24,13 @@ pub(crate) struct Handler {
     sharing: Sharing,
     /// When each missed action was asked for: until its put, Go computes.
     missed: Recent<Instant>,
-    /// What each found action was answered with.
-    answered: Recent<OutputId>,
     scratch: Vec<u8>,
     complained: bool,
 }
 
 impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, namespace: Namespace, sharing: Sharing) -> Self {
-        let (missed, answered) = (Recent::default(), Recent::default());
-        Self { store, build, namespace, sharing, missed, answered, scratch: Vec::new(), complained: false }
+        Self { store, build, namespace, sharing, missed: Recent::default(), scratch: Vec::new(), complained: false }
     }
 
     /// A get: a hit whose output the build can see now, or a miss.
@@ -51,7 +48,6 @@ impl Handler {
                 if self.build.is_first(action) {
                     counts.saved_milliseconds = record.cost_ms;
                 }
-                self.answered.insert(*action, record.output);
                 Reply::Hit { output: record.output, size: record.size, time: record.time.into() }
             }
         };
@@ -71,7 +67,7 @@ impl Handler {
             Err(ReceiveError::Body(e)) => Err(FrameError::Read(e)),
             Err(ReceiveError::Length(_)) => Err(FrameError::Truncated),
             Err(ReceiveError::Digest) => {
-                log::warn!("build {}: a put whose body is not its output {output}", self.build.name);
+                log::warn!("build {}: a put whose body is not its output {output}", self.build.name());
                 Ok(Reply::Refused(Refusal::Digest))
             }
             Err(ReceiveError::Store(e)) => Ok(self.refuse(&e)),
@@ -112,7 +108,7 @@ impl Handler {
             time: clock::now(),
             cost_ms: cost.map_or(0, |ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             build: Some(self.build.id()),
-            replaces: self.answered.get(&action).map_or(Replaces::Nothing, |&output| Replaces::Answer(output)),
+            replaces: Replaces::Nothing,
         };
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
         let kept = match body.kind() {
@@ -148,7 +144,7 @@ impl Handler {
                 log::warn!(
                     "action {}: build {} ({}) put {}, {by} put {} before, which stays",
                     put.action,
-                    self.build.name,
+                    self.build.name(),
                     self.build.id(),
                     body.output(),
                     first.output
@@ -166,7 +162,7 @@ impl Handler {
     /// One line a session: where records cannot be read, none of them can.
     fn complain(&mut self, error: &StoreError) {
         if !std::mem::replace(&mut self.complained, true) {
-            log::warn!("build {}: {} (further trouble of this session is only counted)", self.build.name, chain(error));
+            log::warn!("build {}: {} (no more is said of this session)", self.build.name(), chain(error));
         }
     }
 }

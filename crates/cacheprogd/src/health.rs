@@ -9,6 +9,9 @@ use crate::clock;
 use crate::error::chain;
 use crate::sync::lock;
 
+/// Seconds without a failure after which the trouble is over.
+const CALM: u64 = 10;
+
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     /// Guards nothing else; held for one change.
@@ -16,9 +19,10 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// A put was stored.
+    /// A put was stored. On a disk that is nearly full small ones are while large ones are not: the trouble is over only
+    /// after a while without it.
     pub(crate) fn well(&self) {
-        let over = lock(&self.trouble).take();
+        let over = lock(&self.trouble).take_if(|trouble| clock::unix(clock::now()).saturating_sub(trouble.last) > CALM);
         if let Some(trouble) = over {
             log::info!("puts are stored again, after {} that were not", trouble.failures);
         }
@@ -33,6 +37,7 @@ impl Health {
             let trouble =
                 trouble.get_or_insert_with(|| Trouble { since: clock::unix(clock::now()), ..Trouble::default() });
             trouble.failures += 1;
+            trouble.last = clock::unix(clock::now());
             trouble.latest.clone_from(&latest);
             first
         };

@@ -1,7 +1,7 @@
 //! The host daemon: it makes a directory and a socket for each build, and serves a shared store to each through its own.
 //!
 //! Where things are: serve.rs is the loop that owns all sockets and decides what happens when; registry.rs the live
-//! builds (the one lock); build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
+//! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
 //! session.rs a connection from a sandbox; handler.rs gets and puts, without sockets; control.rs the hook's and the
 //! command line's requests; listener.rs binding; fds.rs the only `unsafe`; clock.rs the only clock.
 //!

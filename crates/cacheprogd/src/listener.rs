@@ -3,18 +3,39 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use crate::error::CommandError;
 use crate::fds;
 
-/// The control socket: systemd's if it handed one over, else `path`. The second value is what to unlink at the end.
-pub(crate) fn control(path: Option<&Path>) -> Result<(UnixListener, Option<PathBuf>), CommandError> {
+/// The control socket.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) listener: UnixListener,
+    /// Where we made it, and as which inode; `None` where systemd did.
+    made: Option<(PathBuf, u64)>,
+}
+
+impl Control {
+    /// Removes the socket, if it is ours and no other daemon has put its own there.
+    pub(crate) fn unlink(&self) {
+        if let Some((path, inode)) = &self.made
+            && fs::symlink_metadata(path).is_ok_and(|m| m.ino() == *inode)
+        {
+            // The next daemon replaces it anyway.
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// Takes systemd's control socket, if it handed one over, else makes one at `path`.
+pub(crate) fn control(path: Option<&Path>) -> Result<Control, CommandError> {
     let mut inherited = fds::inherited().map_err(CommandError::Inherited)?;
     if let Some(fd) = inherited.pop() {
-        return Ok((prepare(fd.into()).map_err(CommandError::Inherited)?, None));
+        let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
+        return Ok(Control { listener, made: None });
     }
     let path = path.ok_or(CommandError::NoSocket)?;
     let listen = || {
@@ -22,10 +43,10 @@ pub(crate) fn control(path: Option<&Path>) -> Result<(UnixListener, Option<PathB
             fs::create_dir_all(dir)?;
         }
         // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-        bind(path, 0o600)
+        let listener = bind(path, 0o600)?;
+        Ok(Control { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
     };
-    let listener = listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })?;
-    Ok((listener, Some(path.to_owned())))
+    listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
 }
 
 /// A build's socket in its directory. Builds reach it through their mount, so everyone may connect.

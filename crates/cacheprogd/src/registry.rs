@@ -1,10 +1,12 @@
-//! The live builds: made, found again after a restart, removed at their end. The daemon's one lock is here.
+//! The live builds: made, found again after a restart, removed at their end.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::SystemTime;
 
 use proto::BuildId;
@@ -29,13 +31,15 @@ pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
     health: Arc<Health>,
-    /// Guards the maps alone; no file or socket is touched while it is held.
+    /// Guards the lists alone; no file or socket is touched while it is held.
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
     live: HashMap<BuildId, Arc<Build>>,
+    /// Builds of an earlier daemon that cannot be brought back for now.
+    asleep: Vec<BuildId>,
     history: History,
 }
 
@@ -58,22 +62,33 @@ impl Registry {
     /// Finds the live builds of an earlier daemon on this state directory and binds their sockets anew.
     pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
         let history = History::load(store.root());
-        let inner = Mutex::new(Inner { live: HashMap::new(), history });
+        let inner = Mutex::new(Inner { live: HashMap::new(), asleep: Vec::new(), history });
         let registry = Self { boot: boot_id(), store, health: Arc::default(), inner };
-        for id in registry.store.builds()? {
-            let dir = registry.store.open_build(id);
-            match registry.revive(dir) {
+        lock(&registry.inner).asleep = registry.store.builds()?;
+        registry.revive_all();
+        Ok(registry)
+    }
+
+    /// Brings builds of an earlier daemon back. One that cannot be for now (no space, say) stays and is tried again: what
+    /// it was shown is in use.
+    fn revive_all(&self) {
+        let asleep = std::mem::take(&mut lock(&self.inner).asleep);
+        for id in asleep {
+            match self.revive(self.store.open_build(id)) {
                 Ok(build) => {
-                    log::info!("build {} ({id}) goes on", build.name);
-                    lock(&registry.inner).live.insert(id, Arc::new(build));
+                    log::info!("build {} ({id}) goes on", build.name());
+                    lock(&self.inner).live.insert(id, Arc::new(build));
                 }
-                Err(why) => {
-                    log::info!("build {id} is removed: {why}");
-                    registry.remove_dir(&registry.store.open_build(id));
+                Err(Revival::Over(why)) => {
+                    log::info!("build {id} is over: {why}");
+                    self.remove_dir(&self.store.open_build(id));
+                }
+                Err(Revival::Later(why)) => {
+                    log::debug!("build {id} cannot go on yet: {}", chain(&why));
+                    lock(&self.inner).asleep.push(id);
                 }
             }
         }
-        Ok(registry)
     }
 
     /// Makes a directory and a socket for a build; returns the directory to mount.
@@ -98,7 +113,7 @@ impl Registry {
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
         let build = self.start(dir, saved)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
-        log::info!("build {} ({}) begins", build.name, build.id());
+        log::info!("build {} ({}) begins", build.name(), build.id());
         lock(&self.inner).live.insert(build.id(), Arc::new(build));
         Ok(view)
     }
@@ -108,8 +123,9 @@ impl Registry {
         lock(&self.inner).live.values().cloned().collect()
     }
 
-    /// Removes the builds that are over.
+    /// Removes the builds that are over, and brings back those that could not be before.
     pub(crate) fn sweep(&self, now: SystemTime) {
+        self.revive_all();
         for build in self.live().into_iter().filter(|build| build.is_over(now)) {
             let status = build.status(Some(now));
             let file = {
@@ -125,7 +141,7 @@ impl Registry {
             let saved = saved_milliseconds / 1000;
             log::info!(
                 "build {} ({}) ended: {gets} gets, {hits} hits, {puts} puts, {saved} s saved",
-                build.name,
+                build.name(),
                 build.id()
             );
         }
@@ -134,7 +150,7 @@ impl Registry {
     /// Writes down what the live builds did, for the next daemon.
     pub(crate) fn save(&self) {
         for build in self.live() {
-            if let Err(e) = build.save_counts(self.boot.as_deref()) {
+            if let Err(e) = build.save_counts() {
                 log::warn!("{}", chain(&e));
             }
         }
@@ -166,22 +182,56 @@ impl Registry {
         }
     }
 
-    fn revive(&self, dir: BuildDir) -> Result<Build, String> {
-        let bytes = fs::read(dir.state_file()).map_err(|e| format!("no state: {e}"))?;
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| format!("damaged state: {e}"))?;
+    fn revive(&self, dir: BuildDir) -> Result<Build, Revival> {
+        let bytes = match fs::read(dir.state_file()) {
+            // Made just before the end of the last daemon: nobody was told of it.
+            Err(e) if e.kind() == ErrorKind::NotFound => return Err(Revival::Over("it has no state".to_owned())),
+            read => read?,
+        };
+        let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| Revival::Over(format!("damaged state: {e}")))?;
         if let (Some(then), Some(now)) = (&saved.boot, &self.boot)
             && then != now
         {
-            return Err("the machine was booted anew".to_owned());
+            return Err(Revival::Over("the machine was booted anew".to_owned()));
         }
-        let listener = listener::build(&dir.view()).map_err(|e| format!("no socket: {e}"))?;
+        let listener = listener::build(&dir.view())?;
         Ok(Build::new(dir, listener, saved, self.health.clone()))
     }
 
+    /// Takes a directory away, and removes it in the background: a build may have left a hundred thousand files.
     fn remove_dir(&self, dir: &BuildDir) {
-        if let Err(e) = dir.remove() {
-            log::warn!("{}", chain(&e));
+        match dir.retire() {
+            Ok(aside) => remove_in_background(vec![aside]),
+            Err(e) => log::warn!("{}", chain(&e)),
         }
+    }
+}
+
+/// Why a build of an earlier daemon is not live.
+enum Revival {
+    /// It never will be.
+    Over(String),
+    /// Not now.
+    Later(std::io::Error),
+}
+
+impl From<std::io::Error> for Revival {
+    fn from(error: std::io::Error) -> Self {
+        Self::Later(error)
+    }
+}
+
+/// Removes what nobody uses any more. What a thread cannot be had for now is removed by the next daemon.
+pub(crate) fn remove_in_background(leftovers: Vec<PathBuf>) {
+    let remove = move || {
+        for path in leftovers {
+            if let Err(e) = store::remove_leftover(&path) {
+                log::warn!("{}", chain(&e));
+            }
+        }
+    };
+    if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(remove) {
+        log::warn!("starting a thread: {e}");
     }
 }
 

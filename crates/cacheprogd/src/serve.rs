@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use proto::FrameError;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use store::{Access, Store};
 
@@ -22,16 +22,21 @@ use crate::build::Build;
 use crate::cli::Serve;
 use crate::control::{self, Context};
 use crate::error::{CommandError, chain};
-use crate::registry::Registry;
+use crate::registry::{Registry, remove_in_background};
 use crate::sync::lock;
 use crate::{clock, listener, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Connections at once, of all builds and of one: 64 go commands at once were seen to be the most of a build.
+/// Connections at once, of all builds and of one: 64 go commands at once were seen to be the most of a build. Those of
+/// the control socket are counted apart, so that no build can keep the hook out.
 const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
+const MOST_CONTROLS: usize = 64;
+
+/// Connections accepted from one socket before the others have their turn.
+const AT_A_TIME: usize = 32;
 
 /// A session's thread needs little: its buffers are on the heap.
 const STACK: usize = 256 << 10;
@@ -47,24 +52,26 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let store = Arc::new(Store::open(state_dir, Access::Traversable)?);
+    if store.root().to_str().is_none() {
+        return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
+    }
     let _locked = lock_state(&store)?;
+    raise_file_limit();
+    remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
-    let (listener, unlink) = listener::control(args.control_socket.as_deref())?;
+    let control = listener::control(args.control_socket.as_deref())?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake });
-    let server = Server { context, sessions: Arc::default() };
+    let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&listener, &signals);
+    let ended = server.turn_until_signal(&control.listener, &signals);
     notify(&[NotifyState::Stopping]);
     server.sessions.finish();
     registry.save();
-    if let Some(path) = unlink {
-        // The next daemon replaces it anyway.
-        drop(std::fs::remove_file(path));
-    }
+    control.unlink();
     log::info!("cacheprogd stops");
     ended
 }
@@ -75,6 +82,15 @@ fn block_signals() -> Result<SignalFd, CommandError> {
     mask.add(Signal::SIGINT);
     let blocked = mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC));
     blocked.map_err(|e| CommandError::System("blocking signals", e.into()))
+}
+
+/// A thousand sessions and builds need more descriptors than a shell's usual 1024; the hard limit is what we may have.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        log::warn!("raising the limit of open files: {e}");
+    }
 }
 
 /// Two daemons on one state directory would take each other's sockets away.
@@ -98,6 +114,7 @@ fn notify(states: &[NotifyState<'_>]) {
 struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
+    controls: Arc<Sessions>,
 }
 
 impl Server {
@@ -134,30 +151,38 @@ impl Server {
     fn accept_control(&self, listener: &UnixListener) {
         each_connection(listener, |stream| {
             let context = self.context.clone();
-            self.sessions.start("control", stream, move |stream| control::run(stream, &context));
+            self.controls.start("control", stream, move |stream| {
+                control::run(stream, &context).unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
+            });
         });
     }
 
     fn accept_session(&self, build: &Arc<Build>) {
         each_connection(&build.listener, |stream| {
             if build.sessions() >= MOST_OF_A_BUILD {
-                log::warn!("build {}: {MOST_OF_A_BUILD} sessions at once: one more is turned away", build.name);
+                if build.may_complain() {
+                    log::warn!("build {}: over {MOST_OF_A_BUILD} sessions at once are turned away", build.name());
+                }
                 return;
             }
             let (store, build, entered) = (self.context.store.clone(), build.clone(), build.enter());
             self.sessions.start("session", stream, move |stream| {
                 let _entered = entered;
-                let name = build.name.clone();
-                session::run(stream, store, build)
-                    .inspect_err(|e| log::warn!("build {name}: a session ended: {}", chain(e)))
+                let outcome = session::run(stream, store, build.clone());
+                if let Err(e) = outcome
+                    && build.may_complain()
+                {
+                    log::warn!("build {}: a session ended: {} (only the first is told)", build.name(), chain(&e));
+                }
             });
         });
     }
 }
 
-/// Accepts until nobody waits. Trouble (too many open files, say) is logged and given a moment: the others are served.
+/// Accepts whoever waits, up to a number: who stays waiting is found at the next turn, after the others. Trouble (too many
+/// open files, say) is logged and given a moment: the others are served.
 fn each_connection(listener: &UnixListener, mut accept: impl FnMut(UnixStream)) {
-    loop {
+    for _ in 0..AT_A_TIME {
         match listener.accept() {
             Ok((stream, _)) => accept(stream),
             Err(e) if e.kind() == ErrorKind::WouldBlock => return,
@@ -172,28 +197,31 @@ fn each_connection(listener: &UnixListener, mut accept: impl FnMut(UnixStream)) 
 }
 
 /// The connections being served, so that a stopping daemon can end them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sessions {
+    most: usize,
     /// Guards the map; `ended` is told of each removal.
     open: Mutex<HashMap<u64, Arc<UnixStream>>>,
     ended: Condvar,
 }
 
 impl Sessions {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, open: Mutex::default(), ended: Condvar::new() })
+    }
+
     fn start<F>(self: &Arc<Self>, name: &str, stream: UnixStream, serve: F)
     where
-        F: FnOnce(&UnixStream) -> Result<(), FrameError> + Send + 'static,
+        F: FnOnce(&UnixStream) + Send + 'static,
     {
         let stream = Arc::new(stream);
         let Some(listed) = self.list(stream.clone()) else {
-            log::warn!("{MOST_SESSIONS} connections at once: one more is turned away");
+            log::warn!("{} connections at once: one more is turned away", self.most);
             return;
         };
-        // An accepted socket does not inherit the listener's mode on Linux (accept(2)).
         let run = move || {
             let _listed = listed;
-            // Its caller logged what there was to say.
-            drop(serve(&stream));
+            serve(&stream);
         };
         if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run) {
             log::error!("starting a thread: {e}");
@@ -202,7 +230,7 @@ impl Sessions {
 
     fn list(self: &Arc<Self>, stream: Arc<UnixStream>) -> Option<Listed> {
         let mut open = lock(&self.open);
-        if open.len() >= MOST_SESSIONS {
+        if open.len() >= self.most {
             return None;
         }
         let key = Arc::as_ptr(&stream) as u64; // unique while it is listed

@@ -28,7 +28,7 @@ pub(crate) fn run(stream: &UnixStream, store: Arc<Store>, build: Arc<Build>) -> 
     let mut welcome = Welcome { version: VERSION, outputs: MOUNTED_OUTPUTS.to_owned(), error: None };
     if hello.version != VERSION {
         let error = format!("the client speaks version {}, this daemon {VERSION}", hello.version);
-        log::warn!("build {}: {error}", build.name);
+        log::warn!("build {}: {error}", build.name());
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }

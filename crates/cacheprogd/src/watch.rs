@@ -34,6 +34,9 @@ pub(crate) enum Verdict {
     Runs,
     /// The build is over.
     Ended,
+    /// The chroot is there, but the process that ran the build is not: left behind by a Nix that was killed. (Or that
+    /// process was not the one that runs the build; then it has sessions.)
+    Left,
     /// Nothing can be seen: only a long idleness tells.
     Unknown,
 }
@@ -48,11 +51,12 @@ impl Watch {
 
     /// Looks now.
     pub(crate) fn verdict(&self) -> Verdict {
-        if self.worker.as_ref().is_some_and(has_exited) {
-            return Verdict::Ended;
-        }
-        match self.by_path() {
+        let verdict = match self.by_path() {
             Verdict::Unknown => self.by_descriptor(),
+            known => known,
+        };
+        match verdict {
+            Verdict::Runs | Verdict::Unknown if self.worker.as_ref().is_some_and(has_exited) => Verdict::Left,
             known => known,
         }
     }
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_ends_with_its_worker_though_the_chroot_stays() {
+    fn a_chroot_without_its_worker_was_left_behind() {
         let (_dir, root) = chroot();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
@@ -135,6 +139,6 @@ mod tests {
         assert_eq!(watch.verdict(), Verdict::Runs);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(watch.verdict(), Verdict::Ended);
+        assert_eq!(watch.verdict(), Verdict::Left);
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
     if flags.contains(StatVfsMountFlags::NOEXEC) {
         return Err(refuse("it lies on a file system mounted noexec"));
     }
-    one_line(&real).map_err(|why| refuse(&why))?;
+    one_line(&real).and_then(|_| reachable(&real)).map_err(|why| refuse(&why))?;
     Ok(real)
 }
 
@@ -54,8 +54,22 @@ pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferErro
     if !socket.file_type().is_socket() {
         return Err(refuse("there is no socket in it".to_owned()));
     }
+    reachable(directory).map_err(refuse)?;
     let (directory, client) = (one_line(directory).map_err(refuse)?, client.display());
     Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n\n"))
+}
+
+/// Nix mounts from a user namespace in which root has no power over other users' directories: below one of them that is
+/// closed to others it is refused, while root's own and its user's own may be closed (FACTS-nix.md 1.6).
+fn reachable(path: &Path) -> Result<(), String> {
+    let own = rustix::process::geteuid().as_raw();
+    for dir in path.ancestors().skip(1) {
+        let metadata = fs::metadata(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+        if metadata.mode() & 0o001 == 0 && metadata.uid() != 0 && metadata.uid() != own {
+            return Err(format!("{} is closed to other users; `chmod o+x` it, or use another place", dir.display()));
+        }
+    }
+    Ok(())
 }
 
 /// Nix takes a line a path, without any quoting.

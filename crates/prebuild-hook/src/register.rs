@@ -15,10 +15,16 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
     connect, sendmsg, socket_with,
 };
-use rustix::process::{PidfdFlags, getppid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
 /// The hook's own deadline is over the whole; this one ends a wait that nobody listens to any more.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Names of programs that run builds: `nix-daemon`, `nix-build`, `nix`, and `lix-daemon`, `determinate-nixd` of the forks.
+const NIX_NAMES: [&str; 3] = ["nix", "lix", "determinate-ni"];
+
+/// Wrappers between Nix and this hook.
+const ANCESTORS: usize = 4;
 
 /// Why the daemon gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +68,29 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
     }
 }
 
-/// What tells the daemon of the build's end: its chroot, and the Nix process that runs it, which is our parent.
+/// What tells the daemon of the build's end: its chroot, and the Nix process that runs it.
 fn descriptors(chroot: Option<&Path>) -> (Vec<Descriptor>, Vec<OwnedFd>) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let chroot = chroot.and_then(|path| rustix::fs::open(path, flags, Mode::empty()).ok());
-    let worker = getppid().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    let worker = nix_process().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     let all = [(Descriptor::Chroot, chroot), (Descriptor::Worker, worker)];
     all.into_iter().filter_map(|(what, fd)| fd.map(|fd| (what, fd))).unzip()
+}
+
+/// The nearest of our ancestors that is a Nix: our parent, or its, where a wrapper script calls this hook. Such a script is
+/// over long before the build.
+fn nix_process() -> Option<Pid> {
+    let mut pid = getppid()?;
+    for _ in 0..ANCESTORS {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        // pid (name) state parent …; the name may hold anything (proc_pid_stat(5)).
+        let (name, rest) = (stat.split_once('(')?.1, stat.rsplit_once(')')?.1);
+        if NIX_NAMES.iter().any(|nix| name.starts_with(nix)) {
+            return Some(pid);
+        }
+        pid = rest.split_whitespace().nth(1)?.parse().ok().and_then(Pid::from_raw)?;
+    }
+    None
 }
 
 /// Connects without waiting: a stopped daemon's full queue would block for ever.

@@ -112,7 +112,9 @@ pub struct Status {
 pub struct Trouble {
     /// The first failure, in seconds since 1970.
     pub since: u64,
-    /// Failures since then.
+    /// The last failure, in seconds since 1970.
+    pub last: u64,
+    /// Failures in between.
     pub failures: u64,
     /// The latest one.
     pub latest: String,

@@ -14,5 +14,8 @@ pub const HELLO_LINE: usize = 32 << 10;
 /// Longest answer to a control request, in bytes: the status of a daemon with a thousand live builds.
 pub const CONTROL_ANSWER: usize = 4 << 20;
 
+/// The year 10000 in seconds since 1970: no later time can be written as RFC 3339.
+pub const END_OF_TIME: u64 = 253_402_300_800;
+
 /// How long a new peer may take to say hello, and a peer to go on within a frame.
 pub const SILENCE: Duration = Duration::from_secs(10);

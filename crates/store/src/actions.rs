@@ -21,11 +21,13 @@ const USE_INTERVAL: Duration = Duration::from_secs(3600);
 pub(crate) struct Actions {
     dir: PathBuf,
     tmp: PathBuf,
+    levels: usize,
 }
 
 impl Actions {
-    pub(crate) fn new(dir: PathBuf, tmp: PathBuf) -> Self {
-        Self { dir, tmp }
+    /// `levels` directories are made for a record where they are missing.
+    pub(crate) fn new(dir: PathBuf, tmp: PathBuf, levels: usize) -> Self {
+        Self { dir, tmp, levels }
     }
 
     /// The record of an action, if there is one.
@@ -45,10 +47,14 @@ impl Actions {
     }
 
     pub(crate) fn write(&self, action: &ActionId, record: &Record) -> Result<(), StoreError> {
-        write_small(&self.tmp, &self.path(action), record.to_line(action).as_bytes())
+        write_small(&self.tmp, &self.path(action), record.to_line(action).as_bytes(), self.levels)
     }
 
-    pub(crate) fn forget(&self, action: &ActionId) -> Result<(), StoreError> {
+    /// Removes the record, unless it says something else by now.
+    pub(crate) fn forget(&self, action: &ActionId, record: &Record) -> Result<(), StoreError> {
+        if self.read(action)? != Some(*record) {
+            return Ok(());
+        }
         let path = self.path(action);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &path)(e)),

@@ -55,7 +55,7 @@ impl Store {
         let build = self.open_build(id);
         let made = build.make();
         if made.is_err() {
-            drop(build.remove());
+            drop(build.retire().and_then(|aside| remove_leftover(&aside)));
         }
         made.map(|()| build)
     }
@@ -65,8 +65,17 @@ impl Store {
     pub fn open_build(&self, id: BuildId) -> BuildDir {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
-        let private = Actions::new(dir.join("private"), self.layout.tmp());
+        let private = Actions::new(dir.join("private"), self.layout.tmp(), 1);
         BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private }
+    }
+
+    /// What an earlier process left unpublished or half removed. Only for whoever has the store for itself: what others
+    /// are writing now is among it.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be listed.
+    pub fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
+        Ok(names(&self.layout.tmp())?.into_iter().map(|name| self.layout.tmp().join(name)).collect())
     }
 
     /// The builds that have a directory.
@@ -128,7 +137,7 @@ impl BuildDir {
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
     pub fn write_state(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        write_small(&self.tmp, &self.state_file(), bytes)
+        write_small(&self.tmp, &self.state_file(), bytes, 0)
     }
 
     /// Keeps a body for this build alone.
@@ -138,7 +147,7 @@ impl BuildDir {
     pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
         let shown = self.output(&body.output());
         if state(&shown, &body.output(), body.size())? != State::Whole {
-            publish_file(body, &self.tmp, &shown)?;
+            publish_file(body, &self.tmp, &shown, 0)?;
         }
         let record = Record {
             kind: body.kind(),
@@ -161,15 +170,17 @@ impl BuildDir {
         Ok((state == State::Whole).then_some(record))
     }
 
-    /// Removes all of the build's directory.
+    /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which
+    /// may take a while.
     ///
     /// # Errors
-    /// A [`StoreError`] where something of it stays.
-    pub fn remove(&self) -> Result<(), StoreError> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that removes a tree: an ended build's own")]
-        match fs::remove_dir_all(&self.dir) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &self.dir)(e)),
-            _ => Ok(()),
+    /// A [`StoreError`] where it stays.
+    pub fn retire(&self) -> Result<PathBuf, StoreError> {
+        let aside = self.tmp.join(format!("ended-{}", self.id));
+        #[expect(clippy::disallowed_methods, reason = "nothing becomes visible by it, on the contrary")]
+        match fs::rename(&self.dir, &aside) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("setting aside", &self.dir)(e)),
+            _ => Ok(aside),
         }
     }
 
@@ -190,7 +201,21 @@ impl BuildDir {
         // On Linux this is copy_file_range, which shares the blocks where the file system can.
         std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
         set_seal(file.as_file(), output).map_err(StoreError::at("setting the time of", file.path()))?;
-        rename(file, to)
+        rename(file, to, 0)
+    }
+}
+
+/// Removes a file or a whole directory that nobody uses any more: what [`BuildDir::retire`] or [`Store::leftovers`] named.
+///
+/// # Errors
+/// A [`StoreError`] where something of it stays.
+pub fn remove_leftover(path: &Path) -> Result<(), StoreError> {
+    let is_dir = fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
+    #[expect(clippy::disallowed_methods, reason = "the one place that removes a tree")]
+    let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
+        _ => Ok(()),
     }
 }
 

@@ -26,7 +26,6 @@ pub struct Incoming {
     output: OutputId,
     size: u64,
     kind: Kind,
-    archive: bool,
     content: Content,
 }
 
@@ -71,7 +70,7 @@ impl Incoming {
         if hasher.finalize()[..] != output.0 {
             return Err(ReceiveError::Digest);
         }
-        Ok(Self { output, size, kind: sniffer.kind(), archive: sniffer.is_archive(), content: content? })
+        Ok(Self { output, size, kind: sniffer.kind(), content: content? })
     }
 
     /// The body's sha256.
@@ -90,10 +89,6 @@ impl Incoming {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
-    }
-
-    pub(crate) fn is_archive(&self) -> bool {
-        self.archive
     }
 
     pub(crate) fn content(&self) -> &Content {

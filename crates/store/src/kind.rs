@@ -53,12 +53,6 @@ impl Sniffer {
         let last = lines.rsplit(|&byte| byte == b'\n').next().unwrap_or(lines);
         if begins || last.starts_with(TEST_PASSED) { Kind::Mtime } else { Kind::Content }
     }
-
-    /// Whether the body is a compiled package: bit for bit what its action says, so that two for one action are a fault
-    /// of the compiler or of a neighbour (cmd/internal/archive `"!<arch>\n"`; Go 1.21-1.27).
-    pub(crate) fn is_archive(&self) -> bool {
-        self.prefix.starts_with(b"!<arch>\n")
-    }
 }
 
 #[cfg(test)]

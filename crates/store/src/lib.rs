@@ -6,8 +6,8 @@
 //!   the record that names it. What is published is never written to again, only unlinked or renamed over.
 //! - **Damage is a miss.** Whatever a record or an object lacks, the worst it causes is that Go builds the thing anew.
 //!
-//! Read in this order: layout.rs (names), record.rs (what an action file says), object.rs (how damage is told), incoming.rs (a body on its way in),
-//! publish.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
+//! Read in this order: layout.rs (names), record.rs (what an action file says), object.rs (how damage is told),
+//! incoming.rs (a body on its way in), publish.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
 
 mod actions;
 mod build;
@@ -30,7 +30,7 @@ use proto::{ActionId, BuildId, OutputId};
 
 use actions::Actions;
 
-pub use build::{BuildDir, Sharing};
+pub use build::{BuildDir, Sharing, remove_leftover};
 pub use census::Census;
 pub use error::{ReceiveError, StoreError};
 pub use incoming::Incoming;
@@ -42,6 +42,9 @@ pub use recent::Recent;
 pub use record::Record;
 
 use layout::Layout;
+
+/// Directories of a record that are made where they are missing: `actions/<namespace>/<2 hex>`.
+const ACTION_LEVELS: usize = 3;
 
 /// An open store.
 #[derive(Debug)]
@@ -64,14 +67,12 @@ pub struct Put {
     pub replaces: Replaces,
 }
 
-/// Which earlier output of an action a put may replace. An archive replaces none, whatever is said here.
+/// Whether a put may replace another output of its action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaces {
-    /// None: the first stays.
+    /// No: the first stays, as others rely on it.
     Nothing,
-    /// This one: the session was answered with it, and by putting something else Go itself judged it stale.
-    Answer(OutputId),
-    /// Any: the store has one user, and this is what Go's own cache does.
+    /// Yes: the store has one user, and this is what Go's own cache does (`go build -a` mends a stale entry by it).
     Any,
 }
 
@@ -107,8 +108,8 @@ impl Store {
 
     /// Publishes a body as the output of an action, for everyone in the namespace.
     ///
-    /// The first output of an action stays while its object is whole, unless the session was answered with it before and
-    /// it is no archive (docs/architecture.md, "Two outputs for one action").
+    /// The first output of an action stays while its object is whole, unless `put` may replace it
+    /// (docs/architecture.md, "Two outputs for one action").
     ///
     /// # Errors
     /// A [`StoreError`] where the object or the record cannot be written.
@@ -154,12 +155,12 @@ impl Store {
         layout::object_name(output)
     }
 
-    /// Forgets an action. Its object stays: others may have been told its path.
+    /// Forgets what is known of an action, unless that changed meanwhile. The object stays: its path may have been told.
     ///
     /// # Errors
     /// A [`StoreError`] where the record is there and cannot be removed.
-    pub fn forget(&self, namespace: &Namespace, action: &ActionId) -> Result<(), StoreError> {
-        self.actions(namespace).forget(action)
+    pub fn forget(&self, namespace: &Namespace, action: &ActionId, record: &Record) -> Result<(), StoreError> {
+        self.actions(namespace).forget(action, record)
     }
 
     /// The actions of a namespace with their records, damaged ones left out.
@@ -183,10 +184,10 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        publish::write_small(&self.layout.tmp(), path, bytes)
+        publish::write_small(&self.layout.tmp(), path, bytes, 0)
     }
 
     fn actions(&self, namespace: &Namespace) -> Actions {
-        Actions::new(self.layout.actions(namespace), self.layout.tmp())
+        Actions::new(self.layout.actions(namespace), self.layout.tmp(), ACTION_LEVELS)
     }
 }

@@ -13,6 +13,9 @@ use crate::layout::{Existing, Layout, make_dir};
 use crate::object::{State, is_whole, set_seal, state};
 use crate::{Incoming, Put, Record, Replaces, StoreError};
 
+/// Directories of an object that are made where they are missing: `objects/<2 hex>`.
+const OBJECT_LEVELS: usize = 2;
+
 /// What became of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
@@ -45,7 +48,9 @@ pub(crate) fn publish(
             record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
             Published::Again
         }
-        Some(old) if !gives_way(&old, put, body) && is_whole(&layout.object(&old.output), &old.output, old.size)? => {
+        Some(old)
+            if put.replaces == Replaces::Nothing && is_whole(&layout.object(&old.output), &old.output, old.size)? =>
+        {
             return Ok(Published::Conflict(old));
         }
         Some(_) | None => Published::New,
@@ -53,15 +58,6 @@ pub(crate) fn publish(
     publish_object(layout, body)?;
     actions.write(&put.action, &record)?;
     Ok(published)
-}
-
-fn gives_way(old: &Record, put: &Put, body: &Incoming) -> bool {
-    !body.is_archive()
-        && match put.replaces {
-            Replaces::Nothing => false,
-            Replaces::Answer(output) => output == old.output,
-            Replaces::Any => true,
-        }
 }
 
 /// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
@@ -72,14 +68,14 @@ pub(crate) fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(),
     {
         return Ok(());
     }
-    publish_file(body, &layout.tmp(), &path)
+    publish_file(body, &layout.tmp(), &path, OBJECT_LEVELS)
 }
 
 /// Gives the body's file its place; nothing to do for one that has it.
-pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
     let Some(file) = body.take_file(tmp)? else { return Ok(()) };
     set_seal(file.as_file(), &body.output()).map_err(StoreError::at("setting the time of", file.path()))?;
-    rename(file, path)
+    rename(file, path, levels)
 }
 
 /// A small body is compared with what is there, which costs no more than writing it.
@@ -87,14 +83,14 @@ fn holds(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreErro
     Ok(state(path, output, bytes.len() as u64)? == State::Whole && fs::read(path).is_ok_and(|there| there == bytes))
 }
 
-/// Moves a finished file to its place, making the place's directory where it is missing.
-pub(crate) fn rename(file: NamedTempFile, path: &Path) -> Result<(), StoreError> {
+/// Moves a finished file to its place. Where directories are missing, `levels` of them are made: the first entry of its
+/// fan-out or its namespace, but never the directory of a build that was removed meanwhile.
+pub(crate) fn rename(file: NamedTempFile, path: &Path, levels: usize) -> Result<(), StoreError> {
     let Err(failed) = file.persist(path) else { return Ok(()) };
     if failed.error.kind() != ErrorKind::NotFound {
         return Err(StoreError::at("renaming to", path)(failed.error));
     }
-    // The first entry of its directory, or of its namespace.
-    let dirs: Vec<_> = path.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
+    let dirs: Vec<_> = path.ancestors().skip(1).take(levels).take_while(|dir| !dir.exists()).collect();
     for dir in dirs.iter().rev() {
         make_dir(dir, 0o700, Existing::Leave)?;
     }
@@ -102,8 +98,8 @@ pub(crate) fn rename(file: NamedTempFile, path: &Path) -> Result<(), StoreError>
 }
 
 /// Replaces a small file of ours as a whole.
-pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) -> Result<(), StoreError> {
     let mut file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
     file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
-    rename(file, path)
+    rename(file, path, levels)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proto::ActionId;
 
 /// Actions remembered, each some 100 bytes. A go command works on a few at a time; what is forgotten costs an entry its
-/// price tag or a stale test result its replacement, no more.
+/// price tag, no more.
 const MOST: usize = 2048;
 
 /// The latest actions and something about each.
@@ -25,12 +25,6 @@ impl<V> Recent<V> {
             self.0.clear();
         }
         self.0.insert(action, value);
-    }
-
-    /// What is remembered of an action.
-    #[must_use]
-    pub fn get(&self, action: &ActionId) -> Option<&V> {
-        self.0.get(action)
     }
 
     /// Takes what is remembered of an action.

@@ -78,7 +78,8 @@ impl Record {
         let output = field()?.parse().ok()?;
         let size = field()?.parse().ok()?;
         let (seconds, nanos) = field()?.split_once('.')?;
-        let since = Duration::new(seconds.parse().ok()?, nanos.parse().ok().filter(|&n| n < 1_000_000_000)?);
+        let seconds = seconds.parse().ok().filter(|&seconds| seconds < proto::limits::END_OF_TIME)?;
+        let since = Duration::new(seconds, nanos.parse().ok().filter(|&n| n < 1_000_000_000)?);
         let cost_ms = field()?.parse().ok()?;
         let build = match field()? {
             "-" => None,

@@ -68,6 +68,34 @@ fn a_daemon_that_never_says_hello() {
 }
 
 #[test]
+fn a_daemon_that_hangs_again_and_again_costs_few_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Deaf);
+    let began = Instant::now();
+    let mut go = start(dir.path(), &daemon.socket());
+    for _ in 0..40 {
+        assert_eq!(go.get(1), None);
+        std::thread::sleep(Duration::from_millis(120));
+    }
+    go.finish();
+    // 40 waits of two seconds would be 80; the pauses alone are five.
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+}
+
+#[test]
+fn go_may_leave_while_an_answer_is_owed() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Deaf);
+    let began = Instant::now();
+    let mut go = start(dir.path(), &daemon.socket());
+    let id = go.ask_get(1);
+    go.leave();
+    assert_eq!(go.answer(id)["Miss"], true);
+    go.finish();
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_silent_daemon_is_waited_for_once_by_all_clients_of_a_build() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), Manner::Mute);
@@ -129,7 +157,11 @@ fn a_daemon_that_dies_with_requests_under_way() {
         assert_eq!(go.answer(ids[3])["Miss"], true);
         assert_eq!(go.get(round).unwrap(), body);
     }
-    assert!(daemon.sessions.load(SeqCst) > 1, "it connected again");
+    let again = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        daemon.sessions.load(SeqCst) > 1
+    });
+    assert!(again, "it connected again");
     go.finish();
 }
 

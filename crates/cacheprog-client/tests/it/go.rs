@@ -109,6 +109,11 @@ impl Go {
         path
     }
 
+    /// cmd/go says that there is no more to come.
+    pub(crate) fn leave(&mut self) {
+        drop(self.stdin.take());
+    }
+
     /// cmd/go ends: the client must too, in silence.
     pub(crate) fn finish(mut self) {
         drop(self.stdin.take());

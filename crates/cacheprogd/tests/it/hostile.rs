@@ -67,6 +67,33 @@ fn silence_within_a_frame_ends_the_session_and_between_frames_does_not() {
 }
 
 #[test]
+fn a_build_that_connects_without_end_holds_nobody_up_and_writes_one_line() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("flood");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let took = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(UnixStream::connect(view.join("sock")).map(|mut stream| stream.write_all(b"x\n")));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let began = Instant::now();
+        for n in 0..5 {
+            daemon.register(&format!("honest-{n}"));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        began.elapsed()
+    });
+    assert!(took < Duration::from_secs(10), "five builds waited {took:?}"); // without a bound: as long as the flood
+    let log = daemon.stop();
+    let complaints = log.lines().filter(|line| line.contains("build flood:")).count();
+    assert!(complaints <= 1, "{log}");
+}
+
+#[test]
 fn another_version_is_told_so() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
@@ -95,25 +122,27 @@ fn a_build_cannot_play_the_hook_over_its_own_socket() {
 /// Needs root, to take another user's part; CI and `integration/test` run as root.
 #[test]
 fn another_user_is_refused_by_the_control_socket() {
+    use std::os::unix::fs::PermissionsExt;
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    use std::os::unix::fs::PermissionsExt;
     let daemon = Daemon::start();
-    // As far as modes go everyone may: the credentials are what decides.
-    for (path, mode) in [(daemon.dir.path().to_owned(), 0o755), (daemon.control(), 0o666)] {
+    // As far as modes go everyone may: the credentials are what decides. The program is where others can run it.
+    let program = daemon.dir.path().join("cacheprogd");
+    std::fs::copy(env!("CARGO_BIN_EXE_cacheprogd"), &program).unwrap();
+    for (path, mode) in [(daemon.dir.path(), 0o755), (&daemon.control(), 0o666), (&program, 0o755)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
-        .args(["status", "--control-socket"])
-        .arg(daemon.control())
-        .uid(4242)
-        .gid(4242)
-        .output();
-    let Ok(output) = output else { return }; // the build directory is closed to other users
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8_lossy(&output.stderr);
+    let status = || {
+        let mut command = Command::new(&program);
+        command.args(["status", "--control-socket"]).arg(daemon.control());
+        command
+    };
+    let refused = status().uid(4242).gid(4242).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&refused.stderr);
     assert!(error.contains("only root and the daemon's own user"), "{error}");
+    assert!(status().output().unwrap().status.success(), "and nothing else was in the way");
 }
 
 #[test]

@@ -137,3 +137,47 @@ fn a_hundred_sessions_at_once_are_served() {
     }
     assert_eq!(daemon.status().live[0].sessions, 100);
 }
+
+#[test]
+fn a_build_whose_socket_cannot_be_made_now_is_kept_and_comes_back() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    Session::open(&view, "/go").put(1, b"body");
+    daemon.kill();
+    // In the way of the new socket, as a full disk would be.
+    std::fs::create_dir(view.join(".sock.new")).unwrap();
+    daemon.start_again();
+    assert!(view.join("o").exists(), "what the build was shown is in use");
+    assert!(daemon.status().live.is_empty());
+    std::fs::remove_dir(view.join(".sock.new")).unwrap();
+    let back = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        daemon.status().live.len() == 1
+    });
+    assert!(back);
+    assert_eq!(content(&view, Session::open(&view, "/go").get(1)), b"body");
+}
+
+#[test]
+fn what_a_killed_daemon_left_unpublished_is_removed() {
+    let mut daemon = Daemon::start();
+    daemon.kill();
+    let tmp = daemon.state_dir().join("tmp");
+    std::fs::create_dir_all(tmp.join("ended-x/view/o")).unwrap();
+    std::fs::write(tmp.join(".tmpabc"), "half").unwrap();
+    daemon.start_again();
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::read_dir(&tmp).unwrap().count() == 0
+    });
+    assert!(gone);
+}
+
+#[test]
+fn a_stopping_daemon_leaves_anothers_socket_alone() {
+    let mut daemon = Daemon::start();
+    std::fs::remove_file(daemon.control()).unwrap();
+    let _other = std::os::unix::net::UnixListener::bind(daemon.control()).unwrap();
+    daemon.stop();
+    assert!(daemon.control().exists());
+}

@@ -106,7 +106,7 @@ impl Request {
     /// Reads the next frame; `None` where the stream ends between two frames.
     ///
     /// # Errors
-    /// A [`FrameError`]; one that [`FrameError::is_timeout`] before the first byte means that the client is idle.
+    /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
     pub fn read(input: &mut impl BufRead) -> Result<Option<Self>, FrameError> {
         let Some(kind) = first_byte(input)? else { return Ok(None) };
         let mut fields = Fields { input };
@@ -154,7 +154,7 @@ impl Reply {
     /// Reads the next frame; `None` where the stream ends between two frames.
     ///
     /// # Errors
-    /// A [`FrameError`]; one that [`FrameError::is_timeout`] means that the daemon has not answered yet.
+    /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
     pub fn read(input: &mut impl BufRead) -> Result<Option<Self>, FrameError> {
         let Some(kind) = first_byte(input)? else { return Ok(None) };
         let mut fields = Fields { input };
@@ -211,6 +211,7 @@ impl<R: Read> Fields<'_, R> {
 
     fn time(&mut self) -> Result<Unix, FrameError> {
         let time = Unix { seconds: u64::from_le_bytes(self.array()?), nanos: u32::from_le_bytes(self.array()?) };
-        if time.nanos < 1_000_000_000 { Ok(time) } else { Err(FrameError::OutOfBounds("nanoseconds")) }
+        let is_a_time = time.nanos < 1_000_000_000 && time.seconds < limits::END_OF_TIME;
+        if is_a_time { Ok(time) } else { Err(FrameError::OutOfBounds("a time")) }
     }
 }

@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn frames_read_back(action: [u8; 32], output: [u8; 32], size in 0u64..1 << 32, seconds: u64, nanos in 0u32..1_000_000_000) {
+    fn frames_read_back(action: [u8; 32], output: [u8; 32], size in 0u64..1 << 32, seconds in 0u64..proto::limits::END_OF_TIME, nanos in 0u32..1_000_000_000) {
         let (action, output, time) = (ActionId(action), OutputId(output), Unix { seconds, nanos });
         let requests = [Request::Get { action }, Request::Put { action, output, size }];
         let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage)];

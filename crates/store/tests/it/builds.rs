@@ -67,10 +67,15 @@ fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
     assert_eq!(found(&store, 1), None);
     assert_eq!(store.census().unwrap(), store::Census::default());
     let view = one.view();
-    one.remove().unwrap();
+    let aside = one.retire().unwrap();
+    assert!(!view.exists());
+    assert_eq!(store.leftovers().unwrap(), std::slice::from_ref(&aside));
+    store::remove_leftover(&aside).unwrap();
+    assert!(store.leftovers().unwrap().is_empty());
+    assert!(one.keep(&put(2, 500), &mut receive(&store, b"go index v2\nlate")).is_err(), "it does not come back");
     assert!(!view.exists());
     assert_eq!(store.builds().unwrap(), [BuildId([2; 16])]);
-    one.remove().unwrap(); // twice does no harm
+    store::remove_leftover(&one.retire().unwrap()).unwrap(); // twice does no harm
 }
 
 #[test]

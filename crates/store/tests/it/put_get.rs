@@ -69,18 +69,12 @@ fn the_first_output_stays_and_the_same_again_moves_its_time_forward() {
 }
 
 #[test]
-fn a_put_replaces_what_its_session_was_answered_with_but_no_archive() {
+fn in_a_store_of_ones_own_the_latest_output_counts() {
+    // As `go build -a` expects, which mends an entry that Go's keys let go stale (a header elsewhere, say).
     let (_dir, store) = open();
-    publish(&store, &put(1, 500), b"a result 0.01s");
-    let wrong = Put { replaces: Replaces::Answer(output(b"something else")), ..put(1, 600) };
-    assert!(matches!(publish(&store, &wrong, b"a result 0.02s"), Published::Conflict(_)));
-    let stale = Put { replaces: Replaces::Answer(output(b"a result 0.01s")), ..put(1, 600) };
-    assert_eq!(publish(&store, &stale, b"a result 0.02s"), Published::New);
-    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"a result 0.02s");
-    publish(&store, &put(2, 500), b"!<arch>\nfirst");
-    for replaces in [Replaces::Answer(output(b"!<arch>\nfirst")), Replaces::Any] {
-        let again = Put { replaces, ..put(2, 600) };
-        assert!(matches!(publish(&store, &again, b"!<arch>\nsecond"), Published::Conflict(_)));
+    for body in [b"!<arch>\nfirst".as_slice(), b"!<arch>\nsecond", b"text"] {
+        assert_eq!(publish(&store, &Put { replaces: Replaces::Any, ..put(1, 500) }, body), Published::New);
+        assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), body);
     }
 }
 

@@ -1,0 +1,173 @@
+//! A daemon with its state directory, and a build registered with it, whose directory is mounted at /gocache.
+
+use std::fs;
+use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use proto::control::{Answer, Control, Counts, Envelope, MOUNT, Registration};
+use proto::wire::{read_json_line, write_json_line};
+use proto::{OutputId, limits};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use sha2::{Digest, Sha256};
+
+/// The daemon's user: nobody else's.
+const UID: u32 = 42_420;
+
+#[derive(Debug)]
+pub struct World {
+    pub dir: tempfile::TempDir,
+    pub bin: PathBuf,
+    /// The build's directory.
+    pub view: PathBuf,
+    daemon: Option<Child>,
+    mounted: bool,
+    small: bool,
+}
+
+impl World {
+    /// A daemon on a state directory that is a copy of `template`, or empty. `small`: on a file system of its own with
+    /// little space left, which can be filled or made read-only.
+    pub fn start(bin: &Path, template: Option<&Path>, small: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut world = Self { dir, bin: bin.to_owned(), view: PathBuf::new(), daemon: None, mounted: false, small };
+        fs::create_dir(world.dir.path().join("state")).unwrap();
+        if small {
+            let options = std::ffi::CString::new("size=400m").unwrap();
+            mount("none", world.dir.path().join("state"), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap();
+        }
+        if let Some(template) = template {
+            let kind = if small { "-a" } else { "-al" };
+            let from = template.join(".");
+            run(Command::new("cp").arg(kind).arg(&from).arg(world.state()));
+        }
+        run(Command::new("chown").arg(format!("{UID}:{UID}")).arg(world.dir.path().join("state")));
+        world.spawn();
+        world.register();
+        world
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state/cache")
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn spawn(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let child = Command::new(self.bin.join("cacheprogd"))
+            .args(["serve", "--control-socket"])
+            .arg(self.control())
+            .arg("--state-dir")
+            .arg(self.state())
+            .uid(UID)
+            .gid(UID)
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.daemon = Some(child);
+        for _ in 0..2000 {
+            if self.ask(Control::Status).is_some() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the daemon did not start: {}", self.log());
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(child) = &self.daemon {
+            rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
+        }
+    }
+
+    /// Ends the daemon by a signal and waits for it.
+    pub fn end(&mut self, signal: rustix::process::Signal) {
+        self.signal(signal);
+        if let Some(mut child) = self.daemon.take() {
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn is_up(&mut self) -> bool {
+        self.daemon.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// What the build did so far, where the daemon tells.
+    pub fn counts(&self) -> Option<Counts> {
+        match self.ask(Control::Status)? {
+            Answer::Status(status) => status.live.first().map(|build| build.counts),
+            _ => None,
+        }
+    }
+
+    /// Objects that do not hold what they are named after, and records that name no whole object.
+    pub fn damaged(&self) -> usize {
+        let mut damaged = 0;
+        for path in files(&self.state().join("objects")) {
+            let name: OutputId = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            damaged += usize::from(fs::read(&path).is_ok_and(|bytes| Sha256::digest(bytes)[..] != name.0));
+        }
+        damaged
+    }
+
+    fn control(&self) -> PathBuf {
+        self.dir.path().join("state/control.sock")
+    }
+
+    fn ask(&self, request: Control) -> Option<Answer> {
+        let stream = UnixStream::connect(self.control()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+        write_json_line(&stream, &Envelope::new(request)).ok()?;
+        read_json_line(&mut BufReader::new(stream), limits::CONTROL_ANSWER).ok()
+    }
+
+    fn register(&mut self) {
+        let registration =
+            Registration { derivation: "/nix/store/x-matrix.drv".into(), chroot: None, descriptors: Vec::new() };
+        let Some(Answer::Registered { directory }) = self.ask(Control::Register(registration)) else {
+            panic!("not registered: {}", self.log())
+        };
+        self.view = directory.into();
+        mount_bind(&self.view, MOUNT).unwrap();
+        self.mounted = true;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.signal(rustix::process::Signal::CONT);
+        self.end(rustix::process::Signal::KILL);
+        if self.mounted {
+            let _gone_already = unmount(MOUNT, UnmountFlags::DETACH);
+        }
+        if self.small {
+            let _gone_already = unmount(self.dir.path().join("state"), UnmountFlags::DETACH);
+        }
+    }
+}
+
+/// All files below a directory.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Runs a command that must succeed.
+pub fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
