@@ -2,6 +2,7 @@
 # properly, with no change to the machine's settings, users or groups. Source it; it sets `set -euo pipefail`.
 # Settings go in by NIX_CONFIG. Build users that the machine lacks exist only in the mount namespace of the Nix process
 # (copies of passwd and group bound over the real ones there), so nothing is left behind even after kill -9.
+# NIX_MACHINE=1 uses a Nix that is set up properly, with its users, substituters and nixpkgs (not tried: none was at hand).
 # Reads: NIX_WORK (a private directory; made when unset), NIX_DIVERTED_STORE (a directory for --store; unset: /nix/store),
 # PRE_BUILD_HOOK (a program), NIX_MAX_JOBS, NIX_EXTRA_CONFIG (lines of nix.conf).
 # Call need_nix first, in the main shell, and nix_cleanup in an EXIT trap: it deletes what this run built.
@@ -53,7 +54,7 @@ _nix_start() {
         return 1
     fi
     mkdir -p "$NIX_WORK/logs" "$NIX_WORK/users"
-    if [ -z "$(getent group "$NIX_BUILD_GROUP" | cut -d: -f4)" ]; then
+    if [ -z "${NIX_MACHINE:-}" ] && [ -z "$(getent group "$NIX_BUILD_GROUP" | cut -d: -f4)" ]; then
         NIX_BUILD_GROUP=gocachetest
         _nix_write_users "$NIX_WORK/users"
     fi
@@ -94,8 +95,12 @@ _nix_sandbox_paths() {
     done
 }
 
-# nix_config: the settings of this run, as in nix.conf.
+# nix_config: the settings of this run, as in nix.conf; with NIX_MACHINE set only ours, on top of the machine's.
 nix_config() {
+    if [ -n "${NIX_MACHINE:-}" ]; then
+        printf 'sandbox = true\npre-build-hook = %s\n' "${PRE_BUILD_HOOK:-}"
+        return
+    fi
     cat << CONFIG
 sandbox = true
 sandbox-fallback = false

@@ -12,6 +12,7 @@
 , version ? "1"
 , extra ? { }
 , standin ? { }
+, nixpkgs ? null
 }:
 let
   tested = [
@@ -35,7 +36,7 @@ let
   };
 in
 import ./program.nix ({
-  inherit gosdk overlay withHook standin version;
+  inherit gosdk overlay withHook standin version nixpkgs;
   pname = "caddy";
   # The names are the directories the trees are unpacked to, so they are fixed.
   src = builtins.path { name = "caddy-source"; path = path + "/src"; };

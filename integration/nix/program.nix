@@ -1,7 +1,8 @@
 # The derivation of a Go program under test, by the stand-in's buildGoModule: the one place where tests and demo say how
 # a program is built. With the hook, `nixGocacheprogHook` of the project's overlay is among its nativeBuildInputs, and
 # that is the only difference. Everything not named here goes to buildGoModule as it is (subPackages, ldflags, env, …).
-# `standin` holds further arguments of the stand-in (ccFlags, ldFlags, cgoEnabled).
+# `standin` holds further arguments of the stand-in (ccFlags, ldFlags, cgoEnabled). `nixpkgs` (a path) takes the stand-in's
+# place where there is one, with its own Go; `pkgs` (a package set with the overlay in it) takes that of both.
 { src
 , goModules ? null
 , gosdk
@@ -11,14 +12,23 @@
 , version ? "1"
 , nativeBuildInputs ? [ ]
 , standin ? { }
+, nixpkgs ? null
+, pkgs ? if nixpkgs == null then import ../standin (standin // { inherit gosdk overlay; })
+    else import nixpkgs { overlays = if overlay == null then [ ] else [ (import overlay) ]; }
 , ...
 }@args:
 let
-  pkgs = import ../standin (standin // { inherit gosdk overlay; });
-  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "standin" ];
-  modules = if goModules == null then { vendorHash = null; } else { inherit goModules; };
+  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "standin" "nixpkgs" "pkgs" ];
+  # The real buildGoModule takes modules from its own fetcher or from the source.
+  modules =
+    if goModules == null then { inherit src; vendorHash = null; }
+    else if nixpkgs == null then { inherit src goModules; }
+    else {
+      vendorHash = null;
+      src = pkgs.runCommand (src.name or "source") { } "cp -r ${src} $out; chmod u+w $out; cp -r ${goModules} $out/vendor";
+    };
 in
 pkgs.buildGoModule (extra // modules // {
-  inherit src pname version;
-  nativeBuildInputs = nativeBuildInputs ++ pkgs.lib.optional withHook pkgs.nixGocacheprogHook;
+  inherit pname version;
+  nativeBuildInputs = nativeBuildInputs ++ (if withHook then [ pkgs.nixGocacheprogHook ] else [ ]);
 })

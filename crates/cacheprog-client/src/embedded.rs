@@ -11,7 +11,7 @@ use proto::gocmd::{Body, BodyError};
 use store::Recent;
 
 use crate::answers::Answers;
-use crate::environment::Environment;
+use crate::environment::{Environment, is_one_line};
 use crate::local::Local;
 use crate::own::Own;
 use crate::serve::{Cache, Put};
@@ -19,6 +19,8 @@ use crate::serve::{Cache, Put};
 #[derive(Debug)]
 pub(crate) struct Embedded {
     store: Local,
+    /// For what the store has no room for: in GOCACHE, or where temporary files go.
+    spool: Local,
     own: Own,
     /// When each missed action was asked for: until its put, Go computes.
     missed: Recent<Instant>,
@@ -28,10 +30,17 @@ pub(crate) struct Embedded {
 impl Embedded {
     pub(crate) fn new(dir: &Path, answers: Arc<Answers>, environment: &Environment) -> Self {
         let mut store = Local::new(dir, environment);
-        if let Err(e) = store.open() {
-            environment.tell(&format!("nothing is cached: {e}"));
+        let spool = Local::new(&environment.spool, environment);
+        let opened = if is_one_line(dir) {
+            store.open().map(drop).map_err(|e| e.to_string())
+        } else {
+            Err("its path is not one line of text".into())
+        };
+        if let Err(e) = opened {
+            environment.tell(&format!("nothing is cached in {}: {e}", dir.display()));
+            store = spool.again();
         }
-        Self { store, own: Own::default(), missed: Recent::default(), answers }
+        Self { store, spool, own: Own::default(), missed: Recent::default(), answers }
     }
 }
 
@@ -48,7 +57,11 @@ impl Cache for Embedded {
 
     fn put<R: BufRead>(&mut self, id: i64, put: Put, mut body: Body<'_, R>) -> Result<(), BodyError> {
         let cost = self.missed.remove(&put.action).map(|asked| asked.elapsed());
-        match self.store.put(&put, cost, &mut body)? {
+        let kept = match self.store.receive(&put, &mut body)? {
+            Some(mut body) => self.store.keep(&put, cost, &mut body).or_else(|| self.spool.keep(&put, cost, &mut body)),
+            None => None,
+        };
+        match kept {
             Some(hit) => {
                 self.answers.stored(id, &hit.path);
                 self.own.remember(put.action, hit);

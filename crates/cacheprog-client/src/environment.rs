@@ -27,10 +27,11 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub(crate) fn read() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let absolute = |name| path(name).filter(|path| path.is_absolute());
+        let absolute = |name| path(name).filter(|path| path.is_absolute() && is_one_line(path));
         let socket = path("NIX_GOCACHEPROG_SOCKET").or_else(|| {
-            // The directory and not the socket in it: that is missing for a moment when the daemon is restarted.
-            Path::new(MOUNT).is_dir().then(|| MOUNTED_SOCKET.into())
+            // Both mounts make the sandbox of a cached build; the socket is missing for a moment when the daemon is restarted.
+            let both = Path::new(MOUNT).is_dir() && Path::new(MOUNTED_CLIENT).is_file();
+            both.then(|| MOUNTED_SOCKET.into())
         });
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
@@ -47,7 +48,7 @@ impl Environment {
 
     /// Whether this is a sandbox that was offered a cache.
     pub(crate) fn is_sandbox(&self) -> bool {
-        self.socket.is_some() && Path::new(MOUNTED_CLIENT).exists()
+        self.socket.is_some()
     }
 
     /// What the setup hook evaluates where the build stands; nothing outside a sandbox.
@@ -64,6 +65,11 @@ impl Environment {
             drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
         }
     }
+}
+
+/// Whether a path can be told to cmd/go, which writes it into files of one path a line.
+pub(crate) fn is_one_line(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| !text.contains(['\n', '\r']))
 }
 
 /// The toolchain that started us. cmd/go exports `GOROOT` to its cache program (cmd/go/internal/cfg `SetGOROOT`,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::gocmd::{BodyError, Hit};
 use proto::{ActionId, FrameError, RequestError};
-use store::{Access, Namespace, Partition, Published, ReceiveError, Record, Replaces, Store, StoreError};
+use store::{Access, Incoming, Namespace, Partition, ReceiveError, Record, Replaces, Store, StoreError};
 
 use crate::clock;
 use crate::environment::Environment;
@@ -25,6 +25,12 @@ pub(crate) struct Local {
 }
 
 impl Local {
+    /// The same place once more.
+    pub(crate) fn again(&self) -> Self {
+        let (dir, shown, namespace) = (self.dir.clone(), self.shown.clone(), self.namespace.clone());
+        Self { dir, shown, namespace, store: None, scratch: Vec::new() }
+    }
+
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let shown = shown(&dir, environment.gocache.as_deref());
@@ -51,28 +57,25 @@ impl Local {
         is_there(&hit).then_some(hit)
     }
 
-    /// Keeps a body. `None` where it cannot be written; it was read to its end all the same.
-    pub(crate) fn put(
-        &mut self,
-        put: &Put,
-        cost: Option<Duration>,
-        body: &mut impl Read,
-    ) -> Result<Option<Hit>, BodyError> {
+    /// Takes in a body. `None` where it cannot be written; it was read to its end all the same.
+    pub(crate) fn receive(&mut self, put: &Put, body: &mut impl Read) -> Result<Option<Incoming>, BodyError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let received = match self.open() {
             Ok(store) => store.receive(put.output, put.size, body, &mut scratch),
             Err(e) => drain(body).and(Err(e.into())),
         };
         self.scratch = scratch;
-        let mut body = match received {
-            Ok(body) => body,
-            Err(ReceiveError::Body(e)) => {
-                return Err(BodyError::from_io(e).unwrap_or_else(|e| FrameError::Read(e).into()));
-            }
-            Err(ReceiveError::Length(size)) => return Err(RequestError::BodyLength(size).into()),
-            Err(ReceiveError::Digest) => return Err(RequestError::BodyDigest.into()),
-            Err(ReceiveError::Store(_)) => return Ok(None),
-        };
+        match received {
+            Ok(body) => Ok(Some(body)),
+            Err(ReceiveError::Body(e)) => Err(BodyError::from_io(e).unwrap_or_else(|e| FrameError::Read(e).into())),
+            Err(ReceiveError::Length(size)) => Err(RequestError::BodyLength(size).into()),
+            Err(ReceiveError::Digest) => Err(RequestError::BodyDigest.into()),
+            Err(ReceiveError::Store(_)) => Ok(None),
+        }
+    }
+
+    /// Keeps a body that was taken in. `None` where it cannot be written; a small one can be kept elsewhere then.
+    pub(crate) fn keep(&mut self, put: &Put, cost: Option<Duration>, body: &mut Incoming) -> Option<Hit> {
         let put = store::Put {
             action: put.action,
             time: clock::now(),
@@ -81,12 +84,9 @@ impl Local {
             replaces: Replaces::Any,
         };
         let namespace = self.namespace.clone();
-        let kept = self.open().and_then(|store| match store.publish(&namespace, &put, &mut body)? {
-            Published::New | Published::Again => Ok(()),
-            Published::Conflict(_) => store.publish_object(&mut body).map(drop), // the putter keeps its own
-        });
+        self.open().and_then(|store| store.publish(&namespace, &put, body)).ok()?;
         let (output, size) = (body.output(), body.size());
-        Ok(kept.is_ok().then(|| Hit { output, size, time: put.time, path: self.path(&output) }))
+        Some(Hit { output, size, time: put.time, path: self.path(&output) })
     }
 
     /// A path for a put that could not be kept. cmd/go builds on: it finds no file there and takes the output from where

@@ -241,8 +241,12 @@ impl Shared {
             }
             (Ask::Put(put, _), Reply::Stored { time }) => {
                 let hit = Hit { output: put.output, size: put.size, time: time.into(), path: path(put.output) };
-                self.own.remember(put.action, hit.clone());
-                self.answers.stored(pending.id, &hit.path);
+                if is_there(&hit) {
+                    self.own.remember(put.action, hit.clone());
+                    self.answers.stored(pending.id, &hit.path);
+                } else {
+                    self.settle(pending); // the build's directory was removed, say
+                }
             }
             (Ask::Put(..), Reply::Refused(Refusal::Digest)) => {
                 self.answers.error(pending.id, &proto::RequestError::BodyDigest.to_string());
@@ -271,13 +275,12 @@ impl Shared {
 
     fn spool_put(&self, id: i64, put: &Put, body: &Held) {
         let mut spool = self.spool();
-        let kept = match body.reader() {
-            Ok(mut reader) if self.spooled.fetch_add(put.size, Relaxed) < MOST_SPOOLED => {
-                spool.put(put, None, &mut reader)
-            }
+        let has_room = self.spooled.fetch_add(put.size, Relaxed) < MOST_SPOOLED;
+        let received = match body.reader() {
+            Ok(mut reader) if has_room => spool.receive(put, &mut reader),
             Ok(_) | Err(_) => Ok(None),
         };
-        match kept {
+        match received.map(|body| body.and_then(|mut body| spool.keep(put, None, &mut body))) {
             Ok(Some(hit)) => {
                 self.own.remember(put.action, hit.clone());
                 self.answers.stored(id, &hit.path);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +32,9 @@ const IDLE_SEEN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Actions of which is remembered that their saving was counted: some ten bytes each, and more than a build asks for.
 const COUNTED: usize = 32 << 10;
 
+/// Lines in the log that one build may cause.
+const MOST_COMPLAINTS: u64 = 10;
+
 /// A live build.
 #[derive(Debug)]
 pub(crate) struct Build {
@@ -42,8 +45,8 @@ pub(crate) struct Build {
     pub(crate) health: Arc<Health>,
     saved: Saved,
     sessions: AtomicU64,
-    /// Whether a session's failure was logged already.
-    complained: AtomicBool,
+    /// Complaints logged about this build.
+    complaints: AtomicU64,
     /// When the last session ended, in seconds since 1970.
     last_session: AtomicU64,
     /// First bytes of the actions that this build was served or put before. Guards nothing else; held for one insert.
@@ -72,7 +75,7 @@ impl Build {
             health,
             saved,
             sessions: AtomicU64::new(0),
-            complained: AtomicBool::new(false),
+            complaints: AtomicU64::new(0),
             last_session: AtomicU64::new(clock::unix(clock::now())),
             counted: Mutex::default(),
         }
@@ -87,9 +90,13 @@ impl Build {
         &self.saved.name
     }
 
-    /// True once: a build may cause one line on what its sessions do wrong, whatever it does.
-    pub(crate) fn may_complain(&self) -> bool {
-        !self.complained.swap(true, Relaxed)
+    /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.
+    pub(crate) fn complain(&self, of: std::fmt::Arguments<'_>) {
+        match self.complaints.fetch_add(1, Relaxed) {
+            0..MOST_COMPLAINTS => log::warn!("build {}: {of}", self.name()),
+            MOST_COMPLAINTS => log::warn!("build {}: {of}; this is the last complaint of it", self.name()),
+            _ => log::debug!("build {}: {of}", self.name()),
+        }
     }
 
     /// Whether the build is over, as far as can be told now.

@@ -17,7 +17,7 @@ use store::Store;
 use crate::error::chain;
 use crate::registry::Registry;
 
-/// Descriptors taken from one peer: the two that a registration may have. The kernel closes what is more.
+/// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
 
 /// What the control socket works on.
@@ -101,6 +101,7 @@ fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = message {
                 fds.extend(rights);
+                fds.truncate(MOST_FDS);
             }
         }
         if received.bytes == 0 {
@@ -108,6 +109,5 @@ fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
         }
         line.extend_from_slice(&piece[..received.bytes]);
     }
-    fds.truncate(MOST_FDS);
     Ok((line, fds))
 }

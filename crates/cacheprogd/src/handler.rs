@@ -25,12 +25,11 @@ pub(crate) struct Handler {
     /// When each missed action was asked for: until its put, Go computes.
     missed: Recent<Instant>,
     scratch: Vec<u8>,
-    complained: bool,
 }
 
 impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, namespace: Namespace, sharing: Sharing) -> Self {
-        Self { store, build, namespace, sharing, missed: Recent::default(), scratch: Vec::new(), complained: false }
+        Self { store, build, namespace, sharing, missed: Recent::default(), scratch: Vec::new() }
     }
 
     /// A get: a hit whose output the build can see now, or a miss.
@@ -67,7 +66,7 @@ impl Handler {
             Err(ReceiveError::Body(e)) => Err(FrameError::Read(e)),
             Err(ReceiveError::Length(_)) => Err(FrameError::Truncated),
             Err(ReceiveError::Digest) => {
-                log::warn!("build {}: a put whose body is not its output {output}", self.build.name());
+                self.build.complain(format_args!("a put whose body is not its output {output}"));
                 Ok(Reply::Refused(Refusal::Digest))
             }
             Err(ReceiveError::Store(e)) => Ok(self.refuse(&e)),
@@ -78,24 +77,24 @@ impl Handler {
         outcome
     }
 
-    fn find(&mut self, action: &ActionId) -> Option<Record> {
+    fn find(&self, action: &ActionId) -> Option<Record> {
         let now = clock::now();
         match self.build.dir.find(action, now) {
             Ok(Some(own)) => return Some(own),
             Ok(None) => {}
-            Err(e) => self.complain(&e),
+            Err(e) => self.build.complain(format_args!("{}", chain(&e))),
         }
         let record = match self.store.find(&self.namespace, action, now) {
             Ok(record) => record.filter(|record| record.kind == Kind::Content)?,
             Err(e) => {
-                self.complain(&e);
+                self.build.complain(format_args!("{}", chain(&e)));
                 return None;
             }
         };
         match self.store.show(&self.build.dir, (record.output, record.size), self.sharing) {
             Ok(shown) => shown.then_some(record),
             Err(e) => {
-                self.complain(&e);
+                self.build.complain(format_args!("{}", chain(&e)));
                 None
             }
         }
@@ -141,14 +140,13 @@ impl Handler {
             Published::Conflict(first) => {
                 counts.conflicts = 1;
                 let by = first.build.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {id}"));
-                log::warn!(
-                    "action {}: build {} ({}) put {}, {by} put {} before, which stays",
-                    put.action,
-                    self.build.name(),
+                self.build.complain(format_args!(
+                    "({}) action {}: it put {}, {by} put {} before, which stays",
                     self.build.id(),
+                    put.action,
                     body.output(),
                     first.output
-                );
+                ));
                 self.build.dir.keep(put, body)
             }
         }
@@ -157,12 +155,5 @@ impl Handler {
     fn refuse(&self, error: &StoreError) -> Reply {
         self.build.health.ill(error);
         Reply::Refused(Refusal::Storage)
-    }
-
-    /// One line a session: where records cannot be read, none of them can.
-    fn complain(&mut self, error: &StoreError) {
-        if !std::mem::replace(&mut self.complained, true) {
-            log::warn!("build {}: {} (no more is said of this session)", self.build.name(), chain(error));
-        }
     }
 }

@@ -160,19 +160,15 @@ impl Server {
     fn accept_session(&self, build: &Arc<Build>) {
         each_connection(&build.listener, |stream| {
             if build.sessions() >= MOST_OF_A_BUILD {
-                if build.may_complain() {
-                    log::warn!("build {}: over {MOST_OF_A_BUILD} sessions at once are turned away", build.name());
-                }
+                build.complain(format_args!("over {MOST_OF_A_BUILD} sessions at once are turned away"));
                 return;
             }
             let (store, build, entered) = (self.context.store.clone(), build.clone(), build.enter());
             self.sessions.start("session", stream, move |stream| {
                 let _entered = entered;
                 let outcome = session::run(stream, store, build.clone());
-                if let Err(e) = outcome
-                    && build.may_complain()
-                {
-                    log::warn!("build {}: a session ended: {} (only the first is told)", build.name(), chain(&e));
+                if let Err(e) = outcome {
+                    build.complain(format_args!("a session ended: {}", chain(&e)));
                 }
             });
         });
@@ -216,7 +212,7 @@ impl Sessions {
     {
         let stream = Arc::new(stream);
         let Some(listed) = self.list(stream.clone()) else {
-            log::warn!("{} connections at once: one more is turned away", self.most);
+            log::debug!("{} connections at once: one more is turned away", self.most);
             return;
         };
         let run = move || {

@@ -1,6 +1,6 @@
 //! A connection from a sandbox: hello, then frames until the client goes. One thread each, owning its stream.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -40,12 +40,15 @@ pub(crate) fn run(stream: &UnixStream, store: Arc<Store>, build: Arc<Build>) -> 
 fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handler: Handler) -> Result<(), FrameError> {
     let mut replies = Vec::new();
     loop {
-        if input.buffer().is_empty() && !replies.is_empty() {
-            stream.write_all(&replies)?;
-            replies.clear();
+        // Before there is nothing to do but wait, and before they are many, as nobody may be reading them.
+        if input.buffer().is_empty() || replies.len() >= BUFFER {
+            flush(&mut stream, &mut replies)?;
         }
         wait(input)?;
         let Some(request) = Request::read(input)? else { return Ok(()) };
+        if matches!(request, Request::Put { size, .. } if size > input.buffer().len() as u64) {
+            flush(&mut stream, &mut replies)?; // a body may be long in coming
+        }
         let reply = match request {
             Request::Get { action } => handler.get(&action),
             Request::Put { action, output, size } => {
@@ -56,11 +59,18 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
     }
 }
 
+fn flush(stream: &mut &UnixStream, replies: &mut Vec<u8>) -> Result<(), FrameError> {
+    stream.write_all(replies)?;
+    replies.clear();
+    Ok(())
+}
+
 /// Waits for the next frame as long as it takes: a client is silent while `go test` or `go run` runs a program.
 fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
     loop {
         match input.fill_buf().map(drop).map_err(FrameError::Read) {
             Err(e) if e.is_timeout() => {}
+            Err(FrameError::Read(e)) if e.kind() == ErrorKind::Interrupted => {}
             other => return other,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,9 @@ use crate::record::{self, Record};
 /// A record's mtime is its time of last use; it is set again only when it is older than this, so that a get writes
 /// nothing (cmd/go does the same with its own cache: cache/cache.go `mtimeInterval`).
 const USE_INTERVAL: Duration = Duration::from_secs(3600);
+
+#[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 /// A directory of records.
 #[derive(Debug)]
@@ -77,7 +81,8 @@ impl Actions {
 
     fn open(&self, action: &ActionId) -> Result<Option<(File, Record)>, StoreError> {
         let path = self.path(action);
-        let mut file = match File::open(&path) {
+        // Not waiting: a pipe in the place of a record would never be opened.
+        let mut file = match File::options().read(true).custom_flags(NONBLOCK).open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None), // never put, or evicted
             Err(e) => return Err(StoreError::at("opening", &path)(e)),

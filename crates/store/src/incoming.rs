@@ -97,14 +97,15 @@ impl Incoming {
 
     /// The body as a file, read-only for all and not yet renamed; `None` if it was published before.
     pub(crate) fn take_file(&mut self, tmp: &Path) -> Result<Option<NamedTempFile>, StoreError> {
+        if let Content::Memory(bytes) = &self.content {
+            // Should this fail, the body is still here, and can be kept elsewhere.
+            let mut file = new_file(tmp)?;
+            file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
+            self.content = Content::File(file);
+        }
         match std::mem::replace(&mut self.content, Content::Published) {
-            Content::Published => Ok(None),
             Content::File(file) => Ok(Some(file)),
-            Content::Memory(bytes) => {
-                let mut file = new_file(tmp)?;
-                let written = file.write_all(&bytes).map_err(StoreError::at("writing", file.path()));
-                written.map(|()| Some(file))
-            }
+            Content::Published | Content::Memory(_) => Ok(None),
         }
     }
 }

@@ -140,15 +140,6 @@ impl Store {
         Ok(object::is_whole(&path, output, size)?.then_some(path))
     }
 
-    /// Publishes a body without an action, for the path alone, which is returned.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where the object cannot be written.
-    pub fn publish_object(&self, body: &mut Incoming) -> Result<PathBuf, StoreError> {
-        publish::publish_object(&self.layout, body)?;
-        Ok(self.layout.object(&body.output()))
-    }
-
     /// Where an object is, below the store's root: no leading slash, no extension (cmd/go refuses one).
     #[must_use]
     pub fn object_name(output: &OutputId) -> String {

@@ -61,7 +61,7 @@ pub(crate) fn publish(
 }
 
 /// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
-pub(crate) fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
+fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
     let path = layout.object(&body.output());
     if let Content::Memory(bytes) = body.content()
         && holds(&path, &body.output(), bytes)?
@@ -71,9 +71,17 @@ pub(crate) fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(),
     publish_file(body, &layout.tmp(), &path, OBJECT_LEVELS)
 }
 
-/// Gives the body's file its place; nothing to do for one that has it.
+/// Gives the body's file its place.
 pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
-    let Some(file) = body.take_file(tmp)? else { return Ok(()) };
+    let Some(file) = body.take_file(tmp)? else {
+        // It has its place elsewhere, unless that is this one.
+        let is_here = is_whole(path, &body.output(), body.size())?;
+        return if is_here {
+            Ok(())
+        } else {
+            Err(StoreError::at("publishing again", path)(ErrorKind::NotFound.into()))
+        };
+    };
     set_seal(file.as_file(), &body.output()).map_err(StoreError::at("setting the time of", file.path()))?;
     rename(file, path, levels)
 }

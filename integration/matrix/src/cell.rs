@@ -60,6 +60,11 @@ struct Template {
 /// Made once for each version and action; removed with the process's temporary directory by the case that runs us.
 static TEMPLATES: LazyLock<Mutex<HashMap<(String, Action), Template>>> = LazyLock::new(Mutex::default);
 
+/// The build's socket, which the client looks for only where it is mounted itself.
+fn socket() -> (&'static str, &'static Path) {
+    ("NIX_GOCACHEPROG_SOCKET", Path::new(proto::control::MOUNTED_SOCKET))
+}
+
 /// Runs a cell.
 pub fn run(bin: &Path, go: &Go, fault: Fault, action: Action, moment: Moment) -> Outcome {
     let plain = go.plain(action);
@@ -71,7 +76,7 @@ pub fn run(bin: &Path, go: &Go, fault: Fault, action: Action, moment: Moment) ->
         fault.inject(&mut world);
     }
     let client = bin.join("cacheprog-client");
-    let mut env = vec![("GOCACHEPROG", client.as_path())];
+    let mut env = vec![("GOCACHEPROG", client.as_path()), socket()];
     if let Some(full) = &full {
         env.push(("TMPDIR", full.0.as_path()));
     }
@@ -133,7 +138,7 @@ fn template(bin: &Path, go: &Go, action: Action) -> Template {
     let gets_of = |template: Option<&Path>| {
         let world = World::start(bin, template, false);
         let work = tempfile::tempdir().unwrap();
-        let ended = go.start(action, work.path(), &[("GOCACHEPROG", &client)]).wait();
+        let ended = go.start(action, work.path(), &[("GOCACHEPROG", &client), socket()]).wait();
         assert!(ended.success, "{} without a fault: {}", action.name(), ended.output);
         (world.counts().unwrap().gets, world)
     };

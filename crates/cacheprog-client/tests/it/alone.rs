@@ -143,17 +143,41 @@ fn go_killed_within_a_body_leaves_nothing() {
 }
 
 #[test]
-fn a_store_that_cannot_be_written_costs_hits_and_nothing_else() {
+fn where_the_store_cannot_be_used_the_spool_is() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
-    let store = dir.path().join("file/store");
-    let mut go = Go::start(dir.path(), &["--store", store.to_str().unwrap()], &[]);
-    for body in [b"x".as_slice(), &[7; 100_000]] {
-        assert_eq!(go.get(1), None);
-        let id = go.ask_put(1, body);
-        go.stored(id);
-        assert_eq!(go.get(1), None);
+    std::fs::create_dir(dir.path().join("other")).unwrap();
+    std::fs::write(dir.path().join("other/format"), "another").unwrap();
+    for store in ["file/store", "file", "other", "two\nlines"] {
+        let store = dir.path().join(store);
+        let mut go = Go::start(dir.path(), &["--store", store.to_str().unwrap()], &[]);
+        for (n, body) in [b"x".as_slice(), &[7; 100_000]].into_iter().enumerate() {
+            let path = go.put(n as u8, body);
+            assert!(path.starts_with(dir.path().join("gocache").to_str().unwrap()), "{path}");
+            assert_eq!(go.get(n as u8).unwrap(), body);
+        }
+        go.finish();
     }
+    assert!(!dir.path().join("two\nlines").exists());
+}
+
+#[test]
+fn what_a_full_store_has_no_room_for_is_found_again_all_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    go.put(1, b"before");
+    // As a full disk would: no new files. Root may make them in any directory, so it is no directory any more.
+    let tmp = dir.path().join("store/tmp");
+    std::fs::remove_dir(&tmp).unwrap();
+    std::fs::write(&tmp, "").unwrap();
+    std::fs::set_permissions(&tmp, std::fs::Permissions::from_mode(0o400)).unwrap();
+    go.put(2, b"a list of sources"); // go list -compiled fails if it does not find this one
+    assert_eq!(go.get(2).unwrap(), b"a list of sources");
+    let id = go.ask_put(3, &[7; 100_000]);
+    go.stored(id);
+    assert_eq!(go.get(3), None);
+    assert_eq!(go.get(1).unwrap(), b"before");
     go.finish();
 }
 
