@@ -1,12 +1,13 @@
 //! What the environment says: the only place of this program that reads it.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
+
+use crate::cgo::Variables;
 
 /// The environment as this program understands it.
 #[derive(Debug, Default)]
@@ -21,6 +22,11 @@ pub(crate) struct Environment {
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
     verbose: bool,
+}
+
+/// All of it, for what depends on more than we can name.
+pub(crate) fn variables() -> Variables {
+    std::env::vars_os().collect()
 }
 
 impl Environment {
@@ -41,7 +47,12 @@ impl Environment {
             store: cache.map(|cache| cache.join("nix-gocacheprog")),
             spool: gocache.clone().unwrap_or_else(temporary).join("nix-gocacheprog-spool"),
             gocache,
-            toolchain: toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref()),
+            toolchain: Toolchain {
+                salt: path("NIX_GOCACHEPROG_NAMESPACE")
+                    .map(|salt| salt.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
+                ..toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref())
+            },
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         }
     }
@@ -49,14 +60,6 @@ impl Environment {
     /// Whether this is a sandbox that was offered a cache.
     pub(crate) fn is_sandbox(&self) -> bool {
         self.socket.is_some()
-    }
-
-    /// What the setup hook evaluates where the build stands; nothing outside a sandbox.
-    pub(crate) fn commands(&self, point: Option<&OsStr>) -> &'static str {
-        // Before the phases in which a package runs go. Each asks again: any of them may be a package's own.
-        let begins =
-            point.is_none_or(|point| ["postConfigure", "preBuild", "preCheck"].iter().any(|&known| point == known));
-        if self.is_sandbox() && begins { "export GOCACHEPROG=/gocache-client\n" } else { "" }
     }
 
     /// Says something on standard error, if asked to: cmd/go passes it on to the user.
@@ -81,5 +84,6 @@ fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Toolchain {
     let parent = rustix::process::getppid().map(|pid| format!("/proc/{}/exe", pid.as_raw_nonzero()));
     let go = parent.and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
     let go = if goroot != Path::new("") && go.starts_with(&goroot) { PathBuf::new() } else { go };
-    Toolchain { goroot: text(goroot), gotooldir: gotooldir.map(real).map(text).unwrap_or_default(), go: text(go) }
+    let gotooldir = gotooldir.map(real).map(text).unwrap_or_default();
+    Toolchain { goroot: text(goroot), gotooldir, go: text(go), salt: String::new() }
 }

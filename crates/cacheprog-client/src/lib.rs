@@ -10,6 +10,7 @@
 pub mod args;
 
 mod answers;
+mod cgo;
 mod clock;
 mod connect;
 mod drain;
@@ -20,10 +21,12 @@ mod link;
 mod local;
 mod manners;
 mod own;
+mod points;
 mod remote;
 mod serve;
 mod silence;
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -39,7 +42,7 @@ pub fn run(command: &Command) -> ExitCode {
             Ok(output) => serve::run(output, store.as_deref(), &environment).map_err(|e| e.to_string()),
             Err(e) => Err(format!("taking standard output: {e}")),
         },
-        Command::Env { point } => return print(environment.commands(point.as_deref()), environment.is_sandbox()),
+        Command::Env { point } => return env(point.as_deref(), &environment),
         Command::Help => return print(args::HELP, true),
         Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),
     };
@@ -58,6 +61,14 @@ pub fn usage(error: &UsageError) -> ExitCode {
     // Nobody to tell where standard error is gone.
     drop(writeln!(std::io::stderr(), "cacheprog-client: {error}\n{}", args::HELP));
     ExitCode::from(2)
+}
+
+/// For the setup hook, which evaluates what is printed if this succeeds.
+fn env(point: Option<&OsStr>, environment: &Environment) -> ExitCode {
+    let point = point.map(OsStr::to_string_lossy);
+    let commands =
+        if environment.is_sandbox() { points::commands(point.as_deref(), &environment::variables()) } else { None };
+    print(commands.as_deref().unwrap_or_default(), commands.is_some())
 }
 
 fn print(text: &str, success: bool) -> ExitCode {

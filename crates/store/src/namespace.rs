@@ -16,7 +16,7 @@ impl Namespace {
     #[must_use]
     pub fn new(partition: Partition, toolchain: &Toolchain) -> Self {
         let mut hasher = Sha256::new();
-        for part in [&toolchain.goroot, &toolchain.gotooldir, &toolchain.go] {
+        for part in [&toolchain.goroot, &toolchain.gotooldir, &toolchain.go, &toolchain.salt] {
             hasher.update((part.len() as u64).to_le_bytes()); // so that no two lists of parts hash alike
             hasher.update(part);
         }

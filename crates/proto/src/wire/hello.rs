@@ -34,6 +34,9 @@ pub struct Toolchain {
     /// Real path of the go command, where it is not below `goroot`.
     #[serde(default)]
     pub go: String,
+    /// Whatever else must not meet, told by the setup hook (`NIX_GOCACHEPROG_NAMESPACE`); usually empty.
+    #[serde(default)]
+    pub salt: String,
 }
 
 /// What the daemon answers.

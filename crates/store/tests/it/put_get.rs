@@ -31,7 +31,7 @@ fn a_namespace_sees_its_own_only() {
     let parts = |goroot: &str, gotooldir: &str| {
         Namespace::new(
             Partition::Common,
-            &Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), go: String::new() },
+            &Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), ..Toolchain::default() },
         )
     };
     for other in [parts("/other", ""), parts("/go", "/tools"), parts("", "/go"), parts("/g", "o")] {

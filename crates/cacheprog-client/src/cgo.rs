@@ -1,0 +1,219 @@
+//! What Go's keys for cgo packages leave out: the compiler wrapper and its flags, the headers and libraries that these lead
+//! to, and C files of the tree outside the package (cmd/go/internal/work/exec.go `buildActionID` has the package's own files,
+//! the `CGO_*` variables and one line of `gcc -v`; Go 1.21-1.27). A hash of all that is a macro in `CGO_CPPFLAGS`, which is in
+//! the keys of cgo packages and of no others, and with -trimpath not in the program.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use proto::id::hex;
+use sha2::{Digest, Sha256};
+
+/// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
+const MACRO: &str = "__nix_gocacheprog_key";
+
+/// Variables that a compiler, its nixpkgs wrapper or pkg-config looks at, by what they begin with.
+const VARIABLES: [&str; 20] = [
+    "NIX_CC",
+    "NIX_CFLAGS",
+    "NIX_CXXSTDLIB",
+    "NIX_LDFLAGS",
+    "NIX_BINTOOLS",
+    "NIX_HARDENING",
+    "NIX_ENFORCE_NO_NATIVE",
+    "NIX_DONT_SET_RPATH",
+    "NIX_NO_SELF_RPATH",
+    "NIX_DYNAMIC_LINKER",
+    "PKG_CONFIG",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LD_LIBRARY_PATH",
+    "FC",
+];
+
+/// Names that outputs of a derivation usually have, for where `$outputs` is not exported (`__structuredAttrs`).
+const OUTPUTS: [&str; 10] = ["out", "dev", "lib", "bin", "doc", "man", "info", "static", "debug", "devdoc"];
+
+/// Endings of what a C compiler or linker reads: the list of cmd/go (go/build `Package`), headers of other names, libraries.
+const ENDINGS: [&str; 27] = [
+    "c", "cc", "cpp", "cxx", "m", "mm", "h", "hh", "hpp", "hxx", "inc", "inl", "ipp", "tcc", "def", "s", "S", "sx",
+    "f", "F", "for", "f90", "a", "o", "so", "syso", "la",
+];
+
+/// The environment that counts: what a variable is called, and what it says.
+pub(crate) type Variables = Vec<(OsString, OsString)>;
+
+/// The hash over the environment and the C files below `tree`, without what is in `aside`.
+pub(crate) fn key(variables: &Variables, tree: &Path, aside: &[PathBuf]) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let own = own_outputs(variables);
+    let mut counted: Vec<_> = variables.iter().filter(|(name, _)| counts(name)).collect();
+    counted.sort();
+    for (name, value) in counted {
+        part(&mut hasher, name.as_bytes());
+        part(&mut hasher, without_own(&value.to_string_lossy(), &own).as_bytes());
+    }
+    for compiler in ["CC", "CXX"] {
+        part(&mut hasher, real_program(variables, compiler).as_os_str().as_bytes());
+    }
+    let mut files = Vec::new();
+    find(tree, aside, &mut files)?;
+    files.sort();
+    for file in files {
+        part(&mut hasher, file.strip_prefix(tree).unwrap_or(&file).as_os_str().as_bytes());
+        content(&mut hasher, &file)?;
+    }
+    Ok(hex(&hasher.finalize()[..16]))
+}
+
+/// `CGO_CPPFLAGS` with this key in the place of an earlier one.
+pub(crate) fn flags(before: &str, key: &str) -> String {
+    let ours = format!("-D{MACRO}=");
+    let others = before.split_whitespace().filter(|flag| !flag.starts_with(&ours));
+    others.map(str::to_owned).chain([format!("{ours}0x{}", &key[..15])]).collect::<Vec<_>>().join(" ")
+}
+
+fn counts(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| VARIABLES.iter().any(|counted| name.starts_with(counted)))
+}
+
+/// Length and bytes, so that no two lists of parts hash alike.
+fn part(hasher: &mut Sha256, bytes: &[u8]) {
+    hasher.update((bytes.len() as u64).to_le_bytes());
+    hasher.update(bytes);
+}
+
+fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsString> {
+    variables.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+/// The paths of the derivation's own outputs: they differ from build to build and hold nothing yet.
+fn own_outputs(variables: &Variables) -> Vec<String> {
+    let named = value(variables, "outputs").map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
+    let names = OUTPUTS.into_iter().chain(named.split_whitespace());
+    let paths = names.filter_map(|name| value(variables, name)).filter_map(|path| path.to_str());
+    paths.filter(|path| path.starts_with('/') && path.len() > 10).map(str::to_owned).collect()
+}
+
+/// A value without the own outputs and without the seed that stdenv makes from them for each derivation
+/// (nixpkgs pkgs/build-support/setup-hooks/reproducible-builds.sh).
+fn without_own(value: &str, own: &[String]) -> String {
+    let value = own.iter().fold(value.to_owned(), |value, path| value.replace(path, "@own@"));
+    value.split_whitespace().filter(|flag| !flag.starts_with("-frandom-seed=")).collect::<Vec<_>>().join(" ")
+}
+
+/// The real path of a compiler: a wrapper's is a store path, which changes with all that is in it.
+fn real_program(variables: &Variables, name: &str) -> PathBuf {
+    let default = if name == "CC" { "gcc" } else { "g++" };
+    let command = value(variables, name).map_or_else(|| default.into(), |value| value.to_string_lossy().into_owned());
+    let program = PathBuf::from(command.split_whitespace().next().unwrap_or(default));
+    let path = value(variables, "PATH").cloned().unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|dir| dir.join(&program));
+    places.find_map(|place| fs::canonicalize(place).ok()).unwrap_or(program)
+}
+
+fn find(dir: &Path, aside: &[PathBuf], found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
+        let kind = entry?;
+        if kind.is_dir() {
+            if !aside.contains(&path) && path.file_name().is_none_or(|name| name != ".git") {
+                find(&path, aside, found)?;
+            }
+        } else if is_read_by_c(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Also libx.so.1.2, and files without an ending in a directory called `include` (C++ has such headers).
+fn is_read_by_c(path: &Path) -> bool {
+    let (Some(name), parent) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else { return true };
+    match name.rsplit_once('.') {
+        Some((_, ending)) => ENDINGS.contains(&ending) || name.contains(".so."),
+        None => parent.is_some_and(|dir| dir.components().any(|part| part.as_os_str() == "include")),
+    }
+}
+
+/// A link counts by where it leads: into the tree, where that file counts itself, or to a store path, which says what it is.
+fn content(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_symlink() {
+        part(hasher, fs::read_link(path)?.as_os_str().as_bytes());
+        return Ok(());
+    }
+    if !metadata.is_file() {
+        return Ok(());
+    }
+    hasher.update(metadata.len().to_le_bytes());
+    let (mut file, mut piece) = (File::open(path)?, vec![0; 64 << 10]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            n => hasher.update(&piece[..n]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(all: &[(&str, &str)]) -> Variables {
+        all.iter().map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [("src/a/x.go", "go"), ("src/inc/v.h", "1"), ("lib/libv.a", "2"), ("go-cache/z.h", "3")] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn the_key_is_that_of_the_content_and_not_of_the_build() {
+        let (one, two) = (tree(), tree());
+        let of = |dir: &tempfile::TempDir, all: &[(&str, &str)]| {
+            key(&variables(all), dir.path(), &[dir.path().join("go-cache")]).unwrap()
+        };
+        let flags = "-isystem /nix/store/a/include -frandom-seed=1234567890 -L/nix/store/own1-out/lib";
+        let again = "-isystem /nix/store/a/include -frandom-seed=abcdefghij -L/nix/store/own2-out/lib";
+        let base = of(&one, &[("NIX_CFLAGS_COMPILE", flags), ("out", "/nix/store/own1-out"), ("HOME", "/x")]);
+        fs::write(two.path().join("src/a/x.go"), "other go").unwrap();
+        fs::write(two.path().join("go-cache/z.h"), "other").unwrap();
+        assert_eq!(base, of(&two, &[("out", "/nix/store/own2-out"), ("NIX_CFLAGS_COMPILE", again), ("HOME", "/y")]));
+        let changes: [(&str, &str); 3] = [("src/inc/v.h", "9"), ("lib/libv.a", "9"), ("src/new.hpp", "")];
+        for (path, text) in changes {
+            let dir = tree();
+            fs::write(dir.path().join(path), text).unwrap();
+            assert_ne!(base, of(&dir, &[("NIX_CFLAGS_COMPILE", flags), ("out", "/nix/store/own1-out")]), "{path}");
+        }
+        for all in [
+            ("NIX_CFLAGS_COMPILE", "-isystem /nix/store/b/include"),
+            ("NIX_LDFLAGS", "-L/x"),
+            ("NIX_CC", "/nix/store/cc2"),
+        ] {
+            assert_ne!(base, of(&one, &[all]), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn the_flag_is_there_once() {
+        let first = flags("-DX=1 -I/y", &"0".repeat(32));
+        assert_eq!(first, format!("-DX=1 -I/y -D{MACRO}=0x{}", "0".repeat(15)));
+        assert_eq!(flags(&first, &"1".repeat(32)), format!("-DX=1 -I/y -D{MACRO}=0x{}", "1".repeat(15)));
+        assert_eq!(flags("", &"a".repeat(32)), format!("-D{MACRO}=0x{}", "a".repeat(15)));
+    }
+}
