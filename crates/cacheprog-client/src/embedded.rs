@@ -11,10 +11,10 @@ use proto::gocmd::{Body, BodyError};
 use store::Recent;
 
 use crate::answers::Answers;
+use crate::cache::{Cache, Put};
 use crate::environment::{Environment, is_one_line};
 use crate::local::Local;
 use crate::own::Own;
-use crate::serve::{Cache, Put};
 
 #[derive(Debug)]
 pub(crate) struct Embedded {

@@ -1,8 +1,11 @@
 //! The program that cmd/go starts. In a sandbox it talks to the daemon; without one it is a complete cache program.
 //!
-//! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches, embedded.rs (a store of its
-//! own) or remote.rs (the daemon; link.rs is the connection, local.rs a store on disk, that one's and the spool that serves while there is no daemon). held.rs keeps a
-//! body until its put is answered; answers.rs is the one way to cmd/go; manners.rs what a child of cmd/go must see to.
+//! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches (cache.rs says what it asks of
+//! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: connect.rs and link.rs are the connection and
+//! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
+//! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs keeps
+//! a body until its put is answered, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to.
+//! For the setup hook there are points.rs and cgo.rs. environment.rs reads the environment, clock.rs the clock.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
@@ -10,6 +13,7 @@
 pub mod args;
 
 mod answers;
+mod cache;
 mod cgo;
 mod clock;
 mod connect;

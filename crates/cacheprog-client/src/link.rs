@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use proto::ActionId;
 
+use crate::cache::Put;
 use crate::connect::Connection;
 use crate::held::Held;
-use crate::serve::Put;
 
 /// How long the daemon may take for an answer; then the connection is given up, and everything goes on without it.
 const ANSWER: Duration = Duration::from_secs(2);

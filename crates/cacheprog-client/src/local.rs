@@ -9,10 +9,10 @@ use proto::gocmd::{BodyError, Hit};
 use proto::{ActionId, FrameError, RequestError};
 use store::{Access, Incoming, Namespace, Partition, ReceiveError, Record, Replaces, Store, StoreError};
 
+use crate::cache::Put;
 use crate::clock;
 use crate::environment::Environment;
 use crate::own::is_there;
-use crate::serve::Put;
 
 #[derive(Debug)]
 pub(crate) struct Local {

@@ -14,6 +14,7 @@ use proto::gocmd::{Body, BodyError, Hit};
 use proto::wire::{Refusal, Reply, Request, Toolchain};
 
 use crate::answers::Answers;
+use crate::cache::{Cache, Put};
 use crate::connect::{self, Connection};
 use crate::drain::Drain;
 use crate::environment::Environment;
@@ -21,7 +22,6 @@ use crate::held::{Held, Holder};
 use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
-use crate::serve::{Cache, Put};
 use crate::silence::Silence;
 
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).

@@ -5,36 +5,17 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use proto::gocmd::{Body, BodyError, Command, Requests};
-use proto::{ActionId, FrameError, OutputId, RequestError};
+use proto::gocmd::{BodyError, Command, Requests};
+use proto::{FrameError, RequestError};
 
 use crate::answers::Answers;
+use crate::cache::{Cache, Put};
 use crate::embedded::Embedded;
 use crate::environment::Environment;
 use crate::remote::Remote;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
-
-/// A cache that answers cmd/go. Each request is answered exactly once, now or later, unless its body was abandoned.
-pub(crate) trait Cache {
-    /// Answers a get.
-    fn get(&mut self, id: i64, action: &ActionId);
-
-    /// Reads the body and answers the put.
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError>;
-
-    /// Returns when everything is answered.
-    fn finish(&mut self);
-}
-
-/// A put's header.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Put {
-    pub(crate) action: ActionId,
-    pub(crate) output: OutputId,
-    pub(crate) size: u64,
-}
 
 /// Serves cmd/go from `store`, the daemon or the user's own store, whichever there is first.
 pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment) -> Result<(), FrameError> {

@@ -20,7 +20,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve builds until SIGTERM. Under systemd the socket and the directory come from the units.
-    Serve(Serve),
+    Serve(serve::Serve),
     /// What the running daemon has and does.
     Status {
         /// The whole status as one JSON object.
@@ -30,17 +30,6 @@ enum Command {
         #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL", default_value = DEFAULT_SOCKET)]
         control_socket: PathBuf,
     },
-}
-
-/// Where `serve` listens and keeps its state.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Serve {
-    /// Make the control socket here, where systemd hands over none.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) control_socket: Option<PathBuf>,
-    /// Keep the cache here.
-    #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
-    pub(crate) state_dir: Option<PathBuf>,
 }
 
 impl Args {

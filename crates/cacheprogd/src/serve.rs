@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,7 +20,6 @@ use sd_notify::NotifyState;
 use store::{Access, Store};
 
 use crate::build::Build;
-use crate::cli::Serve;
 use crate::control::{self, Context};
 use crate::error::{CommandError, chain};
 use crate::registry::{Registry, remove_in_background};
@@ -43,6 +43,17 @@ const STACK: usize = 256 << 10;
 
 /// How long a stopping daemon waits for requests under way.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// Where `serve` listens and keeps its state.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Make the control socket here, where systemd hands over none.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control_socket: Option<PathBuf>,
+    /// Keep the cache here.
+    #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
 
 /// Runs the daemon until SIGTERM or SIGINT.
 ///

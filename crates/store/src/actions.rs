@@ -10,7 +10,7 @@ use proto::ActionId;
 
 use crate::StoreError;
 use crate::layout::fan_out;
-use crate::publish::write_small;
+use crate::place::write_small;
 use crate::record::{self, Record};
 
 /// A record's mtime is its time of last use; it is set again only when it is older than this, so that a get writes

@@ -23,7 +23,8 @@ use crate::actions::{Actions, names};
 use crate::incoming::new_file;
 use crate::layout::{Existing, make_dir};
 use crate::object::{State, set_seal, state};
-use crate::publish::{publish_file, rename, write_small};
+use crate::place::{rename, write_small};
+use crate::publish::publish_file;
 use crate::{Incoming, Put, Record, Store, StoreError};
 
 /// How a build gets to see an object.

@@ -7,7 +7,7 @@
 //! - **Damage is a miss.** Whatever a record or an object lacks, the worst it causes is that Go builds the thing anew.
 //!
 //! Read in this order: layout.rs (names), record.rs (what an action file says), object.rs (how damage is told),
-//! incoming.rs (a body on its way in), publish.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
+//! incoming.rs (a body on its way in), publish.rs (what becomes of a put), place.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
 
 mod actions;
 mod build;
@@ -18,6 +18,7 @@ mod kind;
 mod layout;
 mod namespace;
 mod object;
+mod place;
 mod publish;
 mod recent;
 mod record;
@@ -175,7 +176,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        publish::write_small(&self.layout.tmp(), path, bytes, 0)
+        place::write_small(&self.layout.tmp(), path, bytes, 0)
     }
 
     fn actions(&self, namespace: &Namespace) -> Actions {

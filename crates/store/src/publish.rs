@@ -1,16 +1,16 @@
-//! Publishing: the only file that renames, so the only place where something becomes visible.
+//! Publishing: what becomes of a put, for everyone in the namespace.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use proto::OutputId;
-use tempfile::NamedTempFile;
 
 use crate::actions::Actions;
 use crate::incoming::Content;
-use crate::layout::{Existing, Layout, make_dir};
+use crate::layout::Layout;
 use crate::object::{State, is_whole, set_seal, state};
+use crate::place::rename;
 use crate::{Incoming, Put, Record, Replaces, StoreError};
 
 /// Directories of an object that are made where they are missing: `objects/<2 hex>`.
@@ -89,25 +89,4 @@ pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels:
 /// A small body is compared with what is there, which costs no more than writing it.
 fn holds(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreError> {
     Ok(state(path, output, bytes.len() as u64)? == State::Whole && fs::read(path).is_ok_and(|there| there == bytes))
-}
-
-/// Moves a finished file to its place. Where directories are missing, `levels` of them are made: the first entry of its
-/// fan-out or its namespace, but never the directory of a build that was removed meanwhile.
-pub(crate) fn rename(file: NamedTempFile, path: &Path, levels: usize) -> Result<(), StoreError> {
-    let Err(failed) = file.persist(path) else { return Ok(()) };
-    if failed.error.kind() != ErrorKind::NotFound {
-        return Err(StoreError::at("renaming to", path)(failed.error));
-    }
-    let dirs: Vec<_> = path.ancestors().skip(1).take(levels).take_while(|dir| !dir.exists()).collect();
-    for dir in dirs.iter().rev() {
-        make_dir(dir, 0o700, Existing::Leave)?;
-    }
-    failed.file.persist(path).map(drop).map_err(|e| StoreError::at("renaming to", path)(e.error))
-}
-
-/// Replaces a small file of ours as a whole.
-pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) -> Result<(), StoreError> {
-    let mut file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
-    file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
-    rename(file, path, levels)
 }

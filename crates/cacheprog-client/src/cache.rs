@@ -1,0 +1,26 @@
+//! What serve.rs asks of a cache, whichever it is.
+
+use std::io::BufRead;
+
+use proto::gocmd::{Body, BodyError};
+use proto::{ActionId, OutputId};
+
+/// A cache that answers cmd/go. Each request is answered exactly once, now or later, unless its body was abandoned.
+pub(crate) trait Cache {
+    /// Answers a get.
+    fn get(&mut self, id: i64, action: &ActionId);
+
+    /// Reads the body and answers the put.
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError>;
+
+    /// Returns when everything is answered.
+    fn finish(&mut self);
+}
+
+/// A put's header.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Put {
+    pub(crate) action: ActionId,
+    pub(crate) output: OutputId,
+    pub(crate) size: u64,
+}
