@@ -1,4 +1,4 @@
-//! One cell: a go command on a half-warm cache, a fault at a moment of it, and what came of it.
+//! One cell: a go command on a cache that is three quarters warm, a fault at a moment of it, and what came of it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -50,7 +50,7 @@ pub struct Outcome {
     pub told: String,
 }
 
-/// A store that one run of an action left, with every second record taken away, and the gets of a run on it.
+/// A store that one run of an action left, with every fourth record taken away, and the gets of a run on it.
 #[derive(Debug, Clone)]
 struct Template {
     dir: PathBuf,
@@ -148,7 +148,7 @@ fn template(bin: &Path, go: &Go, action: Action) -> Template {
     fs::remove_dir_all(dir.join("builds")).unwrap();
     for record in files(&dir.join("actions")) {
         let name = record.file_name().unwrap().to_str().unwrap();
-        if name.as_bytes()[0] < b'8' {
+        if name.as_bytes()[0] < b'4' {
             fs::remove_file(&record).unwrap();
         }
     }

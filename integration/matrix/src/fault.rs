@@ -102,13 +102,13 @@ impl Fault {
             }
             Self::OlderVersion => replace(world, VERSION - 1),
             Self::NewerVersion => replace(world, VERSION + 1),
-            Self::StateDeleted => fs::remove_dir_all(world.state()).unwrap(),
+            Self::StateDeleted => remove(&world.state()),
             Self::DiskFull => fill(&world.state().join("filler")),
             Self::ReadOnly => {
                 let flags = rustix::mount::MountFlags::RDONLY;
                 rustix::mount::mount_remount(world.dir.path().join("state"), flags, c"").unwrap();
             }
-            Self::BuildRemoved => fs::remove_dir_all(world.view.parent().unwrap()).unwrap(),
+            Self::BuildRemoved => remove(world.view.parent().unwrap()),
             Self::SocketRemoved => fs::remove_file(world.view.join("sock")).unwrap(),
             Self::Truncated => each(&world.state().join("objects"), |_| Some(Vec::new())),
             Self::Corrupted => each(&world.state().join("objects"), |bytes| Some(bytes.iter().map(|b| !b).collect())),
@@ -120,6 +120,17 @@ impl Fault {
             Self::TmpFull => {} // a matter of the command's own directories: see cell.rs
         }
     }
+}
+
+/// Removes a directory while the daemon makes files in it.
+fn remove(dir: &Path) {
+    for _ in 0..100 {
+        match fs::remove_dir_all(dir) {
+            Err(e) if e.kind() == std::io::ErrorKind::DirectoryNotEmpty => {}
+            removed => return removed.unwrap(),
+        }
+    }
+    panic!("{} is never empty", dir.display());
 }
 
 /// Puts other content, or nothing, in the place of each file. By rename: what was handed out already is not taken back,
