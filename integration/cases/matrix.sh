@@ -6,8 +6,7 @@ source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
 
 (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p matrix)
-target=$(cd "$ROOT_DIR" && cargo metadata --format-version=1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-matrix=$target/$(rustc -vV | sed -n 's/^host: //p')/release/matrix
+matrix=$(release_dir "$ROOT_DIR")/matrix
 
 if [ -n "${MATRIX_FULL:-}" ]; then versions="1.21.13 1.22.12 1.23.12 1.24.11 1.25.5 local 1.27.0"; else versions=local; fi
 go=()

@@ -7,15 +7,15 @@ set -euo pipefail
 DAEMON_UID=${DAEMON_UID:-42420}
 DAEMON_PID=
 ROOT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source-path=SCRIPTDIR
+source "$ROOT_DIR/integration/lib/target.sh"
 
 # build_programs: the release programs, in WORK/bin.
 build_programs() {
     (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook)
-    local target
-    target=$(cd "$ROOT_DIR" && cargo metadata --format-version=1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
     BIN=$WORK/bin
     mkdir -p "$BIN"
-    install -m 755 "$target/$(rustc -vV | sed -n 's/^host: //p')"/release/{cacheprogd,cacheprog-client,prebuild-hook} "$BIN"
+    install -m 755 "$(release_dir "$ROOT_DIR")"/{cacheprogd,cacheprog-client,prebuild-hook} "$BIN"
 }
 
 # new_state: a fresh state directory for the daemon's user, and the hook that leads there.

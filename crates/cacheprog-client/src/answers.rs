@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use proto::gocmd::{self, Hit};
+
+use crate::sync::lock;
 
 /// cmd/go's end of our standard output.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ impl Answers {
     fn send(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut line = Vec::with_capacity(256);
         write(&mut line);
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = lock(&self.out);
         // Without a reader cmd/go is gone, and standard input ends next.
         drop(out.write_all(&line));
     }

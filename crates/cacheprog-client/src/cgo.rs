@@ -91,7 +91,8 @@ fn part(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsString> {
+/// What a variable says, if it is set.
+pub(crate) fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsString> {
     variables.iter().find(|(known, _)| known == name).map(|(_, value)| value)
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Embedded {
 impl Embedded {
     pub(crate) fn new(dir: &Path, answers: Arc<Answers>, environment: &Environment) -> Self {
         let mut store = Local::new(dir, environment);
-        let spool = Local::new(&environment.spool, environment);
+        let spool = || Local::new(&environment.spool, environment);
         let opened = if is_one_line(dir) {
             store.open().map(drop).map_err(|e| e.to_string())
         } else {
@@ -38,9 +38,9 @@ impl Embedded {
         };
         if let Err(e) = opened {
             environment.tell(&format!("nothing is cached in {}: {e}", dir.display()));
-            store = spool.again();
+            store = spool();
         }
-        Self { store, spool, own: Own::default(), missed: Recent::default(), answers }
+        Self { store, spool: spool(), own: Own::default(), missed: Recent::default(), answers }
     }
 }
 

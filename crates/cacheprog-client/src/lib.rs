@@ -5,7 +5,8 @@
 //! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs keeps
 //! a body until its put is answered, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to.
-//! For the setup hook there are points.rs and cgo.rs. environment.rs reads the environment, clock.rs the clock.
+//! For the setup hook there are points.rs and cgo.rs. environment.rs reads the environment, clock.rs the
+//! clock; sync.rs says what a poisoned lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
@@ -29,6 +30,7 @@ mod points;
 mod remote;
 mod serve;
 mod silence;
+mod sync;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -2,7 +2,7 @@
 //! each request is answered once, however a connection ends, and the end of all is known.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use proto::ActionId;
@@ -10,6 +10,7 @@ use proto::ActionId;
 use crate::cache::Put;
 use crate::connect::Connection;
 use crate::held::Held;
+use crate::sync::lock;
 
 /// How long the daemon may take for an answer; then the connection is given up, and everything goes on without it.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -120,8 +121,7 @@ impl Link {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each change is a single step: a panic elsewhere leaves it whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -25,12 +25,6 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// The same place once more.
-    pub(crate) fn again(&self) -> Self {
-        let (dir, shown, namespace) = (self.dir.clone(), self.shown.clone(), self.namespace.clone());
-        Self { dir, shown, namespace, store: None, scratch: Vec::new() }
-    }
-
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let shown = shown(&dir, environment.gocache.as_deref());
@@ -136,11 +130,11 @@ fn drain(body: &mut impl Read) -> Result<(), ReceiveError> {
 fn shown(dir: &Path, gocache: Option<&Path>) -> String {
     let plain = dir.to_string_lossy().into_owned();
     let Some(gocache) = gocache.and_then(Path::to_str) else { return plain };
-    // `..` leads out of the real directory: a link's own parent is another one.
-    let Ok(real) = fs::canonicalize(gocache) else { return plain };
     if plain.starts_with(gocache) {
         return plain;
     }
+    // `..` leads out of the real directory: a link's own parent is another one.
+    let Ok(real) = fs::canonicalize(gocache) else { return plain };
     let up = "/..".repeat(real.components().count() - 1);
     format!("{}{up}{plain}", gocache.trim_end_matches('/'))
 }

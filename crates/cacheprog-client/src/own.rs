@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use proto::ActionId;
 use proto::gocmd::Hit;
+
+use crate::sync::lock;
 
 /// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (FACTS-go.md section 9). What is put beyond is
 /// found through the daemon or the spool.
@@ -22,14 +24,14 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn remember(&self, action: ActionId, hit: Hit) {
-        let mut puts = self.puts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut puts = lock(&self.puts);
         if puts.len() < MOST || puts.contains_key(&action) {
             puts.insert(action, hit);
         }
     }
 
     pub(crate) fn find(&self, action: &ActionId) -> Option<Hit> {
-        let hit = self.puts.lock().unwrap_or_else(PoisonError::into_inner).get(action).cloned();
+        let hit = lock(&self.puts).get(action).cloned();
         hit.filter(is_there)
     }
 }

@@ -12,29 +12,29 @@ pub(crate) fn commands(point: Option<&str>, variables: &Variables) -> Option<Str
     if point.is_some_and(|point| !BEGINNINGS.contains(&point)) {
         return Some(String::new());
     }
-    let marker = if value(variables, "CGO_ENABLED") == "0" { String::new() } else { marker(point, variables)? };
+    let marker = if text(variables, "CGO_ENABLED") == "0" { String::new() } else { marker(point, variables)? };
     Some(format!("{marker}export GOCACHEPROG=/gocache-client\n"))
 }
 
 /// Keeps cgo's results apart where Go's keys do not. What cannot be read cannot be told apart: no cache then.
 fn marker(point: Option<&str>, variables: &Variables) -> Option<String> {
-    let top = value(variables, "NIX_BUILD_TOP");
+    let top = text(variables, "NIX_BUILD_TOP");
     let tree = if top.is_empty() { PathBuf::from(".") } else { PathBuf::from(top) };
-    let key = cgo::key(variables, &tree, &[PathBuf::from(value(variables, "GOCACHE"))]).ok()?;
+    let key = cgo::key(variables, &tree, &[PathBuf::from(text(variables, "GOCACHE"))]).ok()?;
     // Without -trimpath the flags of cgo are recorded in the program, which has to be the same as without a cache: there
     // all results are kept apart. Tests are built without it as well, and not installed.
-    let trims = value(variables, "GOFLAGS").split_whitespace().any(|flag| flag == "-trimpath");
+    let trims = text(variables, "GOFLAGS").split_whitespace().any(|flag| flag == "-trimpath");
     if trims || point == Some("preCheck") {
-        let flags = cgo::flags(&value(variables, "CGO_CPPFLAGS"), &key);
+        let flags = cgo::flags(&text(variables, "CGO_CPPFLAGS"), &key);
         Some(format!("export CGO_CPPFLAGS={}\n", quoted(&flags)))
     } else {
         Some(format!("export NIX_GOCACHEPROG_NAMESPACE={key}\n"))
     }
 }
 
-fn value(variables: &Variables, name: &str) -> String {
-    let found = variables.iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+/// What a variable says; nothing if it is not set.
+fn text(variables: &Variables, name: &str) -> String {
+    cgo::value(variables, name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// For a shell.

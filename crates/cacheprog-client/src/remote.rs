@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
 use crate::silence::Silence;
+use crate::sync::lock;
 
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -298,7 +299,6 @@ impl Shared {
     }
 
     fn spool(&self) -> MutexGuard<'_, Local> {
-        // A panic in the middle leaves at worst a temporary file.
-        self.spool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.spool)
     }
 }

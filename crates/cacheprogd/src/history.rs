@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proto::control::BuildStatus;
-use store::StoreError;
 
 /// Ended builds to remember: what `cacheprogd status` shows; 50 KB on disk.
 const LENGTH: usize = 100;
@@ -34,9 +33,4 @@ impl History {
     pub(crate) fn ended(&self) -> Vec<BuildStatus> {
         self.ended.iter().cloned().collect()
     }
-}
-
-/// Writes what [`History::push`] returned.
-pub(crate) fn write(store: &store::Store, (path, bytes): &(PathBuf, Vec<u8>)) -> Result<(), StoreError> {
-    store.write_file(path, bytes)
 }

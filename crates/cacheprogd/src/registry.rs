@@ -17,7 +17,7 @@ use crate::build::{Build, Saved, derivation_name};
 use crate::clock;
 use crate::error::chain;
 use crate::health::Health;
-use crate::history::{self, History};
+use crate::history::History;
 use crate::listener;
 use crate::sync::lock;
 use crate::watch::Watch;
@@ -128,13 +128,13 @@ impl Registry {
         self.revive_all();
         for build in self.live().into_iter().filter(|build| build.is_over(now)) {
             let status = build.status(Some(now));
-            let file = {
+            let (path, history) = {
                 let mut inner = lock(&self.inner);
                 inner.live.remove(&build.id());
                 inner.history.push(status)
             };
             self.remove_dir(&build.dir);
-            if let Err(e) = history::write(&self.store, &file) {
+            if let Err(e) = self.store.write_file(&path, &history) {
                 log::warn!("{}", chain(&e));
             }
             let Counts { gets, hits, puts, saved_milliseconds, .. } = build.counters.counts();
