@@ -1,5 +1,7 @@
-//! The one way to cmd/go: whole answers, one write each, from any thread.
+//! The one way to cmd/go: whole answers, one write each, from any thread, and one answer for each request: cmd/go ends the
+//! build at a second one, and waits for a first one for ever.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Mutex;
@@ -8,46 +10,68 @@ use proto::gocmd::{self, Hit};
 
 use crate::sync::lock;
 
+/// The id under which cmd/go waits for the hello.
+const HELLO: i64 = 0;
+
 /// cmd/go's end of our standard output.
 #[derive(Debug)]
 pub(crate) struct Answers {
     /// Held for one write.
-    out: Mutex<File>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    out: File,
+    /// Requests without an answer.
+    owed: HashSet<i64>,
 }
 
 impl Answers {
     /// Takes the pipe and says hello, before anything that can take time: cmd/go waits for it.
     pub(crate) fn begin(out: File) -> Self {
-        let answers = Self { out: Mutex::new(out) };
-        answers.send(gocmd::write_hello);
+        let answers = Self { state: Mutex::new(State { out, owed: HashSet::from([HELLO]) }) };
+        answers.send(HELLO, gocmd::write_hello);
         answers
     }
 
+    /// A request came.
+    pub(crate) fn expect(&self, id: i64) {
+        lock(&self.state).owed.insert(id);
+    }
+
+    /// cmd/go has forgotten a request that it gave up in the middle.
+    pub(crate) fn forget(&self, id: i64) {
+        lock(&self.state).owed.remove(&id);
+    }
+
     pub(crate) fn miss(&self, id: i64) {
-        self.send(|out| gocmd::write_miss(out, id));
+        self.send(id, |out| gocmd::write_miss(out, id));
     }
 
     pub(crate) fn hit(&self, id: i64, hit: &Hit) {
-        self.send(|out| gocmd::write_hit(out, id, hit));
+        self.send(id, |out| gocmd::write_hit(out, id, hit));
     }
 
     pub(crate) fn stored(&self, id: i64, path: &str) {
-        self.send(|out| gocmd::write_stored(out, id, path));
+        self.send(id, |out| gocmd::write_stored(out, id, path));
     }
 
     pub(crate) fn closed(&self, id: i64) {
-        self.send(|out| gocmd::write_close(out, id));
+        self.send(id, |out| gocmd::write_close(out, id));
     }
 
     pub(crate) fn error(&self, id: i64, error: &str) {
-        self.send(|out| gocmd::write_error(out, id, error));
+        self.send(id, |out| gocmd::write_error(out, id, error));
     }
 
-    fn send(&self, write: impl FnOnce(&mut Vec<u8>)) {
+    fn send(&self, id: i64, write: impl FnOnce(&mut Vec<u8>)) {
         let mut line = Vec::with_capacity(256);
         write(&mut line);
-        let mut out = lock(&self.out);
-        // Without a reader cmd/go is gone, and standard input ends next.
-        drop(out.write_all(&line));
+        let mut state = lock(&self.state);
+        if state.owed.remove(&id) {
+            // Without a reader cmd/go is gone, and standard input ends next.
+            drop(state.out.write_all(&line));
+        }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) trait Cache {
     fn get(&mut self, id: i64, action: &ActionId);
 
     /// Reads the body and answers the put.
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError>;
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError>;
 
     /// Returns when everything is answered.
     fn finish(&mut self);

@@ -55,9 +55,9 @@ impl Cache for Embedded {
         }
     }
 
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, mut body: Body<'_, R>) -> Result<(), BodyError> {
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
         let cost = self.missed.remove(&put.action).map(|asked| asked.elapsed());
-        let kept = match self.store.receive(&put, &mut body)? {
+        let kept = match self.store.receive(&put, body)? {
             Some(mut body) => self.store.keep(&put, cost, &mut body).or_else(|| self.spool.keep(&put, cost, &mut body)),
             None => None,
         };

@@ -62,12 +62,12 @@ impl Holder {
     pub(crate) fn hold<R: BufRead>(
         &mut self,
         size: u64,
-        mut body: Body<'_, R>,
+        body: &mut Body<'_, R>,
         dir: &Path,
     ) -> Result<Option<Held>, BodyError> {
         if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
             let mut held = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
-            fill(&mut held.bytes, &mut body)?;
+            fill(&mut held.bytes, body)?;
             return Ok(Some(Held::Memory(held)));
         }
         self.piece.resize(PIECE, 0);
@@ -156,7 +156,7 @@ mod tests {
             let body = vec![0; usize::try_from(size).unwrap()];
             let wire = put(&body);
             let mut requests = Requests::new(wire.as_slice());
-            let held = holder.hold(size, requests.body(size), dir.path()).unwrap().unwrap();
+            let held = holder.hold(size, &mut requests.body(size), dir.path()).unwrap().unwrap();
             let mut read = Vec::new();
             held.reader().unwrap().read_to_end(&mut read).unwrap();
             assert!(read == body, "{size}");

@@ -5,7 +5,7 @@
 //! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs keeps
 //! a body until its put is answered, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to.
-//! For the setup hook there are points.rs and cgo.rs. environment.rs reads the environment, clock.rs the
+//! For the setup hook there are points.rs, cgo.rs and summary.rs. environment.rs reads the environment, clock.rs the
 //! clock; sync.rs says what a poisoned lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
@@ -30,6 +30,7 @@ mod points;
 mod remote;
 mod serve;
 mod silence;
+mod summary;
 mod sync;
 
 use std::ffi::OsStr;
@@ -72,8 +73,11 @@ pub fn usage(error: &UsageError) -> ExitCode {
 /// For the setup hook, which evaluates what is printed if this succeeds.
 fn env(point: Option<&OsStr>, environment: &Environment) -> ExitCode {
     let point = point.map(OsStr::to_string_lossy);
-    let commands =
-        if environment.is_sandbox() { points::commands(point.as_deref(), &environment::variables()) } else { None };
+    let commands = match point.as_deref() {
+        _ if !environment.is_sandbox() => None,
+        Some("exit") => Some(summary::command(environment)),
+        point => points::commands(point, &environment::variables()),
+    };
     print(commands.as_deref().unwrap_or_default(), commands.is_some())
 }
 

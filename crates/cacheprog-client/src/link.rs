@@ -66,6 +66,11 @@ impl Link {
         self.state().connection = Some(connection);
     }
 
+    /// The connection, if there is one.
+    pub(crate) fn current(&self) -> Option<Arc<Connection>> {
+        self.state().connection.clone()
+    }
+
     /// Lists a request that is about to be sent; gives it back where there is no connection.
     pub(crate) fn begin(&self, pending: Pending) -> Result<Arc<Connection>, Pending> {
         let mut state = self.state();

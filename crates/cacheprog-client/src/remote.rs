@@ -62,6 +62,9 @@ struct Shared {
     silence: Silence,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
+    spooled_bytes: AtomicU64,
+    /// Requests settled here because the daemon could not be asked or left them out, and puts spooled: to be told.
+    unanswered: AtomicU64,
     spooled: AtomicU64,
 }
 
@@ -83,6 +86,8 @@ impl Remote {
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
+            spooled_bytes: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
             spooled: AtomicU64::new(0),
         });
         let connection = shared.first_connection(environment);
@@ -115,7 +120,22 @@ impl Remote {
                     self.shared.fail(&connection);
                 }
             }
-            Err(pending) => self.shared.settle(&pending),
+            Err(pending) => {
+                self.shared.unanswered.fetch_add(1, Relaxed);
+                self.shared.settle(&pending);
+            }
+        }
+    }
+
+    /// Tells the daemon, if it is there again, what was done without it: for its counters.
+    fn tell_what_was_done_alone(&self) {
+        let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
+        if let Some(connection) = self.shared.link.current()
+            && unanswered > 0
+        {
+            let mut frame = Vec::new();
+            Request::Alone { unanswered, spooled }.write(&mut frame);
+            drop(send(&connection, &frame, None)); // it is gone again: nobody is told
         }
     }
 }
@@ -134,7 +154,7 @@ impl Cache for Remote {
         }
     }
 
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: Body<'_, R>) -> Result<(), BodyError> {
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
         match self.holder.hold(put.size, body, &self.held_in)? {
             Some(body) => self.ask(id, Ask::Put(put, Arc::new(body))),
             // Neither memory nor disk for it: it is lost, the build is not.
@@ -145,6 +165,7 @@ impl Cache for Remote {
 
     fn finish(&mut self) {
         self.shared.link.wait_until_settled(FINISH);
+        self.tell_what_was_done_alone();
         self.drain.finish();
     }
 }
@@ -254,7 +275,8 @@ impl Shared {
             }
             // Nothing found, no space, or an answer of the wrong kind.
             (Ask::Get(_), Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
-            | (Ask::Put(..), Reply::Miss | Reply::Hit { .. } | Reply::Refused(Refusal::Storage)) => {
+            | (Ask::Put(..), Reply::Miss | Reply::Hit { .. } | Reply::Refused(Refusal::Storage))
+            | (_, Reply::Summary(_)) => {
                 self.settle(pending);
             }
         }
@@ -276,13 +298,14 @@ impl Shared {
 
     fn spool_put(&self, id: i64, put: &Put, body: &Held) {
         let mut spool = self.spool();
-        let has_room = self.spooled.fetch_add(put.size, Relaxed) < MOST_SPOOLED;
+        let has_room = self.spooled_bytes.fetch_add(put.size, Relaxed) < MOST_SPOOLED;
         let received = match body.reader() {
             Ok(mut reader) if has_room => spool.receive(put, &mut reader),
             Ok(_) | Err(_) => Ok(None),
         };
         match received.map(|body| body.and_then(|mut body| spool.keep(put, None, &mut body))) {
             Ok(Some(hit)) => {
+                self.spooled.fetch_add(1, Relaxed);
                 self.own.remember(put.action, hit.clone());
                 self.answers.stored(id, &hit.path);
             }
@@ -293,6 +316,7 @@ impl Shared {
 
     fn fail(&self, connection: &Arc<Connection>) {
         for pending in self.link.fail(connection) {
+            self.unanswered.fetch_add(1, Relaxed);
             self.settle(&pending);
             self.link.answered();
         }

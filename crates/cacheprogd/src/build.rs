@@ -190,7 +190,7 @@ macro_rules! counters {
             /// Adds what one request did.
             pub(crate) fn add(&self, counts: &Counts) {
                 $(if counts.$name != 0 {
-                    self.$name.fetch_add(counts.$name, Relaxed);
+                    self.$name.fetch_add(counts.$name, Relaxed); // wraps: a build may claim anything of itself
                 })+
             }
         }
@@ -203,7 +203,19 @@ macro_rules! counters {
     };
 }
 
-counters!(gets, hits, puts, private_puts, conflicts, failed_puts, bytes_put, bytes_served, saved_milliseconds);
+counters!(
+    gets,
+    hits,
+    puts,
+    private_puts,
+    conflicts,
+    failed_puts,
+    bytes_put,
+    bytes_served,
+    unanswered,
+    spooled,
+    saved_milliseconds
+);
 
 /// The name in a derivation's path: `/nix/store/<32 characters>-NAME.drv`.
 pub(crate) fn derivation_name(path: &str) -> String {

@@ -29,7 +29,9 @@ pub(crate) fn status(socket: &Path) -> Result<Status, CommandError> {
     {
         Answer::Status(status) => Ok(*status),
         Answer::Error(error) => Err(CommandError::Refused(error)),
-        Answer::Registered { .. } => Err(CommandError::Refused("something else than its status".to_owned())),
+        Answer::Registered { .. } | Answer::Builds(_) => {
+            Err(CommandError::Refused("something else than its status".to_owned()))
+        }
     }
 }
 

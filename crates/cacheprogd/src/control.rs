@@ -68,21 +68,18 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
             Err(e) => Answer::Error(chain(&e)),
         },
         Control::Status => match context.store.census() {
-            Ok(census) => {
-                let (live, ended) = context.registry.status();
-                Answer::Status(Box::new(Status {
-                    daemon: env!("CARGO_PKG_VERSION").to_owned(),
-                    uptime_seconds: context.started.elapsed().as_secs(),
-                    entries: census.entries,
-                    objects: census.objects,
-                    bytes: census.bytes,
-                    trouble: context.registry.trouble(),
-                    live,
-                    ended,
-                }))
-            }
+            Ok(census) => Answer::Status(Box::new(Status {
+                daemon: env!("CARGO_PKG_VERSION").to_owned(),
+                uptime_seconds: context.started.elapsed().as_secs(),
+                entries: census.entries,
+                objects: census.objects,
+                bytes: census.bytes,
+                trouble: context.registry.trouble(),
+                builds: context.registry.builds(),
+            })),
             Err(e) => Answer::Error(chain(&e)),
         },
+        Control::Builds => Answer::Builds(context.registry.builds()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::control::Counts;
-use proto::wire::{Refusal, Reply};
+use proto::wire::{Refusal, Reply, Summary};
 use proto::{ActionId, FrameError, OutputId};
 use store::{
     Incoming, Kind, Namespace, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError,
@@ -75,6 +75,18 @@ impl Handler {
             self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         }
         outcome
+    }
+
+    /// What the build did so far.
+    pub(crate) fn summary(&self) -> Reply {
+        let Counts { gets, hits, puts, bytes_served, saved_milliseconds, unanswered, .. } =
+            self.build.counters.counts();
+        Reply::Summary(Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered })
+    }
+
+    /// A client tells what it did while there was no daemon for it.
+    pub(crate) fn was_alone(&self, unanswered: u64, spooled: u64) {
+        self.build.counters.add(&Counts { unanswered, spooled, ..Counts::default() });
     }
 
     fn find(&self, action: &ActionId) -> Option<Record> {

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use proto::BuildId;
-use proto::control::{BuildStatus, Counts, Descriptor, Registration, Trouble};
+use proto::control::{Builds, Counts, Descriptor, Registration, Trouble};
 use store::{BuildDir, Store, StoreError};
 
 use crate::build::{Build, Saved, derivation_name};
@@ -161,11 +161,11 @@ impl Registry {
         self.health.trouble()
     }
 
-    /// Live builds, then ended ones.
-    pub(crate) fn status(&self) -> (Vec<BuildStatus>, Vec<BuildStatus>) {
+    /// What the builds did.
+    pub(crate) fn builds(&self) -> Builds {
         let mut live: Vec<_> = self.live().iter().map(|build| build.status(None)).collect();
         live.sort_by_key(|build| std::cmp::Reverse(build.started));
-        (live, lock(&self.inner).history.ended())
+        Builds { live, ended: lock(&self.inner).history.ended() }
     }
 
     fn start(&self, dir: BuildDir, saved: Saved) -> Result<Build, RegisterError> {

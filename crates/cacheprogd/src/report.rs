@@ -22,8 +22,8 @@ pub(crate) fn status(status: &Status) -> String {
             trouble.failures, trouble.latest
         );
     }
-    table(&mut out, "live builds", &status.live);
-    table(&mut out, "ended builds, the latest first", &status.ended);
+    table(&mut out, "live builds", &status.builds.live);
+    table(&mut out, "ended builds, the latest first", &status.builds.ended);
     out
 }
 

@@ -131,6 +131,7 @@ struct Server {
 impl Server {
     fn turn_until_signal(&self, control: &UnixListener, signals: &SignalFd) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
+        let mut swept = Instant::now();
         loop {
             let builds = self.context.registry.live();
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
@@ -154,8 +155,11 @@ impl Server {
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
             }
-            self.context.registry.sweep(clock::now());
-            notify(&[NotifyState::Watchdog]);
+            if swept.elapsed() >= TURN {
+                swept = Instant::now();
+                self.context.registry.sweep(clock::now());
+                notify(&[NotifyState::Watchdog]);
+            }
         }
     }
 

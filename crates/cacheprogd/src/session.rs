@@ -51,6 +51,11 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
         }
         let reply = match request {
             Request::Get { action } => handler.get(&action),
+            Request::Summary => handler.summary(),
+            Request::Alone { unanswered, spooled } => {
+                handler.was_alone(unanswered, spooled);
+                continue;
+            }
             Request::Put { action, output, size } => {
                 handler.put((action, output, size), &mut input.by_ref().take(size))?
             }

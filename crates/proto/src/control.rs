@@ -42,6 +42,8 @@ pub enum Control {
     Register(Registration),
     /// What the daemon has and does.
     Status,
+    /// What the builds did: a status without a look at the store.
+    Builds,
 }
 
 /// A build that Nix is about to start.
@@ -81,6 +83,8 @@ pub enum Answer {
     },
     /// What the daemon has and does.
     Status(Box<Status>),
+    /// What the builds did.
+    Builds(Builds),
     /// The request failed.
     Error(String),
 }
@@ -101,6 +105,14 @@ pub struct Status {
     /// What keeps puts from being stored, until one is stored again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// The builds.
+    #[serde(flatten)]
+    pub builds: Builds,
+}
+
+/// What the builds did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Builds {
     /// Builds with a directory now.
     pub live: Vec<BuildStatus>,
     /// Ended builds, the latest first, at most 100.
@@ -160,6 +172,10 @@ pub struct Counts {
     pub bytes_put: u64,
     /// Bytes of the outputs served.
     pub bytes_served: u64,
+    /// Requests that clients settled by themselves, as the daemon could not be asked or did not answer in time.
+    pub unanswered: u64,
+    /// Puts that clients kept in the build's spool until the daemon was back.
+    pub spooled: u64,
     /// Compile time not spent: over all hits, the milliseconds between the miss and the put that made the entry.
     pub saved_milliseconds: u64,
 }

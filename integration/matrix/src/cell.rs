@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -50,15 +49,12 @@ pub struct Outcome {
     pub told: String,
 }
 
-/// A store that one run of an action left, with every fourth record taken away, and the gets of a run on it.
-#[derive(Debug, Clone)]
-struct Template {
+/// A store that one run of each action left, with every fourth record taken away, and the gets of each on it.
+#[derive(Debug)]
+pub struct Template {
     dir: PathBuf,
-    gets: u64,
+    gets: HashMap<Action, u64>,
 }
-
-/// Made once for each version and action; removed with the process's temporary directory by the case that runs us.
-static TEMPLATES: LazyLock<Mutex<HashMap<(String, Action), Template>>> = LazyLock::new(Mutex::default);
 
 /// The build's socket, which the client looks for only where it is mounted itself.
 fn socket() -> (&'static str, &'static Path) {
@@ -66,9 +62,8 @@ fn socket() -> (&'static str, &'static Path) {
 }
 
 /// Runs a cell.
-pub fn run(bin: &Path, go: &Go, fault: Fault, action: Action, moment: Moment) -> Outcome {
+pub fn run(bin: &Path, (go, template): (&Go, &Template), fault: Fault, action: Action, moment: Moment) -> Outcome {
     let plain = go.plain(action);
-    let template = template(bin, go, action);
     let mut world = World::start(bin, Some(&template.dir), fault.needs_small());
     let dir = tempfile::tempdir().unwrap();
     let full = (fault == Fault::TmpFull).then(|| FullTmp::make(dir.path()));
@@ -81,7 +76,7 @@ pub fn run(bin: &Path, go: &Go, fault: Fault, action: Action, moment: Moment) ->
         env.push(("TMPDIR", full.0.as_path()));
     }
     let mut running = go.start(action, dir.path(), &env);
-    let wanted = (template.gets as f64 * moment.share()) as u64;
+    let wanted = (template.gets[&action] as f64 * moment.share()) as u64;
     let mut before = Default::default();
     if !fault.is_before() {
         loop {
@@ -89,7 +84,7 @@ pub fn run(bin: &Path, go: &Go, fault: Fault, action: Action, moment: Moment) ->
             if before.gets >= wanted || running.is_over() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(3));
         }
         if running.is_over() {
             return Outcome { complaint: Some("the command was over before the fault".into()), told: String::new() };
@@ -120,6 +115,9 @@ fn complaint(plain: &Ended, ended: &Ended, fault: Fault, world: &mut World) -> O
     if ended.took > limit {
         return Some(format!("took {:?}, over {limit:?}", ended.took));
     }
+    if ended.exports_gone > 0 && !fault.takes_files() {
+        return Some(format!("{} exported files are not where go list said", ended.exports_gone));
+    }
     let ours = matches!(fault, Fault::NeverStarted | Fault::Killed | Fault::OlderVersion | Fault::NewerVersion);
     if !ours && !world.is_up() {
         return Some(format!("the daemon ended: {}", world.log()));
@@ -128,34 +126,35 @@ fn complaint(plain: &Ended, ended: &Ended, fault: Fault, world: &mut World) -> O
     (damaged > 0 && !fault.damages()).then(|| format!("{damaged} damaged objects in the store"))
 }
 
-fn template(bin: &Path, go: &Go, action: Action) -> Template {
-    let key = (go.version.clone(), action);
-    if let Some(known) = TEMPLATES.lock().unwrap().get(&key) {
-        return known.clone();
-    }
-    let dir = tempfile::tempdir().unwrap().keep();
-    let client = bin.join("cacheprog-client");
-    let gets_of = |template: Option<&Path>| {
-        let world = World::start(bin, template, false);
-        let work = tempfile::tempdir().unwrap();
-        let ended = go.start(action, work.path(), &[("GOCACHEPROG", &client), socket()]).wait();
-        assert!(ended.success, "{} without a fault: {}", action.name(), ended.output);
-        (world.counts().unwrap().gets, world)
-    };
-    let (_, world) = gets_of(None);
-    must(std::process::Command::new("cp").arg("-a").arg(world.state().join(".")).arg(&dir));
-    drop(world);
-    fs::remove_dir_all(dir.join("builds")).unwrap();
-    for record in files(&dir.join("actions")) {
-        let name = record.file_name().unwrap().to_str().unwrap();
-        if name.as_bytes()[0] < b'4' {
-            fs::remove_file(&record).unwrap();
+impl Template {
+    /// Made once for each version; removed with the process's temporary directory by the case that runs us.
+    pub fn make(bin: &Path, go: &Go) -> Self {
+        let client = bin.join("cacheprog-client");
+        let run = |world: &World, action: Action| {
+            let before = world.counts().unwrap().gets;
+            let work = tempfile::tempdir().unwrap();
+            let ended = go.start(action, work.path(), &[("GOCACHEPROG", &client), socket()]).wait();
+            assert!(ended.success, "{} without a fault: {}", action.name(), ended.output);
+            world.counts().unwrap().gets - before
+        };
+        let dir = tempfile::tempdir().unwrap().keep();
+        let world = World::start(bin, None, false);
+        for action in Action::ALL {
+            run(&world, action);
         }
+        must(std::process::Command::new("cp").arg("-a").arg(world.state().join(".")).arg(&dir));
+        drop(world);
+        fs::remove_dir_all(dir.join("builds")).unwrap();
+        for record in files(&dir.join("actions")) {
+            let name = record.file_name().unwrap().to_str().unwrap();
+            if name.as_bytes()[0] < b'4' {
+                fs::remove_file(&record).unwrap();
+            }
+        }
+        let gets = |action| (action, run(&World::start(bin, Some(&dir), false), action));
+        let gets = Action::ALL.into_iter().map(gets).collect();
+        Self { dir, gets }
     }
-    let (gets, _) = gets_of(Some(&dir));
-    let made = Template { dir, gets };
-    TEMPLATES.lock().unwrap().insert(key, made.clone());
-    made
 }
 
 /// GOCACHE and TMPDIR of the command on a file system without space.

@@ -79,6 +79,11 @@ impl Fault {
         matches!(self, Self::Truncated | Self::Corrupted)
     }
 
+    /// It takes away files that go was told of, or leaves no room for any: no cache could keep them.
+    pub fn takes_files(self) -> bool {
+        matches!(self, Self::StateDeleted | Self::BuildRemoved | Self::TmpFull)
+    }
+
     /// Makes it happen.
     pub fn inject(self, world: &mut World) {
         match self {

@@ -47,7 +47,6 @@ impl Action {
 /// A go command of one version.
 #[derive(Debug)]
 pub struct Go {
-    pub version: String,
     command: PathBuf,
     program: PathBuf,
     /// How each action ends without any cache.
@@ -75,8 +74,8 @@ pub struct Running {
 }
 
 impl Go {
-    pub fn new(version: &str, command: &Path, program: &Path) -> Self {
-        Self { version: version.to_owned(), command: command.into(), program: program.into(), plain: Mutex::default() }
+    pub fn new(command: &Path, program: &Path) -> Self {
+        Self { command: command.into(), program: program.into(), plain: Mutex::default() }
     }
 
     /// The action without any cache, measured once.

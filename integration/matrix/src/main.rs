@@ -24,7 +24,7 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use cell::{Moment, Outcome};
+use cell::{Moment, Outcome, Template};
 use fault::Fault;
 use go::{Action, Go};
 
@@ -98,9 +98,10 @@ fn main() -> ExitCode {
     };
     let (mut passed, mut failed) = (0, 0);
     for (version, command) in &args.go {
-        let go = Go::new(version, command, &args.program);
+        let go = Go::new(command, &args.program);
+        let template = Template::make(&args.bin, &go);
         for (fault, action, moment) in cells(&args, version) {
-            let Outcome { complaint, told } = cell::run(&args.bin, &go, fault, action, moment);
+            let Outcome { complaint, told } = cell::run(&args.bin, (&go, &template), fault, action, moment);
             let cell = format!("go {version:<8} {:<20} {:<6} {:<5}", fault.name(), action.name(), moment.name());
             match complaint {
                 None => {
@@ -114,6 +115,6 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("{passed} passed, {failed} failed");
+    println!("summary: {passed} cells as without a cache, {failed} not");
     if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

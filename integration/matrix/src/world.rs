@@ -72,7 +72,7 @@ impl World {
             .unwrap();
         self.daemon = Some(child);
         for _ in 0..2000 {
-            if self.ask(Control::Status).is_some() {
+            if self.ask(Control::Builds).is_some() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -104,8 +104,8 @@ impl World {
 
     /// What the build did so far, where the daemon tells.
     pub fn counts(&self) -> Option<Counts> {
-        match self.ask(Control::Status)? {
-            Answer::Status(status) => status.live.first().map(|build| build.counts),
+        match self.ask(Control::Builds)? {
+            Answer::Builds(builds) => builds.live.first().map(|build| build.counts),
             _ => None,
         }
     }

@@ -35,6 +35,8 @@ pub(crate) struct Daemon {
     pub(crate) view: PathBuf,
     outputs: Outputs,
     pub(crate) sessions: Arc<AtomicUsize>,
+    /// Requests of which clients said that they were left alone with them.
+    pub(crate) alone: Arc<AtomicUsize>,
 }
 
 type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64)>>>;
@@ -45,13 +47,15 @@ impl Daemon {
         std::fs::create_dir_all(view.join("o")).unwrap();
         drop(std::fs::remove_file(view.join("sock")));
         let listener = UnixListener::bind(view.join("sock")).unwrap();
-        let (outputs, sessions) = (Outputs::default(), Arc::new(AtomicUsize::new(0)));
-        let daemon = Self { view: view.clone(), outputs: outputs.clone(), sessions: sessions.clone() };
+        let (outputs, sessions, alone) =
+            (Outputs::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let daemon =
+            Self { view: view.clone(), outputs: outputs.clone(), sessions: sessions.clone(), alone: alone.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (view, outputs) = (view.clone(), outputs.clone());
+                let (view, outputs, alone) = (view.clone(), outputs.clone(), alone.clone());
                 sessions.fetch_add(1, SeqCst);
-                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs));
+                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs, &alone));
             }
         });
         daemon
@@ -66,7 +70,7 @@ impl Daemon {
     }
 }
 
-fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs) {
+fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs, alone: &AtomicUsize) {
     if manner == Manner::Mute {
         std::thread::sleep(Duration::from_secs(60));
     }
@@ -92,6 +96,11 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
             (Manner::Lies, Request::Get { .. }) => {
                 Reply::Hit { output: OutputId::EMPTY, size: 10, time: UNIX_EPOCH.into() }
             }
+            (_, Request::Alone { unanswered, .. }) => {
+                alone.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
+                continue;
+            }
+            (_, Request::Summary) => Reply::Miss,
             (_, Request::Get { action }) => match outputs.lock().unwrap().get(&action) {
                 Some(&(output, size)) => {
                     Reply::Hit { output, size, time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }

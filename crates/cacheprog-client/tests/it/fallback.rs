@@ -179,6 +179,11 @@ fn what_was_spooled_is_handed_on_when_the_daemon_is_back() {
     });
     assert!(back);
     go.finish();
+    let told = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        daemon.alone.load(SeqCst) >= BODIES.len()
+    });
+    assert!(told, "the daemon is told how much was done without it");
     let mut go = start(dir.path(), &daemon.socket());
     let handed_on = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));

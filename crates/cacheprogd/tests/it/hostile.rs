@@ -175,5 +175,5 @@ fn nonsense_on_the_control_socket_is_answered() {
     let odd =
         Registration { derivation: "\n\u{1b}[31m/../x".into(), chroot: Some("/\0".into()), descriptors: Vec::new() };
     assert!(matches!(daemon.ask(Control::Register(odd)), Answer::Registered { .. }));
-    assert!(!daemon.status().live[0].name.contains('\u{1b}'));
+    assert!(!daemon.status().builds.live[0].name.contains('\u{1b}'));
 }

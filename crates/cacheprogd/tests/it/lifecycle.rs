@@ -27,9 +27,9 @@ fn live_builds_survive_a_stop_and_a_kill() {
         assert_eq!(content(&view, session.get(2)), b"go index v2\nprivate");
     }
     let status = daemon.status();
-    assert_eq!(status.live.len(), 1);
-    assert_eq!(status.live[0].name, "one");
-    assert_eq!(status.live[0].counts.hits, 4, "a clean stop keeps the counters");
+    assert_eq!(status.builds.live.len(), 1);
+    assert_eq!(status.builds.live[0].name, "one");
+    assert_eq!(status.builds.live[0].counts.hits, 4, "a clean stop keeps the counters");
 }
 
 #[test]
@@ -53,10 +53,10 @@ fn builds_that_ended_while_the_daemon_was_down_are_removed_but_not_young_ones() 
     }
     assert!(!old.parent().unwrap().exists());
     assert!(young.exists(), "Nix may not have mounted it yet");
-    assert_eq!(daemon.status().ended[0].name, "old");
+    assert_eq!(daemon.status().builds.ended[0].name, "old");
     daemon.stop();
     daemon.start_again();
-    assert_eq!(daemon.status().ended[0].name, "old", "history survives");
+    assert_eq!(daemon.status().builds.ended[0].name, "old", "history survives");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_directory_without_its_state_and_one_of_another_boot_are_removed() {
     std::fs::write(&state, saved.to_string()).unwrap();
     daemon.start_again();
     assert!(!torn.exists() && !boot.exists());
-    assert!(daemon.status().live.is_empty());
+    assert!(daemon.status().builds.live.is_empty());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_hundred_sessions_at_once_are_served() {
     for (n, session) in sessions.iter_mut().rev().enumerate() {
         assert!(matches!(session.get(n as u8), Reply::Hit { .. }));
     }
-    assert_eq!(daemon.status().live[0].sessions, 100);
+    assert_eq!(daemon.status().builds.live[0].sessions, 100);
 }
 
 #[test]
@@ -148,11 +148,11 @@ fn a_build_whose_socket_cannot_be_made_now_is_kept_and_comes_back() {
     std::fs::create_dir(view.join(".sock.new")).unwrap();
     daemon.start_again();
     assert!(view.join("o").exists(), "what the build was shown is in use");
-    assert!(daemon.status().live.is_empty());
+    assert!(daemon.status().builds.live.is_empty());
     std::fs::remove_dir(view.join(".sock.new")).unwrap();
     let back = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        daemon.status().live.len() == 1
+        daemon.status().builds.live.len() == 1
     });
     assert!(back);
     assert_eq!(content(&view, Session::open(&view, "/go").get(1)), b"body");

@@ -73,7 +73,7 @@ fn of_two_outputs_the_first_stays_and_each_build_keeps_its_own() {
     assert_eq!(content(&views[0], sessions[0].get(1)), b"!<arch>\nfirst");
     assert_eq!(content(&views[1], sessions[1].get(1)), b"!<arch>\nsecond");
     assert_eq!(content(&views[2], sessions[2].get(1)), b"!<arch>\nfirst");
-    let counted = |name: &str| daemon.status().live.into_iter().find(|build| build.name == name).unwrap().counts;
+    let counted = |name: &str| daemon.status().builds.live.into_iter().find(|build| build.name == name).unwrap().counts;
     assert_eq!((counted("one").conflicts, counted("two").conflicts), (0, 1));
 }
 
@@ -105,7 +105,7 @@ fn status_tells_what_each_build_did() {
     getter.get(1); // the second time would have come from the build's own GOCACHE
     let status = daemon.status();
     assert_eq!((status.entries, status.objects, status.bytes), (1, 1, 12));
-    let counts = |name: &str| status.live.iter().find(|build| build.name == name).unwrap().counts;
+    let counts = |name: &str| status.builds.live.iter().find(|build| build.name == name).unwrap().counts;
     let (put, got) = (counts("caddy-2.10"), counts("two"));
     assert_eq!((put.gets, put.hits, put.puts, put.bytes_put, put.saved_milliseconds), (2, 1, 1, 12, 0));
     assert_eq!((got.gets, got.hits, got.puts, got.bytes_served), (2, 2, 0, 24));

@@ -70,7 +70,7 @@ impl<'a, R: BufRead> Body<'a, R> {
     ///
     /// # Errors
     /// A [`BodyError`], as [`Body::chunk`].
-    pub fn skip(mut self) -> Result<(), BodyError> {
+    pub fn skip(&mut self) -> Result<(), BodyError> {
         let mut scratch = [0; 12 << 10];
         while self.chunk(&mut scratch)? != 0 {}
         Ok(())

@@ -22,6 +22,15 @@ pub enum Request {
         /// Their number.
         size: u64,
     },
+    /// What this client had to do without the daemon since it last said so. There is no answer.
+    Alone {
+        /// Requests that the daemon left out or could not be asked.
+        unanswered: u64,
+        /// Puts that were kept in the build's spool.
+        spooled: u64,
+    },
+    /// What has the whole build done so far?
+    Summary,
 }
 
 /// What the daemon answers. The path of an output is the welcome's directory, a slash and the output's id in hex.
@@ -45,6 +54,25 @@ pub enum Reply {
     },
     /// The put was read and is not kept.
     Refused(Refusal),
+    /// What the build did.
+    Summary(Summary),
+}
+
+/// What a build did, as told at its end. Each field as in [`crate::control::Counts`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Gets asked.
+    pub gets: u64,
+    /// Gets answered with an output.
+    pub hits: u64,
+    /// Puts received whole.
+    pub puts: u64,
+    /// Bytes of the outputs served.
+    pub bytes_served: u64,
+    /// Milliseconds of compile time not spent.
+    pub saved_milliseconds: u64,
+    /// Requests that clients of the build had to settle by themselves.
+    pub unanswered: u64,
 }
 
 /// Why a put is not kept.
@@ -81,10 +109,13 @@ impl From<Unix> for SystemTime {
 
 const GET: u8 = b'G';
 const PUT: u8 = b'P';
+const ALONE: u8 = b'A';
+const ASK_SUMMARY: u8 = b'Q';
 const MISS: u8 = b'M';
 const HIT: u8 = b'H';
 const STORED: u8 = b'S';
 const REFUSED: u8 = b'R';
+const SUMMARY: u8 = b'Y';
 
 impl Request {
     /// Appends the frame to `out`.
@@ -100,6 +131,12 @@ impl Request {
                 out.extend_from_slice(&output.0);
                 out.extend_from_slice(&size.to_le_bytes());
             }
+            Self::Alone { unanswered, spooled } => {
+                out.push(ALONE);
+                out.extend_from_slice(&unanswered.to_le_bytes());
+                out.extend_from_slice(&spooled.to_le_bytes());
+            }
+            Self::Summary => out.push(ASK_SUMMARY),
         }
     }
 
@@ -115,8 +152,10 @@ impl Request {
             PUT => Self::Put {
                 action: ActionId(fields.array()?),
                 output: OutputId(fields.array()?),
-                size: u64::from_le_bytes(fields.array()?),
+                size: fields.number()?,
             },
+            ALONE => Self::Alone { unanswered: fields.number()?, spooled: fields.number()? },
+            ASK_SUMMARY => Self::Summary,
             other => return Err(FrameError::UnknownFrame(other)),
         };
         if matches!(request, Self::Put { size, .. } if size > limits::BODY) {
@@ -148,6 +187,13 @@ impl Reply {
                     Refusal::Storage => 2,
                 });
             }
+            Self::Summary(summary) => {
+                out.push(SUMMARY);
+                let Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered } = summary;
+                for number in [gets, hits, puts, bytes_served, saved_milliseconds, unanswered] {
+                    out.extend_from_slice(&number.to_le_bytes());
+                }
+            }
         }
     }
 
@@ -160,16 +206,20 @@ impl Reply {
         let mut fields = Fields { input };
         Ok(Some(match kind {
             MISS => Self::Miss,
-            HIT => Self::Hit {
-                output: OutputId(fields.array()?),
-                size: u64::from_le_bytes(fields.array()?),
-                time: fields.time()?,
-            },
+            HIT => Self::Hit { output: OutputId(fields.array()?), size: fields.number()?, time: fields.time()? },
             STORED => Self::Stored { time: fields.time()? },
             REFUSED => Self::Refused(match fields.array()? {
                 [1] => Refusal::Digest,
                 [2] => Refusal::Storage,
                 _ => return Err(FrameError::OutOfBounds("unknown refusal")),
+            }),
+            SUMMARY => Self::Summary(Summary {
+                gets: fields.number()?,
+                hits: fields.number()?,
+                puts: fields.number()?,
+                bytes_served: fields.number()?,
+                saved_milliseconds: fields.number()?,
+                unanswered: fields.number()?,
             }),
             other => return Err(FrameError::UnknownFrame(other)),
         }))
@@ -209,8 +259,12 @@ impl<R: Read> Fields<'_, R> {
         }
     }
 
+    fn number(&mut self) -> Result<u64, FrameError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
     fn time(&mut self) -> Result<Unix, FrameError> {
-        let time = Unix { seconds: u64::from_le_bytes(self.array()?), nanos: u32::from_le_bytes(self.array()?) };
+        let time = Unix { seconds: self.number()?, nanos: u32::from_le_bytes(self.array()?) };
         let is_a_time = time.nanos < 1_000_000_000 && time.seconds < limits::END_OF_TIME;
         if is_a_time { Ok(time) } else { Err(FrameError::OutOfBounds("a time")) }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64_simd::STANDARD;
 use proptest::prelude::*;
 use proto::gocmd::{BodyError, Command, Hit, Requests, write_hit, write_stored};
-use proto::wire::{Refusal, Reply, Request, Unix};
+use proto::wire::{Refusal, Reply, Request, Summary, Unix};
 use proto::{ActionId, OutputId};
 
 /// One put as cmd/go writes it (cache/prog.go `writeToChild`, Go 1.26), then a close.
@@ -81,8 +81,14 @@ proptest! {
     #[test]
     fn frames_read_back(action: [u8; 32], output: [u8; 32], size in 0u64..1 << 32, seconds in 0u64..proto::limits::END_OF_TIME, nanos in 0u32..1_000_000_000) {
         let (action, output, time) = (ActionId(action), OutputId(output), Unix { seconds, nanos });
-        let requests = [Request::Get { action }, Request::Put { action, output, size }];
-        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage)];
+        let requests = [
+            Request::Get { action },
+            Request::Put { action, output, size },
+            Request::Alone { unanswered: size, spooled: seconds },
+            Request::Summary,
+        ];
+        let summary = Summary { gets: size, hits: seconds, puts: 3, bytes_served: 4, saved_milliseconds: 5, unanswered: 6 };
+        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary)];
         let mut wire = Vec::new();
         requests.iter().for_each(|r| r.write(&mut wire));
         let mut input = wire.as_slice();

@@ -1,0 +1,72 @@
+//! The one line that a build's log gets at its end: what the cache gave.
+
+use std::io::{BufReader, Write};
+
+use proto::wire::{Reply, Request, Summary};
+
+use crate::connect::{self, Connection};
+use crate::environment::Environment;
+use crate::local::Local;
+
+/// A shell command that prints the line; nothing where no go command ran.
+pub(crate) fn command(environment: &Environment) -> String {
+    let left = Local::new(&environment.spool, environment).list().len();
+    let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &environment.toolchain).ok());
+    let line = match connection.as_ref().and_then(ask) {
+        Some(summary) if summary.gets + summary.puts > 0 || left > 0 => told(&summary, left),
+        None if left > 0 => format!("no daemon: {left} results stay with this build"),
+        Some(_) | None => return String::new(),
+    };
+    format!("echo 'nix-gocacheprog: {line}'\n")
+}
+
+fn ask(connection: &Connection) -> Option<Summary> {
+    let mut frame = Vec::new();
+    Request::Summary.write(&mut frame);
+    (&connection.stream).write_all(&frame).ok()?;
+    match Reply::read(&mut BufReader::new(&connection.stream)) {
+        Ok(Some(Reply::Summary(summary))) => Some(summary),
+        _ => None,
+    }
+}
+
+/// Fixed words and numbers only: a shell evaluates it.
+fn told(summary: &Summary, left: usize) -> String {
+    let Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered } = summary;
+    let share = hits.saturating_mul(100).checked_div(*gets).unwrap_or(0);
+    let (served, saved) = (bytes_served >> 20, saved_milliseconds / 1000);
+    let mut line =
+        format!("{hits} hits of {gets} ({share} %), {served} MiB; {puts} puts; {saved} s of compiling saved");
+    if *unanswered > 0 {
+        line += &format!("; {unanswered} requests without the daemon");
+    }
+    if left > 0 {
+        line += &format!("; {left} results stay with this build");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_one_line_of_fixed_words_and_numbers() {
+        let summary = Summary {
+            gets: 200,
+            hits: 190,
+            puts: 10,
+            bytes_served: 5 << 20,
+            saved_milliseconds: 61_500,
+            unanswered: 0,
+        };
+        assert_eq!(told(&summary, 0), "190 hits of 200 (95 %), 5 MiB; 10 puts; 61 s of compiling saved");
+        let trouble = Summary { unanswered: 7, ..Summary::default() };
+        assert_eq!(
+            told(&trouble, 3),
+            "0 hits of 0 (0 %), 0 MiB; 0 puts; 0 s of compiling saved; 7 requests without the daemon; 3 results stay with this build"
+        );
+        let most = Summary { gets: u64::MAX, hits: u64::MAX, ..summary };
+        assert!(!told(&most, 0).contains('\''));
+    }
+}
