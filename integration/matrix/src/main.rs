@@ -1,12 +1,14 @@
 //! The fault matrix: real go commands, of several versions, while the cache fails in every way that is thought of.
 //!
 //!     matrix --bin DIR --program DIR [--full] [--go VERSION=GO]... [ROW...]
+//!     matrix --bin DIR --soak SECONDS
 //!
 //! Each cell runs one go command on a cache that is three quarters warm, makes one fault happen at its start, in its middle or near its end,
 //! and compares exit status, output and time with the same command without any cache. Needs root, and a mount namespace of
 //! its own with an empty directory /gocache (integration/cases/matrix.sh sees to both). Prints a line a cell.
 //!
-//! Where things are: cell.rs runs one cell, fault.rs the rows, world.rs the daemon and its directory, go.rs the commands.
+//! Where things are: cell.rs runs one cell, fault.rs the rows, world.rs the daemon and its
+//! directory, go.rs the commands; soak.rs is the soak, player.rs what speaks to its clients.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -19,6 +21,8 @@
 mod cell;
 mod fault;
 mod go;
+mod player;
+mod soak;
 mod world;
 
 use std::path::PathBuf;
@@ -39,6 +43,8 @@ pub struct Args {
     full: bool,
     /// Go versions with their commands.
     go: Vec<(String, PathBuf)>,
+    /// A soak of so many seconds in place of the matrix.
+    soak: Option<u64>,
     /// Rows to run; all if empty.
     rows: Vec<String>,
 }
@@ -51,6 +57,7 @@ fn parse() -> Result<Args, String> {
             "--bin" => args.bin = value()?.into(),
             "--program" => args.program = value()?.into(),
             "--full" => args.full = true,
+            "--soak" => args.soak = Some(value()?.parse().map_err(|e| format!("--soak takes seconds: {e}"))?),
             "--go" => {
                 let pair = value()?;
                 let (version, go) = pair.split_once('=').ok_or("--go takes VERSION=GO")?;
@@ -96,6 +103,18 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(seconds) = args.soak {
+        return match soak::run(&args.bin, std::time::Duration::from_secs(seconds)) {
+            Ok(seen) => {
+                println!("summary: {seen}");
+                ExitCode::SUCCESS
+            }
+            Err(wrong) => {
+                eprintln!("soak: {wrong}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let (mut passed, mut failed) = (0, 0);
     for (version, command) in &args.go {
         let go = Go::new(command, &args.program);

@@ -134,12 +134,31 @@ impl World {
     fn register(&mut self) {
         let registration =
             Registration { derivation: "/nix/store/x-matrix.drv".into(), chroot: None, descriptors: Vec::new() };
-        let Some(Answer::Registered { directory }) = self.ask(Control::Register(registration)) else {
-            panic!("not registered: {}", self.log())
-        };
-        self.view = directory.into();
+        let Some(view) = self.registered(registration) else { panic!("not registered: {}", self.log()) };
+        self.view = view;
         mount_bind(&self.view, MOUNT).unwrap();
         self.mounted = true;
+    }
+
+    /// Registers a build; its directory.
+    pub fn registered(&self, registration: Registration) -> Option<PathBuf> {
+        match self.ask(Control::Register(registration))? {
+            Answer::Registered { directory } => Some(directory.into()),
+            _ => None,
+        }
+    }
+
+    /// How many builds the daemon has.
+    pub fn live_builds(&self) -> usize {
+        match self.ask(Control::Builds) {
+            Some(Answer::Builds(builds)) => builds.live.len(),
+            _ => usize::MAX,
+        }
+    }
+
+    /// The daemon's process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().unwrap().id()
     }
 }
 
