@@ -45,6 +45,26 @@ need_nix
 new_state
 SDK=$(add_go_to_store)
 
+# build_matrix: sets matrix, the program that does damage (integration/matrix).
+build_matrix() {
+    (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p matrix)
+    # shellcheck disable=SC2034 # for the case
+    matrix=$(release_dir "$ROOT_DIR")/matrix
+}
+
+# with_gocache COMMAND...: with /gocache, as in a sandbox, for the command alone. An empty directory is all that the rest
+# of the machine sees.
+with_gocache() {
+    local status=0
+    [ ! -e /gocache ] || fail "/gocache exists already"
+    mkdir /gocache
+    trap 'rmdir /gocache; _case_end' EXIT
+    TMPDIR=$WORK unshare --mount --propagation private "$@" || status=$?
+    rmdir /gocache
+    trap _case_end EXIT
+    return "$status"
+}
+
 # small VERSION [NIX-ARG...]: builds the small program with the hook; the output path on stdout.
 small() {
     local version=$1

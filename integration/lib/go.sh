@@ -6,6 +6,11 @@ set -euo pipefail
 GO_PROXY=$(go env GOPROXY)
 GO_SUMDB=$(go env GOSUMDB)
 
+# go_versions: the versions that a run tries: one of each release with `integration/test --full`, else the installed one.
+go_versions() {
+    if [ -n "${TEST_FULL:-}" ]; then echo "1.21.13 1.22.12 1.23.12 1.24.11 1.25.5 local 1.27.0"; else echo local; fi
+}
+
 # go_with_cacheprog VERSION: prints a go command of that version which speaks to cache programs. 1.21 to 1.23 have the code
 # switched off by a constant: their go command alone is built again with it (cmd/go, `-tags goexperiment.cacheprog`).
 # "local" is the go that is installed.

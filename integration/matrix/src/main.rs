@@ -2,13 +2,15 @@
 //!
 //!     matrix --bin DIR --program DIR [--full] [--go VERSION=GO]... [ROW...]
 //!     matrix --bin DIR --soak SECONDS
+//!     matrix --odd MANNER DIR
 //!
 //! Each cell runs one go command on a cache that is three quarters warm, makes one fault happen at its start, in its middle or near its end,
 //! and compares exit status, output and time with the same command without any cache. Needs root, and a mount namespace of
 //! its own with an empty directory /gocache (integration/cases/matrix.sh sees to both). Prints a line a cell.
 //!
 //! Where things are: cell.rs runs one cell, fault.rs the rows, world.rs the daemon and its
-//! directory, go.rs the commands; soak.rs is the soak, player.rs what speaks to its clients.
+//! directory, go.rs the commands; soak.rs is the soak, player.rs what speaks to its clients; odd.rs
+//! is a bad cache program.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -21,16 +23,19 @@
 mod cell;
 mod fault;
 mod go;
+mod odd;
 mod player;
 mod soak;
 mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use cell::{Moment, Outcome, Template};
 use fault::Fault;
 use go::{Action, Go};
+use odd::Manner;
 
 /// What was asked for.
 #[derive(Debug, Default)]
@@ -45,6 +50,8 @@ pub struct Args {
     go: Vec<(String, PathBuf)>,
     /// A soak of so many seconds in place of the matrix.
     soak: Option<u64>,
+    /// A bad cache program in place of the matrix, with its directory.
+    odd: Option<(Manner, PathBuf)>,
     /// Rows to run; all if empty.
     rows: Vec<String>,
 }
@@ -58,6 +65,12 @@ fn parse() -> Result<Args, String> {
             "--program" => args.program = value()?.into(),
             "--full" => args.full = true,
             "--soak" => args.soak = Some(value()?.parse().map_err(|e| format!("--soak takes seconds: {e}"))?),
+            "--odd" => {
+                let name = value()?;
+                let manner = Manner::ALL.into_iter().find(|manner| manner.name() == name);
+                let manner = manner.ok_or(format!("manners: {:?}", Manner::ALL.map(Manner::name)))?;
+                args.odd = Some((manner, value()?.into()));
+            }
             "--go" => {
                 let pair = value()?;
                 let (version, go) = pair.split_once('=').ok_or("--go takes VERSION=GO")?;
@@ -96,30 +109,28 @@ fn cells(args: &Args, version: &str) -> Vec<(Fault, Action, Moment)> {
 }
 
 fn main() -> ExitCode {
-    let args = match parse() {
-        Ok(args) => args,
+    let done = parse().and_then(|args| match (&args.odd, args.soak) {
+        (Some((manner, dir)), _) => odd::run(*manner, dir).map_err(|e| e.to_string()),
+        (None, Some(seconds)) => {
+            soak::run(&args.bin, Duration::from_secs(seconds)).map(|seen| println!("summary: {seen}"))
+        }
+        (None, None) => matrix(&args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("matrix: {error}");
-            return ExitCode::from(2);
+            ExitCode::FAILURE
         }
-    };
-    if let Some(seconds) = args.soak {
-        return match soak::run(&args.bin, std::time::Duration::from_secs(seconds)) {
-            Ok(seen) => {
-                println!("summary: {seen}");
-                ExitCode::SUCCESS
-            }
-            Err(wrong) => {
-                eprintln!("soak: {wrong}");
-                ExitCode::FAILURE
-            }
-        };
     }
+}
+
+fn matrix(args: &Args) -> Result<(), String> {
     let (mut passed, mut failed) = (0, 0);
     for (version, command) in &args.go {
         let go = Go::new(command, &args.program);
         let template = Template::make(&args.bin, &go);
-        for (fault, action, moment) in cells(&args, version) {
+        for (fault, action, moment) in cells(args, version) {
             let Outcome { complaint, told } = cell::run(&args.bin, (&go, &template), fault, action, moment);
             let cell = format!("go {version:<8} {:<20} {:<6} {:<5}", fault.name(), action.name(), moment.name());
             match complaint {
@@ -135,5 +146,5 @@ fn main() -> ExitCode {
         }
     }
     println!("summary: {passed} cells as without a cache, {failed} not");
-    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 && passed > 0 { Ok(()) } else { Err(format!("{failed} of {} cells", passed + failed)) }
 }

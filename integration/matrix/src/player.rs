@@ -38,11 +38,6 @@ impl Player {
         player
     }
 
-    /// The client's process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Gets: the bytes of a hit, which are those that it names.
     pub fn get(&mut self, action: &ActionId) -> Option<Vec<u8>> {
         self.id += 1;

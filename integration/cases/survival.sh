@@ -1,0 +1,41 @@
+# What each version of cmd/go makes of cache programs that do what one should not (matrix/src/odd.rs): the exit status of
+# four commands, compared with the table of docs/never-fatal.md. The client's fallbacks lean on it.
+# shellcheck shell=bash source-path=SCRIPTDIR
+source "$(dirname "$0")/../lib/case.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/go.sh"
+build_matrix
+
+mkdir "$WORK/src"
+cd "$WORK/src" || exit 1
+printf 'module tiny\n\ngo 1.21\n' > go.mod
+printf 'package main\n\nimport "strings"\n\nfunc main() { println(strings.ToUpper("x")) }\n' > main.go
+printf 'package main\n\nimport "testing"\n\nfunc TestX(t *testing.T) {}\n' > main_test.go
+export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local
+commands=("build -o $WORK/program ." "test ." "list -export -deps ." "list -compiled -deps .")
+
+# status GO MANNER COMMAND: "ok", or how it ends.
+status() {
+    local go=$1 manner=$2 out=ok
+    shift 2
+    rm -rf "$WORK/gocache" "$WORK/odd"
+    GOCACHE=$WORK/gocache GOCACHEPROG="$matrix --odd $manner $WORK/odd" timeout 120 "$go" "$@" > "$WORK/out" 2>&1 || out="fails"
+    echo "$out"
+}
+for version in $(go_versions); do
+    go=$(go_with_cacheprog "$version")
+    release=$("$go" env GOVERSION | grep -o '1\.[0-9]*')
+    for manner in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
+        line="| $release | $manner |"
+        for command in "${commands[@]}"; do
+            # shellcheck disable=SC2086 # a command's words
+            line+=" $(status "$go" "$manner" $command) |"
+        done
+        echo "$line"
+    done
+done > "$WORK/table"
+cat "$WORK/table"
+while read -r line; do
+    grep -qxF "$line" "$ROOT_DIR/docs/never-fatal.md" || fail "docs/never-fatal.md does not say: $line"
+done < "$WORK/table"
+echo "summary: as the table says: $(wc -l < "$WORK/table") lines"

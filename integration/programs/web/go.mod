@@ -1,3 +1,0 @@
-module example.test/web
-
-go 1.21
