@@ -12,4 +12,4 @@ go=()
 for version in ${MATRIX_GO:-$(go_versions)}; do go+=(--go "$version=$(go_with_cacheprog "$version")"); done
 
 # shellcheck disable=SC2086 # rows are words
-with_gocache "$matrix" --bin "$BIN" --program "$CASE_DIR/programs/many" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}
+with_gocache "$matrix" --bin "$BIN" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}

@@ -78,6 +78,20 @@ _small() {
         --argstr version "$version" "$@"
 }
 
+# plain_sharing: from here on builds have a store of everyone's at /plain; see nix/small.nix.
+plain_sharing() {
+    mkdir -p "$WORK/plain/store"
+    install -m 755 "$BIN/cacheprog-client" "$WORK/plain/client"
+    chmod 777 "$WORK/plain/store"
+    PLAIN=(--option extra-sandbox-paths "/plain=$WORK/plain")
+}
+
+# plain VERSION [NIX-ARG...]: as small, with plain sharing.
+plain() { small "$1" "${PLAIN[@]}" --arg plain true "${@:2}"; }
+
+# is DESCRIPTION EXPECTED SEEN
+is() { expect "$1: $3" test "$3" = "$2"; }
+
 # counts NAME FIELD OPERATOR NUMBER: a comparison of a counter of the latest build of that name.
 counts() {
     local value

@@ -1,6 +1,6 @@
 //! The fault matrix: real go commands, of several versions, while the cache fails in every way that is thought of.
 //!
-//!     matrix --bin DIR --program DIR [--full] [--go VERSION=GO]... [ROW...]
+//!     matrix --bin DIR [--full] [--go VERSION=GO]... [ROW...]
 //!     matrix --bin DIR --soak SECONDS
 //!     matrix --odd MANNER DIR
 //!
@@ -9,7 +9,7 @@
 //! its own with an empty directory /gocache (integration/cases/matrix.sh sees to both). Prints a line a cell.
 //!
 //! Where things are: cell.rs runs one cell, fault.rs the rows, world.rs the daemon and its
-//! directory, go.rs the commands; soak.rs is the soak, player.rs what speaks to its clients; odd.rs
+//! directory, go.rs the commands, program.rs what they build; soak.rs is the soak, player.rs what speaks to its clients; odd.rs
 //! is a bad cache program.
 #![expect(
     clippy::disallowed_methods,
@@ -25,6 +25,7 @@ mod fault;
 mod go;
 mod odd;
 mod player;
+mod program;
 mod soak;
 mod world;
 
@@ -42,8 +43,6 @@ use odd::Manner;
 pub struct Args {
     /// The programs under test.
     bin: PathBuf,
-    /// The Go program that is built.
-    program: PathBuf,
     /// All rows at all moments for the dialects, else a few cells.
     full: bool,
     /// Go versions with their commands.
@@ -62,7 +61,6 @@ fn parse() -> Result<Args, String> {
         let mut value = || given.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--bin" => args.bin = value()?.into(),
-            "--program" => args.program = value()?.into(),
             "--full" => args.full = true,
             "--soak" => args.soak = Some(value()?.parse().map_err(|e| format!("--soak takes seconds: {e}"))?),
             "--odd" => {
@@ -126,9 +124,11 @@ fn main() -> ExitCode {
 }
 
 fn matrix(args: &Args) -> Result<(), String> {
+    let program = tempfile::tempdir().map_err(|e| e.to_string())?;
+    program::write(program.path());
     let (mut passed, mut failed) = (0, 0);
     for (version, command) in &args.go {
-        let go = Go::new(command, &args.program);
+        let go = Go::new(command, program.path());
         let template = Template::make(&args.bin, &go);
         for (fault, action, moment) in cells(args, version) {
             let Outcome { complaint, told } = cell::run(&args.bin, (&go, &template), fault, action, moment);

@@ -1,0 +1,3 @@
+module example.test/fileproxy
+
+go 1.21

@@ -1,3 +1,0 @@
-module example.test/many
-
-go 1.21
