@@ -1,6 +1,6 @@
 # C that Go's keys do not know of: a header in a sibling directory of the tree, one that preBuild makes, a header in a build
-# input, the flags of the compiler wrapper. Each is changed at the same size between two builds. With plain sharing (the
-# client set by hand, without the setup hook's marker) the second build is wrong; with the hook it is right.
+# input, the flags of the compiler wrapper, a static library in each of these places. Each is changed at the same size
+# between two builds. With plain sharing the second build is wrong; with the hook it is right.
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
@@ -16,21 +16,21 @@ with_c() {
     out=$(small "$@" --arg src "$WORK/src")
     "$out/bin/withc"
 }
-# The same by a derivation that uses the client without the hook, as plain sharing would.
-plain() {
-    local version=$1 extra=${2:-}
-    local out
-    out=$(small "$version" --arg src "$WORK/src" --arg withHook false ${3:+--arg standin "$3"} --arg extra \
-        "{ NIX_GOCACHEPROG = \"1\"; doCheck = false; preBuild = ''export GOCACHEPROG=/gocache-client; $extra''; }")
+plain_sharing
+# The same with plain sharing.
+stale() {
+    local version=$1 out
+    shift
+    out=$(plain "$version" --arg src "$WORK/src" "$@")
     "$out/bin/withc"
 }
 answer() { sed -i "s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/" "$WORK/src/shared/answer.h"; }
-is() { expect "$1: $3" test "$3" = "$2"; }
 
+no_check='{ doCheck = false; }'
 answer 41
-is "a header of the tree, plain, first" "41 0" "$(plain tree-plain-1)"
+is "a header of the tree, plain, first" "41 0" "$(stale tree-plain-1 --arg extra "$no_check")"
 answer 42
-is "a header of the tree, plain, changed: stale" "41 0" "$(plain tree-plain-2)"
+is "a header of the tree, plain, changed: stale" "41 0" "$(stale tree-plain-2 --arg extra "$no_check")"
 answer 51
 is "a header of the tree, first" "51 0" "$(with_c tree-1)"
 answer 52
@@ -40,18 +40,51 @@ puts=$(($(build_field small-tree-3 puts) - $(build_field small-tree-3 private_pu
 expect "an unchanged build compiles no C anew ($puts puts)" test "$puts" -le 20
 
 make_header() { echo "sed -i \"s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/\" shared/answer.h"; }
-is "made by preBuild, plain: stale" "41 0" "$(plain made-plain "$(make_header 61)")"
+is "made by preBuild, plain: stale" "41 0" "$(stale made-plain --arg extra "{ doCheck = false; preBuild = ''$(make_header 61)''; }")"
 is "made by preBuild, first" "63 0" "$(with_c made-1 --arg extra "{ preBuild = ''$(make_header 63)''; }")"
 is "made by preBuild, changed" "64 0" "$(with_c made-2 --arg extra "{ preBuild = ''$(make_header 64)''; }")"
 
 answer 10
 flags() { echo "{ NIX_CFLAGS_COMPILE = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
+is "a header elsewhere, plain: stale" "41 0" "$(stale flags-plain --arg extra "$(flags 2) // $no_check")"
 is "a header elsewhere, first" "10 71" "$(with_c flags-1 --arg extra "$(flags 1)")"
 is "a header elsewhere, changed" "10 72" "$(with_c flags-2 --arg extra "$(flags 2)")"
 wrapper() { echo "{ ccFlags = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
-is "the compiler wrapper, plain: stale" "41 0" "$(plain wrapper-plain "" "$(wrapper 2)")"
+is "the compiler wrapper, plain: stale" "41 0" "$(stale wrapper-plain --arg extra "$no_check" --arg standin "$(wrapper 2)")"
 is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 --arg standin "$(wrapper 1)")"
 is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 --arg standin "$(wrapper 2)")"
+
+# A static library. What is linked is linked anew in each build; but a test's result is reused where its keys are the same.
+# The test wants 81 and must fail with a library that says 82.
+sed -i 's|^// #include "clib.h"|// #cgo LDFLAGS: -lsmallx\n&|' "$WORK/src/clib/clib.go"
+sed -i 's|^int clib_system.*|int small_lib(void);\nint clib_system(void) { return small_lib(); }|' "$WORK/src/clib/clib.c"
+printf 'package clib\n\nimport "testing"\n\nfunc TestSystem(t *testing.T) {\n\tif System() != 81 {\n\t\tt.Fatal("the library says ", System())\n\t}\n}\n' > "$WORK/src/clib/lib_test.go"
+# library NUMBER DIR: libsmallx.a there.
+library() {
+    mkdir -p "$2"
+    echo "int small_lib(void) { return $1; }" | gcc -xc -c -o "$WORK/smallx.o" -
+    rm -f "$2/libsmallx.a"
+    ar rcD "$2/libsmallx.a" "$WORK/smallx.o"
+}
+only='subPackages = [ "cmd/withc" "clib" ];'
+in_tree() { library "$1" "$WORK/src/libs" && echo "{ $only NIX_LDFLAGS = \"-L/build/small-source/libs\"; }"; }
+outside() { library "$1" "$WORK/lib-$1" && echo "{ $only NIX_LDFLAGS = \"-L\${builtins.path { name = \"smallx\"; path = $WORK/lib-$1; }}\"; }"; }
+made() {
+    echo "{ $only NIX_LDFLAGS = \"-L/build/made\"; preBuild = ''mkdir /build/made; echo 'int small_lib(void) { return $1; }' | gcc -xc -c -o /build/made/x.o -; ar rcD /build/made/libsmallx.a /build/made/x.o''; }"
+}
+for place in in_tree outside made; do
+    plain "$place-plain-1" --arg src "$WORK/src" --arg extra "$("$place" 81)" > /dev/null
+    extra=$("$place" 82)
+    expect "a library ($place), plain, changed: the test passes and must not" plain "$place-plain-2" --arg src "$WORK/src" --arg extra "$extra"
+    extra=$("$place" 81)
+    expect "a library ($place)" small "$place-1" --arg src "$WORK/src" --arg extra "$extra"
+    extra=$("$place" 82)
+    if small "$place-2" --arg src "$WORK/src" --arg extra "$extra" > /dev/null 2> "$WORK/err"; then fail "a library ($place): its change is not seen"; fi
+    expect "a library ($place), changed: the test fails" grep -q 'the library says' "$WORK/err"
+    rm -rf "$WORK/src/libs"
+done
+rm "$WORK/src/clib/lib_test.go"
+cp "$CASE_DIR/programs/small/clib/"* "$WORK/src/clib/"
 
 # Without -trimpath the flags would be recorded in the program; it is the same as without the cache.
 untrimmed='{ allowGoReference = true; doCheck = false; }'
@@ -62,3 +95,4 @@ expect "and used the cache" counts small-untrimmed puts -gt 50
 trimmed=$(small trimmed --arg src "$WORK/src" --arg extra '{ doCheck = false; }')
 if grep -aq __nix_gocacheprog_key "$trimmed/bin/withc"; then fail "the marker is in a program built with -trimpath"; fi
 expect "the store is whole" store_is_whole
+echo "summary: headers, flags and libraries behind cgo: wrong with plain sharing, right with the hook"

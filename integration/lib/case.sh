@@ -81,7 +81,10 @@ _small() {
 # plain_sharing: from here on builds have a store of everyone's at /plain; see nix/small.nix.
 plain_sharing() {
     mkdir -p "$WORK/plain/store"
-    install -m 755 "$BIN/cacheprog-client" "$WORK/plain/client"
+    install -m 755 "$BIN/cacheprog-client" "$WORK/plain/store-client"
+    # The client keeps toolchains apart by GOROOT and by who started it: here neither tells.
+    printf '#!/bin/bash\nunset GOROOT GOTOOLDIR\n/plain/store-client "$@"\nexit $?\n' > "$WORK/plain/client"
+    chmod 755 "$WORK/plain/client"
     chmod 777 "$WORK/plain/store"
     PLAIN=(--option extra-sandbox-paths "/plain=$WORK/plain")
 }

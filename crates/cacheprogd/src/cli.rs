@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{client, report, serve};
+use crate::{client, report, serve, verify};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ pub struct Args {
 enum Command {
     /// Serve builds until SIGTERM. Under systemd the socket and the directory come from the units.
     Serve(serve::Serve),
+    /// Read every object and record of a store; says what is damaged. Works with and without a running daemon.
+    Verify(verify::Verify),
     /// What the running daemon has and does.
     Status {
         /// The whole status as one JSON object.
@@ -40,6 +42,7 @@ impl Args {
     pub fn run(&self) -> Result<(), CommandError> {
         match &self.command {
             Command::Serve(serve) => serve::run(serve),
+            Command::Verify(verify) => verify::run(verify),
             Command::Status { json, control_socket } => {
                 let status = client::status(control_socket)?;
                 if *json {

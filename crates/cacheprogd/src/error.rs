@@ -38,6 +38,20 @@ pub enum CommandError {
     /// The state directory cannot be used.
     #[error("opening the state directory")]
     Store(#[from] StoreError),
+    /// There is no store where one is to be read.
+    #[error("no store in {}: give the directory that `cacheprogd serve` has as --state-dir", path.display())]
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Something is damaged, and stays.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// The state directory.
+        path: PathBuf,
+    },
     /// The system refused something the loop cannot do without.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
@@ -80,6 +94,8 @@ impl CommandError {
             | Self::Inherited(_)
             | Self::Listen { .. }
             | Self::Locked { .. }
+            | Self::NoStore { .. }
+            | Self::Damaged { .. }
             | Self::Store(_)
             | Self::System(..)
             | Self::NotText { .. }

@@ -22,6 +22,7 @@ use store::{Access, Store};
 use crate::build::Build;
 use crate::control::{self, Context};
 use crate::error::{CommandError, chain};
+use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::sync::lock;
 use crate::{clock, listener, session};
@@ -62,11 +63,12 @@ pub(crate) struct Serve {
 pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
-    let store = Arc::new(Store::open(state_dir, Access::Traversable)?);
+    let store = Store::open(state_dir, Access::Traversable)?;
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
+    let store = Arc::new(order::take_over(store)?);
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
@@ -74,14 +76,16 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let control = listener::control(args.control_socket.as_deref())?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
+    let mut syncing = Syncing::new(store.clone());
     let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake });
     let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&control.listener, &signals);
+    let ended = server.turn_until_signal(&control.listener, &signals, &mut syncing);
     notify(&[NotifyState::Stopping]);
     server.sessions.finish();
     registry.save();
+    syncing.finish();
     control.unlink();
     log::info!("cacheprogd stops");
     ended
@@ -108,7 +112,11 @@ fn raise_file_limit() {
 fn lock_state(store: &Store) -> Result<File, CommandError> {
     let path = store.root().join("lock");
     let system = |e| CommandError::System("locking the state directory", e);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(system)?;
+    if !path.exists() {
+        File::create(&path).map_err(system)?;
+    }
+    // For reading: a file that is open for writing would keep its file system from being made read-only.
+    let file = File::open(&path).map_err(system)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(CommandError::Locked { path: store.root().to_owned() }),
@@ -129,7 +137,12 @@ struct Server {
 }
 
 impl Server {
-    fn turn_until_signal(&self, control: &UnixListener, signals: &SignalFd) -> Result<(), CommandError> {
+    fn turn_until_signal(
+        &self,
+        control: &UnixListener,
+        signals: &SignalFd,
+        syncing: &mut Syncing,
+    ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
         loop {
@@ -158,6 +171,9 @@ impl Server {
             if swept.elapsed() >= TURN {
                 swept = Instant::now();
                 self.context.registry.sweep(clock::now());
+                if !builds.is_empty() {
+                    syncing.turn();
+                }
                 notify(&[NotifyState::Watchdog]);
             }
         }

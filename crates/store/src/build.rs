@@ -22,7 +22,7 @@ use proto::{ActionId, BuildId, OutputId};
 use crate::actions::{Actions, names};
 use crate::incoming::new_file;
 use crate::layout::{Existing, make_dir};
-use crate::object::{State, set_seal, state};
+use crate::object::{Doubt, State, is_whole, set_seal, state};
 use crate::place::{rename, write_small};
 use crate::publish::publish_file;
 use crate::{Incoming, Put, Record, Store, StoreError};
@@ -44,6 +44,7 @@ pub struct BuildDir {
     outputs: PathBuf,
     tmp: PathBuf,
     private: Actions,
+    doubt: Doubt,
 }
 
 impl Store {
@@ -67,7 +68,7 @@ impl Store {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
         let private = Actions::new(dir.join("private"), self.layout.tmp(), 1);
-        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private }
+        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt() }
     }
 
     /// What an earlier process left unpublished or half removed. Only for whoever has the store for itself: what others
@@ -94,7 +95,7 @@ impl Store {
     pub fn show(&self, build: &BuildDir, object: (OutputId, u64), sharing: Sharing) -> Result<bool, StoreError> {
         let (output, size) = object;
         let shown = build.output(&output);
-        if state(&shown, &output, size)? == State::Whole {
+        if state(&shown, &output, size, self.layout.doubt())? == State::Whole {
             return Ok(true); // asked for before, by this or another go command of the build
         }
         let Some(path) = self.object(&output, size)? else { return Ok(false) };
@@ -103,7 +104,7 @@ impl Store {
             Sharing::Copy => return build.copy(&path, &shown, &output).map(|()| true),
         };
         match linked {
-            Ok(()) => Ok(state(&shown, &output, size)? == State::Whole), // written to in between: a miss
+            Ok(()) => Ok(state(&shown, &output, size, self.layout.doubt())? == State::Whole), // written to in between: a miss
             Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false), // evicted in between
             // The object has as many links as the file system allows (65,000 on ext4).
             Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
@@ -147,7 +148,7 @@ impl BuildDir {
     /// A [`StoreError`] where it cannot be written.
     pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
         let shown = self.output(&body.output());
-        if state(&shown, &body.output(), body.size())? != State::Whole {
+        if state(&shown, &body.output(), body.size(), self.doubt)? != State::Whole {
             publish_file(body, &self.tmp, &shown, 0)?;
         }
         let record = Record {
@@ -167,8 +168,8 @@ impl BuildDir {
     /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
     pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.private.find(action, now)? else { return Ok(None) };
-        let state = state(&self.output(&record.output), &record.output, record.size)?;
-        Ok((state == State::Whole).then_some(record))
+        let shown = self.output(&record.output);
+        Ok(is_whole(&shown, &record.output, record.size, self.doubt)?.then_some(record))
     }
 
     /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use proto::{BuildId, OutputId};
 
+use crate::object::Doubt;
 use crate::{Namespace, StoreError};
 
 /// What the `format` file says. Another number is another layout, which this code does not touch.
@@ -43,13 +44,14 @@ impl Access {
 pub(crate) struct Layout {
     root: PathBuf,
     access: Access,
+    doubt: Doubt,
 }
 
 impl Layout {
     pub(crate) fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         // Paths are handed out and must not depend on anyone's working directory.
         let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
-        let layout = Self { root, access };
+        let layout = Self { root, access, doubt: Doubt::default() };
         layout.make()?;
         Ok(layout)
     }
@@ -62,6 +64,15 @@ impl Layout {
             make_dir(&self.root.join(dir), mode, Existing::Leave)?;
         }
         Ok(())
+    }
+
+    /// See [`Doubt`]; for whoever has the store for itself so far.
+    pub(crate) fn set_doubt(&mut self, doubt: Doubt) {
+        self.doubt = doubt;
+    }
+
+    pub(crate) fn doubt(&self) -> Doubt {
+        self.doubt
     }
 
     pub(crate) fn root(&self) -> &Path {

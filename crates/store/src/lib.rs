@@ -22,6 +22,7 @@ mod place;
 mod publish;
 mod recent;
 mod record;
+mod verify;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use namespace::{Namespace, Partition};
 pub use publish::Published;
 pub use recent::Recent;
 pub use record::Record;
+pub use verify::{OnDamage, Verified};
 
 use layout::Layout;
 
@@ -84,6 +86,32 @@ impl Store {
     /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         Ok(Self { layout: Layout::open(root, access)? })
+    }
+
+    /// What was written between these two times may not have reached the disk: it is read before it is served. For a store
+    /// that was not closed in order, by whoever has it for itself.
+    #[must_use]
+    pub fn doubting(mut self, since: SystemTime, until: SystemTime) -> Self {
+        self.layout.set_doubt(object::Doubt::between(since, until));
+        self
+    }
+
+    /// Waits until all that was written before is on the disk.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the disk refuses.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        let root = self.layout.root();
+        let synced = std::fs::File::open(root).and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
+        synced.map_err(StoreError::at("syncing", root))
+    }
+
+    /// Reads everything and says what is damaged, or removes it.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where a directory cannot be listed.
+    pub fn verify(&self, damage: OnDamage) -> Result<Verified, StoreError> {
+        verify::verify(&self.layout, damage)
     }
 
     /// The directory given to [`Store::open`].
@@ -138,7 +166,7 @@ impl Store {
     /// A [`StoreError`] where the file cannot be looked at.
     pub fn object(&self, output: &OutputId, size: u64) -> Result<Option<PathBuf>, StoreError> {
         let path = self.layout.object(output);
-        Ok(object::is_whole(&path, output, size)?.then_some(path))
+        Ok(object::is_whole(&path, output, size, self.layout.doubt())?.then_some(path))
     }
 
     /// Where an object is, below the store's root: no leading slash, no extension (cmd/go refuses one).

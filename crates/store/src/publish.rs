@@ -9,7 +9,7 @@ use proto::OutputId;
 use crate::actions::Actions;
 use crate::incoming::Content;
 use crate::layout::Layout;
-use crate::object::{State, is_whole, set_seal, state};
+use crate::object::{Doubt, State, is_whole, set_seal, state};
 use crate::place::rename;
 use crate::{Incoming, Put, Record, Replaces, StoreError};
 
@@ -49,7 +49,8 @@ pub(crate) fn publish(
             Published::Again
         }
         Some(old)
-            if put.replaces == Replaces::Nothing && is_whole(&layout.object(&old.output), &old.output, old.size)? =>
+            if put.replaces == Replaces::Nothing
+                && is_whole(&layout.object(&old.output), &old.output, old.size, layout.doubt())? =>
         {
             return Ok(Published::Conflict(old));
         }
@@ -64,7 +65,7 @@ pub(crate) fn publish(
 fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
     let path = layout.object(&body.output());
     if let Content::Memory(bytes) = body.content()
-        && holds(&path, &body.output(), bytes)?
+        && is_the_same(&path, &body.output(), bytes)?
     {
         return Ok(());
     }
@@ -75,7 +76,7 @@ fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError
 pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
     let Some(file) = body.take_file(tmp)? else {
         // It has its place elsewhere, unless that is this one.
-        let is_here = is_whole(path, &body.output(), body.size())?;
+        let is_here = is_whole(path, &body.output(), body.size(), Doubt::default())?;
         return if is_here {
             Ok(())
         } else {
@@ -87,6 +88,7 @@ pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels:
 }
 
 /// A small body is compared with what is there, which costs no more than writing it.
-fn holds(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreError> {
-    Ok(state(path, output, bytes.len() as u64)? == State::Whole && fs::read(path).is_ok_and(|there| there == bytes))
+fn is_the_same(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreError> {
+    Ok(state(path, output, bytes.len() as u64, Doubt::default())? == State::Whole
+        && fs::read(path).is_ok_and(|there| there == bytes))
 }

@@ -109,10 +109,7 @@ impl Fault {
             Self::NewerVersion => replace(world, VERSION + 1),
             Self::StateDeleted => remove(&world.state()),
             Self::DiskFull => fill(&world.state().join("filler")),
-            Self::ReadOnly => {
-                let flags = rustix::mount::MountFlags::RDONLY;
-                rustix::mount::mount_remount(world.dir.path().join("state"), flags, c"").unwrap();
-            }
+            Self::ReadOnly => read_only(&world.dir.path().join("state")),
             Self::BuildRemoved => remove(world.view.parent().unwrap()),
             Self::SocketRemoved => fs::remove_file(world.view.join("sock")).unwrap(),
             Self::Truncated => each(&world.state().join("objects"), |_| Some(Vec::new())),
@@ -125,6 +122,18 @@ impl Fault {
             Self::TmpFull => {} // a matter of the command's own directories: see cell.rs
         }
     }
+}
+
+/// Makes a file system read-only, which has to wait for a moment in which no file is open for writing.
+fn read_only(dir: &Path) {
+    let flags = rustix::mount::MountFlags::RDONLY;
+    for _ in 0..20_000 {
+        match rustix::mount::mount_remount(dir, flags, c"") {
+            Err(rustix::io::Errno::BUSY) => thread::sleep(Duration::from_micros(50)),
+            done => return done.unwrap(),
+        }
+    }
+    panic!("{} is never without a file open for writing", dir.display());
 }
 
 /// Removes a directory while the daemon makes files in it.

@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use proto::wire::Reply;
@@ -180,4 +181,68 @@ fn a_stopping_daemon_leaves_anothers_socket_alone() {
     let _other = std::os::unix::net::UnixListener::bind(daemon.control()).unwrap();
     daemon.stop();
     assert!(daemon.control().exists());
+}
+
+/// Other bytes under the same size and times, as after a power cut.
+fn lose_bytes(daemon: &Daemon, body: &[u8]) {
+    let path = daemon.state_dir().join(store::Store::object_name(&crate::output(body)));
+    let times = std::fs::metadata(&path).unwrap().modified().unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&path, vec![0; body.len()]).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+}
+
+#[test]
+fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut session = Session::open(&view, "/go");
+    session.put(1, b"lost in a power cut");
+    session.put(2, b"kept");
+    daemon.kill();
+    lose_bytes(&daemon, b"lost in a power cut");
+    daemon.start_again();
+    let other = daemon.register("two");
+    let mut session = Session::open(&other, "/go");
+    assert_eq!(session.get(1), Reply::Miss);
+    assert!(matches!(session.get(2), Reply::Hit { .. }));
+    session.put(1, b"lost in a power cut");
+    assert!(matches!(session.get(1), Reply::Hit { .. }));
+    let log = daemon.stop();
+    assert!(log.contains("did not stop in order"), "{log}");
+    assert!(daemon.state_dir().join("clean").exists());
+    daemon.start_again();
+    assert!(!daemon.state_dir().join("clean").exists());
+    assert!(!daemon.stop().contains("did not stop in order"));
+}
+
+#[test]
+fn verify_works_beside_a_daemon_and_without_one() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut session = Session::open(&view, "/go");
+    session.put(1, b"damaged");
+    session.put(2, b"whole");
+    lose_bytes(&daemon, b"damaged");
+    let state_dir = daemon.state_dir();
+    let verify = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
+        let output = command.arg("verify").args(args).arg("--state-dir").arg(&state_dir).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, text) = verify(&[]);
+    assert_eq!(code, Some(1));
+    assert!(text.contains("1 damaged objects: remove with --repair"), "{text}");
+    let (code, text) = verify(&["--json", "--repair"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["damaged_objects"], 1);
+    assert_eq!(session.get(1), Reply::Miss);
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+        .args(["verify", "--state-dir", "/nowhere/at/all"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("no store in /nowhere/at/all"));
+    daemon.stop();
+    assert_eq!(verify(&[]).0, Some(0));
 }

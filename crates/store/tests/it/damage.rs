@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use store::{Published, Store};
+use store::{Access, OnDamage, Published, Store, Verified};
 
 use crate::{action, at, content, found, namespace, open, output, publish, put};
 
@@ -127,4 +127,64 @@ fn directories_that_went_away_are_made_again() {
     assert_eq!(found(&store, 1), None);
     assert_eq!(publish(&store, &put(1, 500), b"body"), Published::New);
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"body");
+}
+
+/// Other bytes of the same size under the same times, as a file system leaves that lost them in a power cut.
+fn lose_bytes(store: &Store, body: &[u8]) {
+    let path = object_path(store, body);
+    let times = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&path, vec![0; body.len()]).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+}
+
+#[test]
+fn what_was_written_before_an_unclean_stop_is_read_before_it_is_served() {
+    use std::time::{Duration, SystemTime};
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"lost");
+    publish(&store, &put(2, 500), b"kept");
+    let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
+    lose_bytes(&store, b"lost");
+    assert!(store.object(&lost.output, lost.size).unwrap().is_some(), "its size and times say nothing");
+    #[expect(clippy::disallowed_methods, reason = "files made now")]
+    let now = SystemTime::now();
+    let minute = Duration::from_secs(60);
+    let reopen = || Store::open(&dir.path().join("state"), Access::Owner).unwrap();
+    let early = reopen().doubting(now - 3 * minute, now - 2 * minute);
+    assert!(early.object(&lost.output, lost.size).unwrap().is_some());
+    let store = reopen().doubting(now - minute, now + minute);
+    assert_eq!(content(&store, &kept).unwrap(), b"kept");
+    assert_eq!(content(&store, &lost), None);
+    assert!(!object_path(&store, b"lost").exists());
+}
+
+#[test]
+fn verify_finds_and_removes_what_is_damaged_and_nothing_else() {
+    let (_dir, store) = open();
+    for n in 0..8u8 {
+        publish(&store, &put(n, 500), &[n; 70_000]);
+    }
+    lose_bytes(&store, &[0; 70_000]);
+    lose_bytes(&store, &[1; 70_000]);
+    fs::remove_file(object_path(&store, &[2; 70_000])).unwrap();
+    fs::write(record_path(&store, 3), "garbage").unwrap();
+    let foreign = object_path(&store, &[4; 70_000]).with_file_name("notes.txt");
+    fs::write(&foreign, "mine").unwrap();
+    let seen = Verified {
+        entries: 6,
+        objects: 6,
+        bytes: 6 * 70_000,
+        damaged_objects: 1, // of 70,000 zeros the first one is whole
+        damaged_records: 1,
+        lost_outputs: 1,
+        foreign: 1,
+        errors: Vec::new(),
+    };
+    assert_eq!(store.verify(OnDamage::Leave).unwrap(), seen);
+    // A damaged object goes with its record.
+    assert_eq!(store.verify(OnDamage::Remove).unwrap(), Verified { entries: 5, lost_outputs: 2, ..seen });
+    let after = store.verify(OnDamage::Leave).unwrap();
+    assert!(after.is_whole() && after.entries == 5 && after.objects == 6, "{after:?}");
+    assert_eq!(fs::read(&foreign).unwrap(), b"mine");
 }

@@ -1,0 +1,91 @@
+//! Whether the last daemon on this state directory stopped in order, and what may not have reached the disk if not.
+//!
+//! ```text
+//! clean     there while no daemon runs that stopped in order
+//! synced    seconds since 1970: what was written before is on the disk
+//! ```
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use store::{Store, StoreError};
+
+use crate::clock;
+use crate::error::{CommandError, chain};
+
+/// How often what was written is brought to the disk while builds run: how much has to be read again after a power cut.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a stopping daemon waits for the disk. One that takes longer is not in order.
+const AT_END: Duration = Duration::from_secs(5);
+
+/// File systems keep times of different precision.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Takes the mark of the last daemon away, and doubts what it may have lost if there is none.
+pub(crate) fn take_over(store: Store) -> Result<Store, CommandError> {
+    let root = store.root().to_owned();
+    let system = |e| CommandError::System("reading how the last daemon stopped", e);
+    match fs::remove_file(root.join("clean")) {
+        // The disk must know before anything is written: after a power cut the mark would be back.
+        Ok(()) => File::open(&root).and_then(|dir| dir.sync_all()).map(|()| store).map_err(system),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            let synced = fs::read_to_string(root.join("synced")).ok().and_then(|text| text.trim().parse().ok());
+            let since = UNIX_EPOCH + Duration::from_secs(synced.unwrap_or(0));
+            log::info!("the last daemon did not stop in order: what it wrote last is read before it is served");
+            Ok(store.doubting(since.checked_sub(MARGIN).unwrap_or(UNIX_EPOCH), clock::now()))
+        }
+        Err(e) => Err(system(e)),
+    }
+}
+
+/// Brings what was written to the disk, now and then, in a thread: it may take long.
+#[derive(Debug)]
+pub(crate) struct Syncing {
+    store: Arc<Store>,
+    last: Instant,
+    running: Option<JoinHandle<bool>>,
+}
+
+impl Syncing {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self { store, last: Instant::now(), running: None }
+    }
+
+    /// Called at each turn of the loop while builds run.
+    pub(crate) fn turn(&mut self) {
+        if self.last.elapsed() >= INTERVAL && self.running.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.last = Instant::now();
+            self.running = self.start();
+        }
+    }
+
+    /// The end, in order: all that was written is on the disk, or the next daemon doubts it.
+    pub(crate) fn finish(self) {
+        let Some(last) = self.start() else { return };
+        let until = Instant::now() + AT_END;
+        while !last.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(2));
+        }
+        if !last.is_finished() || !last.join().unwrap_or(false) {
+            log::warn!("the disk is slow: the next daemon reads what was written last before it serves it");
+        } else if let Err(e) = self.store.write_file(&self.store.root().join("clean"), b"") {
+            log::warn!("{}", chain(&e));
+        }
+    }
+
+    fn start(&self) -> Option<JoinHandle<bool>> {
+        let store = self.store.clone();
+        let work = move || sync(&store).inspect_err(|e| log::warn!("{}", chain(e))).is_ok();
+        thread::Builder::new().name("sync".to_owned()).spawn(work).ok()
+    }
+}
+
+fn sync(store: &Store) -> Result<(), StoreError> {
+    let before: SystemTime = clock::now();
+    store.sync()?;
+    store.write_file(&store.root().join("synced"), format!("{}\n", clock::unix(before)).as_bytes())
+}

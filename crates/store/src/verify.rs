@@ -1,0 +1,144 @@
+//! Looking at everything: each object's bytes, each record's object.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use proto::{ActionId, OutputId};
+
+use crate::StoreError;
+use crate::actions::{Actions, names, subdirectories};
+use crate::layout::Layout;
+use crate::object::holds;
+
+/// What to do with what is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDamage {
+    /// Count it.
+    Leave,
+    /// Remove it: what it stood for is built once more.
+    Remove,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Verified {
+    /// Records read.
+    pub entries: u64,
+    /// Objects read.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that do not hold what they are named after.
+    pub damaged_objects: u64,
+    /// Records that cannot be believed.
+    pub damaged_records: u64,
+    /// Records whose object is not there, or has another size.
+    pub lost_outputs: u64,
+    /// Files that are none of ours. They are left alone.
+    pub foreign: u64,
+    /// What could not be read or removed, the first ten.
+    pub errors: Vec<String>,
+}
+
+impl Verified {
+    /// Whether nothing was wrong.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.damaged_objects + self.damaged_records + self.lost_outputs == 0 && self.errors.is_empty()
+    }
+
+    fn note(&mut self, error: &StoreError) {
+        if self.errors.len() < 10 {
+            let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
+            self.errors.push(format!("{error}{cause}"));
+        }
+    }
+}
+
+pub(crate) fn verify(layout: &Layout, damage: OnDamage) -> Result<Verified, StoreError> {
+    let mut walk = Walk { layout, damage, found: Verified::default() };
+    for dir in subdirectories(&layout.objects())? {
+        for name in names(&dir)? {
+            walk.object(&dir.join(&name), name.parse().ok());
+        }
+    }
+    for namespace in subdirectories(&layout.all_actions())? {
+        let records = Actions::new(namespace.clone(), layout.tmp(), 0);
+        for dir in subdirectories(&namespace)? {
+            for name in names(&dir)? {
+                walk.record(&records, &dir.join(&name), name.parse().ok());
+            }
+        }
+    }
+    Ok(walk.found)
+}
+
+struct Walk<'a> {
+    layout: &'a Layout,
+    damage: OnDamage,
+    found: Verified,
+}
+
+impl Walk<'_> {
+    fn object(&mut self, path: &Path, output: Option<OutputId>) {
+        let (Some(output), Ok(metadata)) = (output, fs::symlink_metadata(path)) else {
+            self.found.foreign += u64::from(output.is_none()); // else evicted meanwhile
+            return;
+        };
+        if !metadata.is_file() {
+            self.found.foreign += 1;
+            return;
+        }
+        match holds(path, &output) {
+            Ok(true) => {
+                self.found.objects += 1;
+                self.found.bytes += metadata.len();
+            }
+            Ok(false) => {
+                self.found.damaged_objects += 1;
+                self.drop_damaged(path);
+            }
+            Err(e) if is_gone(&e) => {}
+            Err(e) => self.found.note(&e),
+        }
+    }
+
+    fn record(&mut self, records: &Actions, path: &Path, action: Option<ActionId>) {
+        let Some(action) = action else {
+            self.found.foreign += 1;
+            return;
+        };
+        match records.read(&action) {
+            Ok(Some(record)) => {
+                let object = self.layout.object(&record.output);
+                if fs::symlink_metadata(object).is_ok_and(|m| m.len() == record.size) {
+                    self.found.entries += 1;
+                } else {
+                    self.found.lost_outputs += 1;
+                    self.drop_damaged(path);
+                }
+            }
+            Ok(None) => {} // evicted meanwhile
+            Err(StoreError::DamagedRecord { .. }) => {
+                self.found.damaged_records += 1;
+                self.drop_damaged(path);
+            }
+            Err(e) => self.found.note(&e),
+        }
+    }
+
+    /// What a daemon writes anew in this moment may go with it: it is built once more.
+    fn drop_damaged(&mut self, path: &Path) {
+        if self.damage == OnDamage::Remove
+            && let Err(e) = fs::remove_file(path)
+            && e.kind() != ErrorKind::NotFound
+        {
+            self.found.note(&StoreError::at("removing", path)(e));
+        }
+    }
+}
+
+fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+}
