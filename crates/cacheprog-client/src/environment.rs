@@ -21,6 +21,8 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
+    /// Whether tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
+    pub(crate) shares_tests: bool,
     verbose: bool,
 }
 
@@ -53,6 +55,7 @@ impl Environment {
                     .unwrap_or_default(),
                 ..toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref())
             },
+            shares_tests: path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0"),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         }
     }

@@ -103,6 +103,14 @@ fn fill<R: BufRead>(bytes: &mut [u8], body: &mut Body<'_, R>) -> Result<(), Body
 }
 
 impl Held {
+    /// Its bytes, if it is a small one.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Memory(held) => Some(&held.bytes),
+            Self::File(..) => None,
+        }
+    }
+
     /// Sends it to `out` in as few system calls as it takes.
     pub(crate) fn send(&self, out: &mut (impl Write + std::os::fd::AsFd)) -> std::io::Result<()> {
         match self {

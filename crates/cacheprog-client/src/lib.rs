@@ -3,7 +3,8 @@
 //! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches (cache.rs says what it asks of
 //! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: connect.rs and link.rs are the connection and
 //! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
-//! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs keeps
+//! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, inputs.rs is what lets a test's result stand for
+//! the same test in another build, held.rs keeps
 //! a body until its put is answered, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to.
 //! For the setup hook there are points.rs, cgo.rs and summary.rs. environment.rs reads the environment, clock.rs the
 //! clock; sync.rs says what a poisoned lock means.
@@ -22,6 +23,7 @@ mod drain;
 mod embedded;
 mod environment;
 mod held;
+mod inputs;
 mod link;
 mod local;
 mod manners;

@@ -30,14 +30,15 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) enum Ask {
     Get(ActionId),
-    Put(Put, Arc<Held>),
+    /// With the list of what a test looked at, if it is a test's result.
+    Put(Put, Arc<Held>, Option<Arc<[u8]>>),
 }
 
 impl Pending {
     fn is_overdue(&self) -> bool {
         let patience = match &self.ask {
             Ask::Get(_) => ANSWER,
-            Ask::Put(put, _) => ANSWER + Duration::from_secs(put.size / SLOW_DISK),
+            Ask::Put(put, ..) => ANSWER + Duration::from_secs(put.size / SLOW_DISK),
         };
         self.since.elapsed() > patience
     }

@@ -19,6 +19,7 @@ use crate::connect::{self, Connection};
 use crate::drain::Drain;
 use crate::environment::Environment;
 use crate::held::{Held, Holder};
+use crate::inputs::{self, Inputs};
 use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
@@ -48,6 +49,7 @@ pub(crate) struct Remote {
     holder: Holder,
     /// Where large bodies are held.
     held_in: PathBuf,
+    inputs: Inputs,
     drain: Drain,
 }
 
@@ -60,6 +62,8 @@ struct Shared {
     own: Own,
     answers: Arc<Answers>,
     silence: Silence,
+    /// Whether tests' results may come from other builds and go there.
+    shares_tests: bool,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
     spooled_bytes: AtomicU64,
@@ -85,6 +89,7 @@ impl Remote {
             own: Own::default(),
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
+            shares_tests: environment.shares_tests,
             spool: Mutex::new(Local::new(&environment.spool, environment)),
             spooled_bytes: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
@@ -98,7 +103,7 @@ impl Remote {
             shared.fail(&connection); // nobody would read what the daemon says
         }
         let held_in = environment.gocache.clone().unwrap_or_else(std::env::temp_dir);
-        Self { shared, holder: Holder::new(), held_in, drain }
+        Self { shared, holder: Holder::new(), held_in, inputs: Inputs::default(), drain }
     }
 
     /// Sends a request, or settles it here where that is not possible.
@@ -109,8 +114,14 @@ impl Remote {
                 Request::Get { action: *action }.write(&mut frame);
                 None
             }
-            Ask::Put(put, body) => {
-                Request::Put { action: put.action, output: put.output, size: put.size }.write(&mut frame);
+            Ask::Put(Put { action, output, size }, body, None) => {
+                Request::Put { action: *action, output: *output, size: *size }.write(&mut frame);
+                Some(body.clone())
+            }
+            Ask::Put(Put { action, output, size }, body, Some(list)) => {
+                let inputs = list.len() as u64;
+                Request::PutTest { action: *action, output: *output, size: *size, inputs }.write(&mut frame);
+                frame.extend_from_slice(list);
                 Some(body.clone())
             }
         };
@@ -156,7 +167,12 @@ impl Cache for Remote {
 
     fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
         match self.holder.hold(put.size, body, &self.held_in)? {
-            Some(body) => self.ask(id, Ask::Put(put, Arc::new(body))),
+            Some(body) => {
+                let shares = self.shared.shares_tests;
+                let list = body.bytes().filter(|_| shares).and_then(|bytes| self.inputs.see(bytes, &put.output));
+                let list = list.map(Arc::from);
+                self.ask(id, Ask::Put(put, Arc::new(body), list));
+            }
             // Neither memory nor disk for it: it is lost, the build is not.
             None => self.shared.answers.stored(id, &self.shared.spool().nowhere()),
         }
@@ -261,7 +277,16 @@ impl Shared {
                     self.settle(pending);
                 }
             }
-            (Ask::Put(put, _), Reply::Stored { time }) => {
+            (Ask::Get(_), Reply::HitIf { inputs, output, size, time }) => {
+                let hit = Hit { output, size, time: time.into(), path: path(output) };
+                let holds = || self.shares_tests && inputs::are_the_same(Path::new(&path(inputs)), &output);
+                if is_there(&hit) && holds() {
+                    self.answers.hit(pending.id, &hit);
+                } else {
+                    self.settle(pending);
+                }
+            }
+            (Ask::Put(put, ..), Reply::Stored { time }) => {
                 let hit = Hit { output: put.output, size: put.size, time: time.into(), path: path(put.output) };
                 if is_there(&hit) {
                     self.own.remember(put.action, hit.clone());
@@ -275,7 +300,10 @@ impl Shared {
             }
             // Nothing found, no space, or an answer of the wrong kind.
             (Ask::Get(_), Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
-            | (Ask::Put(..), Reply::Miss | Reply::Hit { .. } | Reply::Refused(Refusal::Storage))
+            | (
+                Ask::Put(..),
+                Reply::Miss | Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Refused(Refusal::Storage),
+            )
             | (_, Reply::Summary(_)) => {
                 self.settle(pending);
             }
@@ -292,7 +320,7 @@ impl Shared {
                     None => self.answers.miss(pending.id),
                 }
             }
-            Ask::Put(put, body) => self.spool_put(pending.id, put, body),
+            Ask::Put(put, body, _) => self.spool_put(pending.id, put, body),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 use proto::control::Counts;
 use proto::wire::{Refusal, Reply, Summary};
 use proto::{ActionId, FrameError, OutputId};
+use sha2::{Digest, Sha256};
 use store::{
     Incoming, Kind, Namespace, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError,
 };
@@ -41,13 +42,17 @@ impl Handler {
                 self.missed.insert(*action, Instant::now());
                 Reply::Miss
             }
-            Some(record) => {
+            Some((record, inputs)) => {
                 counts.hits = 1;
                 counts.bytes_served = record.size;
                 if self.build.is_first(action) {
                     counts.saved_milliseconds = record.cost_ms;
                 }
-                Reply::Hit { output: record.output, size: record.size, time: record.time.into() }
+                let (output, size, time) = (record.output, record.size, record.time.into());
+                match *inputs {
+                    None => Reply::Hit { output, size, time },
+                    Some(inputs) => Reply::HitIf { inputs, output, size, time },
+                }
             }
         };
         self.build.counters.add(&counts);
@@ -60,21 +65,57 @@ impl Handler {
     /// Where the body could not be read to its end: the session is over.
     pub(crate) fn put(&mut self, put: (ActionId, OutputId, u64), body: &mut impl Read) -> Result<Reply, FrameError> {
         let (action, output, size) = put;
-        let received = self.store.receive(output, size, body, &mut self.scratch);
-        let outcome = match received {
+        match self.store.receive(output, size, body, &mut self.scratch) {
             Ok(mut body) => self.keep(action, &mut body),
-            Err(ReceiveError::Body(e)) => Err(FrameError::Read(e)),
-            Err(ReceiveError::Length(_)) => Err(FrameError::Truncated),
-            Err(ReceiveError::Digest) => {
+            Err(e) => self.not_received(e, &output),
+        }
+    }
+
+    fn not_received(&self, error: ReceiveError, output: &OutputId) -> Result<Reply, FrameError> {
+        let outcome = match error {
+            ReceiveError::Body(e) => Err(FrameError::Read(e)),
+            ReceiveError::Length(_) => Err(FrameError::Truncated),
+            ReceiveError::Digest => {
                 self.build.complain(format_args!("a put whose body is not its output {output}"));
                 Ok(Reply::Refused(Refusal::Digest))
             }
-            Err(ReceiveError::Store(e)) => Ok(self.refuse(&e)),
+            ReceiveError::Store(e) => return Ok(self.refuse(&e)),
         };
-        if !matches!(outcome, Ok(Reply::Stored { .. })) {
-            self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
-        }
+        self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         outcome
+    }
+
+    /// A put of a test's result, after the list of what the test looked at: shared with that list.
+    ///
+    /// # Errors
+    /// As [`Handler::put`].
+    pub(crate) fn put_test(
+        &mut self,
+        (action, output, size): (ActionId, OutputId, u64),
+        inputs: u64,
+        input: &mut impl Read,
+    ) -> Result<Reply, FrameError> {
+        let mut list = Vec::new();
+        input.take(inputs).read_to_end(&mut list)?;
+        if list.len() as u64 != inputs {
+            return Err(FrameError::Truncated);
+        }
+        let received = self.store.receive(output, size, &mut input.take(size), &mut self.scratch);
+        let mut result = match received {
+            Ok(result) => result,
+            Err(e) => return self.not_received(e, &output),
+        };
+        let put = self.put_of(action);
+        let counts = Counts { puts: 1, bytes_put: size, ..Counts::default() };
+        let id = OutputId(Sha256::digest(&list).into());
+        let shared = match self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch) {
+            Ok(mut list) => self.store.publish_test(&self.namespace, &put, &mut list, &mut result),
+            Err(ReceiveError::Store(e)) => Err(e),
+            Err(_) => Ok(()), // it was read from memory, and its id made from it
+        };
+        let shown = shared.and_then(|()| self.store.show(&self.build.dir, (output, size), self.sharing));
+        let kept = shown.and_then(|shown| if shown { Ok(()) } else { self.build.dir.keep(&put, &mut result) });
+        Ok(self.answer(&put, kept, &counts))
     }
 
     /// What the build did so far.
@@ -89,55 +130,72 @@ impl Handler {
         self.build.counters.add(&Counts { unanswered, spooled, ..Counts::default() });
     }
 
-    fn find(&self, action: &ActionId) -> Option<Record> {
+    /// What is known of an action, shown to the build; with the list on which it depends, if it is a test's result.
+    fn find(&self, action: &ActionId) -> Option<(Record, Option<OutputId>)> {
         let now = clock::now();
         match self.build.dir.find(action, now) {
-            Ok(Some(own)) => return Some(own),
+            Ok(Some(own)) => return Some((own, None)),
             Ok(None) => {}
             Err(e) => self.build.complain(format_args!("{}", chain(&e))),
         }
-        let record = match self.store.find(&self.namespace, action, now) {
-            Ok(record) => record.filter(|record| record.kind == Kind::Content)?,
-            Err(e) => {
-                self.build.complain(format_args!("{}", chain(&e)));
-                return None;
-            }
+        let shared = || -> Result<Option<(Record, Option<OutputId>)>, StoreError> {
+            let Some(record) = self.store.find(&self.namespace, action, now)? else { return Ok(None) };
+            let inputs = match record.kind {
+                Kind::Content | Kind::TestLog => None,
+                Kind::Mtime => return Ok(None),
+                Kind::TestResult => match self.store.find_inputs(&self.namespace, action, now)? {
+                    Some(inputs) if self.show(&inputs)? => Some(inputs.output),
+                    Some(_) | None => return Ok(None),
+                },
+            };
+            Ok(self.show(&record)?.then_some((record, inputs)))
         };
-        match self.store.show(&self.build.dir, (record.output, record.size), self.sharing) {
-            Ok(shown) => shown.then_some(record),
-            Err(e) => {
-                self.build.complain(format_args!("{}", chain(&e)));
-                None
-            }
-        }
+        shared().unwrap_or_else(|e| {
+            self.build.complain(format_args!("{}", chain(&e)));
+            None
+        })
+    }
+
+    fn show(&self, record: &Record) -> Result<bool, StoreError> {
+        self.store.show(&self.build.dir, (record.output, record.size), self.sharing)
     }
 
     fn keep(&mut self, action: ActionId, body: &mut Incoming) -> Result<Reply, FrameError> {
-        let cost = self.missed.remove(&action).map(|asked| asked.elapsed().as_millis());
-        let put = Put {
-            action,
-            time: clock::now(),
-            cost_ms: cost.map_or(0, |ms| u64::try_from(ms).unwrap_or(u64::MAX)),
-            build: Some(self.build.id()),
-            replaces: Replaces::Nothing,
-        };
+        let put = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
         let kept = match body.kind() {
             Kind::Mtime => {
                 counts.private_puts = 1;
                 self.build.dir.keep(&put, body)
             }
-            Kind::Content => self.share(&put, body, &mut counts),
+            // A later run of the test knows better what it looks at.
+            Kind::TestLog => self.share(&Put { replaces: Replaces::Any, ..put }, body, &mut counts),
+            Kind::Content | Kind::TestResult => self.share(&put, body, &mut counts),
         };
-        self.build.is_first(&action); // own work: a later hit on it saves nothing
-        Ok(match kept {
+        Ok(self.answer(&put, kept, &counts))
+    }
+
+    fn put_of(&mut self, action: ActionId) -> Put {
+        let cost = self.missed.remove(&action).map(|asked| asked.elapsed().as_millis());
+        Put {
+            action,
+            time: clock::now(),
+            cost_ms: cost.map_or(0, |ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+            build: Some(self.build.id()),
+            replaces: Replaces::Nothing,
+        }
+    }
+
+    fn answer(&self, put: &Put, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
+        self.build.is_first(&put.action); // own work: a later hit on it saves nothing
+        match kept {
             Ok(()) => {
                 self.build.health.well();
-                self.build.counters.add(&counts);
+                self.build.counters.add(counts);
                 Reply::Stored { time: put.time.into() }
             }
             Err(e) => self.refuse(&e),
-        })
+        }
     }
 
     fn share(&self, put: &Put, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
@@ -166,6 +224,7 @@ impl Handler {
 
     fn refuse(&self, error: &StoreError) -> Reply {
         self.build.health.ill(error);
+        self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         Reply::Refused(Refusal::Storage)
     }
 }

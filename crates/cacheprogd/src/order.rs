@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -32,6 +33,7 @@ pub(crate) fn take_over(store: Store) -> Result<Store, CommandError> {
     match fs::remove_file(root.join("clean")) {
         // The disk must know before anything is written: after a power cut the mark would be back.
         Ok(()) => File::open(&root).and_then(|dir| dir.sync_all()).map(|()| store).map_err(system),
+        Err(e) if e.kind() == ErrorKind::NotFound && is_new(&root) => Ok(store),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let synced = fs::read_to_string(root.join("synced")).ok().and_then(|text| text.trim().parse().ok());
             let since = UNIX_EPOCH + Duration::from_secs(synced.unwrap_or(0));
@@ -40,6 +42,11 @@ pub(crate) fn take_over(store: Store) -> Result<Store, CommandError> {
         }
         Err(e) => Err(system(e)),
     }
+}
+
+/// Whether nothing was ever stored here.
+fn is_new(root: &Path) -> bool {
+    fs::read_dir(root.join("objects")).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Brings what was written to the disk, now and then, in a thread: it may take long.

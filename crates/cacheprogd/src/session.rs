@@ -46,11 +46,15 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
         }
         wait(input)?;
         let Some(request) = Request::read(input)? else { return Ok(()) };
-        if matches!(request, Request::Put { size, .. } if size > input.buffer().len() as u64) {
+        if matches!(request, Request::Put { size, .. } | Request::PutTest { size, .. } if size > input.buffer().len() as u64)
+        {
             flush(&mut stream, &mut replies)?; // a body may be long in coming
         }
         let reply = match request {
             Request::Get { action } => handler.get(&action),
+            Request::PutTest { action, output, size, inputs } => {
+                handler.put_test((action, output, size), inputs, input)?
+            }
             Request::Summary => handler.summary(),
             Request::Alone { unanswered, spooled } => {
                 handler.was_alone(unanswered, spooled);

@@ -5,6 +5,11 @@
 pub enum Kind {
     /// By the content of all that went into it.
     Content,
+    /// The list of files and variables that a test looked at. By the content of the test; it only says what to look at.
+    TestLog,
+    /// What a passing test printed, with a list of what it looked at that was made by content: true where all of that is the
+    /// same (`Store::publish_test`).
+    TestResult,
     /// By names, sizes and modification times, which mean nothing in a Nix sandbox, where every source file has mtime 1
     /// (a module index of GOMODCACHE even by its path alone): true for the build that put it and no other.
     Mtime,
@@ -14,13 +19,16 @@ pub enum Kind {
 ///
 /// - a module or package index: cmd/go/internal/modindex/write.go `indexVersion` ("go index v2" in Go 1.21-1.27), keyed in
 ///   read.go `moduleHash` and `dirHash`;
-/// - the list of files and variables that a test looked at: cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27;
 /// - a test's coverage profile: test.go `coverProfileAndInputKey`, Go 1.26-1.27; every profile begins with its mode.
-const MTIME_PREFIXES: [&[u8]; 3] = [b"go index v", b"# test log\n", b"mode: "];
+const MTIME_PREFIXES: [&[u8]; 2] = [b"go index v", b"mode: "];
+
+/// Bodies that begin so are [`Kind::TestLog`]: cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27. The key is that of
+/// the test's program and arguments. With another log cmd/go asks for another result: a wrong one costs a hit.
+const TEST_LOG: &[u8] = b"# test log\n";
 
 /// Bodies whose last line begins so are [`Kind::Mtime`]: what a passing test printed. Its key holds size, mode and mtime
 /// of the files that the log names (test.go `computeTestInputsID`), and without its last line `tryCacheWithID` does not
-/// use it (Go 1.21-1.27). Nobody can name it without the log; shared, it would be in the way of the next run's.
+/// use it (Go 1.21-1.27).
 const TEST_PASSED: &[u8] = b"ok  \t";
 
 /// Longest last line that is looked at: an import path, a time and a coverage.
@@ -51,7 +59,11 @@ impl Sniffer {
         let begins = MTIME_PREFIXES.iter().any(|prefix| self.prefix.starts_with(prefix));
         let lines = self.tail.strip_suffix(b"\n").unwrap_or(&self.tail);
         let last = lines.rsplit(|&byte| byte == b'\n').next().unwrap_or(lines);
-        if begins || last.starts_with(TEST_PASSED) { Kind::Mtime } else { Kind::Content }
+        match () {
+            () if self.prefix.starts_with(TEST_LOG) => Kind::TestLog,
+            () if begins || last.starts_with(TEST_PASSED) => Kind::Mtime,
+            () => Kind::Content,
+        }
     }
 }
 
@@ -69,11 +81,10 @@ mod tests {
     fn mtime_keyed_bodies_are_told_whatever_the_pieces() {
         let long = [b"=== RUN TestX\n".repeat(1000), b"PASS\nok  \texample.org/m\t0.012s\n".to_vec()].concat();
         for piece in [1, 7, 16, 5000, 100_000] {
-            for mtime in
-                [b"go index v2\n\0\0\0\0".as_slice(), b"# test log\nopen x\n", b"mode: set\nx.go:1.1,2.2 1 1\n"]
-            {
+            for mtime in [b"go index v2\n\0\0\0\0".as_slice(), b"mode: set\nx.go:1.1,2.2 1 1\n"] {
                 assert_eq!(kind(mtime, piece), Kind::Mtime);
             }
+            assert_eq!(kind(b"# test log\nopen x\n", piece), Kind::TestLog);
             for mtime in [b"ok  \texample.org/m\t0.012s\n".as_slice(), b"ok  \tm\t0.01s\tcoverage: 9%", &long] {
                 assert_eq!(kind(mtime, piece), Kind::Mtime);
             }

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use proto::{ActionId, BuildId, OutputId};
+use sha2::{Digest, Sha256};
 
 use actions::Actions;
 
@@ -146,6 +147,37 @@ impl Store {
         publish::publish(&self.layout, &self.actions(namespace), put, body)
     }
 
+    /// Publishes a test's result with the list of what the test looked at. The latest counts: an earlier one did not hold.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where something of it cannot be written.
+    pub fn publish_test(
+        &self,
+        namespace: &Namespace,
+        put: &Put,
+        inputs: &mut Incoming,
+        result: &mut Incoming,
+    ) -> Result<(), StoreError> {
+        let put = Put { replaces: Replaces::Any, ..*put };
+        // The list names its result: with another one's it says nothing, should only one of the two be replaced.
+        self.publish(namespace, &Put { action: inputs_of(&put.action), ..put }, inputs)?;
+        result.becomes(Kind::TestResult);
+        self.publish(namespace, &put, result).map(drop)
+    }
+
+    /// The list of a test's result, as [`Store::find`].
+    ///
+    /// # Errors
+    /// As [`Store::find`].
+    pub fn find_inputs(
+        &self,
+        namespace: &Namespace,
+        action: &ActionId,
+        now: SystemTime,
+    ) -> Result<Option<Record>, StoreError> {
+        self.find(namespace, &inputs_of(action), now)
+    }
+
     /// What is known of an action. Refreshes its time of last use, at most hourly.
     ///
     /// # Errors
@@ -210,4 +242,9 @@ impl Store {
     fn actions(&self, namespace: &Namespace) -> Actions {
         Actions::new(self.layout.actions(namespace), self.layout.tmp(), ACTION_LEVELS)
     }
+}
+
+/// The action under which the list of a test's inputs is kept: one that cmd/go never asks for.
+fn inputs_of(action: &ActionId) -> ActionId {
+    ActionId(Sha256::new().chain_update(b"nix-gocacheprog test inputs").chain_update(action.0).finalize().into())
 }

@@ -43,8 +43,7 @@ fn requests_are_answered_in_order_however_many_are_sent_at_once() {
 fn module_indexes_and_test_results_stay_with_the_build_that_put_them() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
-    let bodies =
-        [b"go index v2\nabc".as_slice(), b"# test log\ngetenv HOME\n", b"PASS\nok  \tm\t0.01s\n", b"mode: set\n"];
+    let bodies = [b"go index v2\nabc".as_slice(), b"PASS\nok  \tm\t0.01s\n", b"mode: set\n"];
     for (n, body) in (1..).zip(bodies) {
         assert!(matches!(Session::open(&one, "/go").put(n, body), Reply::Stored { .. }));
         assert_eq!(content(&one, Session::open(&one, "/go").get(n)), body, "another go command of the build");
@@ -52,6 +51,33 @@ fn module_indexes_and_test_results_stay_with_the_build_that_put_them() {
     }
     assert_eq!(daemon.status().entries, 0);
     assert_eq!(daemon.status().objects, 0);
+}
+
+#[test]
+fn a_test_result_is_served_with_the_list_it_was_put_with() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    let mut session = Session::open(&one, "/go");
+    let mut put = |log: &[u8], list: &[u8], result: &[u8]| {
+        session.put(1, log);
+        let (inputs, size) = (list.len() as u64, result.len() as u64);
+        let request = Request::PutTest { action: action(2), output: output(result), size, inputs };
+        session.send(request, &[list, result].concat());
+        assert!(matches!(session.reply(), Reply::Stored { .. }));
+    };
+    put(b"# test log\nopen a\n", b"list of a", b"ok  \tm\t0.01s\n");
+    // The test ran again, and looked at something else.
+    put(b"# test log\nopen b\n", b"list of b", b"ok  \tm\t0.02s\n");
+    let mut other = Session::open(&two, "/go");
+    assert_eq!(content(&two, other.get(1)), b"# test log\nopen b\n");
+    let Reply::HitIf { inputs, output: result, size, .. } = other.get(2) else { panic!("no result") };
+    assert_eq!((result, size), (output(b"ok  \tm\t0.02s\n"), 13));
+    assert_eq!(std::fs::read(two.join("o").join(inputs.to_string())).unwrap(), b"list of b");
+    assert_eq!(std::fs::read(two.join("o").join(result.to_string())).unwrap(), b"ok  \tm\t0.02s\n");
+    // Without its list a result is nothing.
+    std::fs::remove_file(daemon.state_dir().join(store::Store::object_name(&inputs))).unwrap();
+    let three = daemon.register("three");
+    assert_eq!(Session::open(&three, "/go").get(2), Reply::Miss);
 }
 
 #[test]

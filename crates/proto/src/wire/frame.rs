@@ -22,6 +22,17 @@ pub enum Request {
         /// Their number.
         size: u64,
     },
+    /// As `Put`, for the result of a test: the list of what the test looked at follows the frame, then the result.
+    PutTest {
+        /// The action.
+        action: ActionId,
+        /// The sha256 of the result.
+        output: OutputId,
+        /// The result's bytes.
+        size: u64,
+        /// The list's bytes.
+        inputs: u64,
+    },
     /// What this client had to do without the daemon since it last said so. There is no answer.
     Alone {
         /// Requests that the daemon left out or could not be asked.
@@ -40,6 +51,18 @@ pub enum Reply {
     Miss,
     /// The action's output, which is in the build's directory now.
     Hit {
+        /// Its id.
+        output: OutputId,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was last put.
+        time: Unix,
+    },
+    /// The action's output is a test's result, which holds while the client finds everything as the list says. Both are in
+    /// the build's directory now.
+    HitIf {
+        /// The list: see the client's inputs.rs.
+        inputs: OutputId,
         /// Its id.
         output: OutputId,
         /// Its size in bytes.
@@ -109,10 +132,12 @@ impl From<Unix> for SystemTime {
 
 const GET: u8 = b'G';
 const PUT: u8 = b'P';
+const PUT_TEST: u8 = b'T';
 const ALONE: u8 = b'A';
 const ASK_SUMMARY: u8 = b'Q';
 const MISS: u8 = b'M';
 const HIT: u8 = b'H';
+const HIT_IF: u8 = b'I';
 const STORED: u8 = b'S';
 const REFUSED: u8 = b'R';
 const SUMMARY: u8 = b'Y';
@@ -130,6 +155,13 @@ impl Request {
                 out.extend_from_slice(&action.0);
                 out.extend_from_slice(&output.0);
                 out.extend_from_slice(&size.to_le_bytes());
+            }
+            Self::PutTest { action, output, size, inputs } => {
+                out.push(PUT_TEST);
+                out.extend_from_slice(&action.0);
+                out.extend_from_slice(&output.0);
+                out.extend_from_slice(&size.to_le_bytes());
+                out.extend_from_slice(&inputs.to_le_bytes());
             }
             Self::Alone { unanswered, spooled } => {
                 out.push(ALONE);
@@ -154,12 +186,21 @@ impl Request {
                 output: OutputId(fields.array()?),
                 size: fields.number()?,
             },
+            PUT_TEST => Self::PutTest {
+                action: ActionId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: fields.number()?,
+                inputs: fields.number()?,
+            },
             ALONE => Self::Alone { unanswered: fields.number()?, spooled: fields.number()? },
             ASK_SUMMARY => Self::Summary,
             other => return Err(FrameError::UnknownFrame(other)),
         };
-        if matches!(request, Self::Put { size, .. } if size > limits::BODY) {
+        if matches!(request, Self::Put { size, .. } | Self::PutTest { size, .. } if size > limits::BODY) {
             return Err(FrameError::OutOfBounds("the size of a put is over the limit"));
+        }
+        if matches!(request, Self::PutTest { inputs, .. } if inputs > limits::TEST_INPUTS) {
+            return Err(FrameError::OutOfBounds("the list of a test's inputs is over the limit"));
         }
         Ok(Some(request))
     }
@@ -172,6 +213,13 @@ impl Reply {
             Self::Miss => out.push(MISS),
             Self::Hit { output, size, time } => {
                 out.push(HIT);
+                out.extend_from_slice(&output.0);
+                out.extend_from_slice(&size.to_le_bytes());
+                write_time(out, *time);
+            }
+            Self::HitIf { inputs, output, size, time } => {
+                out.push(HIT_IF);
+                out.extend_from_slice(&inputs.0);
                 out.extend_from_slice(&output.0);
                 out.extend_from_slice(&size.to_le_bytes());
                 write_time(out, *time);
@@ -207,6 +255,12 @@ impl Reply {
         Ok(Some(match kind {
             MISS => Self::Miss,
             HIT => Self::Hit { output: OutputId(fields.array()?), size: fields.number()?, time: fields.time()? },
+            HIT_IF => Self::HitIf {
+                inputs: OutputId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: fields.number()?,
+                time: fields.time()?,
+            },
             STORED => Self::Stored { time: fields.time()? },
             REFUSED => Self::Refused(match fields.array()? {
                 [1] => Refusal::Digest,

@@ -84,11 +84,12 @@ proptest! {
         let requests = [
             Request::Get { action },
             Request::Put { action, output, size },
+            Request::PutTest { action, output, size, inputs: 1 << 20 },
             Request::Alone { unanswered: size, spooled: seconds },
             Request::Summary,
         ];
         let summary = Summary { gets: size, hits: seconds, puts: 3, bytes_served: 4, saved_milliseconds: 5, unanswered: 6 };
-        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary)];
+        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::HitIf { inputs: OutputId(action.0), output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary)];
         let mut wire = Vec::new();
         requests.iter().for_each(|r| r.write(&mut wire));
         let mut input = wire.as_slice();

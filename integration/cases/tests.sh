@@ -1,0 +1,76 @@
+# Results of tests: reused in another build where all that the test looked at is the same by content, and only there; the
+# tree's mtimes are never touched for it, so what orders by them (make) does what it does without a cache.
+# Texts for Nix stay unexpanded:
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+src=$WORK/src
+fresh() {
+    rm -rf "$src"
+    cp -r "$CASE_DIR/programs/small" "$src"
+    mkdir -p "$src/listing/data"
+    echo one > "$src/listing/data/one"
+    printf 'package listing\n' > "$src/listing/listing.go"
+    cat > "$src/listing/listing_test.go" << 'GO'
+package listing
+
+import (
+	"os"
+	"testing"
+)
+
+func TestListing(t *testing.T) {
+	entries, err := os.ReadDir("data")
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+}
+GO
+}
+# run VERSION [NIX-ARG...]: builds WORK/src; the log is in WORK/small-VERSION.log.
+run() { small "$1" --arg src "$src" "${@:2}" > /dev/null; }
+# cached VERSION PACKAGE / ran VERSION PACKAGE: what go test said. (Nix writes spaces for tabs.)
+cached() { grep -qE "^ok +example.test/small/$2 +\(cached\)" "$WORK/small-$1.log"; }
+ran() { grep -qE "^ok +example.test/small/$2 +[0-9.]+s" "$WORK/small-$1.log"; }
+
+fresh
+run 1
+expect "the first time tests run" ran 1 golden
+run 2
+for package in golden listing word clib render; do expect "again, of $package: cached" cached 2 "$package"; done
+echo "    $(build_field small-2 gets) gets, $(build_field small-2 hits) hits, $(build_field small-2 private_puts) private puts"
+
+sed -i 's/fox/box/' "$src/golden/testdata/golden.txt"
+if run golden 2> /dev/null; then fail "a golden file changed at the same size, and the test passed"; fi
+expect "a golden file changed at the same size: the test fails" grep -q 'FAIL.*golden' "$WORK/small-golden.log"
+expect "and others are cached" cached golden count
+fresh
+run back
+expect "the file as it was: cached" cached back golden
+if run variable --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> /dev/null; then fail "a variable that fails the test, and it passed"; fi
+expect "a variable changed: the test fails" grep -q 'SMALL_MUST_FAIL' "$WORK/small-variable.log"
+mv "$src/listing/data/one" "$src/listing/data/two"
+run name
+expect "another name in a directory that is listed: it runs" ran name listing
+echo more > "$src/listing/data/three"
+if run names 2> /dev/null; then fail "one more name in a directory that is listed, and the test passed"; fi
+expect "one more name: the test fails" grep -q 'FAIL.*listing' "$WORK/small-names.log"
+fresh
+run off --arg extra '{ NIX_GOCACHEPROG_TESTS = "0"; }'
+expect "switched off in the derivation: tests run" ran off golden
+
+# make orders by mtime: a .go file that is made from another one, in buildPhase and in checkPhase, as without a cache; a
+# tarball and a generator that embed mtimes.
+fresh
+printf 'generated.go: word.go\n\tsed s/Split/Cut/ word.go | sed s/Greeting/Other/ > generated.go\n\techo made >> made\n' > "$src/word/Makefile"
+extra='{ preBuild = "make -C word; make -C word; sleep 2"; preCheck = "make -C word; touch word/word.go; make -C word";
+    postInstall = "cat word/made > $out/made; find golden table -printf %p:%T@:%s- > $out/times; tar cf $out/tree.tar golden table"; }'
+make_1=$(small make-1 --arg src "$src" --arg extra "$extra")
+make_2=$(small make-2 --arg src "$src" --arg extra "$extra")
+without=$(small make-3 --arg src "$src" --arg withHook false --arg extra "$extra")
+for file in made times tree.tar; do
+    expect "$file: as without a cache" cmp "$make_1/$file" "$without/$file"
+    expect "$file: and again" cmp "$make_2/$file" "$without/$file"
+done
+expect "the store is whole" store_is_whole
+echo "summary: results of tests are reused by content"
