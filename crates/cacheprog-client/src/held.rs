@@ -1,7 +1,9 @@
 //! A body that is kept until its put is answered, so that nothing is lost when the daemon goes away in the middle.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -103,11 +105,15 @@ fn fill<R: BufRead>(bytes: &mut [u8], body: &mut Body<'_, R>) -> Result<(), Body
 }
 
 impl Held {
-    /// Its bytes, if it is a small one.
-    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+    /// Its bytes and whether they are all: of one that is in a file the first few. `None` where they cannot be read.
+    pub(crate) fn beginning(&self, few: usize) -> Option<(Cow<'_, [u8]>, bool)> {
         match self {
-            Self::Memory(held) => Some(&held.bytes),
-            Self::File(..) => None,
+            Self::Memory(held) => Some((Cow::Borrowed(&held.bytes), true)),
+            Self::File(file, size) => {
+                let mut bytes = vec![0; few.min(usize::try_from(*size).unwrap_or(few))];
+                file.read_exact_at(&mut bytes, 0).ok()?;
+                Some((Cow::Owned(bytes), false))
+            }
         }
     }
 

@@ -22,6 +22,8 @@ use proto::id::hex;
 use proto::{OutputId, limits};
 use sha2::{Digest, Sha256};
 
+use crate::held::Held;
+
 /// cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27.
 const LOG: &[u8] = b"# test log\n";
 
@@ -47,18 +49,28 @@ const NOT_FILES: [&str; 3] = ["/proc", "/sys", "/dev"];
 #[derive(Debug, Default)]
 pub(crate) struct Inputs {
     logs: BTreeSet<Vec<u8>>,
+    /// A put is under way and was not looked at yet.
+    unseen: bool,
+    /// A log may have been missed: nothing is known of any result any more.
     is_over: bool,
 }
 
 impl Inputs {
-    /// Looks at a small body that is put. If it is a test's result: the list of what that test looked at, where it can be told.
-    pub(crate) fn see(&mut self, body: &[u8], output: &OutputId) -> Option<Vec<u8>> {
-        if body.starts_with(LOG) {
-            self.is_over |= self.logs.len() >= MOST_LOGS;
-            self.logs.insert(body.to_vec());
+    /// A put begins. One that was not seen to its end may have been a log.
+    pub(crate) fn begin(&mut self) {
+        self.is_over |= std::mem::replace(&mut self.unseen, true);
+    }
+
+    /// Looks at a body that is put. If it is a test's result: the list of what that test looked at, where it can be told.
+    pub(crate) fn see(&mut self, body: &Held, output: &OutputId) -> Option<Vec<u8>> {
+        let (bytes, is_all) = body.beginning(LOG.len())?;
+        self.unseen = false;
+        if bytes.starts_with(LOG) {
+            self.is_over |= !is_all || self.logs.len() >= MOST_LOGS;
+            self.logs.insert(bytes.into_owned());
             return None;
         }
-        let package = passed(body)?;
+        let package = passed(&bytes).filter(|_| is_all)?;
         if self.is_over || self.logs.is_empty() {
             return None;
         }

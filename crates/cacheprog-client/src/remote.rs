@@ -166,12 +166,11 @@ impl Cache for Remote {
     }
 
     fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
+        self.inputs.begin();
         match self.holder.hold(put.size, body, &self.held_in)? {
             Some(body) => {
-                let shares = self.shared.shares_tests;
-                let list = body.bytes().filter(|_| shares).and_then(|bytes| self.inputs.see(bytes, &put.output));
-                let list = list.map(Arc::from);
-                self.ask(id, Ask::Put(put, Arc::new(body), list));
+                let list = self.inputs.see(&body, &put.output).filter(|_| self.shared.shares_tests);
+                self.ask(id, Ask::Put(put, Arc::new(body), list.map(Arc::from)));
             }
             // Neither memory nor disk for it: it is lost, the build is not.
             None => self.shared.answers.stored(id, &self.shared.spool().nowhere()),

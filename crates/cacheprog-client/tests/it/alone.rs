@@ -214,3 +214,36 @@ fn env_outside_a_sandbox_prints_nothing_and_fails() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--frob"));
 }
+
+#[test]
+fn standard_output_is_for_answers_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let go = start(dir.path());
+    let descriptors = format!("/proc/{}/fd", go.pid().as_raw_nonzero());
+    assert_eq!(std::fs::read_link(format!("{descriptors}/1")).unwrap(), Path::new("/dev/null"));
+    go.finish();
+}
+
+#[test]
+fn a_go_command_that_reads_no_more_is_left_in_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    go.stop_reading();
+    for n in 0..50 {
+        go.ask_get(n);
+        go.ask_put(n, b"body");
+    }
+    assert_eq!(go.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_body_of_forty_megabytes_takes_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut go = start(dir.path());
+    go.put(1, &vec![7; 40 << 20]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", go.pid().as_raw_nonzero())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 8 << 10, "{kib} KiB");
+    go.finish();
+}

@@ -12,7 +12,8 @@ use crate::output;
 pub(crate) struct Go {
     child: Child,
     stdin: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    /// `None` once nobody reads them.
+    answers: Option<BufReader<ChildStdout>>,
     early: HashMap<i64, Value>,
     next: i64,
 }
@@ -35,7 +36,7 @@ impl Go {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
-        let mut go = Self { child, stdin, answers: BufReader::new(stdout), early: HashMap::new(), next: 0 };
+        let mut go = Self { child, stdin, answers: Some(BufReader::new(stdout)), early: HashMap::new(), next: 0 };
         let hello = go.read();
         assert_eq!(hello, serde_json::json!({"ID": 0, "KnownCommands": ["get", "put"]}));
         go
@@ -114,11 +115,24 @@ impl Go {
         drop(self.stdin.take());
     }
 
+    /// Nobody reads answers any more.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.answers.take());
+    }
+
+    /// cmd/go is gone: how the client ends, and what it says on standard error.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        drop(self.stdin.take());
+        let mut error = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        (self.child.wait().unwrap().code(), error)
+    }
+
     /// cmd/go ends: the client must too, in silence.
     pub(crate) fn finish(mut self) {
         drop(self.stdin.take());
         let mut rest = String::new();
-        self.answers.read_to_string(&mut rest).unwrap();
+        self.answers.take().unwrap().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "");
         let mut error = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
@@ -141,7 +155,7 @@ impl Go {
 
     fn read(&mut self) -> Value {
         let mut line = String::new();
-        assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "exited pre-Close");
+        assert_ne!(self.answers.as_mut().unwrap().read_line(&mut line).unwrap(), 0, "exited pre-Close");
         serde_json::from_str(&line).unwrap()
     }
 }
