@@ -19,7 +19,8 @@ status() {
     local go=$1 manner=$2 out=ok
     shift 2
     rm -rf "$WORK/gocache" "$WORK/odd"
-    GOCACHE=$WORK/gocache GOCACHEPROG="$matrix --odd $manner $WORK/odd" timeout 120 "$go" "$@" > "$WORK/out" 2>&1 || out="fails"
+    GOCACHE=$WORK/gocache GOCACHEPROG="$matrix --odd $manner $WORK/odd" timeout 300 "$go" "$@" > "$WORK/out" 2>&1 || out=$?
+    case $out in ok | hangs) ;; 124) out=hangs ;; *) out=fails ;; esac
     echo "$out"
 }
 for version in $(go_versions); do

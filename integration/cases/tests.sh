@@ -8,7 +8,8 @@ src=$WORK/src
 fresh() {
     rm -rf "$src"
     cp -r "$CASE_DIR/programs/small" "$src"
-    mkdir -p "$src/listing/data"
+    mkdir -p "$src/listing/data/early"
+    echo one > "$src/listing/data/early/text"
     echo one > "$src/listing/data/one"
     printf 'package listing\n' > "$src/listing/listing.go"
     cat > "$src/listing/listing_test.go" << 'GO'
@@ -19,9 +20,18 @@ import (
 	"testing"
 )
 
+// Read before the test's log begins.
+var early, _ = os.ReadFile("data/early/text")
+
+func TestEarly(t *testing.T) {
+	if string(early) != "one\n" {
+		t.Fatalf("early says %q", early)
+	}
+}
+
 func TestListing(t *testing.T) {
 	entries, err := os.ReadDir("data")
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
 	}
 }
@@ -37,16 +47,29 @@ fresh
 run 1
 expect "the first time tests run" ran 1 golden
 run 2
-for package in golden listing word clib render; do expect "again, of $package: cached" cached 2 "$package"; done
+for package in golden listing word clib render count; do expect "again, of $package: cached" cached 2 "$package"; done
 echo "    $(build_field small-2 gets) gets, $(build_field small-2 hits) hits, $(build_field small-2 private_puts) private puts"
 
+expect "the build's log says what the cache gave" grep -q 'nix-gocacheprog: [0-9]* hits of' "$WORK/small-2.log"
+misses=$(($(build_field small-2 gets) - $(build_field small-2 hits)))
+others=$(($(build_field small-2 puts) - $(build_field small-2 private_puts)))
+expect "an unchanged build misses what is private and the links of its two programs ($misses, $others put for all)" test "$others" -le 2
+
+echo 'func init() { println("anew") }' >> "$src/golden/golden.go"
+run code
+expect "an edit of code: tests of what does not depend on it are cached" cached code count
+expect "and those of what does run" ran code golden
+fresh
 sed -i 's/fox/box/' "$src/golden/testdata/golden.txt"
 if run golden 2> /dev/null; then fail "a golden file changed at the same size, and the test passed"; fi
 expect "a golden file changed at the same size: the test fails" grep -q 'FAIL.*golden' "$WORK/small-golden.log"
-expect "and others are cached" cached golden count
 fresh
 run back
 expect "the file as it was: cached" cached back golden
+echo two > "$src/listing/data/early/text"
+if run early 2> /dev/null; then fail "a file that a test reads before its log begins changed, and it passed"; fi
+expect "a file that is read before the log begins: the test fails" grep -q 'early says' "$WORK/small-early.log"
+fresh
 if run variable --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> /dev/null; then fail "a variable that fails the test, and it passed"; fi
 expect "a variable changed: the test fails" grep -q 'SMALL_MUST_FAIL' "$WORK/small-variable.log"
 mv "$src/listing/data/one" "$src/listing/data/two"

@@ -10,6 +10,9 @@ use proto::gocmd::{self, Hit};
 
 use crate::sync::lock;
 
+/// A path for a put of which nothing was kept: see [`crate::local::Local::nowhere`].
+pub(crate) const NOWHERE: &str = "/nowhere";
+
 /// The id under which cmd/go waits for the hello.
 const HELLO: i64 = 0;
 

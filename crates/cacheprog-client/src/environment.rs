@@ -21,9 +21,46 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
-    /// Whether tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
-    pub(crate) shares_tests: bool,
+    /// Where a go command works, if tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
+    pub(crate) places: Option<Places>,
     verbose: bool,
+}
+
+/// The directories of a go command.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    pub(crate) cwd: PathBuf,
+    /// `GOWORK`, where set.
+    pub(crate) gowork: Option<PathBuf>,
+    pub(crate) temporary: Vec<PathBuf>,
+    pub(crate) caches: Vec<PathBuf>,
+}
+
+impl Places {
+    /// The root of the main module; `None` in a workspace, which may have several.
+    pub(crate) fn module(&self) -> Option<PathBuf> {
+        let root = self.cwd.ancestors().find(|dir| dir.join("go.mod").is_file())?;
+        let alone = match &self.gowork {
+            Some(gowork) => gowork.as_os_str() == "off",
+            None => !self.cwd.ancestors().any(|dir| dir.join("go.work").exists()),
+        };
+        alone.then(|| root.to_owned())
+    }
+
+    /// Whether a path is a temporary directory itself, or in one that a go command made there for itself.
+    pub(crate) fn is_temporary(&self, path: &Path) -> bool {
+        self.temporary.iter().any(|dir| {
+            path.strip_prefix(dir).is_ok_and(|below| {
+                let first = below.components().next();
+                first.is_none_or(|first| first.as_os_str().as_encoded_bytes().starts_with(b"go-build"))
+            })
+        })
+    }
+
+    /// What is not the module's, should it lie in it.
+    pub(crate) fn aside(&self) -> Vec<PathBuf> {
+        self.temporary.iter().chain(&self.caches).cloned().collect()
+    }
 }
 
 /// All of it, for what depends on more than we can name.
@@ -55,7 +92,12 @@ impl Environment {
                     .unwrap_or_default(),
                 ..toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref())
             },
-            shares_tests: path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0"),
+            places: path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0").then(|| Places {
+                cwd: std::env::current_dir().unwrap_or_default(),
+                gowork: path("GOWORK"),
+                temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
+                caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
+            }),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         }
     }

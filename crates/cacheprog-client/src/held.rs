@@ -117,6 +117,12 @@ impl Held {
         }
     }
 
+    /// A small one, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self::Memory(Counted { bytes: bytes.to_vec(), in_memory: Arc::new(AtomicU64::new(bytes.len() as u64)) })
+    }
+
     /// Sends it to `out` in as few system calls as it takes.
     pub(crate) fn send(&self, out: &mut (impl Write + std::os::fd::AsFd)) -> std::io::Result<()> {
         match self {

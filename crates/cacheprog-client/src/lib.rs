@@ -1,13 +1,13 @@
 //! The program that cmd/go starts. In a sandbox it talks to the daemon; without one it is a complete cache program.
 //!
 //! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches (cache.rs says what it asks of
-//! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: connect.rs and link.rs are the connection and
-//! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
-//! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, inputs.rs is what lets a test's result stand for
-//! the same test in another build, held.rs keeps
-//! a body until its put is answered, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to.
-//! For the setup hook there are points.rs, cgo.rs and summary.rs. environment.rs reads the environment, clock.rs the
-//! clock; sync.rs says what a poisoned lock means.
+//! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: connect.rs and link.rs are the connection
+//! and what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
+//! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs
+//! keeps a body until its put is answered, inputs.rs and contents.rs let a test's result stand for the same test in another
+//! build, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to. For the setup hook there are
+//! points.rs, cgo.rs and summary.rs. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
+//! lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
@@ -19,6 +19,7 @@ mod cache;
 mod cgo;
 mod clock;
 mod connect;
+mod contents;
 mod drain;
 mod embedded;
 mod environment;

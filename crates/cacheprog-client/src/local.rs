@@ -99,6 +99,11 @@ impl Local {
         }
     }
 
+    /// How much is kept, of all toolchains.
+    pub(crate) fn count(&mut self) -> u64 {
+        if self.dir.is_dir() { self.open().and_then(Store::census).map_or(0, |census| census.entries) } else { 0 }
+    }
+
     /// The file of an output.
     pub(crate) fn file(&mut self, record: &Record) -> Option<PathBuf> {
         self.open().ok()?.object(&record.output, record.size).ok()?

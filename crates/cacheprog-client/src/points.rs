@@ -58,7 +58,7 @@ mod tests {
         let plain = Some("export GOCACHEPROG=/gocache-client\n".to_owned());
         assert_eq!(told(Some("preBuild"), &[("CGO_ENABLED", "0")]), plain);
         assert_eq!(told(None, &[("CGO_ENABLED", "0")]), plain);
-        assert_eq!(told(Some("exit"), &[]), Some(String::new()));
+        assert_eq!(told(Some("postBuild"), &[]), Some(String::new()));
         let trimmed =
             told(Some("preBuild"), &[("GOFLAGS", "-mod=vendor -trimpath"), ("CGO_CPPFLAGS", "-DA='b c'")]).unwrap();
         assert!(trimmed.starts_with("export CGO_CPPFLAGS='-DA='\\''b c'\\'' -D__nix_gocacheprog_key=0x"), "{trimmed}");

@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use proto::ActionId;
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::wire::{Refusal, Reply, Request, Toolchain};
+use proto::{ActionId, limits};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, NOWHERE};
 use crate::cache::{Cache, Put};
 use crate::connect::{self, Connection};
 use crate::drain::Drain;
-use crate::environment::Environment;
+use crate::environment::{Environment, Places};
 use crate::held::{Held, Holder};
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
@@ -49,7 +49,8 @@ pub(crate) struct Remote {
     holder: Holder,
     /// Where large bodies are held.
     held_in: PathBuf,
-    inputs: Inputs,
+    /// If tests' results may go to other builds.
+    inputs: Option<Inputs>,
     drain: Drain,
 }
 
@@ -62,8 +63,8 @@ struct Shared {
     own: Own,
     answers: Arc<Answers>,
     silence: Silence,
-    /// Whether tests' results may come from other builds and go there.
-    shares_tests: bool,
+    /// Where the go command works, if tests' results may come from other builds.
+    places: Option<Places>,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
     spooled_bytes: AtomicU64,
@@ -89,7 +90,7 @@ impl Remote {
             own: Own::default(),
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
-            shares_tests: environment.shares_tests,
+            places: environment.places.clone(),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
             spooled_bytes: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
@@ -102,8 +103,9 @@ impl Remote {
         if let (Err(_), Some(connection)) = (thread.spawn(move || reader.read_answers(read)), connection) {
             shared.fail(&connection); // nobody would read what the daemon says
         }
+        let inputs = environment.places.clone().map(Inputs::new);
         let held_in = environment.gocache.clone().unwrap_or_else(std::env::temp_dir);
-        Self { shared, holder: Holder::new(), held_in, inputs: Inputs::default(), drain }
+        Self { shared, holder: Holder::new(), held_in, inputs, drain }
     }
 
     /// Sends a request, or settles it here where that is not possible.
@@ -142,7 +144,7 @@ impl Remote {
     fn tell_what_was_done_alone(&self) {
         let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
         if let Some(connection) = self.shared.link.current()
-            && unanswered > 0
+            && unanswered + spooled > 0
         {
             let mut frame = Vec::new();
             Request::Alone { unanswered, spooled }.write(&mut frame);
@@ -166,10 +168,12 @@ impl Cache for Remote {
     }
 
     fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
-        self.inputs.begin();
+        if let Some(inputs) = &mut self.inputs {
+            inputs.begin();
+        }
         match self.holder.hold(put.size, body, &self.held_in)? {
             Some(body) => {
-                let list = self.inputs.see(&body, &put.output).filter(|_| self.shared.shares_tests);
+                let list = self.inputs.as_mut().and_then(|inputs| inputs.see(&body, &put.output));
                 self.ask(id, Ask::Put(put, Arc::new(body), list.map(Arc::from)));
             }
             // Neither memory nor disk for it: it is lost, the build is not.
@@ -278,8 +282,9 @@ impl Shared {
             }
             (Ask::Get(_), Reply::HitIf { inputs, output, size, time }) => {
                 let hit = Hit { output, size, time: time.into(), path: path(output) };
-                let holds = || self.shares_tests && inputs::are_the_same(Path::new(&path(inputs)), &output);
-                if is_there(&hit) && holds() {
+                let holds = |places| Inputs::are_the_same(places, Path::new(&path(inputs)), &output);
+                let is_one = size <= limits::TEST_BODY && is_there(&hit);
+                if is_one && self.places.as_ref().is_some_and(holds) {
                     self.answers.hit(pending.id, &hit);
                 } else {
                     self.settle(pending);
@@ -309,9 +314,9 @@ impl Shared {
         }
     }
 
-    /// Answers without the daemon.
+    /// Answers without the daemon, whatever happens.
     fn settle(&self, pending: &Pending) {
-        match &pending.ask {
+        let settled = catch_unwind(AssertUnwindSafe(|| match &pending.ask {
             Ask::Get(action) => {
                 let hit = self.spool().get(action);
                 match hit {
@@ -320,6 +325,11 @@ impl Shared {
                 }
             }
             Ask::Put(put, body, _) => self.spool_put(pending.id, put, body),
+        }));
+        match (settled, &pending.ask) {
+            (Ok(()), _) => {}
+            (Err(_), Ask::Get(_)) => self.answers.miss(pending.id),
+            (Err(_), Ask::Put(..)) => self.answers.stored(pending.id, NOWHERE),
         }
     }
 

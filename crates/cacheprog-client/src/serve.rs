@@ -9,7 +9,7 @@ use std::sync::Arc;
 use proto::FrameError;
 use proto::gocmd::{BodyError, Command, Requests};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, NOWHERE};
 use crate::cache::{Cache, Put};
 use crate::embedded::Embedded;
 use crate::environment::Environment;
@@ -17,9 +17,6 @@ use crate::remote::Remote;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
-
-/// A path for a put of which nothing was kept: see [`crate::local::Local::nowhere`].
-const NOWHERE: &str = "/nowhere";
 
 /// Serves cmd/go from `store`, the daemon or the user's own store, whichever there is first.
 pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment) -> Result<(), FrameError> {
@@ -54,8 +51,10 @@ fn pump<R: BufRead>(mut requests: Requests<R>, answers: &Answers, mut cache: imp
                 let put = Put { action, output, size: request.body_size };
                 let mut done = Ok(());
                 if !survives(|| done = cache.put(id, put, &mut body)) {
-                    answers.stored(id, NOWHERE);
                     done = body.skip();
+                    if done.is_ok() {
+                        answers.stored(id, NOWHERE);
+                    }
                 }
                 settle(answers, id, done)?;
             }
@@ -146,7 +145,9 @@ mod tests {
             let mut told = String::new();
             File::open(dir.path().join("out")).unwrap().read_to_string(&mut told).unwrap();
             let ids: Vec<_> = told.lines().map(|line| line.split([':', ',', '}']).nth(1).unwrap()).collect();
-            assert_eq!(ids, ["0", "1", "2", "3", "4"], "{told}");
+            // The third put was given up by cmd/go, which knows nothing of it any more.
+            let expected = if answers_first { vec!["0", "1", "2", "3", "4"] } else { vec!["0", "1", "2", "4"] };
+            assert_eq!(ids, expected, "{told}");
             assert!(!told.contains("Err"), "{told}");
         }
     }

@@ -10,7 +10,8 @@ use crate::local::Local;
 
 /// A shell command that prints the line; nothing where no go command ran.
 pub(crate) fn command(environment: &Environment) -> String {
-    let left = Local::new(&environment.spool, environment).list().len();
+    // Whatever the go commands' namespaces were.
+    let left = Local::new(&environment.spool, environment).count();
     let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &environment.toolchain).ok());
     let line = match connection.as_ref().and_then(ask) {
         Some(summary) if summary.gets + summary.puts > 0 || left > 0 => told(&summary, left),
@@ -31,7 +32,7 @@ fn ask(connection: &Connection) -> Option<Summary> {
 }
 
 /// Fixed words and numbers only: a shell evaluates it.
-fn told(summary: &Summary, left: usize) -> String {
+fn told(summary: &Summary, left: u64) -> String {
     let Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered } = summary;
     let share = hits.saturating_mul(100).checked_div(*gets).unwrap_or(0);
     let (served, saved) = (bytes_served >> 20, saved_milliseconds / 1000);

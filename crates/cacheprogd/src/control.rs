@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) started: Instant,
     /// Tells the loop that there is a new socket to wait on.
     pub(crate) wake: OwnedFd,
+    /// Whether tests' results go from build to build.
+    pub(crate) shares_tests: bool,
 }
 
 /// Answers one request.

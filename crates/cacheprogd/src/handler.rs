@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use proto::control::Counts;
 use proto::wire::{Refusal, Reply, Summary};
-use proto::{ActionId, FrameError, OutputId};
+use proto::{ActionId, FrameError, OutputId, limits};
 use sha2::{Digest, Sha256};
 use store::{
     Incoming, Kind, Namespace, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError,
@@ -25,12 +25,25 @@ pub(crate) struct Handler {
     sharing: Sharing,
     /// When each missed action was asked for: until its put, Go computes.
     missed: Recent<Instant>,
+    /// Whether tests' results go from build to build.
+    shares_tests: bool,
     scratch: Vec<u8>,
 }
 
+/// Whether these are a list and a test's result, and no more than other builds may be given.
+fn is_a_result(list: &Incoming, result: &Incoming) -> bool {
+    list.kind() == Kind::TestInputs && result.kind() == Kind::TestResult && result.size() <= limits::TEST_BODY
+}
+
 impl Handler {
-    pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, namespace: Namespace, sharing: Sharing) -> Self {
-        Self { store, build, namespace, sharing, missed: Recent::default(), scratch: Vec::new() }
+    pub(crate) fn new(
+        store: Arc<Store>,
+        build: Arc<Build>,
+        namespace: Namespace,
+        sharing: Sharing,
+        shares_tests: bool,
+    ) -> Self {
+        Self { store, build, namespace, sharing, missed: Recent::default(), shares_tests, scratch: Vec::new() }
     }
 
     /// A get: a hit whose output the build can see now, or a miss.
@@ -51,7 +64,10 @@ impl Handler {
                 let (output, size, time) = (record.output, record.size, record.time.into());
                 match *inputs {
                     None => Reply::Hit { output, size, time },
-                    Some(inputs) => Reply::HitIf { inputs, output, size, time },
+                    Some(inputs) => {
+                        self.missed.insert(*action, Instant::now()); // the client may find that it does not hold
+                        Reply::HitIf { inputs, output, size, time }
+                    }
                 }
             }
         };
@@ -105,17 +121,28 @@ impl Handler {
             Ok(result) => result,
             Err(e) => return self.not_received(e, &output),
         };
-        let put = self.put_of(action);
-        let counts = Counts { puts: 1, bytes_put: size, ..Counts::default() };
         let id = OutputId(Sha256::digest(&list).into());
-        let shared = match self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch) {
-            Ok(mut list) => self.store.publish_test(&self.namespace, &put, &mut list, &mut result),
-            Err(ReceiveError::Store(e)) => Err(e),
-            Err(_) => Ok(()), // it was read from memory, and its id made from it
+        match self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch) {
+            Ok(list) if self.shares_tests && is_a_result(&list, &result) => Ok(self.share_test(action, list, result)),
+            // The list could not be taken in, or it is none: the result is this build's.
+            _ => self.keep(action, &mut result),
+        }
+    }
+
+    fn share_test(&mut self, action: ActionId, mut list: Incoming, mut result: Incoming) -> Reply {
+        let put = self.put_of(action);
+        let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
+        let object = (result.output(), result.size());
+        let mut share = || -> Result<bool, StoreError> {
+            if let Published::Conflict(_) = self.store.publish_test(&self.namespace, &put, &mut list, &mut result)? {
+                counts.conflicts = 1;
+                return Ok(false);
+            }
+            self.build.dir.forget(&action)?; // what was its own before is older
+            self.store.show(&self.build.dir, object, self.sharing)
         };
-        let shown = shared.and_then(|()| self.store.show(&self.build.dir, (output, size), self.sharing));
-        let kept = shown.and_then(|shown| if shown { Ok(()) } else { self.build.dir.keep(&put, &mut result) });
-        Ok(self.answer(&put, kept, &counts))
+        let kept = share().and_then(|shared| if shared { Ok(()) } else { self.build.dir.keep(&put, &mut result) });
+        self.answer(&put, kept, &counts)
     }
 
     /// What the build did so far.
@@ -142,9 +169,10 @@ impl Handler {
             let Some(record) = self.store.find(&self.namespace, action, now)? else { return Ok(None) };
             let inputs = match record.kind {
                 Kind::Content | Kind::TestLog => None,
-                Kind::Mtime => return Ok(None),
+                Kind::TestResult if !self.shares_tests => return Ok(None),
+                Kind::Mtime | Kind::TestInputs => return Ok(None),
                 Kind::TestResult => match self.store.find_inputs(&self.namespace, action, now)? {
-                    Some(inputs) if self.show(&inputs)? => Some(inputs.output),
+                    Some(inputs) if inputs.kind == Kind::TestInputs && self.show(&inputs)? => Some(inputs.output),
                     Some(_) | None => return Ok(None),
                 },
             };
@@ -164,13 +192,15 @@ impl Handler {
         let put = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
         let kept = match body.kind() {
-            Kind::Mtime => {
+            Kind::Content => self.share(&put, body, &mut counts),
+            // A later run of the test knows better what it looks at.
+            Kind::TestLog if body.size() <= limits::TEST_BODY => {
+                self.share(&Put { replaces: Replaces::SameKind, ..put }, body, &mut counts)
+            }
+            Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs => {
                 counts.private_puts = 1;
                 self.build.dir.keep(&put, body)
             }
-            // A later run of the test knows better what it looks at.
-            Kind::TestLog => self.share(&Put { replaces: Replaces::Any, ..put }, body, &mut counts),
-            Kind::Content | Kind::TestResult => self.share(&put, body, &mut counts),
         };
         Ok(self.answer(&put, kept, &counts))
     }

@@ -1,6 +1,7 @@
 //! Whether the last daemon on this state directory stopped in order, and what may not have reached the disk if not.
 //!
 //! ```text
+//! doubt     spans of time, a line each: what was made then is read before it is served, unless it was read since
 //! clean     there while no daemon runs that stopped in order
 //! synced    seconds since 1970: what was written before is on the disk
 //! ```
@@ -10,7 +11,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use store::{Store, StoreError};
 
@@ -23,25 +24,53 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a stopping daemon waits for the disk. One that takes longer is not in order.
 const AT_END: Duration = Duration::from_secs(5);
 
-/// File systems keep times of different precision.
-const MARGIN: Duration = Duration::from_secs(5);
+/// File systems keep times of different precision, in seconds.
+const MARGIN: u64 = 5;
+
+/// Spans that are remembered.
+const MOST_DOUBTS: usize = 100;
 
 /// Takes the mark of the last daemon away, and doubts what it may have lost if there is none.
 pub(crate) fn take_over(store: Store) -> Result<Store, CommandError> {
     let root = store.root().to_owned();
-    let system = |e| CommandError::System("reading how the last daemon stopped", e);
-    match fs::remove_file(root.join("clean")) {
+    let mark = root.join("clean");
+    let failed = |verb, path: &Path| {
+        let path = path.to_owned();
+        move |source| CommandError::Store(StoreError::Io { verb, path, source })
+    };
+    let mut doubts = read_doubts(&root);
+    match fs::remove_file(&mark) {
         // The disk must know before anything is written: after a power cut the mark would be back.
-        Ok(()) => File::open(&root).and_then(|dir| dir.sync_all()).map(|()| store).map_err(system),
-        Err(e) if e.kind() == ErrorKind::NotFound && is_new(&root) => Ok(store),
+        Ok(()) => File::open(&root).and_then(|dir| dir.sync_all()).map_err(failed("syncing", &root))?,
+        Err(e) if e.kind() == ErrorKind::NotFound && is_new(&root) => {}
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            let synced = fs::read_to_string(root.join("synced")).ok().and_then(|text| text.trim().parse().ok());
-            let since = UNIX_EPOCH + Duration::from_secs(synced.unwrap_or(0));
             log::info!("the last daemon did not stop in order: what it wrote last is read before it is served");
-            Ok(store.doubting(since.checked_sub(MARGIN).unwrap_or(UNIX_EPOCH), clock::now()))
+            doubts.push(span(read_number(&root.join("synced")).unwrap_or(0), clock::unix(clock::now())));
+            doubts.drain(..doubts.len().saturating_sub(MOST_DOUBTS));
+            let text: String = doubts.iter().map(|(since, until)| format!("{since} {until}\n")).collect();
+            store.write_file(&root.join("doubt"), text.as_bytes())?;
+            store.sync()?;
         }
-        Err(e) => Err(system(e)),
+        Err(e) => return Err(failed("removing", &mark)(e)),
     }
+    Ok(store.doubting(doubts))
+}
+
+/// From the last sync to the start of this daemon. A clock that runs behind is one that was not set yet: then all that comes
+/// is doubted as well.
+fn span(synced: u64, now: u64) -> (u64, u64) {
+    (synced.saturating_sub(MARGIN), if now < synced { u64::MAX } else { now })
+}
+
+/// What earlier daemons doubted: an object that nobody asked for since was not read.
+fn read_doubts(root: &Path) -> Vec<(u64, u64)> {
+    let text = fs::read_to_string(root.join("doubt")).unwrap_or_default();
+    let read = |line: &str| line.split_once(' ').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    text.lines().filter_map(read).collect()
+}
+
+fn read_number(path: &Path) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// Whether nothing was ever stored here.
@@ -92,7 +121,7 @@ impl Syncing {
 }
 
 fn sync(store: &Store) -> Result<(), StoreError> {
-    let before: SystemTime = clock::now();
+    let before = clock::now();
     store.sync()?;
     store.write_file(&store.root().join("synced"), format!("{}\n", clock::unix(before)).as_bytes())
 }

@@ -1,6 +1,7 @@
 //! `cacheprogd serve`: one loop that waits on every socket, starts a thread for each connection, and tidies up.
 //!
-//! Threads: this loop, and one named thread a connection. Only the loop accepts and only it removes builds.
+//! Threads: this loop, one named thread a connection, and short ones that remove what is over ("removal") or bring what was
+//! written to the disk ("sync"). Only the loop accepts and only it removes builds.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -54,6 +55,9 @@ pub(crate) struct Serve {
     /// Keep the cache here.
     #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Give no test's result from one build to another.
+    #[arg(long)]
+    pub(crate) private_tests: bool,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -76,16 +80,19 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let control = listener::control(args.control_socket.as_deref())?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
+    let shares_tests = !args.private_tests;
     let mut syncing = Syncing::new(store.clone());
-    let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake });
+    let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake, shares_tests });
     let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
     let ended = server.turn_until_signal(&control.listener, &signals, &mut syncing);
     notify(&[NotifyState::Stopping]);
-    server.sessions.finish();
+    let all_ended = server.sessions.finish();
     registry.save();
-    syncing.finish();
+    if all_ended {
+        syncing.finish();
+    }
     control.unlink();
     log::info!("cacheprogd stops");
     ended
@@ -194,10 +201,10 @@ impl Server {
                 build.complain(format_args!("over {MOST_OF_A_BUILD} sessions at once are turned away"));
                 return;
             }
-            let (store, build, entered) = (self.context.store.clone(), build.clone(), build.enter());
+            let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
             self.sessions.start("session", stream, move |stream| {
                 let _entered = entered;
-                let outcome = session::run(stream, store, build.clone());
+                let outcome = session::run(stream, &context, build.clone());
                 if let Err(e) = outcome {
                     build.complain(format_args!("a session ended: {}", chain(&e)));
                 }
@@ -266,12 +273,14 @@ impl Sessions {
     }
 
     /// Lets every session answer what it has read, then see the end of its input.
-    fn finish(&self) {
+    /// Whether all have ended.
+    fn finish(&self) -> bool {
         for stream in lock(&self.open).values() {
             drop(stream.shutdown(std::net::Shutdown::Read)); // gone already: just as well
         }
         let open = lock(&self.open);
-        drop(self.ended.wait_timeout_while(open, LAST_REQUESTS, |open| !open.is_empty()));
+        let waited = self.ended.wait_timeout_while(open, LAST_REQUESTS, |open| !open.is_empty());
+        waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
 }
 

@@ -8,9 +8,10 @@ use proto::control::MOUNTED_OUTPUTS;
 use proto::wire::{Hello, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
-use store::{Namespace, Partition, Sharing, Store};
+use store::{Namespace, Partition, Sharing};
 
 use crate::build::Build;
+use crate::control::Context;
 use crate::handler::Handler;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
@@ -20,7 +21,7 @@ const BUFFER: usize = 32 << 10;
 ///
 /// # Errors
 /// What ended the session, if not the client's leaving.
-pub(crate) fn run(stream: &UnixStream, store: Arc<Store>, build: Arc<Build>) -> Result<(), FrameError> {
+pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> Result<(), FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let mut input = BufReader::with_capacity(BUFFER, stream);
@@ -34,7 +35,8 @@ pub(crate) fn run(stream: &UnixStream, store: Arc<Store>, build: Arc<Build>) -> 
     }
     write_json_line(stream, &welcome)?;
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
-    frames(stream, &mut input, Handler::new(store, build, namespace, sharing(stream)))
+    let handler = Handler::new(context.store.clone(), build, namespace, sharing(stream), context.shares_tests);
+    frames(stream, &mut input, handler)
 }
 
 fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handler: Handler) -> Result<(), FrameError> {
@@ -46,8 +48,12 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
         }
         wait(input)?;
         let Some(request) = Request::read(input)? else { return Ok(()) };
-        if matches!(request, Request::Put { size, .. } | Request::PutTest { size, .. } if size > input.buffer().len() as u64)
-        {
+        let body = match request {
+            Request::Put { size, .. } => size,
+            Request::PutTest { size, inputs, .. } => inputs + size,
+            Request::Get { .. } | Request::Alone { .. } | Request::Summary => 0,
+        };
+        if body > input.buffer().len() as u64 {
             flush(&mut stream, &mut replies)?; // a body may be long in coming
         }
         let reply = match request {

@@ -1,10 +1,11 @@
 //! `cacheprogd verify`: reads everything in a store, with or without a daemon beside it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use store::{Access, OnDamage, Store, Verified};
+use store::{Access, OnDamage, Store, StoreError, Verified};
 
 use crate::client;
 use crate::error::CommandError;
@@ -33,7 +34,10 @@ const DEFAULT_STATE_DIR: &str = "/var/cache/nix-gocacheprog";
 pub(crate) fn run(args: &Verify) -> Result<(), CommandError> {
     let dir = &args.state_dir;
     let format = dir.join("format");
-    let owner = format.metadata().map_err(|source| CommandError::NoStore { path: dir.clone(), source })?;
+    let owner = format.metadata().map_err(|source| match source.kind() {
+        ErrorKind::NotFound => CommandError::NoStore { path: dir.clone(), source },
+        _ => StoreError::Io { verb: "reading", path: format, source }.into(),
+    })?;
     become_owner(owner.uid(), owner.gid())
         .map_err(|e| CommandError::System("taking the store's owner's uid", e.into()))?;
     let store = Store::open(dir, Access::Owner)?;
@@ -44,9 +48,10 @@ pub(crate) fn run(args: &Verify) -> Result<(), CommandError> {
         report(dir, &found, args.repair)
     };
     client::print(&text)?;
-    match found.is_whole() || (args.repair && found.errors.is_empty()) {
-        true => Ok(()),
-        false => Err(CommandError::Damaged { path: dir.clone() }),
+    if found.is_whole() || (args.repair && found.errors.is_empty()) {
+        Ok(())
+    } else {
+        Err(CommandError::Damaged { path: dir.clone() })
     }
 }
 

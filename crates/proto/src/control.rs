@@ -162,7 +162,7 @@ pub struct Counts {
     pub hits: u64,
     /// Puts received whole.
     pub puts: u64,
-    /// Puts kept for this build alone: module indexes, test logs and results.
+    /// Puts kept for this build alone: module indexes, and results of tests that cannot be shared.
     pub private_puts: u64,
     /// Puts whose action has another output already.
     pub conflicts: u64,

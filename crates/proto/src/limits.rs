@@ -8,6 +8,9 @@ pub const HEADER_LINE: usize = 16 << 10;
 /// Largest body of a put, in bytes. The largest objects seen are 40 MB archives; embedded data can make them larger.
 pub const BODY: u64 = 4 << 30;
 
+/// Longest log or result of a test that other builds may be given, in bytes: cmd/go reads it into memory.
+pub const TEST_BODY: u64 = 256 << 10;
+
 /// Longest list of what a test looked at, in bytes: some thousand paths.
 pub const TEST_INPUTS: u64 = 1 << 20;
 

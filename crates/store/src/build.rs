@@ -68,7 +68,7 @@ impl Store {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
         let private = Actions::new(dir.join("private"), self.layout.tmp(), 1);
-        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt() }
+        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt().clone() }
     }
 
     /// What an earlier process left unpublished or half removed. Only for whoever has the store for itself: what others
@@ -148,7 +148,7 @@ impl BuildDir {
     /// A [`StoreError`] where it cannot be written.
     pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
         let shown = self.output(&body.output());
-        if state(&shown, &body.output(), body.size(), self.doubt)? != State::Whole {
+        if state(&shown, &body.output(), body.size(), &self.doubt)? != State::Whole {
             publish_file(body, &self.tmp, &shown, 0)?;
         }
         let record = Record {
@@ -162,6 +162,17 @@ impl BuildDir {
         self.private.write(&put.action, &record)
     }
 
+    /// Forgets what the build keeps for itself of an action.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it stays.
+    pub fn forget(&self, action: &ActionId) -> Result<(), StoreError> {
+        match self.private.read(action)? {
+            Some(record) => self.private.forget(action, &record),
+            None => Ok(()),
+        }
+    }
+
     /// What this build keeps for itself of an action.
     ///
     /// # Errors
@@ -169,7 +180,7 @@ impl BuildDir {
     pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
         let Some(record) = self.private.find(action, now)? else { return Ok(None) };
         let shown = self.output(&record.output);
-        Ok(is_whole(&shown, &record.output, record.size, self.doubt)?.then_some(record))
+        Ok(is_whole(&shown, &record.output, record.size, &self.doubt)?.then_some(record))
     }
 
     /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which

@@ -91,11 +91,6 @@ impl Incoming {
         self.kind
     }
 
-    /// It is of a kind that its bytes do not show.
-    pub(crate) fn becomes(&mut self, kind: Kind) {
-        self.kind = kind;
-    }
-
     pub(crate) fn content(&self) -> &Content {
         &self.content
     }

@@ -71,8 +71,8 @@ impl Layout {
         self.doubt = doubt;
     }
 
-    pub(crate) fn doubt(&self) -> Doubt {
-        self.doubt
+    pub(crate) fn doubt(&self) -> &Doubt {
+        &self.doubt
     }
 
     pub(crate) fn root(&self) -> &Path {

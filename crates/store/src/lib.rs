@@ -37,7 +37,7 @@ pub use build::{BuildDir, Sharing, remove_leftover};
 pub use census::Census;
 pub use error::{ReceiveError, StoreError};
 pub use incoming::Incoming;
-pub use kind::Kind;
+pub use kind::{Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use layout::Access;
 pub use namespace::{Namespace, Partition};
 pub use publish::Published;
@@ -76,6 +76,8 @@ pub struct Put {
 pub enum Replaces {
     /// No: the first stays, as others rely on it.
     Nothing,
+    /// One of the same kind: a test's log by that of a later run, and its result. Never what others compile with.
+    SameKind,
     /// Yes: the store has one user, and this is what Go's own cache does (`go build -a` mends a stale entry by it).
     Any,
 }
@@ -89,11 +91,11 @@ impl Store {
         Ok(Self { layout: Layout::open(root, access)? })
     }
 
-    /// What was written between these two times may not have reached the disk: it is read before it is served. For a store
-    /// that was not closed in order, by whoever has it for itself.
+    /// What was made in one of these spans of time (seconds since 1970, both ends included) may not have reached the disk: it is
+    /// read before it is served. For a store that was not closed in order, by whoever has it for itself.
     #[must_use]
-    pub fn doubting(mut self, since: SystemTime, until: SystemTime) -> Self {
-        self.layout.set_doubt(object::Doubt::between(since, until));
+    pub fn doubting(mut self, spans: Vec<(u64, u64)>) -> Self {
+        self.layout.set_doubt(object::Doubt::of(spans));
         self
     }
 
@@ -157,12 +159,13 @@ impl Store {
         put: &Put,
         inputs: &mut Incoming,
         result: &mut Incoming,
-    ) -> Result<(), StoreError> {
-        let put = Put { replaces: Replaces::Any, ..*put };
+    ) -> Result<Published, StoreError> {
+        let put = Put { replaces: Replaces::SameKind, ..*put };
         // The list names its result: with another one's it says nothing, should only one of the two be replaced.
-        self.publish(namespace, &Put { action: inputs_of(&put.action), ..put }, inputs)?;
-        result.becomes(Kind::TestResult);
-        self.publish(namespace, &put, result).map(drop)
+        match self.publish(namespace, &Put { action: inputs_of(&put.action), ..put }, inputs)? {
+            Published::New | Published::Again => self.publish(namespace, &put, result),
+            conflict @ Published::Conflict(_) => Ok(conflict),
+        }
     }
 
     /// The list of a test's result, as [`Store::find`].

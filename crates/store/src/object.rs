@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::OutputId;
@@ -25,64 +26,70 @@ pub(crate) enum State {
     Absent,
 }
 
-/// When files were written that may not have reached the disk before a machine or a daemon stopped without warning: a file
-/// system may keep a file's size and times and lose its bytes. Each such file is read once before it is served; that sets
-/// its times, so that it is none of them any more.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Doubt(Option<(i64, i64)>);
+/// When files were made that may not have reached the disk before a machine or a daemon stopped without warning: a file
+/// system may keep a file's size and times and lose its bytes. Each such file is read once before it is served, brought to
+/// the disk and given another seal, which says so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Doubt(Arc<[(u64, u64)]>);
 
 impl Doubt {
-    /// Doubts what changed from `since` to `until`.
-    pub(crate) fn between(since: SystemTime, until: SystemTime) -> Self {
-        let seconds = |time: SystemTime| {
-            time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-        };
-        Self(Some((seconds(since), seconds(until))))
+    pub(crate) fn of(spans: Vec<(u64, u64)>) -> Self {
+        Self(spans.into())
     }
 
-    /// By ctime: a seal cannot set it. Linking does, which is one reading more than needed.
-    fn covers(self, metadata: &fs::Metadata) -> bool {
-        self.0.is_some_and(|(since, until)| (since..=until).contains(&metadata.ctime()))
+    /// By the time at which the file was made, which links do not change; by the last change where a file system does not
+    /// keep that.
+    fn covers(&self, metadata: &fs::Metadata) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let made = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let made = made.map_or_else(|| u64::try_from(metadata.ctime()).unwrap_or(0), |since| since.as_secs());
+        self.0.iter().any(|(since, until)| (since..=until).contains(&&made))
     }
 }
 
 /// Looks at the file of an output.
-pub(crate) fn state(path: &Path, output: &OutputId, size: u64, doubt: Doubt) -> Result<State, StoreError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() || metadata.len() != size => Ok(State::Absent),
-        Ok(metadata) if doubt.covers(&metadata) => Ok(State::Touched),
-        Ok(metadata) if metadata.modified().is_ok_and(|time| time == seal(output)) => Ok(State::Whole),
-        Ok(_) => Ok(State::Touched),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(State::Absent), // never put, or evicted
-        Err(e) => Err(StoreError::at("reading", path)(e)),
+pub(crate) fn state(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) -> Result<State, StoreError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(State::Absent), // never put, or evicted
+        Err(e) => return Err(StoreError::at("reading", path)(e)),
+    };
+    if !metadata.is_file() || metadata.len() != size {
+        return Ok(State::Absent);
     }
+    let is_sealed = |kind| metadata.modified().is_ok_and(|time| time == seal(output, kind));
+    let is_whole = is_sealed(Seal::Read) || (is_sealed(Seal::Written) && !doubt.covers(&metadata));
+    Ok(if is_whole { State::Whole } else { State::Touched })
 }
 
 /// Whether the file holds the output; one that was touched is read, and removed if it does not.
-pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: Doubt) -> Result<bool, StoreError> {
+pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) -> Result<bool, StoreError> {
     match state(path, output, size, doubt)? {
         State::Whole => Ok(true),
         State::Absent => Ok(false),
         State::Touched if holds(path, output)? => {
-            // Should this fail, it is read again next time.
-            drop(File::open(path).and_then(|file| file.set_modified(seal(output))));
+            // What was read may be in memory only. Should this fail, it is read again next time.
+            let on_disk = File::open(path).and_then(|file| file.sync_all().map(|()| file));
+            drop(on_disk.and_then(|file| file.set_modified(seal(output, Seal::Read))));
             Ok(true)
         }
-        State::Touched => {
-            fs::remove_file(path).map_err(StoreError::at("removing", path))?;
-            Ok(false)
-        }
+        State::Touched => match fs::remove_file(path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
+            _ => Ok(false), // another session may have been as quick
+        },
     }
 }
 
 /// Gives a finished file the mtime of its output.
 pub(crate) fn set_seal(file: &File, output: &OutputId) -> io::Result<()> {
-    file.set_modified(seal(output))
+    file.set_modified(seal(output, Seal::Written))
 }
 
-/// Whether the file's bytes are the output's, by reading all of them.
+/// Whether the file's bytes are the output's, by reading all of them. One that is gone holds nothing.
 pub(crate) fn holds(path: &Path, output: &OutputId) -> Result<bool, StoreError> {
-    let read = || {
+    let read = || -> io::Result<bool> {
         let mut file = File::open(path)?;
         let (mut hasher, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
         loop {
@@ -92,11 +99,25 @@ pub(crate) fn holds(path: &Path, output: &OutputId) -> Result<bool, StoreError> 
             }
         }
     };
-    read().map_err(StoreError::at("reading", path))
+    match read() {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        read => read.map_err(StoreError::at("reading", path)),
+    }
 }
 
-/// A second between 1980 and 2000: whole, as not every file system keeps more, and one that no clock shows today.
-fn seal(output: &OutputId) -> SystemTime {
+/// What a file's mtime says of it.
+#[derive(Clone, Copy)]
+enum Seal {
+    /// It was written, as its id says.
+    Written,
+    /// It was read since, and is on the disk.
+    Read,
+}
+
+/// A second between 1980 and 2000: whole, as not every file system keeps more, and one that no clock shows today. An even one
+/// or the odd one after it.
+fn seal(output: &OutputId, kind: Seal) -> SystemTime {
     let [a, b, c, d, ..] = output.0;
-    UNIX_EPOCH + Duration::from_secs(315_532_800 + u64::from(u32::from_le_bytes([a, b, c, d])) % 631_152_000)
+    let even = u64::from(u32::from_le_bytes([a, b, c, d])) % 315_576_000 * 2;
+    UNIX_EPOCH + Duration::from_secs(315_532_800 + even + u64::from(matches!(kind, Seal::Read)))
 }

@@ -53,10 +53,7 @@ pub(crate) fn publish(
             };
             Published::Again
         }
-        Some(old)
-            if put.replaces == Replaces::Nothing
-                && is_whole(&layout.object(&old.output), &old.output, old.size, layout.doubt())? =>
-        {
+        Some(old) if !may_replace(put.replaces, &old, &record) && is_there(layout, &old)? => {
             return Ok(Published::Conflict(old));
         }
         Some(_) | None => Published::New,
@@ -64,6 +61,18 @@ pub(crate) fn publish(
     publish_object(layout, body)?;
     actions.write(&put.action, &record)?;
     Ok(published)
+}
+
+fn may_replace(replaces: Replaces, old: &Record, new: &Record) -> bool {
+    match replaces {
+        Replaces::Nothing => false,
+        Replaces::SameKind => old.kind == new.kind,
+        Replaces::Any => true,
+    }
+}
+
+fn is_there(layout: &Layout, record: &Record) -> Result<bool, StoreError> {
+    is_whole(&layout.object(&record.output), &record.output, record.size, layout.doubt())
 }
 
 /// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
@@ -81,7 +90,7 @@ fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError
 pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
     let Some(file) = body.take_file(tmp)? else {
         // It has its place elsewhere, unless that is this one.
-        let is_here = is_whole(path, &body.output(), body.size(), Doubt::default())?;
+        let is_here = is_whole(path, &body.output(), body.size(), &Doubt::default())?;
         return if is_here {
             Ok(())
         } else {
@@ -94,6 +103,6 @@ pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels:
 
 /// A small body is compared with what is there, which costs no more than writing it.
 fn is_the_same(path: &Path, output: &OutputId, bytes: &[u8]) -> Result<bool, StoreError> {
-    Ok(state(path, output, bytes.len() as u64, Doubt::default())? == State::Whole
+    Ok(state(path, output, bytes.len() as u64, &Doubt::default())? == State::Whole
         && fs::read(path).is_ok_and(|there| there == bytes))
 }

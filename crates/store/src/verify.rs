@@ -95,11 +95,11 @@ impl Walk<'_> {
                 self.found.objects += 1;
                 self.found.bytes += metadata.len();
             }
+            Ok(false) if !path.exists() => {} // evicted meanwhile
             Ok(false) => {
                 self.found.damaged_objects += 1;
                 self.drop_damaged(path);
             }
-            Err(e) if is_gone(&e) => {}
             Err(e) => self.found.note(&e),
         }
     }
@@ -137,8 +137,4 @@ impl Walk<'_> {
             self.found.note(&StoreError::at("removing", path)(e));
         }
     }
-}
-
-fn is_gone(error: &StoreError) -> bool {
-    matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound)
 }

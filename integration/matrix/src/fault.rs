@@ -79,9 +79,14 @@ impl Fault {
         matches!(self, Self::Truncated | Self::Corrupted)
     }
 
-    /// It takes away files that go was told of, or leaves no room for any: no cache could keep them.
+    /// It takes away files that go was told of: no cache could keep them.
     pub fn takes_files(self) -> bool {
-        matches!(self, Self::StateDeleted | Self::BuildRemoved | Self::TmpFull)
+        matches!(self, Self::StateDeleted | Self::BuildRemoved)
+    }
+
+    /// It leaves no room for files that go is told of.
+    pub fn leaves_no_room(self) -> bool {
+        self == Self::TmpFull
     }
 
     /// Makes it happen.

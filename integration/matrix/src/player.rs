@@ -50,7 +50,8 @@ impl Player {
         if answer["Miss"] == true {
             return None;
         }
-        let bytes = fs::read(answer["DiskPath"].as_str().unwrap()).unwrap();
+        let read = fs::read(answer["DiskPath"].as_str().unwrap());
+        let bytes = read.unwrap_or_else(|e| panic!("{e}: {answer}"));
         assert_eq!(answer["OutputID"], STANDARD.encode_to_string(Sha256::digest(&bytes)), "{answer}");
         Some(bytes)
     }
@@ -69,8 +70,8 @@ impl Player {
             line += &format!("\"{}\"\n", STANDARD.encode_to_string(body));
         }
         let answer = self.ask(line.as_bytes());
-        let path = answer["DiskPath"].as_str().unwrap();
-        assert!(fs::read(path).unwrap() == body, "{answer}");
+        let read = fs::read(answer["DiskPath"].as_str().unwrap());
+        assert!(read.unwrap_or_else(|e| panic!("{e}: {answer}")) == body, "{answer}");
     }
 
     /// There is no more to come: the client ends by itself.

@@ -164,11 +164,16 @@ fn verdict(world: &mut World, idle: Sample, samples: &[Sample]) -> Result<(), St
     if left > 1 {
         return Err(format!("{left} directories of builds are left, and one build lives"));
     }
-    let unpublished = fs::read_dir(world.state().join("tmp")).unwrap().count();
-    if unpublished > 0 {
-        return Err(format!("{unpublished} files are left in tmp/"));
+    // What is being removed or synced is so in a thread.
+    let unpublished = |world: &World| fs::read_dir(world.state().join("tmp")).unwrap().count();
+    let (mut now, mut tries) = (sample(world), 0);
+    while (unpublished(world) > 0 || now.descriptors > idle.descriptors || now.threads > idle.threads) && tries < 100 {
+        thread::sleep(Duration::from_millis(100));
+        (now, tries) = (sample(world), tries + 1);
     }
-    let now = sample(world);
+    if unpublished(world) > 0 {
+        return Err(format!("{} files are left in tmp/", unpublished(world)));
+    }
     if now.descriptors > idle.descriptors || now.threads > idle.threads {
         return Err(format!("before {idle:?}, after all clients are gone {now:?}"));
     }

@@ -39,7 +39,8 @@ pub(crate) struct Daemon {
     pub(crate) alone: Arc<AtomicUsize>,
 }
 
-type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64)>>>;
+/// What an action led to, and for a test's result the list it holds for.
+type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64, Option<OutputId>)>>>;
 
 impl Daemon {
     pub(crate) fn start(dir: &Path, manner: Manner) -> Self {
@@ -81,6 +82,7 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
     let outputs_dir = view.join("o").to_str().unwrap().to_owned();
     write_json_line(stream, &Welcome { version, outputs: outputs_dir, error }).unwrap();
     let mut served = 0;
+    let time = (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into();
     while let Ok(Some(request)) = Request::read(&mut input) {
         served += 1;
         let reply = match (manner, request) {
@@ -100,11 +102,15 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
                 alone.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
                 continue;
             }
-            (_, Request::Summary | Request::PutTest { .. }) => Reply::Miss,
+            (_, Request::Summary) => Reply::Miss,
+            (_, Request::PutTest { action, output, size, inputs }) => {
+                let Some(list) = take_test(&mut input, view, (inputs, output, size)) else { return };
+                outputs.lock().unwrap().insert(action, (output, size, Some(list)));
+                Reply::Stored { time }
+            }
             (_, Request::Get { action }) => match outputs.lock().unwrap().get(&action) {
-                Some(&(output, size)) => {
-                    Reply::Hit { output, size, time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }
-                }
+                Some(&(output, size, None)) => Reply::Hit { output, size, time },
+                Some(&(output, size, Some(inputs))) => Reply::HitIf { inputs, output, size, time },
                 None => Reply::Miss,
             },
             (_, Request::Put { action, output, size }) => {
@@ -116,8 +122,8 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
                     Reply::Refused(proto::wire::Refusal::Storage)
                 } else {
                     std::fs::write(view.join("o").join(output.to_string()), body).unwrap();
-                    outputs.lock().unwrap().insert(action, (output, size));
-                    Reply::Stored { time: (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into() }
+                    outputs.lock().unwrap().insert(action, (output, size, None));
+                    Reply::Stored { time }
                 }
             }
         };
@@ -127,4 +133,15 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
             return;
         }
     }
+}
+
+/// Takes in a test's list and its result; the list's id.
+fn take_test(input: &mut impl Read, view: &Path, (inputs, output, size): (u64, OutputId, u64)) -> Option<OutputId> {
+    let mut list = vec![0; usize::try_from(inputs).unwrap()];
+    let mut result = vec![0; usize::try_from(size).unwrap()];
+    input.read_exact(&mut list).and_then(|()| input.read_exact(&mut result)).ok()?;
+    let id = crate::output(&list);
+    std::fs::write(view.join("o").join(id.to_string()), list).unwrap();
+    std::fs::write(view.join("o").join(output.to_string()), result).unwrap();
+    Some(id)
 }

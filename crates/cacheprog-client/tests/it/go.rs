@@ -21,10 +21,16 @@ pub(crate) struct Go {
 impl Go {
     /// Starts the client with GOCACHE in `dir` and reads its hello.
     pub(crate) fn start(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::start_in(dir, dir, args, env)
+    }
+
+    /// The same, in the directory `cwd`.
+    pub(crate) fn start_in(dir: &Path, cwd: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
         let gocache = dir.join("gocache");
         std::fs::create_dir_all(&gocache).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprog-client"))
             .args(args)
+            .current_dir(cwd)
             .env_clear()
             .env("GOCACHE", &gocache)
             .env("GOROOT", "/usr/local/go")

@@ -6,6 +6,7 @@ mod alone; // with a store of its own
 mod daemon; // a daemon to script
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
 mod go; // cmd/go's side
+mod results; // results of tests
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use proto::control::{Answer, Control, Registration};
 use proto::limits;
-use proto::wire::{Hello, Reply, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 
 use crate::daemon::Daemon;
 use crate::{Session, action, content, output};
@@ -45,7 +45,7 @@ fn a_body_that_breaks_off_is_not_kept() {
     let view = daemon.register("one");
     for size in [10u64, 1 << 20] {
         let mut session = Session::open(&view, "/go");
-        session.send(proto::wire::Request::Put { action: action(1), output: output(b"x"), size }, b"half");
+        session.send(Request::Put { action: action(1), output: output(b"x"), size }, b"half");
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
     }
@@ -74,7 +74,7 @@ fn a_client_that_reads_no_answers_is_let_go() {
     let mut session = Session::open(&view, "/go");
     session.put(1, b"body");
     let mut frame = Vec::new();
-    proto::wire::Request::Get { action: action(1) }.write(&mut frame);
+    Request::Get { action: action(1) }.write(&mut frame);
     let mut frames = frame.repeat(1000);
     frames.rotate_left(1); // each block ends within a frame
     session.stream.write_all(b"G").unwrap();
@@ -176,4 +176,36 @@ fn nonsense_on_the_control_socket_is_answered() {
         Registration { derivation: "\n\u{1b}[31m/../x".into(), chroot: Some("/\0".into()), descriptors: Vec::new() };
     assert!(matches!(daemon.ask(Control::Register(odd)), Answer::Registered { .. }));
     assert!(!daemon.status().builds.live[0].name.contains('\u{1b}'));
+}
+
+#[test]
+fn what_others_compile_with_is_not_replaced_by_what_looks_like_a_test() {
+    let daemon = Daemon::start();
+    let (honest, hostile) = (daemon.register("honest"), daemon.register("hostile"));
+    let archive = b"!<arch>\nan archive";
+    Session::open(&honest, "/go").put(1, archive);
+    let mut session = Session::open(&hostile, "/go");
+    let put_test = |session: &mut Session, list: &[u8], result: &[u8]| {
+        let (inputs, size) = (list.len() as u64, result.len() as u64);
+        let request = Request::PutTest { action: action(1), output: output(result), size, inputs };
+        session.send(request, &[list, result].concat());
+        assert!(matches!(session.reply(), Reply::Stored { .. }), "it has it for itself");
+    };
+    session.put(1, b"# test log\n");
+    let list = b"nix-gocacheprog test inputs 1 x\n";
+    put_test(&mut session, list, b"ok  \tm\t1s\n");
+    put_test(&mut session, list, b"another archive");
+    put_test(&mut session, b"no list", b"ok  \tm\t1s\n");
+    put_test(&mut session, list, archive);
+    let third = daemon.register("third");
+    assert_eq!(content(&third, Session::open(&third, "/go").get(1)), archive);
+}
+
+#[test]
+fn what_go_reads_into_memory_is_shared_only_if_it_is_small() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    let log = [b"# test log\n".to_vec(), vec![b'x'; 300_000]].concat();
+    Session::open(&one, "/go").put(1, &log);
+    assert_eq!(Session::open(&two, "/go").get(1), Reply::Miss);
 }

@@ -217,6 +217,27 @@ fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
 }
 
 #[test]
+fn what_was_not_read_yet_is_doubted_by_the_daemons_after_it() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    Session::open(&view, "/go").put(1, b"lost in a power cut");
+    daemon.kill();
+    lose_bytes(&daemon, b"lost in a power cut");
+    // The build is over: its links go, which changes the object's ctime.
+    let state = std::fs::read_dir(daemon.state_dir().join("builds")).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(state.join("build.json")).unwrap();
+    let mut saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+    saved["boot"] = "another boot".into();
+    std::fs::write(state.join("build.json"), saved.to_string()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    daemon.start_again();
+    daemon.stop();
+    daemon.start_again();
+    let other = daemon.register("two");
+    assert_eq!(Session::open(&other, "/go").get(1), Reply::Miss);
+}
+
+#[test]
 fn verify_works_beside_a_daemon_and_without_one() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");

@@ -65,14 +65,14 @@ fn a_test_result_is_served_with_the_list_it_was_put_with() {
         session.send(request, &[list, result].concat());
         assert!(matches!(session.reply(), Reply::Stored { .. }));
     };
-    put(b"# test log\nopen a\n", b"list of a", b"ok  \tm\t0.01s\n");
+    put(b"# test log\nopen a\n", b"nix-gocacheprog test inputs 1 a\n", b"ok  \tm\t0.01s\n");
     // The test ran again, and looked at something else.
-    put(b"# test log\nopen b\n", b"list of b", b"ok  \tm\t0.02s\n");
+    put(b"# test log\nopen b\n", b"nix-gocacheprog test inputs 1 b\n", b"ok  \tm\t0.02s\n");
     let mut other = Session::open(&two, "/go");
     assert_eq!(content(&two, other.get(1)), b"# test log\nopen b\n");
     let Reply::HitIf { inputs, output: result, size, .. } = other.get(2) else { panic!("no result") };
     assert_eq!((result, size), (output(b"ok  \tm\t0.02s\n"), 13));
-    assert_eq!(std::fs::read(two.join("o").join(inputs.to_string())).unwrap(), b"list of b");
+    assert_eq!(std::fs::read(two.join("o").join(inputs.to_string())).unwrap(), b"nix-gocacheprog test inputs 1 b\n");
     assert_eq!(std::fs::read(two.join("o").join(result.to_string())).unwrap(), b"ok  \tm\t0.02s\n");
     // Without its list a result is nothing.
     std::fs::remove_file(daemon.state_dir().join(store::Store::object_name(&inputs))).unwrap();

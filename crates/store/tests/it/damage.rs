@@ -1,6 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use store::{Access, OnDamage, Published, Store, Verified};
 
@@ -140,23 +141,38 @@ fn lose_bytes(store: &Store, body: &[u8]) {
 
 #[test]
 fn what_was_written_before_an_unclean_stop_is_read_before_it_is_served() {
-    use std::time::{Duration, SystemTime};
     let (dir, store) = open();
     publish(&store, &put(1, 500), b"lost");
     publish(&store, &put(2, 500), b"kept");
     let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
     lose_bytes(&store, b"lost");
     assert!(store.object(&lost.output, lost.size).unwrap().is_some(), "its size and times say nothing");
-    #[expect(clippy::disallowed_methods, reason = "files made now")]
-    let now = SystemTime::now();
-    let minute = Duration::from_secs(60);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let reopen = || Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-    let early = reopen().doubting(now - 3 * minute, now - 2 * minute);
-    assert!(early.object(&lost.output, lost.size).unwrap().is_some());
-    let store = reopen().doubting(now - minute, now + minute);
+    let elsewhen = reopen().doubting(vec![(0, now - 100), (now + 100, u64::MAX)]);
+    assert!(elsewhen.object(&lost.output, lost.size).unwrap().is_some());
+    let store = reopen().doubting(vec![(0, 5), (now - 60, now + 60)]);
     assert_eq!(content(&store, &kept).unwrap(), b"kept");
     assert_eq!(content(&store, &lost), None);
     assert!(!object_path(&store, b"lost").exists());
+    // What was read once is not read again: it says so itself.
+    lose_bytes(&store, b"kept");
+    assert!(store.object(&kept.output, kept.size).unwrap().is_some());
+}
+
+#[test]
+fn links_that_come_and_go_leave_the_doubt() {
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"lost");
+    let lost = found(&store, 1).unwrap();
+    let link = dir.path().join("link");
+    fs::hard_link(object_path(&store, b"lost"), &link).unwrap();
+    lose_bytes(&store, b"lost");
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let until = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() - 1;
+    let store = store.doubting(vec![(0, until)]);
+    fs::remove_file(&link).unwrap(); // changes its ctime
+    assert_eq!(content(&store, &lost), None);
 }
 
 #[test]

@@ -139,3 +139,23 @@ fn use_is_noted_hourly() {
     store.find(&namespace(), &action(1), later).unwrap().unwrap();
     assert_eq!(record(), later);
 }
+
+#[test]
+fn a_test_result_and_its_list_replace_their_like_and_nothing_else() {
+    let (_dir, store) = open();
+    let publish_test = |n: u8, list: &[u8], result: &[u8]| {
+        let (mut list, mut result) = (receive(&store, list), receive(&store, result));
+        store.publish_test(&namespace(), &put(n, 500), &mut list, &mut result).unwrap()
+    };
+    let list = b"nix-gocacheprog test inputs 1 a\n";
+    assert_eq!(publish_test(1, list, b"ok  \tm\t1s\n"), Published::New);
+    assert_eq!(publish_test(1, b"nix-gocacheprog test inputs 1 b\n", b"ok  \tm\t2s\n"), Published::New);
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"ok  \tm\t2s\n");
+    let inputs = store.find_inputs(&namespace(), &action(1), at(0)).unwrap().unwrap();
+    assert_eq!(content(&store, &inputs).unwrap(), b"nix-gocacheprog test inputs 1 b\n");
+    publish(&store, &put(2, 500), b"!<arch>\nan archive");
+    assert!(matches!(publish_test(2, list, b"ok  \tm\t1s\n"), Published::Conflict(_)));
+    let same_kind = Put { replaces: Replaces::SameKind, ..put(2, 600) };
+    assert!(matches!(publish(&store, &same_kind, b"# test log\n"), Published::Conflict(_)));
+    assert_eq!(content(&store, &found(&store, 2).unwrap()).unwrap(), b"!<arch>\nan archive");
+}
