@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 /// Files and names in directories that one look takes in, and the bytes read and the time spent for it. Typical are ten files.
 const MOST_NAMES: u32 = 50_000;
-const MOST_BYTES: u64 = 256 << 20;
-const MOST_TIME: Duration = Duration::from_secs(2);
+const MOST_BYTES: u64 = 64 << 20;
+const MOST_TIME: Duration = Duration::from_secs(1);
 
 /// The kernel's file times lag behind its clock by a tick.
 const TICK: Duration = Duration::from_millis(20);
