@@ -23,7 +23,7 @@ use crate::actions::{Actions, names};
 use crate::incoming::new_file;
 use crate::layout::{Existing, make_dir};
 use crate::object::{Doubt, State, is_whole, set_seal, state};
-use crate::place::{rename, write_small};
+use crate::place::{relink, rename, write_small};
 use crate::publish::publish_file;
 use crate::{Incoming, Put, Record, Store, StoreError};
 
@@ -100,7 +100,7 @@ impl Store {
         }
         let Some(path) = self.object(&output, size)? else { return Ok(false) };
         let linked = match sharing {
-            Sharing::Link => link(&path, &shown),
+            Sharing::Link => link(&path, &build.tmp, &shown),
             Sharing::Copy => return build.copy(&path, &shown, &output).map(|()| true),
         };
         match linked {
@@ -232,8 +232,8 @@ pub fn remove_leftover(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Links `to` to `from`. What stands there already is the same file, or a damaged one, which goes.
-fn link(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// Links `to` to `from`. What stands there already is the same file, or another one, which is replaced.
+fn link(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreError> {
     match fs::hard_link(from, to) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
         other => return other.map_err(StoreError::at("linking", from)),
@@ -243,8 +243,7 @@ fn link(from: &Path, to: &Path) -> Result<(), StoreError> {
     if inode(from).is_some_and(|from| inode(to) == Some(from)) {
         return Ok(());
     }
-    fs::remove_file(to).map_err(StoreError::at("removing", to))?;
-    fs::hard_link(from, to).map_err(StoreError::at("linking", from))
+    relink(from, tmp, to)
 }
 
 fn is_too_many_links(error: &std::io::Error) -> bool {

@@ -28,3 +28,16 @@ pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) 
     file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
     rename(file, path, levels)
 }
+
+/// Puts a link to `from` in the place of the file at `to`, which is never missing: somebody may be about to open it.
+pub(crate) fn relink(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreError> {
+    let link = tempfile::Builder::new().make_in(tmp, |name| std::fs::hard_link(from, name));
+    let link = link.map_err(StoreError::at("linking", from))?.into_temp_path();
+    let name = link.to_path_buf();
+    link.persist(to).map_err(|e| StoreError::at("renaming to", to)(e.error))?;
+    // Where both were links to one file already, a rename does nothing (`rename(2)`).
+    match std::fs::remove_file(&name) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &name)(e)),
+        _ => Ok(()),
+    }
+}

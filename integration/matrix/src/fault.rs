@@ -20,47 +20,30 @@ const LONG: Duration = Duration::from_secs(12);
 /// The delay of each answer of a slow daemon.
 const SLOW: Duration = Duration::from_millis(50);
 
-macro_rules! faults {
-    ($($fault:ident $name:literal),+ $(,)?) => {
-        /// What happens.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Fault {
-            $($fault,)+
-        }
-
-        impl Fault {
-            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$fault),+];
-
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$fault => $name,)+
-                }
-            }
-        }
-    };
-}
-
-faults! {
-    NeverStarted "never-started",
-    Killed "killed",
-    Stopped "sigstop",
-    Restarted "restarted",
-    StoppedAndStarted "stopped-started",
-    OlderVersion "older-version",
-    NewerVersion "newer-version",
-    StateDeleted "state-deleted",
-    DiskFull "disk-full",
-    ReadOnly "disk-read-only",
-    BuildRemoved "build-removed",
-    SocketRemoved "socket-removed",
-    Truncated "objects-truncated",
-    Corrupted "objects-corrupted",
-    Deleted "objects-deleted",
-    RecordsGarbage "records-garbage",
-    ManySessions "64-sessions",
-    GarbageSession "garbage-session",
-    Slow "slow-answers",
-    TmpFull "tmp-full",
+named! {
+    /// What happens.
+    Fault {
+        NeverStarted "never-started",
+        Killed "killed",
+        Stopped "sigstop",
+        Restarted "restarted",
+        StoppedAndStarted "stopped-started",
+        OlderVersion "older-version",
+        NewerVersion "newer-version",
+        StateDeleted "state-deleted",
+        DiskFull "disk-full",
+        ReadOnly "disk-read-only",
+        BuildRemoved "build-removed",
+        SocketRemoved "socket-removed",
+        Truncated "objects-truncated",
+        Corrupted "objects-corrupted",
+        Deleted "objects-deleted",
+        RecordsGarbage "records-garbage",
+        ManySessions "64-sessions",
+        GarbageSession "garbage-session",
+        Slow "slow-answers",
+        TmpFull "tmp-full",
+    }
 }
 
 impl Fault {

@@ -20,6 +20,9 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its report")]
 
+#[macro_use]
+mod named;
+
 mod cell;
 mod fault;
 mod go;

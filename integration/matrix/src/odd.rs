@@ -10,36 +10,19 @@ use std::time::SystemTime;
 use proto::gocmd::{self, Command, Hit, Requests};
 use proto::{ActionId, OutputId};
 
-macro_rules! manners {
-    ($($manner:ident $name:literal),+ $(,)?) => {
-        /// What the program does.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Manner {
-            $($manner,)+
-        }
-
-        impl Manner {
-            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$manner),+];
-
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$manner => $name,)+
-                }
-            }
-        }
-    };
-}
-
-manners! {
-    Good "good",
-    GetsMiss "gets-miss",
-    GetsFail "gets-fail",
-    HitsWithoutFile "hits-without-file",
-    HitsOfAnotherSize "hits-of-another-size",
-    PutsNowhere "puts-nowhere",
-    PutsFail "puts-fail",
-    PutsWithoutPath "puts-without-path",
-    Ends "ends",
+named! {
+    /// What the program does.
+    Manner {
+        Good "good",
+        GetsMiss "gets-miss",
+        GetsFail "gets-fail",
+        HitsWithoutFile "hits-without-file",
+        HitsOfAnotherSize "hits-of-another-size",
+        PutsNowhere "puts-nowhere",
+        PutsFail "puts-fail",
+        PutsWithoutPath "puts-without-path",
+        Ends "ends",
+    }
 }
 
 /// Requests after which a program ends that does so.

@@ -86,3 +86,30 @@ fn a_kept_output_that_was_damaged_is_a_miss() {
     fs::remove_file(build.view().join("o").join(output(b"go index v2\nprivate").to_string())).unwrap();
     assert_eq!(build.find(&action(1), at(0)).unwrap(), None);
 }
+
+#[test]
+fn what_a_build_was_shown_is_never_missing_while_it_is_replaced() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let body = vec![7; 100_000];
+    publish(&store, &put(1, 500), &body);
+    let object = (output(&body), body.len() as u64);
+    assert!(store.show(&build, object, Sharing::Link).unwrap());
+    let shown = build.view().join("o").join(output(&body).to_string());
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(fs::metadata(&shown).unwrap().len(), object.1);
+            }
+        });
+        for n in 0..300 {
+            publish(&store, &put(1, 600 + n), &body); // another file of the same content
+            fs::File::open(&shown).unwrap().set_modified(at(n)).unwrap(); // what it was shown is in doubt
+            assert!(store.show(&build, object, Sharing::Link).unwrap());
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+}
