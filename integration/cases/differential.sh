@@ -1,10 +1,10 @@
 # Generated histories of edits of the small program: each state is built with the cache, in a sandbox of its own, and without any;
-# programs must be the same to the byte and tests say the same. 4 histories of 3 states, or 32 with `integration/test --full`.
+# programs must be the same to the byte and tests say the same. 2 histories of 3 states, or 32 with `integration/test --full`.
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 start_daemon
-HISTORIES=${HISTORIES:-4}
+HISTORIES=${HISTORIES:-2}
 [ -z "${TEST_FULL:-}" ] || HISTORIES=32
 RANDOM=4242 # the same histories in each run
 

@@ -66,7 +66,8 @@ _nix_start() {
 
 # _nix_write_users DIR: passwd and group as on the machine and our group with its users, on ids nobody has.
 _nix_write_users() {
-    local base=41000 n names=()
+    # Not always the same: Nix ends all processes of a build's user before a build, also those of another run.
+    local base=$((41000 + RANDOM % 90 * 100)) n names=()
     while [ -n "$(getent group "$base" || true)$(seq "$base" $((base + NIX_BUILD_USERS)) | xargs getent passwd || true)" ]; do
         base=$((base + 100))
     done
