@@ -22,6 +22,13 @@ import (
 
 // Read before the test's log begins.
 var early, _ = os.ReadFile("data/early/text")
+var mode = os.Getenv("SMALL_MODE")
+
+func TestMode(t *testing.T) {
+	if mode != "" {
+		t.Fatal("SMALL_MODE is set")
+	}
+}
 
 func TestEarly(t *testing.T) {
 	if string(early) != "one\n" {
@@ -72,6 +79,8 @@ expect "a file that is read before the log begins: the test fails" grep -q 'earl
 fresh
 if run variable --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> /dev/null; then fail "a variable that fails the test, and it passed"; fi
 expect "a variable changed: the test fails" grep -q 'SMALL_MUST_FAIL' "$WORK/small-variable.log"
+if run mode --arg extra '{ SMALL_MODE = "1"; }' 2> /dev/null; then fail "a variable that is read before the log begins fails the test, and it passed"; fi
+expect "a variable that is read before the log begins: the test fails" grep -q 'SMALL_MODE is set' "$WORK/small-mode.log"
 mv "$src/listing/data/one" "$src/listing/data/two"
 run name
 expect "another name in a directory that is listed: it runs" ran name listing

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use proto::id::hex;
 use sha2::{Digest, Sha256};
 
+use crate::derivation::{Variables, own_outputs, value, without_own};
+
 /// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
 const MACRO: &str = "__nix_gocacheprog_key";
 
@@ -39,17 +41,11 @@ const VARIABLES: [&str; 20] = [
     "FC",
 ];
 
-/// Names that outputs of a derivation usually have, for where `$outputs` is not exported (`__structuredAttrs`).
-const OUTPUTS: [&str; 10] = ["out", "dev", "lib", "bin", "doc", "man", "info", "static", "debug", "devdoc"];
-
 /// Endings of what a C compiler or linker reads: the list of cmd/go (go/build `Package`), headers of other names, libraries.
 const ENDINGS: [&str; 27] = [
     "c", "cc", "cpp", "cxx", "m", "mm", "h", "hh", "hpp", "hxx", "inc", "inl", "ipp", "tcc", "def", "s", "S", "sx",
     "f", "F", "for", "f90", "a", "o", "so", "syso", "la",
 ];
-
-/// The environment that counts: what a variable is called, and what it says.
-pub(crate) type Variables = Vec<(OsString, OsString)>;
 
 /// The hash over the environment and the C files below `tree`, without what is in `aside`.
 pub(crate) fn key(variables: &Variables, tree: &Path, aside: &[PathBuf]) -> io::Result<String> {
@@ -89,26 +85,6 @@ fn counts(name: &OsString) -> bool {
 fn part(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update((bytes.len() as u64).to_le_bytes());
     hasher.update(bytes);
-}
-
-/// What a variable says, if it is set.
-pub(crate) fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsString> {
-    variables.iter().find(|(known, _)| known == name).map(|(_, value)| value)
-}
-
-/// The paths of the derivation's own outputs: they differ from build to build and hold nothing yet.
-fn own_outputs(variables: &Variables) -> Vec<String> {
-    let named = value(variables, "outputs").map(|names| names.to_string_lossy().into_owned()).unwrap_or_default();
-    let names = OUTPUTS.into_iter().chain(named.split_whitespace());
-    let paths = names.filter_map(|name| value(variables, name)).filter_map(|path| path.to_str());
-    paths.filter(|path| path.starts_with('/') && path.len() > 10).map(str::to_owned).collect()
-}
-
-/// A value without the own outputs and without the seed that stdenv makes from them for each derivation
-/// (nixpkgs pkgs/build-support/setup-hooks/reproducible-builds.sh).
-fn without_own(value: &str, own: &[String]) -> String {
-    let value = own.iter().fold(value.to_owned(), |value, path| value.replace(path, "@own@"));
-    value.split_whitespace().filter(|flag| !flag.starts_with("-frandom-seed=")).collect::<Vec<_>>().join(" ")
 }
 
 /// The real path of a compiler: a wrapper's is a store path, which changes with all that is in it.

@@ -1,5 +1,6 @@
 //! What is at a path, in one word made of content; within a budget, as others choose the paths.
 
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -13,6 +14,9 @@ use sha2::{Digest, Sha256};
 const MOST_NAMES: u32 = 50_000;
 const MOST_BYTES: u64 = 64 << 20;
 const MOST_TIME: Duration = Duration::from_secs(1);
+
+/// Directories in each other: the thread that looks has a small stack.
+const DEEPEST: u32 = 64;
 
 /// The kernel's file times lag behind its clock by a tick.
 const TICK: Duration = Duration::from_millis(20);
@@ -83,55 +87,83 @@ pub(crate) fn word(path: &Path, look: Look, budget: &mut Budget) -> Option<Strin
     Some(hex(&hasher.finalize()))
 }
 
-/// The data of a module: everything below its root but Go's own sources (which are in the keys of what they are compiled to;
-/// below `testdata` they are data), `vendor`, `.git` and what is in `aside`. `None` if anything of it changed after `since`,
-/// sources and directories included: what a test does to its tree is not done again where its result is used again.
-pub(crate) fn module_data(root: &Path, aside: &[PathBuf], since: SystemTime) -> Option<String> {
-    let mut budget = Budget::new();
-    let mut hasher = Sha256::new();
-    let since = since.checked_sub(TICK)?;
-    below(&mut hasher, root, (aside, since, false), &mut budget)?;
-    Some(hex(&hasher.finalize()))
+/// What a module's tree holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    pub(crate) root: PathBuf,
+    /// What is not the module's, should it lie in it.
+    pub(crate) aside: Vec<PathBuf>,
 }
 
-fn below(
-    hasher: &mut Sha256,
-    dir: &Path,
-    (aside, since, is_data): (&[PathBuf], SystemTime, bool),
-    budget: &mut Budget,
-) -> Option<()> {
-    let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(|entry| entry.ok()).collect::<Option<_>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    is_older(&fs::symlink_metadata(dir).ok()?, since)?;
-    for entry in entries {
-        budget.take_name()?;
-        let (name, path) = (entry.file_name(), entry.path());
-        if aside.contains(&path) || name == "vendor" || name == ".git" {
-            continue;
+impl Tree {
+    /// The data of the module: everything below its root but Go's own sources (which are in the keys of what they are compiled
+    /// to; below `testdata` they are data), its `vendor` and `.git`, and what is in `aside`.
+    pub(crate) fn data(&self) -> Option<String> {
+        let mut walk = Walk { tree: self, since: None, hasher: Some(Sha256::new()), budget: Budget::new() };
+        walk.below(&self.root, DEEPEST, false)?;
+        walk.hasher.map(|hasher| hex(&hasher.finalize()))
+    }
+
+    /// Whether nothing in it changed after `since`, sources and directories included.
+    pub(crate) fn is_older(&self, since: SystemTime) -> bool {
+        let Some(since) = since.checked_sub(TICK) else { return false };
+        let mut walk = Walk { tree: self, since: Some(since), hasher: None, budget: Budget::new() };
+        walk.below(&self.root, DEEPEST, false).is_some()
+    }
+}
+
+/// A walk through a tree that hashes what it finds, or only looks at the times of it all.
+struct Walk<'a> {
+    tree: &'a Tree,
+    since: Option<SystemTime>,
+    hasher: Option<Sha256>,
+    budget: Budget,
+}
+
+impl Walk<'_> {
+    fn below(&mut self, dir: &Path, deeper: u32, is_data: bool) -> Option<()> {
+        let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(|entry| entry.ok()).collect::<Option<_>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        is_older(&fs::symlink_metadata(dir).ok()?, self.since)?;
+        for entry in entries {
+            self.budget.take_name()?;
+            let (name, path) = (entry.file_name(), entry.path());
+            let is_go_s_own = *dir == self.tree.root && (name == "vendor" || name == ".git");
+            if is_go_s_own || self.tree.aside.contains(&path) {
+                continue;
+            }
+            let metadata = entry.metadata().ok()?;
+            is_older(&metadata, self.since)?;
+            let is_source = !is_data && metadata.is_file() && path.extension().is_some_and(|ending| ending == "go");
+            if !is_source {
+                self.entry(&name, &path, &metadata)?;
+            }
+            if metadata.is_dir() {
+                self.below(&path, deeper.checked_sub(1)?, is_data || name == "testdata")?;
+                if let Some(hasher) = &mut self.hasher {
+                    part(hasher, b"/");
+                }
+            }
         }
-        let metadata = entry.metadata().ok()?;
-        is_older(&metadata, since)?;
-        let is_source = !is_data && metadata.is_file() && path.extension().is_some_and(|ending| ending == "go");
-        if is_source {
-            continue;
-        }
+        Some(())
+    }
+
+    fn entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata) -> Option<()> {
+        let Some(hasher) = &mut self.hasher else { return Some(()) };
         part(hasher, name.as_encoded_bytes());
         hasher.update(metadata.mode().to_le_bytes());
-        if metadata.is_dir() {
-            let is_data = is_data || name == "testdata";
-            below(hasher, &path, (aside, since, is_data), budget)?;
-            part(hasher, b"/");
-        } else if metadata.is_symlink() {
-            part(hasher, fs::read_link(&path).ok()?.as_os_str().as_encoded_bytes());
+        if metadata.is_symlink() {
+            part(hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());
         } else if metadata.is_file() {
-            content(hasher, &path, &metadata, budget)?;
+            content(hasher, path, metadata, &mut self.budget)?;
         }
+        Some(())
     }
-    Some(())
 }
 
 /// By ctime, which nobody can set.
-fn is_older(metadata: &Metadata, since: SystemTime) -> Option<()> {
+fn is_older(metadata: &Metadata, since: Option<SystemTime>) -> Option<()> {
+    let Some(since) = since else { return Some(()) };
     let changed =
         UNIX_EPOCH + Duration::new(u64::try_from(metadata.ctime()).ok()?, u32::try_from(metadata.ctime_nsec()).ok()?);
     (changed < since).then_some(())

@@ -3,11 +3,16 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 
-use crate::cgo::Variables;
+use crate::clock;
+use crate::contents::Tree;
+use crate::derivation::{self, Variables};
+use crate::sync::lock;
 
 /// The environment as this program understands it.
 #[derive(Debug, Default)]
@@ -26,7 +31,7 @@ pub(crate) struct Environment {
     verbose: bool,
 }
 
-/// The directories of a go command.
+/// Where a go command works, and with which environment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Places {
     pub(crate) cwd: PathBuf,
@@ -34,6 +39,10 @@ pub(crate) struct Places {
     pub(crate) gowork: Option<PathBuf>,
     pub(crate) temporary: Vec<PathBuf>,
     pub(crate) caches: Vec<PathBuf>,
+    /// The variables of which a test may read any before its log begins, in one word.
+    pub(crate) variables: String,
+    /// The data of the module when it was last read, and when that was.
+    pub(crate) known: Arc<Mutex<Option<(String, SystemTime)>>>,
 }
 
 impl Places {
@@ -47,19 +56,34 @@ impl Places {
         alone.then(|| root.to_owned())
     }
 
+    /// The data of the module as it is now. With `since`: if nothing in the module changed after that.
+    pub(crate) fn data(&self, root: &Path, since: Option<SystemTime>) -> Option<String> {
+        let aside = self.temporary.iter().chain(&self.caches).cloned().collect();
+        let tree = Tree { root: root.to_owned(), aside };
+        let mut known = lock(&self.known);
+        let word = match known.take() {
+            Some((word, read)) if tree.is_older(read) => {
+                *known = Some((word.clone(), read));
+                word
+            }
+            _ => {
+                let before = clock::now();
+                let word = tree.data()?;
+                *known = Some((word.clone(), before));
+                word
+            }
+        };
+        since.is_none_or(|since| tree.is_older(since)).then_some(word)
+    }
+
     /// Whether a path is a temporary directory itself, or in one that a go command made there for itself.
     pub(crate) fn is_temporary(&self, path: &Path) -> bool {
         self.temporary.iter().any(|dir| {
-            path.strip_prefix(dir).is_ok_and(|below| {
-                let first = below.components().next();
-                first.is_none_or(|first| first.as_os_str().as_encoded_bytes().starts_with(b"go-build"))
-            })
+            let Ok(below) = path.strip_prefix(dir) else { return false };
+            let Some(first) = below.components().next() else { return true };
+            let number = first.as_os_str().to_str().and_then(|name| name.strip_prefix("go-build"));
+            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
         })
-    }
-
-    /// What is not the module's, should it lie in it.
-    pub(crate) fn aside(&self) -> Vec<PathBuf> {
-        self.temporary.iter().chain(&self.caches).cloned().collect()
     }
 }
 
@@ -97,6 +121,8 @@ impl Environment {
                 gowork: path("GOWORK"),
                 temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
                 caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
+                variables: derivation::word(&variables()),
+                known: Arc::default(),
             }),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         }

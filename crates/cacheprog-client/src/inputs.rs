@@ -4,11 +4,12 @@
 //! (cmd/go/internal/test/test.go `computeTestInputsID`, Go 1.21-1.27), and in a Nix sandbox all mtimes are. So this client
 //! lists the files of the test's log with their content when the result is put, and a client that is offered that result
 //! looks at each file again. What is read before `m.Run` or after a chdir before it is in no log (testing.go `before`): so
-//! the module's data as a whole is in the list as well, as are files outside the module, which Go never looks at again.
+//! the module's data and the environment as a whole are in the list as well, as are files outside the module, which Go never
+//! looks at again.
 //!
 //! ```text
 //! nix-gocacheprog test inputs 1 <output id of the result>
-//! <word for the module's data> m <the module's root>
+//! <word for the module's data> <word for the variables> <the module's root>
 //! <word for what is there> <o opened, s looked at> <absolute path>        in the order of paths
 //! ```
 
@@ -22,7 +23,7 @@ use proto::{OutputId, limits};
 use store::{TEST_INPUTS, TEST_LOG, TEST_PASSED};
 
 use crate::clock;
-use crate::contents::{Budget, Look, module_data, word};
+use crate::contents::{Budget, Look, word};
 use crate::environment::Places;
 use crate::held::Held;
 
@@ -106,8 +107,9 @@ impl Inputs {
         for log in &self.logs {
             names_of(log, (&root, &dir), &self.places, &mut names)?;
         }
-        let data = module_data(&root, &self.places.aside(), self.started)?;
-        let mut text = format!("{}{data} m {}\n", first_line(output), root.to_str()?);
+        // What a test does to its tree is not done again where its result is used again.
+        let data = self.places.data(&root, Some(self.started))?;
+        let mut text = first_line(output) + &second_line(&data, &self.places, &root)? + "\n";
         let mut budget = Budget::new();
         for (path, look) in names {
             let letter = if look == Look::Open { 'o' } else { 's' };
@@ -133,9 +135,7 @@ fn hold(places: &Places, text: &str) -> Option<()> {
     let mut budget = Budget::new();
     let mut lines = text.strip_suffix('\n')?.split('\n');
     let root = places.module()?;
-    let (data, listed) = lines.next()?.split_once(" m ")?;
-    // Nothing here is younger than now.
-    if listed != root.to_str()? || data != module_data(&root, &places.aside(), SystemTime::UNIX_EPOCH + FAR)? {
+    if lines.next()? != second_line(&places.data(&root, None)?, places, &root)? {
         return None;
     }
     let mut before = "";
@@ -156,11 +156,12 @@ fn hold(places: &Places, text: &str) -> Option<()> {
     Some(())
 }
 
-/// Later than any file was changed.
-const FAR: std::time::Duration = std::time::Duration::from_secs(limits::END_OF_TIME);
-
 fn first_line(output: &OutputId) -> String {
     format!("{TEST_INPUTS}1 {output}\n")
+}
+
+fn second_line(data: &str, places: &Places, root: &Path) -> Option<String> {
+    Some(format!("{data} {} {}", places.variables, root.to_str()?))
 }
 
 /// The import path in the last line of a result that passed.
@@ -191,7 +192,10 @@ fn package_dir(root: &Path, package: &str) -> Option<PathBuf> {
 }
 
 fn is_no_file(path: &Path) -> bool {
-    NOT_FILES.iter().any(|dir| path.starts_with(dir))
+    // By way of `..`, say: no honest list has such a way to one of them.
+    let leads_up = path.components().any(|part| part == std::path::Component::ParentDir);
+    let names_one = |part: std::path::Component<'_>| NOT_FILES.iter().any(|dir| part.as_os_str() == &dir[1..]);
+    (leads_up && path.components().any(names_one)) || NOT_FILES.iter().any(|dir| path.starts_with(dir))
 }
 
 /// The files that a log names, made absolute, with the way it looked at each. `None` where that cannot be told.
@@ -209,7 +213,7 @@ fn names_of(
         let (operation, name) = line.split_once(' ')?;
         let path = pwd.join(name);
         let look = match operation {
-            "getenv" => continue, // its value is in cmd/go's key
+            "getenv" => continue, // all variables count
             "chdir" => {
                 pwd = name.into();
                 Look::Stat
@@ -226,7 +230,7 @@ fn names_of(
         }
         // What lies around the module is listed by `os.RemoveAll` of each temporary directory, and full of go's own.
         let is_around = root.starts_with(&path) && path != root;
-        if !is_around && !places.is_temporary(&path) {
+        if !is_around && (path.starts_with(root) || !places.is_temporary(&path)) {
             let known = names.entry(path.into_os_string().into_string().ok()?).or_insert(look);
             *known = (*known).max(look);
         }

@@ -6,7 +6,7 @@
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs
 //! keeps a body until its put is answered, inputs.rs and contents.rs let a test's result stand for the same test in another
 //! build, answers.rs is the one way to cmd/go, manners.rs what a child of cmd/go must see to. For the setup hook there are
-//! points.rs, cgo.rs and summary.rs. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
+//! points.rs, cgo.rs and summary.rs; derivation.rs is the environment of a build. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
 //! lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
@@ -20,6 +20,7 @@ mod cgo;
 mod clock;
 mod connect;
 mod contents;
+mod derivation;
 mod drain;
 mod embedded;
 mod environment;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::cgo::{self, Variables};
+use crate::cgo;
+use crate::derivation::{self, Variables};
 
 /// Before the phases in which a package runs go. Each asks again: any of them may be the package's own.
 const BEGINNINGS: [&str; 3] = ["postConfigure", "preBuild", "preCheck"];
@@ -34,7 +35,7 @@ fn marker(point: Option<&str>, variables: &Variables) -> Option<String> {
 
 /// What a variable says; nothing if it is not set.
 fn text(variables: &Variables, name: &str) -> String {
-    cgo::value(variables, name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+    derivation::value(variables, name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// For a shell.

@@ -138,7 +138,7 @@ impl Handler {
                 counts.conflicts = 1;
                 return Ok(false);
             }
-            self.build.dir.forget(&action)?; // what was its own before is older
+            drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
             self.store.show(&self.build.dir, object, self.sharing)
         };
         let kept = share().and_then(|shared| if shared { Ok(()) } else { self.build.dir.keep(&put, &mut result) });

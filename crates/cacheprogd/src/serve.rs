@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
-    let store = Arc::new(order::take_over(store)?);
+    let (store, mut syncing) = order::take_over(store)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
@@ -81,7 +81,6 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let shares_tests = !args.private_tests;
-    let mut syncing = Syncing::new(store.clone());
     let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake, shares_tests });
     let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
     notify(&[NotifyState::Ready]);

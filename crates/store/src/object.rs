@@ -20,7 +20,9 @@ use crate::StoreError;
 pub(crate) enum State {
     /// Size and mtime are those of the output.
     Whole,
-    /// The size is right, but something was written, or may not have reached the disk.
+    /// Size and mtime are right, but it may not have reached the disk.
+    Doubted,
+    /// The size is right, but something was written.
     Touched,
     /// There is none, or none of this size.
     Absent,
@@ -37,15 +39,18 @@ impl Doubt {
         Self(spans.into())
     }
 
-    /// By the time at which the file was made, which links do not change; by the last change where a file system does not
-    /// keep that.
+    /// By the time at which the file was made, which links do not change. Where a file system does not keep that, by the last
+    /// change, which only moves on.
     fn covers(&self, metadata: &fs::Metadata) -> bool {
         if self.0.is_empty() {
             return false;
         }
-        let made = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let made = made.map_or_else(|| u64::try_from(metadata.ctime()).unwrap_or(0), |since| since.as_secs());
-        self.0.iter().any(|(since, until)| (since..=until).contains(&&made))
+        match metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()) {
+            Some(made) => self.0.iter().any(|(since, until)| (since..=until).contains(&&made.as_secs())),
+            None => {
+                self.0.iter().any(|(since, _)| u64::try_from(metadata.ctime()).is_ok_and(|changed| changed >= *since))
+            }
+        }
     }
 }
 
@@ -60,22 +65,28 @@ pub(crate) fn state(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) ->
         return Ok(State::Absent);
     }
     let is_sealed = |kind| metadata.modified().is_ok_and(|time| time == seal(output, kind));
-    let is_whole = is_sealed(Seal::Read) || (is_sealed(Seal::Written) && !doubt.covers(&metadata));
-    Ok(if is_whole { State::Whole } else { State::Touched })
+    Ok(match (is_sealed(Seal::Read), is_sealed(Seal::Written)) {
+        (true, _) => State::Whole,
+        (_, true) if doubt.covers(&metadata) => State::Doubted,
+        (_, true) => State::Whole,
+        (false, false) => State::Touched,
+    })
 }
 
 /// Whether the file holds the output; one that was touched is read, and removed if it does not.
 pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) -> Result<bool, StoreError> {
-    match state(path, output, size, doubt)? {
+    let state = state(path, output, size, doubt)?;
+    match state {
         State::Whole => Ok(true),
         State::Absent => Ok(false),
-        State::Touched if holds(path, output)? => {
-            // What was read may be in memory only. Should this fail, it is read again next time.
-            let on_disk = File::open(path).and_then(|file| file.sync_all().map(|()| file));
+        State::Doubted | State::Touched if holds(path, output)? => {
+            // Whoever doubts has synced all that was there before. Should this fail, it is read again next time.
+            let file = File::open(path);
+            let on_disk = file.and_then(|f| if state == State::Doubted { Ok(f) } else { f.sync_all().map(|()| f) });
             drop(on_disk.and_then(|file| file.set_modified(seal(output, Seal::Read))));
             Ok(true)
         }
-        State::Touched => match fs::remove_file(path) {
+        State::Doubted | State::Touched => match fs::remove_file(path) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
             _ => Ok(false), // another session may have been as quick
         },

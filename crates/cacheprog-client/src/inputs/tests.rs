@@ -108,6 +108,27 @@ fn what_a_test_does_not_look_at_may_change() {
 }
 
 #[test]
+fn data_in_directories_called_vendor_and_other_variables_are_seen() {
+    let mut module = Module::new();
+    fs::create_dir_all(module.root.join("static/vendor")).unwrap();
+    fs::write(module.root.join("static/vendor/app.tmpl"), "one").unwrap();
+    let list = module.listed(LOG).unwrap();
+    assert!(module.holds(&list));
+    module.places.variables = "others".to_owned();
+    assert!(!module.holds(&list));
+    module.places.variables.clear();
+    fs::write(module.root.join("static/vendor/app.tmpl"), "two").unwrap();
+    assert!(!module.holds(&list));
+}
+
+#[test]
+fn a_tree_that_is_too_deep_is_not_looked_at() {
+    let module = Module::new();
+    fs::create_dir_all(module.root.join("deep/".repeat(200))).unwrap();
+    assert_eq!(module.listed(LOG), None);
+}
+
+#[test]
 fn temporary_directories_are_no_inputs() {
     let module = Module::new();
     let build = module.root.parent().unwrap().to_owned();

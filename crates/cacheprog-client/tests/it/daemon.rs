@@ -81,10 +81,9 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
     let error = (manner == Manner::Newer).then(|| "too old".to_owned());
     let outputs_dir = view.join("o").to_str().unwrap().to_owned();
     write_json_line(stream, &Welcome { version, outputs: outputs_dir, error }).unwrap();
-    let mut served = 0;
     let time = (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into();
-    while let Ok(Some(request)) = Request::read(&mut input) {
-        served += 1;
+    for served in 1.. {
+        let Ok(Some(request)) = Request::read(&mut input) else { return };
         let reply = match (manner, request) {
             (Manner::Deaf, _) => continue,
             (Manner::Quits(after), _) if served > after => {
