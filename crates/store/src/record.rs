@@ -63,12 +63,8 @@ impl Record {
     /// Reads a line back; `None` for anything else.
     #[must_use]
     pub fn parse(line: &[u8], action: &ActionId) -> Option<Self> {
-        let line = str::from_utf8(line).ok()?.strip_suffix('\n')?;
-        let (text, sum) = line.split_at(line.rfind(' ')? + 1);
-        if sum != checksum(action, text.as_bytes()) {
-            return None;
-        }
-        let mut fields = text.trim_end().split(' ');
+        let text = str::from_utf8(line).ok()?;
+        let mut fields = text.split(' ');
         let mut field = || fields.next();
         if field()? != "1" {
             return None;
@@ -91,7 +87,9 @@ impl Record {
             "-" => None,
             id => Some(id.parse().ok()?),
         };
-        Some(Self { kind, output, size, time: UNIX_EPOCH.checked_add(since)?, cost_ms, build })
+        let record = Self { kind, output, size, time: UNIX_EPOCH.checked_add(since)?, cost_ms, build };
+        // The checksum with all the rest: there is one line for each record.
+        (record.to_line(action).as_bytes() == line).then_some(record)
     }
 }
 
