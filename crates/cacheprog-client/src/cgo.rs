@@ -5,13 +5,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use proto::id::hex;
 use sha2::{Digest, Sha256};
 
+use crate::contents::{feed, part};
 use crate::derivation::{Variables, own_outputs, value, without_own};
 
 /// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
@@ -81,12 +82,6 @@ fn counts(name: &OsString) -> bool {
     name.to_str().is_some_and(|name| VARIABLES.iter().any(|counted| name.starts_with(counted)))
 }
 
-/// Length and bytes, so that no two lists of parts hash alike.
-fn part(hasher: &mut Sha256, bytes: &[u8]) {
-    hasher.update((bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
-}
-
 /// The real path of a compiler: a wrapper's is a store path, which changes with all that is in it.
 fn real_program(variables: &Variables, name: &str) -> PathBuf {
     let default = if name == "CC" { "gcc" } else { "g++" };
@@ -132,13 +127,7 @@ fn content(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
         return Ok(());
     }
     hasher.update(metadata.len().to_le_bytes());
-    let (mut file, mut piece) = (File::open(path)?, vec![0; 64 << 10]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            n => hasher.update(&piece[..n]),
-        }
-    }
+    feed(hasher, File::open(path)?)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -196,17 +196,22 @@ fn content(hasher: &mut Sha256, path: &Path, metadata: &Metadata, budget: &mut B
     hasher.update(metadata.len().to_le_bytes());
     // Not waiting, should it be a pipe by now.
     let file = fs::File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
-    let (mut file, mut piece) = (file.take(metadata.len() + 1), vec![0; 64 << 10]);
+    feed(hasher, file.take(metadata.len() + 1)).ok()
+}
+
+/// Hashes all that is read.
+pub(crate) fn feed(hasher: &mut Sha256, mut from: impl Read) -> io::Result<()> {
+    let mut piece = vec![0; 64 << 10];
     loop {
-        match file.read(&mut piece).ok()? {
-            0 => return Some(()),
+        match from.read(&mut piece)? {
+            0 => return Ok(()),
             n => hasher.update(&piece[..n]),
         }
     }
 }
 
 /// Length and bytes, so that no two lists of parts hash alike.
-fn part(hasher: &mut Sha256, bytes: &[u8]) {
+pub(crate) fn part(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update((bytes.len() as u64).to_le_bytes());
     hasher.update(bytes);
 }

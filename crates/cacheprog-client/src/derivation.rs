@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use proto::id::hex;
 use sha2::{Digest, Sha256};
 
+use crate::contents::part;
+
 /// An environment: what a variable is called, and what it says.
 pub(crate) type Variables = Vec<(OsString, OsString)>;
 
@@ -39,10 +41,8 @@ pub(crate) fn word(variables: &Variables) -> String {
     counted.sort();
     let mut hasher = Sha256::new();
     for (name, value) in counted {
-        for part in [name.to_string_lossy().as_ref(), &without_own(&value.to_string_lossy(), &own)] {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
+        part(&mut hasher, name.to_string_lossy().as_bytes());
+        part(&mut hasher, without_own(&value.to_string_lossy(), &own).as_bytes());
     }
     hex(&hasher.finalize()[..16])
 }

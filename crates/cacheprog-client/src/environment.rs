@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
@@ -39,13 +39,19 @@ pub(crate) struct Places {
     pub(crate) gowork: Option<PathBuf>,
     pub(crate) temporary: Vec<PathBuf>,
     pub(crate) caches: Vec<PathBuf>,
-    /// The variables of which a test may read any before its log begins, in one word.
-    pub(crate) variables: String,
+    /// See [`Places::variables`].
+    pub(crate) word: Arc<OnceLock<String>>,
     /// The data of the module when it was last read, and when that was.
     pub(crate) known: Arc<Mutex<Option<(String, SystemTime)>>>,
 }
 
 impl Places {
+    /// The variables of which a test may read any before its log begins, in one word. Made when it is asked for: most go
+    /// commands test nothing.
+    pub(crate) fn variables(&self) -> &str {
+        self.word.get_or_init(|| derivation::word(&variables()))
+    }
+
     /// The root of the main module; `None` in a workspace, which may have several.
     pub(crate) fn module(&self) -> Option<PathBuf> {
         let root = self.cwd.ancestors().find(|dir| dir.join("go.mod").is_file())?;
@@ -121,7 +127,7 @@ impl Environment {
                 gowork: path("GOWORK"),
                 temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
                 caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
-                variables: derivation::word(&variables()),
+                word: Arc::default(),
                 known: Arc::default(),
             }),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),

@@ -49,15 +49,13 @@ pub(crate) struct Inputs {
     unseen: bool,
     /// A log may have been missed: nothing is known of any result any more.
     is_over: bool,
-    /// cmd/go puts each result under two actions.
-    last: Option<(OutputId, Vec<u8>)>,
 }
 
 impl Inputs {
     pub(crate) fn new(places: Places) -> Self {
         let started = clock::now();
         let logs = BTreeSet::new();
-        Self { places, started, logs, outstanding: 0, unseen: false, is_over: false, last: None }
+        Self { places, started, logs, outstanding: 0, unseen: false, is_over: false }
     }
 
     /// A put begins. One that was not seen to its end may have been a log.
@@ -79,9 +77,7 @@ impl Inputs {
         if self.is_over || self.outstanding == 0 {
             return None;
         }
-        let known = self.last.take().filter(|(of, _)| of == output).map(|(_, list)| list);
-        let list = known.or_else(|| self.list(package, output));
-        self.last = list.clone().map(|list| (*output, list));
+        let list = self.list(package, output);
         self.outstanding -= 1;
         if self.outstanding == 0 {
             self.logs.clear();
@@ -95,8 +91,8 @@ impl Inputs {
         self.is_over |= !is_all || bytes + log.len() > MOST_LOGS;
         if self.is_over {
             self.logs.clear();
-        } else if self.logs.insert(log) {
-            self.last = None;
+        } else {
+            self.logs.insert(log);
         }
     }
 
@@ -161,7 +157,7 @@ fn first_line(output: &OutputId) -> String {
 }
 
 fn second_line(data: &str, places: &Places, root: &Path) -> Option<String> {
-    Some(format!("{data} {} {}", places.variables, root.to_str()?))
+    Some(format!("{data} {} {}", places.variables(), root.to_str()?))
 }
 
 /// The import path in the last line of a result that passed.

@@ -132,16 +132,11 @@ impl Handler {
     fn share_test(&mut self, action: ActionId, mut list: Incoming, mut result: Incoming) -> Reply {
         let put = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
-        let object = (result.output(), result.size());
-        let mut share = || -> Result<bool, StoreError> {
-            if let Published::Conflict(_) = self.store.publish_test(&self.namespace, &put, &mut list, &mut result)? {
-                counts.conflicts = 1;
-                return Ok(false);
-            }
+        let published = self.store.publish_test(&self.namespace, &put, &mut list, &mut result);
+        if matches!(published, Ok(Published::New | Published::Again)) {
             drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
-            self.store.show(&self.build.dir, object, self.sharing)
-        };
-        let kept = share().and_then(|shared| if shared { Ok(()) } else { self.build.dir.keep(&put, &mut result) });
+        }
+        let kept = published.and_then(|published| self.show_or_keep(&put, &mut result, published, &mut counts));
         self.answer(&put, kept, &counts)
     }
 
@@ -229,7 +224,19 @@ impl Handler {
     }
 
     fn share(&self, put: &Put, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
-        match self.store.publish(&self.namespace, put, body)? {
+        let published = self.store.publish(&self.namespace, put, body)?;
+        self.show_or_keep(put, body, published, counts)
+    }
+
+    /// Shows the build what it put, which is its own where others have another output.
+    fn show_or_keep(
+        &self,
+        put: &Put,
+        body: &mut Incoming,
+        published: Published,
+        counts: &mut Counts,
+    ) -> Result<(), StoreError> {
+        match published {
             Published::New | Published::Again => {
                 let object = (body.output(), body.size());
                 if self.store.show(&self.build.dir, object, self.sharing)? {

@@ -45,12 +45,7 @@ pub(crate) fn publish(
     let before = actions.read(&put.action).ok().flatten();
     let published = match before {
         Some(old) if old.output == record.output => {
-            record = Record {
-                time: record.time.max(old.time),
-                cost_ms: old.cost_ms.max(record.cost_ms),
-                kind: record.kind,
-                ..old
-            };
+            record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
             Published::Again
         }
         Some(old) if !may_replace(put.replaces, &old, &record) && is_there(layout, &old)? => {

@@ -4,6 +4,7 @@
 
 use super::*;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const OUTPUT: OutputId = OutputId([7; 32]);
@@ -114,9 +115,9 @@ fn data_in_directories_called_vendor_and_other_variables_are_seen() {
     fs::write(module.root.join("static/vendor/app.tmpl"), "one").unwrap();
     let list = module.listed(LOG).unwrap();
     assert!(module.holds(&list));
-    module.places.variables = "others".to_owned();
+    module.places.word = Arc::new(OnceLock::from("others".to_owned()));
     assert!(!module.holds(&list));
-    module.places.variables.clear();
+    module.places.word = Arc::default();
     fs::write(module.root.join("static/vendor/app.tmpl"), "two").unwrap();
     assert!(!module.holds(&list));
 }
