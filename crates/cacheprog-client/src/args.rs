@@ -18,6 +18,7 @@ usage:
   cacheprog-client --version | --help
 
 NIX_GOCACHEPROG_VERBOSE=1 tells on standard error what happens.
+NIX_GOCACHEPROG_MAX_SIZE=20GiB limits a store of the user's own (default: 10% of the disk, at most 50GiB), once a day.
 ";
 
 /// What to do.

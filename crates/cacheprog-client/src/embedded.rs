@@ -32,7 +32,7 @@ impl Embedded {
         let mut store = Local::new(dir, environment);
         let spool = || Local::new(&environment.spool, environment);
         let opened = if is_one_line(dir) {
-            store.open().map(drop).map_err(|e| e.to_string())
+            store.open_after(&boot_id()).map_err(|e| e.to_string())
         } else {
             Err("its path is not one line of text".into())
         };
@@ -42,6 +42,11 @@ impl Embedded {
         }
         Self { store, spool: spool(), own: Own::default(), missed: Recent::default(), answers }
     }
+}
+
+/// The kernel's id of this boot. Where it cannot be read every boot is the same, and what a power cut took is noticed by its size.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 impl Cache for Embedded {

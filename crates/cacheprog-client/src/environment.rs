@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
+use store::Caps;
 
 use crate::clock;
 use crate::contents::Tree;
@@ -28,6 +29,8 @@ pub(crate) struct Environment {
     pub(crate) toolchain: Toolchain,
     /// Where a go command works, if tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
     pub(crate) places: Option<Places>,
+    /// What the embedded store is kept within.
+    pub(crate) caps: Caps,
     verbose: bool,
 }
 
@@ -130,6 +133,7 @@ impl Environment {
                 word: Arc::default(),
                 known: Arc::default(),
             }),
+            caps: caps(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref()),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         }
     }
@@ -145,6 +149,12 @@ impl Environment {
             drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
         }
     }
+}
+
+/// The defaults, but for the size. One that is not understood is the default too: a client says nothing to anyone.
+fn caps(max_size: Option<&Path>) -> Caps {
+    let max_size = max_size.and_then(|size| size.to_str()?.parse().ok());
+    Caps { max_size: max_size.or(Caps::default().max_size), ..Caps::default() }
 }
 
 /// Whether a path can be told to cmd/go, which writes it into files of one path a line.

@@ -36,6 +36,7 @@ mod serve;
 mod silence;
 mod summary;
 mod sync;
+mod tend;
 
 use std::ffi::OsStr;
 use std::io::Write;

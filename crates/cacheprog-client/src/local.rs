@@ -12,7 +12,6 @@ use store::{Access, Incoming, Namespace, Partition, ReceiveError, Record, Replac
 use crate::cache::Put;
 use crate::clock;
 use crate::environment::Environment;
-use crate::own::is_there;
 
 #[derive(Debug)]
 pub(crate) struct Local {
@@ -40,15 +39,23 @@ impl Local {
         }
     }
 
+    /// Opens the store of a user, in which nobody knows how the machine went down the last time.
+    pub(crate) fn open_after(&mut self, boot: &str) -> Result<(), StoreError> {
+        let store = Store::open(&self.dir, Access::Owner)?;
+        self.store = Some(store.doubting_since_boot(boot, clock::now())?);
+        Ok(())
+    }
+
     /// Finds an action's output. Every failure is a miss: damaged, unreadable, evicted.
     pub(crate) fn get(&mut self, action: &ActionId) -> Option<Hit> {
         if self.store.is_none() && !self.dir.is_dir() {
             return None; // a spool that nobody needed yet is not made for a look
         }
         let namespace = self.namespace.clone();
-        let record = self.open().ok()?.find(&namespace, action, clock::now()).ok()??;
-        let hit = self.hit(&record);
-        is_there(&hit).then_some(hit)
+        let store = self.open().ok()?;
+        let record = store.find(&namespace, action, clock::now()).ok()??;
+        store.object(&record.output, record.size).ok()??; // whole, as far as can be told without reading it
+        Some(self.hit(&record))
     }
 
     /// Takes in a body. `None` where it cannot be written; it was read to its end all the same.
@@ -101,7 +108,7 @@ impl Local {
 
     /// How much is kept, of all toolchains.
     pub(crate) fn count(&mut self) -> u64 {
-        if self.dir.is_dir() { self.open().and_then(Store::census).map_or(0, |census| census.entries) } else { 0 }
+        if self.dir.is_dir() { self.open().and_then(Store::take_census).map_or(0, |census| census.entries) } else { 0 }
     }
 
     /// The file of an output.

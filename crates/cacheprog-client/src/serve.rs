@@ -14,6 +14,7 @@ use crate::cache::{Cache, Put};
 use crate::embedded::Embedded;
 use crate::environment::Environment;
 use crate::remote::Remote;
+use crate::tend::tend;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
@@ -29,7 +30,12 @@ pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment)
         None => environment.store.clone(),
     });
     match (embedded, &environment.socket) {
-        (Some(dir), _) => pump(requests, &answers, Embedded::new(&dir, answers.clone(), environment)),
+        (Some(dir), _) => {
+            let served = pump(requests, &answers, Embedded::new(&dir, answers.clone(), environment));
+            drop(answers); // the end of our output: cmd/go goes on
+            tend(&dir, environment);
+            served
+        }
         (None, Some(socket)) => pump(requests, &answers, Remote::start(socket, &answers, environment)),
         // No HOME and no socket: what is left is the temporary directory.
         (None, None) => pump(requests, &answers, Embedded::new(&environment.spool, answers.clone(), environment)),

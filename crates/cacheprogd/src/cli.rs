@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{client, report, serve, verify};
+use crate::{client, gc, report, serve, verify};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Serve(serve::Serve),
     /// Read every object and record of a store; says what is damaged. Works with and without a running daemon.
     Verify(verify::Verify),
+    /// Bring a store within its limits now, and say what goes and why. Works with and without a running daemon.
+    Gc(gc::Gc),
     /// What the running daemon has and does.
     Status {
         /// The whole status as one JSON object.
@@ -43,6 +45,7 @@ impl Args {
         match &self.command {
             Command::Serve(serve) => serve::run(serve),
             Command::Verify(verify) => verify::run(verify),
+            Command::Gc(gc) => gc::run(gc),
             Command::Status { json, control_socket } => {
                 let status = client::status(control_socket)?;
                 if *json {

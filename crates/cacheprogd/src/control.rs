@@ -12,10 +12,13 @@ use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use store::Store;
+use store::{Caps, Store};
 
 use crate::error::chain;
+use crate::housekeeping::Latest;
 use crate::registry::Registry;
+use crate::state::disk;
+use crate::sync::lock;
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
@@ -30,6 +33,10 @@ pub(crate) struct Context {
     pub(crate) wake: OwnedFd,
     /// Whether tests' results go from build to build.
     pub(crate) shares_tests: bool,
+    /// What the store is kept within.
+    pub(crate) caps: Caps,
+    /// What the latest eviction did.
+    pub(crate) eviction: Latest,
 }
 
 /// Answers one request.
@@ -69,19 +76,27 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
             }
             Err(e) => Answer::Error(chain(&e)),
         },
-        Control::Status => match context.store.census() {
-            Ok(census) => Answer::Status(Box::new(Status {
-                daemon: env!("CARGO_PKG_VERSION").to_owned(),
-                uptime_seconds: context.started.elapsed().as_secs(),
-                entries: census.entries,
-                objects: census.objects,
-                bytes: census.bytes,
-                trouble: context.registry.trouble(),
-                builds: context.registry.builds(),
-            })),
-            Err(e) => Answer::Error(chain(&e)),
-        },
+        Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
+    }
+}
+
+fn status(context: &Context) -> Status {
+    context.store.read_counts(None); // should `cacheprogd gc` have been at work
+    let census = context.store.census();
+    let disk = disk(context.store.root()).ok();
+    Status {
+        daemon: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: context.started.elapsed().as_secs(),
+        entries: census.entries,
+        objects: census.objects,
+        bytes: census.bytes,
+        max_bytes: disk.and_then(|disk| context.caps.max_size(disk)),
+        free_bytes: disk.map_or(0, |disk| disk.free),
+        min_free_bytes: disk.map_or(0, |disk| context.caps.min_free(disk)),
+        eviction: *lock(&context.eviction),
+        trouble: context.registry.trouble(),
+        builds: context.registry.builds(),
     }
 }
 

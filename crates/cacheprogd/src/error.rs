@@ -52,6 +52,28 @@ pub enum CommandError {
         /// The state directory.
         path: PathBuf,
     },
+    /// Something that had to go is still there.
+    #[error("{}: some of it could not be looked at or removed", path.display())]
+    Unswept {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// The settings file makes no sense.
+    #[error("reading the settings in {}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// The settings file cannot be read.
+    #[error("reading the settings in {}: give a file that is there with --config", path.display())]
+    NoSettings {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The system refused something the loop cannot do without.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
@@ -96,6 +118,9 @@ impl CommandError {
             | Self::Locked { .. }
             | Self::NoStore { .. }
             | Self::Damaged { .. }
+            | Self::Unswept { .. }
+            | Self::Settings { .. }
+            | Self::NoSettings { .. }
             | Self::Store(_)
             | Self::System(..)
             | Self::NotText { .. }

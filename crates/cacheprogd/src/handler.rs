@@ -260,7 +260,10 @@ impl Handler {
     }
 
     fn refuse(&self, error: &StoreError) -> Reply {
-        self.build.health.ill(error);
+        match error {
+            StoreError::TooMuch { .. } => self.build.complain(format_args!("{error}")), // its own doing
+            error => self.build.health.ill(error),
+        }
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         Reply::Refused(Refusal::Storage)
     }

@@ -4,7 +4,8 @@
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
 //! session.rs a connection from a sandbox; handler.rs gets and puts, without sockets; control.rs the hook's and the
 //! command line's requests; listener.rs binding; order.rs how the last daemon
-//! stopped; verify.rs a look at everything; fds.rs the only `unsafe`; clock.rs the only clock.
+//! stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept; state.rs finding a store from the command
+//! line; verify.rs a look at everything; fds.rs the only `unsafe`; clock.rs the only clock.
 //!
 //! The rule to keep: no input from a build can end the daemon or hold up another build.
 
@@ -16,15 +17,19 @@ mod client;
 mod clock;
 mod control;
 mod fds;
+mod gc;
 mod handler;
 mod health;
 mod history;
+mod housekeeping;
 mod listener;
 mod order;
 mod registry;
 mod report;
 mod serve;
 mod session;
+mod settings;
+mod state;
 mod sync;
 mod verify;
 mod watch;

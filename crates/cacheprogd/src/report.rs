@@ -4,15 +4,20 @@ use std::fmt::Write;
 
 use proto::control::{BuildStatus, Status};
 
+use crate::settings::bytes;
+
 /// The whole text of `cacheprogd status`.
 pub(crate) fn status(status: &Status) -> String {
     let mut out = format!(
-        "cacheprogd {}, up {}\n{} entries, {} outputs, {}\n",
+        "cacheprogd {}, up {}\n{} entries, {} objects, {}{}\n{} free on the disk, {} to be left\n",
         status.daemon,
         duration(status.uptime_seconds),
         status.entries,
         status.objects,
-        bytes(status.bytes)
+        bytes(status.bytes),
+        status.max_bytes.map_or(String::new(), |most| format!(" of at most {}", bytes(most))),
+        bytes(status.free_bytes),
+        bytes(status.min_free_bytes),
     );
     if let Some(trouble) = &status.trouble {
         // Writing to a String cannot fail.
@@ -47,23 +52,11 @@ fn table(out: &mut String, title: &str, builds: &[BuildStatus]) {
             counts.gets,
             counts.hits,
             counts.puts,
-            bytes(counts.bytes_put),
-            bytes(counts.bytes_served),
+            bytes(counts.bytes_put).to_string(),
+            bytes(counts.bytes_served).to_string(),
             duration(counts.saved_milliseconds / 1000)
         );
     }
-}
-
-fn bytes(n: u64) -> String {
-    let (mut value, mut units) = (n as f64, ["B", "KiB", "MiB", "GiB", "TiB"].into_iter());
-    let mut unit = units.next().unwrap_or_default();
-    for larger in units {
-        if value < 1024.0 {
-            break;
-        }
-        (value, unit) = (value / 1024.0, larger);
-    }
-    if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") }
 }
 
 fn duration(seconds: u64) -> String {
@@ -82,8 +75,8 @@ mod tests {
     #[test]
     fn sizes_and_times_are_as_people_write_them() {
         assert_eq!(
-            ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"],
-            [0, 1023, 1024, 3 << 29].map(bytes).each_ref().map(String::as_str)
+            ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"].map(str::to_owned),
+            [0, 1023, 1024, 3 << 29].map(|n| bytes(n).to_string())
         );
         assert_eq!(
             ["59 s", "1 min 0 s", "2 h 5 min", "1 d 1 h"],

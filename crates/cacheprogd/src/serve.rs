@@ -23,6 +23,8 @@ use store::{Access, Store};
 use crate::build::Build;
 use crate::control::{self, Context};
 use crate::error::{CommandError, chain};
+use crate::gc::Keep;
+use crate::housekeeping::Housekeeping;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::sync::lock;
@@ -55,9 +57,8 @@ pub(crate) struct Serve {
     /// Keep the cache here.
     #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Give no test's result from one build to another.
-    #[arg(long)]
-    pub(crate) private_tests: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -67,6 +68,7 @@ pub(crate) struct Serve {
 pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
+    let settings = args.keep.settings()?;
     let store = Store::open(state_dir, Access::Traversable)?;
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
@@ -80,14 +82,23 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let control = listener::control(args.control_socket.as_deref())?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
-    let shares_tests = !args.private_tests;
-    let context = Arc::new(Context { store, registry: registry.clone(), started: Instant::now(), wake, shares_tests });
+    let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let context = Arc::new(Context {
+        store,
+        registry: registry.clone(),
+        started: Instant::now(),
+        wake,
+        shares_tests: !settings.private_tests,
+        caps: settings.caps(),
+        eviction: housekeeping.latest(),
+    });
     let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&control.listener, &signals, &mut syncing);
+    let ended = server.turn_until_signal(&control.listener, &signals, (&mut syncing, &mut housekeeping));
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
+    housekeeping.finish();
     registry.save();
     if all_ended {
         syncing.finish();
@@ -147,7 +158,7 @@ impl Server {
         &self,
         control: &UnixListener,
         signals: &SignalFd,
-        syncing: &mut Syncing,
+        (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
@@ -180,6 +191,7 @@ impl Server {
                 if !builds.is_empty() {
                     syncing.turn();
                 }
+                housekeeping.turn();
                 notify(&[NotifyState::Watchdog]);
             }
         }

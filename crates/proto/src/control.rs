@@ -8,6 +8,9 @@ use crate::wire::VERSION;
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/nix-gocacheprog/control.sock";
 
+/// Where the daemon's settings are unless told otherwise.
+pub const DEFAULT_SETTINGS: &str = "/etc/nix-gocacheprog.toml";
+
 /// Where a build's directory is mounted in the sandbox. Frozen: derivations hold it.
 pub const MOUNT: &str = "/gocache";
 /// The build's socket in the sandbox. Frozen: derivations hold it.
@@ -100,14 +103,37 @@ pub struct Status {
     pub entries: u64,
     /// Distinct outputs.
     pub objects: u64,
-    /// Their bytes.
+    /// What both take on the disk, in bytes.
     pub bytes: u64,
+    /// What they may take, in bytes; absent: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Free space on the disk, in bytes.
+    #[serde(default)]
+    pub free_bytes: u64,
+    /// What is to be left free, in bytes.
+    #[serde(default)]
+    pub min_free_bytes: u64,
+    /// The latest eviction of this daemon that removed something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<Eviction>,
     /// What keeps puts from being stored, until one is stored again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
     /// The builds.
     #[serde(flatten)]
     pub builds: Builds,
+}
+
+/// What an eviction removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eviction {
+    /// When it ended, in seconds since 1970.
+    pub at: u64,
+    /// Entries that went.
+    pub entries: u64,
+    /// What they and their objects took on the disk.
+    pub bytes: u64,
 }
 
 /// What the builds did.

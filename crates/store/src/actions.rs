@@ -39,6 +39,13 @@ impl Actions {
         Ok(self.open(action)?.map(|(_, record)| record))
     }
 
+    /// The record and when it was last used, which this does not change.
+    pub(crate) fn look(&self, action: &ActionId) -> Result<Option<(Record, SystemTime)>, StoreError> {
+        let Some((file, record)) = self.open(action)? else { return Ok(None) };
+        let used = file.metadata().and_then(|m| m.modified());
+        Ok(Some((record, used.map_err(StoreError::at("reading", &self.path(action)))?)))
+    }
+
     /// As [`Actions::read`], and notes that the action is in use.
     pub(crate) fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
         let Some((file, record)) = self.open(action)? else { return Ok(None) };

@@ -11,17 +11,22 @@
 
 mod actions;
 mod build;
-mod census;
+mod doubt;
 mod error;
+mod evict;
 mod incoming;
 mod kind;
 mod layout;
+mod limits;
 mod namespace;
 mod object;
 mod place;
 mod publish;
 mod recent;
 mod record;
+mod survey;
+mod sweep;
+mod tally;
 mod verify;
 
 use std::io::Read;
@@ -34,18 +39,22 @@ use sha2::{Digest, Sha256};
 use actions::Actions;
 
 pub use build::{BuildDir, Sharing, remove_leftover};
-pub use census::Census;
 pub use error::{ReceiveError, StoreError};
+pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
 pub use kind::{Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use layout::Access;
+pub use limits::{Caps, Disk, Size, SizeError};
 pub use namespace::{Namespace, Partition};
 pub use publish::Published;
 pub use recent::Recent;
 pub use record::Record;
-pub use verify::{OnDamage, Verified};
+pub use sweep::{Share, Swept};
+pub use tally::Census;
+pub use verify::{Unwanted, Verified};
 
 use layout::Layout;
+use tally::Tally;
 
 /// Directories of a record that are made where they are missing: `actions/<namespace>/<2 hex>`.
 const ACTION_LEVELS: usize = 3;
@@ -54,6 +63,7 @@ const ACTION_LEVELS: usize = 3;
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
+    tally: Tally,
 }
 
 /// What a put says of itself beside its body.
@@ -88,32 +98,14 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
-        Ok(Self { layout: Layout::open(root, access)? })
-    }
-
-    /// What was made in one of these spans of time (seconds since 1970, both ends included) may not have reached the disk: it is
-    /// read before it is served. For a store that was not closed in order, by whoever has it for itself.
-    #[must_use]
-    pub fn doubting(mut self, spans: Vec<(u64, u64)>) -> Self {
-        self.layout.set_doubt(object::Doubt::of(spans));
-        self
-    }
-
-    /// Waits until all that was written before is on the disk.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where the disk refuses.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        let root = self.layout.root();
-        let synced = std::fs::File::open(root).and_then(|dir| Ok(rustix::fs::syncfs(dir)?));
-        synced.map_err(StoreError::at("syncing", root))
+        Ok(Self { layout: Layout::open(root, access)?, tally: Tally::default() })
     }
 
     /// Reads everything and says what is damaged, or removes it.
     ///
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
-    pub fn verify(&self, damage: OnDamage) -> Result<Verified, StoreError> {
+    pub fn verify(&self, damage: Unwanted) -> Result<Verified, StoreError> {
         verify::verify(&self.layout, damage)
     }
 
@@ -146,7 +138,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where the object or the record cannot be written.
     pub fn publish(&self, namespace: &Namespace, put: &Put, body: &mut Incoming) -> Result<Published, StoreError> {
-        publish::publish(&self.layout, &self.actions(namespace), put, body)
+        publish::publish(self, &self.actions(namespace), put, body)
     }
 
     /// Publishes a test's result with the list of what the test looked at. The latest counts: an earlier one did not hold.
@@ -224,14 +216,6 @@ impl Store {
     /// A [`StoreError`] where a directory cannot be listed.
     pub fn list(&self, namespace: &Namespace) -> Result<Vec<(ActionId, Record)>, StoreError> {
         self.actions(namespace).list()
-    }
-
-    /// Counts what is in the store, by a walk over all of it.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where a directory cannot be listed.
-    pub fn census(&self) -> Result<Census, StoreError> {
-        census::take(&self.layout)
     }
 
     /// Replaces a small file of the store's user in its root as a whole.

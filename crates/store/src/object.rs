@@ -39,6 +39,10 @@ impl Doubt {
         Self(spans.into())
     }
 
+    pub(crate) fn spans(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
     /// By the time at which the file was made, which links do not change. Where a file system does not keep that, by the last
     /// change, which only moves on.
     fn covers(&self, metadata: &fs::Metadata) -> bool {

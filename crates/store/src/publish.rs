@@ -11,7 +11,7 @@ use crate::incoming::Content;
 use crate::layout::Layout;
 use crate::object::{Doubt, State, is_whole, set_seal, state};
 use crate::place::rename;
-use crate::{Incoming, Put, Record, Replaces, StoreError};
+use crate::{Incoming, Put, Record, Replaces, Store, StoreError};
 
 /// Directories of an object that are made where they are missing: `objects/<2 hex>`.
 const OBJECT_LEVELS: usize = 2;
@@ -28,7 +28,7 @@ pub enum Published {
 }
 
 pub(crate) fn publish(
-    layout: &Layout,
+    store: &Store,
     actions: &Actions,
     put: &Put,
     body: &mut Incoming,
@@ -41,8 +41,11 @@ pub(crate) fn publish(
         cost_ms: put.cost_ms,
         build: put.build,
     };
+    let layout = &store.layout;
     // A record that cannot be read is replaced, like one that is not there.
-    let before = actions.read(&put.action).ok().flatten();
+    let before = actions.read(&put.action);
+    let is_new = matches!(before, Ok(None));
+    let before = before.ok().flatten();
     let published = match before {
         Some(old) if old.output == record.output => {
             record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
@@ -53,8 +56,10 @@ pub(crate) fn publish(
         }
         Some(_) | None => Published::New,
     };
-    publish_object(layout, body)?;
+    let object = publish_object(layout, body)?;
+    store.tally.add(false, object);
     actions.write(&put.action, &record)?;
+    store.tally.add(is_new, None);
     Ok(published)
 }
 
@@ -71,14 +76,17 @@ fn is_there(layout: &Layout, record: &Record) -> Result<bool, StoreError> {
 }
 
 /// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
-fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<(), StoreError> {
+/// Returns its size if there was none.
+fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<Option<u64>, StoreError> {
     let path = layout.object(&body.output());
     if let Content::Memory(bytes) = body.content()
         && is_the_same(&path, &body.output(), bytes)?
     {
-        return Ok(());
+        return Ok(None);
     }
-    publish_file(body, &layout.tmp(), &path, OBJECT_LEVELS)
+    let is_new = fs::symlink_metadata(&path).is_err();
+    publish_file(body, &layout.tmp(), &path, OBJECT_LEVELS)?;
+    Ok(is_new.then_some(body.size()))
 }
 
 /// Gives the body's file its place.

@@ -11,10 +11,10 @@ use crate::actions::{Actions, names, subdirectories};
 use crate::layout::Layout;
 use crate::object::holds;
 
-/// What to do with what is damaged.
+/// What to do with what is damaged, or has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDamage {
-    /// Count it.
+pub enum Unwanted {
+    /// Count it, no more.
     Leave,
     /// Remove it: what it stood for is built once more.
     Remove,
@@ -47,16 +47,20 @@ impl Verified {
     pub fn is_whole(&self) -> bool {
         self.damaged_objects + self.damaged_records + self.lost_outputs == 0 && self.errors.is_empty()
     }
+}
 
-    fn note(&mut self, error: &StoreError) {
-        if self.errors.len() < 10 {
-            let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
-            self.errors.push(format!("{error}{cause}"));
-        }
+/// Errors worth showing.
+const MOST_ERRORS: usize = 10;
+
+/// Keeps an error to be shown, if there is room.
+pub(crate) fn note(errors: &mut Vec<String>, error: &StoreError) {
+    if errors.len() < MOST_ERRORS {
+        let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
+        errors.push(format!("{error}{cause}"));
     }
 }
 
-pub(crate) fn verify(layout: &Layout, damage: OnDamage) -> Result<Verified, StoreError> {
+pub(crate) fn verify(layout: &Layout, damage: Unwanted) -> Result<Verified, StoreError> {
     let mut walk = Walk { layout, damage, found: Verified::default() };
     for dir in subdirectories(&layout.objects())? {
         for name in names(&dir)? {
@@ -76,7 +80,7 @@ pub(crate) fn verify(layout: &Layout, damage: OnDamage) -> Result<Verified, Stor
 
 struct Walk<'a> {
     layout: &'a Layout,
-    damage: OnDamage,
+    damage: Unwanted,
     found: Verified,
 }
 
@@ -100,7 +104,7 @@ impl Walk<'_> {
                 self.found.damaged_objects += 1;
                 self.drop_damaged(path);
             }
-            Err(e) => self.found.note(&e),
+            Err(e) => note(&mut self.found.errors, &e),
         }
     }
 
@@ -124,17 +128,17 @@ impl Walk<'_> {
                 self.found.damaged_records += 1;
                 self.drop_damaged(path);
             }
-            Err(e) => self.found.note(&e),
+            Err(e) => note(&mut self.found.errors, &e),
         }
     }
 
     /// What a daemon writes anew in this moment may go with it: it is built once more.
     fn drop_damaged(&mut self, path: &Path) {
-        if self.damage == OnDamage::Remove
+        if self.damage == Unwanted::Remove
             && let Err(e) = fs::remove_file(path)
             && e.kind() != ErrorKind::NotFound
         {
-            self.found.note(&StoreError::at("removing", path)(e));
+            note(&mut self.found.errors, &StoreError::at("removing", path)(e));
         }
     }
 }

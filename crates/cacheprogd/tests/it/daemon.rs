@@ -11,13 +11,20 @@ use proto::wire::{read_json_line, write_json_line};
 pub(crate) struct Daemon {
     pub(crate) dir: tempfile::TempDir,
     child: Child,
+    arguments: Vec<String>,
 }
 
 impl Daemon {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments of `serve`.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let child = spawn(dir.path());
-        Self { dir, child }
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let child = spawn(dir.path(), &arguments);
+        Self { dir, child, arguments }
     }
 
     pub(crate) fn kill(&mut self) {
@@ -36,7 +43,7 @@ impl Daemon {
     }
 
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.dir.path());
+        self.child = spawn(self.dir.path(), &self.arguments);
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -85,13 +92,15 @@ impl Drop for Daemon {
 }
 
 /// Starts the daemon and waits until it answers.
-fn spawn(dir: &Path) -> Child {
+fn spawn(dir: &Path, arguments: &[String]) -> Child {
     let control = dir.join("control.sock");
     let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
         .args(["serve", "--control-socket"])
         .arg(&control)
         .arg("--state-dir")
         .arg(dir.join("state"))
+        .args(["--config", "/dev/null"])
+        .args(arguments)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -65,7 +65,7 @@ fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
     assert_eq!(kept.output, output(b"go index v2\nprivate"));
     assert_eq!(two.find(&action(1), at(0)).unwrap(), None);
     assert_eq!(found(&store, 1), None);
-    assert_eq!(store.census().unwrap(), store::Census::default());
+    assert_eq!(store.take_census().unwrap(), store::Census::default());
     let view = one.view();
     let aside = one.retire().unwrap();
     assert!(!view.exists());

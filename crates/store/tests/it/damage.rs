@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use store::{Access, OnDamage, Published, Store, Verified};
+use store::{Access, Published, Store, Unwanted, Verified};
 
 use crate::{action, at, content, found, namespace, open, output, publish, put};
 
@@ -197,10 +197,10 @@ fn verify_finds_and_removes_what_is_damaged_and_nothing_else() {
         foreign: 1,
         errors: Vec::new(),
     };
-    assert_eq!(store.verify(OnDamage::Leave).unwrap(), seen);
+    assert_eq!(store.verify(Unwanted::Leave).unwrap(), seen);
     // A damaged object goes with its record.
-    assert_eq!(store.verify(OnDamage::Remove).unwrap(), Verified { entries: 5, lost_outputs: 2, ..seen });
-    let after = store.verify(OnDamage::Leave).unwrap();
+    assert_eq!(store.verify(Unwanted::Remove).unwrap(), Verified { entries: 5, lost_outputs: 2, ..seen });
+    let after = store.verify(Unwanted::Leave).unwrap();
     assert!(after.is_whole() && after.entries == 5 && after.objects == 6, "{after:?}");
     assert_eq!(fs::read(&foreign).unwrap(), b"mine");
 }

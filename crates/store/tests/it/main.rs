@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests play the part of a hostile file system")]
 
 mod builds; // what one build sees, and what it keeps for itself
+mod crash; // killed at every call, cut from its power
 mod damage; // whatever is broken on disk is a miss, and mended by the next put
+mod evict; // what goes, what stays, what a crash leaves
 mod put_get; // what is put is got, under the rules for two outputs of one action
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,0 +1,154 @@
+//! Keeps the store within its limits: looks at kept counters and at the disk, and runs `cacheprogd gc` when it is time.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use proto::control::Eviction;
+use store::{Caps, Census, Store};
+
+use crate::clock;
+use crate::settings::{arguments, bytes};
+use crate::state::disk;
+use crate::sync::lock;
+
+/// How often the whole store is looked at: for the age limit, for what crashes left, and to set the count right.
+const FULL: Duration = Duration::from_secs(24 * 3600);
+
+/// From one run for the limits to the next. Doubled where one freed nothing: what live builds have linked stays on the disk.
+const PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// What the latest run did, for `status`.
+pub(crate) type Latest = Arc<Mutex<Option<Eviction>>>;
+
+/// The one who tidies up.
+#[derive(Debug)]
+pub(crate) struct Housekeeping {
+    store: Arc<Store>,
+    caps: Caps,
+    running: Option<Running>,
+    /// When a run is due whatever the size.
+    full: Instant,
+    /// Not before.
+    rest_until: Instant,
+    pause: Duration,
+    latest: Latest,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    /// The count when it began to look.
+    then: Census,
+    /// It is the day's look at everything.
+    is_full: bool,
+}
+
+/// What `cacheprogd gc --json` says, as far as it is needed.
+#[derive(serde::Deserialize)]
+struct Outcome {
+    gone: std::collections::BTreeMap<String, Gone>,
+}
+
+#[derive(serde::Deserialize)]
+struct Gone {
+    entries: u64,
+    bytes: u64,
+}
+
+impl Housekeeping {
+    /// `counted`: whether the count that the last daemon left can be relied on.
+    pub(crate) fn new(store: Arc<Store>, caps: Caps, counted: bool) -> Self {
+        let now = Instant::now();
+        let counted = (store.read_counts(None) && counted) || store.is_new();
+        let full = if counted { now + FULL } else { now };
+        Self { store, caps, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
+    }
+
+    pub(crate) fn latest(&self) -> Latest {
+        self.latest.clone()
+    }
+
+    /// Called at each turn of the loop.
+    pub(crate) fn turn(&mut self) {
+        match self.running.as_mut().map(|running| running.child.try_wait()) {
+            Some(Ok(None)) => {}
+            Some(Ok(Some(_)) | Err(_)) => self.ended(),
+            None if Instant::now() >= self.rest_until && self.is_due() => self.begin(),
+            None => {}
+        }
+    }
+
+    /// The daemon stops. A run can be ended at any instruction.
+    pub(crate) fn finish(self) {
+        if let Some(mut running) = self.running {
+            drop(running.child.kill().and_then(|()| running.child.wait()));
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        // A disk that cannot be asked is not known to be full.
+        let Ok(disk) = disk(self.store.root()) else { return false };
+        self.store.read_counts(None); // should somebody else have been at it
+        let census = self.store.census();
+        Instant::now() >= self.full
+            || self.caps.max_size(disk).is_some_and(|most| census.bytes > most)
+            || (disk.free < self.caps.min_free(disk) && census.entries > 0)
+    }
+
+    fn begin(&mut self) {
+        let child = Command::new("/proc/self/exe")
+            .args(["gc", "--json", "--config", "/dev/null", "--state-dir"])
+            .arg(self.store.root())
+            .args(arguments(&self.caps))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        match child {
+            Ok(child) => {
+                let is_full = Instant::now() >= self.full;
+                self.running = Some(Running { child, then: self.store.census(), is_full });
+            }
+            Err(e) => {
+                self.rest(false);
+                log::warn!("starting an eviction: {e}");
+            }
+        }
+    }
+
+    fn ended(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        let mut text = String::new();
+        let read = running.child.stdout.take().map(|mut out| out.read_to_string(&mut text));
+        let success = running.child.wait().is_ok_and(|status| status.success());
+        let outcome = serde_json::from_str::<Outcome>(&text);
+        let (Some(Ok(_)), Ok(outcome)) = (read, outcome) else {
+            self.rest(false);
+            return log::error!("an eviction failed; the next is tried in {} s", self.pause.as_secs());
+        };
+        self.store.read_counts(Some(running.then));
+        self.full = Instant::now() + FULL;
+        let none = Eviction { at: clock::unix(clock::now()), ..Eviction::default() };
+        let gone = outcome.gone.values().fold(none, |sum, gone| Eviction {
+            entries: sum.entries + gone.entries,
+            bytes: sum.bytes + gone.bytes,
+            ..sum
+        });
+        if !success || !running.is_full {
+            self.rest(success && gone.bytes > 0);
+        }
+        if gone.bytes > 0 {
+            let reasons: Vec<_> = outcome.gone.keys().map(String::as_str).collect();
+            log::info!("evicted {} entries, {} ({})", gone.entries, bytes(gone.bytes), reasons.join(", "));
+            *lock(&self.latest) = Some(gone);
+        }
+    }
+
+    /// Sets when the next run for the limits may be.
+    fn rest(&mut self, was_of_use: bool) {
+        self.pause = if was_of_use { PAUSE } else { (self.pause * 2).min(LONGEST_PAUSE) };
+        self.rest_until = Instant::now() + self.pause;
+    }
+}

@@ -1,0 +1,220 @@
+//! Which entries go, and why: pure. survey.rs looks, this decides, sweep.rs removes.
+//!
+//! What was not used for longest goes first, and of that what is cheap to make: an entry counts as less old, up to a fourth, the
+//! more milliseconds of work it holds for each KiB it takes. Entries that only save a stat of files (Go's module indexes) go
+//! before all others.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use crate::survey::{Entry, Place, Survey};
+use crate::tally::{RECORD, on_disk};
+
+/// What a store is kept within.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes on the disk (as [`crate::Census::bytes`]) above which entries go, down to nine tenths of it. `None`: any number.
+    pub max_size: Option<u64>,
+    /// Entries unused for longer go. `None`: none for their age.
+    pub max_age: Option<Duration>,
+    /// Bytes to free whatever the size, as the disk has too little free space.
+    pub free: u64,
+}
+
+/// Why something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// An object that no entry names: left by a crash, or its entry has another output now.
+    Unnamed,
+    /// A file that was never published: its writer was killed.
+    Unfinished,
+    /// An entry that cannot be read, or whose object is gone.
+    Broken,
+    /// Unused for longer than the age limit.
+    Age,
+    /// The store is larger than its limit.
+    Size,
+    /// The disk has too little free space.
+    Space,
+}
+
+/// Of ten parts of the size limit, how many are filled after an eviction: so that the next one is not due at once.
+const FILLED_AFTER: u64 = 9;
+
+/// An object younger than this may be about to get its entry.
+pub(crate) const GRACE: Duration = Duration::from_secs(600);
+
+/// An entry that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Doomed {
+    pub(crate) place: Place,
+    pub(crate) reason: Reason,
+    /// Whether its object goes with it, as no entry that stays has it.
+    pub(crate) with_object: bool,
+}
+
+/// Decides. `now` is in seconds since 1970. The result is in the order of the survey.
+pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
+    let mut plan = Plan { survey, users: survey.users(), doomed: Vec::new(), freed: survey.unnamed_bytes(now) };
+    let mut stays: Vec<(u64, Place)> = Vec::new();
+    for (place, entry) in survey.places() {
+        if !survey.has_object(entry) {
+            plan.doom(place, entry, Reason::Broken);
+        } else if limits.max_age.is_some_and(|most| entry.age(now) > most.as_secs()) {
+            plan.doom(place, entry, Reason::Age);
+        } else {
+            stays.push((staleness(entry, now), place));
+        }
+    }
+    let excess = limits
+        .max_size
+        .filter(|&most| survey.census.bytes > most)
+        .map_or(0, |most| survey.census.bytes - most / 10 * FILLED_AFTER);
+    if plan.freed < excess.max(limits.free) {
+        stays.sort_unstable_by_key(|&(staleness, place)| (Reverse(staleness), place));
+        for (_, place) in stays {
+            let reason = match plan.freed {
+                freed if freed < excess => Reason::Size,
+                freed if freed < limits.free => Reason::Space,
+                _ => break,
+            };
+            plan.doom(place, survey.entry(place), reason);
+        }
+    }
+    plan.doomed.sort_unstable_by_key(|doomed| doomed.place);
+    plan.doomed
+}
+
+struct Plan<'a> {
+    survey: &'a Survey,
+    /// Of each object, the entries that have it and stay.
+    users: Vec<u32>,
+    doomed: Vec<Doomed>,
+    freed: u64,
+}
+
+impl Plan<'_> {
+    fn doom(&mut self, place: Place, entry: &Entry, reason: Reason) {
+        let mut with_object = false;
+        if let Some(object) = self.survey.object_of(entry) {
+            self.users[object] -= 1;
+            with_object = self.users[object] == 0 && self.survey.has_object(entry);
+        }
+        self.freed += RECORD + if with_object { on_disk(entry.size) } else { 0 };
+        self.doomed.push(Doomed { place, reason, with_object });
+    }
+}
+
+/// What goes first has the highest: seconds since the last use in twelfths, less where much work would have to be done again.
+fn staleness(entry: &Entry, now: u64) -> u64 {
+    const FIRST_OF_ALL: u64 = 1 << 62;
+    let kib = (RECORD + on_disk(entry.size)) / 1024;
+    let work = u64::from(entry.cost_ms) / kib;
+    let weight = 1 + u64::from((1 + work).ilog2()).min(3);
+    entry.age(now) * 12 / weight + if entry.is_junk { FIRST_OF_ALL } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::Shelf;
+    use proptest::prelude::*;
+    use proto::ActionId;
+
+    const NOW: u64 = 1_000_000;
+
+    fn entry(n: u8, output: u64, size: u64, age: u32) -> Entry {
+        let used = u32::try_from(NOW).unwrap() - age;
+        Entry { action: ActionId([n; 32]), output, size, used, cost_ms: 0, is_junk: false }
+    }
+
+    fn survey(entries: Vec<Entry>) -> Survey {
+        let all = entries.clone();
+        let mut survey = Survey::default();
+        survey.shelves.push(Shelf { dir: "/s".into(), entries });
+        survey.index_outputs();
+        for entry in &all {
+            survey.found(entry.output);
+        }
+        survey.count();
+        survey
+    }
+
+    fn gone(survey: &Survey, limits: &Limits) -> Vec<(u32, Reason, bool)> {
+        plan(survey, limits, NOW).iter().map(|d| (d.place.entry, d.reason, d.with_object)).collect()
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_least_recently_used_go_until_nine_tenths_are_left() {
+        let survey = survey((0..10).map(|n| entry(n, u64::from(n), MIB, 100 * u32::from(n))).collect());
+        assert_eq!(gone(&survey, &Limits { max_size: Some(11 * MIB), ..Limits::default() }), []);
+        // Ten entries take 10 MiB and ten blocks: 9.5 MiB are too few for them, 8.55 are left.
+        let limits = Limits { max_size: Some(19 * MIB / 2), ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(8, Reason::Size, true), (9, Reason::Size, true)]);
+        let limits = Limits { free: 1, ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(9, Reason::Space, true)]);
+    }
+
+    #[test]
+    fn age_is_by_last_use_and_what_is_broken_goes_anyway() {
+        let mut survey = survey(vec![entry(1, 1, 5, 99), entry(2, 2, 5, 101), entry(3, 3, 5, 0)]);
+        survey.lose(3);
+        let limits = Limits { max_age: Some(Duration::from_secs(100)), ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(1, Reason::Age, true), (2, Reason::Broken, false)]);
+    }
+
+    #[test]
+    fn an_object_goes_with_its_last_entry() {
+        let survey = survey(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
+        let limits = Limits { free: MIB, ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(0, Reason::Space, false), (1, Reason::Space, true)]);
+    }
+
+    #[test]
+    fn work_counts_and_junk_goes_first() {
+        let costly = Entry { cost_ms: 8 * 1028, ..entry(1, 1, MIB, 300) };
+        let cheap = entry(2, 2, MIB, 100);
+        let junk = Entry { is_junk: true, ..entry(3, 3, 100, 0) };
+        let survey = survey(vec![costly, cheap, junk]);
+        assert_eq!(gone(&survey, &Limits { free: 1, ..Limits::default() }), [(2, Reason::Space, true)]);
+        let limits = Limits { free: MIB, ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(1, Reason::Space, true), (2, Reason::Space, true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn enough_goes_and_no_object_that_a_staying_entry_has(
+            raw in prop::collection::vec((0u64..20, 0u32..10_000, 0u32..10_000, any::<bool>()), 1..60),
+            max in 0u64..1 << 22,
+            free in 0u64..1 << 20,
+        ) {
+            let entries: Vec<_> = (0..).zip(&raw).map(|(n, &(output, age, cost_ms, is_junk))| {
+                Entry { cost_ms, is_junk, ..entry(n, output, output * 7000, age) }
+            }).collect();
+            let survey = survey(entries.clone());
+            let limits = Limits { max_size: Some(max), free, max_age: None };
+            let doomed = plan(&survey, &limits, NOW);
+            let goes = |index: usize| doomed.iter().any(|d| d.place.entry as usize == index);
+            let taken: Vec<u64> =
+                doomed.iter().filter(|d| d.with_object).map(|d| entries[d.place.entry as usize].output).collect();
+            for (index, entry) in entries.iter().enumerate() {
+                prop_assert!(goes(index) || !taken.contains(&entry.output));
+            }
+            let freed: u64 = doomed.iter().map(|d| {
+                RECORD + if d.with_object { on_disk(entries[d.place.entry as usize].size) } else { 0 }
+            }).sum();
+            let left = survey.census.bytes - freed;
+            prop_assert!(doomed.len() == entries.len() || freed >= free);
+            prop_assert!(left <= max);
+            // No more than what it takes: without the last one it would not have been enough.
+            let last = doomed.iter().map(|d| (staleness(&entries[d.place.entry as usize], NOW), Reverse(d.place))).min();
+            let stays_best = entries.iter().enumerate().filter(|(n, _)| !goes(*n)).map(|(_, e)| staleness(e, NOW)).max();
+            if let (Some((last, _)), Some(best)) = (last, stays_best) {
+                prop_assert!(last >= best, "something staler stays");
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! How much a store may keep, as people write it, and what that means on its disk. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+
+use crate::Limits;
+
+/// What the cache is kept within, before it is known how large the disk is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Caps {
+    /// What it may take on the disk; `None`: any size.
+    pub max_size: Option<Size>,
+    /// How long an entry stays unused; `None`: for ever.
+    pub max_age: Option<Duration>,
+    /// Free space to leave on the disk.
+    pub min_free: Size,
+}
+
+impl Default for Caps {
+    /// Safe on a small disk, and enough for many programs on a large one.
+    fn default() -> Self {
+        Self {
+            max_size: Some(Size::Part { percent: 10, at_most: 50 << 30 }),
+            max_age: Some(Duration::from_secs(60 * 24 * 3600)),
+            min_free: Size::Part { percent: 5, at_most: 10 << 30 },
+        }
+    }
+}
+
+/// The disk on which the cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// All its bytes.
+    pub size: u64,
+    /// Those that may be written to.
+    pub free: u64,
+}
+
+impl Caps {
+    /// What the store may take on this disk, in bytes.
+    #[must_use]
+    pub fn max_size(&self, disk: Disk) -> Option<u64> {
+        self.max_size.map(|size| size.of(disk.size))
+    }
+
+    /// What is to be left free on this disk, in bytes.
+    #[must_use]
+    pub fn min_free(&self, disk: Disk) -> u64 {
+        self.min_free.of(disk.size)
+    }
+
+    /// What has to go now. Where space is short, a tenth more is freed, so that it is not short again at once.
+    #[must_use]
+    pub fn limits(&self, disk: Disk) -> Limits {
+        let floor = self.min_free(disk);
+        let free = if disk.free < floor { floor + floor / 10 - disk.free } else { 0 };
+        Limits { max_size: self.max_size(disk), max_age: self.max_age, free }
+    }
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Size {
+    /// So many.
+    Bytes(u64),
+    /// A part of the disk.
+    Part {
+        /// In hundredths.
+        percent: u8,
+        /// In bytes.
+        at_most: u64,
+    },
+}
+
+/// The least that makes sense: Go's standard library alone takes more.
+const LEAST: u64 = 64 << 20;
+
+impl Size {
+    fn of(self, disk: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Part { percent, at_most } => (disk / 100).saturating_mul(percent.into()).min(at_most),
+        }
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// Not a size.
+    #[error("write a size such as 50GiB or 800MB, or a part of the disk such as 10% or \"10%, at most 50GiB\"")]
+    NoSize,
+    /// No part of a disk.
+    #[error("a part of the disk is 1% to 90%")]
+    Percent,
+    /// Too little to be of use.
+    #[error("at least 64MiB: Go's standard library alone takes more")]
+    Little,
+}
+
+impl FromStr for Size {
+    type Err = SizeError;
+
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        let bytes = |text: &str| match text.parse::<ByteSize>() {
+            Ok(size) if size.as_u64() < LEAST => Err(SizeError::Little),
+            Ok(size) => Ok(size.as_u64()),
+            Err(_) => Err(SizeError::NoSize),
+        };
+        let Some((percent, rest)) = text.split_once('%') else { return bytes(text).map(Self::Bytes) };
+        let Ok(percent @ 1..=90) = percent.trim().parse() else { return Err(SizeError::Percent) };
+        let at_most = match rest.trim() {
+            "" => u64::MAX,
+            rest => bytes(rest.strip_prefix(", at most ").ok_or(SizeError::NoSize)?)?,
+        };
+        Ok(Self::Part { percent, at_most })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{bytes}B"),
+            Self::Part { percent, at_most: u64::MAX } => write!(f, "{percent}%"),
+            Self::Part { percent, at_most } => write!(f, "{percent}%, at most {at_most}B"),
+        }
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = SizeError;
+
+    fn try_from(text: String) -> Result<Self, SizeError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30 };
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let bytes = |text: &str| text.parse().map(|size: Size| size.of(DISK.size));
+        assert_eq!(bytes("50GiB"), Ok(50 << 30));
+        assert_eq!(bytes("1.5 GiB"), Ok(3 << 29));
+        assert_eq!(bytes("800MB"), Ok(800_000_000));
+        assert_eq!(bytes("10%"), Ok(DISK.size / 100 * 10));
+        assert_eq!(bytes("10%, at most 5GiB"), Ok(5 << 30));
+        for bad in ["", "-1GiB", "50 potatoes", "GiB", "10% of it", "10%, at most many"] {
+            assert_eq!(bytes(bad), Err(SizeError::NoSize), "{bad}");
+        }
+        for bad in ["0%", "100%", "-5%", "x%"] {
+            assert_eq!(bytes(bad), Err(SizeError::Percent), "{bad}");
+        }
+        assert_eq!(bytes("63MiB"), Err(SizeError::Little));
+        for size in [
+            Size::Bytes(1 << 33),
+            Size::Part { percent: 7, at_most: u64::MAX },
+            Size::Part { percent: 7, at_most: 1 << 33 },
+        ] {
+            assert_eq!(size.to_string().parse(), Ok(size));
+        }
+    }
+
+    #[test]
+    fn caps_become_limits_of_this_disk() {
+        let caps = Caps { max_size: None, max_age: None, min_free: "30%".parse().unwrap() };
+        let floor = DISK.size / 100 * 30;
+        assert_eq!(caps.limits(DISK), Limits { max_size: None, max_age: None, free: floor + floor / 10 - DISK.free });
+        let caps = Caps::default();
+        assert_eq!((caps.max_size(DISK), caps.min_free(DISK)), (Some(DISK.size / 100 * 10), DISK.size / 100 * 5));
+        let large = Disk { size: 1 << 44, free: 1 << 43 };
+        assert_eq!((caps.max_size(large), caps.min_free(large)), (Some(50 << 30), 10 << 30));
+        assert_eq!(caps.limits(large).free, 0);
+    }
+}

@@ -1,0 +1,241 @@
+//! A look at everything in a store, in little memory: some 70 bytes an entry.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use proto::{ActionId, OutputId};
+
+use crate::actions::{Actions, names, subdirectories};
+use crate::evict::GRACE;
+use crate::layout::Layout;
+use crate::tally::{Census, RECORD, on_disk};
+use crate::verify::note;
+use crate::{Kind, Record, StoreError};
+
+/// What eviction needs to know of an entry.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) action: ActionId,
+    /// Its output, by [`key`].
+    pub(crate) output: u64,
+    pub(crate) size: u64,
+    /// Last use, in seconds since 1970: until 2106.
+    pub(crate) used: u32,
+    pub(crate) cost_ms: u32,
+    /// Goes first: see [`Kind::Mtime`].
+    pub(crate) is_junk: bool,
+}
+
+impl Entry {
+    fn new(action: ActionId, record: &Record, used: u64) -> Self {
+        Self {
+            action,
+            output: key(&record.output),
+            size: record.size,
+            used: u32::try_from(used).unwrap_or(u32::MAX),
+            cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
+            is_junk: record.kind == Kind::Mtime,
+        }
+    }
+
+    /// Seconds since the last use.
+    pub(crate) fn age(&self, now: u64) -> u64 {
+        now.saturating_sub(u64::from(self.used))
+    }
+}
+
+/// The first bytes of an output's id: among a million outputs two have the same ones once in 40 million stores, and then an
+/// object stays for longer than it should, or is lost and made again.
+pub(crate) fn key(output: &OutputId) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&output.0[..8]);
+    u64::from_be_bytes(first)
+}
+
+/// One directory of records.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    pub(crate) dir: PathBuf,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Where an entry stands in a survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) shelf: u32,
+    pub(crate) entry: u32,
+}
+
+/// An object that no entry names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unnamed {
+    pub(crate) output: OutputId,
+    pub(crate) size: u64,
+    /// Last change, in seconds since 1970: also a link to it.
+    changed: u64,
+}
+
+impl Unnamed {
+    /// Whether nobody can be about to name it.
+    pub(crate) fn is_left(&self, now: u64) -> bool {
+        now.saturating_sub(self.changed) > GRACE.as_secs()
+    }
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    pub(crate) shelves: Vec<Shelf>,
+    /// The outputs that entries name, sorted, each once; and whether its object is there.
+    outputs: Vec<u64>,
+    is_there: Vec<bool>,
+    pub(crate) unnamed: Vec<Unnamed>,
+    /// Records that say nothing.
+    pub(crate) damaged: Vec<PathBuf>,
+    /// What could not be read: nobody knows what it names.
+    pub(crate) errors: Vec<String>,
+    pub(crate) census: Census,
+}
+
+impl Survey {
+    /// Looks at everything; `None` if it was told to stop.
+    pub(crate) fn take(layout: &Layout, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StoreError> {
+        let mut survey = Self::default();
+        for namespace in subdirectories(&layout.all_actions())? {
+            let records = Actions::new(namespace.clone(), layout.tmp(), 0);
+            for dir in subdirectories(&namespace)? {
+                if !go_on() {
+                    return Ok(None);
+                }
+                survey.shelve(&records, dir)?;
+            }
+        }
+        survey.index_outputs();
+        for dir in subdirectories(&layout.objects())? {
+            if !go_on() {
+                return Ok(None);
+            }
+            for name in names(&dir)? {
+                let Ok(output) = name.parse::<OutputId>() else { continue }; // none of ours
+                if survey.found(key(&output)) {
+                    continue;
+                }
+                // One that went away meanwhile does not count.
+                if let Ok(metadata) = fs::symlink_metadata(dir.join(&name)) {
+                    let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
+                    survey.unnamed.push(Unnamed { output, size: metadata.len(), changed });
+                }
+            }
+        }
+        survey.count();
+        if !survey.errors.is_empty() {
+            survey.unnamed.clear(); // in doubt nothing goes
+        }
+        Ok(Some(survey))
+    }
+
+    fn shelve(&mut self, records: &Actions, dir: PathBuf) -> Result<(), StoreError> {
+        let names = names(&dir)?;
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names {
+            let Ok(action) = name.parse::<ActionId>() else { continue }; // none of ours
+            match records.look(&action) {
+                Ok(Some((record, used))) => {
+                    let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                    entries.push(Entry::new(action, &record, used));
+                }
+                Ok(None) => {} // went away meanwhile
+                Err(StoreError::DamagedRecord { path }) => self.damaged.push(path),
+                Err(e) => note(&mut self.errors, &e),
+            }
+        }
+        self.shelves.push(Shelf { dir, entries });
+        Ok(())
+    }
+
+    pub(crate) fn index_outputs(&mut self) {
+        self.outputs = self.entries().map(|entry| entry.output).collect();
+        self.outputs.sort_unstable();
+        self.outputs.dedup();
+        self.outputs.shrink_to_fit();
+        self.is_there = vec![false; self.outputs.len()];
+    }
+
+    /// An object is there. False if no entry names it.
+    pub(crate) fn found(&mut self, output: u64) -> bool {
+        let named = self.outputs.binary_search(&output);
+        named.map(|n| self.is_there[n] = true).is_ok()
+    }
+
+    pub(crate) fn count(&mut self) {
+        let mut counted = vec![false; self.outputs.len()];
+        let mut census = Census::default();
+        for entry in self.entries() {
+            census.entries += 1;
+            census.bytes += RECORD;
+            let object = self.object_of(entry).filter(|&n| self.is_there[n] && !counted[n]);
+            if let Some(n) = object {
+                counted[n] = true;
+                census.objects += 1;
+                census.bytes = census.bytes.saturating_add(on_disk(entry.size));
+            }
+        }
+        for unnamed in &self.unnamed {
+            census.objects += 1;
+            census.bytes += on_disk(unnamed.size);
+        }
+        self.census = census;
+    }
+
+    /// All entries with their places.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &Entry)> {
+        (0..).zip(&self.shelves).flat_map(|(shelf, entries)| {
+            (0..).zip(&entries.entries).map(move |(entry, is)| (Place { shelf, entry }, is))
+        })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.shelves.iter().flat_map(|shelf| &shelf.entries)
+    }
+
+    /// The entry at a place of this survey.
+    pub(crate) fn entry(&self, place: Place) -> &Entry {
+        &self.shelves[place.shelf as usize].entries[place.entry as usize]
+    }
+
+    /// The directory of records in which a place is.
+    pub(crate) fn dir(&self, place: Place) -> &Path {
+        &self.shelves[place.shelf as usize].dir
+    }
+
+    /// Where an entry's output stands among the outputs.
+    pub(crate) fn object_of(&self, entry: &Entry) -> Option<usize> {
+        self.outputs.binary_search(&entry.output).ok()
+    }
+
+    pub(crate) fn has_object(&self, entry: &Entry) -> bool {
+        self.object_of(entry).is_some_and(|n| self.is_there[n])
+    }
+
+    /// How many entries name each output.
+    pub(crate) fn users(&self) -> Vec<u32> {
+        let mut users = vec![0; self.outputs.len()];
+        for n in self.entries().filter_map(|entry| self.object_of(entry)) {
+            users[n] += 1;
+        }
+        users
+    }
+
+    pub(crate) fn unnamed_bytes(&self, now: u64) -> u64 {
+        self.unnamed.iter().filter(|object| object.is_left(now)).map(|object| on_disk(object.size)).sum()
+    }
+
+    /// For tests: an object that is gone.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self, output: u64) {
+        let n = self.outputs.binary_search(&output).unwrap();
+        self.is_there[n] = false;
+    }
+}

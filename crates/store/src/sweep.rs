@@ -1,0 +1,174 @@
+//! Removing what evict.rs has decided on, beside whoever reads and writes the store.
+//!
+//! The rule to keep: an entry goes before its object, and only if nobody used it since it was looked at. What a build was
+//! shown stays readable to it, as its own link holds it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::actions::{Actions, names};
+use crate::evict::{Doomed, GRACE, Limits, Reason, plan};
+use crate::survey::{Survey, key};
+use crate::tally::{Census, RECORD, on_disk};
+use crate::verify::note;
+use crate::{Store, StoreError, Unwanted};
+
+/// A file in `tmp` that nobody has written to for so long is nobody's: no put takes longer.
+const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
+
+/// What went for one reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Share {
+    /// Records, and files that never became anything.
+    pub entries: u64,
+    /// Objects.
+    pub objects: u64,
+    /// What they took on the disk.
+    pub bytes: u64,
+}
+
+/// What a sweep did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Swept {
+    /// What was there before.
+    pub before: Census,
+    /// What is left.
+    pub left: Census,
+    /// What went, by reason.
+    pub gone: BTreeMap<Reason, Share>,
+    /// Entries that were to go and were used meanwhile: they stay.
+    pub spared: u64,
+    /// What could not be read or removed, the first ten. The rest went.
+    pub errors: Vec<String>,
+}
+
+impl Swept {
+    /// What the census counted is gone.
+    fn count(&mut self, reason: Reason, entries: u64, object: Option<u64>) {
+        let bytes = entries * RECORD + object.map_or(0, on_disk);
+        let objects = u64::from(object.is_some());
+        self.share(reason, entries, bytes).objects += objects;
+        self.left.entries = self.left.entries.saturating_sub(entries);
+        self.left.objects = self.left.objects.saturating_sub(objects);
+        self.left.bytes = self.left.bytes.saturating_sub(bytes);
+    }
+
+    fn share(&mut self, reason: Reason, entries: u64, bytes: u64) -> &mut Share {
+        let share = self.gone.entry(reason).or_default();
+        share.entries += entries;
+        share.bytes += bytes;
+        share
+    }
+}
+
+impl Store {
+    /// Brings the store within its limits, and collects what crashes have left. Sets the count right, here and in `counts`.
+    /// With [`Unwanted::Leave`] it only says what would go. `go_on` is asked now and then; `None` if it said no.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where a directory cannot be listed, or the count not be written.
+    pub fn sweep(
+        &self,
+        limits: &Limits,
+        now: SystemTime,
+        what: Unwanted,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Swept>, StoreError> {
+        let Some(survey) = Survey::take(&self.layout, go_on)? else { return Ok(None) };
+        let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let errors = survey.errors.clone();
+        let swept = Swept { before: survey.census, left: survey.census, errors, ..Swept::default() };
+        let mut sweep = Sweep { store: self, survey: &survey, removes: what == Unwanted::Remove, swept };
+        for doomed in plan(&survey, limits, seconds) {
+            if !go_on() {
+                break;
+            }
+            sweep.entry(&doomed);
+        }
+        sweep.others(seconds)?;
+        let swept = sweep.swept;
+        if what == Unwanted::Remove {
+            self.set_census(swept.left);
+            self.write_counts()?;
+        }
+        Ok(Some(swept))
+    }
+}
+
+struct Sweep<'a> {
+    store: &'a Store,
+    survey: &'a Survey,
+    removes: bool,
+    swept: Swept,
+}
+
+impl Sweep<'_> {
+    fn entry(&mut self, doomed: &Doomed) {
+        let entry = self.survey.entry(doomed.place);
+        let dir = self.survey.dir(doomed.place);
+        let path = dir.join(entry.action.to_string());
+        let records = Actions::new(dir.parent().unwrap_or(dir).to_owned(), self.store.layout.tmp(), 0);
+        let Ok(Some((record, used))) = records.look(&entry.action) else { return }; // gone, or made anew
+        let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if key(&record.output) != entry.output || used > u64::from(entry.used) {
+            self.swept.spared += 1;
+        } else if self.remove(&path) {
+            let with_object = doomed.with_object && self.remove(&self.store.layout.object(&record.output));
+            self.swept.count(doomed.reason, 1, with_object.then_some(record.size));
+        }
+    }
+
+    /// What no entry stands for, and directories that are empty now.
+    fn others(&mut self, now: u64) -> Result<(), StoreError> {
+        for unnamed in self.survey.unnamed.iter().filter(|object| object.is_left(now)) {
+            if self.remove(&self.store.layout.object(&unnamed.output)) {
+                self.swept.count(Reason::Unnamed, 0, Some(unnamed.size));
+            }
+        }
+        for path in &self.survey.damaged {
+            if self.remove(path) {
+                self.swept.share(Reason::Broken, 1, RECORD);
+            }
+        }
+        let tmp = self.store.layout.tmp();
+        for path in names(&tmp)?.into_iter().map(|name| tmp.join(name)) {
+            // By ctime: the mtime of a finished body is its seal.
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue }; // published meanwhile
+            let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
+            let is_left = metadata.is_file() && now.saturating_sub(changed) > UNFINISHED.as_secs();
+            if is_left && self.remove(&path) {
+                self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
+            }
+        }
+        // Of a toolchain that nobody uses any more 257 directories would stay. One that somebody is about to use is younger.
+        for shelf in self.survey.shelves.iter().filter(|shelf| self.removes && shelf.entries.is_empty()) {
+            if is_older(&shelf.dir, now) && fs::remove_dir(&shelf.dir).is_ok() {
+                let _not_empty = shelf.dir.parent().map(fs::remove_dir);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is gone, or would be.
+    fn remove(&mut self, path: &Path) -> bool {
+        if !self.removes {
+            return true;
+        }
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                note(&mut self.swept.errors, &StoreError::at("removing", path)(e));
+                false
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Whether a directory has not changed for a while.
+fn is_older(dir: &Path, now: u64) -> bool {
+    fs::symlink_metadata(dir).is_ok_and(|m| now.saturating_sub(u64::try_from(m.mtime()).unwrap_or(0)) > GRACE.as_secs())
+}

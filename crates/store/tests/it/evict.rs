@@ -1,0 +1,184 @@
+//! What goes, what stays, and what a crash leaves behind.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use store::{Census, Limits, Reason, Share, Sharing, Store, Swept, Unwanted};
+
+use super::*;
+
+/// Times of last use are the file system's: tests look from the future.
+fn later(days: u64) -> SystemTime {
+    SystemTime::now() + Duration::from_secs(days * 24 * 3600)
+}
+
+fn sweep(store: &Store, limits: &Limits, now: SystemTime) -> Swept {
+    store.sweep(limits, now, Unwanted::Remove, &mut || true).unwrap().unwrap()
+}
+
+fn age(days: u64) -> Limits {
+    Limits { max_age: Some(Duration::from_secs(days * 24 * 3600)), ..Limits::default() }
+}
+
+fn files(store: &Store, dir: &str) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut dirs = vec![store.root().join(dir)];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() { dirs.push(entry.path()) } else { all.push(entry.path()) }
+        }
+    }
+    all
+}
+
+const LARGE: usize = 1 << 20;
+
+#[test]
+fn the_least_recently_used_go_and_the_count_is_kept() {
+    let (_dir, store) = open();
+    for n in 0..10 {
+        publish(&store, &put(n, 500), &[n; LARGE]);
+    }
+    let each = LARGE as u64 + 4096;
+    assert_eq!(store.census(), Census { entries: 10, objects: 10, bytes: 10 * each });
+    assert_eq!(store.take_census().unwrap(), store.census());
+    // Asked for a day later: a use is noted once an hour.
+    for n in [0, 3, 7] {
+        store.find(&namespace(), &action(n), later(1)).unwrap().unwrap();
+    }
+    let limits = Limits { max_size: Some(4 * each), ..Limits::default() };
+    let would = store.sweep(&limits, later(2), Unwanted::Leave, &mut || true).unwrap().unwrap();
+    assert_eq!(store.census().entries, 10, "nothing went");
+    let swept = sweep(&store, &limits, later(2));
+    assert_eq!(swept, would);
+    let left = Census { entries: 3, objects: 3, bytes: 3 * each };
+    assert_eq!(swept.left, left);
+    assert_eq!(swept.gone[&Reason::Size], Share { entries: 7, objects: 7, bytes: 7 * each });
+    assert_eq!((store.census(), store.take_census().unwrap()), (left, left));
+    for n in 0..10 {
+        assert_eq!(found(&store, n).is_some_and(|record| content(&store, &record).is_some()), [0, 3, 7].contains(&n));
+    }
+}
+
+#[test]
+fn the_count_goes_from_process_to_process() {
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"one");
+    store.write_counts().unwrap();
+    let other = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
+    assert!(other.read_counts(None));
+    assert_eq!(other.census(), store.census());
+    // One sweeps while the other puts: what was put since it began to look counts.
+    let then = store.census();
+    publish(&store, &put(2, 500), b"two");
+    sweep(&other, &age(1), later(2));
+    publish(&store, &put(3, 500), b"three");
+    assert!(store.read_counts(Some(then)));
+    assert!(store.census().entries >= 1);
+    assert!(store.read_counts(None));
+}
+
+#[test]
+fn what_a_build_was_shown_stays_readable_to_it() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"shown");
+    let build = store.create_build(proto::BuildId([7; 16])).unwrap();
+    let record = found(&store, 1).unwrap();
+    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
+    let swept = sweep(&store, &age(1), later(2));
+    assert_eq!(swept.gone[&Reason::Age].objects, 1);
+    assert_eq!(found(&store, 1), None);
+    assert_eq!(fs::read(build.view().join("o").join(record.output.to_string())).unwrap(), b"shown");
+}
+
+#[test]
+fn an_object_of_two_entries_goes_with_the_second() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"both");
+    publish(&store, &put(2, 500), b"both");
+    store.find(&namespace(), &action(2), later(3)).unwrap().unwrap();
+    let swept = sweep(&store, &age(2), later(4));
+    assert_eq!(swept.gone[&Reason::Age], Share { entries: 1, objects: 0, bytes: 4096 });
+    assert_eq!(content(&store, &found(&store, 2).unwrap()).unwrap(), b"both");
+    sweep(&store, &age(2), later(9));
+    assert_eq!((files(&store, "objects"), files(&store, "actions")), (vec![], vec![]));
+}
+
+#[test]
+fn what_crashes_leave_is_collected_after_a_while_and_foreign_files_are_not() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"whole");
+    publish(&store, &put(2, 500), b"without a record");
+    publish(&store, &put(3, 500), b"without an object");
+    publish(&store, &put(4, 500), b"with garbage for a record");
+    let place = |dir: &str, name: &str| files(&store, dir).into_iter().find(|path| path.ends_with(name)).unwrap();
+    fs::remove_file(place("actions", &action(2).to_string())).unwrap();
+    fs::remove_file(place("objects", &output(b"without an object").to_string())).unwrap();
+    fs::write(place("actions", &action(4).to_string()), "garbage").unwrap();
+    fs::write(store.root().join("tmp/.tmpLEFT"), "half a bo").unwrap();
+    fs::write(store.root().join("objects/notes"), "mine").unwrap();
+    fs::write(store.root().join("actions/notes"), "mine").unwrap();
+    // At once only what is damaged goes: of the rest somebody may be about to make more.
+    let swept = sweep(&store, &Limits::default(), SystemTime::now());
+    assert_eq!(swept.gone.keys().collect::<Vec<_>>(), [&Reason::Broken]);
+    assert_eq!(swept.gone[&Reason::Broken].entries, 2);
+    let swept = sweep(&store, &Limits::default(), later(2));
+    assert_eq!(swept.gone.keys().collect::<Vec<_>>(), [&Reason::Unnamed, &Reason::Unfinished]);
+    assert_eq!(swept.gone[&Reason::Unnamed].objects, 2);
+    assert_eq!((swept.left.entries, swept.left.objects), (1, 1));
+    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"whole");
+    assert!(files(&store, "tmp").is_empty());
+    assert!(store.root().join("objects/notes").exists() && store.root().join("actions/notes").exists());
+    assert!(sweep(&store, &Limits::default(), later(2)).gone.is_empty());
+}
+
+#[test]
+fn where_a_record_cannot_be_read_nothing_goes_for_having_no_name() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"named by whom");
+    let record = files(&store, "actions").pop().unwrap();
+    fs::remove_file(&record).unwrap();
+    fs::create_dir(&record).unwrap();
+    let swept = sweep(&store, &Limits::default(), later(2));
+    assert_eq!(swept.errors.len(), 1, "{swept:?}");
+    assert!(swept.errors[0].contains(record.to_str().unwrap()), "{swept:?}");
+    assert_eq!(files(&store, "objects").len(), 1);
+}
+
+#[test]
+fn who_is_told_to_stop_stops_before_anything_goes() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    assert_eq!(store.sweep(&age(1), later(2), Unwanted::Remove, &mut || false).unwrap(), None);
+    assert!(found(&store, 1).is_some());
+}
+
+#[test]
+fn puts_and_gets_beside_a_sweep_are_whole_or_a_miss() {
+    let (_dir, store) = open();
+    let store = &store;
+    let all = Limits { free: u64::MAX, ..Limits::default() };
+    std::thread::scope(|scope| {
+        for thread in 0..2u8 {
+            scope.spawn(move || {
+                for round in 0..300u64 {
+                    let n = (round % 20) as u8 + thread * 10;
+                    let body = vec![n; 1000 * usize::from(n)];
+                    publish(store, &put(n, 500), &body);
+                    if let Some(record) = found(store, n) {
+                        assert!(content(store, &record).is_none_or(|read| read == body));
+                    }
+                }
+            });
+        }
+        for _ in 0..100 {
+            sweep(store, &all, SystemTime::now());
+        }
+    });
+    sweep(store, &all, later(1));
+    sweep(store, &all, later(1));
+    assert_eq!(store.take_census().unwrap(), Census::default());
+    assert!(fs::read_dir(store.root().join("actions")).unwrap().next().is_none(), "nothing of the toolchain is left");
+    assert_eq!(publish(store, &put(1, 500), b"after"), store::Published::New);
+}
