@@ -6,7 +6,7 @@
 //!     view/                   0711, mounted in the sandbox as /gocache
 //!         sock                0666, the build's socket (the daemon's)
 //!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
-//!     private/<2 hex>/<id>    records of actions that are true for this build only
+//!     private/<1 hex>/<id>    records of actions that are true for this build only
 //! ```
 //!
 //! The rule to keep: below `view` there is nothing but what the build has named or put itself.

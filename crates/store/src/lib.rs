@@ -56,7 +56,7 @@ pub use verify::{Unwanted, Verified};
 use layout::Layout;
 use tally::Tally;
 
-/// Directories of a record that are made where they are missing: `actions/<namespace>/<2 hex>`.
+/// Directories of a record that are made where they are missing: `actions/<namespace>/<1 hex>`.
 const ACTION_LEVELS: usize = 3;
 
 /// An open store.

@@ -13,7 +13,7 @@ use crate::object::{Doubt, State, is_whole, set_seal, state};
 use crate::place::rename;
 use crate::{Incoming, Put, Record, Replaces, Store, StoreError};
 
-/// Directories of an object that are made where they are missing: `objects/<2 hex>`.
+/// Directories of an object that are made where they are missing: `objects/<1 hex>`.
 const OBJECT_LEVELS: usize = 2;
 
 /// What became of a put.

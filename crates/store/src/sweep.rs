@@ -144,7 +144,7 @@ impl Sweep<'_> {
                 self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
             }
         }
-        // Of a toolchain that nobody uses any more 257 directories would stay. One that somebody is about to use is younger.
+        // Of a toolchain that nobody uses any more 17 directories would stay. One that somebody is about to use is younger.
         for shelf in self.survey.shelves.iter().filter(|shelf| self.removes && shelf.entries.is_empty()) {
             if is_older(&shelf.dir, now) && fs::remove_dir(&shelf.dir).is_ok() {
                 let _not_empty = shelf.dir.parent().map(fs::remove_dir);

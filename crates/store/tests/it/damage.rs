@@ -9,7 +9,8 @@ use crate::{action, at, content, found, namespace, open, output, publish, put};
 
 fn record_path(store: &Store, n: u8) -> PathBuf {
     let dir = fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
-    dir.join(format!("{n:02x}")).join(action(n).to_string())
+    let name = action(n).to_string();
+    dir.join(&name[..1]).join(name)
 }
 
 fn object_path(store: &Store, body: &[u8]) -> PathBuf {
