@@ -82,7 +82,7 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
 }
 
 fn status(context: &Context) -> Status {
-    context.store.read_counts(None); // should `cacheprogd gc` have been at work
+    context.store.read_counts(); // should `cacheprogd gc` have been at work
     let census = context.store.census();
     let disk = disk(context.store.root()).ok();
     Status {

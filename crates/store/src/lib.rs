@@ -44,7 +44,7 @@ pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
 pub use kind::{Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use layout::Access;
-pub use limits::{Caps, Disk, Size, SizeError};
+pub use limits::{Caps, CapsError, Disk, Size, SizeError};
 pub use namespace::{Namespace, Partition};
 pub use publish::Published;
 pub use recent::Recent;

@@ -261,12 +261,15 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     assert_eq!(census().objects, 4, "a new store waits for its first day to end");
     let tended = dir.path().join("store/tended");
     let yesterday = tended.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(25 * 3600);
-    std::fs::File::open(&tended).unwrap().set_modified(yesterday).unwrap();
+    let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
+    age(&tended);
+    files(&dir.path().join("store/actions")).iter().for_each(|record| age(record));
     let mut go = run();
     assert_eq!(go.get(3).unwrap(), bodies[3]);
     go.finish();
     let left = census();
     assert!(left.objects < 4 && left.bytes <= 64 << 20, "{left:?}");
+    assert!(left.objects > 0, "what was used today stays");
     assert!(tended.metadata().unwrap().modified().unwrap() > yesterday);
     assert!(dir.path().join("store/synced").exists());
     // Once a day: what is put now stays, whatever the size.
@@ -276,4 +279,9 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     go.put(5, &vec![5; 17 << 20]);
     go.finish();
     assert_eq!(census().entries, left.entries + 1);
+}
+
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
