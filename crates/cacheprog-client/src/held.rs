@@ -117,10 +117,21 @@ impl Held {
         }
     }
 
-    /// A small one, for tests.
-    #[cfg(test)]
+    /// A small one.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::Memory(Counted { bytes: bytes.to_vec(), in_memory: Arc::new(AtomicU64::new(bytes.len() as u64)) })
+    }
+
+    /// Reads exactly these bytes of it.
+    pub(crate) fn read_exact_at(&self, into: &mut [u8], at: u64) -> std::io::Result<()> {
+        match self {
+            Self::Memory(held) => {
+                let rest = usize::try_from(at).ok().and_then(|at| held.bytes.get(at..)).unwrap_or_default();
+                into.copy_from_slice(rest.get(..into.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::File(file, _) => file.read_exact_at(into, at),
+        }
     }
 
     /// Sends it to `out` in as few system calls as it takes.
