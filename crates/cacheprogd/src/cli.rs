@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{client, report, serve, verify};
+use crate::{client, install, report, serve, verify};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -23,6 +23,10 @@ enum Command {
     Serve(serve::Serve),
     /// Read every object and record of a store; says what is damaged. Works with and without a running daemon.
     Verify(verify::Verify),
+    /// Put the units, the settings and the line in nix.conf in place, on a Linux with systemd that is not NixOS.
+    Install(install::Install),
+    /// Take away what `install` put in place, and the cache.
+    Uninstall(install::Install),
     /// What the running daemon has and does.
     Status {
         /// The whole status as one JSON object.
@@ -43,6 +47,8 @@ impl Args {
         match &self.command {
             Command::Serve(serve) => serve::run(serve),
             Command::Verify(verify) => verify::run(verify),
+            Command::Install(args) => install::install(args),
+            Command::Uninstall(args) => install::uninstall(args),
             Command::Status { json, control_socket } => {
                 let status = client::status(control_socket)?;
                 if *json {

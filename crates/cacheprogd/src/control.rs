@@ -15,7 +15,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use store::Store;
 
 use crate::error::chain;
-use crate::registry::Registry;
+use crate::registry::{RegisterError, Registry};
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
@@ -37,17 +37,26 @@ pub(crate) struct Context {
 /// # Errors
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
-    stream.set_read_timeout(Some(limits::SILENCE))?;
-    stream.set_write_timeout(Some(limits::SILENCE))?;
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
     if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
+        stream.set_write_timeout(Some(limits::SILENCE))?;
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
+    converse(stream, |request, fds| answer(request, fds, context))
+}
+
+/// Reads a request, and writes what is answered to it.
+pub(crate) fn converse(
+    stream: &UnixStream,
+    answer: impl FnOnce(Control, Vec<OwnedFd>) -> Answer,
+) -> Result<(), FrameError> {
+    stream.set_read_timeout(Some(limits::SILENCE))?;
+    stream.set_write_timeout(Some(limits::SILENCE))?;
     let (line, fds) = receive(stream)?;
     let answer = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
-        Ok(Envelope { version: VERSION, request }) => answer(request, fds, context),
+        Ok(Envelope { version: VERSION, request }) => answer(request, fds),
         Ok(Envelope { version, .. }) => Answer::Error(format!(
             "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
         )),
@@ -61,14 +70,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameErr
 
 fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
     match request {
-        Control::Register(registration) => match context.registry.register(&registration, fds) {
-            Ok(directory) => {
-                // Should this fail, the loop finds the new socket at its next turn, within a second.
-                let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
-                Answer::Registered { directory }
-            }
-            Err(e) => Answer::Error(chain(&e)),
-        },
+        Control::Register(registration) => registered(context, context.registry.register(&registration, fds, None)),
         Control::Status => match context.store.census() {
             Ok(census) => Answer::Status(Box::new(Status {
                 daemon: env!("CARGO_PKG_VERSION").to_owned(),
@@ -82,6 +84,18 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
             Err(e) => Answer::Error(chain(&e)),
         },
         Control::Builds => Answer::Builds(context.registry.builds()),
+    }
+}
+
+/// What a registration is answered with.
+pub(crate) fn registered(context: &Context, outcome: Result<String, RegisterError>) -> Answer {
+    match outcome {
+        Ok(directory) => {
+            // Should this fail, the loop finds the new socket at its next turn, within a second.
+            let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
+            Answer::Registered { directory }
+        }
+        Err(e) => Answer::Error(chain(&e)),
     }
 }
 

@@ -92,6 +92,8 @@ fn spawn(dir: &Path) -> Child {
         .arg(&control)
         .arg("--state-dir")
         .arg(dir.join("state"))
+        .arg("--host-socket")
+        .arg(dir.join("host.sock"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of clients and of vandals")]
 
 mod daemon; // the daemon under test
+mod host; // go commands outside of sandboxes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
 mod serving; // gets and puts, and who sees what
