@@ -11,15 +11,16 @@ for name in nix-gocacheprog.service nix-gocacheprog.socket nix-gocacheprog-host.
 done
 on_machine useradd --system nix-gocacheprog
 on_machine ln -s /usr/local/bin/cacheprog-client /gocache-client
-on_machine systemctl stop nix-gocacheprog.service nix-gocacheprog.socket
 on_machine systemctl daemon-reload
+on_machine systemctl stop nix-gocacheprog.service nix-gocacheprog.socket
 on_machine systemctl start nix-gocacheprog.socket nix-gocacheprog-host.socket
 sed -i 's/^sandbox = true/sandbox = false/' "$MACHINE/etc/nix/nix.conf"
 on_machine systemctl restart nix-daemon.service
 
 for version in unsandboxed-1 unsandboxed-2; do nix_small alice "$version" > /dev/null; done
 expect "a build without a sandbox hits" counts small-unsandboxed-2 hits -gt 100
-session=$(on_machine bash -c 'ls -d /var/cache/nix-gocacheprog/builds/*/view/sock | head -n 1')
+session=/var/cache/nix-gocacheprog/builds/$(build_field small-unsandboxed-2 id)/view/sock
+on_machine test -S "$session"
 # hello USER: what the daemon says to that user on a session of a build user's.
 hello() { as "$1" python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"{\"version\":1,\"toolchain\":{\"goroot\":\"/go\"}}\n"); print(s.recv(999))' "$session"; }
 expect "another user's session is nobody's" refused grep -q outputs <(hello bob)
