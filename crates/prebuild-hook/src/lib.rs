@@ -71,7 +71,8 @@ fn answer(args: &[OsString]) -> Result<Option<String>, HookError> {
     if !decide::wants_cache(&derivation, chroot.as_deref(), settings.unreadable)? {
         return Ok(None);
     }
-    let client = offer::usable_client(&settings.client)?;
+    let client = offer::usable(&settings.client)?;
+    let modproxy = offer::usable(&settings.modproxy).ok(); // the cache does not need it
     let directory = register::register(&settings.control, &derivation, chroot.as_deref())?;
-    Ok(Some(offer::paths(&directory, &client)?))
+    Ok(Some(offer::paths(&directory, &client, modproxy.as_deref())?))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use proto::control::{MOUNT, MOUNTED_CLIENT};
+use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_MODPROXY};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// What is wrong with what would be offered.
@@ -29,9 +29,9 @@ pub enum OfferError {
     },
 }
 
-/// The client's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
+/// A program's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
 /// programs (a state directory often does not: a client there is "permission denied" to go, which is fatal).
-pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
+pub(crate) fn usable(path: &Path) -> Result<PathBuf, OfferError> {
     let refuse = |why: &str| OfferError::Client { path: path.to_owned(), why: why.to_owned() };
     // A mounted symlink stays a symlink in the sandbox, where it leads nowhere.
     let real = fs::canonicalize(path).map_err(|e| refuse(&e.to_string()))?;
@@ -48,7 +48,7 @@ pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
 }
 
 /// The text for Nix, ended with an empty line so that another hook's output can follow.
-pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferError> {
+pub(crate) fn paths(directory: &Path, client: &Path, modproxy: Option<&Path>) -> Result<String, OfferError> {
     let refuse = |why: String| OfferError::Directory { path: directory.to_owned(), why };
     let socket = fs::symlink_metadata(directory.join("sock")).map_err(|e| refuse(e.to_string()))?;
     if !socket.file_type().is_socket() {
@@ -56,7 +56,8 @@ pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferErro
     }
     reachable(directory).map_err(refuse)?;
     let (directory, client) = (one_line(directory).map_err(refuse)?, client.display());
-    Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n\n"))
+    let modproxy = modproxy.map(|path| format!("{MOUNTED_MODPROXY}={}\n", path.display())).unwrap_or_default();
+    Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n{modproxy}\n"))
 }
 
 /// Nix mounts from a user namespace in which root has no power over other users' directories: below one of them that is

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) control: PathBuf,
     /// `NIX_GOCACHEPROG_CLIENT`: the client to mount; by default the one beside this program.
     pub(crate) client: PathBuf,
+    /// `NIX_GOCACHEPROG_MODPROXY`: the module proxy to mount, if it is there; by default the one beside this program.
+    pub(crate) modproxy: PathBuf,
     /// `NIX_GOCACHEPROG_UNREADABLE`: `offer` (the default) or `skip`.
     pub(crate) unreadable: Unreadable,
 }
@@ -28,14 +30,12 @@ impl Settings {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub(crate) fn read() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let beside = || {
-            let exe = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
-            exe.with_file_name("cacheprog-client")
-        };
+        let exe = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
         let skip = std::env::var_os("NIX_GOCACHEPROG_UNREADABLE").is_some_and(|value| value == "skip");
         Self {
             control: path("NIX_GOCACHEPROG_CONTROL").unwrap_or_else(|| DEFAULT_SOCKET.into()),
-            client: path("NIX_GOCACHEPROG_CLIENT").unwrap_or_else(beside),
+            client: path("NIX_GOCACHEPROG_CLIENT").unwrap_or_else(|| exe.with_file_name("cacheprog-client")),
+            modproxy: path("NIX_GOCACHEPROG_MODPROXY").unwrap_or_else(|| exe.with_file_name("modproxy")),
             unreadable: if skip { Unreadable::Skip } else { Unreadable::Offer },
         }
     }

@@ -16,6 +16,8 @@ pub const MOUNTED_SOCKET: &str = "/gocache/sock";
 pub const MOUNTED_OUTPUTS: &str = "/gocache/o";
 /// The client in the sandbox. Frozen: derivations hold it.
 pub const MOUNTED_CLIENT: &str = "/gocache-client";
+/// The module proxy in the sandbox. In no derivation: only what the client prints names it.
+pub const MOUNTED_MODPROXY: &str = "/gocache-modproxy";
 
 /// A request, in its envelope with the protocol's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
