@@ -12,10 +12,10 @@ source "$ROOT_DIR/integration/lib/target.sh"
 
 # build_programs: the release programs, in WORK/bin.
 build_programs() {
-    (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook)
+    (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook -p modproxy)
     BIN=$WORK/bin
     mkdir -p "$BIN"
-    install -m 755 "$(release_dir "$ROOT_DIR")"/{cacheprogd,cacheprog-client,prebuild-hook} "$BIN"
+    install -m 755 "$(release_dir "$ROOT_DIR")"/{cacheprogd,cacheprog-client,prebuild-hook,modproxy} "$BIN"
 }
 
 # new_state: a fresh state directory for the daemon's user, and the hook that leads there.
