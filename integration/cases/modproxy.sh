@@ -5,7 +5,7 @@ source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
 source "$CASE_DIR/lib/program.sh"
 source "$CASE_DIR/lib/modproxy.sh"
-trap 'modproxy_end; _case_end' EXIT
+trap modproxy_case_end EXIT
 export GOTOOLCHAIN=local GOCACHE=$WORK/gocache
 
 # --- A program with more than 100 modules ---
@@ -70,11 +70,13 @@ same() {
     expect "$name, cold" diff "$WORK/said-plain" "$WORK/said-cold"
     expect "$name, warm" diff "$WORK/said-plain" "$WORK/said-warm"
 }
+installed=$PATH
 for version in $(go_versions); do
+    PATH=$installed
     wanted=$version
     [ "$wanted" = local ] || wanted=go$version
     goroot=$(cd / && GOTOOLCHAIN=$wanted GOFLAGS='' go env GOROOT)
-    PATH=$goroot/bin:$PATH
+    PATH=$goroot/bin:$installed
     echo "--- $(go version)"
     rm -rf "$WORK/store-$version"
     start_modproxy "$version"
@@ -88,7 +90,7 @@ for version in $(go_versions); do
     same "a version that is not there" 'go list -m golang.org/x/text@v9.9.9 2> /dev/null'
     stop_modproxy
 done
-PATH=$(go env GOROOT)/bin:$PATH
+PATH=$installed
 start_modproxy toolchain
 fetch toolchain "$PROXY" env GOTOOLCHAIN=go1.24.1 go version > "$WORK/toolchain"
 expect "a toolchain" grep -q go1.24.1 "$WORK/toolchain"
@@ -115,8 +117,8 @@ expect "without the proxy the list goes on" test -d "$WORK/mod-fault/github.com/
 # Killed while a go command downloads by way of it.
 cd "$WORK/program/src"
 start_modproxy killed
-(sleep 0.7 && kill -9 "$MODPROXY_PID") &
+(sleep 0.7 && kill -9 "$MODPROXY_PID") & killer=$!
 GONOSUMDB='*' fetch killed "$PROXY|$UPSTREAM" go mod download
-wait
+wait "$killer"
 expect "killed in the middle: all modules came" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-killed/cache/download"
 MODPROXY_PID=

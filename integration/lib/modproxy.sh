@@ -1,5 +1,5 @@
 # modproxy on the host, in front of the machine's real GOPROXY or of a tree, with every request counted. Source it after
-# lib/case.sh and lib/go.sh; reads WORK, BIN, CASE_DIR. Call modproxy_end in the case's end.
+# lib/case.sh and lib/go.sh; reads WORK, BIN, CASE_DIR. The case says `trap modproxy_case_end EXIT`.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -49,12 +49,22 @@ modproxy_end() {
     COUNT_PID=
 }
 
+# The end of a case, with its status, whatever becomes of what it started.
+modproxy_case_end() {
+    local status=$?
+    set +e
+    modproxy_end
+    (exit "$status")
+    _case_end
+}
+
 # asked [PATTERN]: how many requests came to the upstream since `forget`, of those whose path has the pattern.
 asked() { grep -cE "^[0-9]+ [0-9]+ .*${1:-}" "$WORK/asked" || true; }
 bytes_asked() { awk '{ sum += $2 } END { print sum + 0 }' "$WORK/asked"; }
 forget() { : > "$WORK/asked"; }
 
-# What never changes, by its path.
+# What never changes, by its path, for the case.
+# shellcheck disable=SC2034
 IMMUTABLE='@v/v[0-9]+\.[0-9]+\.[0-9]+[^/]*\.(info|mod|zip)$|/tile/|/lookup/'
 
 # fetch NAME LIST COMMAND...: a go command with an empty GOMODCACHE of that name and this GOPROXY.
