@@ -1,8 +1,8 @@
-# The three programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
+# The four programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
 # package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
 { lib, rustPlatform }:
 let
-  programs = [ "-p" "cacheprogd" "-p" "cacheprog-client" "-p" "prebuild-hook" ];
+  programs = [ "-p" "cacheprogd" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" ];
   inherit (lib) fileset;
 in
 rustPlatform.buildRustPackage {

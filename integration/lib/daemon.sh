@@ -14,9 +14,9 @@ source "$ROOT_DIR/integration/lib/target.sh"
 build_programs() {
     BIN=$WORK/bin
     if [ -z "${TEST_BIN:-}" ]; then
-        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook)
+        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook -p modproxy)
     fi
-    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprog-client,prebuild-hook}
+    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprog-client,prebuild-hook,modproxy}
 }
 
 # new_state: a fresh state directory for the daemon's user, and the hook that leads there.

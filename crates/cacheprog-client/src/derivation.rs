@@ -56,6 +56,17 @@ fn counts(name: &str) -> bool {
     !OF_THE_BUILD.contains(&name) && !is_ours && !is_hook && !name.ends_with("Phase") && !name.ends_with("Phases")
 }
 
+/// Whether the derivation names the hash of its output: then Nix gives the build a network.
+pub(crate) fn is_fixed_output(variables: &Variables) -> bool {
+    if let Some(hash) = value(variables, "outputHash") {
+        return !hash.is_empty();
+    }
+    // With __structuredAttrs nothing is exported.
+    let attributes = value(variables, "NIX_ATTRS_JSON_FILE").and_then(|path| std::fs::read(path).ok());
+    let json: Option<serde_json::Value> = attributes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    json.as_ref().and_then(|json| json.get("outputHash")?.as_str()).is_some_and(|hash| !hash.is_empty())
+}
+
 /// What a variable says, if it is set.
 pub(crate) fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a OsString> {
     variables.iter().find(|(known, _)| known == name).map(|(_, value)| value)

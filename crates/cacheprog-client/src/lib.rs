@@ -13,12 +13,12 @@
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
 
 pub mod args;
+pub mod connect;
 
 mod answers;
 mod cache;
 mod cgo;
 mod clock;
-mod connect;
 mod contents;
 mod derivation;
 mod drain;

@@ -139,12 +139,14 @@ fn answer(settings: &Settings, args: &[OsString]) -> Result<Option<String>, Hook
     // Darwin's Nix up to 2.29 passes an empty chroot (FACTS-nix.md 1.2).
     let chroot = rest.first().filter(|chroot| !chroot.is_empty()).map(PathBuf::from);
     let derivation = PathBuf::from(derivation);
-    let go_env = match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {
+    let (go_env, is_plain) = match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {
         (Decision::Nothing, _) => return Ok(None),
-        (Decision::Transparent, Some(transparent)) => offer::go_env(&transparent.go_env)?,
-        (Decision::Cache | Decision::Transparent, _) => String::new(),
+        (Decision::Transparent, Some(transparent)) => (offer::go_env(&transparent.go_env)?, false),
+        (Decision::Cache | Decision::Transparent, _) => (String::new(), true),
     };
-    let client = offer::usable_client(&settings.client)?;
+    let client = offer::usable(&settings.client)?;
+    // The cache does not need it, and only a setup hook starts it.
+    let modproxy = if is_plain { offer::modproxy(&settings.modproxy) } else { None };
     let directory = register::register(&settings.control, &derivation, chroot.as_deref())?;
-    Ok(Some(offer::paths(&directory, &client, &go_env)?))
+    Ok(Some(offer::paths(&directory, &client, &(go_env + &modproxy.unwrap_or_default()))?))
 }

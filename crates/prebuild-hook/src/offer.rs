@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use proto::control::{GO_ENV, MOUNT, MOUNTED_CLIENT, MOUNTED_GO_ENV};
+use proto::control::{GO_ENV, MOUNT, MOUNTED_CLIENT, MOUNTED_GO_ENV, MOUNTED_MODPROXY};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// What is wrong with what would be offered.
@@ -37,9 +37,9 @@ pub enum OfferError {
     },
 }
 
-/// The client's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
+/// A program's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
 /// programs (a state directory often does not: a client there is "permission denied" to go, which is fatal).
-pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
+pub(crate) fn usable(path: &Path) -> Result<PathBuf, OfferError> {
     let refuse = |why: &str| OfferError::Client { path: path.to_owned(), why: why.to_owned() };
     // A mounted symlink stays a symlink in the sandbox, where it leads nowhere.
     let real = fs::canonicalize(path).map_err(|e| refuse(&e.to_string()))?;
@@ -65,6 +65,11 @@ pub(crate) fn paths(directory: &Path, client: &Path, more: &str) -> Result<Strin
     reachable(directory).map_err(refuse)?;
     let (directory, client) = (one_line(directory).map_err(refuse)?, client.display());
     Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n{more}\n"))
+}
+
+/// The line for the module proxy, if it is there.
+pub(crate) fn modproxy(path: &Path) -> Option<String> {
+    usable(path).ok().map(|path| format!("{MOUNTED_MODPROXY}={}\n", path.display()))
 }
 
 /// The line for a `go/env` that tells every go command of the cache.

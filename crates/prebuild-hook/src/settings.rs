@@ -49,6 +49,7 @@ struct File {
     chain: Vec<PathBuf>,
     control: Option<PathBuf>,
     client: Option<PathBuf>,
+    modproxy: Option<PathBuf>,
 }
 
 /// What the hook does.
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) control: PathBuf,
     /// `client`, `NIX_GOCACHEPROG_CLIENT`: the client to mount; by default the one beside this program.
     pub(crate) client: PathBuf,
+    /// `modproxy`, `NIX_GOCACHEPROG_MODPROXY`: the module proxy to mount, if it is there; by default the one beside this program.
+    pub(crate) modproxy: PathBuf,
     /// `unreadable`, `NIX_GOCACHEPROG_UNREADABLE`.
     pub(crate) unreadable: Unreadable,
     /// `mode`, `go-env`, `allow`, `deny`: `None` in mode `opt-in`.
@@ -141,7 +144,8 @@ impl Settings {
 
     fn of(path: &Path, file: File) -> Result<Self, SettingsError> {
         let refuse = |what: String| Err(SettingsError::Value { path: path.to_owned(), what });
-        let paths = [&file.go_env, &file.control, &file.client].into_iter().flatten().chain(&file.chain);
+        let paths =
+            [&file.go_env, &file.control, &file.client, &file.modproxy].into_iter().flatten().chain(&file.chain);
         if let Some(relative) = paths.into_iter().find(|path| !path.is_absolute()) {
             return refuse(format!(
                 "`{}` has to be an absolute path: Nix calls the hook from anywhere",
@@ -167,7 +171,8 @@ impl Settings {
             |name, setting, or: fn() -> PathBuf| environment(name).map(PathBuf::from).or(setting).unwrap_or_else(or);
         Ok(Self {
             control: from("NIX_GOCACHEPROG_CONTROL", file.control, || DEFAULT_SOCKET.into()),
-            client: from("NIX_GOCACHEPROG_CLIENT", file.client, beside),
+            client: from("NIX_GOCACHEPROG_CLIENT", file.client, || beside("cacheprog-client")),
+            modproxy: from("NIX_GOCACHEPROG_MODPROXY", file.modproxy, || beside("modproxy")),
             unreadable: match environment("NIX_GOCACHEPROG_UNREADABLE") {
                 Some(value) if value == "skip" => Unreadable::Skip,
                 Some(value) if value == "offer" => Unreadable::Offer,
@@ -184,10 +189,10 @@ fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The client that was installed with this program.
-fn beside() -> PathBuf {
+/// A program that was installed with this one.
+fn beside(name: &str) -> PathBuf {
     let exe = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
-    exe.with_file_name("cacheprog-client")
+    exe.with_file_name(name)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub const MOUNTED_SOCKET: &str = "/gocache/sock";
 pub const MOUNTED_OUTPUTS: &str = "/gocache/o";
 /// The client in the sandbox. Frozen: derivations hold it.
 pub const MOUNTED_CLIENT: &str = "/gocache-client";
+/// The module proxy in the sandbox. In no derivation: only what the client prints names it.
+pub const MOUNTED_MODPROXY: &str = "/gocache-modproxy";
 
 /// Where a go command looks for its settings in a sandbox: below HOME, which Nix sets to a directory that is not there
 /// (cmd/go/internal/cfg `EnvFile`, os.UserConfigDir; Go 1.21-1.27).

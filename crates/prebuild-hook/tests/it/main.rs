@@ -65,7 +65,8 @@ impl Nix {
             .args(args)
             .env_clear()
             .env("NIX_GOCACHEPROG_CONTROL", self.path("control"))
-            .env("NIX_GOCACHEPROG_CLIENT", self.path("cacheprog-client"));
+            .env("NIX_GOCACHEPROG_CLIENT", self.path("cacheprog-client"))
+            .env("NIX_GOCACHEPROG_MODPROXY", self.path("modproxy"));
         command
     }
 
@@ -125,6 +126,23 @@ fn a_build_that_wants_it_is_offered_the_directory_and_the_client() {
     assert_eq!(registration.chroot.as_deref(), nix.path("x.drv.chroot/root").to_str());
     // No Nix is among our ancestors, so there is no process of it to watch.
     assert_eq!(registration.descriptors, [Descriptor::Chroot]);
+}
+
+#[test]
+fn the_module_proxy_is_offered_where_it_is_there_and_can_run() {
+    let nix = Nix::new(WANTS);
+    let view = nix.path("view");
+    std::fs::create_dir(&view).unwrap();
+    let _socket = UnixListener::bind(view.join("sock")).unwrap();
+    nix.daemon(move |stream| drop(answer(&stream, &view)));
+    let modproxy = nix.path("modproxy");
+    let offered = || String::from_utf8(nix.run().0.stdout).unwrap();
+    assert!(offered().ends_with("/cacheprog-client\n\n"));
+    std::fs::write(&modproxy, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&modproxy, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(offered().ends_with("/cacheprog-client\n\n"), "builds could not run it");
+    std::fs::set_permissions(&modproxy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(offered().ends_with(&format!("/cacheprog-client\n/gocache-modproxy={}\n\n", modproxy.display())));
 }
 
 #[test]
