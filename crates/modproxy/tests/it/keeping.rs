@@ -57,8 +57,8 @@ fn wait_until(is_so: impl Fn() -> bool) {
 
 /// A download is kept after it was answered.
 fn wait_for_kept(dir: &Path, bytes: &[u8]) {
-    let name = proto::id::hex(&<sha2::Sha256 as sha2::Digest>::digest(bytes));
-    let object = dir.join("store/objects").join(&name[..2]).join(&name);
+    let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(bytes).into());
+    let object = dir.join("store").join(store::Store::object_name(&output));
     wait_until(|| object.is_file() && is_kept(dir));
     std::thread::sleep(std::time::Duration::from_millis(20)); // the record comes after the object
 }
@@ -139,8 +139,8 @@ fn a_kept_file_that_was_damaged_is_fetched_again_and_mended() {
     let zip = packed("a.test", "v1.0.0", 300_000);
     assert_eq!(get(proxy, ZIP), whole(&zip));
     wait_for_kept(dir.path(), &zip);
-    let name = proto::id::hex(&<sha2::Sha256 as sha2::Digest>::digest(&zip));
-    let object = dir.path().join("store/objects").join(&name[..2]).join(&name);
+    let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(&zip).into());
+    let object = dir.path().join("store").join(store::Store::object_name(&output));
     let modified = fs::metadata(&object).unwrap().modified().unwrap();
     let mut damaged = zip.clone();
     damaged[150_000] ^= 1;
