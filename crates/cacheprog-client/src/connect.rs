@@ -70,7 +70,7 @@ pub(crate) fn open(socket: &Path, toolchain: &Toolchain) -> Result<Connection, C
 }
 
 /// Connects without waiting: where a stopped daemon's queue is full, a blocking connect would wait for ever (`unix(7)`).
-fn dial(path: &Path) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn dial(path: &Path) -> rustix::io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -6,7 +6,7 @@ use crate::cgo;
 use crate::derivation::{self, Variables};
 
 /// Before the phases in which a package runs go. Each asks again: any of them may be the package's own.
-const BEGINNINGS: [&str; 3] = ["postConfigure", "preBuild", "preCheck"];
+pub(crate) const BEGINNINGS: [&str; 3] = ["postConfigure", "preBuild", "preCheck"];
 
 /// The shell commands for a point, `None` if the build must go without a cache.
 pub(crate) fn commands(point: Option<&str>, variables: &Variables) -> Option<String> {
@@ -39,7 +39,7 @@ fn text(variables: &Variables, name: &str) -> String {
 }
 
 /// For a shell.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
