@@ -16,7 +16,7 @@ use store::{Caps, Store};
 
 use crate::error::chain;
 use crate::housekeeping::Latest;
-use crate::registry::Registry;
+use crate::registry::{RegisterError, Registry};
 use crate::state::disk;
 use crate::sync::lock;
 
@@ -44,17 +44,26 @@ pub(crate) struct Context {
 /// # Errors
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
-    stream.set_read_timeout(Some(limits::SILENCE))?;
-    stream.set_write_timeout(Some(limits::SILENCE))?;
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
     if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
+        stream.set_write_timeout(Some(limits::SILENCE))?;
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
+    converse(stream, |request, fds| answer(request, fds, context))
+}
+
+/// Reads a request, and writes what is answered to it.
+pub(crate) fn converse(
+    stream: &UnixStream,
+    answer: impl FnOnce(Control, Vec<OwnedFd>) -> Answer,
+) -> Result<(), FrameError> {
+    stream.set_read_timeout(Some(limits::SILENCE))?;
+    stream.set_write_timeout(Some(limits::SILENCE))?;
     let (line, fds) = receive(stream)?;
     let answer = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
-        Ok(Envelope { version: VERSION, request }) => answer(request, fds, context),
+        Ok(Envelope { version: VERSION, request }) => answer(request, fds),
         Ok(Envelope { version, .. }) => Answer::Error(format!(
             "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
         )),
@@ -68,14 +77,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameErr
 
 fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
     match request {
-        Control::Register(registration) => match context.registry.register(&registration, fds) {
-            Ok(directory) => {
-                // Should this fail, the loop finds the new socket at its next turn, within a second.
-                let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
-                Answer::Registered { directory }
-            }
-            Err(e) => Answer::Error(chain(&e)),
-        },
+        Control::Register(registration) => registered(context, context.registry.register(&registration, fds, None)),
         Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
     }
@@ -97,6 +99,18 @@ fn status(context: &Context) -> Status {
         eviction: *lock(&context.eviction),
         trouble: context.registry.trouble(),
         builds: context.registry.builds(),
+    }
+}
+
+/// What a registration is answered with.
+pub(crate) fn registered(context: &Context, outcome: Result<String, RegisterError>) -> Answer {
+    match outcome {
+        Ok(directory) => {
+            // Should this fail, the loop finds the new socket at its next turn, within a second.
+            let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
+            Answer::Registered { directory }
+        }
+        Err(e) => Answer::Error(chain(&e)),
     }
 }
 

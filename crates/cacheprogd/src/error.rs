@@ -103,6 +103,9 @@ pub enum CommandError {
     /// The daemon refused.
     #[error("the daemon says: {0}")]
     Refused(String),
+    /// Nothing was installed, or not all.
+    #[error(transparent)]
+    Install(#[from] crate::install::InstallError),
     /// The answer cannot be printed.
     #[error("writing the answer")]
     Output(#[source] io::Error),
@@ -130,6 +133,7 @@ impl CommandError {
             | Self::NotText { .. }
             | Self::Frame(_)
             | Self::Refused(_)
+            | Self::Install(_)
             | Self::Output(_) => ExitCode::from(1),
         }
     }

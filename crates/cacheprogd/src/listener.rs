@@ -1,8 +1,8 @@
-//! Binding sockets: the control socket, and each build's own.
+//! Binding sockets: the control socket, the host's, and each build's own.
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,29 @@ use std::path::{Path, PathBuf};
 use crate::error::CommandError;
 use crate::fds;
 
-/// The control socket.
+/// Name of the host's socket among systemd's (`FileDescriptorName=` in nixos/units.nix).
+const HOST: &str = "host";
+
+/// A socket that others find by its path.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct Public {
     pub(crate) listener: UnixListener,
     /// Where we made it, and as which inode; `None` where systemd did.
     made: Option<(PathBuf, u64)>,
 }
 
-impl Control {
+/// The sockets that a daemon begins with.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// For the hook and the command line.
+    pub(crate) control: Public,
+    /// For go commands outside of sandboxes, if they are served.
+    pub(crate) host: Option<Public>,
+}
+
+impl Public {
     /// Removes the socket, if it is ours and no other daemon has put its own there.
-    pub(crate) fn unlink(&self) {
+    fn unlink(&self) {
         if let Some((path, inode)) = &self.made
             && fs::symlink_metadata(path).is_ok_and(|m| m.ino() == *inode)
         {
@@ -28,25 +40,55 @@ impl Control {
             drop(fs::remove_file(path));
         }
     }
+
+    fn inherited(fd: OwnedFd) -> Result<Self, CommandError> {
+        let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
+        Ok(Self { listener, made: None })
+    }
+
+    fn made(path: &Path, mode: u32) -> Result<Self, CommandError> {
+        let listen = || {
+            if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+                fs::create_dir_all(dir)?;
+            }
+            let listener = bind(path, mode)?;
+            Ok(Self { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
+        };
+        listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
+    }
 }
 
-/// Takes systemd's control socket, if it handed one over, else makes one at `path`.
-pub(crate) fn control(path: Option<&Path>) -> Result<Control, CommandError> {
-    let mut inherited = fds::inherited().map_err(CommandError::Inherited)?;
-    if let Some(fd) = inherited.pop() {
-        let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
-        return Ok(Control { listener, made: None });
+impl Sockets {
+    /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
+    pub(crate) fn take(control: Option<&Path>, host: Option<&Path>) -> Result<Self, CommandError> {
+        let inherited = fds::inherited().map_err(CommandError::Inherited)?;
+        let (mut hosts, mut controls): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
+        let control = match (controls.pop(), control) {
+            (Some((fd, _)), _) => Public::inherited(fd)?,
+            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
+            (None, Some(path)) => Public::made(path, 0o600)?,
+            (None, None) => return Err(CommandError::NoSocket),
+        };
+        let host = match (hosts.pop(), host) {
+            (Some((fd, _)), _) => Some(Public::inherited(fd)?),
+            (None, Some(path)) => Some(Public::made(path, 0o666)?),
+            (None, None) => None,
+        };
+        Ok(Self { control, host })
     }
-    let path = path.ok_or(CommandError::NoSocket)?;
-    let listen = || {
-        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            fs::create_dir_all(dir)?;
+
+    /// Whether systemd has the control socket, and hears whoever comes next.
+    pub(crate) fn are_inherited(&self) -> bool {
+        self.control.made.is_none()
+    }
+
+    /// Removes those that we made.
+    pub(crate) fn unlink(&self) {
+        self.control.unlink();
+        if let Some(host) = &self.host {
+            host.unlink();
         }
-        // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-        let listener = bind(path, 0o600)?;
-        Ok(Control { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
-    };
-    listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
+    }
 }
 
 /// A build's socket in its directory. Builds reach it through their mount, so everyone may connect.

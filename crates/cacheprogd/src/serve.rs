@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use store::{Access, Store};
@@ -25,11 +26,13 @@ use crate::control::{self, Context};
 use crate::error::{CommandError, chain};
 use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
+use crate::idle::Idle;
+use crate::listener::Sockets;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::state::disk;
 use crate::sync::lock;
-use crate::{clock, listener, session};
+use crate::{clock, host, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
 const TURN: Duration = Duration::from_secs(1);
@@ -39,6 +42,7 @@ const TURN: Duration = Duration::from_secs(1);
 const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
+const MOST_HOSTS: usize = 64;
 
 /// Connections accepted from one socket before the others have their turn.
 const AT_A_TIME: usize = 32;
@@ -60,6 +64,12 @@ pub(crate) struct Serve {
     pub(crate) state_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// Serve go commands outside of sandboxes too, of any user, at this socket.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) host_socket: Option<PathBuf>,
+    /// End after this long without a live build, where systemd has the control socket and starts the daemon again.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_exit: Option<u64>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -83,7 +93,8 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
-    let control = listener::control(args.control_socket.as_deref())?;
+    let sockets = Sockets::take(args.control_socket.as_deref(), args.host_socket.as_deref())?;
+    let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
@@ -96,10 +107,12 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         caps: settings.caps(),
         eviction: housekeeping.latest(),
     });
-    let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
+    let [sessions, controls, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_HOSTS].map(Sessions::new);
+    let server = Server { context, sessions, controls, hosts };
+    let mut idle = Idle::new(longest, Instant::now());
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&control.listener, &signals, (&mut syncing, &mut housekeeping));
+    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping), &mut idle);
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
     housekeeping.finish();
@@ -107,7 +120,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     if all_ended {
         syncing.finish();
     }
-    control.unlink();
+    sockets.unlink();
     log::info!("cacheprogd stops");
     ended
 }
@@ -155,22 +168,26 @@ struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
     controls: Arc<Sessions>,
+    hosts: Arc<Sessions>,
 }
 
 impl Server {
     fn turn_until_signal(
         &self,
-        control: &UnixListener,
+        sockets: &Sockets,
         signals: &SignalFd,
         (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
+        idle: &mut Idle,
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
         loop {
             let builds = self.context.registry.live();
-            let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
-            let sockets = fixed.into_iter().chain(builds.iter().map(|build| build.listener.as_fd()));
-            let mut fds: Vec<_> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            let fixed = [signals.as_fd(), self.context.wake.as_fd(), sockets.control.listener.as_fd()];
+            let host = sockets.host.as_ref().map(|host| &host.listener);
+            let of_builds = builds.iter().map(|build| build.listener.as_fd());
+            let all = fixed.into_iter().chain(of_builds).chain(host.map(AsFd::as_fd));
+            let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(CommandError::System("waiting for connections", e.into())),
@@ -184,10 +201,19 @@ impl Server {
                 let _count = rustix::io::read(&self.context.wake, &mut [0u8; 8]); // it only had to wake us
             }
             if ready[2] {
-                self.accept_control(control);
+                self.accept_control(&sockets.control.listener);
+            }
+            if let Some(host) = host.filter(|_| ready.last() == Some(&true)) {
+                self.accept_host(host);
             }
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
+            }
+            let is_served = ready[2] || self.controls.are_open() || self.hosts.are_open();
+            let is_busy = is_served || housekeeping.is_running() || !self.context.registry.is_empty();
+            if idle.is_over(is_busy, Instant::now()) {
+                log::info!("nobody needs it");
+                return Ok(());
             }
             if swept.elapsed() >= TURN {
                 swept = Instant::now();
@@ -210,10 +236,26 @@ impl Server {
         });
     }
 
+    fn accept_host(&self, listener: &UnixListener) {
+        each_connection(listener, |stream| {
+            let context = self.context.clone();
+            self.hosts.start("host", stream, move |stream| {
+                host::run(stream, &context).unwrap_or_else(|e| log::debug!("host: {}", chain(&e)));
+            });
+        });
+    }
+
     fn accept_session(&self, build: &Arc<Build>) {
         each_connection(&build.listener, |stream| {
             if build.sessions() >= MOST_OF_A_BUILD {
                 build.complain(format_args!("over {MOST_OF_A_BUILD} sessions at once are turned away"));
+                return;
+            }
+            let peer = socket_peercred(&stream).map(|peer| peer.uid.as_raw());
+            if let Some(owner) = build.owner()
+                && peer != Ok(owner)
+            {
+                build.complain(format_args!("a session of another user's is turned away"));
                 return;
             }
             let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
@@ -285,6 +327,10 @@ impl Sessions {
         let key = Arc::as_ptr(&stream) as u64; // unique while it is listed
         open.insert(key, stream);
         Some(Listed { sessions: self.clone(), key })
+    }
+
+    fn are_open(&self) -> bool {
+        !lock(&self.open).is_empty()
     }
 
     /// Lets every session answer what it has read, then see the end of its input.
