@@ -32,7 +32,7 @@ machine_root() {
         rm -rf "$root"
         mkdir -p "$root"
         # By apt, as debootstrap knows no virtual packages, which those of Nix need.
-        { debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$root" "$mirror" &&
+        { debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$root" ${mirror:+"$mirror"} &&
             DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y --no-install-recommends "${MACHINE_PACKAGES[@]}"; } \
             > "$target/machine/log" 2>&1 || { tail -n 20 "$target/machine/log" >&2; return 1; }
         touch "$root.done"
