@@ -119,6 +119,8 @@ for ((tries = 0; tries < 60; tries++)); do
 done
 expect "systemd ends it and starts another" test "$again" != "$hung" -a "$again" != 0
 on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/watchdog.conf
+on_machine systemctl daemon-reload
+on_machine systemctl restart nix-gocacheprog.service
 nix_small bob watched > /dev/null
 expect "builds hit again" counts small-watched hits -gt 500
 
