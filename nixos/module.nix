@@ -24,6 +24,10 @@ let
     go-env = "${pkgs.writeText "gocacheprog-go-env" "GOCACHEPROG=/gocache-client --transparent\n"}";
   };
 
+  settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
+    cp ${toml.generate "gocacheprog-daemon.toml" cfg.settings} "$out"
+    ${cfg.package}/bin/cacheprogd check "$out"
+  '';
   units = import ./units.nix { program = "${cfg.package}/bin/cacheprogd"; host = cfg.host.enable; };
 in
 {
@@ -173,7 +177,7 @@ in
 
     environment.systemPackages = [ cfg.package ];
     environment.etc."nix-gocacheprog.toml" = mkIf (cfg.settings != { }) {
-      source = toml.generate "gocacheprog-daemon.toml" cfg.settings;
+      source = settings;
     };
 
     nixpkgs.overlays = optionals cfg.overlay.enable

@@ -6,7 +6,8 @@
 { program, user ? false, host ? false }:
 let
   hardening =
-    if user then { CacheDirectory = "nix-gocacheprog"; NoNewPrivileges = true; UMask = "0022"; }
+    # Not where the client by itself keeps its store.
+    if user then { CacheDirectory = "nix-gocacheprog-builds"; NoNewPrivileges = true; UMask = "0022"; }
     else import ./hardening.nix // (if host then { DynamicUser = false; User = "nix-gocacheprog"; Group = "nix-gocacheprog"; } else { });
   ofHost = {
     nix-gocacheprog-host = {

@@ -31,8 +31,8 @@ module() {
     evaluate "let m = import $CASE_DIR/nix/module.nix { $1 package = { type = \"derivation\"; outPath = $package; };
         configuration.services.nix-gocacheprog = { enable = true; } // ($2); }; in $3"
 }
-# refused WHAT LIB CONFIGURATION SENTENCE: an assertion fails, or the evaluation does, and says that.
-refused() {
+# rejects WHAT LIB CONFIGURATION SENTENCE: an assertion fails, or the evaluation does, and says that.
+rejects() {
     local said
     said=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
     expect "refused: $1" grep -qF "$4" <(printf '%s\n' "${said//\\/}"; cat "$WORK/err")
@@ -44,12 +44,12 @@ for lib in "${libs[@]}"; do
     is "the overlay is there by default" 1 "$(module "$lib" '{ }' 'builtins.length m.config.nixpkgs.overlays')"
     is "and is not where it is not wanted" 0 "$(module "$lib" '{ overlay.enable = false; }' 'builtins.length m.config.nixpkgs.overlays')"
     is "no file of settings without settings" '{ }' "$(module "$lib" '{ }' m.config.environment.etc)"
-    refused "a mode that is none" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
-    refused "an option that is none" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
-    refused "a relative program in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
-    refused "a list without its mode" "$lib" '{ hook.deny = [ "x" ]; }' 'mean something with `mode = "transparent"` only'
-    refused "a policy without its mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
-    refused "intercepting without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
+    rejects "a mode that is none" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
+    rejects "an option that is none" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
+    rejects "a relative program in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
+    rejects "a list without its mode" "$lib" '{ hook.deny = [ "x" ]; }' 'mean something with `mode = "transparent"` only'
+    rejects "a policy without its mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
+    rejects "intercepting without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
     # Another module's hook: an error with how to mend it, and none once it is in the chain.
     for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
         'programs.nix-required-mounts.enable = true:hook.chain = ['; do
@@ -79,6 +79,18 @@ expect "the hook reads them" "$hook" --check "$hook.toml"
 sed 's/transparent"/transparant"/' "$hook.toml" > "$WORK/wrong.toml"
 if "$hook" --check "$WORK/wrong.toml" 2> "$WORK/err"; then fail "a wrong value is not found"; fi
 expect "and says what is wrong with others" grep -q 'unknown variant' "$WORK/err"
+
+# built_settings SETTINGS: the daemon's settings as the module writes them, checked.
+built_settings() {
+    cat > "$WORK/settings.nix" << NIX
+(import $CASE_DIR/nix/module.nix { package = { type = "derivation"; outPath = $package; };
+  configuration.services.nix-gocacheprog = { enable = true; settings = $1; }; }).config.environment.etc."nix-gocacheprog.toml".source
+NIX
+    nixbuild "$WORK/settings.nix" 2> "$WORK/err"
+}
+expect "the daemon's settings are written" grep -qx 'max-size = "20GiB"' "$(built_settings '{ max-size = "20GiB"; }')"
+expect "wrong ones are refused" refused built_settings '{ max-size = "much"; }'
+expect "with a sentence" grep -q 'write a size such as' "$WORK/err"
 
 (cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
 expect "the units of \`cacheprogd install\` are made from the module's (else: nixos/write-files)" \

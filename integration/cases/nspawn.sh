@@ -106,6 +106,24 @@ source "$CASE_DIR/lib/hardening.sh"
 
 source "$CASE_DIR/lib/unsandboxed.sh"
 
+echo "=== a daemon that hangs"
+drop_in watchdog WatchdogSec=2 TimeoutStopSec=2
+on_machine systemctl restart nix-gocacheprog.service
+hung=$(on_machine systemctl show -P MainPID nix-gocacheprog.service)
+on_machine kill -STOP "$hung"
+again=$hung
+for ((tries = 0; tries < 60; tries++)); do
+    again=$(on_machine systemctl show -P MainPID nix-gocacheprog.service)
+    if [ "$again" != "$hung" ] && [ "$again" != 0 ]; then break; fi
+    sleep 0.5
+done
+expect "systemd ends it and starts another" test "$again" != "$hung" -a "$again" != 0
+on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/watchdog.conf
+on_machine systemctl daemon-reload
+on_machine systemctl restart nix-gocacheprog.service
+nix_small bob watched > /dev/null
+expect "builds hit again" counts small-watched hits -gt 500
+
 echo "=== idle exit and socket activation"
 # Builds are kept for a minute at least.
 drop_in idle 'ExecStart=' 'ExecStart=/usr/local/bin/cacheprogd serve --idle-exit 3'
@@ -123,6 +141,16 @@ expect "a build starts it again, and hits" counts small-5 hits -gt 500
 expect "it does not end while a build is live" test "$(sleep 6; on_machine systemctl is-active nix-gocacheprog.service)" = active
 on_machine rm -r /etc/systemd/system/nix-gocacheprog.service.d
 
+echo "=== a user's own"
+on_machine systemctl start "user@$(on_machine id -u alice).service"
+runtime=/run/user/$(on_machine id -u alice)
+own() { as alice env "XDG_RUNTIME_DIR=$runtime" "$@"; }
+own cacheprogd install --user > /dev/null
+expect "the socket listens" own systemctl --user is-active --quiet nix-gocacheprog.socket
+expect "and starts the daemon" own cacheprogd status --control-socket "$runtime/nix-gocacheprog/control.sock"
+own cacheprogd uninstall --user > /dev/null
+expect "and both go" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
+
 echo "=== uninstalled"
 on_machine cacheprogd uninstall | sed 's/^/    /'
 expect "a second time there is nothing to remove" test -z "$(on_machine cacheprogd uninstall | grep -v ^systemctl)"
@@ -132,4 +160,4 @@ expect "nothing is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep
 expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0
 nix_small alice 6 > /dev/null
 expect "builds go on, without a cache" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
-echo "summary: a booted system: opt-in, transparent, two users, restart, idle exit, hardening, auto-allocate-uids, uninstalled"
+echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, uninstalled"

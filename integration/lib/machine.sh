@@ -32,7 +32,7 @@ machine_root() {
         rm -rf "$root"
         mkdir -p "$root"
         # By apt, as debootstrap knows no virtual packages, which those of Nix need.
-        { debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$root" "$mirror" &&
+        { debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$root" ${mirror:+"$mirror"} &&
             DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y --no-install-recommends "${MACHINE_PACKAGES[@]}"; } \
             > "$target/machine/log" 2>&1 || { tail -n 20 "$target/machine/log" >&2; return 1; }
         touch "$root.done"
@@ -43,7 +43,9 @@ machine_root() {
 # machine_boot NSPAWN-OPTION...: boots a copy of the root; returns when its systemd has started everything.
 machine_boot() {
     local tries state
-    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0 systemd-nspawn --quiet --register=no --keep-unit --boot -D "$MACHINE" "$@" \
+    # Where this machine's control groups are v1, the container's have to be.
+    [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=0
+    systemd-nspawn --quiet --register=no --keep-unit --boot -D "$MACHINE" "$@" \
         < /dev/null > "$WORK/machine.log" 2>&1 &
     MACHINE_PID=$!
     for ((tries = 0; tries < 240; tries++)); do

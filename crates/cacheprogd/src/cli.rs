@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{client, gc, install, report, serve, verify};
+use crate::{check, client, gc, install, report, serve, verify};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Verify(verify::Verify),
     /// Bring a store within its limits now, and say what goes and why. Works with and without a running daemon.
     Gc(gc::Gc),
+    /// Say what is wrong with a settings file, if anything is.
+    Check(check::Check),
     /// Put the units, the settings and the line in nix.conf in place, on a Linux with systemd that is not NixOS.
     Install(install::Install),
     /// Take away what `install` put in place, and the cache.
@@ -50,6 +52,7 @@ impl Args {
             Command::Serve(serve) => serve::run(serve),
             Command::Verify(verify) => verify::run(verify),
             Command::Gc(gc) => gc::run(gc),
+            Command::Check(check) => check::run(check),
             Command::Install(args) => install::install(args),
             Command::Uninstall(args) => install::uninstall(args),
             Command::Status { json, control_socket } => {

@@ -2,7 +2,7 @@
 //! million entries takes, the system gets back.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use proto::control::DEFAULT_SETTINGS;
@@ -46,12 +46,27 @@ impl Keep {
     /// Where the file cannot be read or says something else.
     pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
         let path = self.config.clone().unwrap_or_else(|| DEFAULT_SETTINGS.into());
-        let file = match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source })?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Settings::default(),
-            Err(source) => return Err(CommandError::NoSettings { path, source }),
+        let file = match settings_in(&path) {
+            Err(CommandError::NoSettings { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound && self.config.is_none() =>
+            {
+                Settings::default()
+            }
+            read => read?,
         };
         Ok(self.settings.clone().or(file))
+    }
+}
+
+/// The settings in a file.
+///
+/// # Errors
+/// Where the file cannot be read or says something else.
+pub(crate) fn settings_in(path: &Path) -> Result<Settings, CommandError> {
+    let path = path.to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source }),
+        Err(source) => Err(CommandError::NoSettings { path, source }),
     }
 }
 

@@ -45,10 +45,19 @@ pub(crate) struct Place {
     pub(crate) settings: PathBuf,
     /// Nix's settings.
     pub(crate) nix_conf: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, for a user.
-    pub(crate) runtime: Option<PathBuf>,
+    /// For a user.
+    pub(crate) own: Option<Own>,
     /// Whether systemd is there to be told.
     pub(crate) has_systemd: bool,
+}
+
+/// Where a user's own daemon has its things.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// `$XDG_RUNTIME_DIR`: of its socket.
+    pub(crate) runtime: PathBuf,
+    /// The directory of its cache (nixos/units.nix: `CacheDirectory`).
+    pub(crate) cache: PathBuf,
 }
 
 /// Why nothing was done.
@@ -143,13 +152,15 @@ fn place(args: &Install) -> Result<Place, InstallError> {
             units: "/etc/systemd/system".into(),
             settings: "/etc/nix-gocacheprog".into(),
             nix_conf: if custom.exists() { custom } else { own },
-            runtime: None,
+            own: None,
             has_systemd: Path::new("/run/systemd/system").is_dir(),
         });
     }
     let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
     let config = config.ok_or(InstallError::NoSession("HOME"))?;
+    let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
+    let cache = cache.ok_or(InstallError::NoSession("HOME"))?.join("nix-gocacheprog-builds");
     let runtime = path("XDG_RUNTIME_DIR").ok_or(InstallError::NoSession("XDG_RUNTIME_DIR"))?;
     Ok(Place {
         programs,
@@ -157,7 +168,7 @@ fn place(args: &Install) -> Result<Place, InstallError> {
         settings: config.join("nix-gocacheprog"),
         nix_conf: config.join("nix/nix.conf"),
         has_systemd: runtime.join("systemd").is_dir(),
-        runtime: Some(runtime),
+        own: Some(Own { runtime, cache }),
     })
 }
 
@@ -178,12 +189,12 @@ fn check_programs(dir: &Path, user: bool) -> Result<(), InstallError> {
 impl Place {
     fn systemctl(&self, words: &str) -> Step {
         let words = words.split_whitespace().map(str::to_owned);
-        let user = self.runtime.is_some().then(|| "--user".to_owned());
+        let user = self.own.is_some().then(|| "--user".to_owned());
         Step::Systemctl { words: user.into_iter().chain(words).collect(), is_there: self.has_systemd }
     }
 
     fn unit_texts(&self) -> impl Iterator<Item = (PathBuf, String)> {
-        let units = if self.runtime.is_some() { USER_UNITS } else { SYSTEM_UNITS };
+        let units = if self.own.is_some() { USER_UNITS } else { SYSTEM_UNITS };
         let programs = self.programs.display().to_string();
         units.into_iter().map(move |(name, text)| (self.units.join(name), text.replace("@programs@", &programs)))
     }
@@ -199,8 +210,8 @@ impl Place {
              mode = \"opt-in\"\ngo-env = \"{}\"\n",
             self.setting("go-env").display()
         );
-        if let Some(runtime) = &self.runtime {
-            text += &format!("control = \"{}\"\n", runtime.join("nix-gocacheprog/control.sock").display());
+        if let Some(own) = &self.own {
+            text += &format!("control = \"{}\"\n", own.runtime.join("nix-gocacheprog/control.sock").display());
         }
         text
     }
@@ -230,7 +241,7 @@ pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
         // Last: Nix calls the hook from here on.
         Step::AddLine { path: place.nix_conf.clone(), line },
     ]);
-    if place.runtime.is_none() {
+    if place.own.is_none() {
         steps.push(place.systemctl("try-restart nix-daemon.service"));
     }
     Ok(steps)
@@ -239,14 +250,16 @@ pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
 pub(crate) fn plan_uninstall(place: &Place) -> Vec<Step> {
     // First of all: Nix calls no hook that is not there.
     let mut steps = vec![Step::RemoveLine { path: place.nix_conf.clone(), line: hook_line(place) }];
-    if place.runtime.is_none() {
+    if place.own.is_none() {
         steps.push(place.systemctl("try-restart nix-daemon.service"));
     }
     if place.unit_texts().any(|(path, _)| path.exists()) {
-        steps.extend([
-            place.systemctl("disable --now nix-gocacheprog.socket nix-gocacheprog.service"),
-            place.systemctl("clean --what=cache nix-gocacheprog.service"),
-        ]);
+        steps.push(place.systemctl("disable --now nix-gocacheprog.socket nix-gocacheprog.service"));
+        steps.push(match &place.own {
+            // A user's systemd is not always on a bus, which this needs.
+            Some(own) => Step::RemoveTree { path: own.cache.clone() },
+            None => place.systemctl("clean --what=cache nix-gocacheprog.service"),
+        });
         steps.extend(place.unit_texts().map(|(path, _)| Step::Remove { path }));
         steps.push(place.systemctl("daemon-reload"));
     }

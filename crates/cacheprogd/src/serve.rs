@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
-    let (store, syncing) = order::take_over(store)?;
+    let (store, mut syncing) = order::take_over(store)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
@@ -97,11 +97,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
-    let mut chores = Chores {
-        housekeeping: Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean()),
-        syncing,
-        idle: Idle::new(longest, Instant::now()),
-    };
+    let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
     let context = Arc::new(Context {
         store,
         registry: registry.clone(),
@@ -109,16 +105,16 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         wake,
         shares_tests: !settings.private_tests,
         caps: settings.caps(),
-        eviction: chores.housekeeping.latest(),
+        eviction: housekeeping.latest(),
     });
     let [sessions, controls, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_HOSTS].map(Sessions::new);
     let server = Server { context, sessions, controls, hosts };
+    let mut idle = Idle::new(longest, Instant::now());
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&sockets, &signals, &mut chores);
+    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping), &mut idle);
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
-    let Chores { syncing, housekeeping, .. } = chores;
     housekeeping.finish();
     registry.save();
     if all_ended {
@@ -168,13 +164,6 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// What the loop sees to beside its sockets.
-struct Chores {
-    syncing: Syncing,
-    housekeeping: Housekeeping,
-    idle: Idle,
-}
-
 struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
@@ -187,7 +176,8 @@ impl Server {
         &self,
         sockets: &Sockets,
         signals: &SignalFd,
-        chores: &mut Chores,
+        (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
+        idle: &mut Idle,
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
@@ -219,9 +209,9 @@ impl Server {
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
             }
-            let is_busy =
-                ready[2] || self.controls.are_open() || self.hosts.are_open() || !self.context.registry.is_empty();
-            if chores.idle.is_over(is_busy, Instant::now()) {
+            let is_served = ready[2] || self.controls.are_open() || self.hosts.are_open();
+            let is_busy = is_served || housekeeping.is_running() || !self.context.registry.is_empty();
+            if idle.is_over(is_busy, Instant::now()) {
                 log::info!("nobody needs it");
                 return Ok(());
             }
@@ -229,9 +219,9 @@ impl Server {
                 swept = Instant::now();
                 self.context.registry.sweep(clock::now());
                 if !builds.is_empty() {
-                    chores.syncing.turn();
+                    syncing.turn();
                 }
-                chores.housekeeping.turn();
+                housekeeping.turn();
                 notify(&[NotifyState::Watchdog]);
             }
         }

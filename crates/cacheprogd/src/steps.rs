@@ -26,6 +26,8 @@ pub(crate) enum Step {
     RemoveLine { path: PathBuf, line: String },
     /// No such file.
     Remove { path: PathBuf },
+    /// No such directory, nor what is in it.
+    RemoveTree { path: PathBuf },
     /// No such directory, if it is empty.
     RemoveDir { path: PathBuf },
     /// A word to systemd, if it is there.
@@ -62,7 +64,9 @@ impl Step {
                 (format!("remove `{line}` from {}", path.display()), has_line(&read(path)?.unwrap_or_default(), line))
             }
             Self::Remove { path } => (format!("remove {}", path.display()), fs::symlink_metadata(path).is_ok()),
-            Self::RemoveDir { path } => (format!("remove {}", path.display()), path.is_dir()),
+            Self::RemoveTree { path } | Self::RemoveDir { path } => {
+                (format!("remove {}", path.display()), path.is_dir())
+            }
             Self::Systemctl { words, is_there } => (format!("systemctl {}", words.join(" ")), *is_there),
         };
         Ok(needed.then_some(said))
@@ -87,6 +91,7 @@ impl Step {
                 on("changing", path, if left.is_empty() { fs::remove_file(path) } else { replace(path, &left) })
             }
             Self::Remove { path } => on("removing", path, fs::remove_file(path)),
+            Self::RemoveTree { path } => on("removing", path, store::remove_leftover(path).map_err(io::Error::other)),
             Self::RemoveDir { path } => on(
                 "removing",
                 path,
@@ -161,7 +166,7 @@ fn systemctl(words: &[String]) -> Result<(), InstallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::install::{Place, plan_install, plan_uninstall};
+    use crate::install::{Own, Place, plan_install, plan_uninstall};
 
     fn place(dir: &Path, runtime: Option<&str>) -> Place {
         Place {
@@ -169,7 +174,7 @@ mod tests {
             units: dir.join("units"),
             settings: dir.join("settings"),
             nix_conf: dir.join("nix.conf"),
-            runtime: runtime.map(PathBuf::from),
+            own: runtime.map(|runtime| Own { runtime: runtime.into(), cache: dir.join("cache") }),
             has_systemd: false,
         }
     }
@@ -212,7 +217,9 @@ mod tests {
             assert_eq!(text("settings/go-env"), proto::control::GO_ENV);
             assert_eq!(text("settings/hook.toml").contains("/run/user/7"), runtime.is_some());
             assert!(text("nix.conf").starts_with(before), "{}", text("nix.conf"));
+            fs::create_dir_all(dir.path().join("cache/objects")).unwrap(); // what a daemon keeps
             assert!(!carry_out(&plan_uninstall(&place), false).unwrap().is_empty());
+            assert_eq!(dir.path().join("cache").exists(), runtime.is_none(), "or else by systemd");
             assert_eq!(carry_out(&plan_uninstall(&place), false).unwrap(), "");
             let left = files(dir.path());
             assert_eq!(left.len(), usize::from(!before.is_empty()), "{left:?}");

@@ -12,6 +12,9 @@ use std::process::{Command, ExitStatus, Stdio};
 /// What Nix accepts at the beginning of a section.
 const SECTIONS: [&[u8]; 2] = [b"extra-sandbox-paths", b"extra-chroot-dirs"];
 
+/// Set for the hooks of a chain: one that leads back to us, by whatever way, would never end.
+pub(crate) const CHAINED: &str = "NIX_GOCACHEPROG_CHAINED";
+
 /// What the other hooks said.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
@@ -29,7 +32,8 @@ pub(crate) struct Said {
 pub(crate) fn run(programs: &[PathBuf], args: &[OsString]) -> Said {
     let mut said = Said { is_whole: true, ..Said::default() };
     for program in programs {
-        let ran = Command::new(program).args(args).stderr(Stdio::inherit()).stdin(Stdio::inherit()).output();
+        let mut command = Command::new(program);
+        let ran = command.args(args).env(CHAINED, "1").stderr(Stdio::inherit()).stdin(Stdio::inherit()).output();
         match ran {
             Ok(output) if output.status.success() => {
                 let (text, is_whole) = sections(&output.stdout);

@@ -71,6 +71,9 @@ pub fn run(called: &OsStr, args: &[OsString]) -> Outcome {
 }
 
 fn respond(called: &OsStr, args: &[OsString]) -> Outcome {
+    if settings::is_chained() {
+        return Outcome::default(); // the first of us answers
+    }
     let settings = match Settings::read(called) {
         Ok(settings) => settings,
         Err(e) => return Outcome { trouble: vec![goes_without(&e.into())], ..Outcome::default() },

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use proto::control::DEFAULT_SOCKET;
 use serde::Deserialize;
 
+use crate::chain::CHAINED;
 use crate::pattern;
 
 /// Which builds are offered the cache.
@@ -182,6 +183,11 @@ impl Settings {
             chain: file.chain,
         })
     }
+}
+
+/// Whether another of us runs us as a hook of its chain.
+pub(crate) fn is_chained() -> bool {
+    environment(CHAINED).is_some()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]

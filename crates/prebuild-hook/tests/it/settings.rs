@@ -98,6 +98,16 @@ fn what_other_hooks_say_comes_before_ours() {
 }
 
 #[test]
+fn a_chain_that_leads_back_to_us_ends() {
+    let nix = Nix::new(WANTS);
+    let _socket = nix.offer();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_prebuild-hook"), nix.path("hook")).unwrap();
+    let around = nix.script("around", &format!("exec {} \"$@\"", nix.path("hook").display()));
+    nix.chain(&[nix.path("hook"), around]);
+    assert_eq!(said(&nix), nix.offered());
+}
+
+#[test]
 fn a_hook_that_fails_fails_as_without_us_and_a_missing_one_is_left_out() {
     let nix = Nix::new(WANTS);
     let _socket = nix.offer();
