@@ -69,7 +69,6 @@ impl Housekeeping {
     pub(crate) fn new(store: Arc<Store>, caps: Caps, counted: bool) -> Self {
         let now = Instant::now();
         let counted = (store.read_counts() && counted) || store.is_new();
-        let counted = (store.read_counts() && counted) || store.is_new();
         let full = if counted { now + FULL.saturating_sub(since_last_look(store.root())) } else { now };
         Self { store, caps, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
     }
