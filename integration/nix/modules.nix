@@ -17,9 +17,7 @@ pkgs.stdenv.mkDerivation ({
   # Under another name it would be another directory, but no other output.
   src = builtins.path { name = "source"; path = src; };
   nativeBuildInputs = [ pkgs.go ] ++ pkgs.lib.optional withHook pkgs.nixGocacheprogHook;
-  GO111MODULE = "on";
-  GOTOOLCHAIN = "local";
-  CGO_ENABLED = "0";
+  env = { GO111MODULE = "on"; GOTOOLCHAIN = "local"; CGO_ENABLED = "0"; };
   impureEnvVars = [ "GOPROXY" "NIX_GOCACHEPROG_VERBOSE" ];
   configurePhase = ''
     runHook preConfigure

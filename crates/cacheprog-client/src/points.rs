@@ -120,6 +120,9 @@ mod tests {
         for (text, fixed) in [(r#"{"outputHash":"sha256-x"}"#, true), (r#"{"outputHash":""}"#, false), ("{}", false)] {
             std::fs::write(&attributes, text).unwrap();
             assert_eq!(begins(&[("NIX_ATTRS_JSON_FILE", attributes.to_str().unwrap())], &modproxy), fixed, "{text}");
+            std::fs::copy(&attributes, dir.path().join(".attrs.json")).unwrap();
+            let outside = [("NIX_ATTRS_JSON_FILE", "/no/file"), ("NIX_BUILD_TOP", dir.path().to_str().unwrap())];
+            assert_eq!(begins(&outside, &modproxy), fixed, "{text}");
         }
     }
 
