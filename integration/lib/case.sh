@@ -41,9 +41,10 @@ if [ -n "${TEST_BIN:-}" ]; then
 else
     build_programs
 fi
-need_nix
+# A case that sets NO_NIX first does without Nix.
+[ -n "${NO_NIX:-}" ] || need_nix
 new_state
-SDK=$(add_go_to_store)
+[ -n "${NO_NIX:-}" ] || SDK=$(add_go_to_store)
 
 # build_matrix: sets matrix, the program that does damage (integration/matrix).
 build_matrix() {

@@ -1,13 +1,11 @@
 //! The command line: what can be asked for, and who does it.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{client, gc, report, serve, verify};
+use crate::{builds, gc, purge, serve, status, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -25,15 +23,14 @@ enum Command {
     Verify(verify::Verify),
     /// Bring a store within its limits now, and say what goes and why. Works with and without a running daemon.
     Gc(gc::Gc),
-    /// What the running daemon has and does.
-    Status {
-        /// The whole status as one JSON object.
-        #[arg(long)]
-        json: bool,
-        /// The daemon's control socket.
-        #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL", default_value = DEFAULT_SOCKET)]
-        control_socket: PathBuf,
-    },
+    /// Remove what somebody points at: what a build put, what is old, or everything. Works with and without a running daemon.
+    Purge(purge::Purge),
+    /// What the running daemon has and does: size against limit, hit rates, seconds saved, live builds, health.
+    Status(status::Args),
+    /// What the latest builds got from the cache.
+    Builds(builds::Args),
+    /// Why a build missed what it missed, compared with the nearest earlier build of its name.
+    Why(why::Why),
 }
 
 impl Args {
@@ -46,15 +43,10 @@ impl Args {
             Command::Serve(serve) => serve::run(serve),
             Command::Verify(verify) => verify::run(verify),
             Command::Gc(gc) => gc::run(gc),
-            Command::Status { json, control_socket } => {
-                let status = client::status(control_socket)?;
-                if *json {
-                    let text = serde_json::to_string_pretty(&status).map_err(|e| CommandError::Output(e.into()))?;
-                    client::print(&(text + "\n"))
-                } else {
-                    client::print(&report::status(&status))
-                }
-            }
+            Command::Purge(purge) => purge::run(purge),
+            Command::Status(args) => status::run(args),
+            Command::Builds(args) => builds::run(args),
+            Command::Why(args) => why::run(args),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The control socket: the hook registers builds, the command line asks. Only root and our own user are heard.
+//! The control socket: the hook registers builds, the command line asks; only root and our own user are heard. And the status
+//! socket, at which everyone may ask and nobody is told what leads to a live build.
 
-use std::io::IoSliceMut;
+use std::fs::File;
+use std::io::{IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -14,14 +16,23 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use store::{Caps, Store};
 
+use crate::clock;
 use crate::error::chain;
 use crate::housekeeping::Latest;
+use crate::meter::Meter;
 use crate::registry::Registry;
 use crate::state::disk;
 use crate::sync::lock;
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
+
+/// Which of the two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Control,
+    Status,
+}
 
 /// What the control socket works on.
 #[derive(Debug)]
@@ -37,33 +48,64 @@ pub(crate) struct Context {
     pub(crate) caps: Caps,
     /// What the latest eviction did.
     pub(crate) eviction: Latest,
+    /// What the cache gave, by time.
+    pub(crate) meter: Meter,
 }
 
 /// Answers one request.
 ///
 /// # Errors
 /// Where the peer said nothing that can be answered.
-pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
+pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<(), FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
-    if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
+    if door == Door::Control && !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
     let (line, fds) = receive(stream)?;
     let answer = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
+        Ok(Envelope { version: VERSION, request: Control::Account { build } }) => {
+            match context.registry.account(&build) {
+                Ok(account) => return send(stream, account),
+                Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())),
+            }
+        }
+        Ok(Envelope { version: VERSION, request: Control::Register(_) }) if door == Door::Status => {
+            Answer::Error("builds are registered at the control socket".to_owned())
+        }
         Ok(Envelope { version: VERSION, request }) => answer(request, fds, context),
         Ok(Envelope { version, .. }) => Answer::Error(format!(
             "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
         )),
         Err(e) => Answer::Error(format!("not a request: {}", chain(&e))),
     };
-    if let Answer::Error(error) = &answer {
-        log::warn!("control: {error}");
+    match (&answer, door) {
+        (Answer::Error(error), Door::Control) => log::warn!("control: {error}"),
+        (Answer::Error(error), Door::Status) => log::debug!("status: {error}"), // anyone may write these
+        _ => {}
     }
-    Ok(write_json_line(stream, &answer)?)
+    Ok(write_json_line(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)
+}
+
+/// Without the ids of live builds: who knows one finds the build's socket.
+fn for_everyone(mut answer: Answer) -> Answer {
+    let builds = match &mut answer {
+        Answer::Status(status) => &mut status.builds,
+        Answer::Builds(builds) => builds,
+        Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => return answer,
+    };
+    builds.live.iter_mut().for_each(|build| build.id.clear());
+    answer
+}
+
+fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
+    let length = account.metadata()?.len().min(limits::ACCOUNT);
+    write_json_line(stream, &Answer::Follows(length))?;
+    std::io::copy(&mut account.take(length), &mut stream)?;
+    Ok(())
 }
 
 fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
@@ -78,6 +120,7 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
         },
         Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
+        Control::Account { .. } => Answer::Error("an account is sent, not answered".to_owned()), // see run
     }
 }
 
@@ -85,6 +128,7 @@ fn status(context: &Context) -> Status {
     context.store.read_counts(None); // should `cacheprogd gc` have been at work
     let census = context.store.census();
     let disk = disk(context.store.root()).ok();
+    context.meter.turn(context.registry.totals(), clock::now());
     Status {
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: context.started.elapsed().as_secs(),
@@ -96,6 +140,7 @@ fn status(context: &Context) -> Status {
         min_free_bytes: disk.map_or(0, |disk| context.caps.min_free(disk)),
         eviction: *lock(&context.eviction),
         trouble: context.registry.trouble(),
+        usage: context.meter.usage(clock::now()),
         builds: context.registry.builds(),
     }
 }

@@ -100,6 +100,25 @@ pub enum CommandError {
     /// The daemon refused.
     #[error("the daemon says: {0}")]
     Refused(String),
+    /// Nobody said that everything is to go.
+    #[error("this removes all that is cached: add --yes if that is meant, or --dry-run to see how much it is")]
+    NotSure,
+    /// No build is called so.
+    #[error("no build is called {wanted}{}", did_you_mean(nearest))]
+    NoBuild {
+        /// What was asked for.
+        wanted: String,
+        /// The nearest names.
+        nearest: String,
+    },
+    /// The build did not ask for such a package.
+    #[error("the build did not ask for a package {wanted}{}", did_you_mean(nearest))]
+    NoPackage {
+        /// What was asked for.
+        wanted: String,
+        /// The nearest import paths.
+        nearest: String,
+    },
     /// The answer cannot be printed.
     #[error("writing the answer")]
     Output(#[source] io::Error),
@@ -126,9 +145,16 @@ impl CommandError {
             | Self::NotText { .. }
             | Self::Frame(_)
             | Self::Refused(_)
+            | Self::NotSure
+            | Self::NoBuild { .. }
+            | Self::NoPackage { .. }
             | Self::Output(_) => ExitCode::from(1),
         }
     }
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    if nearest.is_empty() { String::new() } else { format!("; did you mean {nearest}?") }
 }
 
 /// An error with what caused it, in one line.

@@ -6,13 +6,18 @@
 //! command line's requests; listener.rs binding; order.rs how the last daemon
 //! stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept; state.rs finding a store from the command
 //! line; verify.rs a look at everything; fds.rs the only `unsafe`; clock.rs the only clock.
+//! What is remembered of builds, for looking at: trace/ what a live one asks for, account/ the same by package, history.rs their
+//! counts, meter.rs and usage.rs what the cache gave by time. The command line: client.rs asks the daemon, status.rs, builds.rs and
+//! why/ are its questions, report.rs, table.rs and screen.rs how answers look, names.rs which build is meant.
 //!
 //! The rule to keep: no input from a build can end the daemon or hold up another build.
 
 pub mod cli;
 pub mod error;
 
+mod account;
 mod build;
+mod builds;
 mod client;
 mod clock;
 mod control;
@@ -23,13 +28,23 @@ mod health;
 mod history;
 mod housekeeping;
 mod listener;
+mod meter;
+mod names;
 mod order;
+mod progress;
+mod purge;
 mod registry;
 mod report;
+mod screen;
 mod serve;
 mod session;
 mod settings;
 mod state;
+mod status;
 mod sync;
+mod table;
+mod trace;
+mod usage;
 mod verify;
 mod watch;
+mod why;

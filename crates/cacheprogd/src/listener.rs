@@ -1,4 +1,4 @@
-//! Binding sockets: the control socket, and each build's own.
+//! Binding sockets: the control socket, the one for everyone, and each build's own.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use crate::error::CommandError;
 use crate::fds;
 
-/// The control socket.
+/// A socket of the daemon's.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct Socket {
     pub(crate) listener: UnixListener,
     /// Where we made it, and as which inode; `None` where systemd did.
     made: Option<(PathBuf, u64)>,
 }
 
-impl Control {
+impl Socket {
     /// Removes the socket, if it is ours and no other daemon has put its own there.
     pub(crate) fn unlink(&self) {
         if let Some((path, inode)) = &self.made
@@ -30,21 +30,60 @@ impl Control {
     }
 }
 
-/// Takes systemd's control socket, if it handed one over, else makes one at `path`.
-pub(crate) fn control(path: Option<&Path>) -> Result<Control, CommandError> {
-    let mut inherited = fds::inherited().map_err(CommandError::Inherited)?;
-    if let Some(fd) = inherited.pop() {
+/// The sockets that the daemon begins with.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) control: Socket,
+    /// For everyone, if there is one.
+    pub(crate) status: Option<Socket>,
+}
+
+/// What the status socket is called: by this it is told from the control socket where systemd hands over both.
+const STATUS: &str = "status.sock";
+
+/// Where the status socket is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Beside the control socket.
+    Beside,
+    At(PathBuf),
+    Nowhere,
+}
+
+/// Takes systemd's sockets, if it handed some over, else makes them: the control socket at `path`.
+pub(crate) fn sockets(path: Option<&Path>, status: &Status) -> Result<Sockets, CommandError> {
+    let (mut control, mut looked_at) = (None, None);
+    for fd in fds::inherited().map_err(CommandError::Inherited)? {
         let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
-        return Ok(Control { listener, made: None });
+        let is_status = listener.local_addr().is_ok_and(|at| at.as_pathname().is_some_and(|p| p.ends_with(STATUS)));
+        *(if is_status { &mut looked_at } else { &mut control }) = Some(Socket { listener, made: None });
     }
-    let path = path.ok_or(CommandError::NoSocket)?;
+    let control = match control {
+        Some(control) => control,
+        // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
+        None => make(path.ok_or(CommandError::NoSocket)?, 0o600)?,
+    };
+    let beside = || path.map(|path| path.with_file_name(STATUS));
+    let at = match status {
+        Status::Nowhere => return Ok(Sockets { control, status: None }),
+        Status::At(path) => Some(path.clone()),
+        // Beside systemd's own there is no place for ours.
+        Status::Beside => beside().filter(|_| control.made.is_some()),
+    };
+    let status = match (looked_at, at) {
+        (Some(status), _) => Some(status),
+        (None, at) => at.map(|path| make(&path, 0o666)).transpose()?,
+    };
+    Ok(Sockets { control, status })
+}
+
+fn make(path: &Path, mode: u32) -> Result<Socket, CommandError> {
     let listen = || {
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             fs::create_dir_all(dir)?;
         }
-        // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-        let listener = bind(path, 0o600)?;
-        Ok(Control { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
+        let listener = bind(path, mode)?;
+        Ok(Socket { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
     };
     listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
 }

@@ -21,12 +21,15 @@ use sd_notify::NotifyState;
 use store::{Access, Store};
 
 use crate::build::Build;
-use crate::control::{self, Context};
+use crate::control::{self, Context, Door};
 use crate::error::{CommandError, chain};
 use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
+use crate::listener::Sockets;
+use crate::meter::Meter;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
+use crate::settings::OrNone;
 use crate::sync::lock;
 use crate::{clock, listener, session};
 
@@ -38,6 +41,7 @@ const TURN: Duration = Duration::from_secs(1);
 const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
+const MOST_LOOKS: usize = 16;
 
 /// Connections accepted from one socket before the others have their turn.
 const AT_A_TIME: usize = 32;
@@ -57,6 +61,10 @@ pub(crate) struct Serve {
     /// Keep the cache here.
     #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Make the socket here at which everyone may ask for status, builds and why; or none. [default: status.sock beside the
+    /// control socket]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) status_socket: Option<OrNone<PathBuf>>,
     #[command(flatten)]
     pub(crate) keep: Keep,
 }
@@ -79,12 +87,15 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
-    let control = listener::control(args.control_socket.as_deref())?;
+    let status = args.status_socket.clone().or(settings.status_socket.clone());
+    let sockets = listener::sockets(args.control_socket.as_deref(), &status_socket(status))?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let meter = Meter::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
+        meter,
         registry: registry.clone(),
         started: Instant::now(),
         wake,
@@ -92,20 +103,36 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         caps: settings.caps(),
         eviction: housekeeping.latest(),
     });
-    let server = Server { context, sessions: Sessions::new(MOST_SESSIONS), controls: Sessions::new(MOST_CONTROLS) };
+    let server = Server {
+        context: context.clone(),
+        sessions: Sessions::new(MOST_SESSIONS),
+        controls: Sessions::new(MOST_CONTROLS),
+        looks: Sessions::new(MOST_LOOKS),
+    };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&control.listener, &signals, (&mut syncing, &mut housekeeping));
+    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping));
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
     housekeeping.finish();
     registry.save();
+    context.meter.turn(registry.totals(), clock::now());
+    context.meter.save();
     if all_ended {
         syncing.finish();
     }
-    control.unlink();
+    sockets.control.unlink();
+    sockets.status.iter().for_each(|socket| socket.unlink());
     log::info!("cacheprogd stops");
     ended
+}
+
+fn status_socket(setting: Option<OrNone<PathBuf>>) -> listener::Status {
+    match setting {
+        None => listener::Status::Beside,
+        Some(OrNone(None)) => listener::Status::Nowhere,
+        Some(OrNone(Some(path))) => listener::Status::At(path),
+    }
 }
 
 fn block_signals() -> Result<SignalFd, CommandError> {
@@ -151,12 +178,13 @@ struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
     controls: Arc<Sessions>,
+    looks: Arc<Sessions>,
 }
 
 impl Server {
     fn turn_until_signal(
         &self,
-        control: &UnixListener,
+        sockets: &Sockets,
         signals: &SignalFd,
         (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
     ) -> Result<(), CommandError> {
@@ -164,9 +192,12 @@ impl Server {
         let mut swept = Instant::now();
         loop {
             let builds = self.context.registry.live();
+            let control = &sockets.control.listener;
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
-            let sockets = fixed.into_iter().chain(builds.iter().map(|build| build.listener.as_fd()));
-            let mut fds: Vec<_> = sockets.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            let of_builds = builds.iter().map(|build| build.listener.as_fd());
+            let status = sockets.status.as_ref().map(|status| &status.listener);
+            let all = fixed.into_iter().chain(of_builds).chain(status.map(AsFd::as_fd));
+            let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(CommandError::System("waiting for connections", e.into())),
@@ -180,10 +211,13 @@ impl Server {
                 let _count = rustix::io::read(&self.context.wake, &mut [0u8; 8]); // it only had to wake us
             }
             if ready[2] {
-                self.accept_control(control);
+                self.accept_control(control, &self.controls, Door::Control);
             }
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
+            }
+            if let Some(status) = status.filter(|_| ready[3 + builds.len()]) {
+                self.accept_control(status, &self.looks, Door::Status);
             }
             if swept.elapsed() >= TURN {
                 swept = Instant::now();
@@ -192,16 +226,17 @@ impl Server {
                     syncing.turn();
                 }
                 housekeeping.turn();
+                self.context.meter.turn(self.context.registry.totals(), clock::now());
                 notify(&[NotifyState::Watchdog]);
             }
         }
     }
 
-    fn accept_control(&self, listener: &UnixListener) {
+    fn accept_control(&self, listener: &UnixListener, connections: &Arc<Sessions>, door: Door) {
         each_connection(listener, |stream| {
             let context = self.context.clone();
-            self.controls.start("control", stream, move |stream| {
-                control::run(stream, &context).unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
+            connections.start("control", stream, move |stream| {
+                control::run(stream, &context, door).unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
             });
         });
     }

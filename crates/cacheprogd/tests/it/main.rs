@@ -36,7 +36,7 @@ impl Session {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let toolchain = Toolchain { goroot: goroot.into(), ..Toolchain::default() };
-        write_json_line(&stream, &Hello { version: VERSION, toolchain }).unwrap();
+        write_json_line(&stream, &Hello::new(toolchain)).unwrap();
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         let welcome: Welcome = read_json_line(&mut answers, limits::HELLO_LINE).unwrap();
         assert_eq!((welcome.version, welcome.outputs.as_str(), welcome.error), (VERSION, "/gocache/o", None));
