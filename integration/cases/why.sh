@@ -19,7 +19,7 @@ printf 'package middle\n\nimport "example.test/tiny/deep"\n\nfunc Twice() int { 
 printf 'package main\n\nimport "example.test/tiny/middle"\n\nfunc main() { println(middle.Twice()) }\n' > cmd/tiny/main.go
 printf 'package c\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > c/c.go
 
-build() { lab_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
+build() { rm -f "$WORK/out"; lab_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
 why() { "$BIN/cacheprogd" why --control-socket "$CONTROL" --all "$@"; }
 # answer PACKAGE CAUSE SURE [TEXT]: what is said of the package in the latest build.
 answer() {

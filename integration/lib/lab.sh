@@ -14,6 +14,7 @@ lab_build() {
     local name=$1 chroot view status=0
     shift
     LAB_BUILDS=$((LAB_BUILDS + 1))
+    sleep 1.01 # builds are told apart by the second in which they began
     chroot=$WORK/lab/$LAB_BUILDS-$name.drv.chroot/root
     mkdir -p "$chroot"
     view=$(NIX_GOCACHEPROG_CONTROL=$CONTROL NIX_GOCACHEPROG_CLIENT=$BIN/cacheprog-client \

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
-use crate::{builds, gc, purge, serve, status, verify, why};
+use crate::{builds, doctor, gc, purge, serve, status, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Purge(purge::Purge),
     /// What the running daemon has and does: size against limit, hit rates, seconds saved, live builds, health.
     Status(status::Args),
+    /// Whether all is in place that a cached build needs; each finding with what mends it. Fails where something is bad.
+    Doctor(doctor::Doctor),
     /// What the latest builds got from the cache.
     Builds(builds::Args),
     /// Why a build missed what it missed, compared with the nearest earlier build of its name.
@@ -45,6 +47,7 @@ impl Args {
             Command::Gc(gc) => gc::run(gc),
             Command::Purge(purge) => purge::run(purge),
             Command::Status(args) => status::run(args),
+            Command::Doctor(args) => doctor::run(args),
             Command::Builds(args) => builds::run(args),
             Command::Why(args) => why::run(args),
         }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, DEFAULT_STATUS_SOCKET, Envelope, Status};
+use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, Envelope, STATUS_SOCKETS, Status};
 use proto::wire::{read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// The daemon behind the first socket at which one listens.
     fn connect(&self) -> Result<UnixStream, CommandError> {
-        let defaults = || vec![DEFAULT_STATUS_SOCKET.into(), DEFAULT_SOCKET.into()];
+        let defaults = || STATUS_SOCKETS.iter().chain(&[DEFAULT_SOCKET]).map(PathBuf::from).collect();
         let sockets: Vec<PathBuf> = self.control_socket.clone().map_or_else(defaults, |socket| vec![socket]);
         let mut failed = None;
         for path in sockets {
@@ -39,6 +39,14 @@ impl Sockets {
         }
         // There is a socket to try, so that there is a failure here.
         Err(failed.unwrap_or(CommandError::NoSocket))
+    }
+
+    /// Where the socket for everyone may be.
+    pub(crate) fn status(&self) -> Vec<PathBuf> {
+        match &self.control_socket {
+            Some(control) => vec![control.with_file_name("status.sock")],
+            None => STATUS_SOCKETS.iter().map(PathBuf::from).collect(),
+        }
     }
 
     /// The control socket, or the default one.

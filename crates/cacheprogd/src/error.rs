@@ -100,6 +100,12 @@ pub enum CommandError {
     /// The daemon refused.
     #[error("the daemon says: {0}")]
     Refused(String),
+    /// The doctor found something.
+    #[error("{bad} findings are bad")]
+    Unwell {
+        /// How many.
+        bad: usize,
+    },
     /// Nobody said that everything is to go.
     #[error("this removes all that is cached: add --yes if that is meant, or --dry-run to see how much it is")]
     NotSure,
@@ -145,6 +151,7 @@ impl CommandError {
             | Self::NotText { .. }
             | Self::Frame(_)
             | Self::Refused(_)
+            | Self::Unwell { .. }
             | Self::NotSure
             | Self::NoBuild { .. }
             | Self::NoPackage { .. }

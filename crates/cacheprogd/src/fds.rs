@@ -4,13 +4,13 @@
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// The sockets of our socket unit (`sd_listen_fds(3)`), each owned now. Call once.
+/// The sockets of our socket units with their names (`sd_listen_fds_with_names(3)`), each owned now. Call once.
 ///
 /// # Errors
 /// Where the environment says something that makes no sense.
-pub(crate) fn inherited() -> io::Result<Vec<OwnedFd>> {
-    let fds = sd_notify::listen_fds()?;
+pub(crate) fn inherited() -> io::Result<Vec<(OwnedFd, String)>> {
+    let fds = sd_notify::listen_fds_with_names()?;
     // SAFETY: systemd opened these numbers for this process (LISTEN_PID is ours, which sd_notify checks) and nothing else
     // here uses them: this is called once, before any other descriptor is taken from outside.
-    Ok(fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }).collect())
+    Ok(fds.map(|(fd, name)| (unsafe { OwnedFd::from_raw_fd(fd) }, name)).collect())
 }

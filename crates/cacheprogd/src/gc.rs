@@ -2,7 +2,7 @@
 //! million entries takes, the system gets back.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proto::control::DEFAULT_SETTINGS;
 use rustix::process::setpriority_process;
@@ -44,13 +44,20 @@ impl Keep {
     /// # Errors
     /// Where the file cannot be read or says something else.
     pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
-        let path = self.config.clone().unwrap_or_else(|| DEFAULT_SETTINGS.into());
-        let file = match std::fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source })?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Settings::default(),
-            Err(source) => return Err(CommandError::NoSettings { path, source }),
-        };
-        Ok(self.settings.clone().or(file))
+        Ok(self.settings.clone().or(read_settings(self.config.as_deref())?))
+    }
+}
+
+/// The settings of a file, or of the usual one if it is there.
+///
+/// # Errors
+/// Where the file cannot be read or says something else.
+pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
+        Err(source) => Err(CommandError::NoSettings { path, source }),
     }
 }
 

@@ -21,6 +21,7 @@ mod builds;
 mod client;
 mod clock;
 mod control;
+mod doctor;
 mod fds;
 mod gc;
 mod handler;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,39 @@ use std::path::{Path, PathBuf};
 use crate::error::CommandError;
 use crate::fds;
 
-/// A socket of the daemon's.
+/// Name of the socket for everyone among systemd's (`FileDescriptorName=`), and of its file where we make it.
+const STATUS: &str = "status";
+const STATUS_FILE: &str = "status.sock";
+
+/// A socket that others find by its path.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct Public {
     pub(crate) listener: UnixListener,
     /// Where we made it, and as which inode; `None` where systemd did.
     made: Option<(PathBuf, u64)>,
 }
 
-impl Socket {
+/// The sockets that a daemon begins with.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// For the hook and the command line.
+    pub(crate) control: Public,
+    /// For everyone who asks, if anyone may.
+    pub(crate) status: Option<Public>,
+}
+
+/// Where the socket for everyone is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Where systemd has it, else beside the control socket that we make.
+    Usual,
+    At(PathBuf),
+    Nowhere,
+}
+
+impl Public {
     /// Removes the socket, if it is ours and no other daemon has put its own there.
-    pub(crate) fn unlink(&self) {
+    fn unlink(&self) {
         if let Some((path, inode)) = &self.made
             && fs::symlink_metadata(path).is_ok_and(|m| m.ino() == *inode)
         {
@@ -28,64 +50,52 @@ impl Socket {
             drop(fs::remove_file(path));
         }
     }
-}
 
-/// The sockets that the daemon begins with.
-#[derive(Debug)]
-pub(crate) struct Sockets {
-    pub(crate) control: Socket,
-    /// For everyone, if there is one.
-    pub(crate) status: Option<Socket>,
-}
-
-/// What the status socket is called: by this it is told from the control socket where systemd hands over both.
-const STATUS: &str = "status.sock";
-
-/// Where the status socket is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// Beside the control socket.
-    Beside,
-    At(PathBuf),
-    Nowhere,
-}
-
-/// Takes systemd's sockets, if it handed some over, else makes them: the control socket at `path`.
-pub(crate) fn sockets(path: Option<&Path>, status: &Status) -> Result<Sockets, CommandError> {
-    let (mut control, mut looked_at) = (None, None);
-    for fd in fds::inherited().map_err(CommandError::Inherited)? {
+    fn inherited(fd: OwnedFd) -> Result<Self, CommandError> {
         let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
-        let is_status = listener.local_addr().is_ok_and(|at| at.as_pathname().is_some_and(|p| p.ends_with(STATUS)));
-        *(if is_status { &mut looked_at } else { &mut control }) = Some(Socket { listener, made: None });
+        Ok(Self { listener, made: None })
     }
-    let control = match control {
-        Some(control) => control,
-        // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-        None => make(path.ok_or(CommandError::NoSocket)?, 0o600)?,
-    };
-    let beside = || path.map(|path| path.with_file_name(STATUS));
-    let at = match status {
-        Status::Nowhere => return Ok(Sockets { control, status: None }),
-        Status::At(path) => Some(path.clone()),
-        // Beside systemd's own there is no place for ours.
-        Status::Beside => beside().filter(|_| control.made.is_some()),
-    };
-    let status = match (looked_at, at) {
-        (Some(status), _) => Some(status),
-        (None, at) => at.map(|path| make(&path, 0o666)).transpose()?,
-    };
-    Ok(Sockets { control, status })
+
+    fn made(path: &Path, mode: u32) -> Result<Self, CommandError> {
+        let listen = || {
+            if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+                fs::create_dir_all(dir)?;
+            }
+            let listener = bind(path, mode)?;
+            Ok(Self { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
+        };
+        listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
+    }
 }
 
-fn make(path: &Path, mode: u32) -> Result<Socket, CommandError> {
-    let listen = || {
-        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-            fs::create_dir_all(dir)?;
+impl Sockets {
+    /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
+    pub(crate) fn take(control: Option<&Path>, status: &Status) -> Result<Self, CommandError> {
+        let inherited = fds::inherited().map_err(CommandError::Inherited)?;
+        let (mut looks, mut controls): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == STATUS);
+        let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
+        let control = match (controls.pop(), control) {
+            (Some((fd, _)), _) => Public::inherited(fd)?,
+            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
+            (None, Some(path)) => Public::made(path, 0o600)?,
+            (None, None) => return Err(CommandError::NoSocket),
+        };
+        let status = match (status, looks.pop(), beside) {
+            (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
+            (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
+            (Status::At(path), None, _) => Some(Public::made(path, 0o666)?),
+            (Status::Usual, None, Some(path)) => Some(Public::made(&path, 0o666)?),
+        };
+        Ok(Self { control, status })
+    }
+
+    /// Removes those that we made.
+    pub(crate) fn unlink(&self) {
+        self.control.unlink();
+        if let Some(status) = &self.status {
+            status.unlink();
         }
-        let listener = bind(path, mode)?;
-        Ok(Socket { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
-    };
-    listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
+    }
 }
 
 /// A build's socket in its directory. Builds reach it through their mount, so everyone may connect.

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
     let status = args.status_socket.clone().or(settings.status_socket.clone());
-    let sockets = listener::sockets(args.control_socket.as_deref(), &status_socket(status))?;
+    let sockets = Sockets::take(args.control_socket.as_deref(), &status_socket(status))?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
@@ -121,15 +121,14 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     if all_ended {
         syncing.finish();
     }
-    sockets.control.unlink();
-    sockets.status.iter().for_each(|socket| socket.unlink());
+    sockets.unlink();
     log::info!("cacheprogd stops");
     ended
 }
 
 fn status_socket(setting: Option<OrNone<PathBuf>>) -> listener::Status {
     match setting {
-        None => listener::Status::Beside,
+        None => listener::Status::Usual,
         Some(OrNone(None)) => listener::Status::Nowhere,
         Some(OrNone(Some(path))) => listener::Status::At(path),
     }

@@ -8,8 +8,8 @@ use crate::wire::VERSION;
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/nix-gocacheprog/control.sock";
 
-/// Where everyone may look, unless told otherwise.
-pub const DEFAULT_STATUS_SOCKET: &str = "/run/nix-gocacheprog/status.sock";
+/// Where everyone may look, by units and by hand. The directory of the control socket may be closed to others.
+pub const STATUS_SOCKETS: [&str; 2] = ["/run/nix-gocacheprog-status.sock", "/run/nix-gocacheprog/status.sock"];
 
 /// Where the daemon's settings are unless told otherwise.
 pub const DEFAULT_SETTINGS: &str = "/etc/nix-gocacheprog.toml";
