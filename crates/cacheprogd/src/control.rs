@@ -19,6 +19,7 @@ use store::{Caps, Store};
 use crate::clock;
 use crate::error::chain;
 use crate::housekeeping::Latest;
+use crate::http::metrics::Latency;
 use crate::meter::Meter;
 use crate::registry::Registry;
 use crate::state::disk;
@@ -50,6 +51,8 @@ pub(crate) struct Context {
     pub(crate) eviction: Latest,
     /// What the cache gave, by time.
     pub(crate) meter: Meter,
+    /// How long requests take.
+    pub(crate) latency: Latency,
 }
 
 /// Answers one request.
@@ -124,7 +127,14 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
     }
 }
 
-fn status(context: &Context) -> Status {
+/// The status, without what leads to live builds.
+pub(crate) fn for_everyone_status(context: &Context) -> Status {
+    let mut status = status(context);
+    status.builds.live.iter_mut().for_each(|build| build.id.clear());
+    status
+}
+
+pub(crate) fn status(context: &Context) -> Status {
     context.store.read_counts(None); // should `cacheprogd gc` have been at work
     let census = context.store.census();
     let disk = disk(context.store.root()).ok();

@@ -28,6 +28,7 @@ mod handler;
 mod health;
 mod history;
 mod housekeeping;
+mod http;
 mod listener;
 mod meter;
 mod names;

@@ -103,6 +103,11 @@ pub(crate) fn build(view: &Path) -> io::Result<UnixListener> {
     bind(&view.join("sock"), 0o666)
 }
 
+/// A socket that everyone may reach, whatever it is for.
+pub(crate) fn everyones(path: &Path) -> io::Result<UnixListener> {
+    bind(path, 0o666)
+}
+
 /// Binds under another name first and renames, so that one socket takes the place of the last without a gap, and
 /// nobody sees it with another mode. An address holds 108 bytes (`unix(7)`), a path may be longer: the directory is
 /// named by a descriptor.

@@ -25,6 +25,8 @@ use crate::control::{self, Context, Door};
 use crate::error::{CommandError, chain};
 use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
+use crate::http;
+use crate::http::metrics::Latency;
 use crate::listener::Sockets;
 use crate::meter::Meter;
 use crate::order::{self, Syncing};
@@ -65,6 +67,9 @@ pub(crate) struct Serve {
     /// control socket]
     #[arg(long, value_name = "PATH")]
     pub(crate) status_socket: Option<OrNone<PathBuf>>,
+    /// Serve metrics and a page over HTTP here: `127.0.0.1:9417`, or a socket's absolute path. Whoever reaches it may read them.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<String>,
     #[command(flatten)]
     pub(crate) keep: Keep,
 }
@@ -89,6 +94,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let registry = Arc::new(Registry::restore(store.clone())?);
     let status = args.status_socket.clone().or(settings.status_socket.clone());
     let sockets = Sockets::take(args.control_socket.as_deref(), &status_socket(status))?;
+    let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
@@ -96,6 +102,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let context = Arc::new(Context {
         store,
         meter,
+        latency: Latency::default(),
         registry: registry.clone(),
         started: Instant::now(),
         wake,
@@ -108,6 +115,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         sessions: Sessions::new(MOST_SESSIONS),
         controls: Sessions::new(MOST_CONTROLS),
         looks: Sessions::new(MOST_LOOKS),
+        http,
     };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
@@ -178,6 +186,7 @@ struct Server {
     sessions: Arc<Sessions>,
     controls: Arc<Sessions>,
     looks: Arc<Sessions>,
+    http: Option<http::Server>,
 }
 
 impl Server {
@@ -195,7 +204,8 @@ impl Server {
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
             let of_builds = builds.iter().map(|build| build.listener.as_fd());
             let status = sockets.status.as_ref().map(|status| &status.listener);
-            let all = fixed.into_iter().chain(of_builds).chain(status.map(AsFd::as_fd));
+            let http = self.http.as_ref().map(http::Server::fd);
+            let all = fixed.into_iter().chain(of_builds).chain(status.map(AsFd::as_fd)).chain(http);
             let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -217,6 +227,9 @@ impl Server {
             }
             if let Some(status) = status.filter(|_| ready[3 + builds.len()]) {
                 self.accept_control(status, &self.looks, Door::Status);
+            }
+            if let Some(http) = self.http.as_ref().filter(|_| ready.last() == Some(&true)) {
+                http.accept(&self.context);
             }
             if swept.elapsed() >= TURN {
                 swept = Instant::now();

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Instant;
 
 use proto::control::MOUNTED_OUTPUTS;
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
@@ -13,6 +14,7 @@ use store::{Namespace, Partition, Sharing};
 use crate::build::Build;
 use crate::control::Context;
 use crate::handler::{Client, Handler};
+use crate::http::metrics::Latency;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
 const BUFFER: usize = 32 << 10;
@@ -37,14 +39,14 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> 
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
     let client = Client { namespace, sharing: sharing(stream), session: build.trace.session(&hello) };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
-    frames(stream, &mut input, handler, &|| context.registry.headline(&build))
+    frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(&build)))
 }
 
 fn frames(
     mut stream: &UnixStream,
     input: &mut BufReader<&UnixStream>,
     mut handler: Handler,
-    why: &dyn Fn() -> String,
+    (latency, why): (&Latency, &dyn Fn() -> String),
 ) -> Result<(), FrameError> {
     let mut replies = Vec::new();
     loop {
@@ -62,6 +64,7 @@ fn frames(
         if body > input.buffer().len() as u64 {
             flush(&mut stream, &mut replies)?; // a body may be long in coming
         }
+        let began = Instant::now();
         let reply = match request {
             Request::Get { action } => handler.get(&action),
             Request::PutTest { action, output, size, inputs } => {
@@ -77,6 +80,7 @@ fn frames(
                 handler.put((action, output, size), &mut input.by_ref().take(size))?
             }
         };
+        latency.observe(&reply, began.elapsed());
         reply.write(&mut replies);
     }
 }

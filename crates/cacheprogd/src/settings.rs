@@ -29,6 +29,9 @@ pub(crate) struct Settings {
     /// Where everyone may ask for the status; `serve` has an option for it.
     #[arg(skip)]
     pub(crate) status_socket: Option<OrNone<PathBuf>>,
+    /// Where metrics and the page are; `serve` has an option for it.
+    #[arg(skip)]
+    pub(crate) http: Option<String>,
 }
 
 impl Settings {
@@ -40,6 +43,7 @@ impl Settings {
             min_free: self.min_free.or(others.min_free),
             private_tests: self.private_tests || others.private_tests,
             status_socket: self.status_socket.or(others.status_socket),
+            http: self.http.or(others.http),
         }
     }
 

@@ -85,11 +85,16 @@ pub(crate) fn gather(args: &Doctor) -> Facts {
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
         free: disk.map(|disk| (disk.free, caps.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
-        settings: settings.err().map(|e| chain(&e)),
+        settings: settings.err().map(|e| one_line(&chain(&e))),
         units: units(),
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }
+}
+
+/// A parser's message draws arrows in lines of its own.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().filter(|word| !word.bytes().all(|byte| b"^|".contains(&byte))).collect::<Vec<_>>().join(" ")
 }
 
 fn mode(path: &Path) -> Option<Mode> {

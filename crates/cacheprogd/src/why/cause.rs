@@ -336,6 +336,11 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    fn knew_all_logs(&self, session: u16) -> bool {
+        let of_it = self.new.others.iter().filter(|o| o.what == What::TestLog && o.action.session == session);
+        of_it.clone().count() > 0 && of_it.clone().all(|log| log.action.came == Came::Hit)
+    }
+
     fn other(&self, other: &Other) -> Verdict {
         if let Some(old) = self.by_key.get(other.action.key.as_str()) {
             return match other.action.came {
@@ -352,6 +357,10 @@ impl<'a> Comparison<'a> {
             (Some(n), What::TestResult) => {
                 let program = self.missed(n);
                 Verdict { certain: false, detail: format!("its program is another: {}", program.detail), ..program }
+            }
+            // A log is keyed by the test's program and arguments: where all were known, so is what this test is.
+            (None, What::TestResult) if self.knew_all_logs(other.action.session) => {
+                verdict(Cause::TestInputs, true, "what the test looked at is another now")
             }
             (None, What::TestResult) => verdict(Cause::TestInputs, false, "its program, arguments or files are others"),
             _ => verdict(Cause::Other, false, "it follows from what was compiled anew"),
