@@ -95,7 +95,8 @@ answer $deep "other test inputs" certain # 10
 
 CGO_ENABLED=1 lab_build tiny-19 go build ./c
 CGO_ENABLED=1 CGO_CFLAGS=-DX=1 lab_build tiny-20 go build ./c
-answer example.test/tiny/c "other flags" inferred CGO_CFLAGS # 11
+answer runtime/cgo "other flags" inferred CGO_CFLAGS # 11
+answer example.test/tiny/c "changed dependency" certain "runtime/cgo changed: other flags, CGO_CFLAGS"
 
 # Go's own word: of a build with a changed dependency, the keys that differ are those that import the changed content.
 build 21

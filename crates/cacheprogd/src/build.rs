@@ -97,6 +97,11 @@ impl Build {
         &self.saved.name
     }
 
+    /// When it was registered, in seconds since 1970.
+    pub(crate) fn started(&self) -> u64 {
+        self.saved.started
+    }
+
     /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.
     pub(crate) fn complain(&self, of: std::fmt::Arguments<'_>) {
         match self.complaints.fetch_add(1, Relaxed) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
-use crate::{builds, doctor, gc, purge, serve, status, verify, why};
+use crate::{builds, doctor, gc, generate, purge, serve, status, top, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -33,6 +33,11 @@ enum Command {
     Builds(builds::Args),
     /// Why a build missed what it missed, compared with the nearest earlier build of its name.
     Why(why::Why),
+    /// The live builds every second, with how far they are.
+    Top(top::Args),
+    /// Write completions and man pages into a directory.
+    #[command(hide = true)]
+    Generate(generate::Generate),
 }
 
 impl Args {
@@ -50,6 +55,8 @@ impl Args {
             Command::Doctor(args) => doctor::run(args),
             Command::Builds(args) => builds::run(args),
             Command::Why(args) => why::run(args),
+            Command::Top(args) => top::run(args),
+            Command::Generate(args) => generate::run(args),
         }
     }
 }

@@ -9,6 +9,7 @@ use rustix::process::setpriority_process;
 use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
 
 use crate::error::CommandError;
+use crate::progress::Progress;
 use crate::settings::{Settings, bytes};
 use crate::state::{StateDir, disk};
 use crate::{client, clock};
@@ -72,7 +73,14 @@ pub(crate) fn run(args: &Gc) -> Result<(), CommandError> {
     let store = args.store.open()?;
     let disk = disk(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
-    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut || true)?.unwrap_or_default();
+    let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
+    let mut go_on = || {
+        steps += 1;
+        progress.at(steps);
+        true
+    };
+    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
+    drop(progress);
     let text = if args.json {
         serde_json::to_string_pretty(&swept).map_err(|e| CommandError::Output(e.into()))? + "\n"
     } else {

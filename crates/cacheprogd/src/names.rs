@@ -8,7 +8,7 @@ use crate::error::CommandError;
 const NEAREST: usize = 3;
 
 /// How like a name has to be to be worth telling.
-const LIKE: f64 = 0.4;
+const LIKE: f64 = 0.5;
 
 /// The build of this id (or its first letters), or the latest of this name, with or without its version.
 ///
@@ -33,9 +33,8 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) ->
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names.dedup();
-    let likeness = |name: &str| {
-        if name.contains(wanted) { 1.0 } else { strsim::normalized_damerau_levenshtein(wanted, name) }
-    };
+    let like = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
+    let likeness = |name: &str| if name.contains(wanted) { 1.0 } else { like(name).max(like(without_version(name))) };
     let mut near: Vec<_> = names.into_iter().map(|name| (likeness(name), name)).filter(|(l, _)| *l > LIKE).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     near.iter().take(NEAREST).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")

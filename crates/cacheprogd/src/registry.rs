@@ -133,7 +133,9 @@ impl Registry {
     /// Removes the builds that are over, and brings back those that could not be before.
     pub(crate) fn sweep(&self, now: SystemTime) {
         self.revive_all();
-        for build in self.live().into_iter().filter(|build| build.is_over(now)) {
+        let mut over: Vec<_> = self.live().into_iter().filter(|build| build.is_over(now)).collect();
+        over.sort_by_key(|build| build.started());
+        for build in over {
             let status = build.status(Some(now));
             let (path, history) = {
                 let mut inner = lock(&self.inner);
@@ -209,7 +211,9 @@ impl Registry {
     fn account_of(&self, build: &Build) -> std::io::Result<File> {
         build.trace.flush();
         let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
-        self.accounts.of_live(build.status(None), &dir, clock::now())
+        // Who knows the id of a live build finds its socket; accounts are for everyone.
+        let status = BuildStatus { id: String::new(), ..build.status(None) };
+        self.accounts.of_live(status, &dir, clock::now())
     }
 
     /// Takes the directory of an ended build away; in the background its account is made, then all of it is removed.

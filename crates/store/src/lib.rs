@@ -108,7 +108,15 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
     pub fn verify(&self, damage: Unwanted) -> Result<Verified, StoreError> {
-        verify::verify(&self.layout, damage)
+        self.verify_and_tell(damage, &mut |_| {})
+    }
+
+    /// As [`Store::verify`]; `seen` is told now and then how many objects and records were read.
+    ///
+    /// # Errors
+    /// As [`Store::verify`].
+    pub fn verify_and_tell(&self, damage: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
+        verify::verify(&self.layout, damage, seen)
     }
 
     /// The directory given to [`Store::open`].

@@ -6,6 +6,7 @@ mod daemon; // the daemon under test
 mod eviction; // what is kept, and what goes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
+mod seeing; // what others are told of builds
 mod serving; // gets and puts, and who sees what
 
 use std::io::{BufReader, Read, Write};

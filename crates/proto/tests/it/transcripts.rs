@@ -4,7 +4,7 @@
 use std::io::{BufReader, Cursor};
 
 use proto::gocmd::{Command, Requests};
-use proto::wire::{self, Hello, Toolchain, VERSION, read_json_line, write_json_line};
+use proto::wire::{self, Hello, Toolchain, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 
 /// Tells a stream as one line an event.
