@@ -29,7 +29,7 @@ promtool check config "$WORK/prometheus.yml"
 prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" --web.listen-address="127.0.0.1:$((PORT + 1))" \
     > "$WORK/prometheus.log" 2>&1 &
 PROMETHEUS=$!
-trap 'kill $PROMETHEUS 2> /dev/null; _case_end' EXIT
+CASE_CHILDREN=$PROMETHEUS
 
 make_history
 cacheprogd() { "$BIN/cacheprogd" "$@"; }
@@ -59,7 +59,7 @@ transcripts() {
         case $line in
             '    $ '*)
                 printf '%s\n' "$line"
-                on_terminal "${line#    \$ }" | sed 's/^/    /; s/ *$//' ;;
+                on_terminal "${line#    \$ }" | sed 's/^/    /; s/ *$//' || true ;;
             '    '*) ;;
             *) printf '%s\n' "$line" ;;
         esac
@@ -91,7 +91,7 @@ done
 rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")
 is "alert rules" 6 "$(jq '[.data.groups[].rules[]] | length' <<< "$rules")"
 is "of them healthy" 6 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
-kill $PROMETHEUS && wait $PROMETHEUS || true
+kill "$PROMETHEUS" && wait "$PROMETHEUS" || true
 
 # The page, in a browser: it draws, complains of nothing, and asks for nothing elsewhere.
 browser() { chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/chromium" --virtual-time-budget=5000 --window-size=1180,1150 "$@" "http://127.0.0.1:$PORT/"; }

@@ -16,6 +16,8 @@ source "$CASE_DIR/lib/daemon.sh"
 _case_end() {
     local status=$?
     stop_daemon || true
+    # Processes that a case has started beside.
+    [ -z "${CASE_CHILDREN:-}" ] || kill "$CASE_CHILDREN" 2> /dev/null || true
     if [ "$status" != 0 ]; then
         echo "--- the daemon's log:" >&2
         tail -n 20 "$WORK/daemon.log" >&2 || true

@@ -24,7 +24,8 @@ fetch_history() {
 
 # history_build NAME DIR PACKAGE [FLAG...]: one build of a program.
 history_build() {
-    (cd "$WORK/$2" && lab_build "$1" go build "${@:4}" -o "$WORK/out" "$3")
+    cd "$WORK/$2" || return 1
+    lab_build "$1" go build "${@:4}" -o "$WORK/out" "$3"
     rm -f "$WORK/out"
 }
 

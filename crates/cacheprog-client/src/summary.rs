@@ -20,7 +20,11 @@ pub(crate) fn command(environment: &Environment) -> String {
     let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &hello).ok());
     let line = match connection.as_ref().and_then(ask) {
         Some(summary) if summary.gets + summary.puts > 0 || left > 0 => {
-            let why = connection.as_ref().filter(|_| is_poor(&summary)).and_then(why).map_or(String::new(), plain);
+            let why = connection
+                .as_ref()
+                .filter(|_| is_poor(&summary))
+                .and_then(why)
+                .map_or(String::new(), |why| plain(&why));
             told(&summary, left) + &why
         }
         None if left > 0 => format!("no daemon: {left} results stay with this build"),
@@ -57,7 +61,7 @@ fn why(connection: &Connection) -> Option<String> {
 }
 
 /// Names of packages come from a build: of what a shell or a terminal could take for its own nothing is left.
-fn plain(text: String) -> String {
+fn plain(text: &str) -> String {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || " .,:;/_-+=@%()".contains(*c);
     format!("; {}", text.chars().filter(is_plain).collect::<String>())
 }
@@ -101,7 +105,7 @@ mod tests {
         let most = Summary { gets: u64::MAX, hits: u64::MAX, ..summary };
         assert!(!told(&most, 0).contains('\''));
         assert_eq!(
-            plain("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1".to_owned()),
+            plain("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1"),
             "; a; rm -rf HOME x0m example.org/v2@1"
         );
     }

@@ -262,7 +262,7 @@ impl Server {
             let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
             self.sessions.start("session", stream, move |stream| {
                 let _entered = entered;
-                let outcome = session::run(stream, &context, build.clone());
+                let outcome = session::run(stream, &context, &build);
                 if let Err(e) = outcome {
                     build.complain(format_args!("a session ended: {}", chain(&e)));
                 }

@@ -23,7 +23,7 @@ const BUFFER: usize = 32 << 10;
 ///
 /// # Errors
 /// What ended the session, if not the client's leaving.
-pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> Result<(), FrameError> {
+pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let mut input = BufReader::with_capacity(BUFFER, stream);
@@ -39,7 +39,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> 
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
     let client = Client { namespace, sharing: sharing(stream), session: build.trace.session(&hello) };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
-    frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(&build)))
+    frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
 }
 
 fn frames(

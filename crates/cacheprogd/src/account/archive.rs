@@ -192,3 +192,42 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 fn cut(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST / 4).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// `go build -trimpath -o greet.a ./greet` with Go 1.26.8, of a package that imports errors.
+    const GREET: &[u8] = include_bytes!("greet.a");
+
+    #[test]
+    fn an_archive_says_what_it_is() {
+        let archive = Archive::read(&mut Cursor::new(GREET)).unwrap();
+        assert!(archive.go.starts_with("linux amd64 go1.26.8 GOAMD64=v1 X:"), "{}", archive.go);
+        assert_eq!(
+            (archive.path.as_str(), archive.flags.as_str(), archive.is_std),
+            ("example.test/m/greet", "regabi", false)
+        );
+        assert_eq!(archive.imports.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["errors"]);
+        assert!(archive.files.iter().any(|file| file == "example.test/m/greet/greet.go"), "{:?}", archive.files);
+        assert_eq!((archive.action.len(), archive.content.len()), (20, 20));
+    }
+
+    #[test]
+    fn a_cut_or_changed_archive_is_no_trouble() {
+        for cut in 0..GREET.len() {
+            drop(Archive::read(&mut Cursor::new(&GREET[..cut])));
+        }
+        for at in 0..GREET.len() {
+            for value in [0, 0x7f, 0xff] {
+                let mut changed = GREET.to_vec();
+                changed[at] = value;
+                if let Some(archive) = Archive::read(&mut Cursor::new(changed)) {
+                    assert!(archive.path.len() <= 4 * LONGEST && archive.imports.len() <= MOST_NAMES);
+                }
+            }
+        }
+        assert_eq!(Archive::read(&mut Cursor::new(b"!<arch>\n")), None);
+    }
+}

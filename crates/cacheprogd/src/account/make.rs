@@ -91,7 +91,7 @@ pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> A
             account.left_out += 1;
         }
     }
-    account.packages = packages(read.archives);
+    account.packages = packages(&read.archives);
     account
 }
 
@@ -170,7 +170,7 @@ fn subkey(id: &ActionId, name: &str) -> ActionId {
 }
 
 /// Resolves imports: to the package of that path that exports the same, and of those to one that was compiled alike.
-fn packages(archives: Vec<(Action, Archive)>) -> Vec<Package> {
+fn packages(archives: &[(Action, Archive)]) -> Vec<Package> {
     let mut by_name: BTreeMap<(&str, u64), Vec<u32>> = BTreeMap::new();
     for ((_, archive), n) in archives.iter().zip(0..) {
         by_name.entry((&archive.path, archive.fingerprint)).or_default().push(n);

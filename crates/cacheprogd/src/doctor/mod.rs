@@ -1,6 +1,6 @@
 //! `cacheprogd doctor`: is all in place that a cached build needs, and if not, what mends it.
 //!
-//! facts.rs looks, nix_conf.rs reads nix.conf (pure), checks.rs judges (pure).
+//! facts.rs looks, `nix_conf.rs` reads nix.conf (pure), checks.rs judges (pure).
 
 mod checks;
 mod facts;

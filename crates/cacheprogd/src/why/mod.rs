@@ -1,9 +1,12 @@
 //! `cacheprogd why`: asks the daemon for two accounts and says what was missed and why.
 //!
-//! cause.rs compares (pure), settings.rs knows what of a go command is in Go's keys (pure), text.rs is for people.
+//! cause.rs compares (pure), group.rs takes misses together (pure), settings.rs knows what of a go command is in Go's keys (pure), text.rs is for people.
 
 mod cause;
+mod group;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use proto::control::{BuildStatus, Builds};
@@ -14,7 +17,8 @@ use crate::client::{self, Sockets};
 use crate::error::CommandError;
 use crate::{names, screen};
 
-pub(crate) use cause::{Group, Missed, explain};
+pub(crate) use cause::{Missed, explain};
+pub(crate) use group::Group;
 
 /// Earlier builds whose accounts are tried.
 const TRIED: usize = 5;
@@ -70,7 +74,7 @@ pub(crate) fn run(args: &Why) -> Result<(), CommandError> {
     }
     let answer = Answer {
         build: account.build.clone(),
-        causes: cause::groups(&missed),
+        causes: group::groups(&missed),
         missed,
         left_out: account.left_out,
         earlier: earlier.map(|earlier| earlier.build),
@@ -114,8 +118,8 @@ pub(crate) fn earlier<'a>(build: &BuildStatus, all: &'a [BuildStatus]) -> Vec<&'
 /// What most of the misses are for, in few words.
 pub(crate) fn headline(account: &Account, earlier: Option<&Account>) -> String {
     let missed = explain(account, earlier);
-    let counts = |one: &&Missed| cause::may_be_helped(one.verdict.cause);
+    let counts = |one: &&Missed| group::may_be_helped(one.verdict.cause);
     let missed: Vec<_> = missed.iter().filter(counts).cloned().collect();
-    let groups = cause::groups(&missed);
+    let groups = group::groups(&missed);
     groups.first().map_or(String::new(), |group| text::headline(group, missed.len() as u64))
 }

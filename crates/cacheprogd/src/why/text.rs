@@ -1,7 +1,8 @@
 //! Why a build missed, for people. Pure.
 
 use super::Answer;
-use super::cause::{self, Cause, Group, Missed};
+use super::cause::{Cause, Missed};
+use super::group::{self, Group};
 use crate::report::duration;
 use crate::table::{Look, Table, Tone};
 
@@ -23,7 +24,7 @@ pub(crate) fn answer(answer: &Answer, most: usize, look: Look) -> String {
     let mut causes = Table::new(&["cause", "misses", "cost", "sure", "what"]);
     for group in &answer.causes {
         causes.row([
-            cause::words(group.cause).to_owned(),
+            group::words(group.cause).to_owned(),
             group.misses.to_string(),
             cost(group.cost_ms),
             sure(group.certain),
@@ -59,9 +60,9 @@ fn list(missed: &[&Missed]) -> Table {
             if one.path.is_empty() { "-".to_owned() } else { one.path.clone() },
             one.what.to_owned(),
             cost(u64::from(one.cost_ms)),
-            cause::words(one.verdict.cause).to_owned(),
+            group::words(one.verdict.cause).to_owned(),
             sure(one.verdict.certain),
-            if one.verdict.cause == Cause::FirstBuild { String::new() } else { cause::full(&one.verdict) },
+            if one.verdict.cause == Cause::FirstBuild { String::new() } else { group::full(&one.verdict) },
         ]);
     }
     table
@@ -80,7 +81,7 @@ pub(crate) fn headline(group: &Group, all: u64) -> String {
     let Group { cause, misses, detail, .. } = group;
     let of = if *misses == all { format!("{misses} misses") } else { format!("{misses} of {all} misses") };
     match detail.as_str() {
-        "" => format!("{of}: {}", cause::words(*cause)),
-        detail => format!("{of}: {} ({detail})", cause::words(*cause)),
+        "" => format!("{of}: {}", group::words(*cause)),
+        detail => format!("{of}: {} ({detail})", group::words(*cause)),
     }
 }

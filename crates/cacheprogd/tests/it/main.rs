@@ -72,6 +72,7 @@ impl Session {
 }
 
 /// The bytes a hit leads to.
+#[expect(clippy::needless_pass_by_value, reason = "replies come from calls")]
 fn content(view: &Path, reply: Reply) -> Vec<u8> {
     let Reply::Hit { output, size, .. } = reply else { panic!("no hit: {reply:?}") };
     let bytes = std::fs::read(view.join("o").join(output.to_string())).unwrap();
