@@ -51,7 +51,7 @@ expect "and no id of a live build" test "$(user status --json | jq '[.live[].id 
 # spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
 shape() { sed -E 's/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
 on_terminal() {
-    (cd "$WORK" && PATH="$BIN:$PATH" script -qec "stty cols 200; $1" /dev/null < /dev/null) | tr -d '\r' | sed "s|$STATE|/var/cache/nix-gocacheprog|g; s|$WORK|/work|g"
+    (cd "$WORK" && PATH="$BIN:$PATH" script -qec "stty cols 200; $1" /dev/null < /dev/null) | tr -d '\r' | sed "s|^.*\x1b\[K||; s|$STATE|/var/cache/nix-gocacheprog|g; s|$WORK|/work|g"
 }
 transcripts() {
     local line said
@@ -68,7 +68,7 @@ transcripts() {
 transcripts > "$WORK/cli.md"
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/cli.md"; fi
 expect "docs/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/cli.md" | sort) <(shape < "$WORK/cli.md" | sort)
-is "transcripts" 12 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/cli.md")"
+is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/cli.md")"
 
 # Every command's JSON has the fields of the schema in docs/cli.md.
 for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor"; do
@@ -104,4 +104,4 @@ if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the pa
 expect "a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/page.png"; fi
 is "a page elsewhere that names us" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
-echo "summary: 12 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"
+echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"

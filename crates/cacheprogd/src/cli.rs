@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and who does it.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -61,7 +61,7 @@ impl Args {
     }
 }
 
-/// One log line: systemd's level prefix (`sd-daemon(3)`), then the message.
+/// One log line: systemd's level prefix (`sd-daemon(3)`), which a person at a terminal is spared, then the message.
 ///
 /// # Errors
 /// What the writer returns.
@@ -74,5 +74,5 @@ pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) 
     };
     // A build chooses some of the words: they stay in one line.
     let message = record.args().to_string().replace(['\n', '\r'], " ");
-    writeln!(out, "<{level}>{message}")
+    if io::stderr().is_terminal() { writeln!(out, "{message}") } else { writeln!(out, "<{level}>{message}") }
 }

@@ -75,7 +75,11 @@ impl Table {
         out
     }
 
+    /// What a row is called, which comes first, is none, though some ids are all digits.
     fn is_quantity(&self, column: usize) -> bool {
+        if column == 0 {
+            return false;
+        }
         let fields = || self.rows.iter().filter_map(|row| row.get(column)).filter(|field| !field.is_empty());
         fields().next().is_some()
             && fields().all(|field| field.starts_with(|c: char| c.is_ascii_digit()) && is_short(field))
