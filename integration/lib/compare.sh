@@ -39,7 +39,7 @@ _name_form() {
         return
     fi
     # `go list` makes its own test mains. The one of `go test` has the path of the package it tests as its last string.
-    tested=$(grep -aoE '"[^"]*"_testmain\.go' "$STATE/objects/${2:0:2}/$2" | head -n 1 | cut -d'"' -f2)
+    tested=$(grep -aoE '"[^"]*"_testmain\.go' "$STATE/objects/${2:0:1}/$2" | head -n 1 | cut -d'"' -f2)
     line=$(grep -m 1 "|$tested\.test\$" "$1" || true)
     if [ -n "$tested" ] && [ -n "$line" ]; then echo "${line#*|}"; else echo "?|$2"; fi
 }

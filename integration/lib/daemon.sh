@@ -71,6 +71,6 @@ archives_put() {
     local record output
     grep -rhF " $1 " "$STATE/actions" | while read -r record; do
         output=$(cut -d' ' -f3 <<< "$record")
-        if [ "$(head -c 7 "$STATE/objects/${output:0:2}/$output")" = '!<arch>' ]; then echo "$output"; fi
+        if [ "$(head -c 7 "$STATE/objects/${output:0:1}/$output")" = '!<arch>' ]; then echo "$output"; fi
     done
 }

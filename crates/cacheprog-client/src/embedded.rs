@@ -45,7 +45,7 @@ impl Embedded {
 }
 
 /// The kernel's id of this boot. Where it cannot be read every boot is the same, and what a power cut took is noticed by its size.
-fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proto::gocmd::{Body, BodyError};
 
-/// A body up to this size may stay in memory: nine of ten do not exceed it.
-const SMALL: u64 = 256 << 10;
+/// A body up to this size may stay in memory: ninety-seven of a hundred do not exceed it. A larger one is written to a file and
+/// read from there, which costs two copies more.
+const SMALL: u64 = 2 << 20;
 
-/// All bodies in memory at once. cmd/go has as many puts under way as it runs compilers.
-const MEMORY: u64 = 2 << 20;
+/// All bodies in memory at once: half of what this program may take. cmd/go has as many puts under way as it runs compilers.
+const MEMORY: u64 = 4 << 20;
 
 /// Bytes decoded at a time.
 const PIECE: usize = 48 << 10;
@@ -39,19 +40,20 @@ pub(crate) enum Held {
 #[derive(Debug)]
 pub(crate) struct Counted {
     bytes: Vec<u8>,
+    size: u64,
     in_memory: Arc<AtomicU64>,
 }
 
 impl Counted {
     fn new(size: usize, in_memory: &Arc<AtomicU64>) -> Self {
         in_memory.fetch_add(size as u64, Relaxed);
-        Self { bytes: vec![0; size], in_memory: in_memory.clone() }
+        Self { bytes: Vec::with_capacity(size), size: size as u64, in_memory: in_memory.clone() }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.in_memory.fetch_sub(self.bytes.len() as u64, Relaxed);
+        self.in_memory.fetch_sub(self.size, Relaxed);
     }
 }
 
@@ -69,7 +71,7 @@ impl Holder {
     ) -> Result<Option<Held>, BodyError> {
         if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
             let mut held = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
-            fill(&mut held.bytes, body)?;
+            while body.append(&mut held.bytes)? > 0 {}
             return Ok(Some(Held::Memory(held)));
         }
         self.piece.resize(PIECE, 0);
@@ -83,24 +85,6 @@ impl Holder {
                 file = None; // no space: read on, so that the next request is found
             }
         }
-    }
-}
-
-/// Fills `bytes` with exactly the body.
-fn fill<R: BufRead>(bytes: &mut [u8], body: &mut Body<'_, R>) -> Result<(), BodyError> {
-    let mut at = 0;
-    let mut last = [0; 3];
-    loop {
-        // A whole quantum decodes to 3 bytes: the last ones may need room that is not there.
-        let room = &mut bytes[at..];
-        let n = if room.len() >= 3 { body.chunk(room)? } else { body.chunk(&mut last)? };
-        if n == 0 {
-            return Ok(());
-        }
-        if bytes.len() - at < 3 {
-            bytes[at..].copy_from_slice(&last[..n]);
-        }
-        at += n;
     }
 }
 
@@ -120,7 +104,8 @@ impl Held {
     /// A small one, for tests.
     #[cfg(test)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
-        Self::Memory(Counted { bytes: bytes.to_vec(), in_memory: Arc::new(AtomicU64::new(bytes.len() as u64)) })
+        let size = bytes.len() as u64;
+        Self::Memory(Counted { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })
     }
 
     /// Sends it to `out` in as few system calls as it takes.

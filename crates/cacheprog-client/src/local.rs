@@ -42,7 +42,8 @@ impl Local {
     /// Opens the store of a user, in which nobody knows how the machine went down the last time.
     pub(crate) fn open_after(&mut self, boot: &str) -> Result<(), StoreError> {
         let store = Store::open(&self.dir, Access::Owner)?;
-        self.store = Some(store.doubting_since_boot(boot, clock::now())?);
+        // What is doubted and could not be written down is doubted by this process all the same.
+        self.store = Some(store.doubting_since_boot(boot, clock::now()).0);
         Ok(())
     }
 

@@ -35,6 +35,10 @@ const IDLE_SEEN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Actions of which is remembered that their saving was counted: some ten bytes each, and more than a build asks for.
 const COUNTED: usize = 32 << 10;
 
+/// Bytes that a build may put: what it has put stays on the disk while it lives, within the store's limits or not. A build of
+/// Kubernetes puts some ten.
+const MOST_PUT: u64 = 32 << 30;
+
 /// Lines in the log that one build may cause.
 const MOST_COMPLAINTS: u64 = 10;
 
@@ -121,6 +125,15 @@ impl Build {
                 Verdict::Runs => self.idle(now) > IDLE_SEEN,
                 Verdict::Unknown => self.idle(now) > IDLE_UNSEEN,
             }
+    }
+
+    /// Whether the build may put so many bytes more.
+    pub(crate) fn may_put(&self, bytes: u64) -> bool {
+        let may = self.counters.counts().bytes_put.saturating_add(bytes) <= MOST_PUT;
+        if !may {
+            self.complain(format_args!("it has put {MOST_PUT} bytes, which is all it may"));
+        }
+        may
     }
 
     pub(crate) fn sessions(&self) -> u64 {

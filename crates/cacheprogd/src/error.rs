@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use proto::FrameError;
-use store::StoreError;
+use store::{CapsError, StoreError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,9 @@ pub enum CommandError {
         /// The state directory.
         path: PathBuf,
     },
+    /// The limits make no sense on this disk.
+    #[error(transparent)]
+    Limits(CapsError),
     /// The settings file makes no sense.
     #[error("reading the settings in {}", path.display())]
     Settings {
@@ -144,6 +147,7 @@ impl CommandError {
             | Self::NoStore { .. }
             | Self::Damaged { .. }
             | Self::Unswept { .. }
+            | Self::Limits(_)
             | Self::Settings { .. }
             | Self::NoSettings { .. }
             | Self::Store(_)

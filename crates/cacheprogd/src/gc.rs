@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::SigSet;
 use proto::control::DEFAULT_SETTINGS;
 use rustix::process::setpriority_process;
 use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
@@ -67,11 +68,14 @@ pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, CommandErro
 /// # Errors
 /// Where the settings make no sense, there is no store, or something could not be looked at or removed.
 pub(crate) fn run(args: &Gc) -> Result<(), CommandError> {
+    // The daemon, which may have started this, keeps signals for itself.
+    SigSet::all().thread_unblock().map_err(|e| CommandError::System("unblocking signals", e.into()))?;
     // Builds come first. Should the system refuse, it is done at the usual priority.
     let _busy = setpriority_process(None, 19);
     let caps = args.keep.settings()?.caps();
     let store = args.store.open()?;
     let disk = disk(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
+    caps.check(disk).map_err(CommandError::Limits)?;
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
     let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
     let mut go_on = || {

@@ -101,9 +101,15 @@ impl Handler {
     pub(crate) fn put(&mut self, put: (ActionId, OutputId, u64), body: &mut impl Read) -> Result<Reply, FrameError> {
         let (action, output, size) = put;
         match self.store.receive(output, size, body, &mut self.scratch) {
+            Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
             Ok(mut body) => self.keep(action, &mut body),
             Err(e) => self.not_received(e, &output),
         }
+    }
+
+    fn too_much(&self) -> Reply {
+        self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
+        Reply::Refused(Refusal::Storage)
     }
 
     fn not_received(&self, error: ReceiveError, output: &OutputId) -> Result<Reply, FrameError> {
@@ -137,6 +143,7 @@ impl Handler {
         }
         let received = self.store.receive(output, size, &mut input.take(size), &mut self.scratch);
         let mut result = match received {
+            Ok(_) if !self.build.may_put(size) => return Ok(self.too_much()),
             Ok(result) => result,
             Err(e) => return self.not_received(e, &output),
         };
@@ -292,10 +299,7 @@ impl Handler {
     }
 
     fn refuse(&self, error: &StoreError) -> Reply {
-        match error {
-            StoreError::TooMuch { .. } => self.build.complain(format_args!("{error}")), // its own doing
-            error => self.build.health.ill(error),
-        }
+        self.build.health.ill(error);
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         Reply::Refused(Refusal::Storage)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
-use store::{Caps, Census, Store};
+use store::{Caps, Store};
 
 use crate::clock;
 use crate::settings::{arguments, bytes};
@@ -19,6 +19,9 @@ const FULL: Duration = Duration::from_secs(24 * 3600);
 /// From one run for the limits to the next. Doubled where one freed nothing: what live builds have linked stays on the disk.
 const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// How long one run may take.
+const LONGEST_RUN: Duration = Duration::from_secs(3600);
 
 /// What the latest run did, for `status`.
 pub(crate) type Latest = Arc<Mutex<Option<Eviction>>>;
@@ -40,10 +43,11 @@ pub(crate) struct Housekeeping {
 #[derive(Debug)]
 struct Running {
     child: Child,
-    /// The count when it began to look.
-    then: Census,
+    since: Instant,
     /// It is the day's look at everything.
     is_full: bool,
+    /// The disk's free space when it began, where that was too little.
+    free: Option<u64>,
 }
 
 /// What `cacheprogd gc --json` says, as far as it is needed.
@@ -62,7 +66,7 @@ impl Housekeeping {
     /// `counted`: whether the count that the last daemon left can be relied on.
     pub(crate) fn new(store: Arc<Store>, caps: Caps, counted: bool) -> Self {
         let now = Instant::now();
-        let counted = (store.read_counts(None) && counted) || store.is_new();
+        let counted = (store.read_counts() && counted) || store.is_new();
         let full = if counted { now + FULL } else { now };
         Self { store, caps, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
     }
@@ -74,7 +78,7 @@ impl Housekeeping {
     /// Called at each turn of the loop.
     pub(crate) fn turn(&mut self) {
         match self.running.as_mut().map(|running| running.child.try_wait()) {
-            Some(Ok(None)) => {}
+            Some(Ok(None)) => self.end_late(),
             Some(Ok(Some(_)) | Err(_)) => self.ended(),
             None if Instant::now() >= self.rest_until && self.is_due() => self.begin(),
             None => {}
@@ -88,10 +92,18 @@ impl Housekeeping {
         }
     }
 
+    /// One that hangs, on a disk that does, must not be the last one.
+    fn end_late(&mut self) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.since.elapsed() > LONGEST_RUN) {
+            log::error!("an eviction took over {} s: it is ended", LONGEST_RUN.as_secs());
+            drop(running.child.kill()); // seen at the next turn
+        }
+    }
+
     fn is_due(&self) -> bool {
         // A disk that cannot be asked is not known to be full.
         let Ok(disk) = disk(self.store.root()) else { return false };
-        self.store.read_counts(None); // should somebody else have been at it
+        self.store.read_counts(); // should somebody else have been at it
         let census = self.store.census();
         Instant::now() >= self.full
             || self.caps.max_size(disk).is_some_and(|most| census.bytes > most)
@@ -99,6 +111,9 @@ impl Housekeeping {
     }
 
     fn begin(&mut self) {
+        self.store.expect_counts();
+        let free =
+            disk(self.store.root()).ok().filter(|&disk| disk.free < self.caps.min_free(disk)).map(|disk| disk.free);
         let child = Command::new("/proc/self/exe")
             .args(["gc", "--json", "--config", "/dev/null", "--state-dir"])
             .arg(self.store.root())
@@ -108,8 +123,8 @@ impl Housekeeping {
             .spawn();
         match child {
             Ok(child) => {
-                let is_full = Instant::now() >= self.full;
-                self.running = Some(Running { child, then: self.store.census(), is_full });
+                let now = Instant::now();
+                self.running = Some(Running { child, since: now, is_full: now >= self.full, free });
             }
             Err(e) => {
                 self.rest(false);
@@ -122,13 +137,14 @@ impl Housekeeping {
         let Some(mut running) = self.running.take() else { return };
         let mut text = String::new();
         let read = running.child.stdout.take().map(|mut out| out.read_to_string(&mut text));
-        let success = running.child.wait().is_ok_and(|status| status.success());
+        drop(running.child.wait());
         let outcome = serde_json::from_str::<Outcome>(&text);
         let (Some(Ok(_)), Ok(outcome)) = (read, outcome) else {
+            self.store.expect_counts(); // no count came of it
             self.rest(false);
             return log::error!("an eviction failed; the next is tried in {} s", self.pause.as_secs());
         };
-        self.store.read_counts(Some(running.then));
+        self.store.read_counts();
         self.full = Instant::now() + FULL;
         let none = Eviction { at: clock::unix(clock::now()), ..Eviction::default() };
         let gone = outcome.gone.values().fold(none, |sum, gone| Eviction {
@@ -136,8 +152,10 @@ impl Housekeeping {
             bytes: sum.bytes + gone.bytes,
             ..sum
         });
-        if !success || !running.is_full {
-            self.rest(success && gone.bytes > 0);
+        // Where space was short, that it is less so is what counts: what live builds have linked is not free yet.
+        let is_freer = running.free.is_none_or(|before| disk(self.store.root()).is_ok_and(|now| now.free > before));
+        if !running.is_full || running.free.is_some() {
+            self.rest(gone.bytes > 0 && is_freer);
         }
         if gone.bytes > 0 {
             let reasons: Vec<_> = outcome.gone.keys().map(String::as_str).collect();

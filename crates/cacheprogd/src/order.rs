@@ -98,7 +98,7 @@ fn sync(store: &Store, unsaved: bool) -> Result<(), StoreError> {
         store.save_doubts()?;
     }
     let before = clock::now();
-    store.read_counts(None);
+    store.read_counts(); // should somebody else have counted
     store.write_counts()?;
     store.sync(before)
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Purge) -> Result<(), CommandError> {
         (None, None) => return Err(CommandError::NotSure),
     };
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
-    store.read_counts(None);
+    store.read_counts();
     let mut progress = Progress::new("entries", store.census().entries);
     let purged = store.purge(&which, what, &mut |seen| progress.at(seen))?;
     drop(progress);

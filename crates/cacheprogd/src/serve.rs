@@ -32,6 +32,7 @@ use crate::meter::Meter;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::settings::OrNone;
+use crate::state::disk;
 use crate::sync::lock;
 use crate::{clock, listener, session};
 
@@ -83,6 +84,9 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let settings = args.keep.settings()?;
     let store = Store::open(state_dir, Access::Traversable)?;
+    if let Ok(disk) = disk(store.root()) {
+        settings.caps().check(disk).map_err(CommandError::Limits)?;
+    }
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }

@@ -1,11 +1,13 @@
 //! The state directory for commands that work on it without the daemon: finding it, becoming its owner, its disk.
 
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use store::{Access, Disk, Store, StoreError};
+use store::{Access, Disk, Store};
 
 use crate::error::CommandError;
 
@@ -21,22 +23,33 @@ pub(crate) struct StateDir {
 const DEFAULT: &str = "/var/cache/nix-gocacheprog";
 
 impl StateDir {
-    /// Opens the store that is there, as its owner.
+    /// Opens the store that is there, as its owner: whose the directory is decides, and nothing in it, as that is its owner's to
+    /// make up. From there on root can do no more than the owner can.
     ///
     /// # Errors
     /// Where there is none, or it cannot be opened.
     pub(crate) fn open(&self) -> Result<Store, CommandError> {
-        let dir = &self.state_dir;
-        let format = dir.join("format");
-        let owner = format.metadata().map_err(|source| match source.kind() {
-            ErrorKind::NotFound => CommandError::NoStore { path: dir.clone(), source },
-            _ => StoreError::Io { verb: "reading", path: format, source }.into(),
-        })?;
+        let path = self.state_dir.clone();
+        let held = File::options().read(true).custom_flags(DIRECTORY).open(&path);
+        let held = held.map_err(|source| CommandError::NoStore { path: path.clone(), source })?;
+        let owner = held.metadata().map_err(|e| CommandError::System("looking at the state directory", e))?;
         become_owner(owner.uid(), owner.gid())
             .map_err(|e| CommandError::System("taking the store's owner's uid", e.into()))?;
-        Ok(Store::open(dir, Access::Owner)?)
+        // The directories above may be root's alone (systemd's /var/cache/private): what is held open is reached all the same.
+        let dir = match fs::metadata(&path) {
+            Ok(_) => path.clone(),
+            Err(_) => format!("/proc/self/fd/{}", held.into_raw_fd()).into(),
+        };
+        match fs::symlink_metadata(dir.join("format")) {
+            Ok(format) if format.is_file() => Ok(Store::open(&dir, Access::Owner)?),
+            Ok(_) => Err(CommandError::NoStore { path, source: ErrorKind::InvalidInput.into() }),
+            Err(source) => Err(CommandError::NoStore { path, source }),
+        }
     }
 }
+
+#[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
+const DIRECTORY: i32 = rustix::fs::OFlags::DIRECTORY.bits() as i32;
 
 /// Root works as the store's owner, so that nothing of root's is left there.
 fn become_owner(uid: u32, gid: u32) -> nix::Result<()> {
@@ -55,5 +68,6 @@ fn become_owner(uid: u32, gid: u32) -> nix::Result<()> {
 /// What the system says.
 pub(crate) fn disk(dir: &Path) -> io::Result<Disk> {
     let stat = rustix::fs::statvfs(dir)?;
-    Ok(Disk { size: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Ok(Disk { size: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
 }

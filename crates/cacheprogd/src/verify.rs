@@ -29,7 +29,7 @@ pub(crate) struct Verify {
 pub(crate) fn run(args: &Verify) -> Result<(), CommandError> {
     let dir = &args.store.state_dir;
     let store = args.store.open()?;
-    store.read_counts(None);
+    store.read_counts();
     let census = store.census();
     let mut progress = Progress::new("objects and records", census.objects + census.entries);
     let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };

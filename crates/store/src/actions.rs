@@ -50,7 +50,9 @@ impl Actions {
     pub(crate) fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
         let Some((file, record)) = self.open(action)? else { return Ok(None) };
         let used = file.metadata().and_then(|m| m.modified());
-        if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_INTERVAL)) {
+        // One from the future, of a clock that was wrong, would never grow old.
+        let is_old = |used| now.duration_since(used).unwrap_or_else(|ahead| ahead.duration()) > USE_INTERVAL;
+        if used.is_ok_and(is_old) {
             // Only eviction looks at it: a failure costs an entry its place in the order, no more.
             drop(file.set_modified(now));
         }

@@ -6,7 +6,7 @@
 //!     view/                   0711, mounted in the sandbox as /gocache
 //!         sock                0666, the build's socket (the daemon's)
 //!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
-//!     private/<2 hex>/<id>    records of actions that are true for this build only
+//!     private/<1 hex>/<id>    records of actions that are true for this build only
 //! ```
 //!
 //! The rule to keep: below `view` there is nothing but what the build has named or put itself.
@@ -15,7 +15,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use proto::{ActionId, BuildId, OutputId};
@@ -46,13 +45,7 @@ pub struct BuildDir {
     tmp: PathBuf,
     private: Actions,
     doubt: Doubt,
-    /// Bytes kept for this build alone, as far as this process knows.
-    kept: AtomicU64,
 }
-
-/// Bytes that a build may keep for itself: module indexes, tests' results and what it made another way than others, many
-/// times over. They are outside the store's limits, and gone with the build.
-const MOST_KEPT: u64 = 4 << 30;
 
 impl Store {
     /// Makes the directory of a new build.
@@ -75,15 +68,7 @@ impl Store {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
         let private = Actions::new(dir.join("private"), self.layout.tmp(), 1);
-        BuildDir {
-            id,
-            dir,
-            outputs,
-            tmp: self.layout.tmp(),
-            private,
-            doubt: self.layout.doubt().clone(),
-            kept: AtomicU64::new(0),
-        }
+        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt().clone() }
     }
 
     /// What an earlier process left unpublished or half removed. Only for whoever has the store for itself: what others
@@ -160,12 +145,8 @@ impl BuildDir {
     /// Keeps a body for this build alone.
     ///
     /// # Errors
-    /// A [`StoreError`] where it cannot be written, or the build keeps too much already.
+    /// A [`StoreError`] where it cannot be written.
     pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
-        if self.kept.fetch_add(body.size(), Relaxed).saturating_add(body.size()) > MOST_KEPT {
-            self.kept.fetch_sub(body.size(), Relaxed);
-            return Err(StoreError::TooMuch { limit: MOST_KEPT });
-        }
         let shown = self.output(&body.output());
         if state(&shown, &body.output(), body.size(), &self.doubt)? != State::Whole {
             publish_file(body, &self.tmp, &shown, 0)?;

@@ -1,13 +1,15 @@
 //! What may not have reached the disk when a machine or a daemon stopped without warning.
 //!
 //! ```text
-//! doubt     spans of time, a line each: what was made then is read before it is served, unless it was read since
+//! doubt     the inode of the store's directory, then spans of time, a line each: what was made then is read before it is
+//!           served, unless it was read since. In a copy of the store, where times of making say nothing, all is doubted.
 //! synced    seconds since 1970: what was written before is on the disk
 //! boot      the kernel's id of the boot in which the store was last opened (one that no daemon has for itself)
 //! ```
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,27 +48,22 @@ impl Store {
     /// A [`StoreError`] where the file cannot be written.
     pub fn save_doubts(&self) -> Result<(), StoreError> {
         let spans = self.layout.doubt().spans();
-        let text: String = spans.iter().map(|(since, until)| format!("{since} {until}\n")).collect();
+        let mut text = format!("{}\n", inode(self.root()).unwrap_or(0));
+        spans.iter().for_each(|(since, until)| text += &format!("{since} {until}\n"));
         self.write_file(&self.root().join("doubt"), text.as_bytes())
     }
 
     /// Doubts, in a store that no daemon has for itself, what was made before this boot and after the last sync: nobody knows
-    /// how the machine went down.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where that cannot be written down.
-    pub fn doubting_since_boot(self, boot: &str, now: SystemTime) -> Result<Self, StoreError> {
+    /// how the machine went down. The second value is an error where that could not be written down: the next process does
+    /// it again, and nothing may be said to be synced before it succeeded.
+    pub fn doubting_since_boot(self, boot: &str, now: SystemTime) -> (Self, Result<(), StoreError>) {
         let path = self.root().join("boot");
         let is_new_boot = fs::read_to_string(&path).map_or(true, |known| known != boot);
         let is_unclean = is_new_boot && !self.is_new();
         let store = self.doubting_again(is_unclean, now);
-        if is_unclean {
-            store.save_doubts()?;
-        }
-        if is_new_boot {
-            store.write_file(&path, boot.as_bytes())?;
-        }
-        Ok(store)
+        let saved = if is_unclean { store.save_doubts() } else { Ok(()) };
+        let noted = saved.and_then(|()| if is_new_boot { store.write_file(&path, boot.as_bytes()) } else { Ok(()) });
+        (store, noted)
     }
 
     /// Waits until all that was written before is on the disk, and writes down that it is. `now` is from before.
@@ -111,12 +108,22 @@ fn merged(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
 
 /// What was doubted before: an object that nobody asked for since was not read. What cannot be read is everything.
 fn read(root: &Path) -> Vec<(u64, u64)> {
-    let read = |line: &str| line.split_once(' ').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    const EVERYTHING: (u64, u64) = (0, u64::MAX);
+    let span = |line: &str| line.split_once(' ').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     match fs::read_to_string(root.join("doubt")) {
-        Ok(text) => text.lines().map(|line| read(line).unwrap_or((0, u64::MAX))).collect(),
+        Ok(text) => match text.split_once('\n') {
+            Some((of, spans)) if of.parse().ok() == inode(root) => {
+                spans.lines().map(|line| span(line).unwrap_or(EVERYTHING)).collect()
+            }
+            _ => vec![EVERYTHING],
+        },
         Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(_) => vec![(0, u64::MAX)],
+        Err(_) => vec![EVERYTHING],
     }
+}
+
+fn inode(root: &Path) -> Option<u64> {
+    fs::metadata(root).ok().map(|m| m.ino())
 }
 
 fn read_number(path: &Path) -> Option<u64> {

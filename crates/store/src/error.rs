@@ -27,12 +27,6 @@ pub enum StoreError {
         /// What it says.
         found: String,
     },
-    /// A build keeps too much for itself.
-    #[error("the build keeps {limit} bytes for itself, which is all it may")]
-    TooMuch {
-        /// What it may keep.
-        limit: u64,
-    },
     /// A record cannot be believed. It counts as absent and the next put replaces it.
     #[error("damaged record {}", path.display())]
     DamagedRecord {

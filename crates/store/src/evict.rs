@@ -19,6 +19,8 @@ pub struct Limits {
     pub max_age: Option<Duration>,
     /// Bytes to free whatever the size, as the disk has too little free space.
     pub free: u64,
+    /// Entries used within this time stay, whatever the limits: their paths may have been told.
+    pub spare: Duration,
 }
 
 /// Why something goes.
@@ -42,6 +44,9 @@ pub enum Reason {
 /// Of ten parts of the size limit, how many are filled after an eviction: so that the next one is not due at once.
 const FILLED_AFTER: u64 = 9;
 
+/// Entries of any store: what a survey of them takes, some 300 MB, a machine that builds Go has.
+const MOST_ENTRIES: u64 = 4_000_000;
+
 /// An object younger than this may be about to get its entry.
 pub(crate) const GRACE: Duration = Duration::from_secs(600);
 
@@ -50,20 +55,19 @@ pub(crate) const GRACE: Duration = Duration::from_secs(600);
 pub(crate) struct Doomed {
     pub(crate) place: Place,
     pub(crate) reason: Reason,
-    /// Whether its object goes with it, as no entry that stays has it.
-    pub(crate) with_object: bool,
 }
 
 /// Decides. `now` is in seconds since 1970. The result is in the order of the survey.
 pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
-    let mut plan = Plan { survey, users: survey.users(), doomed: Vec::new(), freed: survey.unnamed_bytes(now) };
+    let freed = survey.unnamed_bytes(now, limits.spare);
+    let mut plan = Plan { survey, users: survey.users(), doomed: Vec::new(), freed };
     let mut stays: Vec<(u64, Place)> = Vec::new();
     for (place, entry) in survey.places() {
         if !survey.has_object(entry) {
             plan.doom(place, entry, Reason::Broken);
         } else if limits.max_age.is_some_and(|most| entry.age(now) > most.as_secs()) {
             plan.doom(place, entry, Reason::Age);
-        } else {
+        } else if entry.age(now) >= limits.spare.as_secs() {
             stays.push((staleness(entry, now), place));
         }
     }
@@ -71,11 +75,15 @@ pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
         .max_size
         .filter(|&most| survey.census.bytes > most)
         .map_or(0, |most| survey.census.bytes - most / 10 * FILLED_AFTER);
-    if plan.freed < excess.max(limits.free) {
+    let too_many = match survey.census.entries {
+        0..=MOST_ENTRIES => 0,
+        entries => entries - MOST_ENTRIES / 10 * FILLED_AFTER,
+    };
+    if plan.freed < excess.max(limits.free) || too_many > 0 {
         stays.sort_unstable_by_key(|&(staleness, place)| (Reverse(staleness), place));
         for (_, place) in stays {
             let reason = match plan.freed {
-                freed if freed < excess => Reason::Size,
+                freed if freed < excess || (plan.doomed.len() as u64) < too_many => Reason::Size,
                 freed if freed < limits.free => Reason::Space,
                 _ => break,
             };
@@ -96,13 +104,14 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     fn doom(&mut self, place: Place, entry: &Entry, reason: Reason) {
-        let mut with_object = false;
+        self.freed += RECORD;
         if let Some(object) = self.survey.object_of(entry) {
             self.users[object] -= 1;
-            with_object = self.users[object] == 0 && self.survey.has_object(entry);
+            if self.users[object] == 0 && self.survey.has_object(entry) {
+                self.freed += on_disk(entry.size);
+            }
         }
-        self.freed += RECORD + if with_object { on_disk(entry.size) } else { 0 };
-        self.doomed.push(Doomed { place, reason, with_object });
+        self.doomed.push(Doomed { place, reason });
     }
 }
 
@@ -141,8 +150,8 @@ mod tests {
         survey
     }
 
-    fn gone(survey: &Survey, limits: &Limits) -> Vec<(u32, Reason, bool)> {
-        plan(survey, limits, NOW).iter().map(|d| (d.place.entry, d.reason, d.with_object)).collect()
+    fn gone(survey: &Survey, limits: &Limits) -> Vec<(u32, Reason)> {
+        plan(survey, limits, NOW).iter().map(|d| (d.place.entry, d.reason)).collect()
     }
 
     const MIB: u64 = 1 << 20;
@@ -153,9 +162,9 @@ mod tests {
         assert_eq!(gone(&survey, &Limits { max_size: Some(11 * MIB), ..Limits::default() }), []);
         // Ten entries take 10 MiB and ten blocks: 9.5 MiB are too few for them, 8.55 are left.
         let limits = Limits { max_size: Some(19 * MIB / 2), ..Limits::default() };
-        assert_eq!(gone(&survey, &limits), [(8, Reason::Size, true), (9, Reason::Size, true)]);
+        assert_eq!(gone(&survey, &limits), [(8, Reason::Size), (9, Reason::Size)]);
         let limits = Limits { free: 1, ..Limits::default() };
-        assert_eq!(gone(&survey, &limits), [(9, Reason::Space, true)]);
+        assert_eq!(gone(&survey, &limits), [(9, Reason::Space)]);
     }
 
     #[test]
@@ -163,14 +172,21 @@ mod tests {
         let mut survey = survey(vec![entry(1, 1, 5, 99), entry(2, 2, 5, 101), entry(3, 3, 5, 0)]);
         survey.lose(3);
         let limits = Limits { max_age: Some(Duration::from_secs(100)), ..Limits::default() };
-        assert_eq!(gone(&survey, &limits), [(1, Reason::Age, true), (2, Reason::Broken, false)]);
+        assert_eq!(gone(&survey, &limits), [(1, Reason::Age), (2, Reason::Broken)]);
     }
 
     #[test]
-    fn an_object_goes_with_its_last_entry() {
+    fn what_was_used_just_now_is_spared() {
+        let survey = survey(vec![entry(1, 1, MIB, 50), entry(2, 2, MIB, 150)]);
+        let limits = Limits { free: u64::MAX, spare: Duration::from_secs(100), ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(1, Reason::Space)]);
+    }
+
+    #[test]
+    fn an_object_frees_space_with_its_last_entry() {
         let survey = survey(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
         let limits = Limits { free: MIB, ..Limits::default() };
-        assert_eq!(gone(&survey, &limits), [(0, Reason::Space, false), (1, Reason::Space, true)]);
+        assert_eq!(gone(&survey, &limits), [(0, Reason::Space), (1, Reason::Space)]);
     }
 
     #[test]
@@ -179,9 +195,9 @@ mod tests {
         let cheap = entry(2, 2, MIB, 100);
         let junk = Entry { is_junk: true, ..entry(3, 3, 100, 0) };
         let survey = survey(vec![costly, cheap, junk]);
-        assert_eq!(gone(&survey, &Limits { free: 1, ..Limits::default() }), [(2, Reason::Space, true)]);
+        assert_eq!(gone(&survey, &Limits { free: 1, ..Limits::default() }), [(2, Reason::Space)]);
         let limits = Limits { free: MIB, ..Limits::default() };
-        assert_eq!(gone(&survey, &limits), [(1, Reason::Space, true), (2, Reason::Space, true)]);
+        assert_eq!(gone(&survey, &limits), [(1, Reason::Space), (2, Reason::Space)]);
     }
 
     proptest! {
@@ -195,25 +211,27 @@ mod tests {
                 Entry { cost_ms, is_junk, ..entry(n, output, output * 7000, age) }
             }).collect();
             let survey = survey(entries.clone());
-            let limits = Limits { max_size: Some(max), free, max_age: None };
-            let doomed = plan(&survey, &limits, NOW);
-            let goes = |index: usize| doomed.iter().any(|d| d.place.entry as usize == index);
-            let taken: Vec<u64> =
-                doomed.iter().filter(|d| d.with_object).map(|d| entries[d.place.entry as usize].output).collect();
-            for (index, entry) in entries.iter().enumerate() {
-                prop_assert!(goes(index) || !taken.contains(&entry.output));
-            }
-            let freed: u64 = doomed.iter().map(|d| {
-                RECORD + if d.with_object { on_disk(entries[d.place.entry as usize].size) } else { 0 }
-            }).sum();
-            let left = survey.census.bytes - freed;
-            prop_assert!(doomed.len() == entries.len() || freed >= free);
-            prop_assert!(left <= max);
-            // No more than what it takes: without the last one it would not have been enough.
-            let last = doomed.iter().map(|d| (staleness(&entries[d.place.entry as usize], NOW), Reverse(d.place))).min();
-            let stays_best = entries.iter().enumerate().filter(|(n, _)| !goes(*n)).map(|(_, e)| staleness(e, NOW)).max();
-            if let (Some((last, _)), Some(best)) = (last, stays_best) {
-                prop_assert!(last >= best, "something staler stays");
+            let limits = Limits { max_size: Some(max), free, ..Limits::default() };
+            let doomed: Vec<_> = plan(&survey, &limits, NOW).iter().map(|d| d.place.entry as usize).collect();
+            let freed = |doomed: &[usize]| {
+                let stays = |output| (0..entries.len()).any(|n| !doomed.contains(&n) && entries[n].output == output);
+                let gone: std::collections::BTreeSet<_> =
+                    doomed.iter().map(|&n| entries[n].output).filter(|&output| !stays(output)).collect();
+                doomed.len() as u64 * RECORD + gone.iter().map(|output| on_disk(output * 7000)).sum::<u64>()
+            };
+            let all = survey.census.bytes;
+            let enough = |doomed: &[usize]| {
+                let freed = freed(doomed);
+                freed >= free && (all <= max || all - freed <= max / 10 * 9)
+            };
+            prop_assert!(enough(&doomed) || doomed.len() == entries.len());
+            // No more than what it takes, and nothing before what is staler.
+            let rank = |n: usize| (staleness(&entries[n], NOW), Reverse(n));
+            if let Some(&last) = doomed.iter().min_by_key(|&&n| rank(n)) {
+                let without: Vec<_> = doomed.iter().copied().filter(|&n| n != last).collect();
+                prop_assert!(!enough(&without), "{} could have stayed", last);
+                let staler = (0..entries.len()).find(|n| !doomed.contains(n) && rank(*n) > rank(last));
+                prop_assert_eq!(staler, None);
             }
         }
     }

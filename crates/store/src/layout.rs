@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! format                                  "nix-gocacheprog store 1"
-//! objects/<2 hex>/<output id>             a body, 0444
-//! actions/<namespace>/<2 hex>/<action id> one record
+//! objects/<1 hex>/<output id>             a body, 0444
+//! actions/<namespace>/<1 hex>/<action id> one record
 //! builds/<build id>/                      a live build (build.rs)
 //! tmp/                                    unpublished files
 //! ```
@@ -124,12 +124,13 @@ impl Layout {
 
 pub(crate) fn object_name(output: &OutputId) -> String {
     let name = output.to_string();
-    format!("objects/{}/{name}", &name[..2])
+    format!("objects/{}/{name}", &name[..1])
 }
 
-/// `dir/<first two characters>/<name>`: at a million entries a directory holds 4,000 names.
+/// `dir/<first character>/<name>`: at a million entries a directory holds 62,000 names, which a survey has in memory at a time.
+/// More directories were slower: making 512 of them took an eighth of the time of the first 1,000 puts (docs/performance.md).
 pub(crate) fn fan_out(dir: &Path, name: &str) -> PathBuf {
-    dir.join(&name[..2]).join(name)
+    dir.join(&name[..1]).join(name)
 }
 
 /// What to do with a directory that is there already.

@@ -45,7 +45,7 @@ pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
 pub use kind::{Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use layout::Access;
-pub use limits::{Caps, Disk, Size, SizeError};
+pub use limits::{Caps, CapsError, Disk, Size, SizeError};
 pub use namespace::{Namespace, Partition};
 pub use publish::Published;
 pub use purge::{Purged, Which};
@@ -58,7 +58,7 @@ pub use verify::{Unwanted, Verified};
 use layout::Layout;
 use tally::Tally;
 
-/// Directories of a record that are made where they are missing: `actions/<namespace>/<2 hex>`.
+/// Directories of a record that are made where they are missing: `actions/<namespace>/<1 hex>`.
 const ACTION_LEVELS: usize = 3;
 
 /// An open store.

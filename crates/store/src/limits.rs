@@ -53,13 +53,34 @@ impl Caps {
         self.min_free.of(disk.size)
     }
 
+    /// Whether they make sense on this disk.
+    ///
+    /// # Errors
+    /// A [`CapsError`] that names the setting.
+    pub fn check(&self, disk: Disk) -> Result<(), CapsError> {
+        let floor = self.min_free(disk);
+        if disk.size > 0 && floor > disk.size / 10 * 9 {
+            return Err(CapsError { floor: ByteSize(floor), disk: ByteSize(disk.size) });
+        }
+        Ok(())
+    }
+
     /// What has to go now. Where space is short, a tenth more is freed, so that it is not short again at once.
     #[must_use]
     pub fn limits(&self, disk: Disk) -> Limits {
         let floor = self.min_free(disk);
-        let free = if disk.free < floor { floor + floor / 10 - disk.free } else { 0 };
-        Limits { max_size: self.max_size(disk), max_age: self.max_age, free }
+        let is_short = disk.size > 0 && disk.free < floor;
+        let free = if is_short { floor.saturating_add(floor / 10) - disk.free } else { 0 };
+        Limits { max_size: self.max_size(disk), max_age: self.max_age, free, ..Limits::default() }
     }
+}
+
+/// Limits that would leave no room for anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("min-free is {floor} of a disk of {disk}: the cache could keep nothing. Write less, or a part such as 5%")]
+pub struct CapsError {
+    floor: ByteSize,
+    disk: ByteSize,
 }
 
 /// A number of bytes.
@@ -84,6 +105,8 @@ impl Size {
     fn of(self, disk: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
+            // Some file systems do not say how large they are.
+            Self::Part { at_most, .. } if disk == 0 => at_most,
             Self::Part { percent, at_most } => (disk / 100).saturating_mul(percent.into()).min(at_most),
         }
     }
@@ -99,7 +122,7 @@ pub enum SizeError {
     #[error("a part of the disk is 1% to 90%")]
     Percent,
     /// Too little to be of use.
-    #[error("at least 64MiB: Go's standard library alone takes more")]
+    #[error("at least 64MiB")]
     Little,
 }
 
@@ -174,11 +197,19 @@ mod tests {
     fn caps_become_limits_of_this_disk() {
         let caps = Caps { max_size: None, max_age: None, min_free: "30%".parse().unwrap() };
         let floor = DISK.size / 100 * 30;
-        assert_eq!(caps.limits(DISK), Limits { max_size: None, max_age: None, free: floor + floor / 10 - DISK.free });
+        assert_eq!(caps.limits(DISK), Limits { free: floor + floor / 10 - DISK.free, ..Limits::default() });
         let caps = Caps::default();
         assert_eq!((caps.max_size(DISK), caps.min_free(DISK)), (Some(DISK.size / 100 * 10), DISK.size / 100 * 5));
         let large = Disk { size: 1 << 44, free: 1 << 43 };
         assert_eq!((caps.max_size(large), caps.min_free(large)), (Some(50 << 30), 10 << 30));
         assert_eq!(caps.limits(large).free, 0);
+        let greedy = Caps { min_free: Size::Bytes(99 << 30), ..caps };
+        assert!(greedy.check(DISK).unwrap_err().to_string().contains("min-free is 99.0 GiB of a disk of 100.0 GiB"));
+        assert_eq!((caps.check(DISK), greedy.check(large)), (Ok(()), Ok(())));
+        let unknown = Disk { size: 0, free: 0 };
+        assert_eq!(
+            caps.limits(unknown),
+            Limits { max_size: Some(50 << 30), max_age: caps.max_age, ..Limits::default() }
+        );
     }
 }

@@ -84,9 +84,8 @@ pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: &Doubt)
         State::Whole => Ok(true),
         State::Absent => Ok(false),
         State::Doubted | State::Touched if holds(path, output)? => {
-            // Whoever doubts has synced all that was there before. Should this fail, it is read again next time.
-            let file = File::open(path);
-            let on_disk = file.and_then(|f| if state == State::Doubted { Ok(f) } else { f.sync_all().map(|()| f) });
+            // Its bytes go to the disk before what says so. Should this fail, it is read again next time.
+            let on_disk = File::open(path).and_then(|file| file.sync_all().map(|()| file));
             drop(on_disk.and_then(|file| file.set_modified(seal(output, Seal::Read))));
             Ok(true)
         }
@@ -100,6 +99,12 @@ pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: &Doubt)
 /// Gives a finished file the mtime of its output.
 pub(crate) fn set_seal(file: &File, output: &OutputId) -> io::Result<()> {
     file.set_modified(seal(output, Seal::Written))
+}
+
+/// Changes a file's ctime and nothing else.
+pub(crate) fn touch(path: &Path) {
+    // One that is gone stays as it is.
+    drop(File::open(path).and_then(|file| file.set_modified(file.metadata()?.modified()?)));
 }
 
 /// Whether the file's bytes are the output's, by reading all of them. One that is gone holds nothing.

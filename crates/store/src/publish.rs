@@ -9,11 +9,11 @@ use proto::OutputId;
 use crate::actions::Actions;
 use crate::incoming::Content;
 use crate::layout::Layout;
-use crate::object::{Doubt, State, is_whole, set_seal, state};
+use crate::object::{Doubt, State, is_whole, set_seal, state, touch};
 use crate::place::rename;
 use crate::{Incoming, Put, Record, Replaces, Store, StoreError};
 
-/// Directories of an object that are made where they are missing: `objects/<2 hex>`.
+/// Directories of an object that are made where they are missing: `objects/<1 hex>`.
 const OBJECT_LEVELS: usize = 2;
 
 /// What became of a put.
@@ -54,7 +54,11 @@ pub(crate) fn publish(
         Some(old) if !may_replace(put.replaces, &old, &record) && is_there(layout, &old)? => {
             return Ok(Published::Conflict(old));
         }
-        Some(_) | None => Published::New,
+        Some(old) => {
+            touch(&layout.object(&old.output)); // its path may have been told just now: a sweep knows by this
+            Published::New
+        }
+        None => Published::New,
     };
     let object = publish_object(layout, body)?;
     store.tally.add(false, object);
@@ -82,6 +86,7 @@ fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<Option<u64>, S
     if let Content::Memory(bytes) = body.content()
         && is_the_same(&path, &body.output(), bytes)?
     {
+        touch(&path); // a sweep that has not seen this put's record leaves it
         return Ok(None);
     }
     let is_new = fs::symlink_metadata(&path).is_err();

@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proto::{ActionId, OutputId};
 
 use crate::actions::{Actions, names, subdirectories};
 use crate::evict::GRACE;
-use crate::layout::Layout;
+use crate::layout::{Layout, fan_out};
 use crate::tally::{Census, RECORD, on_disk};
 use crate::verify::note;
 use crate::{Kind, Record, StoreError};
@@ -78,9 +78,9 @@ pub(crate) struct Unnamed {
 }
 
 impl Unnamed {
-    /// Whether nobody can be about to name it.
-    pub(crate) fn is_left(&self, now: u64) -> bool {
-        now.saturating_sub(self.changed) > GRACE.as_secs()
+    /// Whether nobody can be about to name it, or have been told its path within `spare`.
+    pub(crate) fn is_left(&self, now: u64, spare: Duration) -> bool {
+        now.saturating_sub(self.changed) > GRACE.max(spare).as_secs()
     }
 }
 
@@ -119,7 +119,7 @@ impl Survey {
             }
             for name in names(&dir)? {
                 let Ok(output) = name.parse::<OutputId>() else { continue }; // none of ours
-                if survey.found(key(&output)) {
+                if !is_in_its_place(&dir, &name) || survey.found(key(&output)) {
                     continue;
                 }
                 // One that went away meanwhile does not count.
@@ -141,6 +141,9 @@ impl Survey {
         let mut entries = Vec::with_capacity(names.len());
         for name in names {
             let Ok(action) = name.parse::<ActionId>() else { continue }; // none of ours
+            if !is_in_its_place(&dir, &name) {
+                continue;
+            }
             match records.look(&action) {
                 Ok(Some((record, used))) => {
                     let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -228,8 +231,8 @@ impl Survey {
         users
     }
 
-    pub(crate) fn unnamed_bytes(&self, now: u64) -> u64 {
-        self.unnamed.iter().filter(|object| object.is_left(now)).map(|object| on_disk(object.size)).sum()
+    pub(crate) fn unnamed_bytes(&self, now: u64, spare: Duration) -> u64 {
+        self.unnamed.iter().filter(|object| object.is_left(now, spare)).map(|object| on_disk(object.size)).sum()
     }
 
     /// For tests: an object that is gone.
@@ -238,4 +241,9 @@ impl Survey {
         let n = self.outputs.binary_search(&output).unwrap();
         self.is_there[n] = false;
     }
+}
+
+/// Whether a file is where layout.rs has it: one that is elsewhere is none of ours.
+fn is_in_its_place(dir: &Path, name: &str) -> bool {
+    dir.parent().is_some_and(|above| fan_out(above, name).parent() == Some(dir))
 }

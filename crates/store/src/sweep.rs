@@ -20,6 +20,9 @@ use crate::{Store, StoreError, Unwanted};
 /// A file in `tmp` that nobody has written to for so long is nobody's: no put takes longer.
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
 
+/// Times of files are those of the kernel's last tick, 10 ms ago at most, and of a slow clock.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
 /// What went for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Share {
@@ -79,17 +82,19 @@ impl Store {
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Swept>, StoreError> {
         let Some(survey) = Survey::take(&self.layout, go_on)? else { return Ok(None) };
-        let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let errors = survey.errors.clone();
         let swept = Swept { before: survey.census, left: survey.census, errors, ..Swept::default() };
-        let mut sweep = Sweep { store: self, survey: &survey, removes: what == Unwanted::Remove, swept };
-        for doomed in plan(&survey, limits, seconds) {
+        let limits = Limits { spare: limits.spare.max(self.spares()), ..*limits };
+        let removes = what == Unwanted::Remove;
+        let mut sweep = Sweep { store: self, survey: &survey, users: survey.users(), began, removes, swept };
+        for doomed in plan(&survey, &limits, began.as_secs()) {
             if !go_on() {
                 break;
             }
             sweep.entry(&doomed);
         }
-        sweep.others(seconds)?;
+        sweep.others(limits.spare)?;
         let swept = sweep.swept;
         if what == Unwanted::Remove {
             self.set_census(swept.left);
@@ -99,9 +104,21 @@ impl Store {
     }
 }
 
+impl Store {
+    /// In a store that no daemon has for itself, a go command may be about to open what it was told of today: nothing holds it
+    /// but its name. A daemon's builds have links of their own.
+    fn spares(&self) -> Duration {
+        if self.root().join("boot").exists() { Duration::from_secs(24 * 3600) } else { Duration::ZERO }
+    }
+}
+
 struct Sweep<'a> {
     store: &'a Store,
     survey: &'a Survey,
+    /// Of each object, the entries that have it and are still there.
+    users: Vec<u32>,
+    /// When the survey began, since 1970.
+    began: Duration,
     removes: bool,
     swept: Swept,
 }
@@ -114,17 +131,34 @@ impl Sweep<'_> {
         let records = Actions::new(dir.parent().unwrap_or(dir).to_owned(), self.store.layout.tmp(), 0);
         let Ok(Some((record, used))) = records.look(&entry.action) else { return }; // gone, or made anew
         let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        if key(&record.output) != entry.output || used > u64::from(entry.used) {
+        let object = self.store.layout.object(&record.output);
+        let is_used = key(&record.output) != entry.output || used > u64::from(entry.used);
+        if is_used || (doomed.reason == Reason::Broken && object.exists()) {
             self.swept.spared += 1;
-        } else if self.remove(&path) {
-            let with_object = doomed.with_object && self.remove(&self.store.layout.object(&record.output));
-            self.swept.count(doomed.reason, 1, with_object.then_some(record.size));
+            return;
         }
+        if !self.remove(&path) {
+            return;
+        }
+        let mut bytes = None;
+        if let Some(n) = self.survey.object_of(entry) {
+            self.users[n] -= 1;
+            let is_last = self.users[n] == 0 && self.survey.has_object(entry);
+            // One that changed meanwhile was put or shown again: should no entry name it, the next sweep has it.
+            if is_last
+                && changed(&object).is_some_and(|changed| changed + CLOCK_TICK < self.began)
+                && self.remove(&object)
+            {
+                bytes = Some(record.size);
+            }
+        }
+        self.swept.count(doomed.reason, 1, bytes);
     }
 
     /// What no entry stands for, and directories that are empty now.
-    fn others(&mut self, now: u64) -> Result<(), StoreError> {
-        for unnamed in self.survey.unnamed.iter().filter(|object| object.is_left(now)) {
+    fn others(&mut self, spare: Duration) -> Result<(), StoreError> {
+        let now = self.began.as_secs();
+        for unnamed in self.survey.unnamed.iter().filter(|object| object.is_left(now, spare)) {
             if self.remove(&self.store.layout.object(&unnamed.output)) {
                 self.swept.count(Reason::Unnamed, 0, Some(unnamed.size));
             }
@@ -138,13 +172,13 @@ impl Sweep<'_> {
         for path in names(&tmp)?.into_iter().map(|name| tmp.join(name)) {
             // By ctime: the mtime of a finished body is its seal.
             let Ok(metadata) = fs::symlink_metadata(&path) else { continue }; // published meanwhile
-            let changed = u64::try_from(metadata.ctime()).unwrap_or(0);
-            let is_left = metadata.is_file() && now.saturating_sub(changed) > UNFINISHED.as_secs();
-            if is_left && self.remove(&path) {
+            let is_left =
+                changed(&path).is_some_and(|changed| now.saturating_sub(changed.as_secs()) > UNFINISHED.as_secs());
+            if metadata.is_file() && is_left && self.remove(&path) {
                 self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
             }
         }
-        // Of a toolchain that nobody uses any more 257 directories would stay. One that somebody is about to use is younger.
+        // Of a toolchain that nobody uses any more 17 directories would stay. One that somebody is about to use is younger.
         for shelf in self.survey.shelves.iter().filter(|shelf| self.removes && shelf.entries.is_empty()) {
             if is_older(&shelf.dir, now) && fs::remove_dir(&shelf.dir).is_ok() {
                 let _not_empty = shelf.dir.parent().map(fs::remove_dir);
@@ -171,4 +205,11 @@ impl Sweep<'_> {
 /// Whether a directory has not changed for a while.
 fn is_older(dir: &Path, now: u64) -> bool {
     fs::symlink_metadata(dir).is_ok_and(|m| now.saturating_sub(u64::try_from(m.mtime()).unwrap_or(0)) > GRACE.as_secs())
+}
+
+/// A file's last change, also of its links, since 1970.
+fn changed(path: &Path) -> Option<Duration> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    Some(Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanoseconds))
 }

@@ -46,6 +46,8 @@ struct State {
     census: Census,
     /// The file as this process last read or wrote it.
     seen: Option<(u64, i64, i64)>,
+    /// The count when another process began to sweep, if that is known.
+    then: Option<Census>,
 }
 
 impl Tally {
@@ -86,24 +88,29 @@ impl Store {
         Ok(survey.map(|survey| survey.census).unwrap_or_default())
     }
 
-    /// Takes over what another process wrote to `counts` since this one last did, and adds what this one has put since it
-    /// had `then`, when the other one began to look. False where nobody ever counted.
-    pub fn read_counts(&self, then: Option<Census>) -> bool {
+    /// A sweep begins in another process: what is put from now on is not in what that will write.
+    pub fn expect_counts(&self) {
+        let mut state = self.tally.state();
+        state.then = Some(state.census);
+    }
+
+    /// Takes over what another process wrote to `counts` since this one last did. False where nobody ever counted.
+    pub fn read_counts(&self) -> bool {
         let path = counts(self.root());
         let Some(identity) = identity(&path) else { return false };
-        let mut state = self.tally.state();
-        if state.seen == Some(identity) {
+        if self.tally.state().seen == Some(identity) {
             return true;
         }
         let Some(theirs) = fs::read_to_string(&path).ok().and_then(|text| parse(&text)) else { return false };
+        let mut state = self.tally.state();
         let mine = state.census;
-        let then = then.unwrap_or(mine);
+        let then = state.then.take().unwrap_or(mine);
         let census = Census {
             entries: theirs.entries + mine.entries.saturating_sub(then.entries),
             objects: theirs.objects + mine.objects.saturating_sub(then.objects),
             bytes: theirs.bytes.saturating_add(mine.bytes.saturating_sub(then.bytes)),
         };
-        *state = State { census, seen: Some(identity) };
+        *state = State { census, seen: Some(identity), then: None };
         true
     }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::control::{MOUNTED_SOCKET, Registration};
-use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{Hello, Reply, Request, Toolchain, Welcome, read_json_line, write_json_line};
 use proto::{ActionId, OutputId, limits};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};

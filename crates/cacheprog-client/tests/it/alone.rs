@@ -247,3 +247,41 @@ fn a_body_of_forty_megabytes_takes_little_memory() {
     assert!(kib < 8 << 10, "{kib} KiB");
     go.finish();
 }
+
+#[test]
+fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = [("NIX_GOCACHEPROG_MAX_SIZE", "64MiB")];
+    let run = || Go::start(dir.path(), &["--store", dir.path().join("store").to_str().unwrap()], &env);
+    let census = || store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap().take_census().unwrap();
+    let mut go = run();
+    let bodies: Vec<_> = (0..4u8).map(|n| vec![n; 17 << 20]).collect();
+    bodies.iter().zip(0..).for_each(|(body, n)| drop(go.put(n, body)));
+    go.finish();
+    assert_eq!(census().objects, 4, "a new store waits for its first day to end");
+    let tended = dir.path().join("store/tended");
+    let yesterday = tended.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(25 * 3600);
+    let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
+    age(&tended);
+    files(&dir.path().join("store/actions")).iter().for_each(|record| age(record));
+    let mut go = run();
+    assert_eq!(go.get(3).unwrap(), bodies[3]);
+    go.finish();
+    let left = census();
+    assert!(left.objects < 4 && left.bytes <= 64 << 20, "{left:?}");
+    assert!(left.objects > 0, "what was used today stays");
+    assert!(tended.metadata().unwrap().modified().unwrap() > yesterday);
+    assert!(dir.path().join("store/synced").exists());
+    // Once a day: what is put now stays, whatever the size.
+    let mut go = run();
+    let hits = (0..4).filter(|&n| go.get(n).is_some()).count() as u64;
+    assert_eq!(hits, left.entries);
+    go.put(5, &vec![5; 17 << 20]);
+    go.finish();
+    assert_eq!(census().entries, left.entries + 1);
+}
+
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 
 use proto::control::Status;
 use rustix::fs::{StatVfsMountFlags, statvfs};
+use store::CapsError;
 
 use super::{Doctor, nix_conf};
 use crate::client;
-use crate::error::chain;
+use crate::error::{CommandError, chain};
 use crate::gc;
 use crate::settings::Settings;
 use crate::state::disk;
@@ -85,11 +86,16 @@ pub(crate) fn gather(args: &Doctor) -> Facts {
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
         free: disk.map(|disk| (disk.free, caps.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
-        settings: settings.err().map(|e| one_line(&chain(&e))),
+        settings: wrong(settings.err(), disk.and_then(|disk| caps.check(disk).err())),
         units: units(),
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }
+}
+
+/// What is wrong with the settings by themselves, or on this disk.
+fn wrong(settings: Option<CommandError>, caps: Option<CapsError>) -> Option<String> {
+    settings.map(|e| one_line(&chain(&e))).or(caps.map(|e| e.to_string()))
 }
 
 /// A parser's message draws arrows in lines of its own.

@@ -66,6 +66,30 @@ impl<'a, R: BufRead> Body<'a, R> {
         }
     }
 
+    /// Decodes the next piece to the end of `out`, as much as has arrived, and returns its length, 0 at the end. Nothing is
+    /// appended beyond the body's declared size.
+    ///
+    /// # Errors
+    /// As [`Body::chunk`].
+    pub fn append(&mut self, out: &mut Vec<u8>) -> Result<usize, BodyError> {
+        if self.state == State::Within && self.left > 0 {
+            let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+            let buffer = self.fill()?;
+            let take = (buffer.len() / 4 * 4).min(left);
+            if take > 0 {
+                let before = out.len();
+                return match STANDARD.decode_append(&buffer[..take], out) {
+                    Ok(()) => self.took(take, out.len() - before),
+                    Err(_) => self.misfit(),
+                };
+            }
+        }
+        let mut few = [0; 3];
+        let n = self.chunk(&mut few)?;
+        out.extend_from_slice(&few[..n]);
+        Ok(n)
+    }
+
     /// Reads the rest and forgets it: for puts that cannot be kept.
     ///
     /// # Errors

@@ -39,9 +39,17 @@ proptest! {
                 n => read.extend_from_slice(&out[..n]),
             }
         }
-        prop_assert_eq!(read, body);
+        prop_assert_eq!(&read, &body);
         prop_assert_eq!(requests.read().unwrap().unwrap().command, Ok(Command::Close));
         prop_assert!(requests.read().unwrap().is_none());
+        // The same appended to what is there, as much at a time as has arrived.
+        let mut requests = Requests::new(BufReader::with_capacity(buffer, Cursor::new(put_bytes(&body))));
+        let put = requests.read().unwrap().unwrap();
+        let mut appended = b"before".to_vec();
+        let mut reader = requests.body(put.body_size);
+        while reader.append(&mut appended).unwrap() > 0 {}
+        prop_assert_eq!(&appended[6..], body);
+        prop_assert_eq!(requests.read().unwrap().unwrap().command, Ok(Command::Close));
     }
 
     #[test]

@@ -15,11 +15,16 @@ use store::{Limits, Store, Unwanted};
 
 use super::*;
 
-const ALL: Limits = Limits { max_size: None, max_age: None, free: u64::MAX };
+const ALL: Limits = Limits { max_size: None, max_age: None, free: u64::MAX, spare: Duration::ZERO };
 
 /// Bodies on both sides of what is held in memory; the first and the sixth are the same.
 fn body(n: u8) -> Vec<u8> {
     vec![if n < 6 { n % 5 } else { n }; [10, 70_000, 0, 200_000, 500][usize::from(n % 5)]]
+}
+
+/// When nobody can be about to use what is here.
+fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(2 * 24 * 3600)
 }
 
 fn reopen(root: &Path) -> Store {
@@ -42,7 +47,7 @@ fn child() {
     let acknowledged = root.with_extension("acknowledged");
     match variable("CRASH_WORK").as_str() {
         "put" => put_all(&reopen(&root), |n| fs::write(acknowledged.join(n.to_string()), "").unwrap()),
-        _ => drop(reopen(&root).sweep(&ALL, SystemTime::now(), Unwanted::Remove, &mut || true).unwrap()),
+        _ => drop(reopen(&root).sweep(&ALL, later(), Unwanted::Remove, &mut || true).unwrap()),
     }
     fs::write(acknowledged.join("end"), "").unwrap();
 }
@@ -74,8 +79,7 @@ fn check(root: &Path, acknowledged: &[u8]) {
         let record = found(&store, n).expect("what was answered as stored is there");
         assert!(content(&store, &record).unwrap() == body(n));
     }
-    let later = SystemTime::now() + Duration::from_secs(2 * 24 * 3600);
-    store.sweep(&Limits::default(), later, Unwanted::Remove, &mut || true).unwrap();
+    store.sweep(&Limits::default(), later(), Unwanted::Remove, &mut || true).unwrap();
     assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 0, "unfinished files are left");
     let left = store.verify(Unwanted::Leave).unwrap();
     let named: std::collections::HashSet<_> = (0..6).filter_map(|n| Some(found(&store, n)?.output)).collect();
@@ -211,7 +215,7 @@ fn cut_from_its_power_it_serves_nothing_but_what_is_right() {
         let open = |boot: &str| {
             let store = reopen(&root);
             if by_boot {
-                store.doubting_since_boot(boot, SystemTime::now()).unwrap()
+                store.doubting_since_boot(boot, SystemTime::now()).0
             } else {
                 store.doubting_again(true, SystemTime::now())
             }

@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use store::{Access, Published, Store, Unwanted, Verified};
@@ -9,7 +9,8 @@ use crate::{action, at, content, found, namespace, open, output, publish, put};
 
 fn record_path(store: &Store, n: u8) -> PathBuf {
     let dir = fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
-    dir.join(format!("{n:02x}")).join(action(n).to_string())
+    let name = action(n).to_string();
+    dir.join(&name[..1]).join(name)
 }
 
 fn object_path(store: &Store, body: &[u8]) -> PathBuf {
@@ -173,6 +174,25 @@ fn links_that_come_and_go_leave_the_doubt() {
     let store = store.doubting(vec![(0, until)]);
     fs::remove_file(&link).unwrap(); // changes its ctime
     assert_eq!(content(&store, &lost), None);
+}
+
+#[test]
+fn a_copy_of_a_store_in_doubt_is_doubted_as_a_whole() {
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"lost");
+    publish(&store, &put(2, 500), b"kept");
+    let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
+    lose_bytes(&store, b"lost");
+    let store = store.doubting(vec![(0, 5)]); // a span in which neither was made
+    store.save_doubts().unwrap();
+    let reopen = |path: &Path| Store::open(path, Access::Owner).unwrap().doubting_again(false, SystemTime::now());
+    let same = reopen(store.root());
+    assert!(same.object(&lost.output, lost.size).unwrap().is_some(), "nothing says that it is lost");
+    let copy = dir.path().join("copy");
+    let copied = std::process::Command::new("cp").arg("-a").arg(store.root()).arg(&copy).status().unwrap();
+    assert!(copied.success());
+    let copy = reopen(&copy);
+    assert_eq!((content(&copy, &lost), content(&copy, &kept).as_deref()), (None, Some(b"kept".as_slice())));
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn use_is_noted_hourly() {
     publish(&store, &put(1, 500), b"body");
     let record = || {
         let dir = std::fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
-        dir.join("01").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
+        dir.join("0").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
     };
     let written = record();
     store.find(&namespace(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();

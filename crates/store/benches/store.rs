@@ -1,0 +1,66 @@
+//! What a put, a get and a look at everything cost on disk: `cargo bench -p store`.
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot work must not go on")]
+#![expect(clippy::disallowed_methods, reason = "there is no clock to hand in")]
+
+use std::hint::black_box;
+use std::time::SystemTime;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use proto::wire::Toolchain;
+use proto::{ActionId, BuildId, OutputId};
+use sha2::{Digest, Sha256};
+use store::{Access, Limits, Namespace, Partition, Put, Replaces, Sharing, Store, Unwanted};
+
+fn action(n: u64) -> ActionId {
+    ActionId(Sha256::digest(n.to_le_bytes()).into())
+}
+
+fn put(store: &Store, namespace: &Namespace, n: u64, body: &[u8]) {
+    let output = OutputId(Sha256::digest(body).into());
+    let mut received = store.receive(output, body.len() as u64, &mut &body[..], &mut Vec::new()).unwrap();
+    let put = Put { action: action(n), time: SystemTime::now(), cost_ms: 1, build: None, replaces: Replaces::Nothing };
+    store.publish(namespace, &put, &mut received).unwrap();
+}
+
+fn store(c: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), Access::Owner).unwrap();
+    let namespace = Namespace::new(Partition::Common, &Toolchain::default());
+    let mut n = 0u64;
+    for size in [100usize, 100_000, 10_000_000] {
+        let mut group = c.benchmark_group("a put");
+        group.throughput(Throughput::Bytes(size as u64));
+        group.sample_size(20);
+        group.bench_function(size.to_string(), |b| {
+            let body = || {
+                n += 1;
+                let mut body = vec![7; size];
+                body[..8].copy_from_slice(&n.to_le_bytes());
+                (n, body)
+            };
+            b.iter_batched(body, |(n, body)| put(&store, &namespace, n, &body), BatchSize::PerIteration);
+        });
+        group.finish();
+    }
+    let build = store.create_build(BuildId([7; 16])).unwrap();
+    c.bench_function("a get, shown before", |b| {
+        b.iter(|| {
+            let record = store.find(&namespace, &action(1), SystemTime::now()).unwrap().unwrap();
+            assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
+        });
+    });
+    c.bench_function("a miss", |b| {
+        b.iter(|| black_box(store.find(&namespace, &action(u64::MAX), SystemTime::now()).unwrap()));
+    });
+    let entries = store.take_census().unwrap().entries;
+    let mut group = c.benchmark_group("a look at everything, by entry");
+    group.throughput(Throughput::Elements(entries));
+    group.sample_size(10);
+    group.bench_function(entries.to_string(), |b| {
+        b.iter(|| store.sweep(&Limits::default(), SystemTime::now(), Unwanted::Leave, &mut || true).unwrap());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, store);
+criterion_main!(benches);

@@ -1,0 +1,29 @@
+# A build's directory at /gocache without Nix, as a sandbox would see it, for measurements. Source it after lib/daemon.sh.
+# shellcheck shell=bash
+set -euo pipefail
+
+# in_own_mounts COMMAND...: the command with an empty /gocache in a mount namespace of its own. The empty directory is all that
+# the rest of the machine sees.
+in_own_mounts() {
+    local status=0
+    [ ! -e /gocache ] || { echo "offer.sh: /gocache exists already" >&2; return 1; }
+    mkdir /gocache
+    OFFER_UNSHARED=1 unshare --mount --propagation private "$@" || status=$?
+    rmdir /gocache
+    return "$status"
+}
+
+# offer_build NAME: a build of that name, registered by the hook, its directory at /gocache until withdraw_build.
+offer_build() {
+    local view
+    mkdir -p "$WORK/$1.drv.chroot/root"
+    printf 'Derive([("out","/o","","")],[],[],"x","/bin/sh",[],[("NIX_GOCACHEPROG","1")])' > "$WORK/$1.drv"
+    view=$("$WORK/hook" "$WORK/$1.drv" "$WORK/$1.drv.chroot/root" | sed -n 's|^/gocache=||p')
+    [ -n "$view" ] || { echo "offer.sh: the hook offers nothing" >&2; return 1; }
+    mount --bind "$view" /gocache
+    export NIX_GOCACHEPROG_SOCKET=/gocache/sock
+}
+withdraw_build() {
+    unset NIX_GOCACHEPROG_SOCKET
+    umount /gocache
+}
