@@ -85,7 +85,7 @@ query() { curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/query" --data-urlenco
 value() { query "$1" | jq -r '.data.result[0].value[1]'; }
 is "hits, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq '[.ended[].hits] | add')" "$(value gocacheprog_hits_total)"
 is "builds" 30 "$(value gocacheprog_builds_total)"
-jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/metrics/grafana.json" | sed 's/\$__rate_interval/15m/' | while IFS= read -r expression; do
+jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
     is "data for $expression" yes "$(query "$expression" | jq -r 'if (.status == "success") and (.data.result | length) > 0 then "yes" else "no" end')"
 done
 rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")

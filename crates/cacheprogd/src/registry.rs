@@ -201,10 +201,11 @@ impl Registry {
 
     /// Why a live build misses what it misses, in few words; empty where nothing is known.
     pub(crate) fn headline(&self, build: &Build) -> String {
-        let ended = lock(&self.inner).history.ended();
+        let Builds { mut live, ended } = self.builds();
+        live.extend(ended);
         let Ok(account) = self.account_of(build) else { return String::new() };
-        let opened = |earlier: &BuildStatus| account::read(self.accounts.open(&earlier.short).ok()?);
-        let earlier = why::earlier(&build.status(None), &ended).into_iter().find_map(opened);
+        let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short).ok()?);
+        let earlier = why::earlier(&build.status(None), &live).into_iter().find_map(opened);
         account::read(account).map_or(String::new(), |account| why::headline(&account, earlier.as_ref()))
     }
 
