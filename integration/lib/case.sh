@@ -16,6 +16,8 @@ source "$CASE_DIR/lib/daemon.sh"
 _case_end() {
     local status=$?
     stop_daemon || true
+    # Processes that a case has started beside.
+    [ -z "${CASE_CHILDREN:-}" ] || kill "$CASE_CHILDREN" 2> /dev/null || true
     if [ "$status" != 0 ]; then
         echo "--- the daemon's log:" >&2
         tail -n 20 "$WORK/daemon.log" >&2 || true
@@ -30,9 +32,10 @@ trap _case_end EXIT
 source "$CASE_DIR/lib/expect.sh"
 
 build_programs
-need_nix
+# A case that sets NO_NIX first does without Nix.
+[ -n "${NO_NIX:-}" ] || need_nix
 new_state
-SDK=$(add_go_to_store)
+[ -n "${NO_NIX:-}" ] || SDK=$(add_go_to_store)
 
 # build_matrix: sets matrix, the program that does damage (integration/matrix).
 build_matrix() {

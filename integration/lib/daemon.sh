@@ -32,11 +32,12 @@ new_state() {
     export PRE_BUILD_HOOK=$WORK/hook
 }
 
-# start_daemon: cacheprogd on STATE, its log in WORK/daemon.log; returns when it answers.
+# start_daemon: cacheprogd on STATE, with SERVE_ARGS if set, its log in WORK/daemon.log; returns when it answers.
 start_daemon() {
     local tries
     setpriv --reuid "$DAEMON_UID" --regid "$DAEMON_UID" --clear-groups \
-        "$BIN/cacheprogd" serve --control-socket "$CONTROL" --state-dir "$STATE" < /dev/null 2>> "$WORK/daemon.log" &
+        "$BIN/cacheprogd" serve --control-socket "$CONTROL" --state-dir "$STATE" \
+        ${SERVE_ARGS[@]+"${SERVE_ARGS[@]}"} < /dev/null 2>> "$WORK/daemon.log" &
     DAEMON_PID=$!
     for ((tries = 0; tries < 200; tries++)); do
         if "$BIN/cacheprogd" status --control-socket "$CONTROL" > /dev/null 2>&1; then return 0; fi

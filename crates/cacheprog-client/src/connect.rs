@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::wire::{Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{Hello, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
@@ -58,13 +58,13 @@ impl ConnectError {
 ///
 /// # Errors
 /// A [`ConnectError`].
-pub fn open(socket: &Path, toolchain: &Toolchain) -> Result<Connection, ConnectError> {
+pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
     let stream = UnixStream::from(dial(socket).map_err(|e| ConnectError::Connect(e.into()))?);
     let frame = FrameError::from;
     stream.set_nonblocking(false).map_err(frame)?;
     stream.set_read_timeout(Some(HELLO)).map_err(frame)?;
     stream.set_write_timeout(Some(STALLED)).map_err(frame)?;
-    write_json_line(&stream, &Hello { version: VERSION, toolchain: toolchain.clone() }).map_err(frame)?;
+    write_json_line(&stream, hello).map_err(frame)?;
     let welcome: Welcome = read_json_line(&mut BufReader::with_capacity(4096, &stream), limits::HELLO_LINE)?;
     if let Some(error) = welcome.error {
         return Err(ConnectError::Refused(error));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use proto::wire::{Reply, Request};
+use proto::wire::{Hello, Reply, Request};
 
 use crate::connect::{self, Connection};
 use crate::environment::Environment;
@@ -30,7 +30,7 @@ impl Drain {
         if !environment.spool.is_dir() {
             return Self::default();
         }
-        let (socket, toolchain) = (PathBuf::from(socket), environment.toolchain.clone());
+        let (socket, hello) = (PathBuf::from(socket), Hello::new(environment.toolchain.clone()));
         let mut spool = Local::new(&environment.spool, environment);
         let lock = environment.spool.join("drain.lock");
         let run = move || {
@@ -38,7 +38,7 @@ impl Drain {
             if let Err(TryLockError::WouldBlock | TryLockError::Error(_)) = lock.try_lock() {
                 return; // another go command of this build is at it
             }
-            if let Ok(connection) = connect::open(&socket, &toolchain) {
+            if let Ok(connection) = connect::open(&socket, &hello) {
                 hand_on(&mut spool, &connection);
             }
         };

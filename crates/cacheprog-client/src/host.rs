@@ -40,6 +40,6 @@ fn session(host: &Path, name: &str) -> Result<Option<String>, FrameError> {
     write_json_line(&stream, &Envelope::new(Control::Register(registration)))?;
     Ok(match read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE)? {
         Answer::Registered { directory } => Some(directory),
-        Answer::Error(_) | Answer::Status(_) | Answer::Builds(_) => None,
+        Answer::Error(_) | Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => None,
     })
 }

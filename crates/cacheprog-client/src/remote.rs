@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::gocmd::{Body, BodyError, Hit};
-use proto::wire::{Refusal, Reply, Request, Toolchain};
+use proto::wire::{Hello, Refusal, Reply, Request};
 use proto::{ActionId, limits};
 
 use crate::answers::{Answers, NOWHERE};
+use crate::asked;
 use crate::cache::{Cache, Put};
 use crate::connect::{self, Connection};
 use crate::drain::Drain;
@@ -62,7 +63,7 @@ pub(crate) struct Remote {
 #[derive(Debug)]
 struct Shared {
     socket: PathBuf,
-    toolchain: Toolchain,
+    hello: Hello,
     link: Link,
     own: Own,
     answers: Arc<Answers>,
@@ -91,7 +92,7 @@ impl Remote {
     pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
         let shared = Arc::new(Shared {
             socket: socket.to_owned(),
-            toolchain: environment.toolchain.clone(),
+            hello: Hello { command: Some(asked::command()), ..Hello::new(environment.toolchain.clone()) },
             link: Link::default(),
             own: Own::default(),
             answers: answers.clone(),
@@ -217,7 +218,7 @@ impl Shared {
         if self.silence.is_recent() {
             return None;
         }
-        match connect::open(&self.socket, &self.toolchain) {
+        match connect::open(&self.socket, &self.hello) {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 self.link.set(connection.clone());
@@ -252,7 +253,7 @@ impl Shared {
             }
             thread::sleep(pause);
             pause = (pause * 2).min(if pause < AFTER_SILENCE { LONGEST_PAUSE } else { LONGEST_SILENCE });
-            if let Ok(new) = connect::open(&self.socket, &self.toolchain) {
+            if let Ok(new) = connect::open(&self.socket, &self.hello) {
                 let new = Arc::new(new);
                 self.link.set(new.clone());
                 connection = Some(new);
@@ -330,7 +331,7 @@ impl Shared {
                 Ask::Put(..),
                 Reply::Miss | Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Refused(Refusal::Storage),
             )
-            | (_, Reply::Summary(_)) => {
+            | (_, Reply::Summary(_) | Reply::Why(_)) => {
                 self.settle(pending);
             }
         }

@@ -1,20 +1,32 @@
 //! The one line that a build's log gets at its end: what the cache gave.
 
 use std::io::{BufReader, Write};
+use std::time::Duration;
 
-use proto::wire::{Reply, Request, Summary};
+use proto::wire::{Hello, Reply, Request, Summary};
 
 use crate::connect::{self, Connection};
 use crate::environment::Environment;
 use crate::local::Local;
 
+/// How long the daemon may take to say why: the build waits.
+const WHY: Duration = Duration::from_secs(2);
+
 /// A shell command that prints the line; nothing where no go command ran.
 pub(crate) fn command(environment: &Environment) -> String {
     // Whatever the go commands' namespaces were.
     let left = Local::new(&environment.spool, environment).count();
-    let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &environment.toolchain).ok());
+    let hello = Hello::new(environment.toolchain.clone());
+    let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &hello).ok());
     let line = match connection.as_ref().and_then(ask) {
-        Some(summary) if summary.gets + summary.puts > 0 || left > 0 => told(&summary, left),
+        Some(summary) if summary.gets + summary.puts > 0 || left > 0 => {
+            let why = connection
+                .as_ref()
+                .filter(|_| is_poor(&summary))
+                .and_then(why)
+                .map_or(String::new(), |why| plain(&why));
+            told(&summary, left) + &why
+        }
         None if left > 0 => format!("no daemon: {left} results stay with this build"),
         Some(_) | None => return String::new(),
     };
@@ -29,6 +41,29 @@ fn ask(connection: &Connection) -> Option<Summary> {
         Ok(Some(Reply::Summary(summary))) => Some(summary),
         _ => None,
     }
+}
+
+/// Whether there is something to explain.
+fn is_poor(summary: &Summary) -> bool {
+    summary.hits < summary.gets / 2
+}
+
+fn why(connection: &Connection) -> Option<String> {
+    // Another build's account has to be read for it; a daemon that does not know the question ends the session.
+    connection.stream.set_read_timeout(Some(WHY)).ok()?;
+    let mut frame = Vec::new();
+    Request::Why.write(&mut frame);
+    (&connection.stream).write_all(&frame).ok()?;
+    match Reply::read(&mut BufReader::new(&connection.stream)) {
+        Ok(Some(Reply::Why(text))) if !text.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+/// Names of packages come from a build: of what a shell or a terminal could take for its own nothing is left.
+fn plain(text: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || " .,:;/_-+=@%()".contains(*c);
+    format!("; {}", text.chars().filter(is_plain).collect::<String>())
 }
 
 /// Fixed words and numbers only: a shell evaluates it.
@@ -69,5 +104,9 @@ mod tests {
         );
         let most = Summary { gets: u64::MAX, hits: u64::MAX, ..summary };
         assert!(!told(&most, 0).contains('\''));
+        assert_eq!(
+            plain("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1"),
+            "; a; rm -rf HOME x0m example.org/v2@1"
+        );
     }
 }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, Counts, MOUNTED_OUTPUTS};
+use proto::id::hex;
 use proto::{ActionId, BuildId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use store::BuildDir;
 
 use crate::clock;
 use crate::health::Health;
 use crate::sync::lock;
+use crate::trace::Trace;
 use crate::watch::{Verdict, Watch};
 
 /// Nix mounts the directory after the hook has answered, and a source that is gone by then ends the user's whole
@@ -47,6 +50,8 @@ pub(crate) struct Build {
     pub(crate) counters: Counters,
     /// The daemon's, not the build's: what a put finds out.
     pub(crate) health: Arc<Health>,
+    /// What the build asked for.
+    pub(crate) trace: Trace,
     saved: Saved,
     sessions: AtomicU64,
     /// Complaints logged about this build.
@@ -75,11 +80,13 @@ pub(crate) struct Saved {
 
 impl Build {
     pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved, health: Arc<Health>) -> Self {
+        let trace = Trace::new(dir.state_file().with_file_name("trace"), saved.started);
         Self {
             dir,
             listener,
             counters: Counters::from(saved.counts),
             health,
+            trace,
             saved,
             sessions: AtomicU64::new(0),
             complaints: AtomicU64::new(0),
@@ -105,6 +112,11 @@ impl Build {
     /// The directory of its outputs as it sees it.
     pub(crate) fn outputs(&self) -> String {
         if self.owner().is_some() { format!("{}/o", self.dir.view().display()) } else { MOUNTED_OUTPUTS.to_owned() }
+    }
+
+    /// When it was registered, in seconds since 1970.
+    pub(crate) fn started(&self) -> u64 {
+        self.saved.started
     }
 
     /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.
@@ -159,6 +171,7 @@ impl Build {
     pub(crate) fn status(&self, ended: Option<SystemTime>) -> BuildStatus {
         BuildStatus {
             id: self.id().to_string(),
+            short: short(&self.id()),
             name: self.saved.name.clone(),
             started: self.saved.started,
             ended: ended.map_or(0, clock::unix),
@@ -242,6 +255,11 @@ counters!(
     spooled,
     saved_milliseconds
 );
+
+/// What people call a build by: who knows the id of a live build finds its socket, and from this the id cannot be had.
+pub(crate) fn short(id: &BuildId) -> String {
+    hex(&Sha256::new().chain_update(b"nix-gocacheprog build").chain_update(id.0).finalize()[..4])
+}
 
 /// The name in a derivation's path: `/nix/store/<32 characters>-NAME.drv`.
 pub(crate) fn derivation_name(path: &str) -> String {

@@ -1,13 +1,11 @@
 //! The command line: what can be asked for, and who does it.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
-use proto::control::DEFAULT_SOCKET;
 
 use crate::error::CommandError;
-use crate::{check, client, gc, install, report, serve, verify};
+use crate::{builds, check, doctor, gc, generate, install, purge, serve, status, top, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -31,15 +29,21 @@ enum Command {
     Install(install::Install),
     /// Take away what `install` put in place, and the cache.
     Uninstall(install::Install),
-    /// What the running daemon has and does.
-    Status {
-        /// The whole status as one JSON object.
-        #[arg(long)]
-        json: bool,
-        /// The daemon's control socket.
-        #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL", default_value = DEFAULT_SOCKET)]
-        control_socket: PathBuf,
-    },
+    /// Remove what somebody points at: what a build put, what is old, or everything. Works with and without a running daemon.
+    Purge(purge::Purge),
+    /// What the running daemon has and does: size against limit, hit rates, seconds saved, live builds, health.
+    Status(status::Args),
+    /// Whether all is in place that a cached build needs; each finding with what mends it. Fails where something is bad.
+    Doctor(doctor::Doctor),
+    /// What the latest builds got from the cache.
+    Builds(builds::Args),
+    /// Why a build missed what it missed, compared with the nearest earlier build of its name.
+    Why(why::Why),
+    /// The live builds every second, with how far they are.
+    Top(top::Args),
+    /// Write completions and man pages into a directory.
+    #[command(hide = true)]
+    Generate(generate::Generate),
 }
 
 impl Args {
@@ -55,20 +59,18 @@ impl Args {
             Command::Check(check) => check::run(check),
             Command::Install(args) => install::install(args),
             Command::Uninstall(args) => install::uninstall(args),
-            Command::Status { json, control_socket } => {
-                let status = client::status(control_socket)?;
-                if *json {
-                    let text = serde_json::to_string_pretty(&status).map_err(|e| CommandError::Output(e.into()))?;
-                    client::print(&(text + "\n"))
-                } else {
-                    client::print(&report::status(&status))
-                }
-            }
+            Command::Purge(purge) => purge::run(purge),
+            Command::Status(args) => status::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Builds(args) => builds::run(args),
+            Command::Why(args) => why::run(args),
+            Command::Top(args) => top::run(args),
+            Command::Generate(args) => generate::run(args),
         }
     }
 }
 
-/// One log line: systemd's level prefix (`sd-daemon(3)`), then the message.
+/// One log line: systemd's level prefix (`sd-daemon(3)`), which a person at a terminal is spared, then the message.
 ///
 /// # Errors
 /// What the writer returns.
@@ -81,5 +83,5 @@ pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) 
     };
     // A build chooses some of the words: they stay in one line.
     let message = record.args().to_string().replace(['\n', '\r'], " ");
-    writeln!(out, "<{level}>{message}")
+    if io::stderr().is_terminal() { writeln!(out, "{message}") } else { writeln!(out, "<{level}>{message}") }
 }

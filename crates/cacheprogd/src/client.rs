@@ -1,44 +1,132 @@
 //! Asking a running daemon, for the command line.
 
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proto::control::{Answer, Control, Envelope, Status};
+use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, Envelope, STATUS_SOCKETS, Status};
 use proto::wire::{read_json_line, write_json_line};
 use proto::{FrameError, limits};
+use serde::Serialize;
 
+use crate::account::Account;
 use crate::error::CommandError;
 
 /// A person waits for the answer; counting a store of a million entries takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where the daemon is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Sockets {
+    /// A socket of the daemon's, the control socket or the one for everyone. [default: /run/nix-gocacheprog/status.sock, then
+    /// control.sock beside it]
+    #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL")]
+    control_socket: Option<PathBuf>,
+}
+
+impl Sockets {
+    /// The daemon behind the first socket at which one listens.
+    fn connect(&self) -> Result<UnixStream, CommandError> {
+        let defaults = || STATUS_SOCKETS.iter().chain(&[DEFAULT_SOCKET]).map(PathBuf::from).collect();
+        let sockets: Vec<PathBuf> = self.control_socket.clone().map_or_else(defaults, |socket| vec![socket]);
+        let mut failed = None;
+        for path in sockets {
+            match UnixStream::connect(&path) {
+                Ok(stream) => return Ok(stream),
+                Err(source) => failed = Some(CommandError::NoDaemon { path, source }),
+            }
+        }
+        // There is a socket to try, so that there is a failure here.
+        Err(failed.unwrap_or(CommandError::NoSocket))
+    }
+
+    /// Where the socket for everyone may be.
+    pub(crate) fn status(&self) -> Vec<PathBuf> {
+        match &self.control_socket {
+            Some(control) => vec![control.with_file_name("status.sock")],
+            None => STATUS_SOCKETS.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    /// The control socket, or the default one.
+    pub(crate) fn control(&self) -> &Path {
+        self.control_socket.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET))
+    }
+}
+
 /// The daemon's status.
 ///
 /// # Errors
 /// Where no daemon answers, or not that.
-pub(crate) fn status(socket: &Path) -> Result<Status, CommandError> {
-    let no_daemon = |source| CommandError::NoDaemon { path: socket.to_owned(), source };
-    let stream = UnixStream::connect(socket).map_err(no_daemon)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
-    // Whom the daemon does not hear is told so before it has asked: the answer is read even if nobody took the question.
-    let asked = write_json_line(&stream, &Envelope::new(Control::Status));
-    match read_json_line(&mut BufReader::new(&stream), limits::CONTROL_ANSWER)
-        .or_else(|e| asked.map_err(FrameError::from).and(Err(e)))?
-    {
+pub(crate) fn status(sockets: &Sockets) -> Result<Status, CommandError> {
+    match ask(sockets, Control::Status)?.0 {
         Answer::Status(status) => Ok(*status),
-        Answer::Error(error) => Err(CommandError::Refused(error)),
-        Answer::Registered { .. } | Answer::Builds(_) => {
-            Err(CommandError::Refused("something else than its status".to_owned()))
+        other => Err(refused(other)),
+    }
+}
+
+/// The live builds and those that ended last.
+///
+/// # Errors
+/// As [`status`].
+pub(crate) fn builds(sockets: &Sockets) -> Result<Builds, CommandError> {
+    match ask(sockets, Control::Builds)?.0 {
+        Answer::Builds(builds) => Ok(builds),
+        other => Err(refused(other)),
+    }
+}
+
+/// What one build asked for.
+///
+/// # Errors
+/// As [`status`]; the daemon refuses where it keeps no account of it.
+pub(crate) fn account(sockets: &Sockets, short: &str) -> Result<Account, CommandError> {
+    match ask(sockets, Control::Account { build: short.to_owned() })? {
+        (Answer::Follows(length), rest) => {
+            let mut json = Vec::new();
+            rest.take(length.min(limits::ACCOUNT)).read_to_end(&mut json).map_err(FrameError::from)?;
+            serde_json::from_slice(&json).map_err(|e| FrameError::from(e).into())
+        }
+        (other, _) => Err(refused(other)),
+    }
+}
+
+fn refused(answer: Answer) -> CommandError {
+    match answer {
+        Answer::Error(error) => CommandError::Refused(error),
+        Answer::Registered { .. } | Answer::Builds(_) | Answer::Status(_) | Answer::Follows(_) => {
+            CommandError::Refused("something else than what was asked for".to_owned())
         }
     }
 }
 
+fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), CommandError> {
+    let stream = sockets.connect()?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
+    // Whom the daemon does not hear is told so before it has asked: the answer is read even if nobody took the question.
+    let asked = write_json_line(&stream, &Envelope::new(request));
+    let mut rest = BufReader::new(stream);
+    let answer =
+        read_json_line(&mut rest, limits::CONTROL_ANSWER).or_else(|e| asked.map_err(FrameError::from).and(Err(e)))?;
+    Ok((answer, rest))
+}
+
 /// Prints to standard output; a reader that left (`| head`) is no error.
+///
+/// # Errors
+/// Where it cannot be written.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::Output(e)),
         _ => Ok(()),
     }
+}
+
+/// Prints one JSON object.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
+    print(&(serde_json::to_string_pretty(value).map_err(|e| CommandError::Output(e.into()))? + "\n"))
 }

@@ -1,6 +1,8 @@
-//! The control socket: the hook registers builds, the command line asks. Only root and our own user are heard.
+//! The control socket: the hook registers builds, the command line asks; only root and our own user are heard. And the status
+//! socket, at which everyone may ask and nobody is told what leads to a live build.
 
-use std::io::IoSliceMut;
+use std::fs::File;
+use std::io::{IoSliceMut, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -14,14 +16,24 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use store::{Caps, Store};
 
+use crate::clock;
 use crate::error::chain;
 use crate::housekeeping::Latest;
+use crate::http::metrics::Latency;
+use crate::meter::Meter;
 use crate::registry::{RegisterError, Registry};
 use crate::state::disk;
 use crate::sync::lock;
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
+
+/// Which of the two sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Control,
+    Status,
+}
 
 /// What the control socket works on.
 #[derive(Debug)]
@@ -37,42 +49,73 @@ pub(crate) struct Context {
     pub(crate) caps: Caps,
     /// What the latest eviction did.
     pub(crate) eviction: Latest,
+    /// What the cache gave, by time.
+    pub(crate) meter: Meter,
+    /// How long requests take.
+    pub(crate) latency: Latency,
 }
 
 /// Answers one request.
 ///
 /// # Errors
 /// Where the peer said nothing that can be answered.
-pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
+pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<(), FrameError> {
+    stream.set_write_timeout(Some(limits::SILENCE))?;
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
-    if !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
+    if door == Door::Control && !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
-        stream.set_write_timeout(Some(limits::SILENCE))?;
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
-    converse(stream, |request, fds| answer(request, fds, context))
+    let answer = match read(stream)? {
+        Ok((Control::Account { build }, _)) => match context.registry.account(&build) {
+            Ok(account) => return send(stream, account),
+            Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())),
+        },
+        Ok((Control::Register(_), _)) if door == Door::Status => {
+            Answer::Error("builds are registered at the control socket".to_owned())
+        }
+        Ok((request, fds)) => answer(request, fds, context),
+        Err(error) => Answer::Error(error),
+    };
+    match (&answer, door) {
+        (Answer::Error(error), Door::Control) => log::warn!("control: {error}"),
+        (Answer::Error(error), Door::Status) => log::debug!("status: {error}"), // anyone may write these
+        _ => {}
+    }
+    Ok(write_json_line(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)
 }
 
-/// Reads a request, and writes what is answered to it.
-pub(crate) fn converse(
-    stream: &UnixStream,
-    answer: impl FnOnce(Control, Vec<OwnedFd>) -> Answer,
-) -> Result<(), FrameError> {
+/// Reads a request with the descriptors that came along, or what is to be answered to what is none.
+pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), String>, FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let (line, fds) = receive(stream)?;
-    let answer = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
-        Ok(Envelope { version: VERSION, request }) => answer(request, fds),
-        Ok(Envelope { version, .. }) => Answer::Error(format!(
-            "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
-        )),
-        Err(e) => Answer::Error(format!("not a request: {}", chain(&e))),
+    Ok(match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
+        Ok(Envelope { version: VERSION, request }) => Ok((request, fds)),
+        Ok(Envelope { version, .. }) => {
+            Err(format!("the request is of version {version}, this daemon of {VERSION}: use programs of one package"))
+        }
+        Err(e) => Err(format!("not a request: {}", chain(&e))),
+    })
+}
+
+/// Without the ids of live builds: who knows one finds the build's socket.
+fn for_everyone(mut answer: Answer) -> Answer {
+    let builds = match &mut answer {
+        Answer::Status(status) => &mut status.builds,
+        Answer::Builds(builds) => builds,
+        Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => return answer,
     };
-    if let Answer::Error(error) = &answer {
-        log::warn!("control: {error}");
-    }
-    Ok(write_json_line(stream, &answer)?)
+    builds.live.iter_mut().for_each(|build| build.id.clear());
+    answer
+}
+
+fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
+    let length = account.metadata()?.len().min(limits::ACCOUNT);
+    write_json_line(stream, &Answer::Follows(length))?;
+    std::io::copy(&mut account.take(length), &mut stream)?;
+    Ok(())
 }
 
 fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
@@ -80,13 +123,22 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
         Control::Register(registration) => registered(context, context.registry.register(&registration, fds, None)),
         Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
+        Control::Account { .. } => Answer::Error("an account is sent, not answered".to_owned()), // see run
     }
 }
 
-fn status(context: &Context) -> Status {
+/// The status, without what leads to live builds.
+pub(crate) fn for_everyone_status(context: &Context) -> Status {
+    let mut status = status(context);
+    status.builds.live.iter_mut().for_each(|build| build.id.clear());
+    status
+}
+
+pub(crate) fn status(context: &Context) -> Status {
     context.store.read_counts(); // should `cacheprogd gc` have been at work
     let census = context.store.census();
     let disk = disk(context.store.root()).ok();
+    context.meter.turn(context.registry.totals(), clock::now());
     Status {
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: context.started.elapsed().as_secs(),
@@ -98,6 +150,7 @@ fn status(context: &Context) -> Status {
         min_free_bytes: disk.map_or(0, |disk| context.caps.min_free(disk)),
         eviction: *lock(&context.eviction),
         trouble: context.registry.trouble(),
+        usage: context.meter.usage(clock::now()),
         builds: context.registry.builds(),
     }
 }

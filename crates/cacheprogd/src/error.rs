@@ -106,6 +106,31 @@ pub enum CommandError {
     /// Nothing was installed, or not all.
     #[error(transparent)]
     Install(#[from] crate::install::InstallError),
+    /// The doctor found something.
+    #[error("{bad} findings are bad")]
+    Unwell {
+        /// How many.
+        bad: usize,
+    },
+    /// Nobody said that everything is to go.
+    #[error("this removes all that is cached: add --yes if that is meant, or --dry-run to see how much it is")]
+    NotSure,
+    /// No build is called so.
+    #[error("no build is called {wanted}{}", did_you_mean(nearest))]
+    NoBuild {
+        /// What was asked for.
+        wanted: String,
+        /// The nearest names.
+        nearest: String,
+    },
+    /// The build did not ask for such a package.
+    #[error("the build did not ask for a package {wanted}{}", did_you_mean(nearest))]
+    NoPackage {
+        /// What was asked for.
+        wanted: String,
+        /// The nearest import paths.
+        nearest: String,
+    },
     /// The answer cannot be printed.
     #[error("writing the answer")]
     Output(#[source] io::Error),
@@ -134,9 +159,17 @@ impl CommandError {
             | Self::Frame(_)
             | Self::Refused(_)
             | Self::Install(_)
+            | Self::Unwell { .. }
+            | Self::NotSure
+            | Self::NoBuild { .. }
+            | Self::NoPackage { .. }
             | Self::Output(_) => ExitCode::from(1),
         }
     }
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    if nearest.is_empty() { String::new() } else { format!("; did you mean {nearest}?") }
 }
 
 /// An error with what caused it, in one line.

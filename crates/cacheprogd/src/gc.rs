@@ -10,6 +10,7 @@ use rustix::process::setpriority_process;
 use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
 
 use crate::error::CommandError;
+use crate::progress::Progress;
 use crate::settings::{Settings, bytes};
 use crate::state::{StateDir, disk};
 use crate::{client, clock};
@@ -45,27 +46,19 @@ impl Keep {
     /// # Errors
     /// Where the file cannot be read or says something else.
     pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
-        let path = self.config.clone().unwrap_or_else(|| DEFAULT_SETTINGS.into());
-        let file = match settings_in(&path) {
-            Err(CommandError::NoSettings { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound && self.config.is_none() =>
-            {
-                Settings::default()
-            }
-            read => read?,
-        };
-        Ok(self.settings.clone().or(file))
+        Ok(self.settings.clone().or(read_settings(self.config.as_deref())?))
     }
 }
 
-/// The settings in a file.
+/// The settings of a file, or of the usual one if it is there.
 ///
 /// # Errors
 /// Where the file cannot be read or says something else.
-pub(crate) fn settings_in(path: &Path) -> Result<Settings, CommandError> {
-    let path = path.to_owned();
+pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
     match std::fs::read_to_string(&path) {
         Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
         Err(source) => Err(CommandError::NoSettings { path, source }),
     }
 }
@@ -84,7 +77,14 @@ pub(crate) fn run(args: &Gc) -> Result<(), CommandError> {
     let disk = disk(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
     caps.check(disk).map_err(CommandError::Limits)?;
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
-    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut || true)?.unwrap_or_default();
+    let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
+    let mut go_on = || {
+        steps += 1;
+        progress.at(steps);
+        true
+    };
+    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
+    drop(progress);
     let text = if args.json {
         serde_json::to_string_pretty(&swept).map_err(|e| CommandError::Output(e.into()))? + "\n"
     } else {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use proto::control::Counts;
 use proto::wire::{Refusal, Reply, Summary};
@@ -15,14 +15,14 @@ use store::{
 use crate::build::Build;
 use crate::clock;
 use crate::error::chain;
+use crate::trace::{self, Came, Fate};
 
 /// One session's view of the cache.
 #[derive(Debug)]
 pub(crate) struct Handler {
     store: Arc<Store>,
     build: Arc<Build>,
-    namespace: Namespace,
-    sharing: Sharing,
+    client: Client,
     /// When each missed action was asked for: until its put, Go computes.
     missed: Recent<Instant>,
     /// Whether tests' results go from build to build.
@@ -30,26 +30,45 @@ pub(crate) struct Handler {
     scratch: Vec<u8>,
 }
 
+/// Whom a session serves.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) namespace: Namespace,
+    pub(crate) sharing: Sharing,
+    /// Its number in the build's trace.
+    pub(crate) session: u16,
+}
+
 /// Whether these are a list and a test's result, and no more than other builds may be given.
 fn is_a_result(list: &Incoming, result: &Incoming) -> bool {
     list.kind() == Kind::TestInputs && result.kind() == Kind::TestResult && result.size() <= limits::TEST_BODY
 }
 
+/// Who has what was put, by what was counted of it.
+fn fate(counts: &Counts) -> Fate {
+    match (counts.private_puts, counts.conflicts) {
+        (0, 0) => Fate::Shared,
+        (0, _) => Fate::Conflict,
+        _ => Fate::Private,
+    }
+}
+
 impl Handler {
-    pub(crate) fn new(
-        store: Arc<Store>,
-        build: Arc<Build>,
-        namespace: Namespace,
-        sharing: Sharing,
-        shares_tests: bool,
-    ) -> Self {
-        Self { store, build, namespace, sharing, missed: Recent::default(), shares_tests, scratch: Vec::new() }
+    pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
+        Self { store, build, client, missed: Recent::default(), shares_tests, scratch: Vec::new() }
     }
 
     /// A get: a hit whose output the build can see now, or a miss.
     pub(crate) fn get(&mut self, action: &ActionId) -> Reply {
         let mut counts = Counts { gets: 1, ..Counts::default() };
-        let found = self.find(action);
+        let now = clock::now();
+        let found = self.find(action, now);
+        let came = match &found {
+            None => Came::Miss,
+            Some((record, None)) => Came::Hit(record.output),
+            Some((record, Some(_))) => Came::HitIf(record.output),
+        };
+        self.build.trace.get(self.client.session, action, came, now);
         let reply = match &found {
             None => {
                 self.missed.insert(*action, Instant::now());
@@ -139,12 +158,12 @@ impl Handler {
     fn share_test(&mut self, action: ActionId, mut list: Incoming, mut result: Incoming) -> Reply {
         let put = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
-        let published = self.store.publish_test(&self.namespace, &put, &mut list, &mut result);
+        let published = self.store.publish_test(&self.client.namespace, &put, &mut list, &mut result);
         if matches!(published, Ok(Published::New | Published::Again)) {
             drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
         }
         let kept = published.and_then(|published| self.show_or_keep(&put, &mut result, published, &mut counts));
-        self.answer(&put, kept, &counts)
+        self.answer(&put, &result, kept, &counts)
     }
 
     /// What the build did so far.
@@ -160,20 +179,19 @@ impl Handler {
     }
 
     /// What is known of an action, shown to the build; with the list on which it depends, if it is a test's result.
-    fn find(&self, action: &ActionId) -> Option<(Record, Option<OutputId>)> {
-        let now = clock::now();
+    fn find(&self, action: &ActionId, now: SystemTime) -> Option<(Record, Option<OutputId>)> {
         match self.build.dir.find(action, now) {
             Ok(Some(own)) => return Some((own, None)),
             Ok(None) => {}
             Err(e) => self.build.complain(format_args!("{}", chain(&e))),
         }
         let shared = || -> Result<Option<(Record, Option<OutputId>)>, StoreError> {
-            let Some(record) = self.store.find(&self.namespace, action, now)? else { return Ok(None) };
+            let Some(record) = self.store.find(&self.client.namespace, action, now)? else { return Ok(None) };
             let inputs = match record.kind {
                 Kind::Content | Kind::TestLog => None,
                 Kind::TestResult if !self.shares_tests => return Ok(None),
                 Kind::Mtime | Kind::TestInputs => return Ok(None),
-                Kind::TestResult => match self.store.find_inputs(&self.namespace, action, now)? {
+                Kind::TestResult => match self.store.find_inputs(&self.client.namespace, action, now)? {
                     Some(inputs) if inputs.kind == Kind::TestInputs && self.show(&inputs)? => Some(inputs.output),
                     Some(_) | None => return Ok(None),
                 },
@@ -187,7 +205,7 @@ impl Handler {
     }
 
     fn show(&self, record: &Record) -> Result<bool, StoreError> {
-        self.store.show(&self.build.dir, (record.output, record.size), self.sharing)
+        self.store.show(&self.build.dir, (record.output, record.size), self.client.sharing)
     }
 
     fn keep(&mut self, action: ActionId, body: &mut Incoming) -> Result<Reply, FrameError> {
@@ -204,7 +222,7 @@ impl Handler {
                 self.build.dir.keep(&put, body)
             }
         };
-        Ok(self.answer(&put, kept, &counts))
+        Ok(self.answer(&put, body, kept, &counts))
     }
 
     fn put_of(&mut self, action: ActionId) -> Put {
@@ -218,8 +236,9 @@ impl Handler {
         }
     }
 
-    fn answer(&self, put: &Put, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
+    fn answer(&self, put: &Put, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
         self.build.is_first(&put.action); // own work: a later hit on it saves nothing
+        self.trace(put, body, if kept.is_ok() { fate(counts) } else { Fate::Refused });
         match kept {
             Ok(()) => {
                 self.build.health.well();
@@ -230,8 +249,21 @@ impl Handler {
         }
     }
 
+    fn trace(&self, put: &Put, body: &Incoming, fate: Fate) {
+        let event = |at_ms| trace::Put {
+            session: self.client.session,
+            at_ms,
+            cost_ms: u32::try_from(put.cost_ms).unwrap_or(u32::MAX),
+            fate,
+            kind: body.kind(),
+            action: put.action,
+            output: body.output(),
+        };
+        self.build.trace.put(event, &put.action, put.time);
+    }
+
     fn share(&self, put: &Put, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
-        let published = self.store.publish(&self.namespace, put, body)?;
+        let published = self.store.publish(&self.client.namespace, put, body)?;
         self.show_or_keep(put, body, published, counts)
     }
 
@@ -246,7 +278,7 @@ impl Handler {
         match published {
             Published::New | Published::Again => {
                 let object = (body.output(), body.size());
-                if self.store.show(&self.build.dir, object, self.sharing)? {
+                if self.store.show(&self.build.dir, object, self.client.sharing)? {
                     return Ok(());
                 }
                 self.build.dir.keep(put, body) // evicted in between

@@ -7,35 +7,54 @@
 //! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
 //! the command line; verify.rs a look at everything; idle.rs when to end for lack of work; install.rs and steps.rs what is put
 //! in place on other systems than NixOS; fds.rs the only `unsafe`; clock.rs the only clock.
+//! What is remembered of builds, for looking at: trace/ what a live one asks for, account/ the same by package, history.rs their
+//! counts, meter.rs and usage.rs what the cache gave by time. The command line: client.rs asks the daemon, status.rs, builds.rs and
+//! why/ are its questions, report.rs, table.rs and screen.rs how answers look, names.rs which build is meant.
 //!
 //! The rule to keep: no input from a build can end the daemon or hold up another build.
 
 pub mod cli;
 pub mod error;
 
+mod account;
 mod build;
+mod builds;
 mod check;
 mod client;
 mod clock;
 mod control;
+mod doctor;
 mod fds;
 mod gc;
+mod generate;
 mod handler;
 mod health;
 mod history;
 mod host;
 mod housekeeping;
+mod http;
 mod idle;
 mod install;
 mod listener;
+mod meter;
+mod names;
 mod order;
+mod progress;
+mod purge;
 mod registry;
 mod report;
+mod screen;
 mod serve;
 mod session;
 mod settings;
 mod state;
+mod status;
 mod steps;
 mod sync;
+mod table;
+mod top;
+mod trace;
+mod usage;
 mod verify;
 mod watch;
+mod why;

@@ -1,4 +1,4 @@
-//! Binding sockets: the control socket, the host's, and each build's own.
+//! Binding sockets: the control socket, the one for everyone, the host's, and each build's own.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -12,6 +12,9 @@ use crate::fds;
 
 /// Name of the host's socket among systemd's (`FileDescriptorName=` in nixos/units.nix).
 const HOST: &str = "host";
+/// Name of the socket for everyone among systemd's (`FileDescriptorName=`), and of its file where we make it.
+const STATUS: &str = "status";
+const STATUS_FILE: &str = "status.sock";
 
 /// A socket that others find by its path.
 #[derive(Debug)]
@@ -26,8 +29,19 @@ pub(crate) struct Public {
 pub(crate) struct Sockets {
     /// For the hook and the command line.
     pub(crate) control: Public,
+    /// For everyone who asks, if anyone may.
+    pub(crate) status: Option<Public>,
     /// For go commands outside of sandboxes, if they are served.
     pub(crate) host: Option<Public>,
+}
+
+/// Where the socket for everyone is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Where systemd has it, else beside the control socket that we make.
+    Usual,
+    At(PathBuf),
+    Nowhere,
 }
 
 impl Public {
@@ -60,21 +74,29 @@ impl Public {
 
 impl Sockets {
     /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
-    pub(crate) fn take(control: Option<&Path>, host: Option<&Path>) -> Result<Self, CommandError> {
+    pub(crate) fn take(control: Option<&Path>, status: &Status, host: Option<&Path>) -> Result<Self, CommandError> {
         let inherited = fds::inherited().map_err(CommandError::Inherited)?;
-        let (mut hosts, mut controls): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
+        let (mut hosts, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
+        let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
+        let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
         let control = match (controls.pop(), control) {
             (Some((fd, _)), _) => Public::inherited(fd)?,
             // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
             (None, Some(path)) => Public::made(path, 0o600)?,
             (None, None) => return Err(CommandError::NoSocket),
         };
+        let status = match (status, looks.pop(), beside) {
+            (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
+            (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
+            (Status::At(path), None, _) => Some(Public::made(path, 0o666)?),
+            (Status::Usual, None, Some(path)) => Some(Public::made(&path, 0o666)?),
+        };
         let host = match (hosts.pop(), host) {
             (Some((fd, _)), _) => Some(Public::inherited(fd)?),
             (None, Some(path)) => Some(Public::made(path, 0o666)?),
             (None, None) => None,
         };
-        Ok(Self { control, host })
+        Ok(Self { control, status, host })
     }
 
     /// Whether systemd has the control socket, and hears whoever comes next.
@@ -85,8 +107,8 @@ impl Sockets {
     /// Removes those that we made.
     pub(crate) fn unlink(&self) {
         self.control.unlink();
-        if let Some(host) = &self.host {
-            host.unlink();
+        for other in self.status.iter().chain(&self.host) {
+            other.unlink();
         }
     }
 }
@@ -94,6 +116,11 @@ impl Sockets {
 /// A build's socket in its directory. Builds reach it through their mount, so everyone may connect.
 pub(crate) fn build(view: &Path) -> io::Result<UnixListener> {
     bind(&view.join("sock"), 0o666)
+}
+
+/// A socket that everyone may reach, whatever it is for.
+pub(crate) fn everyones(path: &Path) -> io::Result<UnixListener> {
+    bind(path, 0o666)
 }
 
 /// Binds under another name first and renames, so that one socket takes the place of the last without a gap, and

@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
 use proto::BuildId;
-use proto::control::{Builds, Counts, Descriptor, Registration, Trouble};
+use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trouble};
 use store::{BuildDir, Store, StoreError};
 
+use crate::account;
 use crate::build::{Build, Saved, derivation_name};
 use crate::clock;
 use crate::error::chain;
@@ -21,6 +22,7 @@ use crate::history::History;
 use crate::listener;
 use crate::sync::lock;
 use crate::watch::Watch;
+use crate::{build, why};
 
 /// Live builds at once: each has a descriptor or three, and no machine runs a tenth of it.
 const MOST_BUILDS: usize = 2000;
@@ -35,6 +37,7 @@ pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
     health: Arc<Health>,
+    accounts: Arc<account::Saved>,
     /// Guards the lists alone; no file or socket is touched while it is held.
     inner: Mutex<Inner>,
 }
@@ -45,6 +48,8 @@ struct Inner {
     /// Builds of an earlier daemon that cannot be brought back for now.
     asleep: Vec<BuildId>,
     history: History,
+    /// How many builds ended since the daemon started, and what they did.
+    past: (u64, Counts),
 }
 
 /// Why a build cannot be registered.
@@ -68,8 +73,10 @@ impl Registry {
     /// Finds the live builds of an earlier daemon on this state directory and binds their sockets anew.
     pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
         let history = History::load(store.root());
-        let inner = Mutex::new(Inner { live: HashMap::new(), asleep: Vec::new(), history });
-        let registry = Self { boot: boot_id(), store, health: Arc::default(), inner };
+        let inner =
+            Mutex::new(Inner { live: HashMap::new(), asleep: Vec::new(), history, past: (0, Counts::default()) });
+        let accounts = Arc::new(account::Saved::new(store.clone()));
+        let registry = Self { boot: boot_id(), store, health: Arc::default(), accounts, inner };
         lock(&registry.inner).asleep = registry.store.builds()?;
         registry.revive_all();
         Ok(registry)
@@ -152,14 +159,18 @@ impl Registry {
     /// Removes the builds that are over, and brings back those that could not be before.
     pub(crate) fn sweep(&self, now: SystemTime) {
         self.revive_all();
-        for build in self.live().into_iter().filter(|build| build.is_over(now)) {
+        let mut over: Vec<_> = self.live().into_iter().filter(|build| build.is_over(now)).collect();
+        over.sort_by_key(|build| build.started());
+        for build in over {
             let status = build.status(Some(now));
             let (path, history) = {
                 let mut inner = lock(&self.inner);
                 inner.live.remove(&build.id());
-                inner.history.push(status)
+                inner.past.0 += 1;
+                inner.past.1.add(&status.counts);
+                inner.history.push(status.clone())
             };
-            self.remove_dir(&build.dir);
+            self.conclude(&build, status);
             if let Err(e) = self.store.write_file(&path, &history) {
                 log::warn!("{}", chain(&e));
             }
@@ -176,6 +187,7 @@ impl Registry {
     /// Writes down what the live builds did, for the next daemon.
     pub(crate) fn save(&self) {
         for build in self.live() {
+            build.trace.flush();
             if let Err(e) = build.save_counts() {
                 log::warn!("{}", chain(&e));
             }
@@ -192,6 +204,60 @@ impl Registry {
         let mut live: Vec<_> = self.live().iter().map(|build| build.status(None)).collect();
         live.sort_by_key(|build| std::cmp::Reverse(build.started));
         Builds { live, ended: lock(&self.inner).history.ended() }
+    }
+
+    /// How many builds ended since the daemon started, and what those and the live ones did.
+    pub(crate) fn totals(&self) -> (u64, Counts) {
+        let inner = lock(&self.inner);
+        let (ended, mut counts) = inner.past;
+        inner.live.values().for_each(|build| counts.add(&build.counters.counts()));
+        (ended, counts)
+    }
+
+    /// The account of a build, by [`BuildStatus::short`].
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) fn account(&self, short: &str) -> std::io::Result<File> {
+        match self.live().into_iter().find(|build| build::short(&build.id()) == short) {
+            Some(build) => self.account_of(&build),
+            None => self.accounts.open(short),
+        }
+    }
+
+    /// Why a live build misses what it misses, in few words; empty where nothing is known.
+    pub(crate) fn headline(&self, build: &Build) -> String {
+        let Builds { mut live, ended } = self.builds();
+        live.extend(ended);
+        let Ok(account) = self.account_of(build) else { return String::new() };
+        let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short).ok()?);
+        let earlier = why::earlier(&build.status(None), &live).into_iter().find_map(opened);
+        account::read(account).map_or(String::new(), |account| why::headline(&account, earlier.as_ref()))
+    }
+
+    fn account_of(&self, build: &Build) -> std::io::Result<File> {
+        build.trace.flush();
+        let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
+        // Who knows the id of a live build finds its socket; accounts are for everyone.
+        let status = BuildStatus { id: String::new(), ..build.status(None) };
+        self.accounts.of_live(status, &dir, clock::now())
+    }
+
+    /// Takes the directory of an ended build away; in the background its account is made, then all of it is removed.
+    fn conclude(&self, build: &Build, status: BuildStatus) {
+        build.trace.flush();
+        let aside = match build.dir.retire() {
+            Ok(aside) => aside,
+            Err(e) => return log::warn!("{}", chain(&e)),
+        };
+        let accounts = self.accounts.clone();
+        let conclude = move || {
+            accounts.conclude(status, &aside);
+            remove(vec![aside]);
+        };
+        if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(conclude) {
+            log::warn!("starting a thread: {e}");
+        }
     }
 
     fn start(&self, dir: BuildDir, saved: Saved) -> Result<Build, RegisterError> {
@@ -249,15 +315,16 @@ impl From<std::io::Error> for Revival {
 
 /// Removes what nobody uses any more. What a thread cannot be had for now is removed by the next daemon.
 pub(crate) fn remove_in_background(leftovers: Vec<PathBuf>) {
-    let remove = move || {
-        for path in leftovers {
-            if let Err(e) = store::remove_leftover(&path) {
-                log::warn!("{}", chain(&e));
-            }
-        }
-    };
-    if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(remove) {
+    if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(move || remove(leftovers)) {
         log::warn!("starting a thread: {e}");
+    }
+}
+
+fn remove(leftovers: Vec<PathBuf>) {
+    for path in leftovers {
+        if let Err(e) = store::remove_leftover(&path) {
+            log::warn!("{}", chain(&e));
+        }
     }
 }
 

@@ -22,17 +22,21 @@ use sd_notify::NotifyState;
 use store::{Access, Store};
 
 use crate::build::Build;
-use crate::control::{self, Context};
+use crate::control::{self, Context, Door};
 use crate::error::{CommandError, chain};
 use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
+use crate::http;
+use crate::http::metrics::Latency;
 use crate::idle::Idle;
 use crate::listener::Sockets;
+use crate::meter::Meter;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
+use crate::settings::OrNone;
 use crate::state::disk;
 use crate::sync::lock;
-use crate::{clock, host, session};
+use crate::{clock, host, listener, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
 const TURN: Duration = Duration::from_secs(1);
@@ -43,6 +47,7 @@ const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
 const MOST_HOSTS: usize = 64;
+const MOST_LOOKS: usize = 16;
 
 /// Connections accepted from one socket before the others have their turn.
 const AT_A_TIME: usize = 32;
@@ -62,6 +67,13 @@ pub(crate) struct Serve {
     /// Keep the cache here.
     #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Make the socket here at which everyone may ask for status, builds and why; or none. [default: status.sock beside the
+    /// control socket]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) status_socket: Option<OrNone<PathBuf>>,
+    /// Serve metrics and a page over HTTP here: `127.0.0.1:9417`, or a socket's absolute path. Whoever reaches it may read them.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<String>,
     #[command(flatten)]
     pub(crate) keep: Keep,
     /// Serve go commands outside of sandboxes too, of any user, at this socket.
@@ -88,18 +100,23 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
-    let (store, mut syncing) = order::take_over(store)?;
+    let (store, syncing) = order::take_over(store)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
-    let sockets = Sockets::take(args.control_socket.as_deref(), args.host_socket.as_deref())?;
+    let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
+    let sockets = Sockets::take(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
+    let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
-    let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let meter = Meter::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
+        meter,
+        latency: Latency::default(),
         registry: registry.clone(),
         started: Instant::now(),
         wake,
@@ -107,22 +124,33 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         caps: settings.caps(),
         eviction: housekeeping.latest(),
     });
-    let [sessions, controls, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_HOSTS].map(Sessions::new);
-    let server = Server { context, sessions, controls, hosts };
-    let mut idle = Idle::new(longest, Instant::now());
+    let [sessions, controls, looks, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_LOOKS, MOST_HOSTS].map(Sessions::new);
+    let server = Server { context: context.clone(), sessions, controls, looks, hosts, http };
+    let mut chores = Chores { syncing, housekeeping, idle: Idle::new(longest, Instant::now()) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping), &mut idle);
+    let ended = server.turn_until_signal(&sockets, &signals, &mut chores);
+    let Chores { syncing, housekeeping, .. } = chores;
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
     housekeeping.finish();
     registry.save();
+    context.meter.turn(registry.totals(), clock::now());
+    context.meter.save();
     if all_ended {
         syncing.finish();
     }
     sockets.unlink();
     log::info!("cacheprogd stops");
     ended
+}
+
+fn status_socket(setting: Option<OrNone<PathBuf>>) -> listener::Status {
+    match setting {
+        None => listener::Status::Usual,
+        Some(OrNone(None)) => listener::Status::Nowhere,
+        Some(OrNone(Some(path))) => listener::Status::At(path),
+    }
 }
 
 fn block_signals() -> Result<SignalFd, CommandError> {
@@ -164,11 +192,20 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
+/// What the loop sees to beside its sockets.
+struct Chores {
+    syncing: Syncing,
+    housekeeping: Housekeeping,
+    idle: Idle,
+}
+
 struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
     controls: Arc<Sessions>,
     hosts: Arc<Sessions>,
+    looks: Arc<Sessions>,
+    http: Option<http::Server>,
 }
 
 impl Server {
@@ -176,17 +213,19 @@ impl Server {
         &self,
         sockets: &Sockets,
         signals: &SignalFd,
-        (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
-        idle: &mut Idle,
+        chores: &mut Chores,
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
         loop {
             let builds = self.context.registry.live();
-            let fixed = [signals.as_fd(), self.context.wake.as_fd(), sockets.control.listener.as_fd()];
-            let host = sockets.host.as_ref().map(|host| &host.listener);
+            let control = &sockets.control.listener;
+            let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
             let of_builds = builds.iter().map(|build| build.listener.as_fd());
-            let all = fixed.into_iter().chain(of_builds).chain(host.map(AsFd::as_fd));
+            let [status, host] = [&sockets.status, &sockets.host].map(|socket| socket.as_ref().map(|s| &s.listener));
+            let http = self.http.as_ref();
+            let others = [status.map(AsFd::as_fd), host.map(AsFd::as_fd), http.map(http::Server::fd)];
+            let all = fixed.into_iter().chain(of_builds).chain(others.into_iter().flatten());
             let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -201,17 +240,25 @@ impl Server {
                 let _count = rustix::io::read(&self.context.wake, &mut [0u8; 8]); // it only had to wake us
             }
             if ready[2] {
-                self.accept_control(&sockets.control.listener);
-            }
-            if let Some(host) = host.filter(|_| ready.last() == Some(&true)) {
-                self.accept_host(host);
+                self.accept_control(control, &self.controls, Door::Control);
             }
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
             }
-            let is_served = ready[2] || self.controls.are_open() || self.hosts.are_open();
-            let is_busy = is_served || housekeeping.is_running() || !self.context.registry.is_empty();
-            if idle.is_over(is_busy, Instant::now()) {
+            let mut others = ready[3 + builds.len()..].iter().copied(); // in their order, those that there are
+            let mut is_ready = |is_there: bool| is_there && others.next() == Some(true);
+            if is_ready(status.is_some()) {
+                status.iter().for_each(|status| self.accept_control(status, &self.looks, Door::Status));
+            }
+            if is_ready(host.is_some()) {
+                host.iter().for_each(|host| self.accept_host(host));
+            }
+            if is_ready(http.is_some()) {
+                http.iter().for_each(|http| http.accept(&self.context));
+            }
+            let is_served = ready[2] || [&self.controls, &self.looks, &self.hosts].iter().any(|open| open.are_open());
+            let is_busy = is_served || chores.housekeeping.is_running() || !self.context.registry.is_empty();
+            if chores.idle.is_over(is_busy, Instant::now()) {
                 log::info!("nobody needs it");
                 return Ok(());
             }
@@ -219,19 +266,20 @@ impl Server {
                 swept = Instant::now();
                 self.context.registry.sweep(clock::now());
                 if !builds.is_empty() {
-                    syncing.turn();
+                    chores.syncing.turn();
                 }
-                housekeeping.turn();
+                chores.housekeeping.turn();
+                self.context.meter.turn(self.context.registry.totals(), clock::now());
                 notify(&[NotifyState::Watchdog]);
             }
         }
     }
 
-    fn accept_control(&self, listener: &UnixListener) {
+    fn accept_control(&self, listener: &UnixListener, connections: &Arc<Sessions>, door: Door) {
         each_connection(listener, |stream| {
             let context = self.context.clone();
-            self.controls.start("control", stream, move |stream| {
-                control::run(stream, &context).unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
+            connections.start("control", stream, move |stream| {
+                control::run(stream, &context, door).unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
             });
         });
     }
@@ -261,7 +309,7 @@ impl Server {
             let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
             self.sessions.start("session", stream, move |stream| {
                 let _entered = entered;
-                let outcome = session::run(stream, &context, build.clone());
+                let outcome = session::run(stream, &context, &build);
                 if let Err(e) = outcome {
                     build.complain(format_args!("a session ended: {}", chain(&e)));
                 }

@@ -3,15 +3,17 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Instant;
 
-use proto::wire::{Hello, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
 use store::{Namespace, Partition, Sharing};
 
 use crate::build::Build;
 use crate::control::Context;
-use crate::handler::Handler;
+use crate::handler::{Client, Handler};
+use crate::http::metrics::Latency;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
 const BUFFER: usize = 32 << 10;
@@ -20,7 +22,7 @@ const BUFFER: usize = 32 << 10;
 ///
 /// # Errors
 /// What ended the session, if not the client's leaving.
-pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> Result<(), FrameError> {
+pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let mut input = BufReader::with_capacity(BUFFER, stream);
@@ -34,11 +36,17 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: Arc<Build>) -> 
     }
     write_json_line(stream, &welcome)?;
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
-    let handler = Handler::new(context.store.clone(), build, namespace, sharing(stream), context.shares_tests);
-    frames(stream, &mut input, handler)
+    let client = Client { namespace, sharing: sharing(stream), session: build.trace.session(&hello) };
+    let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
+    frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
 }
 
-fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handler: Handler) -> Result<(), FrameError> {
+fn frames(
+    mut stream: &UnixStream,
+    input: &mut BufReader<&UnixStream>,
+    mut handler: Handler,
+    (latency, why): (&Latency, &dyn Fn() -> String),
+) -> Result<(), FrameError> {
     let mut replies = Vec::new();
     loop {
         // Before there is nothing to do but wait, and before they are many, as nobody may be reading them.
@@ -50,17 +58,19 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
         let body = match request {
             Request::Put { size, .. } => size,
             Request::PutTest { size, inputs, .. } => inputs + size,
-            Request::Get { .. } | Request::Alone { .. } | Request::Summary => 0,
+            Request::Get { .. } | Request::Alone { .. } | Request::Summary | Request::Why => 0,
         };
         if body > input.buffer().len() as u64 {
             flush(&mut stream, &mut replies)?; // a body may be long in coming
         }
+        let began = Instant::now();
         let reply = match request {
             Request::Get { action } => handler.get(&action),
             Request::PutTest { action, output, size, inputs } => {
                 handler.put_test((action, output, size), inputs, input)?
             }
             Request::Summary => handler.summary(),
+            Request::Why => Reply::Why(why()),
             Request::Alone { unanswered, spooled } => {
                 handler.was_alone(unanswered, spooled);
                 continue;
@@ -69,6 +79,7 @@ fn frames(mut stream: &UnixStream, input: &mut BufReader<&UnixStream>, mut handl
                 handler.put((action, output, size), &mut input.by_ref().take(size))?
             }
         };
+        latency.observe(&reply, began.elapsed());
         reply.write(&mut replies);
     }
 }

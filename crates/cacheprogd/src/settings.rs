@@ -1,6 +1,7 @@
 //! How much the cache may keep: as people write it, and what that means on this disk. Pure.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,6 +26,12 @@ pub(crate) struct Settings {
     /// Give no test's result from one build to another.
     #[arg(long)]
     pub(crate) private_tests: bool,
+    /// Where everyone may ask for the status; `serve` has an option for it.
+    #[arg(skip)]
+    pub(crate) status_socket: Option<OrNone<PathBuf>>,
+    /// Where metrics and the page are; `serve` has an option for it.
+    #[arg(skip)]
+    pub(crate) http: Option<String>,
 }
 
 impl Settings {
@@ -35,6 +42,8 @@ impl Settings {
             max_age: self.max_age.or(others.max_age),
             min_free: self.min_free.or(others.min_free),
             private_tests: self.private_tests || others.private_tests,
+            status_socket: self.status_socket.or(others.status_socket),
+            http: self.http.or(others.http),
         }
     }
 
@@ -86,7 +95,7 @@ impl FromStr for Age {
 /// A limit, or the word `none`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String", bound = "T: FromStr<Err: std::fmt::Display>")]
-pub(crate) struct OrNone<T>(Option<T>);
+pub(crate) struct OrNone<T>(pub(crate) Option<T>);
 
 impl<T: FromStr> FromStr for OrNone<T> {
     type Err = T::Err;

@@ -6,6 +6,7 @@ use store::{Unwanted, Verified};
 
 use crate::client;
 use crate::error::CommandError;
+use crate::progress::Progress;
 use crate::state::StateDir;
 
 /// What to look at.
@@ -28,7 +29,12 @@ pub(crate) struct Verify {
 pub(crate) fn run(args: &Verify) -> Result<(), CommandError> {
     let dir = &args.store.state_dir;
     let store = args.store.open()?;
-    let found = store.verify(if args.repair { Unwanted::Remove } else { Unwanted::Leave })?;
+    store.read_counts();
+    let census = store.census();
+    let mut progress = Progress::new("objects and records", census.objects + census.entries);
+    let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };
+    let found = store.verify_and_tell(damage, &mut |seen| progress.at(seen))?;
+    drop(progress);
     let text = if args.json {
         serde_json::to_string_pretty(&found).map_err(|e| CommandError::Output(e.into()))? + "\n"
     } else {

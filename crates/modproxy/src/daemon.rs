@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use cacheprog_client::connect::{self, Connection};
-use proto::wire::{Reply, Request};
+use proto::wire::{Hello, Reply, Request};
 use proto::{ActionId, OutputId};
 
 use crate::cache::Found;
@@ -66,10 +66,12 @@ impl Daemon {
         if lock(&self.failed).is_some_and(|failed| failed.elapsed() < AWAY) {
             return None;
         }
-        let asked = connect::open(&self.socket, &key::namespace()).map_err(|e| e.to_string()).and_then(|connection| {
-            let reply = converse(&connection, &request, body).map_err(|e| e.to_string())?;
-            Ok((connection, reply))
-        });
+        let asked = connect::open(&self.socket, &Hello::new(key::namespace())).map_err(|e| e.to_string()).and_then(
+            |connection| {
+                let reply = converse(&connection, &request, body).map_err(|e| e.to_string())?;
+                Ok((connection, reply))
+            },
+        );
         match asked {
             Ok((connection, reply)) => Some((self.give_back(connection), reply)),
             Err(e) => {

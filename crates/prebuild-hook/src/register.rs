@@ -64,7 +64,9 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
     match read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE)? {
         Answer::Registered { directory } => Ok(directory.into()),
         Answer::Error(error) => Err(RegisterError::Refused(error)),
-        Answer::Status(_) | Answer::Builds(_) => Err(RegisterError::Refused("something else".to_owned())),
+        Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => {
+            Err(RegisterError::Refused("something else".to_owned()))
+        }
     }
 }
 

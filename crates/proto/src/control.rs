@@ -8,6 +8,9 @@ use crate::wire::VERSION;
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/nix-gocacheprog/control.sock";
 
+/// Where everyone may look, by units and by hand. The directory of the control socket may be closed to others.
+pub const STATUS_SOCKETS: [&str; 2] = ["/run/nix-gocacheprog-status.sock", "/run/nix-gocacheprog/status.sock"];
+
 /// Where the daemon's settings are unless told otherwise.
 pub const DEFAULT_SETTINGS: &str = "/etc/nix-gocacheprog.toml";
 
@@ -41,6 +44,39 @@ pub struct Envelope {
     pub request: Control,
 }
 
+impl Counts {
+    /// Adds what others counted.
+    pub fn add(&mut self, other: &Self) {
+        self.each(other, u64::saturating_add);
+    }
+
+    /// What was counted since it was `before`.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        self.each(before, u64::saturating_sub);
+        self
+    }
+
+    fn each(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
+        let pairs = [
+            (&mut self.gets, other.gets),
+            (&mut self.hits, other.hits),
+            (&mut self.puts, other.puts),
+            (&mut self.private_puts, other.private_puts),
+            (&mut self.conflicts, other.conflicts),
+            (&mut self.failed_puts, other.failed_puts),
+            (&mut self.bytes_put, other.bytes_put),
+            (&mut self.bytes_served, other.bytes_served),
+            (&mut self.unanswered, other.unanswered),
+            (&mut self.spooled, other.spooled),
+            (&mut self.saved_milliseconds, other.saved_milliseconds),
+        ];
+        for (mine, others) in pairs {
+            *mine = with(*mine, others);
+        }
+    }
+}
+
 impl Envelope {
     /// The request, from this version.
     #[must_use]
@@ -59,6 +95,11 @@ pub enum Control {
     Status,
     /// What the builds did: a status without a look at the store.
     Builds,
+    /// What one build asked for and what came of it.
+    Account {
+        /// The build's [`BuildStatus::short`].
+        build: String,
+    },
 }
 
 /// A build that Nix is about to start.
@@ -100,6 +141,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// What the builds did.
     Builds(Builds),
+    /// So many bytes of JSON follow the line: an account.
+    Follows(u64),
     /// The request failed.
     Error(String),
 }
@@ -132,9 +175,36 @@ pub struct Status {
     /// What keeps puts from being stored, until one is stored again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What the cache gave of late.
+    #[serde(default)]
+    pub usage: Usage,
     /// The builds.
     #[serde(flatten)]
     pub builds: Builds,
+}
+
+/// What the cache gave of late.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// In the last hour, to the minute it is made of: see [`Span::since`].
+    pub hour: Span,
+    /// In the last day.
+    pub day: Span,
+    /// In the last 30 days.
+    pub month: Span,
+}
+
+/// What the cache gave in a span of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Span {
+    /// When it begins, in seconds since 1970.
+    pub since: u64,
+    /// Builds that ended.
+    pub builds: u64,
+    /// What all builds did.
+    #[serde(flatten)]
+    pub counts: Counts,
 }
 
 /// What an eviction removed.
@@ -173,8 +243,11 @@ pub struct Trouble {
 /// What one build did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BuildStatus {
-    /// The build's id in hex.
+    /// The build's id in hex. Who knows it finds the build's socket: while the build lives, the status socket does not tell.
     pub id: String,
+    /// What people and the command line call the build by: made from the id, from which the id cannot be had.
+    #[serde(default)]
+    pub short: String,
     /// The derivation's name.
     pub name: String,
     /// When it was registered, in seconds since 1970.

@@ -20,6 +20,12 @@ pub const HELLO_LINE: usize = 32 << 10;
 /// Longest answer to a control request, in bytes: the status of a daemon with a thousand live builds.
 pub const CONTROL_ANSWER: usize = 4 << 20;
 
+/// Longest answer to why a build missed, in bytes: a line of a build's log.
+pub const WHY: usize = 400;
+
+/// Longest account of a build, in bytes: some 10,000 packages.
+pub const ACCOUNT: u64 = 4 << 20;
+
 /// The year 10000 in seconds since 1970: no later time can be written as RFC 3339.
 pub const END_OF_TIME: u64 = 253_402_300_800;
 

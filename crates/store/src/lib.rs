@@ -22,6 +22,7 @@ mod namespace;
 mod object;
 mod place;
 mod publish;
+mod purge;
 mod recent;
 mod record;
 mod survey;
@@ -47,6 +48,7 @@ pub use layout::Access;
 pub use limits::{Caps, CapsError, Disk, Size, SizeError};
 pub use namespace::{Namespace, Partition};
 pub use publish::Published;
+pub use purge::{Purged, Which};
 pub use recent::Recent;
 pub use record::Record;
 pub use sweep::{Share, Swept};
@@ -106,7 +108,15 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
     pub fn verify(&self, damage: Unwanted) -> Result<Verified, StoreError> {
-        verify::verify(&self.layout, damage)
+        self.verify_and_tell(damage, &mut |_| {})
+    }
+
+    /// As [`Store::verify`]; `seen` is told now and then how many objects and records were read.
+    ///
+    /// # Errors
+    /// As [`Store::verify`].
+    pub fn verify_and_tell(&self, damage: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
+        verify::verify(&self.layout, damage, seen)
     }
 
     /// The directory given to [`Store::open`].

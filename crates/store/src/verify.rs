@@ -60,12 +60,13 @@ pub(crate) fn note(errors: &mut Vec<String>, error: &StoreError) {
     }
 }
 
-pub(crate) fn verify(layout: &Layout, damage: Unwanted) -> Result<Verified, StoreError> {
+pub(crate) fn verify(layout: &Layout, damage: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
     let mut walk = Walk { layout, damage, found: Verified::default() };
     for dir in subdirectories(&layout.objects())? {
         for name in names(&dir)? {
             walk.object(&dir.join(&name), name.parse().ok());
         }
+        seen(walk.found.objects + walk.found.entries);
     }
     for namespace in subdirectories(&layout.all_actions())? {
         let records = Actions::new(namespace.clone(), layout.tmp(), 0);
@@ -73,6 +74,7 @@ pub(crate) fn verify(layout: &Layout, damage: Unwanted) -> Result<Verified, Stor
             for name in names(&dir)? {
                 walk.record(&records, &dir.join(&name), name.parse().ok());
             }
+            seen(walk.found.objects + walk.found.entries);
         }
     }
     Ok(walk.found)

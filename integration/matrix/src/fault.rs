@@ -214,7 +214,7 @@ fn many_sessions(socket: &Path) {
             let began = Instant::now();
             let Ok(stream) = UnixStream::connect(socket) else { return };
             let mut input = BufReader::new(&stream);
-            drop(write_json_line(&stream, &Hello { version: VERSION, toolchain: Toolchain::default() }));
+            drop(write_json_line(&stream, &Hello::new(Toolchain::default())));
             drop(read_json_line::<Welcome>(&mut input, limits::HELLO_LINE));
             while began.elapsed() < LONG {
                 let mut frame = Vec::new();

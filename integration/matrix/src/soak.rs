@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::control::{MOUNTED_SOCKET, Registration};
-use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{Hello, Reply, Request, Toolchain, Welcome, read_json_line, write_json_line};
 use proto::{ActionId, OutputId, limits};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
@@ -121,7 +121,7 @@ fn short_build(world: &World) {
         let stream = UnixStream::connect(view.join("sock")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
         let mut answers = BufReader::new(&stream);
-        write_json_line(&stream, &Hello { version: VERSION, toolchain: Toolchain::default() }).ok()?;
+        write_json_line(&stream, &Hello::new(Toolchain::default())).ok()?;
         read_json_line::<Welcome>(&mut answers, limits::HELLO_LINE).ok()?;
         let (mut frame, bytes) = (Vec::new(), body(7));
         let output = OutputId(Sha256::digest(&bytes).into());

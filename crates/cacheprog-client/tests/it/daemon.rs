@@ -103,7 +103,7 @@ fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs
                 alone.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
                 continue;
             }
-            (_, Request::Summary) => Reply::Miss,
+            (_, Request::Summary | Request::Why) => Reply::Miss,
             (_, Request::PutTest { action, output, size, inputs }) => {
                 let Some(list) = take_test(&mut input, view, (inputs, output, size)) else { return };
                 outputs.lock().unwrap().insert(action, (output, size, Some(list)));

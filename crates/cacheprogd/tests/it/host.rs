@@ -34,7 +34,7 @@ fn a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are() {
     let view = directory(&daemon, "one");
     for _ in 0..2 {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
-        write_json_line(&stream, &Hello { version: VERSION, toolchain: Toolchain::default() }).unwrap();
+        write_json_line(&stream, &Hello::new(Toolchain::default())).unwrap();
         let welcome: Welcome = read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE).unwrap();
         assert_eq!(PathBuf::from(welcome.outputs), view.join("o"));
         daemon.stop();

@@ -117,7 +117,7 @@ fn another_version_is_told_so() {
     let view = daemon.register("one");
     for version in [0, VERSION + 1, u32::MAX] {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
-        write_json_line(&stream, &Hello { version, toolchain: Toolchain::default() }).unwrap();
+        write_json_line(&stream, &Hello { version, ..Hello::new(Toolchain::default()) }).unwrap();
         let mut answer = std::io::BufReader::new(&stream);
         let welcome: Welcome = read_json_line(&mut answer, limits::HELLO_LINE).unwrap();
         assert_eq!(welcome.version, VERSION);

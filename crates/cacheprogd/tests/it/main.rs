@@ -7,6 +7,7 @@ mod eviction; // what is kept, and what goes
 mod host; // go commands outside of sandboxes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
+mod seeing; // what others are told of builds
 mod serving; // gets and puts, and who sees what
 
 use std::io::{BufReader, Read, Write};
@@ -37,7 +38,7 @@ impl Session {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let toolchain = Toolchain { goroot: goroot.into(), ..Toolchain::default() };
-        write_json_line(&stream, &Hello { version: VERSION, toolchain }).unwrap();
+        write_json_line(&stream, &Hello::new(toolchain)).unwrap();
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         let welcome: Welcome = read_json_line(&mut answers, limits::HELLO_LINE).unwrap();
         assert_eq!((welcome.version, welcome.outputs.as_str(), welcome.error), (VERSION, "/gocache/o", None));
@@ -72,6 +73,7 @@ impl Session {
 }
 
 /// The bytes a hit leads to.
+#[expect(clippy::needless_pass_by_value, reason = "replies come from calls")]
 fn content(view: &Path, reply: Reply) -> Vec<u8> {
     let Reply::Hit { output, size, .. } = reply else { panic!("no hit: {reply:?}") };
     let bytes = std::fs::read(view.join("o").join(output.to_string())).unwrap();

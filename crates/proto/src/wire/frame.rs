@@ -42,10 +42,12 @@ pub enum Request {
     },
     /// What has the whole build done so far?
     Summary,
+    /// Why did the build miss, if it missed much?
+    Why,
 }
 
 /// What the daemon answers. The path of an output is the welcome's directory, a slash and the output's id in hex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// No output is known that may be served.
     Miss,
@@ -79,6 +81,8 @@ pub enum Reply {
     Refused(Refusal),
     /// What the build did.
     Summary(Summary),
+    /// Why it missed, in few words; none where there is little to say.
+    Why(String),
 }
 
 /// What a build did, as told at its end. Each field as in [`crate::control::Counts`].
@@ -135,12 +139,14 @@ const PUT: u8 = b'P';
 const PUT_TEST: u8 = b'T';
 const ALONE: u8 = b'A';
 const ASK_SUMMARY: u8 = b'Q';
+const ASK_WHY: u8 = b'W';
 const MISS: u8 = b'M';
 const HIT: u8 = b'H';
 const HIT_IF: u8 = b'I';
 const STORED: u8 = b'S';
 const REFUSED: u8 = b'R';
 const SUMMARY: u8 = b'Y';
+const WHY: u8 = b'X';
 
 impl Request {
     /// Appends the frame to `out`.
@@ -169,6 +175,7 @@ impl Request {
                 out.extend_from_slice(&spooled.to_le_bytes());
             }
             Self::Summary => out.push(ASK_SUMMARY),
+            Self::Why => out.push(ASK_WHY),
         }
     }
 
@@ -194,6 +201,7 @@ impl Request {
             },
             ALONE => Self::Alone { unanswered: fields.number()?, spooled: fields.number()? },
             ASK_SUMMARY => Self::Summary,
+            ASK_WHY => Self::Why,
             other => return Err(FrameError::UnknownFrame(other)),
         };
         if matches!(request, Self::Put { size, .. } | Self::PutTest { size, .. } if size > limits::BODY) {
@@ -242,6 +250,15 @@ impl Reply {
                     out.extend_from_slice(&number.to_le_bytes());
                 }
             }
+            Self::Why(text) => {
+                let mut end = text.len().min(limits::WHY);
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                out.push(WHY);
+                out.extend_from_slice(&(end as u64).to_le_bytes());
+                out.extend_from_slice(&text.as_bytes()[..end]);
+            }
         }
     }
 
@@ -275,6 +292,7 @@ impl Reply {
                 saved_milliseconds: fields.number()?,
                 unanswered: fields.number()?,
             }),
+            WHY => Self::Why(fields.text(limits::WHY)?),
             other => return Err(FrameError::UnknownFrame(other)),
         }))
     }
@@ -315,6 +333,19 @@ impl<R: Read> Fields<'_, R> {
 
     fn number(&mut self) -> Result<u64, FrameError> {
         Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn text(&mut self, most: usize) -> Result<String, FrameError> {
+        let length = self.number()?;
+        if length > most as u64 {
+            return Err(FrameError::OutOfBounds("a text is over the limit"));
+        }
+        let mut bytes = Vec::new();
+        self.input.take(length).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != length {
+            return Err(FrameError::Truncated);
+        }
+        String::from_utf8(bytes).map_err(|_| FrameError::OutOfBounds("a text is no UTF-8"))
     }
 
     fn time(&mut self) -> Result<Unix, FrameError> {

@@ -18,6 +18,29 @@ pub struct Hello {
     pub version: u32,
     /// The toolchain whose results these are.
     pub toolchain: Toolchain,
+    /// What the go command was asked to do, for those who ask why it missed. Never decides what is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+}
+
+impl Hello {
+    /// A hello of this version.
+    #[must_use]
+    pub fn new(toolchain: Toolchain) -> Self {
+        Self { version: VERSION, toolchain, command: None }
+    }
+}
+
+/// A go command as its cache program sees it: for looking at, and the client's claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Command {
+    /// Its arguments, the first ones.
+    pub arguments: Vec<String>,
+    /// Where it works.
+    pub directory: String,
+    /// What of its environment is in Go's keys, as `NAME=value`, sorted.
+    pub settings: Vec<String>,
 }
 
 /// Names a Go toolchain by where it is. Go's own keys name a compiler by its version line only, so two patched builds

@@ -8,4 +8,4 @@ mod frame;
 mod hello;
 
 pub use frame::{Refusal, Reply, Request, Summary, Unix};
-pub use hello::{Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+pub use hello::{Command, Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};

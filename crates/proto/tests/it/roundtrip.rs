@@ -95,9 +95,10 @@ proptest! {
             Request::PutTest { action, output, size, inputs: 1 << 20 },
             Request::Alone { unanswered: size, spooled: seconds },
             Request::Summary,
+            Request::Why,
         ];
         let summary = Summary { gets: size, hits: seconds, puts: 3, bytes_served: 4, saved_milliseconds: 5, unanswered: 6 };
-        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::HitIf { inputs: OutputId(action.0), output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary)];
+        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::HitIf { inputs: OutputId(action.0), output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary), Reply::Why("ø".repeat(200)), Reply::Why(String::new())];
         let mut wire = Vec::new();
         requests.iter().for_each(|r| r.write(&mut wire));
         let mut input = wire.as_slice();
@@ -108,6 +109,14 @@ proptest! {
         let mut input = wire.as_slice();
         let read: Vec<_> = std::iter::from_fn(|| Reply::read(&mut input).unwrap()).collect();
         prop_assert_eq!(read, replies);
+    }
+
+    #[test]
+    fn a_long_answer_to_why_is_cut_between_two_letters(letters in 190usize..300) {
+        let mut wire = Vec::new();
+        Reply::Why("x".to_owned() + &"ø".repeat(letters)).write(&mut wire);
+        let read = Reply::read(&mut wire.as_slice()).unwrap();
+        prop_assert_eq!(read, Some(Reply::Why("x".to_owned() + &"ø".repeat(letters.min(199)))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::io::{BufReader, Cursor};
 
 use proto::gocmd::{Command, Requests};
-use proto::wire::{Hello, Toolchain, VERSION, read_json_line, write_json_line};
+use proto::wire::{self, Hello, Toolchain, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 
 /// Tells a stream as one line an event.
@@ -107,10 +107,9 @@ fn a_100_mb_line_ends_the_stream_without_being_held() {
 
 #[test]
 fn hello_reads_back_and_ignores_what_later_versions_add() {
-    let hello = Hello {
-        version: VERSION,
-        toolchain: Toolchain { goroot: "/nix/store/x-go/share/go".into(), ..Toolchain::default() },
-    };
+    let command = wire::Command { arguments: vec!["go".into(), "build".into()], ..wire::Command::default() };
+    let toolchain = Toolchain { goroot: "/nix/store/x-go/share/go".into(), ..Toolchain::default() };
+    let hello = Hello { command: Some(command), ..Hello::new(toolchain) };
     let mut line = Vec::new();
     write_json_line(&mut line, &hello).unwrap();
     assert_eq!(read_json_line::<Hello>(&mut line.as_slice(), limits::HELLO_LINE).unwrap(), hello);

@@ -1,0 +1,233 @@
+//! What a compiled Go package says of itself: its import path, what it imports, how it was compiled, and the two halves of its
+//! build id. Pure: generic over readers.
+//!
+//! An archive holds `__.PKGDEF` (a line with the toolchain, a line with the build id) and `_go_.o`, an object of the format in
+//! cmd/internal/obj/objfile.go and cmd/internal/goobj/objfile.go, which is the same in Go 1.20 to 1.27. A build made the file, so
+//! that every length is checked; what makes no sense is no archive.
+
+use std::io::{Read, Seek, SeekFrom};
+
+/// What is read of an object for its tables. Those of the largest packages seen take 2 MiB.
+const MOST: usize = 4 << 20;
+
+/// Read at first: enough for the tables of most packages.
+const FIRST: usize = 64 << 10;
+
+/// Longest name, and most names of each kind. What is beyond is left out.
+const LONGEST: usize = 512;
+const MOST_NAMES: usize = 4096;
+
+/// A compiled package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Archive {
+    /// System, architecture, release and what changes the compiler: `linux amd64 go1.26.8 GOAMD64=v1 X:…`.
+    pub(crate) go: String,
+    /// The import path; `main` for a program.
+    pub(crate) path: String,
+    /// The build id: the action as cmd/go shortens it, and the content, by which dependents know the package.
+    pub(crate) action: String,
+    pub(crate) content: String,
+    /// Flags that the compiler was run with, as it notes them for debuggers.
+    pub(crate) flags: String,
+    /// A package of the standard library.
+    pub(crate) is_std: bool,
+    /// Of what it exports.
+    pub(crate) fingerprint: u64,
+    /// What it imports, by path and fingerprint.
+    pub(crate) imports: Vec<(String, u64)>,
+    /// Files that its code comes from, its own and those of functions that were inlined.
+    pub(crate) files: Vec<String>,
+}
+
+const ARCHIVE: &[u8] = b"!<arch>\n";
+const MEMBER_HEADER: usize = 60;
+const OBJECT: &[u8] = b"\n!\n\0go120ld";
+const OBJECT_MAGIC: usize = 8;
+const STD: u32 = 1 << 4;
+
+/// Blocks of an object, by their place in the header's list of offsets.
+const AUTOLIB: usize = 0;
+const PACKAGES: usize = 1;
+const FILES: usize = 2;
+const SYMBOLS: usize = 3;
+const NON_PACKAGE_SYMBOLS: usize = 6;
+const NON_PACKAGE_REFERENCES: usize = 7;
+const DATA_INDEX: usize = 13;
+const DATA: usize = 16;
+const BLOCKS: usize = 19;
+const SYMBOL: usize = 21;
+
+/// The symbol in which the compiler notes its flags (cmd/compile/internal/dwarfgen `RecordFlags`); its name ends with the path.
+const PRODUCER: &[u8] = b"go:cuinfo.producer.";
+
+impl Archive {
+    /// Reads one; `None` for anything else.
+    pub(crate) fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
+        let mut head = [0; ARCHIVE.len() + MEMBER_HEADER];
+        file.read_exact(&mut head).ok()?;
+        let size = member(head.strip_prefix(ARCHIVE)?, b"__.PKGDEF")?;
+        let mut lines = vec![0; usize::try_from(size).ok()?.min(2048)];
+        file.read_exact(&mut lines).ok()?;
+        let mut archive = described(&lines)?;
+        let next = head.len() as u64 + size + size % 2;
+        file.seek(SeekFrom::Start(next)).ok()?;
+        let mut header = [0; MEMBER_HEADER];
+        file.read_exact(&mut header).ok()?;
+        let size = member(&header, b"_go_.o")?;
+        let start = next + MEMBER_HEADER as u64;
+        let object = Object::read(file, start, size)?;
+        object.describe(file, &mut archive);
+        (!archive.path.is_empty()).then_some(archive)
+    }
+}
+
+/// The size of an archive's member of this name.
+fn member(header: &[u8], name: &[u8]) -> Option<u64> {
+    let (named, rest) = header.split_at_checked(16)?;
+    let named = named.strip_prefix(name)?.iter().all(|&byte| byte == b' ' || byte == b'/');
+    let size = str::from_utf8(rest.get(32..42)?).ok()?.trim_end().parse().ok()?;
+    (named && size < 1 << 40).then_some(size)
+}
+
+/// The lines before the export data.
+fn described(text: &[u8]) -> Option<Archive> {
+    let mut lines = text.split(|&byte| byte == b'\n').map(|line| str::from_utf8(line).unwrap_or_default());
+    let go = lines.next()?.strip_prefix("go object ")?;
+    let id = lines.next()?.strip_prefix("build id \"")?.strip_suffix('"')?;
+    let (action, content) = id.split_once('/')?;
+    Some(Archive { go: cut(go), action: cut(action), content: cut(content), ..Archive::default() })
+}
+
+/// An object's tables.
+struct Object {
+    /// From the magic on.
+    bytes: Vec<u8>,
+    /// Where that is in the file.
+    start: u64,
+    offsets: [usize; BLOCKS],
+}
+
+impl Object {
+    fn read(file: &mut (impl Read + Seek), start: u64, size: u64) -> Option<Self> {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; size.min(FIRST)];
+        file.read_exact(&mut bytes).ok()?;
+        // For cgo a section of JSON comes before.
+        let magic = memchr::memmem::find(&bytes, OBJECT)? + OBJECT.len() - OBJECT_MAGIC;
+        bytes.drain(..magic);
+        let mut offsets = [0; BLOCKS];
+        for (n, offset) in offsets.iter_mut().enumerate() {
+            *offset = number(&bytes, OBJECT_MAGIC + 12 + 4 * n)?;
+        }
+        let wanted = offsets[NON_PACKAGE_REFERENCES].min(MOST).min(size.saturating_sub(magic));
+        if wanted > bytes.len() {
+            let have = bytes.len();
+            bytes.resize(wanted, 0);
+            file.read_exact(&mut bytes[have..]).ok()?;
+        }
+        Some(Self { bytes, start: start + magic as u64, offsets })
+    }
+
+    fn describe(&self, file: &mut (impl Read + Seek), archive: &mut Archive) {
+        let flags = number(&self.bytes, OBJECT_MAGIC + 8).unwrap_or(0);
+        archive.is_std = flags & STD as usize != 0;
+        archive.fingerprint = self.fingerprint(OBJECT_MAGIC).unwrap_or(0);
+        let imports = self.block(AUTOLIB, PACKAGES, 16);
+        archive.imports = imports.filter_map(|at| Some((self.name(at)?, self.fingerprint(at + 8)?))).collect();
+        archive.files = self.block(FILES, SYMBOLS, 8).filter_map(|at| self.name(at)).collect();
+        let symbols = self.block(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count();
+        let others = self.all(NON_PACKAGE_SYMBOLS, NON_PACKAGE_REFERENCES, SYMBOL).enumerate();
+        let producer = others.filter_map(|(n, at)| Some((n, self.bytes_of(at)?.strip_prefix(PRODUCER)?))).next();
+        if let Some((n, path)) = producer {
+            archive.path = cut(&String::from_utf8_lossy(path));
+            let before = self.all(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count().max(symbols);
+            archive.flags = self.data(file, before + n).unwrap_or_default();
+        }
+    }
+
+    /// A symbol's data, as text.
+    fn data(&self, file: &mut (impl Read + Seek), symbol: usize) -> Option<String> {
+        let mut index = [0; 8];
+        let at = self.start + (self.offsets[DATA_INDEX] + 4 * symbol) as u64;
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.read_exact(&mut index).ok()?;
+        let (from, to) = (number(&index, 0)?, number(&index, 4)?);
+        let mut data = vec![0; to.checked_sub(from).filter(|&length| length <= LONGEST)?];
+        file.seek(SeekFrom::Start(self.start + (self.offsets[DATA] + from) as u64)).ok()?;
+        file.read_exact(&mut data).ok()?;
+        Some(cut(&String::from_utf8_lossy(&data)))
+    }
+
+    /// The places of the first entries of a block.
+    fn block(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
+        self.all(first, next, size).take(MOST_NAMES)
+    }
+
+    fn all(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
+        (self.offsets[first]..self.offsets[next].min(self.bytes.len())).step_by(size)
+    }
+
+    fn fingerprint(&self, at: usize) -> Option<u64> {
+        let bytes = self.bytes.get(at..at + 8)?;
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    fn name(&self, at: usize) -> Option<String> {
+        self.bytes_of(at).map(|name| cut(&String::from_utf8_lossy(name)))
+    }
+
+    /// The bytes to which the reference at `at` refers.
+    fn bytes_of(&self, at: usize) -> Option<&[u8]> {
+        let (length, from) = (number(&self.bytes, at)?, number(&self.bytes, at + 4)?);
+        self.bytes.get(from..from.checked_add(length)?)
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    bytes.try_into().ok().map(|bytes| u32::from_le_bytes(bytes) as usize)
+}
+
+/// As much of it as is kept, without what is no letter.
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST / 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// `go build -trimpath -o greet.a ./greet` with Go 1.26.8, of a package that imports errors.
+    const GREET: &[u8] = include_bytes!("greet.a");
+
+    #[test]
+    fn an_archive_says_what_it_is() {
+        let archive = Archive::read(&mut Cursor::new(GREET)).unwrap();
+        assert!(archive.go.starts_with("linux amd64 go1.26.8 GOAMD64=v1 X:"), "{}", archive.go);
+        assert_eq!(
+            (archive.path.as_str(), archive.flags.as_str(), archive.is_std),
+            ("example.test/m/greet", "regabi", false)
+        );
+        assert_eq!(archive.imports.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["errors"]);
+        assert!(archive.files.iter().any(|file| file == "example.test/m/greet/greet.go"), "{:?}", archive.files);
+        assert_eq!((archive.action.len(), archive.content.len()), (20, 20));
+    }
+
+    #[test]
+    fn a_cut_or_changed_archive_is_no_trouble() {
+        for cut in 0..GREET.len() {
+            drop(Archive::read(&mut Cursor::new(&GREET[..cut])));
+        }
+        for at in 0..GREET.len() {
+            for value in [0, 0x7f, 0xff] {
+                let mut changed = GREET.to_vec();
+                changed[at] = value;
+                if let Some(archive) = Archive::read(&mut Cursor::new(changed)) {
+                    assert!(archive.path.len() <= 4 * LONGEST && archive.imports.len() <= MOST_NAMES);
+                }
+            }
+        }
+        assert_eq!(Archive::read(&mut Cursor::new(b"!<arch>\n")), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Accounts on the disk: one file a build, the oldest removed. Who wants to compare reads them; the daemon only hands them on.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use proto::control::BuildStatus;
+use proto::limits;
+use store::Store;
+
+use super::{Account, make};
+use crate::error::chain;
+use crate::sync::lock;
+
+/// Accounts kept, and their bytes: as many builds as the history has, of which the largest have a megabyte.
+const MOST: usize = 100;
+const MOST_BYTES: u64 = 64 << 20;
+
+/// How old an account of a live build may be: making one reads a few thousand files.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// All accounts of a state directory.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    store: Arc<Store>,
+    dir: PathBuf,
+    /// Held while an account is made: one at a time, as it takes memory.
+    making: Mutex<()>,
+}
+
+impl Saved {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        let dir = store.root().join("accounts");
+        match fs::create_dir(&dir) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => log::warn!("{}: {e}", dir.display()),
+            _ => {}
+        }
+        Self { store, dir, making: Mutex::default() }
+    }
+
+    /// Makes and keeps the account of a build that ended, whose directory is `dir` now.
+    pub(crate) fn conclude(&self, build: BuildStatus, dir: &Path) {
+        if build.counts.gets + build.counts.puts == 0 {
+            return; // no go command came to the cache: there is nothing to explain
+        }
+        let _one_at_a_time = lock(&self.making);
+        let path = self.path(&build.short);
+        let kept = self.save(build, dir, &path);
+        if let Err(e) = kept.and_then(|()| self.prune()) {
+            log::warn!("{}: {e}", path.display());
+        }
+    }
+
+    /// The account of a live build, made anew if the last one is not fresh.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn of_live(&self, build: BuildStatus, dir: &Path, now: SystemTime) -> io::Result<File> {
+        let path = dir.join("account.json");
+        let _one_at_a_time = lock(&self.making);
+        let made = fs::metadata(&path).and_then(|m| m.modified());
+        if !made.is_ok_and(|made| now.duration_since(made).is_ok_and(|age| age < FRESH)) {
+            self.save(build, dir, &path)?;
+        }
+        File::open(path)
+    }
+
+    /// The account of a build that ended, by [`BuildStatus::short`].
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) fn open(&self, short: &str) -> io::Result<File> {
+        File::open(self.path(short))
+    }
+
+    /// `short` comes from outside: what is no name of ours names no file.
+    fn path(&self, short: &str) -> PathBuf {
+        let is_ours = short.len() == 8 && short.bytes().all(|byte| byte.is_ascii_hexdigit());
+        self.dir.join(if is_ours { format!("{short}.json") } else { "none".to_owned() })
+    }
+
+    fn save(&self, build: BuildStatus, dir: &Path, to: &Path) -> io::Result<()> {
+        let trace = BufReader::new(File::open(dir.join("trace"))?);
+        let account = make(build, trace, &dir.join("view/o"));
+        self.store.write_file(to, &bounded(account)).map_err(|e| io::Error::other(chain(&e)))
+    }
+
+    fn prune(&self) -> io::Result<()> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            all.push((metadata.modified()?, metadata.len(), entry.path()));
+        }
+        all.sort();
+        let mut bytes = 0;
+        for (n, (_, size, path)) in all.iter().rev().enumerate() {
+            bytes += size;
+            if n >= MOST || bytes > MOST_BYTES {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The account as JSON; of one that is too long, half as much until it is not.
+fn bounded(mut account: Account) -> Vec<u8> {
+    loop {
+        // Serialising plain data into memory cannot fail.
+        let json = serde_json::to_vec(&account).unwrap_or_default();
+        if json.len() as u64 <= limits::ACCOUNT {
+            return json;
+        }
+        let (packages, others) = (account.packages.len() / 2, account.others.len() / 2);
+        account.left_out += (account.packages.len() - packages + account.others.len() - others) as u64;
+        account.packages.truncate(packages);
+        account.others.truncate(others);
+        for package in &mut account.packages {
+            let known = package.imports.len();
+            package.imports.retain(|&import| (import as usize) < packages);
+            package.unknown_imports += u32::try_from(known - package.imports.len()).unwrap_or(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Other, Package};
+    use super::*;
+    use store::Access;
+
+    #[test]
+    fn a_long_account_is_cut_and_says_so() {
+        let package = |n: u32| Package { path: "p".repeat(500), imports: vec![n / 2, n], ..Package::default() };
+        let account = Account {
+            packages: (0..10_000).map(package).collect(),
+            others: vec![Other::default(); 100],
+            ..Account::default()
+        };
+        let json = bounded(account);
+        assert!(json.len() as u64 <= limits::ACCOUNT);
+        let read: Account = serde_json::from_slice(&json).unwrap();
+        assert_eq!(read.packages.len() + read.others.len(), 10_100 - read.left_out as usize);
+        assert!(read.packages.iter().flat_map(|p| &p.imports).all(|&n| (n as usize) < read.packages.len()));
+    }
+
+    #[test]
+    fn a_name_from_outside_names_no_other_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("secret.json"), "x").unwrap();
+        let store = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
+        let saved = Saved::new(Arc::new(store));
+        for name in ["../secret", "", "/etc/passwd", "..", "0123456\u{e9}"] {
+            assert!(saved.open(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_accounts_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
+        let saved = Saved::new(Arc::new(store));
+        let build = dir.path().join("build");
+        fs::create_dir_all(build.join("view/o")).unwrap();
+        fs::write(build.join("trace"), "").unwrap();
+        for n in 0..MOST + 3 {
+            let mut status = BuildStatus { short: format!("{n:08x}"), ..BuildStatus::default() };
+            status.counts.gets = 1;
+            saved.conclude(status, &build);
+            // As if it were older: files made within a tick have one time.
+            let time = std::time::UNIX_EPOCH + Duration::from_secs(n as u64);
+            saved.open(&format!("{n:08x}")).and_then(|file| file.set_modified(time)).unwrap();
+        }
+        let there: Vec<_> = [2, 3, MOST + 2].map(|n| saved.open(&format!("{n:08x}")).is_ok()).into();
+        assert_eq!(there, [false, true, true]);
+        assert_eq!(fs::read_dir(&saved.dir).unwrap().count(), MOST);
+    }
+}

@@ -1,0 +1,241 @@
+//! What the facts mean, and what mends them. Pure.
+
+use super::facts::{Facts, Mode, Program};
+use super::{Finding, Level};
+use crate::settings::bytes;
+
+/// Our version: the programs of one package go together.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a store's `format` says.
+const FORMAT: &str = "nix-gocacheprog store 1";
+
+/// Judges everything, in the order in which a build depends on it.
+pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
+    let checks: [fn(&Facts) -> Finding; 13] = [
+        hook_is_set,
+        hook_runs,
+        sandbox,
+        client_runs,
+        client_version,
+        units,
+        daemon,
+        daemon_version,
+        control_socket,
+        status_socket,
+        state_dir,
+        free_space,
+        settings,
+    ];
+    checks.iter().map(|check| check(facts)).collect()
+}
+
+fn good(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Good, found: found.into(), mend: String::new() }
+}
+
+fn poor(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Poor, found: found.into(), mend: mend.into() }
+}
+
+fn bad(what: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Finding {
+    Finding { level: Level::Bad, ..poor(what, found, mend) }
+}
+
+fn hook_is_set(facts: &Facts) -> Finding {
+    let what = "Nix's pre-build-hook";
+    let (path, settings) = &facts.nix_conf;
+    let path = path.display();
+    let line = "pre-build-hook = /usr/local/bin/prebuild-hook (where you have it)";
+    match (settings, &facts.hook) {
+        (None, _) => bad(what, format!("{path} cannot be read"), format!("write it, with the line: {line}")),
+        (Some(_), None) => bad(what, format!("none in {path}"), format!("add the line: {line}; restart nix-daemon")),
+        (Some(_), Some(hook)) if is_ours(hook) => good(what, hook.path.display().to_string()),
+        (Some(_), Some(hook)) => poor(
+            what,
+            format!("{} does not look like ours", hook.path.display()),
+            "Nix runs one hook: name ours there, or run it from yours and print what it prints",
+        ),
+    }
+}
+
+fn is_ours(hook: &Program) -> bool {
+    let name = hook.path.to_string_lossy();
+    name.ends_with("prebuild-hook") || name.contains("nix-gocacheprog") || hook.text.contains("prebuild-hook")
+}
+
+fn hook_runs(facts: &Facts) -> Finding {
+    let what = "the hook's program";
+    match &facts.hook {
+        None => poor(what, "not looked at, as none is named", ""),
+        Some(hook) => runs(what, hook, "every build fails"),
+    }
+}
+
+fn client_runs(facts: &Facts) -> Finding {
+    runs("the client's program", &facts.client, "no build is offered the cache")
+}
+
+fn runs(what: &'static str, program: &Program, else_: &str) -> Finding {
+    let path = program.path.display();
+    match program.mode {
+        None => bad(what, format!("{path} is not there: {else_}"), "install it, or name the one that is there"),
+        Some(mode) if mode & 0o555 != 0o555 => {
+            bad(what, format!("{path} has mode {mode:04o}: {else_}"), format!("chmod 755 {path}"))
+        }
+        Some(_) if program.is_noexec => {
+            bad(what, format!("{path} is on a file system mounted noexec: {else_}"), "install it elsewhere")
+        }
+        Some(_) => good(what, path.to_string()),
+    }
+}
+
+fn client_version(facts: &Facts) -> Finding {
+    let what = "the client's version";
+    match facts.client_version.strip_prefix("cacheprog-client ") {
+        Some(VERSION) => good(what, VERSION),
+        Some(other) => bad(what, format!("{other}, and this program is {VERSION}"), "install programs of one package"),
+        None => poor(what, "it does not say", "run it by hand with --version"),
+    }
+}
+
+fn sandbox(facts: &Facts) -> Finding {
+    let what = "Nix's sandbox";
+    let settings = facts.nix_conf.1.as_ref();
+    match settings.and_then(|settings| settings.get("sandbox")).map_or("true", String::as_str) {
+        "true" => good(what, "on"),
+        "relaxed" => poor(what, "relaxed: builds with __noChroot get no cache", "sandbox = true in nix.conf"),
+        other => bad(
+            what,
+            format!("sandbox = {other}: Nix mounts nothing, so that no build gets the cache"),
+            "sandbox = true in nix.conf, and restart nix-daemon",
+        ),
+    }
+}
+
+fn units(facts: &Facts) -> Finding {
+    let what = "systemd's socket unit";
+    match facts.units.as_ref().map(|(enabled, active)| (enabled.as_str(), active.as_str())) {
+        None => poor(what, "no systemd here: somebody else has to start the daemon", ""),
+        Some((_, "active")) => good(what, "active"),
+        Some(("" | "not-found", _)) => poor(what, "not installed", "install the units, or start the daemon yourself"),
+        Some((enabled, active)) => bad(
+            what,
+            format!("{active}, {enabled}"),
+            "systemctl enable --now nix-gocacheprog.socket; journalctl -u nix-gocacheprog says more",
+        ),
+    }
+}
+
+fn daemon(facts: &Facts) -> Finding {
+    let what = "the daemon";
+    match &facts.daemon {
+        Some(Ok(status)) => match &status.trouble {
+            None => good(what, "answers"),
+            Some(trouble) => bad(
+                what,
+                format!("cannot store what builds put: {}", trouble.latest),
+                "free space, or mend its directory; it goes on by itself",
+            ),
+        },
+        Some(Err(error)) => {
+            bad(what, error.clone(), "start it: `systemctl start nix-gocacheprog.socket`, or `cacheprogd serve`")
+        }
+        None => poor(what, "not asked", ""),
+    }
+}
+
+fn daemon_version(facts: &Facts) -> Finding {
+    let what = "the daemon's version";
+    match &facts.daemon {
+        Some(Ok(status)) if status.daemon == VERSION => good(what, VERSION),
+        Some(Ok(status)) => {
+            let found = format!("{}, and this program is {VERSION}", status.daemon);
+            bad(what, found, "restart it: `systemctl restart nix-gocacheprog`; live builds go on")
+        }
+        _ => poor(what, "not known", ""),
+    }
+}
+
+fn control_socket(facts: &Facts) -> Finding {
+    let what = "the control socket";
+    let (path, mode) = &facts.control;
+    let path = path.display();
+    match mode {
+        Some(Mode { mode, .. }) if mode & 0o077 == 0 => good(what, path.to_string()),
+        Some(Mode { mode, .. }) => poor(
+            what,
+            format!("{path} has mode {mode:04o}; others are refused all the same"),
+            format!("chmod 600 {path}; in a unit: SocketMode=0600"),
+        ),
+        None if facts.is_root => {
+            bad(what, format!("{path} is not there: the hook reaches nobody"), "start the daemon with this path")
+        }
+        None => poor(what, format!("{path} cannot be seen"), "run this as root"),
+    }
+}
+
+fn status_socket(facts: &Facts) -> Finding {
+    let what = "the socket for everyone";
+    match facts.status_socket {
+        Some(Mode { mode, .. }) if mode & 0o006 == 0o006 => good(what, "there"),
+        Some(Mode { mode, .. }) => {
+            let mend = "chmod 666 it; in a unit: SocketMode=0666";
+            poor(what, format!("it has mode {mode:04o}: users see no status"), mend)
+        }
+        None => poor(
+            what,
+            "there is none: users see no status",
+            "it is off by `status-socket = \"none\"`, else see docs/cli.md",
+        ),
+    }
+}
+
+fn state_dir(facts: &Facts) -> Finding {
+    let what = "the state directory";
+    let (path, mode) = &facts.state;
+    let path = path.display();
+    let Some(mode) = mode else {
+        return bad(what, format!("{path} is not there"), "start the daemon, or give --state-dir");
+    };
+    if let Some(closed) = &facts.closed {
+        let closed = closed.display();
+        return bad(
+            what,
+            format!("{closed} is closed to others: Nix cannot mount from below"),
+            format!("chmod o+x {closed}"),
+        );
+    }
+    if facts.is_read_only {
+        return bad(what, format!("{path} is on a file system mounted read-only"), "mount it for writing");
+    }
+    if !facts.format.is_empty() && facts.format != FORMAT {
+        let found = format!("{path} is of another format: {}", facts.format);
+        return bad(what, found, "give the daemon another directory, or the programs that made this one");
+    }
+    if mode.uid == 0 {
+        let mend = "run the daemon under a user of its own, who owns its directory (docs/security.md)";
+        return poor(what, format!("{path} is root's"), mend);
+    }
+    good(what, path.to_string())
+}
+
+fn free_space(facts: &Facts) -> Finding {
+    let what = "free space";
+    match facts.free {
+        Some((free, least)) if free < least => {
+            let found = format!("{}, and {} are to be left: everything is evicted", bytes(free), bytes(least));
+            bad(what, found, "free some, or set a smaller min-free in /etc/nix-gocacheprog.toml")
+        }
+        Some((free, _)) => good(what, bytes(free).to_string()),
+        None => poor(what, "not known", ""),
+    }
+}
+
+fn settings(facts: &Facts) -> Finding {
+    let what = "the settings";
+    match &facts.settings {
+        None => good(what, "make sense"),
+        Some(error) => bad(what, error.clone(), "correct the file: the daemon does not start with it"),
+    }
+}

@@ -1,0 +1,159 @@
+//! What the daemon counts, in the text that Prometheus reads (OpenMetrics 1.0). docs/metrics.md lists the names.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use proto::control::{Counts, Status};
+use proto::wire::Reply;
+
+/// What an OpenMetrics text is called in HTTP.
+pub(crate) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds: a get takes some 10 µs, a put of a large archive a second on a slow disk.
+const BUCKETS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.25, 2.5];
+
+type Labels = [(&'static str, &'static str); 1];
+
+/// How long requests took, whichever build they were of.
+#[derive(Debug)]
+pub(crate) struct Latency {
+    all: Family<Labels, Histogram, fn() -> Histogram>,
+    hit: Histogram,
+    miss: Histogram,
+    put: Histogram,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        let all: Family<Labels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let of = |kind| all.get_or_create(&[("request", kind)]).clone();
+        Self { hit: of("hit"), miss: of("miss"), put: of("put"), all: all.clone() }
+    }
+}
+
+impl Latency {
+    /// A request was answered so.
+    pub(crate) fn observe(&self, reply: &Reply, took: Duration) {
+        let kind = match reply {
+            Reply::Hit { .. } | Reply::HitIf { .. } => &self.hit,
+            Reply::Miss => &self.miss,
+            Reply::Stored { .. } | Reply::Refused(_) => &self.put,
+            Reply::Summary(_) | Reply::Why(_) => return,
+        };
+        kind.observe(took.as_secs_f64());
+    }
+}
+
+/// The whole text. `ended` builds and what all builds did are since the start of the daemon.
+pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &Latency) -> String {
+    let mut all = Registry::with_prefix("gocacheprog");
+    all.register("daemon", "The daemon", Info::new([("version", status.daemon.clone())]));
+    requests(&mut all, &counts);
+    counter(&mut all, "builds", "Builds that ended", ended);
+    let live = &status.builds.live;
+    gauge(&mut all, "live_builds", "Builds with a directory now", live.len() as u64);
+    gauge(&mut all, "sessions", "Go commands that are connected", live.iter().map(|build| build.sessions).sum());
+    gauge(&mut all, "entries", "Actions with a known output", status.entries);
+    gauge(&mut all, "objects", "Distinct outputs", status.objects);
+    bytes(&mut all, "store", "What entries and objects take on the disk", status.bytes);
+    if let Some(most) = status.max_bytes {
+        bytes(&mut all, "store_limit", "What they may take", most);
+    }
+    bytes(&mut all, "disk_free", "Free space on the disk", status.free_bytes);
+    bytes(&mut all, "disk_reserve", "Free space that is to be left", status.min_free_bytes);
+    gauge(&mut all, "storing_fails", "1 while puts cannot be stored", u64::from(status.trouble.is_some()));
+    seconds(&mut all, "up", "Since the daemon started", status.uptime_seconds);
+    let name = "request_duration";
+    all.register_with_unit(name, "From the request's frame to its reply", Unit::Seconds, latency.all.clone());
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _infallible = encode(&mut text, &all);
+    text
+}
+
+fn requests(all: &mut Registry, counts: &Counts) {
+    let Counts { gets, hits, puts, private_puts, conflicts, failed_puts, bytes_put, bytes_served, .. } = *counts;
+    for (name, help, value) in [
+        ("gets", "Gets asked", gets),
+        ("hits", "Gets answered with an output", hits),
+        ("puts", "Puts received whole", puts),
+        ("private_puts", "Puts kept for their build alone", private_puts),
+        ("conflicts", "Puts whose action had another output", conflicts),
+        ("failed_puts", "Puts refused or broken off", failed_puts),
+        ("unanswered", "Requests that clients settled by themselves", counts.unanswered),
+        ("spooled", "Puts that clients kept until the daemon was back", counts.spooled),
+    ] {
+        counter(all, name, help, value);
+    }
+    for (name, help, value) in
+        [("put", "Outputs that were put", bytes_put), ("served", "Outputs that were served", bytes_served)]
+    {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        all.register_with_unit(name, help, Unit::Bytes, counter);
+    }
+    let saved: Counter<f64, AtomicU64> = Counter::default();
+    saved.inc_by(Duration::from_millis(counts.saved_milliseconds).as_secs_f64());
+    all.register_with_unit("saved_compile_time", "Compile time not spent", Unit::Seconds, saved);
+}
+
+fn counter(all: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    all.register(name, help, counter);
+}
+
+fn filled(value: u64) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
+}
+
+fn gauge(all: &mut Registry, name: &str, help: &str, value: u64) {
+    all.register(name, help, filled(value));
+}
+
+fn bytes(all: &mut Registry, name: &str, help: &str, value: u64) {
+    all.register_with_unit(name, help, Unit::Bytes, filled(value));
+}
+
+fn seconds(all: &mut Registry, name: &str, help: &str, value: u64) {
+    all.register_with_unit(name, help, Unit::Seconds, filled(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_each_family_once_and_ends_as_it_must() {
+        let latency = Latency::default();
+        latency.observe(&Reply::Miss, Duration::from_micros(7));
+        let counts = Counts { gets: 3, saved_milliseconds: 1500, ..Counts::default() };
+        let text = text(&Status::default(), (2, counts), &latency);
+        for line in [
+            "gocacheprog_gets_total 3",
+            "gocacheprog_builds_total 2",
+            "gocacheprog_saved_compile_time_seconds_total 1.5",
+            "gocacheprog_store_bytes 0",
+            "gocacheprog_request_duration_seconds_bucket{le=\"0.00001\",request=\"miss\"} 1",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|is| is == line), "{line}\n{text}");
+        }
+        let mut types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+        let all = types.len();
+        types.sort_unstable();
+        types.dedup();
+        assert_eq!(types.len(), all);
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

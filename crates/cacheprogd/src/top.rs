@@ -1,0 +1,100 @@
+//! `cacheprogd top`: the live builds, again and again.
+
+use std::io::IsTerminal;
+use std::thread;
+use std::time::Duration;
+
+use proto::control::{BuildStatus, Builds};
+
+use crate::client::{self, Sockets};
+use crate::error::CommandError;
+use crate::report::{duration, rate};
+use crate::settings::bytes;
+use crate::table::{Look, Table, Tone};
+use crate::{clock, names, screen};
+
+/// The bar of a build's progress, in letters.
+const WIDTH: u64 = 20;
+
+/// How to show it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Show the builds once. So it is where the output is no terminal.
+    #[arg(long)]
+    once: bool,
+    /// Seconds from one look to the next.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    every: u64,
+    #[command(flatten)]
+    sockets: Sockets,
+}
+
+/// Asks and prints until somebody ends it.
+///
+/// # Errors
+/// Where no daemon answers.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let once = args.once || !std::io::stdout().is_terminal();
+    loop {
+        let builds = client::builds(&args.sockets)?;
+        let text = text(&builds, clock::unix(clock::now()), screen::look());
+        if once {
+            return client::print(&text);
+        }
+        // From the top left corner on, over what was there.
+        client::print(&format!("\x1b[H\x1b[2J{text}"))?;
+        thread::sleep(Duration::from_secs(args.every));
+    }
+}
+
+fn text(builds: &Builds, now: u64, look: Look) -> String {
+    let sessions: u64 = builds.live.iter().map(|build| build.sessions).sum();
+    let title = format!("{} live builds, {sessions} go commands", builds.live.len());
+    let mut table =
+        Table::new(&["id", "name", "for", "go", "gets", "rate", "puts", "served", "saved", "of the last one"]);
+    for build in &builds.live {
+        let counts = &build.counts;
+        table.row([
+            build.short.clone(),
+            build.name.clone(),
+            duration(now.saturating_sub(build.started)),
+            build.sessions.to_string(),
+            counts.gets.to_string(),
+            rate(counts.hits, counts.gets),
+            counts.puts.to_string(),
+            bytes(counts.bytes_served).to_string(),
+            duration(counts.saved_milliseconds / 1000),
+            progress(build, &builds.ended),
+        ]);
+    }
+    let rows = if builds.live.is_empty() { String::new() } else { table.text(look) };
+    format!("{}\n{rows}", look.paint(Tone::Head, &title))
+}
+
+/// How many of the gets of the last build of its name it has made.
+fn progress(build: &BuildStatus, ended: &[BuildStatus]) -> String {
+    let name = names::without_version(&build.name);
+    let last = ended.iter().find(|last| names::without_version(&last.name) == name && last.counts.gets > 0);
+    let Some(last) = last else { return String::new() };
+    let share = (build.counts.gets.saturating_mul(100) / last.counts.gets).min(100);
+    let bar: String = (0..WIDTH).map(|n| if n < share * WIDTH / 100 { '#' } else { '.' }).collect();
+    format!("{bar} {share} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_as_far_as_the_last_one_of_its_name_went() {
+        let build = |name: &str, gets| {
+            let mut build = BuildStatus { name: name.into(), ..BuildStatus::default() };
+            build.counts.gets = gets;
+            build
+        };
+        let ended = [build("caddy-2.9", 200), build("hugo-1", 7)];
+        assert_eq!(progress(&build("caddy-2.10", 50), &ended), "#####............... 25 %");
+        assert_eq!(progress(&build("caddy-2.10", 999), &ended), format!("{} 100 %", "#".repeat(20)));
+        assert_eq!(progress(&build("new-1", 5), &ended), "");
+    }
+}

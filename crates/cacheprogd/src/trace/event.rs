@@ -1,0 +1,275 @@
+//! What can be written down of a build: the format of a trace, and the only file that knows it. Pure.
+//!
+//! A type byte, then fields of fixed width, little-endian; a session is a length and JSON. docs/on-disk.md has the layout.
+
+use std::io::{BufRead, Read};
+
+use proto::wire::{Command, Toolchain};
+use proto::{ActionId, OutputId, limits};
+use serde::{Deserialize, Serialize};
+use store::Kind;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A kind of go command. Their order numbers them.
+    Session(Session),
+    Get(Get),
+    Put(Put),
+}
+
+/// A kind of go command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) toolchain: Toolchain,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<Command>,
+}
+
+/// An action was asked for, for the first time in this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Get {
+    pub(crate) session: u16,
+    /// Since the build was registered.
+    pub(crate) at_ms: u32,
+    pub(crate) action: ActionId,
+    pub(crate) came: Came,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    Miss,
+    Hit(OutputId),
+    /// A test's result, which the client may find not to hold.
+    HitIf(OutputId),
+}
+
+/// An action was put, for the first time in this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) session: u16,
+    pub(crate) at_ms: u32,
+    /// Since it was missed; 0 if it was not.
+    pub(crate) cost_ms: u32,
+    pub(crate) fate: Fate,
+    pub(crate) kind: Kind,
+    pub(crate) action: ActionId,
+    pub(crate) output: OutputId,
+}
+
+/// What became of a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    /// Everyone in the namespace has it.
+    Shared,
+    /// The build alone has it, as Go's key does not name the content.
+    Private,
+    /// The build alone has it, as others have another output of the action.
+    Conflict,
+    /// Nobody has it.
+    Refused,
+}
+
+const SESSION: u8 = b'S';
+const GET: u8 = b'G';
+const PUT: u8 = b'P';
+
+impl Event {
+    /// Appends the event to `out`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Session(session) => {
+                // Serialising plain data into memory cannot fail.
+                let json = serde_json::to_vec(session).unwrap_or_default();
+                out.push(SESSION);
+                out.extend_from_slice(&u32::try_from(json.len()).unwrap_or(0).to_le_bytes());
+                out.extend_from_slice(&json);
+            }
+            Self::Get(Get { session, at_ms, action, came }) => {
+                let (came, output) = match came {
+                    Came::Miss => (0, OutputId([0; 32])),
+                    Came::Hit(output) => (1, *output),
+                    Came::HitIf(output) => (2, *output),
+                };
+                out.extend_from_slice(&[GET, came]);
+                out.extend_from_slice(&session.to_le_bytes());
+                out.extend_from_slice(&at_ms.to_le_bytes());
+                out.extend_from_slice(&action.0);
+                out.extend_from_slice(&output.0);
+            }
+            Self::Put(put) => {
+                let fate = match put.fate {
+                    Fate::Shared => 0,
+                    Fate::Private => 1,
+                    Fate::Conflict => 2,
+                    Fate::Refused => 3,
+                };
+                out.extend_from_slice(&[PUT, fate, kind_byte(put.kind)]);
+                out.extend_from_slice(&put.session.to_le_bytes());
+                out.extend_from_slice(&put.at_ms.to_le_bytes());
+                out.extend_from_slice(&put.cost_ms.to_le_bytes());
+                out.extend_from_slice(&put.action.0);
+                out.extend_from_slice(&put.output.0);
+            }
+        }
+    }
+
+    /// The next event; `None` at the end and at whatever is none.
+    fn read(input: &mut impl Read) -> Option<Self> {
+        let [tag] = array(input)?;
+        match tag {
+            SESSION => {
+                let length = u32::from_le_bytes(array(input)?);
+                if length as usize > 2 * limits::HELLO_LINE {
+                    return None;
+                }
+                let mut json = Vec::new();
+                input.take(u64::from(length)).read_to_end(&mut json).ok()?;
+                (json.len() == length as usize).then(|| serde_json::from_slice(&json).ok().map(Self::Session))?
+            }
+            GET => {
+                let [came] = array(input)?;
+                let session = u16::from_le_bytes(array(input)?);
+                let at_ms = u32::from_le_bytes(array(input)?);
+                let (action, output) = (ActionId(array(input)?), OutputId(array(input)?));
+                let came = match came {
+                    0 => Came::Miss,
+                    1 => Came::Hit(output),
+                    2 => Came::HitIf(output),
+                    _ => return None,
+                };
+                Some(Self::Get(Get { session, at_ms, action, came }))
+            }
+            PUT => {
+                let [fate, kind] = array(input)?;
+                let fate = match fate {
+                    0 => Fate::Shared,
+                    1 => Fate::Private,
+                    2 => Fate::Conflict,
+                    3 => Fate::Refused,
+                    _ => return None,
+                };
+                Some(Self::Put(Put {
+                    kind: kind_of(kind)?,
+                    fate,
+                    session: u16::from_le_bytes(array(input)?),
+                    at_ms: u32::from_le_bytes(array(input)?),
+                    cost_ms: u32::from_le_bytes(array(input)?),
+                    action: ActionId(array(input)?),
+                    output: OutputId(array(input)?),
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn kind_byte(kind: Kind) -> u8 {
+    match kind {
+        Kind::Content => b'c',
+        Kind::TestLog => b'l',
+        Kind::TestResult => b't',
+        Kind::TestInputs => b'i',
+        Kind::Mtime => b'm',
+    }
+}
+
+fn kind_of(byte: u8) -> Option<Kind> {
+    match byte {
+        b'c' => Some(Kind::Content),
+        b'l' => Some(Kind::TestLog),
+        b't' => Some(Kind::TestResult),
+        b'i' => Some(Kind::TestInputs),
+        b'm' => Some(Kind::Mtime),
+        _ => None,
+    }
+}
+
+fn array<const N: usize>(input: &mut impl Read) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    input.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The events of a trace, up to its end or to what is torn.
+#[derive(Debug)]
+pub(crate) struct Events<R> {
+    input: Counting<R>,
+    /// Bytes of whole events.
+    read: u64,
+}
+
+impl<R: BufRead> Events<R> {
+    pub(crate) fn new(input: R) -> Self {
+        Self { input: Counting { input, count: 0 }, read: 0 }
+    }
+
+    /// Bytes of whole events so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
+    }
+}
+
+impl<R: BufRead> Iterator for Events<R> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        if self.input.count != self.read {
+            return None; // in the middle of what is none
+        }
+        let event = Event::read(&mut self.input)?;
+        self.read = self.input.count;
+        Some(event)
+    }
+}
+
+#[derive(Debug)]
+struct Counting<R> {
+    input: R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.input.read(buffer)?;
+        self.count += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Event> {
+        let (action, output) = (ActionId([7; 32]), OutputId([9; 32]));
+        let mut all = vec![Event::Session(Session::default())];
+        for came in [Came::Miss, Came::Hit(output), Came::HitIf(output)] {
+            all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
+        }
+        let kinds = [Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime];
+        for (fate, kind) in
+            [Fate::Shared, Fate::Private, Fate::Conflict, Fate::Refused, Fate::Shared].into_iter().zip(kinds)
+        {
+            all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, fate, kind, action, output }));
+        }
+        all
+    }
+
+    #[test]
+    fn events_read_back_up_to_what_is_torn() {
+        let mut bytes = Vec::new();
+        all().iter().for_each(|event| event.write(&mut bytes));
+        let read = |bytes: &[u8]| Events::new(bytes).collect::<Vec<_>>();
+        assert_eq!(read(&bytes), all());
+        for cut in 1..60 {
+            let mut events = Events::new(&bytes[..bytes.len() - cut]);
+            assert_eq!(events.by_ref().collect::<Vec<_>>(), all()[..all().len() - 1]);
+            assert_eq!(events.read(), (bytes.len() - 77) as u64);
+        }
+        assert_eq!(read(b"Xgarbage"), []);
+        assert_eq!(read(b"S\xff\xff\xff\xff"), []);
+    }
+}

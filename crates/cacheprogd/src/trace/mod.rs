@@ -1,0 +1,221 @@
+//! What a live build asked for and what came of it: kept in a file beside the build, for those who ask why it missed.
+//!
+//! A request costs one look into a set and, the first time, some bytes in a buffer; the file is written in pieces. Nothing
+//! that is served depends on it: what cannot be written down is left out.
+
+mod event;
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proto::ActionId;
+use proto::wire::{Command, Hello};
+
+pub(crate) use event::{Came, Event, Fate, Get, Put, Session};
+
+use crate::sync::lock;
+
+/// Events of a build that are written down: two for each action, and more than the largest builds seen have (8,000 actions).
+const MOST_EVENTS: usize = 64 << 10;
+
+/// Kinds of go commands of a build that are told apart: a build has a handful.
+const MOST_SESSIONS: usize = 64;
+
+/// Bytes that wait to be written.
+const PIECE: usize = 32 << 10;
+
+/// The trace of one build.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    path: PathBuf,
+    started: SystemTime,
+    /// Guards nothing else; no file is touched while it is held.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What is written down already: the first bytes of an action, and which event.
+    known: HashSet<[u8; 8]>,
+    /// Hashes of sessions, to their numbers.
+    sessions: HashMap<u64, u16>,
+    waiting: Vec<u8>,
+}
+
+impl Trace {
+    /// Goes on with what an earlier daemon wrote, if it did. `started` is in seconds since 1970.
+    pub(crate) fn new(path: PathBuf, started: u64) -> Self {
+        let state = State { sessions: known_sessions(&path), ..State::default() };
+        Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state: Mutex::new(state) }
+    }
+
+    /// The number of a session like this one. All beyond the limit are one.
+    pub(crate) fn session(&self, hello: &Hello) -> u16 {
+        let session = Session { toolchain: hello.toolchain.clone(), command: hello.command.clone().map(without_paths) };
+        let mut state = lock(&self.state);
+        let next = state.sessions.len();
+        let last = u16::try_from(MOST_SESSIONS).unwrap_or(u16::MAX);
+        let hash = hash(&session);
+        if let Some(number) = state.sessions.get(&hash) {
+            return *number;
+        }
+        if next >= MOST_SESSIONS {
+            return last;
+        }
+        let number = u16::try_from(next).unwrap_or(last);
+        state.sessions.insert(hash, number);
+        Event::Session(session).write(&mut state.waiting);
+        number
+    }
+
+    /// A get was answered, at the time that this returns when it is the first of its action.
+    pub(crate) fn get(&self, session: u16, action: &ActionId, came: Came, now: SystemTime) {
+        self.note(action, b'G', || Event::Get(Get { session, at_ms: self.since(now), action: *action, came }));
+    }
+
+    /// A put was kept, or not.
+    pub(crate) fn put(&self, put: impl FnOnce(u32) -> Put, action: &ActionId, now: SystemTime) {
+        self.note(action, b'P', || Event::Put(put(self.since(now))));
+    }
+
+    /// Writes down what waits. What cannot be written is forgotten.
+    pub(crate) fn flush(&self) {
+        let waiting = std::mem::take(&mut lock(&self.state).waiting);
+        self.append(&waiting);
+    }
+
+    fn note(&self, action: &ActionId, kind: u8, event: impl FnOnce() -> Event) {
+        let mut key = [0; 8];
+        key.copy_from_slice(&action.0[..8]);
+        key[7] = kind;
+        let piece = {
+            let mut state = lock(&self.state);
+            if state.known.len() >= MOST_EVENTS || !state.known.insert(key) {
+                return;
+            }
+            event().write(&mut state.waiting);
+            if state.waiting.len() < PIECE {
+                return;
+            }
+            std::mem::take(&mut state.waiting)
+        };
+        self.append(&piece);
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let opened = File::options().create(true).append(true).mode(0o600).open(&self.path);
+        let written = opened.and_then(|mut file| file.write_all(bytes));
+        if let Err(e) = written {
+            log::debug!("{}: {e}", self.path.display());
+        }
+    }
+
+    fn since(&self, now: SystemTime) -> u32 {
+        let since = now.duration_since(self.started).unwrap_or_default();
+        u32::try_from(since.as_millis()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Temporary files of a go command have other names each time: without them two runs of a command are one session.
+fn without_paths(mut command: Command) -> Command {
+    for argument in &mut command.arguments {
+        if let Some((name, _)) = argument.split_once("/go-build") {
+            *argument = format!("{name}/go-build");
+        }
+    }
+    command
+}
+
+fn hash(session: &Session) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    session.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The sessions in a file; cuts off what a killed daemon left half written.
+fn known_sessions(path: &Path) -> HashMap<u64, u16> {
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return HashMap::new() };
+    let mut events = Events::new(BufReader::new(&file));
+    let sessions = events.by_ref().filter_map(|event| match event {
+        Event::Session(session) => Some(hash(&session)),
+        Event::Get(_) | Event::Put(_) => None,
+    });
+    let known = sessions.take(MOST_SESSIONS).collect::<Vec<_>>().into_iter().zip(0..).collect();
+    events.by_ref().for_each(drop);
+    if let Err(e) = file.set_len(events.read()) {
+        log::debug!("{}: {e}", path.display());
+    }
+    known
+}
+
+pub(crate) use event::Events;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::wire::Toolchain;
+
+    const NOW: SystemTime = UNIX_EPOCH;
+
+    fn events(trace: &Trace) -> Vec<Event> {
+        trace.flush();
+        Events::new(BufReader::new(File::open(&trace.path).unwrap())).collect()
+    }
+
+    #[test]
+    fn each_action_is_written_down_once_however_often_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let trace = Trace::new(dir.path().join("trace"), 0);
+        let hello = Hello::new(Toolchain::default());
+        assert_eq!((trace.session(&hello), trace.session(&hello)), (0, 0));
+        for _ in 0..3 {
+            trace.get(0, &ActionId([1; 32]), Came::Miss, NOW);
+            trace.get(0, &ActionId([2; 32]), Came::Miss, NOW);
+        }
+        assert_eq!(events(&trace).len(), 3);
+    }
+
+    #[test]
+    fn a_trace_goes_on_after_a_daemon_that_was_killed_while_it_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace");
+        let other = Hello::new(Toolchain { goroot: "/other".into(), ..Toolchain::default() });
+        let trace = Trace::new(path.clone(), 0);
+        trace.session(&Hello::new(Toolchain::default()));
+        trace.session(&other);
+        trace.get(1, &ActionId([1; 32]), Came::Miss, NOW);
+        let before = events(&trace);
+        let whole = std::fs::metadata(&path).unwrap().len();
+        File::options().append(true).open(&path).unwrap().write_all(b"G\0\0half").unwrap();
+        let trace = Trace::new(path.clone(), 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), whole);
+        assert_eq!(trace.session(&other), 1);
+        trace.get(1, &ActionId([2; 32]), Came::Miss, NOW);
+        assert_eq!(events(&trace)[..3], before);
+        assert_eq!(events(&trace).len(), 4);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_written_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let trace = Trace::new(dir.path().join("trace"), 0);
+        for n in 0..2 * MOST_SESSIONS {
+            trace.session(&Hello::new(Toolchain { goroot: n.to_string(), ..Toolchain::default() }));
+        }
+        for n in 0..2 * MOST_EVENTS as u64 {
+            let mut action = ActionId([0; 32]);
+            action.0[..6].copy_from_slice(&n.to_be_bytes()[2..]);
+            trace.get(0, &action, Came::Miss, NOW);
+        }
+        assert_eq!(events(&trace).len(), MOST_SESSIONS + MOST_EVENTS);
+    }
+}

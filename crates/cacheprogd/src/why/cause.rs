@@ -1,0 +1,379 @@
+//! Why a build missed, by comparing its account with that of an earlier build. Pure.
+//!
+//! What Go's keys are made of (cmd/go/internal/work/exec.go `buildActionID`, Go 1.21-1.27): toolchain, platform, flags, the
+//! directory unless -trimpath, the content of the package's files, and the content ids of what it imports. Archives tell
+//! toolchain, platform, some flags, directory, file names, imports and content ids; that is certain. What is left when all of
+//! these are the same is a file's content or a flag that no archive names: go commands' arguments hint at which, and that is inferred.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::settings;
+use crate::account::{Account, Action, Came, Fate, Other, Package, What};
+
+/// Why something was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Cause {
+    /// No account of an earlier build of the name is kept.
+    FirstBuild,
+    /// The earlier build had no such package.
+    NeverSeen,
+    /// Another Go release, or another place of the same one.
+    OtherToolchain,
+    /// `NIX_GOCACHEPROG_NAMESPACE` is another.
+    OtherNamespace,
+    /// Another platform, other flags, other settings.
+    OtherFlags,
+    /// Compiled elsewhere, without -trimpath.
+    OtherDirectory,
+    /// Its own source is another.
+    NewSource,
+    /// Something that it imports has other content.
+    ChangedDependency,
+    /// What a test looked at is another.
+    TestInputs,
+    /// It was stored for everyone and is gone.
+    Evicted,
+    /// The earlier build had it for itself.
+    Private,
+    /// Keyed by mtime: never shared.
+    MtimeKeyed,
+    /// Go links programs anew with any cache program.
+    Link,
+    /// Asked for, and never put by anyone.
+    NeverPut,
+    /// It has no package's name, and the earlier build did not ask for it.
+    Other,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Verdict {
+    pub(crate) cause: Cause,
+    /// Both accounts say so; otherwise it is what remains.
+    pub(crate) certain: bool,
+    /// What differs, in words.
+    pub(crate) detail: String,
+    /// The deepest changed package, and why it is another, where the cause is a dependency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) root: Option<(String, Box<Self>)>,
+}
+
+/// Something that was missed, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Missed {
+    /// The package; what it is, where there is none.
+    pub(crate) path: String,
+    pub(crate) what: &'static str,
+    pub(crate) at_ms: u32,
+    pub(crate) cost_ms: u32,
+    #[serde(flatten)]
+    pub(crate) verdict: Verdict,
+}
+
+/// Old packages of a path that are looked at: a build has some four forms of each.
+const MOST_FORMS: usize = 16;
+
+/// Both accounts, with what is looked up in them.
+struct Comparison<'a> {
+    new: &'a Account,
+    old: &'a Account,
+    by_key: HashMap<&'a str, &'a Action>,
+    by_path: HashMap<&'a str, Vec<&'a Package>>,
+    contents: HashSet<(&'a str, &'a str)>,
+    /// Of each new package: how deep its deepest changed dependency lies, and which it is.
+    roots: Vec<(u32, u32)>,
+}
+
+/// Says why `new` missed what it missed; `old` is an earlier build.
+pub(crate) fn explain(new: &Account, old: Option<&Account>) -> Vec<Missed> {
+    let comparison = old.map(|old| Comparison::new(new, old));
+    let first = || verdict(Cause::FirstBuild, true, "no earlier build of this name is remembered");
+    let mut all = Vec::new();
+    for (n, package) in (0..).zip(&new.packages).filter(|(_, package)| package.action.came == Came::Miss) {
+        let verdict = comparison.as_ref().map_or_else(first, |both| both.missed(n));
+        let what = if package.is_test { "test package" } else { "package" };
+        all.push(missed(&package.action, &package.path, what, verdict));
+    }
+    for other in new.others.iter().filter(|other| is_missed(other)) {
+        let verdict = match other.what {
+            What::Mtime => verdict(Cause::MtimeKeyed, true, "Go keys it by mtime: each build has its own"),
+            What::Link => verdict(Cause::Link, true, "Go links anew with any cache program"),
+            What::NeverPut => verdict(Cause::NeverPut, true, "nobody put it in this build either"),
+            _ => comparison.as_ref().map_or_else(first, |both| both.other(other)),
+        };
+        all.push(missed(&other.action, &other.path, name(other.what), verdict));
+    }
+    all
+}
+
+fn is_missed(other: &Other) -> bool {
+    other.action.came == Came::Miss || (other.action.came == Came::HitIf && other.action.fate.is_some())
+}
+
+fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> Missed {
+    Missed { path: path.to_owned(), what, at_ms: action.at_ms, cost_ms: action.cost_ms, verdict }
+}
+
+fn name(what: What) -> &'static str {
+    match what {
+        What::Mtime => "index",
+        What::TestLog => "test's inputs",
+        What::TestResult => "test's result",
+        What::Link => "program",
+        What::NeverPut => "never put",
+        What::Rest => "vet, cgo and the like",
+    }
+}
+
+fn verdict(cause: Cause, certain: bool, detail: impl Into<String>) -> Verdict {
+    Verdict { cause, certain, detail: detail.into(), root: None }
+}
+
+impl<'a> Comparison<'a> {
+    fn new(new: &'a Account, old: &'a Account) -> Self {
+        let actions = old.packages.iter().map(|package| &package.action);
+        let actions = actions.chain(old.others.iter().map(|other| &other.action));
+        let mut by_path: HashMap<&str, Vec<&Package>> = HashMap::new();
+        for package in &old.packages {
+            by_path.entry(&package.path).or_default().push(package);
+        }
+        let mut comparison = Self {
+            new,
+            old,
+            by_key: actions.map(|action| (action.key.as_str(), action)).collect(),
+            by_path,
+            contents: old.packages.iter().map(|p| (p.path.as_str(), p.content.as_str())).collect(),
+            roots: Vec::new(),
+        };
+        comparison.roots = comparison.find_roots();
+        comparison
+    }
+
+    fn package(&self, n: u32) -> &'a Package {
+        &self.new.packages[n as usize]
+    }
+
+    /// A dependency that is another than any of its path in the old build.
+    fn is_changed(&self, n: u32) -> bool {
+        let package = self.package(n);
+        self.by_path.contains_key(package.path.as_str())
+            && !self.contents.contains(&(package.path.as_str(), package.content.as_str()))
+    }
+
+    fn changed_imports(&self, n: u32) -> impl Iterator<Item = u32> {
+        let known = self.new.packages.len();
+        let imports = self.package(n).imports.iter().copied().filter(move |&import| (import as usize) < known);
+        imports.filter(|&import| self.is_changed(import))
+    }
+
+    /// For each package the changed one that lies deepest below it, itself if there is none. Without recursion: how deep
+    /// packages import each other is the build's choice. What imports itself, which no Go package does, ends there.
+    fn find_roots(&self) -> Vec<(u32, u32)> {
+        let count = u32::try_from(self.new.packages.len()).unwrap_or(u32::MAX);
+        let mut roots: Vec<Option<(u32, u32)>> = vec![None; self.new.packages.len()];
+        let mut entered = vec![false; self.new.packages.len()];
+        for first in 0..count {
+            let mut stack = vec![first];
+            while let Some(&n) = stack.last() {
+                let waiting: Vec<_> = if std::mem::replace(&mut entered[n as usize], true) {
+                    Vec::new()
+                } else {
+                    self.changed_imports(n).filter(|&import| !entered[import as usize]).collect()
+                };
+                if !waiting.is_empty() {
+                    stack.extend(waiting);
+                    continue;
+                }
+                stack.pop();
+                if roots[n as usize].is_none() {
+                    let below = self.changed_imports(n).filter_map(|import| roots[import as usize]);
+                    let deepest = below.max_by_key(|&(depth, root)| (depth, std::cmp::Reverse(root)));
+                    roots[n as usize] = Some(deepest.map_or((0, n), |(depth, root)| (depth + 1, root)));
+                }
+            }
+        }
+        (0..).zip(roots).map(|(n, root)| root.unwrap_or((0, n))).collect()
+    }
+
+    fn missed(&self, n: u32) -> Verdict {
+        let package = self.package(n);
+        if let Some(old) = self.by_key.get(package.action.key.as_str()) {
+            return self.gone(&package.action, old);
+        }
+        let Some(old) = self.counterpart(package) else {
+            return verdict(Cause::NeverSeen, true, "the earlier build had no such package");
+        };
+        self.differs(n, old)
+    }
+
+    /// The earlier build had this very action.
+    fn gone(&self, new: &Action, old: &Action) -> Verdict {
+        let toolchain = |account: &'a Account, action: &Action| {
+            account.sessions.get(usize::from(action.session)).map(|session| &session.toolchain)
+        };
+        match (toolchain(self.old, old), toolchain(self.new, new)) {
+            (Some(then), Some(now)) if then.salt != now.salt => {
+                let (then, now) = (settings::or_none(&then.salt), settings::or_none(&now.salt));
+                verdict(Cause::OtherNamespace, true, format!("NIX_GOCACHEPROG_NAMESPACE: {then}, now {now}"))
+            }
+            (Some(then), Some(now)) if then != now => {
+                let place = |toolchain: &proto::wire::Toolchain| match toolchain.go.as_str() {
+                    "" => toolchain.goroot.clone(),
+                    go => go.to_owned(),
+                };
+                verdict(Cause::OtherToolchain, true, format!("at {}, now at {}", place(then), place(now)))
+            }
+            _ => match old.fate {
+                Some(Fate::Private | Fate::Conflict) => {
+                    verdict(Cause::Private, true, "the earlier build kept it for itself")
+                }
+                Some(Fate::Refused) => verdict(Cause::NeverPut, true, "it could not be stored then"),
+                Some(Fate::Shared) | None if old.came == Came::Miss && old.fate.is_none() => {
+                    verdict(Cause::NeverPut, true, "the earlier build did not put it")
+                }
+                Some(Fate::Shared) | None => verdict(Cause::Evicted, true, "it was stored, and is gone"),
+            },
+        }
+    }
+
+    /// The old package that is most like it.
+    fn counterpart(&self, package: &Package) -> Option<&'a Package> {
+        let imports: HashSet<_> = self.imports(self.new, package).collect();
+        let likeness = |old: &&&Package| {
+            let same = [
+                package.go == old.go,
+                package.directory.is_empty() == old.directory.is_empty(),
+                package.flags == old.flags,
+                package.is_test == old.is_test,
+                package.files == old.files,
+            ];
+            let alike = same.map(usize::from).iter().fold(0, |sum, same| sum * 2 + same);
+            (alike, self.imports(self.old, old).filter(|import| imports.contains(import)).count())
+        };
+        self.by_path.get(package.path.as_str())?.iter().take(MOST_FORMS).max_by_key(likeness).copied()
+    }
+
+    fn imports<'b>(&self, account: &'b Account, package: &'b Package) -> impl Iterator<Item = (&'b str, &'b str)> {
+        let imports = package.imports.iter().filter_map(|&n| account.packages.get(n as usize));
+        imports.map(|package| (package.path.as_str(), package.content.as_str()))
+    }
+
+    /// What differs between a package and its counterpart.
+    fn differs(&self, n: u32, old: &Package) -> Verdict {
+        let new = self.package(n);
+        if new.go != old.go {
+            return toolchain_or_platform(&old.go, &new.go);
+        }
+        match (old.directory.as_str(), new.directory.as_str()) {
+            (then, now) if then == now => {}
+            ("", now) => return verdict(Cause::OtherFlags, true, format!("without -trimpath now, in {now}")),
+            (_, "") => return verdict(Cause::OtherFlags, true, "with -trimpath now"),
+            (then, now) => return verdict(Cause::OtherDirectory, true, format!("in {then}, now in {now}")),
+        }
+        if new.flags != old.flags {
+            let (then, now) = (settings::or_none(&old.flags), settings::or_none(&new.flags));
+            return verdict(Cause::OtherFlags, true, format!("the compiler's: {then}, now {now}"));
+        }
+        if self.changed_imports(n).next().is_some() {
+            return self.by_dependency(n);
+        }
+        let paths = |account: &'a Account, of: &'a Package| -> HashSet<&'a str> {
+            self.imports(account, of).map(|(path, _)| path).collect()
+        };
+        let (then, now) = (self.old_paths(old), paths(self.new, new));
+        if let Some(added) = now.iter().filter(|path| !then.contains(**path)).min() {
+            return verdict(Cause::NewSource, true, format!("it imports {added} now"));
+        }
+        if new.unknown_imports == 0 && then.len() > now.len() && old.unknown_imports == 0 {
+            return verdict(Cause::NewSource, true, "it imports less now");
+        }
+        if new.files != old.files {
+            return verdict(Cause::NewSource, true, "its code comes from other files");
+        }
+        self.remains(new, old)
+    }
+
+    fn old_paths(&self, old: &Package) -> HashSet<String> {
+        self.imports(self.old, old).map(|(path, _)| path.to_owned()).collect()
+    }
+
+    fn by_dependency(&self, n: u32) -> Verdict {
+        let (_, root) = self.roots[n as usize];
+        let path = self.package(root).path.clone();
+        let why = match self.counterpart(self.package(root)) {
+            Some(old) if root != n => self.differs_itself(root, old),
+            _ => verdict(Cause::NewSource, false, ""),
+        };
+        let detail = format!("{path} changed");
+        Verdict { root: Some((path, Box::new(why))), ..verdict(Cause::ChangedDependency, true, detail) }
+    }
+
+    /// As [`Comparison::differs`] for a package without changed imports.
+    fn differs_itself(&self, n: u32, old: &Package) -> Verdict {
+        if self.changed_imports(n).next().is_some() {
+            return verdict(Cause::NewSource, false, "it is part of a ring");
+        }
+        self.differs(n, old)
+    }
+
+    /// No archive says what differs.
+    fn remains(&self, new: &Package, old: &Package) -> Verdict {
+        let session = |account: &'a Account, action: &Action| account.sessions.get(usize::from(action.session));
+        let (then, now) = (session(self.old, &old.action), session(self.new, &new.action));
+        let commands = then.and_then(|s| s.command.as_ref()).zip(now.and_then(|s| s.command.as_ref()));
+        let of_what = settings::Of { cgo: new.is_cgo, program: new.path.starts_with("main (") };
+        let other = commands.and_then(|(then, now)| settings::difference(then, now, of_what));
+        match other {
+            Some(difference) => verdict(Cause::OtherFlags, false, difference),
+            None if new.is_std && then.map(|s| &s.toolchain.goroot) != now.map(|s| &s.toolchain.goroot) => {
+                verdict(Cause::OtherToolchain, false, "a package of Go itself, and Go is at another place")
+            }
+            None if new.is_std => verdict(Cause::OtherFlags, false, "a package of Go itself, so it is no new source"),
+            None => verdict(Cause::NewSource, false, "nothing else differs"),
+        }
+    }
+
+    fn knew_all_logs(&self, session: u16) -> bool {
+        let of_it = self.new.others.iter().filter(|o| o.what == What::TestLog && o.action.session == session);
+        of_it.clone().count() > 0 && of_it.clone().all(|log| log.action.came == Came::Hit)
+    }
+
+    fn other(&self, other: &Other) -> Verdict {
+        if let Some(old) = self.by_key.get(other.action.key.as_str()) {
+            return match other.action.came {
+                Came::HitIf => verdict(Cause::TestInputs, true, "what the test looked at is another now"),
+                Came::Miss | Came::Hit | Came::Unasked => self.gone(&other.action, old),
+            };
+        }
+        if other.action.came == Came::HitIf {
+            return verdict(Cause::TestInputs, true, "what the test looked at is another now");
+        }
+        let program = format!("{}.test", other.path);
+        let compiled = self.new.packages.iter().position(|p| p.path == program && p.action.came == Came::Miss);
+        match (compiled.and_then(|n| u32::try_from(n).ok()), other.what) {
+            (Some(n), What::TestResult) => {
+                let program = self.missed(n);
+                Verdict { certain: false, detail: format!("its program is another: {}", program.detail), ..program }
+            }
+            // A log is keyed by the test's program and arguments: where all were known, so is what this test is.
+            (None, What::TestResult) if self.knew_all_logs(other.action.session) => {
+                verdict(Cause::TestInputs, true, "what the test looked at is another now")
+            }
+            (None, What::TestResult) => verdict(Cause::TestInputs, false, "its program, arguments or files are others"),
+            _ => verdict(Cause::Other, false, "it follows from what was compiled anew"),
+        }
+    }
+}
+
+/// `linux amd64 go1.26.8 GOAMD64=v1 X:…`
+fn toolchain_or_platform(then: &str, now: &str) -> Verdict {
+    let release = |line: &str| line.split(' ').nth(2).unwrap_or_default().to_owned();
+    let (before, after) = (release(then), release(now));
+    if before != after {
+        return verdict(Cause::OtherToolchain, true, format!("{before}, now {after}"));
+    }
+    verdict(Cause::OtherFlags, true, format!("{then}, now {now}"))
+}

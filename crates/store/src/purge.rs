@@ -1,0 +1,144 @@
+//! Removing what somebody points at, beside whoever reads and writes: entries that were put by a build, or before a time, or all.
+//!
+//! As in sweep.rs an entry goes before its object, and the object only if no entry that stays names it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::SystemTime;
+
+use proto::{BuildId, OutputId};
+
+use crate::actions::{Actions, names, subdirectories};
+use crate::survey::key;
+use crate::tally::{RECORD, on_disk};
+use crate::verify::note;
+use crate::{Record, Store, StoreError, Unwanted};
+
+/// What is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Everything.
+    All,
+    /// What these builds put first.
+    WrittenBy(Vec<BuildId>),
+    /// What was last put before this.
+    Before(SystemTime),
+}
+
+impl Which {
+    fn holds(&self, record: &Record) -> bool {
+        match self {
+            Self::All => true,
+            Self::WrittenBy(builds) => record.build.is_some_and(|build| builds.contains(&build)),
+            Self::Before(time) => record.time < *time,
+        }
+    }
+}
+
+/// What went, or would go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Purged {
+    /// Entries that were looked at.
+    pub seen: u64,
+    /// Entries that went.
+    pub entries: u64,
+    /// Objects that went.
+    pub objects: u64,
+    /// What both took on the disk.
+    pub bytes: u64,
+    /// What could not be read or removed, the first ten. The rest went.
+    pub errors: Vec<String>,
+}
+
+impl Store {
+    /// Removes the entries, and the objects that only they name. With [`Unwanted::Leave`] it only says what would go. `seen`
+    /// is told now and then how many entries were looked at.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where a directory cannot be listed, or the count not be written.
+    pub fn purge(&self, which: &Which, what: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Purged, StoreError> {
+        let mut purge = Purge { store: self, removes: what == Unwanted::Remove, purged: Purged::default() };
+        let (mut doomed, mut named) = (Vec::new(), HashSet::new());
+        for namespace in subdirectories(&self.layout.all_actions())? {
+            let records = Actions::new(namespace.clone(), self.layout.tmp(), 0);
+            for dir in subdirectories(&namespace)? {
+                purge.shelf(&records, &dir, which, (&mut doomed, &mut named))?;
+                seen(purge.purged.seen);
+            }
+        }
+        doomed.sort_unstable();
+        doomed.dedup();
+        for (output, size) in doomed.into_iter().filter(|(output, _)| !named.contains(&key(output))) {
+            if purge.remove(&self.layout.object(&output)) {
+                purge.purged.objects += 1;
+                purge.purged.bytes += on_disk(size);
+            }
+        }
+        if purge.removes {
+            let census = self.take_census()?;
+            self.set_census(census);
+            self.write_counts()?;
+        }
+        Ok(purge.purged)
+    }
+}
+
+struct Purge<'a> {
+    store: &'a Store,
+    removes: bool,
+    purged: Purged,
+}
+
+impl Purge<'_> {
+    /// One directory of records: removes those that are to go, and notes what the others name.
+    fn shelf(
+        &mut self,
+        records: &Actions,
+        dir: &Path,
+        which: &Which,
+        (doomed, named): (&mut Vec<(OutputId, u64)>, &mut HashSet<u64>),
+    ) -> Result<(), StoreError> {
+        for name in names(dir)? {
+            let Ok(action) = name.parse() else { continue }; // none of ours
+            match records.read(&action) {
+                Ok(Some(record)) => {
+                    self.purged.seen += 1;
+                    if !which.holds(&record) || !self.remove(&dir.join(&name)) {
+                        named.insert(key(&record.output));
+                        continue;
+                    }
+                    self.purged.entries += 1;
+                    self.purged.bytes += RECORD;
+                    doomed.push((record.output, record.size));
+                }
+                Ok(None) => {}                              // went away meanwhile
+                Err(StoreError::DamagedRecord { .. }) => {} // names nothing; a sweep removes it
+                Err(e) => {
+                    note(&mut self.purged.errors, &e);
+                    self.removes &= *which == Which::All; // nobody knows what it names
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is gone, or would be.
+    fn remove(&mut self, path: &Path) -> bool {
+        if !self.removes {
+            return true;
+        }
+        match fs::remove_file(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => false, // somebody else did
+            Err(e) => {
+                note(&mut self.purged.errors, &StoreError::at("removing", path)(e));
+                false
+            }
+            Ok(()) => {
+                debug_assert!(path.starts_with(self.store.root()));
+                true
+            }
+        }
+    }
+}

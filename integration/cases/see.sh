@@ -1,0 +1,107 @@
+# The command line, metrics and the page over a history of 30 builds of two real programs: the transcripts in docs/cli.md, a
+# real Prometheus with docs/metrics/, and Chromium, which makes the picture in the README. With UPDATE=1 the transcripts and
+# the picture are written anew.
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
+NO_NIX=1
+source "$(dirname "$0")/../lib/case.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/lab.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/history.sh"
+
+for program in prometheus chromium jq script; do
+    command -v $program > /dev/null || apt-get install -y -qq --no-install-recommends $program > "$WORK/apt.log" 2>&1 ||
+        { tail "$WORK/apt.log" >&2; fail "no $program"; }
+done
+PORT=$((20000 + RANDOM % 10000))
+SERVE_ARGS=(--http "127.0.0.1:$PORT")
+start_daemon
+fetch_history
+
+cat > "$WORK/prometheus.yml" <<YML
+global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: [ "$ROOT_DIR/docs/metrics/alerts.yml" ]
+scrape_configs:
+  - job_name: nix-gocacheprog
+    static_configs: [ { targets: [ "127.0.0.1:$PORT" ] } ]
+YML
+promtool check config "$WORK/prometheus.yml"
+prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" --web.listen-address="127.0.0.1:$((PORT + 1))" \
+    > "$WORK/prometheus.log" 2>&1 &
+PROMETHEUS=$!
+CASE_CHILDREN=$PROMETHEUS
+
+make_history
+cacheprogd() { "$BIN/cacheprogd" "$@"; }
+export NIX_GOCACHEPROG_CONTROL=$CONTROL CACHE_DIRECTORY=$STATE NO_COLOR=1
+lab_end
+for ((tries = 0; tries < 90; tries++)); do
+    [ -n "$(ls -A "$STATE/builds")" ] || break
+    sleep 1
+done
+is "builds remembered" 30 "$(cacheprogd builds -n 100 --json | jq '.ended | length')"
+
+# A user without rights sees as much, and cannot do anything.
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups env -u NIX_GOCACHEPROG_CONTROL "$BIN/cacheprogd" "$@" --control-socket "$WORK/state/status.sock"; }
+is "a user sees builds" 30 "$(user builds -n 100 --json | jq '.ended | length')"
+expect "and why they missed" grep -q 'changed dependency' <(user why age)
+expect "and no id of a live build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
+
+# Transcripts: a line of docs/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
+# spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
+shape() { sed -E 's/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
+on_terminal() {
+    (cd "$WORK" && PATH="$BIN:$PATH" script -qec "stty cols 200; $1" /dev/null < /dev/null) | tr -d '\r' | sed "s|^.*\x1b\[K||; s|$STATE|/var/cache/nix-gocacheprog|g; s|$WORK|/work|g"
+}
+transcripts() {
+    local line said
+    while IFS= read -r line; do
+        case $line in
+            '    $ '*)
+                printf '%s\n' "$line"
+                on_terminal "${line#    \$ }" | sed 's/^/    /; s/ *$//' || true ;;
+            '    '*) ;;
+            *) printf '%s\n' "$line" ;;
+        esac
+    done < "$ROOT_DIR/docs/cli.md"
+}
+transcripts > "$WORK/cli.md"
+if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/cli.md"; fi
+expect "docs/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/cli.md" | sort) <(shape < "$WORK/cli.md" | sort)
+is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/cli.md")"
+
+# Every command's JSON has the fields of the schema in docs/cli.md.
+for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor"; do
+    # shellcheck disable=SC2086
+    "$BIN/cacheprogd" $words --json > "$WORK/json" 2> /dev/null || [ "$words" = doctor ] || fail "cacheprogd $words --json failed"
+    jq -r 'keys[]' "$WORK/json" | while read -r key; do
+        grep -q "\`$key\`" "$ROOT_DIR/docs/cli.md" || fail "cacheprogd $words --json has $key, docs/cli.md does not"
+    done
+done
+echo "ok: the schema names every field"
+
+# Prometheus has it all: every expression of the alerts and of the dashboard is understood and has data.
+query() { curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/query" --data-urlencode "query=$1"; }
+value() { query "$1" | jq -r '.data.result[0].value[1]'; }
+is "hits, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq '[.ended[].hits] | add')" "$(value gocacheprog_hits_total)"
+is "builds" 30 "$(value gocacheprog_builds_total)"
+jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
+    is "data for $expression" yes "$(query "$expression" | jq -r 'if (.status == "success") and (.data.result | length) > 0 then "yes" else "no" end')"
+done
+rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")
+is "alert rules" 6 "$(jq '[.data.groups[].rules[]] | length' <<< "$rules")"
+is "of them healthy" 6 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
+kill "$PROMETHEUS" && wait "$PROMETHEUS" || true
+
+# The page, in a browser: it draws, complains of nothing, and asks for nothing elsewhere.
+browser() { chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/chromium" --virtual-time-budget=5000 --window-size=1180,1150 "$@" "http://127.0.0.1:$PORT/"; }
+browser --dump-dom > "$WORK/dom.html" 2> "$WORK/browser.log"
+expect "the page was drawn to its end" grep -q 'data-drawn="yes"' "$WORK/dom.html"
+expect "with the builds" grep -q 'fzf-0.57.0' "$WORK/dom.html"
+expect "with packages in its timeline" grep -q '<title>filippo.io/age/internal/stream: ' "$WORK/dom.html"
+browser --enable-logging=stderr --v=0 --screenshot="$WORK/page.png" > "$WORK/browser.log" 2>&1
+if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the page has faults"; fi
+expect "a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
+if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/page.png"; fi
+is "a page elsewhere that names us" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
+echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"

@@ -1,0 +1,116 @@
+# Why a build missed: twelve prepared causes, each with the answer it has to have, and what a build's log is told. What Go
+# itself says of its keys (GODEBUG=gocachehash=1) is held against the answers.
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
+NO_NIX=1
+source "$(dirname "$0")/../lib/case.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/lab.sh"
+start_daemon
+export GOPROXY=off GOSUMDB=off CGO_ENABLED=0
+
+# A program with two packages of its own, one of which imports the other, and as little of Go as may be.
+mkdir -p "$WORK/src"/{deep,middle,cmd/tiny,c}
+cd "$WORK/src" || exit 1
+printf 'module example.test/tiny\n\ngo 1.21\n' > go.mod
+printf 'package deep\n\nfunc Number() int { return 1 }\n' > deep/deep.go
+printf 'package deep\n\nimport "testing"\nimport "os"\n\nfunc TestGolden(t *testing.T) {\n\tif text, err := os.ReadFile("testdata/golden"); err != nil || len(text) == 0 {\n\t\tt.Fatal(err)\n\t}\n}\n' > deep/deep_test.go
+mkdir deep/testdata && echo golden > deep/testdata/golden
+printf 'package middle\n\nimport "example.test/tiny/deep"\n\nfunc Twice() int { return 2 * deep.Number() }\n' > middle/middle.go
+printf 'package main\n\nimport "example.test/tiny/middle"\n\nfunc main() { println(middle.Twice()) }\n' > cmd/tiny/main.go
+printf 'package c\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > c/c.go
+
+build() { rm -f "$WORK/out"; lab_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
+why() { "$BIN/cacheprogd" why --control-socket "$CONTROL" --all "$@"; }
+# answer PACKAGE CAUSE SURE [TEXT]: what is said of the package in the latest build.
+answer() {
+    why "$LAB_ID" > "$WORK/why" || { cat "$WORK/why" >&2; fail "why failed"; }
+    if ! awk -F'\t' -v p="$1" -v c="$2" -v s="$3" -v t="${4:-}" '$1 == p && $4 == c && $5 == s && index($6, t) { found = 1 }
+        END { exit !found }' "$WORK/why"; then
+        cat "$WORK/why" >&2
+        fail "not so: $1 was missed for: $2, $3 ${4:-}"
+    fi
+    echo "ok: $2 ($3): $(awk -F'\t' -v p="$1" '$1 == p { print $6; exit }' "$WORK/why")"
+}
+missed() { why "$LAB_ID" | awk -F'\t' -v p="$1" '$1 == p { n++ } END { print n + 0 }'; }
+deep=example.test/tiny/deep middle=example.test/tiny/middle
+
+build 1
+answer $middle "first build" certain
+build 1
+is "the same again: packages missed" 0 "$(missed $middle)"
+answer - mtime-keyed certain # 1
+
+mkdir new && printf 'package new\n\nfunc New() {}\n' > new/new.go
+sed -i 's|^import .*|import (\n\t"example.test/tiny/middle"\n\t_ "example.test/tiny/new"\n)|' cmd/tiny/main.go
+build 2
+answer example.test/tiny/new "never seen" certain # 2
+answer 'main (tiny)' "new source" certain "imports example.test/tiny/new"
+
+sed -i 's/return 1/return 7/' deep/deep.go
+build 3
+answer $deep "new source" inferred # 3
+answer $middle "changed dependency" certain "$deep changed: new source" # 4
+printf 'package deep\n\nfunc More() int { return Number() + Number() + 4 }\n' > deep/more.go
+build 4
+answer $deep "new source" certain "other files"
+
+build 5 -gcflags=all=-N
+answer $deep "other flags" certain # 5
+build 6
+build 7 -tags sometag
+is "a tag that chooses nothing: packages missed" 0 "$(missed $deep)"
+build 8 -trimpath
+answer $deep "other flags" certain trimpath
+build 9 -asmflags=all=-D=X
+answer internal/cpu "other flags" inferred asmflags
+
+cp -r "$WORK/src" "$WORK/elsewhere"
+cd "$WORK/elsewhere" || exit 1
+build 10
+answer $deep "other directory" certain "$WORK/elsewhere" # 6
+cd "$WORK/src" || exit 1
+build 11
+
+# The same Go at another place: a toolchain of its own.
+mkdir "$WORK/go2"
+# shellcheck disable=SC2016
+lab_build tiny-12 sh -c 'mount --bind "$1" "$2" && "$2/bin/go" build -o "$3" ./cmd/tiny' sh "$(go env GOROOT)" "$WORK/go2" "$WORK/out"
+answer $deep "other toolchain" certain "now at $WORK/go2" # 7
+build 13
+lab_build tiny-14 env NIX_GOCACHEPROG_NAMESPACE=other go build -o "$WORK/out" ./cmd/tiny
+answer $deep "other namespace" certain "none, now other" # 8
+
+build 15
+"$BIN/cacheprogd" purge --state-dir "$STATE" --all --yes > "$WORK/purged"
+build 16
+answer $deep evicted certain # 9
+
+# Go keeps no result of a test that looked at a file of the last two seconds.
+touch -d '2 minutes ago' deep/testdata/golden
+lab_build tiny-17 go test ./deep
+echo GOLDEN > deep/testdata/golden
+touch -d '1 minute ago' deep/testdata/golden
+lab_build tiny-18 go test ./deep
+answer $deep "other test inputs" certain # 10
+
+CGO_ENABLED=1 lab_build tiny-19 go build ./c
+CGO_ENABLED=1 CGO_CFLAGS=-DX=1 lab_build tiny-20 go build ./c
+answer runtime/cgo "other flags" inferred CGO_CFLAGS # 11
+answer example.test/tiny/c "changed dependency" certain "runtime/cgo changed: other flags, CGO_CFLAGS"
+
+# Go's own word: of a build with a changed dependency, the keys that differ are those that import the changed content.
+build 21
+sed -i 's/return 7/return 8/' deep/deep.go
+GODEBUG=gocachehash=1 build 22 2> "$WORK/hashes"
+answer $middle "changed dependency" certain "$deep changed: new source" # 12
+expect "Go's key of $middle has the content of $deep" grep -q "HASH\[build $middle\]: \"import $deep " "$WORK/hashes"
+for package in $(why "$LAB_ID" | awk -F'\t' '$2 == "package" && $1 !~ /main/ { print $1 }'); do
+    expect "$package was missed, and depends on $deep" grep -qE "^HASH\[build $package\]: \"(import $deep |file deep.go )" "$WORK/hashes"
+done
+
+# What the setup hook prints at the end of a poor build.
+rm -rf "$STATE/accounts"
+lab_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
+cat "$WORK/line"
+expect "the line says why" grep -q "other flags (the compiler's: " "$WORK/line"
+expect "unknown builds have near names" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)
