@@ -79,12 +79,6 @@ impl Sockets {
         let (mut hosts, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
         let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
         let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
-        let control = match (controls.pop(), control) {
-            (Some((fd, _)), _) => Public::inherited(fd)?,
-            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-            (None, Some(path)) => Public::made(path, 0o600)?,
-            (None, None) => return Err(CommandError::NoSocket),
-        };
         let status = match (status, looks.pop(), beside) {
             (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
             (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
@@ -95,6 +89,13 @@ impl Sockets {
             (Some((fd, _)), _) => Some(Public::inherited(fd)?),
             (None, Some(path)) => Some(Public::made(path, 0o666)?),
             (None, None) => None,
+        };
+        // The last one: who finds it finds the others.
+        let control = match (controls.pop(), control) {
+            (Some((fd, _)), _) => Public::inherited(fd)?,
+            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
+            (None, Some(path)) => Public::made(path, 0o600)?,
+            (None, None) => return Err(CommandError::NoSocket),
         };
         Ok(Self { control, status, host })
     }
