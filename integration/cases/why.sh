@@ -112,5 +112,5 @@ done
 rm -rf "$STATE/accounts"
 lab_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
 cat "$WORK/line"
-expect "the line says why" grep -q "other flags (the compiler's: " "$WORK/line"
+expect "the line says why" grep -q "other flags (compiler flags: " "$WORK/line"
 expect "unknown builds have near names" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)

@@ -44,8 +44,10 @@ impl Table {
         Self { head: head.iter().map(|&name| name.to_owned()).collect(), rows: Vec::new() }
     }
 
+    /// Builds choose some of the words: nothing in them moves a terminal's cursor, or ends a field.
     pub(crate) fn row(&mut self, fields: impl IntoIterator<Item = String>) {
-        self.rows.push(fields.into_iter().collect());
+        let harmless = |field: String| field.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        self.rows.push(fields.into_iter().map(harmless).collect());
     }
 
     pub(crate) fn text(&self, look: Look) -> String {
@@ -107,5 +109,7 @@ mod tests {
         );
         assert_eq!(table.text(Look::default()), "name\thits\tsaved\ncaddy-2.10\t9\t1 min 5 s\nx\t10000\t3 s\n");
         assert!(table.text(Look { colours: true, ..people }).starts_with("\x1b[1m  name"));
+        table.row(["\x1b]0;gotcha\x07\n\t".to_owned(), String::new(), String::new()]);
+        assert!(table.text(Look::default()).ends_with("?]0;gotcha???\t\t\n"));
     }
 }

@@ -23,7 +23,7 @@ pub const CONTROL_ANSWER: usize = 4 << 20;
 /// Longest answer to why a build missed, in bytes: a line of a build's log.
 pub const WHY: usize = 400;
 
-/// Longest account of a build, in bytes: some 10,000 packages.
+/// Longest account of a build, in bytes: what is beyond is left out, and the account says how much.
 pub const ACCOUNT: u64 = 4 << 20;
 
 /// The year 10000 in seconds since 1970: no later time can be written as RFC 3339.

@@ -7,10 +7,10 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// What is read of an object for its tables. Those of the largest packages seen take 2 MiB.
+/// What is read of an object for its tables. Of a package with longer ones nothing is said.
 const MOST: usize = 4 << 20;
 
-/// Read at first: enough for the tables of most packages.
+/// Read at first: the tables come before the code.
 const FIRST: usize = 64 << 10;
 
 /// Longest name, and most names of each kind. What is beyond is left out.

@@ -15,7 +15,7 @@ use super::archive::Archive;
 use super::{Account, Action, Came, Other, Package, What};
 use crate::trace::{self, Event, Events};
 
-/// Packages and others that an account holds: some 300 bytes each, and a build of 800 packages has 4,000 with its tests.
+/// Packages that an account holds, and others: bounds the memory that making it takes. Its bytes are bounded as well.
 const MOST: usize = 10_000;
 
 /// Bytes at the end of a test's output in which its last line is.

@@ -14,7 +14,7 @@ use super::{Account, make};
 use crate::error::chain;
 use crate::sync::lock;
 
-/// Accounts kept, and their bytes: as many builds as the history has, of which the largest have a megabyte.
+/// Accounts kept: as many builds as the history has. And their bytes: builds choose how long theirs are.
 const MOST: usize = 100;
 const MOST_BYTES: u64 = 64 << 20;
 

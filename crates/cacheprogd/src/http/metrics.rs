@@ -16,7 +16,7 @@ use proto::wire::Reply;
 /// What an OpenMetrics text is called in HTTP.
 pub(crate) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Seconds: a get takes some 10 µs, a put of a large archive a second on a slow disk.
+/// Seconds: from gets of a few microseconds to puts of large archives on a slow disk.
 const BUCKETS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.25, 2.5];
 
 type Labels = [(&'static str, &'static str); 1];

@@ -22,7 +22,7 @@ use crate::control::{Context, status};
 use crate::error::CommandError;
 use crate::listener;
 
-/// Connections at once. One page or scrape needs one for some milliseconds.
+/// Connections at once, each a thread; a scrape or a page needs one for a moment.
 const MOST: usize = 8;
 
 /// How long a peer may take for each piece of its request, and of our answer.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::net::IpAddr;
 
-/// Longest head of a request. Browsers send some 700 bytes.
+/// Longest head of a request: a browser with many cookies of other services on the machine.
 const LONGEST: usize = 8 << 10;
 
 /// What is answered.

@@ -21,7 +21,7 @@ pub(crate) use event::{Came, Event, Fate, Get, Put, Session};
 
 use crate::sync::lock;
 
-/// Events of a build that are written down: two for each action, and more than the largest builds seen have (8,000 actions).
+/// Events of a build that are written down, at most two for each action: 5 MiB on the disk.
 const MOST_EVENTS: usize = 64 << 10;
 
 /// Kinds of go commands of a build that are told apart: a build has a handful.

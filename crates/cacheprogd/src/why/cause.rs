@@ -275,7 +275,7 @@ impl<'a> Comparison<'a> {
         }
         if new.flags != old.flags {
             let (then, now) = (settings::or_none(&old.flags), settings::or_none(&new.flags));
-            return verdict(Cause::OtherFlags, true, format!("the compiler's: {then}, now {now}"));
+            return verdict(Cause::OtherFlags, true, format!("compiler flags: {then}, now {now}"));
         }
         if self.changed_imports(n).next().is_some() {
             return self.by_dependency(n);

@@ -64,7 +64,7 @@ fn what_archives_tell_is_certain() {
     let (cause, certain, _) = change(&|p| p.directory = "/build/x".into());
     assert_eq!((cause, certain), (Cause::OtherFlags, true));
     let (cause, certain, detail) = change(&|p| p.flags = "-race".into());
-    assert_eq!((cause, certain, detail.as_str()), (Cause::OtherFlags, true, "the compiler's: none, now -race"));
+    assert_eq!((cause, certain, detail.as_str()), (Cause::OtherFlags, true, "compiler flags: none, now -race"));
     let (cause, certain, _) = change(&|p| p.files = 7);
     assert_eq!((cause, certain), (Cause::NewSource, true));
     let (cause, certain, _) = change(&|p| p.is_std = true);
