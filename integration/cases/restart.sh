@@ -3,17 +3,6 @@
 source "$(dirname "$0")/../lib/case.sh"
 start_daemon
 
-# in_the_middle NAME: returns when the build of that name has put a hundred times.
-in_the_middle() {
-    local tries puts
-    for ((tries = 0; tries < 1200; tries++)); do
-        puts=$(build_field "$1" puts)
-        if [ "${puts:-0}" -ge 100 ]; then echo "    $1: in the middle, $puts puts"; return 0; fi
-        sleep 0.1
-    done
-    return 1
-}
-
 small killed > "$WORK/out" & build=$!
 expect "the build is under way" in_the_middle small-killed
 stop_daemon KILL

@@ -28,21 +28,10 @@ _case_end() {
 }
 trap _case_end EXIT
 
-fail() { echo "$*" >&2; exit 1; }
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/expect.sh"
 
-# expect DESCRIPTION COMMAND...: the command succeeds.
-expect() {
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else fail "not so: $what"; fi
-}
-
-if [ -n "${TEST_BIN:-}" ]; then
-    BIN=$WORK/bin
-    install -D -m 755 -t "$BIN" "$TEST_BIN"/*
-else
-    build_programs
-fi
+build_programs
 # A case that sets NO_NIX first does without Nix.
 [ -n "${NO_NIX:-}" ] || need_nix
 new_state
@@ -94,17 +83,6 @@ plain_sharing() {
 
 # plain VERSION [NIX-ARG...]: as small, with plain sharing.
 plain() { small "$1" "${PLAIN[@]}" --arg plain true "${@:2}"; }
-
-# is DESCRIPTION EXPECTED SEEN
-is() { expect "$1: $3" test "$3" = "$2"; }
-
-# counts NAME FIELD OPERATOR NUMBER: a comparison of a counter of the latest build of that name.
-counts() {
-    local value
-    value=$(build_field "$1" "$2")
-    echo "    $1: $2 = ${value:-nothing}"
-    [ -n "$value" ] && test "$value" "$3" "$4"
-}
 
 # store_is_whole: every object's sha256 is its name, and every record names an object that is there with its size.
 store_is_whole() {

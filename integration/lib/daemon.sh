@@ -10,12 +10,13 @@ ROOT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source-path=SCRIPTDIR
 source "$ROOT_DIR/integration/lib/target.sh"
 
-# build_programs: the release programs, in WORK/bin.
+# build_programs: the release programs, in WORK/bin; those of TEST_BIN, where that is set.
 build_programs() {
-    (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook)
     BIN=$WORK/bin
-    mkdir -p "$BIN"
-    install -m 755 "$(release_dir "$ROOT_DIR")"/{cacheprogd,cacheprog-client,prebuild-hook} "$BIN"
+    if [ -z "${TEST_BIN:-}" ]; then
+        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook -p modproxy)
+    fi
+    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprog-client,prebuild-hook,modproxy}
 }
 
 # new_state: a fresh state directory for the daemon's user, and the hook that leads there.
@@ -56,9 +57,12 @@ stop_daemon() {
     DAEMON_PID=
 }
 
+# status_json: the daemon's status. A case with its daemon elsewhere has its own.
+status_json() { "$BIN/cacheprogd" status --json --control-socket "$CONTROL"; }
+
 # build_field NAME FIELD: a field of the latest build of that name, live or ended, from the daemon's status.
 build_field() {
-    "$BIN/cacheprogd" status --json --control-socket "$CONTROL" | awk -v name="$1" -v field="$2" '
+    status_json | awk -v name="$1" -v field="$2" '
         { gsub(/[",]/, ""); key = $1; sub(/:$/, "", key) }
         key == "id" { id = $2 }
         key == "name" { mine = ($2 == name) }

@@ -2,7 +2,7 @@
 # of nixpkgs; what is not here was not needed. Pure: it reads no files and knows no system.
 # The functions about functions at the end matter most: an overlay that wraps buildGoModule rests on them.
 let
-  inherit (builtins) attrNames elem filter functionArgs getAttr hasAttr head isAttrs isFunction isList
+  inherit (builtins) attrNames elem filter getAttr hasAttr head isAttrs isFunction isList
     length listToAttrs map stringLength substring;
 in
 rec {
@@ -79,7 +79,8 @@ rec {
     if !isFunction f then f else let once = f final; in if isFunction once then once prev else f prev;
 
   isFunction' = f: isFunction f || (isAttrs f && f ? __functor);
-  functionArgs' = f: if f ? __functor then f.__functionArgs or (functionArgs (f.__functor f)) else functionArgs f;
+  functionArgs' = f: if f ? __functor then f.__functionArgs or (functionArgs' (f.__functor f)) else builtins.functionArgs f;
+  functionArgs = functionArgs';
   setFunctionArgs = f: args: { __functor = _: f; __functionArgs = args; };
   mirrorFunctionArgs = f: let args = functionArgs' f; in g: setFunctionArgs g args;
   toFunction = x: if isFunction' x then x else _: x;

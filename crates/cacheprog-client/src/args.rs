@@ -13,8 +13,11 @@ usage:
   cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
                                 Nix sandbox that has one, else from a store in the user's cache directory
   cacheprog-client --store DIR  ... from the store in DIR
+  cacheprog-client --transparent
+                                ... in a sandbox without the setup hook: share compiled Go and nothing else
   cacheprog-client env [POINT]  for the setup hook, in such a sandbox: print the shell commands for this point of the
-                                build (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); fail elsewhere
+                                build (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one
+                                those for a session with the host's daemon, where it offers that; fail elsewhere
   cacheprog-client --version | --help
 
 NIX_GOCACHEPROG_VERBOSE=1 tells on standard error what happens.
@@ -29,6 +32,8 @@ pub enum Command {
         /// `--store DIR`.
         store: Option<PathBuf>,
     },
+    /// Serve cmd/go where no setup hook went before.
+    ServeTransparently,
     /// Print shell commands for the setup hook.
     Env {
         /// Where the build stands. A point that this version does not know needs nothing.
@@ -62,6 +67,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
             let store = args.next().filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory)?;
             Command::Serve { store: Some(store.into()) }
         }
+        Some("--transparent") => Command::ServeTransparently,
         Some("env") => Command::Env { point: args.next() },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
@@ -86,6 +92,7 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(Command::Serve { store: None }));
         assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
         assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
+        assert_eq!(parsed(&["--transparent"]), Ok(Command::ServeTransparently));
         assert_eq!(parsed(&["env"]), Ok(Command::Env { point: None }));
         assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { point: Some("preBuild".into()) }));
         assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));

@@ -1,4 +1,4 @@
-//! Reaching the daemon, within a deadline.
+//! Reaching the daemon, within a deadline. For the client, and for the module proxy.
 
 use std::io::BufReader;
 use std::os::fd::OwnedFd;
@@ -21,19 +21,23 @@ const STALLED: Duration = Duration::from_secs(1);
 
 /// A session with the daemon.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) stream: UnixStream,
+pub struct Connection {
+    /// For frames, with time limits in both directions.
+    pub stream: UnixStream,
     /// Directory of the outputs as seen from here.
-    pub(crate) outputs: String,
+    pub outputs: String,
 }
 
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
+pub enum ConnectError {
+    /// Nobody listens.
     #[error("no daemon at the socket")]
     Connect(#[source] std::io::Error),
+    /// It says nothing, or nothing that can be understood.
     #[error("no hello from the daemon")]
     Hello(#[from] FrameError),
+    /// It says no.
     #[error("the daemon refuses: {0}")]
     Refused(String),
 }
@@ -51,7 +55,10 @@ impl ConnectError {
 }
 
 /// Connects and says hello. Never blocks for longer than a second or two, whatever the daemon does.
-pub(crate) fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
+///
+/// # Errors
+/// A [`ConnectError`].
+pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
     let stream = UnixStream::from(dial(socket).map_err(|e| ConnectError::Connect(e.into()))?);
     let frame = FrameError::from;
     stream.set_nonblocking(false).map_err(frame)?;
@@ -70,7 +77,7 @@ pub(crate) fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectEr
 }
 
 /// Connects without waiting: where a stopped daemon's queue is full, a blocking connect would wait for ever (`unix(7)`).
-fn dial(path: &Path) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn dial(path: &Path) -> rustix::io::Result<OwnedFd> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -1,6 +1,7 @@
 //! The environment that Nix and stdenv give a build, without what differs from one derivation to the next.
 
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use proto::id::hex;
 use sha2::{Digest, Sha256};
@@ -54,6 +55,19 @@ fn counts(name: &str) -> bool {
     });
     let is_ours = name.starts_with("NIX_GOCACHEPROG") || OUTPUTS.contains(&name);
     !OF_THE_BUILD.contains(&name) && !is_ours && !is_hook && !name.ends_with("Phase") && !name.ends_with("Phases")
+}
+
+/// Whether the derivation names the hash of its output: then Nix gives the build a network.
+pub(crate) fn is_fixed_output(variables: &Variables) -> bool {
+    if let Some(hash) = value(variables, "outputHash") {
+        return !hash.is_empty();
+    }
+    // With __structuredAttrs nothing is exported. Nix 2.8 names a file that is outside of the sandbox.
+    let named = value(variables, "NIX_ATTRS_JSON_FILE").map(PathBuf::from);
+    let in_top = value(variables, "NIX_BUILD_TOP").map(|top| Path::new(top).join(".attrs.json"));
+    let attributes = named.into_iter().chain(in_top).find_map(|path| std::fs::read(path).ok());
+    let json: Option<serde_json::Value> = attributes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    json.as_ref().and_then(|json| json.get("outputHash")?.as_str()).is_some_and(|hash| !hash.is_empty())
 }
 
 /// What a variable says, if it is set.

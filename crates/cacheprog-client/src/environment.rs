@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
-use proto::control::{MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
+use proto::control::{HOST_SOCKET, MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 use store::Caps;
 
@@ -20,6 +20,10 @@ use crate::sync::lock;
 pub(crate) struct Environment {
     /// The build's socket, where there is a daemon to talk to.
     pub(crate) socket: Option<PathBuf>,
+    /// The socket of a session outside of sandboxes, where there is one.
+    pub(crate) session: Option<PathBuf>,
+    /// Where such sessions are to be had.
+    pub(crate) host: PathBuf,
     /// Where the embedded store is, unless the command line says.
     pub(crate) store: Option<PathBuf>,
     /// Where the spool is.
@@ -31,6 +35,8 @@ pub(crate) struct Environment {
     pub(crate) places: Option<Places>,
     /// What the embedded store is kept within.
     pub(crate) caps: Caps,
+    /// Whether no setup hook went before: see plain.rs.
+    pub(crate) is_transparent: bool,
     verbose: bool,
 }
 
@@ -106,7 +112,8 @@ impl Environment {
     pub(crate) fn read() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name| path(name).filter(|path| path.is_absolute() && is_one_line(path));
-        let socket = path("NIX_GOCACHEPROG_SOCKET").or_else(|| {
+        let session = path("NIX_GOCACHEPROG_SESSION");
+        let socket = path("NIX_GOCACHEPROG_SOCKET").or_else(|| session.clone()).or_else(|| {
             // Both mounts make the sandbox of a cached build; the socket is missing for a moment when the daemon is restarted.
             let both = Path::new(MOUNT).is_dir() && Path::new(MOUNTED_CLIENT).is_file();
             both.then(|| MOUNTED_SOCKET.into())
@@ -114,8 +121,10 @@ impl Environment {
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
-        Self {
+        let read = Self {
             socket,
+            host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
+            session: session.clone(),
             store: cache.map(|cache| cache.join("nix-gocacheprog")),
             spool: gocache.clone().unwrap_or_else(temporary).join("nix-gocacheprog-spool"),
             gocache,
@@ -134,13 +143,20 @@ impl Environment {
                 known: Arc::default(),
             }),
             caps: caps(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref()),
+            is_transparent: false,
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
-        }
+        };
+        if session.is_some() { read.transparent() } else { read }
+    }
+
+    /// The same, with less shared.
+    pub(crate) fn transparent(self) -> Self {
+        Self { is_transparent: true, places: None, ..self }
     }
 
     /// Whether this is a sandbox that was offered a cache.
     pub(crate) fn is_sandbox(&self) -> bool {
-        self.socket.is_some()
+        self.socket.is_some() && self.session.is_none()
     }
 
     /// Says something on standard error, if asked to: cmd/go passes it on to the user.

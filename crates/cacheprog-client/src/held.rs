@@ -101,11 +101,22 @@ impl Held {
         }
     }
 
-    /// A small one, for tests.
-    #[cfg(test)]
+    /// A small one.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let size = bytes.len() as u64;
         Self::Memory(Counted { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })
+    }
+
+    /// Reads exactly these bytes of it.
+    pub(crate) fn read_exact_at(&self, into: &mut [u8], at: u64) -> std::io::Result<()> {
+        match self {
+            Self::Memory(held) => {
+                let rest = usize::try_from(at).ok().and_then(|at| held.bytes.get(at..)).unwrap_or_default();
+                into.copy_from_slice(rest.get(..into.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Self::File(file, _) => file.read_exact_at(into, at),
+        }
     }
 
     /// Sends it to `out` in as few system calls as it takes.

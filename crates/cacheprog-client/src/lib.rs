@@ -5,32 +5,34 @@
 //! and what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs
 //! keeps a body until its put is answered, inputs.rs and contents.rs let a test's result stand for the same test in another
-//! build, answers.rs is the one way to cmd/go, asked.rs what the go command was asked to do, manners.rs what a child of cmd/go must see to. For the setup hook there are
-//! points.rs, cgo.rs and summary.rs; derivation.rs is the environment of a build. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
+//! build, plain.rs is what may be shared in transparent mode, answers.rs is the one way to cmd/go, asked.rs what the go command was asked to do, manners.rs what a child of cmd/go must see to. For the setup hook there are
+//! points.rs, cgo.rs and summary.rs, and host.rs where there is no sandbox; derivation.rs is the environment of a build. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
 //! lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
 
 pub mod args;
+pub mod connect;
 
 mod answers;
 mod asked;
 mod cache;
 mod cgo;
 mod clock;
-mod connect;
 mod contents;
 mod derivation;
 mod drain;
 mod embedded;
 mod environment;
 mod held;
+mod host;
 mod inputs;
 mod link;
 mod local;
 mod manners;
 mod own;
+mod plain;
 mod points;
 mod remote;
 mod serve;
@@ -41,6 +43,7 @@ mod tend;
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use args::{Command, UsageError};
@@ -49,12 +52,15 @@ use environment::Environment;
 /// Does what the command line says.
 #[must_use]
 pub fn run(command: &Command) -> ExitCode {
-    let environment = Environment::read();
+    let read = Environment::read();
+    let environment = if *command == Command::ServeTransparently { read.transparent() } else { read };
+    let serve = |store: Option<&Path>| match manners::take_stdout() {
+        Ok(output) => serve::run(output, store, &environment).map_err(|e| e.to_string()),
+        Err(e) => Err(format!("taking standard output: {e}")),
+    };
     let done = match command {
-        Command::Serve { store } => match manners::take_stdout() {
-            Ok(output) => serve::run(output, store.as_deref(), &environment).map_err(|e| e.to_string()),
-            Err(e) => Err(format!("taking standard output: {e}")),
-        },
+        Command::Serve { store } => serve(store.as_deref()),
+        Command::ServeTransparently => serve(None),
         Command::Env { point } => return env(point.as_deref(), &environment),
         Command::Help => return print(args::HELP, true),
         Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),
@@ -80,7 +86,8 @@ pub fn usage(error: &UsageError) -> ExitCode {
 fn env(point: Option<&OsStr>, environment: &Environment) -> ExitCode {
     let point = point.map(OsStr::to_string_lossy);
     let commands = match point.as_deref() {
-        _ if !environment.is_sandbox() => None,
+        Some(point) if !environment.is_sandbox() && !points::BEGINNINGS.contains(&point) => None,
+        _ if !environment.is_sandbox() => host::commands(environment, &environment::variables()),
         Some("exit") => Some(summary::command(environment)),
         point => points::commands(point, &environment::variables()),
     };

@@ -24,6 +24,7 @@ use crate::inputs::Inputs;
 use crate::link::{Ask, Link, Pending};
 use crate::local::Local;
 use crate::own::{Own, is_there};
+use crate::plain::{self, Plain};
 use crate::silence::Silence;
 use crate::sync::lock;
 
@@ -40,6 +41,9 @@ const MOST_SPOOLED: u64 = 4 << 30;
 
 /// Longest wait for the last answers, above every deadline.
 const FINISH: Duration = Duration::from_secs(300);
+
+/// The id of a request of our own: cmd/go, which counts up from 0, waits for no answer to it.
+const NOBODY: i64 = -1;
 
 /// A reader of answers needs little: it holds no bodies.
 const STACK: usize = 256 << 10;
@@ -66,6 +70,8 @@ struct Shared {
     silence: Silence,
     /// Where the go command works, if tests' results may come from other builds.
     places: Option<Places>,
+    /// In transparent mode: less is shared.
+    plain: Option<Plain>,
     /// Held for one put or look-up; its I/O is on a local file.
     spool: Mutex<Local>,
     spooled_bytes: AtomicU64,
@@ -92,13 +98,16 @@ impl Remote {
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
             places: environment.places.clone(),
+            plain: environment.is_transparent.then(Plain::default),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
             spooled_bytes: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
             spooled: AtomicU64::new(0),
         });
         let connection = shared.first_connection(environment);
-        let drain = if connection.is_some() { Drain::start(socket, environment) } else { Drain::default() };
+        // In transparent mode the spool holds what is not to be shared.
+        let drains = connection.is_some() && shared.plain.is_none();
+        let drain = if drains { Drain::start(socket, environment) } else { Drain::default() };
         let (reader, read) = (shared.clone(), connection.clone());
         let thread = thread::Builder::new().name("answers".to_owned()).stack_size(STACK);
         if let (Err(_), Some(connection)) = (thread.spawn(move || reader.read_answers(read)), connection) {
@@ -141,6 +150,18 @@ impl Remote {
         }
     }
 
+    /// A put in transparent mode: shared if it is compiled Go of which nothing was said, with that. cmd/go puts what was
+    /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27).
+    fn put_plain(&self, id: i64, put: Put, body: Held) {
+        let said = plain::said(&put.action);
+        let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
+        let is_compiled_go = plain::is_compiled_go(put.size, |bytes, at| body.read_exact_at(bytes, at));
+        let Some(nothing) = nothing.filter(|_| is_compiled_go) else { return self.shared.spool_put(id, &put, &body) };
+        self.ask(id, Ask::Put(put, Arc::new(body), None));
+        let nothing = Put { action: said, output: nothing.output, size: 0 };
+        self.ask(NOBODY, Ask::Put(nothing, Arc::new(Held::of(b"")), None));
+    }
+
     /// Tells the daemon, if it is there again, what was done without it: for its counters.
     fn tell_what_was_done_alone(&self) {
         let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
@@ -173,6 +194,7 @@ impl Cache for Remote {
             inputs.begin();
         }
         match self.holder.hold(put.size, body, &self.held_in)? {
+            Some(body) if self.shared.plain.is_some() => self.put_plain(id, put, body),
             Some(body) => {
                 let list = self.inputs.as_mut().and_then(|inputs| inputs.see(&body, &put.output));
                 self.ask(id, Ask::Put(put, Arc::new(body), list.map(Arc::from)));
@@ -273,9 +295,9 @@ impl Shared {
     fn pass_on(&self, pending: &Pending, reply: Reply, connection: &Connection) {
         let path = |output| format!("{}/{output}", connection.outputs);
         match (&pending.ask, reply) {
-            (Ask::Get(_), Reply::Hit { output, size, time }) => {
+            (Ask::Get(action), Reply::Hit { output, size, time }) => {
                 let hit = Hit { output, size, time: time.into(), path: path(output) };
-                if is_there(&hit) {
+                if is_there(&hit) && self.plain.as_ref().is_none_or(|plain| plain.admits(action, &hit)) {
                     self.answers.hit(pending.id, &hit);
                 } else {
                     self.settle(pending);
@@ -343,7 +365,9 @@ impl Shared {
         };
         match received.map(|body| body.and_then(|mut body| spool.keep(put, None, &mut body))) {
             Ok(Some(hit)) => {
-                self.spooled.fetch_add(1, Relaxed);
+                if self.plain.is_none() {
+                    self.spooled.fetch_add(1, Relaxed);
+                }
                 self.own.remember(put.action, hit.clone());
                 self.answers.stored(id, &hit.path);
             }

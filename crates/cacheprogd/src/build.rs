@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use proto::control::{BuildStatus, Counts};
+use proto::control::{BuildStatus, Counts, MOUNTED_OUTPUTS};
 use proto::id::hex;
 use proto::{ActionId, BuildId};
 use serde::{Deserialize, Serialize};
@@ -71,6 +71,9 @@ pub(crate) struct Saved {
     /// The kernel's boot id; builds of another boot are over.
     pub(crate) boot: Option<String>,
     pub(crate) watch: Watch,
+    /// Whose session outside of sandboxes it is.
+    #[serde(default)]
+    pub(crate) owner: Option<u32>,
     #[serde(default)]
     pub(crate) counts: Counts,
 }
@@ -104,6 +107,16 @@ impl Build {
     /// When it was registered, in seconds since 1970.
     pub(crate) fn started(&self) -> u64 {
         self.saved.started
+    }
+
+    /// Whose session outside of sandboxes it is; `None`: a build in one, whose socket nobody else can reach.
+    pub(crate) fn owner(&self) -> Option<u32> {
+        self.saved.owner
+    }
+
+    /// The directory of its outputs as it sees it.
+    pub(crate) fn outputs(&self) -> String {
+        if self.owner().is_some() { format!("{}/o", self.dir.view().display()) } else { MOUNTED_OUTPUTS.to_owned() }
     }
 
     /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
-use crate::{builds, doctor, gc, generate, purge, serve, status, top, verify, why};
+use crate::{builds, check, doctor, gc, generate, install, purge, serve, status, top, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -23,6 +23,12 @@ enum Command {
     Verify(verify::Verify),
     /// Bring a store within its limits now, and say what goes and why. Works with and without a running daemon.
     Gc(gc::Gc),
+    /// Say what is wrong with a settings file, if anything is.
+    Check(check::Check),
+    /// Put the units, the settings and the line in nix.conf in place, on a Linux with systemd that is not NixOS.
+    Install(install::Install),
+    /// Take away what `install` put in place, and the cache.
+    Uninstall(install::Install),
     /// Remove what somebody points at: what a build put, what is old, or everything. Works with and without a running daemon.
     Purge(purge::Purge),
     /// What the running daemon has and does: size against limit, hit rates, seconds saved, live builds, health.
@@ -50,6 +56,9 @@ impl Args {
             Command::Serve(serve) => serve::run(serve),
             Command::Verify(verify) => verify::run(verify),
             Command::Gc(gc) => gc::run(gc),
+            Command::Check(check) => check::run(check),
+            Command::Install(args) => install::install(args),
+            Command::Uninstall(args) => install::uninstall(args),
             Command::Purge(purge) => purge::run(purge),
             Command::Status(args) => status::run(args),
             Command::Doctor(args) => doctor::run(args),

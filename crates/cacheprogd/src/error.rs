@@ -128,6 +128,9 @@ pub enum CommandError {
         /// The nearest import paths.
         nearest: String,
     },
+    /// Nothing was installed, or not all.
+    #[error(transparent)]
+    Install(#[from] crate::install::InstallError),
     /// The answer cannot be printed.
     #[error("writing the answer")]
     Output(#[source] io::Error),
@@ -159,6 +162,7 @@ impl CommandError {
             | Self::NotSure
             | Self::NoBuild { .. }
             | Self::NoPackage { .. }
+            | Self::Install(_)
             | Self::Output(_) => ExitCode::from(1),
         }
     }

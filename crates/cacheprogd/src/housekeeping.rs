@@ -1,6 +1,8 @@
 //! Keeps the store within its limits: looks at kept counters and at the disk, and runs `cacheprogd gc` when it is time.
 
+use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -67,7 +69,7 @@ impl Housekeeping {
     pub(crate) fn new(store: Arc<Store>, caps: Caps, counted: bool) -> Self {
         let now = Instant::now();
         let counted = (store.read_counts() && counted) || store.is_new();
-        let full = if counted { now + FULL } else { now };
+        let full = if counted { now + FULL.saturating_sub(since_last_look(store.root())) } else { now };
         Self { store, caps, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
     }
 
@@ -83,6 +85,11 @@ impl Housekeeping {
             None if Instant::now() >= self.rest_until && self.is_due() => self.begin(),
             None => {}
         }
+    }
+
+    /// Whether a run is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// The daemon stops. A run can be ended at any instruction.
@@ -146,6 +153,7 @@ impl Housekeeping {
         };
         self.store.read_counts();
         self.full = Instant::now() + FULL;
+        note_look(self.store.root());
         let none = Eviction { at: clock::unix(clock::now()), ..Eviction::default() };
         let gone = outcome.gone.values().fold(none, |sum, gone| Eviction {
             entries: sum.entries + gone.entries,
@@ -169,4 +177,23 @@ impl Housekeeping {
         self.pause = if was_of_use { PAUSE } else { (self.pause * 2).min(LONGEST_PAUSE) };
         self.rest_until = Instant::now() + self.pause;
     }
+}
+
+/// A file whose mtime says when the whole store was last looked at: a daemon that ends for lack of work may never live for
+/// a day.
+const LOOKED: &str = "looked";
+
+fn since_last_look(root: &Path) -> Duration {
+    match fs::metadata(root.join(LOOKED)).and_then(|file| file.modified()) {
+        Ok(looked) => clock::now().duration_since(looked).unwrap_or_default(),
+        Err(_) => {
+            note_look(root);
+            Duration::ZERO
+        }
+    }
+}
+
+fn note_look(root: &Path) {
+    // Where it cannot be written, the next daemon looks later.
+    drop(File::create(root.join(LOOKED)));
 }

@@ -2,10 +2,11 @@
 //!
 //! Where things are: serve.rs is the loop that owns all sockets and decides what happens when; registry.rs the live
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
-//! session.rs a connection from a sandbox; handler.rs gets and puts, without sockets; control.rs the hook's and the
-//! command line's requests; listener.rs binding; order.rs how the last daemon
-//! stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept; state.rs finding a store from the command
-//! line; verify.rs a look at everything; fds.rs the only `unsafe`; clock.rs the only clock.
+//! session.rs a connection from a sandbox, sessions.rs all connections; handler.rs gets and puts, without sockets; control.rs the hook's and the
+//! command line's requests, host.rs those of go commands outside of sandboxes; listener.rs binding; order.rs how the last
+//! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
+//! the command line; verify.rs a look at everything; idle.rs when to end for lack of work; install.rs and steps.rs what is put
+//! in place on other systems than NixOS; fds.rs the only `unsafe`; clock.rs the only clock.
 //! What is remembered of builds, for looking at: trace/ what a live one asks for, account/ the same by package, history.rs their
 //! counts, meter.rs and usage.rs what the cache gave by time. The command line: client.rs asks the daemon, status.rs, builds.rs and
 //! why/ are its questions, report.rs, table.rs and screen.rs how answers look, names.rs which build is meant.
@@ -18,6 +19,7 @@ pub mod error;
 mod account;
 mod build;
 mod builds;
+mod check;
 mod client;
 mod clock;
 mod control;
@@ -28,8 +30,11 @@ mod generate;
 mod handler;
 mod health;
 mod history;
+mod host;
 mod housekeeping;
 mod http;
+mod idle;
+mod install;
 mod listener;
 mod meter;
 mod names;
@@ -41,9 +46,11 @@ mod report;
 mod screen;
 mod serve;
 mod session;
+mod sessions;
 mod settings;
 mod state;
 mod status;
+mod steps;
 mod sync;
 mod table;
 mod top;

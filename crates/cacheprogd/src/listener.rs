@@ -1,4 +1,4 @@
-//! Binding sockets: the control socket, the one for everyone, and each build's own.
+//! Binding sockets: the control socket, the host's, the one for everyone, and each build's own.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::CommandError;
 use crate::fds;
+
+/// Name of the host's socket among systemd's (`FileDescriptorName=` in nixos/units.nix).
+const HOST: &str = "host";
 
 /// Name of the socket for everyone among systemd's (`FileDescriptorName=`), and of its file where we make it.
 const STATUS: &str = "status";
@@ -27,6 +30,8 @@ pub(crate) struct Public {
 pub(crate) struct Sockets {
     /// For the hook and the command line.
     pub(crate) control: Public,
+    /// For go commands outside of sandboxes, if they are served.
+    pub(crate) host: Option<Public>,
     /// For everyone who asks, if anyone may.
     pub(crate) status: Option<Public>,
 }
@@ -70,9 +75,10 @@ impl Public {
 
 impl Sockets {
     /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
-    pub(crate) fn take(control: Option<&Path>, status: &Status) -> Result<Self, CommandError> {
+    pub(crate) fn take(control: Option<&Path>, host: Option<&Path>, status: &Status) -> Result<Self, CommandError> {
         let inherited = fds::inherited().map_err(CommandError::Inherited)?;
-        let (mut looks, mut controls): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == STATUS);
+        let (mut hosts, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
+        let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
         let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
         let control = match (controls.pop(), control) {
             (Some((fd, _)), _) => Public::inherited(fd)?,
@@ -80,20 +86,30 @@ impl Sockets {
             (None, Some(path)) => Public::made(path, 0o600)?,
             (None, None) => return Err(CommandError::NoSocket),
         };
+        let host = match (hosts.pop(), host) {
+            (Some((fd, _)), _) => Some(Public::inherited(fd)?),
+            (None, Some(path)) => Some(Public::made(path, 0o666)?),
+            (None, None) => None,
+        };
         let status = match (status, looks.pop(), beside) {
             (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
             (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
             (Status::At(path), None, _) => Some(Public::made(path, 0o666)?),
             (Status::Usual, None, Some(path)) => Some(Public::made(&path, 0o666)?),
         };
-        Ok(Self { control, status })
+        Ok(Self { control, host, status })
+    }
+
+    /// Whether systemd has the control socket, and hears whoever comes next.
+    pub(crate) fn are_inherited(&self) -> bool {
+        self.control.made.is_none()
     }
 
     /// Removes those that we made.
     pub(crate) fn unlink(&self) {
         self.control.unlink();
-        if let Some(status) = &self.status {
-            status.unlink();
+        for socket in self.host.iter().chain(&self.status) {
+            socket.unlink();
         }
     }
 }

@@ -27,6 +27,10 @@ use crate::{build, why};
 /// Live builds at once: each has a descriptor or three, and no machine runs a tenth of it.
 const MOST_BUILDS: usize = 2000;
 
+/// Sessions outside of sandboxes at once, of all users and of one: they cannot take the builds' room.
+const MOST_OF_HOST: usize = 256;
+const MOST_OF_A_USER: usize = 64;
+
 /// All builds of this daemon.
 #[derive(Debug)]
 pub(crate) struct Registry {
@@ -53,6 +57,8 @@ struct Inner {
 pub(crate) enum RegisterError {
     #[error("{MOST_BUILDS} builds are live: no room for another")]
     Full,
+    #[error("this user has {MOST_OF_A_USER} sessions, or all together {MOST_OF_HOST}: no room for another")]
+    Crowded,
     #[error("making an id")]
     Id(#[source] std::io::Error),
     #[error("making the build's directory")]
@@ -98,10 +104,23 @@ impl Registry {
         }
     }
 
-    /// Makes a directory and a socket for a build; returns the directory to mount.
-    pub(crate) fn register(&self, registration: &Registration, fds: Vec<OwnedFd>) -> Result<String, RegisterError> {
-        if lock(&self.inner).live.len() >= MOST_BUILDS {
+    /// Makes a directory and a socket for a build; returns the directory to mount. With an owner: for a session of that user
+    /// outside of sandboxes.
+    pub(crate) fn register(
+        &self,
+        registration: &Registration,
+        fds: Vec<OwnedFd>,
+        owner: Option<u32>,
+    ) -> Result<String, RegisterError> {
+        let live = self.live();
+        if live.len() >= MOST_BUILDS {
             return Err(RegisterError::Full);
+        }
+        let owners = || live.iter().filter_map(|build| build.owner());
+        if owner.is_some()
+            && (owners().count() >= MOST_OF_HOST || owners().filter(|&o| Some(o) == owner).count() >= MOST_OF_A_USER)
+        {
+            return Err(RegisterError::Crowded);
         }
         let (mut chroot, mut worker) = (None, None);
         for (what, fd) in registration.descriptors.iter().zip(fds) {
@@ -114,6 +133,7 @@ impl Registry {
             name: derivation_name(&registration.derivation),
             started: clock::unix(clock::now()),
             boot: self.boot.clone(),
+            owner,
             watch: Watch::new(registration.chroot.as_deref(), chroot, worker),
             counts: Counts::default(),
         };
@@ -128,6 +148,12 @@ impl Registry {
     /// The live builds now.
     pub(crate) fn live(&self) -> Vec<Arc<Build>> {
         lock(&self.inner).live.values().cloned().collect()
+    }
+
+    /// Whether there is no live build, nor one that is to be brought back.
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = lock(&self.inner);
+        inner.live.is_empty() && inner.asleep.is_empty()
     }
 
     /// Removes the builds that are over, and brings back those that could not be before.

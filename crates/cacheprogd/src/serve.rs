@@ -3,19 +3,19 @@
 //! Threads: this loop, one named thread a connection, and short ones that remove what is over ("removal") or bring what was
 //! written to the disk ("sync"). Only the loop accepts and only it removes builds.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use store::{Access, Store};
@@ -27,14 +27,15 @@ use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
 use crate::http;
 use crate::http::metrics::Latency;
-use crate::listener::Sockets;
+use crate::idle::Idle;
+use crate::listener::{self, Sockets};
 use crate::meter::Meter;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
+use crate::sessions::Sessions;
 use crate::settings::OrNone;
 use crate::state::disk;
-use crate::sync::lock;
-use crate::{clock, listener, session};
+use crate::{clock, host, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
 const TURN: Duration = Duration::from_secs(1);
@@ -45,15 +46,10 @@ const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
 const MOST_LOOKS: usize = 16;
+const MOST_HOSTS: usize = 64;
 
 /// Connections accepted from one socket before the others have their turn.
 const AT_A_TIME: usize = 32;
-
-/// A session's thread needs little: its buffers are on the heap.
-const STACK: usize = 256 << 10;
-
-/// How long a stopping daemon waits for requests under way.
-const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 /// Where `serve` listens and keeps its state.
 #[derive(Debug, clap::Args)]
@@ -73,6 +69,12 @@ pub(crate) struct Serve {
     pub(crate) http: Option<String>,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// Serve go commands outside of sandboxes too, of any user, at this socket.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) host_socket: Option<PathBuf>,
+    /// End after this long without a live build, where systemd has the control socket and starts the daemon again.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_exit: Option<u64>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -97,8 +99,9 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
     let status = args.status_socket.clone().or(settings.status_socket.clone());
-    let sockets = Sockets::take(args.control_socket.as_deref(), &status_socket(status))?;
+    let sockets = Sockets::take(args.control_socket.as_deref(), args.host_socket.as_deref(), &status_socket(status))?;
     let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
+    let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
@@ -118,12 +121,14 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         context: context.clone(),
         sessions: Sessions::new(MOST_SESSIONS),
         controls: Sessions::new(MOST_CONTROLS),
+        hosts: Sessions::new(MOST_HOSTS),
         looks: Sessions::new(MOST_LOOKS),
         http,
     };
+    let mut idle = Idle::new(longest, Instant::now());
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping));
+    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping), &mut idle);
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
     housekeeping.finish();
@@ -191,6 +196,7 @@ struct Server {
     controls: Arc<Sessions>,
     looks: Arc<Sessions>,
     http: Option<http::Server>,
+    hosts: Arc<Sessions>,
 }
 
 impl Server {
@@ -199,6 +205,7 @@ impl Server {
         sockets: &Sockets,
         signals: &SignalFd,
         (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
+        idle: &mut Idle,
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
@@ -208,8 +215,10 @@ impl Server {
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
             let of_builds = builds.iter().map(|build| build.listener.as_fd());
             let status = sockets.status.as_ref().map(|status| &status.listener);
+            let host = sockets.host.as_ref().map(|host| &host.listener);
             let http = self.http.as_ref().map(http::Server::fd);
-            let all = fixed.into_iter().chain(of_builds).chain(status.map(AsFd::as_fd)).chain(http);
+            let others = [host.map(AsFd::as_fd), status.map(AsFd::as_fd), http];
+            let all = fixed.into_iter().chain(of_builds).chain(others.into_iter().flatten());
             let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -229,11 +238,21 @@ impl Server {
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
             }
-            if let Some(status) = status.filter(|_| ready[3 + builds.len()]) {
+            let mut others = ready[3 + builds.len()..].iter().copied();
+            if let Some(host) = host.filter(|_| others.next() == Some(true)) {
+                self.accept_host(host);
+            }
+            if let Some(status) = status.filter(|_| others.next() == Some(true)) {
                 self.accept_control(status, &self.looks, Door::Status);
             }
-            if let Some(http) = self.http.as_ref().filter(|_| ready.last() == Some(&true)) {
+            if let Some(http) = self.http.as_ref().filter(|_| others.next() == Some(true)) {
                 http.accept(&self.context);
+            }
+            let is_served = ready[2] || self.controls.are_open() || self.hosts.are_open() || self.looks.are_open();
+            let is_busy = is_served || housekeeping.is_running() || !self.context.registry.is_empty();
+            if idle.is_over(is_busy, Instant::now()) {
+                log::info!("nobody needs it");
+                return Ok(());
             }
             if swept.elapsed() >= TURN {
                 swept = Instant::now();
@@ -257,10 +276,26 @@ impl Server {
         });
     }
 
+    fn accept_host(&self, listener: &UnixListener) {
+        each_connection(listener, |stream| {
+            let context = self.context.clone();
+            self.hosts.start("host", stream, move |stream| {
+                host::run(stream, &context).unwrap_or_else(|e| log::debug!("host: {}", chain(&e)));
+            });
+        });
+    }
+
     fn accept_session(&self, build: &Arc<Build>) {
         each_connection(&build.listener, |stream| {
             if build.sessions() >= MOST_OF_A_BUILD {
                 build.complain(format_args!("over {MOST_OF_A_BUILD} sessions at once are turned away"));
+                return;
+            }
+            let peer = socket_peercred(&stream).map(|peer| peer.uid.as_raw());
+            if let Some(owner) = build.owner()
+                && peer != Ok(owner)
+            {
+                build.complain(format_args!("a session of another user's is turned away"));
                 return;
             }
             let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
@@ -289,73 +324,5 @@ fn each_connection(listener: &UnixListener, mut accept: impl FnMut(UnixStream)) 
                 return;
             }
         }
-    }
-}
-
-/// The connections being served, so that a stopping daemon can end them.
-#[derive(Debug)]
-struct Sessions {
-    most: usize,
-    /// Guards the map; `ended` is told of each removal.
-    open: Mutex<HashMap<u64, Arc<UnixStream>>>,
-    ended: Condvar,
-}
-
-impl Sessions {
-    fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default(), ended: Condvar::new() })
-    }
-
-    fn start<F>(self: &Arc<Self>, name: &str, stream: UnixStream, serve: F)
-    where
-        F: FnOnce(&UnixStream) + Send + 'static,
-    {
-        let stream = Arc::new(stream);
-        let Some(listed) = self.list(stream.clone()) else {
-            log::debug!("{} connections at once: one more is turned away", self.most);
-            return;
-        };
-        let run = move || {
-            let _listed = listed;
-            serve(&stream);
-        };
-        if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run) {
-            log::error!("starting a thread: {e}");
-        }
-    }
-
-    fn list(self: &Arc<Self>, stream: Arc<UnixStream>) -> Option<Listed> {
-        let mut open = lock(&self.open);
-        if open.len() >= self.most {
-            return None;
-        }
-        let key = Arc::as_ptr(&stream) as u64; // unique while it is listed
-        open.insert(key, stream);
-        Some(Listed { sessions: self.clone(), key })
-    }
-
-    /// Lets every session answer what it has read, then see the end of its input.
-    /// Whether all have ended.
-    fn finish(&self) -> bool {
-        for stream in lock(&self.open).values() {
-            drop(stream.shutdown(std::net::Shutdown::Read)); // gone already: just as well
-        }
-        let open = lock(&self.open);
-        let waited = self.ended.wait_timeout_while(open, LAST_REQUESTS, |open| !open.is_empty());
-        waited.is_ok_and(|(_, waited)| !waited.timed_out())
-    }
-}
-
-/// Takes a session off the list at its end, however it ends.
-#[derive(Debug)]
-struct Listed {
-    sessions: Arc<Sessions>,
-    key: u64,
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        lock(&self.sessions.open).remove(&self.key);
-        self.sessions.ended.notify_all();
     }
 }

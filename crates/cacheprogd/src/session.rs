@@ -5,7 +5,6 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::control::MOUNTED_OUTPUTS;
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
@@ -28,7 +27,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) ->
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let mut input = BufReader::with_capacity(BUFFER, stream);
     let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
-    let mut welcome = Welcome { version: VERSION, outputs: MOUNTED_OUTPUTS.to_owned(), error: None };
+    let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
     if hello.version != VERSION {
         let error = format!("the client speaks version {}, this daemon {VERSION}", hello.version);
         log::warn!("build {}: {error}", build.name());

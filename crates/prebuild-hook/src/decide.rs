@@ -1,4 +1,4 @@
-//! Whether a build wants the cache.
+//! Whether a build is offered the cache, and how.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use memchr::memmem;
 
 use crate::HookError;
 use crate::drv::{self, Derivation};
-use crate::settings::Unreadable;
+use crate::settings::{Settings, Unreadable};
 
 /// The setup hook's derivation is named so (overlay/default.nix): frozen, as are the marks it leaves.
 const HOOK: &str = "-nix-gocacheprog-hook";
@@ -19,31 +19,65 @@ const SWITCH: &str = "NIX_GOCACHEPROG";
 /// Bytes of a derivation that are read. Those of Go packages have some 5,000; only whole systems exceed a million.
 const MOST: u64 = 4 << 20;
 
+/// Name of a Go toolchain up to its version, as nixpkgs has it: `go-1.26.8`.
+const TOOLCHAIN: &str = "go-";
+
+/// What a build is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nothing.
+    Nothing,
+    /// The cache, for its own setup hook or phases to use.
+    Cache,
+    /// The cache, and a `go/env` that tells every go command of it.
+    Transparent,
+}
+
 /// Decides for a derivation as Nix names it to the hook.
-pub(crate) fn wants_cache(path: &Path, chroot: Option<&Path>, unreadable: Unreadable) -> Result<bool, HookError> {
+pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) -> Result<Decision, HookError> {
+    // A toolchain is not built with what it is to compile; its own build says GOENV=off (cmd/dist, Go 1.21-1.27).
+    let own = name(path.to_str().and_then(|path| path.strip_suffix(".drv")).unwrap_or_default());
+    let transparent = settings.transparent.as_ref().is_some_and(|of| !is_toolchain(own) && of.admits(own));
     let Ok(bytes) = read(path).or_else(|e| beside(chroot).map_or(Err(e), |real| read(&real))) else {
-        return Ok(unreadable == Unreadable::Offer);
+        return Ok(match settings.unreadable {
+            Unreadable::Skip => Decision::Nothing,
+            Unreadable::Transparent if transparent => Decision::Transparent,
+            Unreadable::Offer | Unreadable::Transparent => Decision::Cache,
+        });
     };
     // Whatever says that a build wants the cache holds one of these words, in every encoding that Nix has. A build that
     // says nothing, which is nearly every one, costs no more than this look.
-    if memmem::find(&bytes, HOOK.as_bytes()).is_none() && memmem::find(&bytes, SWITCH.as_bytes()).is_none() {
-        return Ok(false);
+    let says = |word: &str| memmem::find(&bytes, word.as_bytes()).is_some();
+    if !(says(HOOK) || says(SWITCH) || transparent && says("-go-")) {
+        return Ok(Decision::Nothing);
     }
     let derivation = drv::parse(&bytes).ok_or_else(|| HookError::NotADerivation(path.to_owned()))?;
-    Ok(opts_in(&derivation))
+    Ok(match switch(&derivation).as_deref() {
+        Some("0") => Decision::Nothing,
+        Some("1") => Decision::Cache,
+        Some(_) | None if has_input(&derivation, |input| input.ends_with(HOOK)) => Decision::Cache,
+        Some(_) | None if transparent && has_input(&derivation, |input| is_toolchain(name(input))) => {
+            Decision::Transparent
+        }
+        Some(_) | None => Decision::Nothing,
+    })
 }
 
-/// A direct input is our setup hook, or the derivation says so; a no of its own always holds.
-fn opts_in(derivation: &Derivation) -> bool {
-    match switch(derivation).as_deref() {
-        Some("0") => false,
-        Some("1") => true,
-        Some(_) | None => {
-            derivation.input_derivations.iter().any(|path| path.strip_suffix(".drv").is_some_and(|p| p.ends_with(HOOK)))
-                // A resolved content-addressed derivation has the outputs of its inputs as sources (FACTS-nix.md 1.8).
-                || derivation.input_sources.iter().any(|path| path.ends_with(HOOK))
-        }
-    }
+/// Whether a direct input is one of these.
+fn has_input(derivation: &Derivation, is: impl Fn(&str) -> bool) -> bool {
+    derivation.input_derivations.iter().filter_map(|path| path.strip_suffix(".drv")).any(&is)
+        // A resolved content-addressed derivation has the outputs of its inputs as sources (FACTS-nix.md 1.8).
+        || derivation.input_sources.iter().any(|path| is(path))
+}
+
+/// The name in a store path: what follows the hash.
+fn name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.split_once('-').map_or("", |(_, name)| name)
+}
+
+fn is_toolchain(name: &str) -> bool {
+    name.strip_prefix(TOOLCHAIN).is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn switch(derivation: &Derivation) -> Option<String> {
@@ -87,11 +121,22 @@ mod tests {
         format!(r#"Derive([("out","/o","","")],[{inputs}],[{sources}],"x86_64-linux","/bin/sh",[],[{environment}])"#)
     }
 
-    fn decided(text: &[u8]) -> Result<bool, HookError> {
+    fn settings(text: &str) -> Settings {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.drv");
+        let path = dir.path().join("hook.toml");
         std::fs::write(&path, text).unwrap();
-        wants_cache(&path, None, Unreadable::Offer)
+        Settings::read_file(&path).unwrap()
+    }
+
+    fn decided_by(text: &[u8], settings: &Settings) -> Result<Decision, HookError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0-x-1.drv");
+        std::fs::write(&path, text).unwrap();
+        decide(&path, None, settings)
+    }
+
+    fn decided(text: &[u8]) -> Result<bool, HookError> {
+        Ok(decided_by(text, &settings(""))? == Decision::Cache)
     }
 
     const INPUT: &str = "/nix/store/0-nix-gocacheprog-hook.drv";
@@ -127,16 +172,52 @@ mod tests {
         assert!(decided(&[b"-nix-gocacheprog-hook ".as_slice(), &vec![0; 50 << 20]].concat()).is_err());
     }
 
+    const TRANSPARENT: &str = "mode = 'transparent'\ngo-env = '/e'\n";
+
+    #[test]
+    fn a_build_with_a_toolchain_is_offered_the_cache_transparently_unless_it_says_something() {
+        let go = "/nix/store/0-go-1.26.8.drv";
+        for (text, expected) in [
+            (derivation(&[go], &[], &[]), Decision::Transparent),
+            (derivation(&[], &["/nix/store/0-go-1.26.8"], &[]), Decision::Transparent),
+            (derivation(&[go], &[], &[("__json", "{}")]), Decision::Transparent),
+            (derivation(&[go, INPUT], &[], &[]), Decision::Cache),
+            (derivation(&[go], &[], &[("NIX_GOCACHEPROG", "1")]), Decision::Cache),
+            (derivation(&[go], &[], &[("NIX_GOCACHEPROG", "0")]), Decision::Nothing),
+            (derivation(&["/nix/store/0-go-tools-1.drv"], &[], &[]), Decision::Nothing),
+            (derivation(&["/nix/store/0-cargo-go-1.drv"], &[], &[("x", "-go-1.26.8")]), Decision::Nothing),
+            (derivation(&["/nix/store/0-hugo-1.drv"], &[], &[]), Decision::Nothing),
+            (derivation(&["/a.drv"], &[], &[("go", "/nix/store/0-go-1.26.8")]), Decision::Nothing),
+        ] {
+            assert_eq!(decided_by(text.as_bytes(), &settings(TRANSPARENT)).unwrap(), expected, "{text}");
+            let without = if expected == Decision::Transparent { Decision::Nothing } else { expected };
+            assert_eq!(decided_by(text.as_bytes(), &settings("")).unwrap(), without, "{text}");
+            let denied = settings(&(TRANSPARENT.to_owned() + "deny = ['x-*']"));
+            assert_eq!(decided_by(text.as_bytes(), &denied).unwrap(), without, "{text}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0-go-1.27.0.drv");
+        std::fs::write(&path, derivation(&[go], &[], &[])).unwrap();
+        assert_eq!(decide(&path, None, &settings(TRANSPARENT)).unwrap(), Decision::Nothing, "a toolchain's own build");
+    }
+
     #[test]
     fn a_missing_derivation_is_looked_for_beside_the_chroot_then_the_policy_decides() {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().join("y.drv");
         std::fs::write(&real, derivation(&["/a.drv"], &[], &[])).unwrap();
+        let missing = |chroot: Option<&Path>, text: &str| {
+            decide(Path::new("/nix/store/0-missing-1.drv"), chroot, &settings(text)).unwrap()
+        };
         for suffix in ["chroot", "chroot/root"] {
             let chroot = dir.path().join(format!("y.drv.{suffix}"));
-            assert!(!wants_cache(Path::new("/missing/y.drv"), Some(&chroot), Unreadable::Offer).unwrap());
+            assert_eq!(missing(Some(&chroot), ""), Decision::Nothing);
         }
-        assert!(wants_cache(Path::new("/missing/y.drv"), None, Unreadable::Offer).unwrap());
-        assert!(!wants_cache(Path::new("/missing/y.drv"), None, Unreadable::Skip).unwrap());
+        let everything = TRANSPARENT.to_owned() + "unreadable = 'transparent'\n";
+        assert_eq!(missing(None, ""), Decision::Cache);
+        assert_eq!(missing(None, TRANSPARENT), Decision::Cache);
+        assert_eq!(missing(None, "unreadable = 'skip'"), Decision::Nothing);
+        assert_eq!(missing(None, &everything), Decision::Transparent);
+        assert_eq!(missing(None, &(everything + "allow = ['other']")), Decision::Cache);
     }
 }

@@ -1,19 +1,33 @@
-//! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that wants the cache.
+//! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that is offered the cache.
+//! `prebuild-hook --check SETTINGS` says what is wrong with its settings.
 //!
-//! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (FACTS-nix.md 1.4).
+//! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (FACTS-nix.md 1.4),
+//! so only another hook of the chain that wants that, by failing itself, gets it.
 
+use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args: Vec<_> = std::env::args_os().skip(1).collect();
-    let outcome = prebuild_hook::run(args);
-    // Standard error is the Nix daemon's own, so its journal; nobody to tell where it is gone.
-    if let Err(error) = &outcome {
-        drop(writeln!(std::io::stderr(), "nix-gocacheprog: this build goes without a cache: {error}"));
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let (called, args) = args.split_first().map_or((OsString::new(), &[][..]), |(called, args)| (called.clone(), args));
+    if let [check, settings] = args
+        && check == "--check"
+    {
+        let checked = prebuild_hook::check(Path::new(settings));
+        return checked.map_or_else(|e| tell(&e.to_string(), ExitCode::FAILURE), |()| ExitCode::SUCCESS);
     }
-    if let Ok(Some(paths)) = outcome {
-        drop(std::io::stdout().write_all(paths.as_bytes()));
+    let outcome = prebuild_hook::run(&called, args);
+    for trouble in &outcome.trouble {
+        tell(trouble, ExitCode::SUCCESS);
     }
-    ExitCode::SUCCESS
+    drop(std::io::stdout().write_all(&outcome.text));
+    ExitCode::from(outcome.code)
+}
+
+/// Standard error is the Nix daemon's own, so its journal; nobody to tell where it is gone.
+fn tell(text: &str, code: ExitCode) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
+    code
 }

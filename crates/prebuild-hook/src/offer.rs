@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use proto::control::{MOUNT, MOUNTED_CLIENT};
+use proto::control::{GO_ENV, MOUNT, MOUNTED_CLIENT, MOUNTED_GO_ENV, MOUNTED_MODPROXY};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// What is wrong with what would be offered.
@@ -27,11 +27,19 @@ pub enum OfferError {
         /// What is wrong with it.
         why: String,
     },
+    /// What every go command would be told cannot be.
+    #[error("{} cannot be mounted as go/env: {why}", path.display())]
+    GoEnv {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
-/// The client's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
+/// A program's real path, if a build can run it: a regular file that all may read and run, on a file system that runs
 /// programs (a state directory often does not: a client there is "permission denied" to go, which is fatal).
-pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
+pub(crate) fn usable(path: &Path) -> Result<PathBuf, OfferError> {
     let refuse = |why: &str| OfferError::Client { path: path.to_owned(), why: why.to_owned() };
     // A mounted symlink stays a symlink in the sandbox, where it leads nowhere.
     let real = fs::canonicalize(path).map_err(|e| refuse(&e.to_string()))?;
@@ -47,8 +55,8 @@ pub(crate) fn usable_client(path: &Path) -> Result<PathBuf, OfferError> {
     Ok(real)
 }
 
-/// The text for Nix, ended with an empty line so that another hook's output can follow.
-pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferError> {
+/// The text for Nix, with `more` lines, ended with an empty one so that another hook's output can follow.
+pub(crate) fn paths(directory: &Path, client: &Path, more: &str) -> Result<String, OfferError> {
     let refuse = |why: String| OfferError::Directory { path: directory.to_owned(), why };
     let socket = fs::symlink_metadata(directory.join("sock")).map_err(|e| refuse(e.to_string()))?;
     if !socket.file_type().is_socket() {
@@ -56,7 +64,32 @@ pub(crate) fn paths(directory: &Path, client: &Path) -> Result<String, OfferErro
     }
     reachable(directory).map_err(refuse)?;
     let (directory, client) = (one_line(directory).map_err(refuse)?, client.display());
-    Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n\n"))
+    Ok(format!("extra-sandbox-paths\n{MOUNT}={directory}\n{MOUNTED_CLIENT}={client}\n{more}\n"))
+}
+
+/// The line for the module proxy, if it is there.
+pub(crate) fn modproxy(path: &Path) -> Option<String> {
+    usable(path).ok().map(|path| format!("{MOUNTED_MODPROXY}={}\n", path.display()))
+}
+
+/// The line for a `go/env` that tells every go command of the cache.
+pub(crate) fn go_env(path: &Path) -> Result<String, OfferError> {
+    let real = check_go_env(path)?;
+    let line = reachable(&real).and_then(|()| one_line(&real)).map(|path| format!("{MOUNTED_GO_ENV}={path}\n"));
+    line.map_err(|why| OfferError::GoEnv { path: path.to_owned(), why })
+}
+
+/// The real path of a `go/env` that says just what it has to: whatever else it said would be so for derivations that know
+/// nothing of us.
+pub(crate) fn check_go_env(path: &Path) -> Result<PathBuf, OfferError> {
+    let refuse = |why: String| OfferError::GoEnv { path: path.to_owned(), why };
+    let real = fs::canonicalize(path).map_err(|e| refuse(e.to_string()))?;
+    let metadata = fs::metadata(&real).map_err(|e| refuse(e.to_string()))?;
+    let may_be = metadata.is_file() && metadata.mode() & 0o444 == 0o444 && metadata.len() == GO_ENV.len() as u64;
+    if !may_be || fs::read(&real).map_err(|e| refuse(e.to_string()))? != GO_ENV.as_bytes() {
+        return Err(refuse(format!("not a file that everyone may read with the one line `{}`", GO_ENV.trim_end())));
+    }
+    Ok(real)
 }
 
 /// Nix mounts from a user namespace in which root has no power over other users' directories: below one of them that is

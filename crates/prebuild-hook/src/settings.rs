@@ -1,42 +1,245 @@
-//! What the hook is told by its environment: nix.conf has no place for arguments.
+//! What the hook is told: by a file beside it, as nix.conf has no place for arguments, and by its environment, which wins.
+//!
+//! The file is named as Nix calls the hook, with `.toml` added: Nix runs `pre-build-hook` by its path, which is `argv[0]`
+//! (FACTS-nix.md 1.2), so a link and a file beside it give the installed program its settings. No file: the defaults.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use proto::control::DEFAULT_SOCKET;
+use serde::Deserialize;
+
+use crate::chain::CHAINED;
+use crate::pattern;
+
+/// Which builds are offered the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// Those that ask for it.
+    #[default]
+    OptIn,
+    /// These, and each that has a Go toolchain among its direct inputs, which is told of it by a `go/env`.
+    Transparent,
+}
 
 /// What to do for a derivation that cannot be read, as on most remote builders, where Nix sends no .drv
 /// (FACTS-nix.md 1.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Unreadable {
     /// Offer the cache: only a derivation with our setup hook uses it.
+    #[default]
     Offer,
     /// Leave the build alone.
     Skip,
+    /// Treat it as one that has a Go toolchain.
+    Transparent,
 }
 
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct File {
+    mode: Mode,
+    unreadable: Unreadable,
+    go_env: Option<PathBuf>,
+    allow: Option<Vec<String>>,
+    deny: Vec<String>,
+    chain: Vec<PathBuf>,
+    control: Option<PathBuf>,
+    client: Option<PathBuf>,
+    modproxy: Option<PathBuf>,
+}
+
+/// What the hook does.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// `NIX_GOCACHEPROG_CONTROL`: the daemon's control socket.
+    /// `control`, `NIX_GOCACHEPROG_CONTROL`: the daemon's control socket.
     pub(crate) control: PathBuf,
-    /// `NIX_GOCACHEPROG_CLIENT`: the client to mount; by default the one beside this program.
+    /// `client`, `NIX_GOCACHEPROG_CLIENT`: the client to mount; by default the one beside this program.
     pub(crate) client: PathBuf,
-    /// `NIX_GOCACHEPROG_UNREADABLE`: `offer` (the default) or `skip`.
+    /// `modproxy`, `NIX_GOCACHEPROG_MODPROXY`: the module proxy to mount, if it is there; by default the one beside this program.
+    pub(crate) modproxy: PathBuf,
+    /// `unreadable`, `NIX_GOCACHEPROG_UNREADABLE`.
     pub(crate) unreadable: Unreadable,
+    /// `mode`, `go-env`, `allow`, `deny`: `None` in mode `opt-in`.
+    pub(crate) transparent: Option<Transparent>,
+    /// `chain`: other hooks to run, in this order.
+    pub(crate) chain: Vec<PathBuf>,
+}
+
+/// Mode `transparent`.
+#[derive(Debug)]
+pub(crate) struct Transparent {
+    /// The `go/env` to mount.
+    pub(crate) go_env: PathBuf,
+    /// Patterns of derivation names that may have it.
+    allow: Vec<String>,
+    /// Patterns of those that may not.
+    deny: Vec<String>,
+}
+
+impl Transparent {
+    /// Whether a derivation of this name may have it.
+    pub(crate) fn admits(&self, name: &str) -> bool {
+        let among = |patterns: &[String]| patterns.iter().any(|pattern| pattern::matches(pattern, name));
+        among(&self.allow) && !among(&self.deny)
+    }
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// They are there and cannot be read.
+    #[error("reading the settings {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// They are no settings.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<toml::de::Error>,
+    },
+    /// They say something that cannot be meant.
+    #[error("{}: {what}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl Settings {
-    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-    pub(crate) fn read() -> Self {
-        let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let beside = || {
-            let exe = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
-            exe.with_file_name("cacheprog-client")
+    /// The settings of the hook that is called by this name.
+    pub(crate) fn read(called: &OsStr) -> Result<Self, SettingsError> {
+        let mut path = OsString::from(called);
+        path.push(".toml");
+        let path = PathBuf::from(path);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&path, &text),
+            Err(e) if e.kind() == ErrorKind::NotFound => Self::of(&path, File::default()),
+            Err(source) => Err(SettingsError::Read { path, source }),
+        }
+    }
+
+    /// The settings in a file that has to be there.
+    pub(crate) fn read_file(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+        let file = toml::from_str(text);
+        Self::of(path, file.map_err(|e| SettingsError::Parse { path: path.to_owned(), source: Box::new(e) })?)
+    }
+
+    fn of(path: &Path, file: File) -> Result<Self, SettingsError> {
+        let refuse = |what: String| Err(SettingsError::Value { path: path.to_owned(), what });
+        let paths =
+            [&file.go_env, &file.control, &file.client, &file.modproxy].into_iter().flatten().chain(&file.chain);
+        if let Some(relative) = paths.into_iter().find(|path| !path.is_absolute()) {
+            return refuse(format!(
+                "`{}` has to be an absolute path: Nix calls the hook from anywhere",
+                relative.display()
+            ));
+        }
+        let transparent = match (file.mode, file.go_env) {
+            (Mode::OptIn, None) if file.allow.is_some() || !file.deny.is_empty() => {
+                return refuse("`allow` and `deny` mean something with `mode = \"transparent\"` only".to_owned());
+            }
+            (Mode::OptIn, _) if file.unreadable == Unreadable::Transparent => {
+                return refuse("`unreadable = \"transparent\"` needs `mode = \"transparent\"`".to_owned());
+            }
+            (Mode::OptIn, _) => None,
+            (Mode::Transparent, None) => {
+                return refuse("`mode = \"transparent\"` needs `go-env`, the file to mount as go/env".to_owned());
+            }
+            (Mode::Transparent, Some(go_env)) => {
+                Some(Transparent { go_env, allow: file.allow.unwrap_or_else(|| vec!["*".to_owned()]), deny: file.deny })
+            }
         };
-        let skip = std::env::var_os("NIX_GOCACHEPROG_UNREADABLE").is_some_and(|value| value == "skip");
-        Self {
-            control: path("NIX_GOCACHEPROG_CONTROL").unwrap_or_else(|| DEFAULT_SOCKET.into()),
-            client: path("NIX_GOCACHEPROG_CLIENT").unwrap_or_else(beside),
-            unreadable: if skip { Unreadable::Skip } else { Unreadable::Offer },
+        let from =
+            |name, setting, or: fn() -> PathBuf| environment(name).map(PathBuf::from).or(setting).unwrap_or_else(or);
+        Ok(Self {
+            control: from("NIX_GOCACHEPROG_CONTROL", file.control, || DEFAULT_SOCKET.into()),
+            client: from("NIX_GOCACHEPROG_CLIENT", file.client, || beside("cacheprog-client")),
+            modproxy: from("NIX_GOCACHEPROG_MODPROXY", file.modproxy, || beside("modproxy")),
+            unreadable: match environment("NIX_GOCACHEPROG_UNREADABLE") {
+                Some(value) if value == "skip" => Unreadable::Skip,
+                Some(value) if value == "offer" => Unreadable::Offer,
+                Some(_) | None => file.unreadable,
+            },
+            transparent,
+            chain: file.chain,
+        })
+    }
+}
+
+/// Whether another of us runs us as a hook of its chain.
+pub(crate) fn is_chained() -> bool {
+    environment(CHAINED).is_some()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// A program that was installed with this one.
+fn beside(name: &str) -> PathBuf {
+    let exe = std::env::current_exe().and_then(std::fs::canonicalize).unwrap_or_default();
+    exe.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Settings, String> {
+        Settings::parse(Path::new("/etc/hook.toml"), text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn settings_are_read_and_have_defaults() {
+        let none = parsed("").unwrap();
+        assert!(none.transparent.is_none() && none.chain.is_empty() && none.unreadable == Unreadable::Offer);
+        assert_eq!(none.control, Path::new(DEFAULT_SOCKET));
+        let all = parsed(
+            "mode = 'transparent'\nunreadable = 'transparent'\ngo-env = '/e'\nallow = ['a-*']\ndeny = ['a-b*']\n\
+             chain = ['/c']\ncontrol = '/s'\nclient = '/p'",
+        )
+        .unwrap();
+        assert_eq!((all.control.as_path(), all.client.as_path()), (Path::new("/s"), Path::new("/p")));
+        assert_eq!((all.chain, all.unreadable), (vec![PathBuf::from("/c")], Unreadable::Transparent));
+        let transparent = all.transparent.unwrap();
+        assert!(transparent.admits("a-c") && !transparent.admits("a-b1") && !transparent.admits("c"));
+        let every = parsed("mode = 'transparent'\ngo-env = '/e'").unwrap();
+        assert!(every.transparent.unwrap().admits("any-1.0"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_sentence() {
+        for (text, sentence) in [
+            ("mode = 'transparent'", "needs `go-env`"),
+            ("mode = 'all'", "unknown variant `all`, expected `opt-in` or `transparent`"),
+            ("unreadable = 'transparent'", "needs `mode = \"transparent\"`"),
+            ("deny = ['x']", "`allow` and `deny` mean something"),
+            ("chain = ['hook']", "`hook` has to be an absolute path"),
+            ("modes = 'opt-in'", "unknown field `modes`"),
+            ("mode =", "/etc/hook.toml: TOML parse error"),
+        ] {
+            let said = parsed(text).unwrap_err();
+            assert!(said.contains(sentence), "{text}: {said}");
         }
     }
 }

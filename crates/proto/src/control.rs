@@ -14,6 +14,10 @@ pub const STATUS_SOCKETS: [&str; 2] = ["/run/nix-gocacheprog-status.sock", "/run
 /// Where the daemon's settings are unless told otherwise.
 pub const DEFAULT_SETTINGS: &str = "/etc/nix-gocacheprog.toml";
 
+/// Where the daemon listens for go commands outside of sandboxes, if it does. Not below the directory of the control socket,
+/// which is closed to others.
+pub const HOST_SOCKET: &str = "/run/nix-gocacheprog-host.sock";
+
 /// Where a build's directory is mounted in the sandbox. Frozen: derivations hold it.
 pub const MOUNT: &str = "/gocache";
 /// The build's socket in the sandbox. Frozen: derivations hold it.
@@ -22,6 +26,14 @@ pub const MOUNTED_SOCKET: &str = "/gocache/sock";
 pub const MOUNTED_OUTPUTS: &str = "/gocache/o";
 /// The client in the sandbox. Frozen: derivations hold it.
 pub const MOUNTED_CLIENT: &str = "/gocache-client";
+/// The module proxy in the sandbox. In no derivation: only what the client prints names it.
+pub const MOUNTED_MODPROXY: &str = "/gocache-modproxy";
+
+/// Where a go command looks for its settings in a sandbox: below HOME, which Nix sets to a directory that is not there
+/// (cmd/go/internal/cfg `EnvFile`, os.UserConfigDir; Go 1.21-1.27).
+pub const MOUNTED_GO_ENV: &str = "/homeless-shelter/.config/go/env";
+/// What is mounted there in transparent mode. The client learns from it that no setup hook went before.
+pub const GO_ENV: &str = "GOCACHEPROG=/gocache-client --transparent\n";
 
 /// A request, in its envelope with the protocol's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{ActionId, OutputId, limits};
 
+use crate::go::Action;
+
 /// How a scripted daemon behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Manner {
@@ -62,8 +64,8 @@ impl Daemon {
         daemon
     }
 
-    pub(crate) fn has(&self, action: u8) -> bool {
-        self.outputs.lock().unwrap().contains_key(&ActionId([action; 32]))
+    pub(crate) fn has(&self, action: impl Action) -> bool {
+        self.outputs.lock().unwrap().contains_key(&ActionId(action.id()))
     }
 
     pub(crate) fn socket(&self) -> String {

@@ -8,6 +8,23 @@ use serde_json::Value;
 
 use crate::output;
 
+/// An action: of the same bytes throughout, or of these.
+pub(crate) trait Action {
+    fn id(self) -> [u8; 32];
+}
+
+impl Action for u8 {
+    fn id(self) -> [u8; 32] {
+        [self; 32]
+    }
+}
+
+impl Action for [u8; 32] {
+    fn id(self) -> Self {
+        self
+    }
+}
+
 /// A client under test, and what cmd/go knows of it.
 pub(crate) struct Go {
     child: Child,
@@ -52,16 +69,16 @@ impl Go {
         self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
-    pub(crate) fn ask_get(&mut self, action: u8) -> i64 {
+    pub(crate) fn ask_get(&mut self, action: impl Action) -> i64 {
         self.next += 1;
-        let id = STANDARD.encode_to_string([action; 32]);
+        let id = STANDARD.encode_to_string(action.id());
         self.raw(format!("{{\"ID\":{},\"Command\":\"get\",\"ActionID\":\"{id}\"}}\n\n", self.next).as_bytes());
         self.next
     }
 
-    pub(crate) fn ask_put(&mut self, action: u8, body: &[u8]) -> i64 {
+    pub(crate) fn ask_put(&mut self, action: impl Action, body: &[u8]) -> i64 {
         self.next += 1;
-        let (id, hash) = (STANDARD.encode_to_string([action; 32]), output(body).to_base64());
+        let (id, hash) = (STANDARD.encode_to_string(action.id()), output(body).to_base64());
         let mut text =
             format!("{{\"ID\":{},\"Command\":\"put\",\"ActionID\":\"{id}\",\"OutputID\":\"{hash}\"", self.next);
         if body.is_empty() {
@@ -85,7 +102,7 @@ impl Go {
     }
 
     /// Gets; the bytes of a hit, checked as cmd/go does.
-    pub(crate) fn get(&mut self, action: u8) -> Option<Vec<u8>> {
+    pub(crate) fn get(&mut self, action: impl Action) -> Option<Vec<u8>> {
         let id = self.ask_get(action);
         let answer = self.answer(id);
         assert_eq!(answer["Err"], Value::Null, "{answer}");
@@ -100,7 +117,7 @@ impl Go {
     }
 
     /// Puts; the path, which holds the body.
-    pub(crate) fn put(&mut self, action: u8, body: &[u8]) -> String {
+    pub(crate) fn put(&mut self, action: impl Action, body: &[u8]) -> String {
         let id = self.ask_put(action, body);
         let path = self.stored(id);
         assert_eq!(std::fs::read(&path).unwrap(), body, "{path}");

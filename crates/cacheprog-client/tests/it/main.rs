@@ -7,6 +7,7 @@ mod daemon; // a daemon to script
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
 mod go; // cmd/go's side
 mod results; // results of tests
+mod transparent; // where no setup hook went before
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};

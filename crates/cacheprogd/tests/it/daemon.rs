@@ -101,6 +101,8 @@ fn spawn(dir: &Path, arguments: &[String]) -> Child {
         .arg(dir.join("state"))
         .args(["--config", "/dev/null"])
         .args(arguments)
+        .arg("--host-socket")
+        .arg(dir.join("host.sock"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -4,6 +4,7 @@
 
 mod daemon; // the daemon under test
 mod eviction; // what is kept, and what goes
+mod host; // go commands outside of sandboxes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
 mod seeing; // what others are told of builds

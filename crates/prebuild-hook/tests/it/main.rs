@@ -2,9 +2,12 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix and of a daemon in trouble")]
 
+mod settings;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -54,17 +57,39 @@ impl Nix {
         asked
     }
 
-    fn hook(&self, args: &[&Path]) -> (Output, Duration) {
-        let began = Instant::now();
-        let output = Command::new(env!("CARGO_BIN_EXE_prebuild-hook"))
+    /// The hook as Nix calls it, by the name that its settings lie beside.
+    fn command(&self, args: &[&Path]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prebuild-hook"));
+        command
+            .arg0(self.path("hook"))
             .args(args)
             .env_clear()
             .env("NIX_GOCACHEPROG_CONTROL", self.path("control"))
             .env("NIX_GOCACHEPROG_CLIENT", self.path("cacheprog-client"))
-            .output()
-            .unwrap();
+            .env("NIX_GOCACHEPROG_MODPROXY", self.path("modproxy"));
+        command
+    }
+
+    fn hook(&self, args: &[&Path]) -> (Output, Duration) {
+        let began = Instant::now();
+        let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "always exit 0: {output:?}");
         (output, began.elapsed())
+    }
+
+    /// A directory with a socket in it, which a daemon offers to whoever asks.
+    fn offer(&self) -> UnixListener {
+        let view = self.path("view");
+        std::fs::create_dir(&view).unwrap();
+        let socket = UnixListener::bind(view.join("sock")).unwrap();
+        self.daemon(move |stream| drop(answer(&stream, &view)));
+        socket
+    }
+
+    /// What is printed for a build that is offered the cache.
+    fn offered(&self) -> String {
+        let [view, client] = ["view", "cacheprog-client"].map(|name| self.path(name));
+        format!("extra-sandbox-paths\n/gocache={}\n/gocache-client={}\n\n", view.display(), client.display())
     }
 
     fn run(&self) -> (Output, Duration) {
@@ -88,15 +113,9 @@ fn a_build_that_wants_it_is_offered_the_directory_and_the_client() {
     std::fs::create_dir(&view).unwrap();
     let _socket = UnixListener::bind(view.join("sock")).unwrap();
     let (asked, heard) = std::sync::mpsc::sync_channel(1);
-    let shown = view.clone();
-    nix.daemon(move |stream| asked.send(answer(&stream, &shown)).unwrap());
+    nix.daemon(move |stream| asked.send(answer(&stream, &view)).unwrap());
     let (output, _) = nix.run();
-    let expected = format!(
-        "extra-sandbox-paths\n/gocache={}\n/gocache-client={}\n\n",
-        view.display(),
-        nix.path("cacheprog-client").display()
-    );
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), nix.offered());
     assert!(output.stderr.is_empty());
     let Envelope { request: Control::Register(registration), .. } =
         serde_json::from_str(&heard.recv().unwrap()).unwrap()
@@ -107,6 +126,23 @@ fn a_build_that_wants_it_is_offered_the_directory_and_the_client() {
     assert_eq!(registration.chroot.as_deref(), nix.path("x.drv.chroot/root").to_str());
     // No Nix is among our ancestors, so there is no process of it to watch.
     assert_eq!(registration.descriptors, [Descriptor::Chroot]);
+}
+
+#[test]
+fn the_module_proxy_is_offered_where_it_is_there_and_can_run() {
+    let nix = Nix::new(WANTS);
+    let view = nix.path("view");
+    std::fs::create_dir(&view).unwrap();
+    let _socket = UnixListener::bind(view.join("sock")).unwrap();
+    nix.daemon(move |stream| drop(answer(&stream, &view)));
+    let modproxy = nix.path("modproxy");
+    let offered = || String::from_utf8(nix.run().0.stdout).unwrap();
+    assert!(offered().ends_with("/cacheprog-client\n\n"));
+    std::fs::write(&modproxy, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&modproxy, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(offered().ends_with("/cacheprog-client\n\n"), "builds could not run it");
+    std::fs::set_permissions(&modproxy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(offered().ends_with(&format!("/cacheprog-client\n/gocache-modproxy={}\n\n", modproxy.display())));
 }
 
 #[test]

@@ -1,0 +1,45 @@
+//! Outside of a sandbox, on a host whose daemon serves go commands there (`cacheprogd serve --host-socket`): asks for a
+//! session, and prints what leads go commands to it. They share what transparent mode shares (plain.rs): of the machine
+//! around them nothing is known.
+
+use std::io::BufReader;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use proto::control::{Answer, Control, Envelope, MOUNTED_CLIENT, Registration};
+use proto::wire::{read_json_line, write_json_line};
+use proto::{FrameError, limits};
+
+use crate::connect::{HELLO, dial};
+use crate::derivation::{Variables, value};
+use crate::environment::Environment;
+use crate::points::quoted;
+
+/// The shell commands, `None` where there is no such host.
+pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Option<String> {
+    // A link to the client, where the host has one: the setup hook knows it by that name.
+    let client = Path::new(MOUNTED_CLIENT).exists().then(|| MOUNTED_CLIENT.into());
+    let client = client.or_else(|| std::env::current_exe().ok())?;
+    let session = match &environment.session {
+        Some(_) => String::new(),
+        None => {
+            let name = value(variables, "name").map_or_else(|| "session".into(), |name| name.to_string_lossy());
+            let directory = session(&environment.host, &name).ok()??;
+            format!("export NIX_GOCACHEPROG_SESSION={}\n", quoted(&format!("{directory}/sock")))
+        }
+    };
+    Some(format!("{session}export GOCACHEPROG={}\n", quoted(client.to_str()?)))
+}
+
+fn session(host: &Path, name: &str) -> Result<Option<String>, FrameError> {
+    let stream = UnixStream::from(dial(host).map_err(std::io::Error::from)?);
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(HELLO))?;
+    stream.set_write_timeout(Some(HELLO))?;
+    let registration = Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() };
+    write_json_line(&stream, &Envelope::new(Control::Register(registration)))?;
+    Ok(match read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE)? {
+        Answer::Registered { directory } => Some(directory),
+        Answer::Error(_) | Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => None,
+    })
+}

@@ -1,0 +1,79 @@
+use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use proto::control::{Answer, Control, Envelope, Registration};
+use proto::limits;
+use proto::wire::{Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+
+use crate::daemon::Daemon;
+
+fn ask(daemon: &Daemon, request: Control) -> Answer {
+    let stream = UnixStream::connect(daemon.dir.path().join("host.sock")).unwrap();
+    write_json_line(&stream, &Envelope::new(request)).unwrap();
+    read_json_line(&mut BufReader::new(stream), limits::CONTROL_ANSWER).unwrap()
+}
+
+fn session(daemon: &Daemon, name: &str) -> Answer {
+    ask(daemon, Control::Register(Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() }))
+}
+
+fn directory(daemon: &Daemon, name: &str) -> PathBuf {
+    match session(daemon, name) {
+        Answer::Registered { directory } => directory.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are() {
+    let mut daemon = Daemon::start();
+    let view = directory(&daemon, "one");
+    for _ in 0..2 {
+        let stream = UnixStream::connect(view.join("sock")).unwrap();
+        write_json_line(&stream, &Hello::new(Toolchain::default())).unwrap();
+        let welcome: Welcome = read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE).unwrap();
+        assert_eq!(PathBuf::from(welcome.outputs), view.join("o"));
+        daemon.stop();
+        daemon.start_again(); // and so after a restart
+    }
+    assert_eq!(daemon.status().builds.live[0].name, "one");
+}
+
+#[test]
+fn the_hosts_socket_is_for_sessions_and_a_user_may_have_so_many() {
+    let daemon = Daemon::start();
+    for request in [Control::Status, Control::Builds] {
+        assert!(matches!(ask(&daemon, request), Answer::Error(e) if e.contains("for sessions")));
+    }
+    for n in 0..64 {
+        directory(&daemon, &format!("session-{n}"));
+    }
+    assert!(matches!(session(&daemon, "one-more"), Answer::Error(e) if e.contains("no room")));
+    daemon.register("a-build"); // has room all the same
+}
+
+/// Needs root, to be another user.
+#[test]
+fn another_user_cannot_use_a_session() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::start();
+    let view = directory(&daemon, "roots");
+    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    // By the mode of the socket everyone may: its owner's credentials decide.
+    let tries = |uid: u32| {
+        let hello = format!("{{\"version\":{VERSION},\"toolchain\":{{\"goroot\":\"/go\"}}}}");
+        let text = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+                    s.sendall(sys.argv[2].encode()+b'\\n'); print(s.recv(9999).decode())";
+        let mut python = Command::new("python3");
+        python.args(["-c", text]).arg(view.join("sock")).arg(hello).uid(uid).gid(uid).stderr(Stdio::null());
+        String::from_utf8(python.output().unwrap().stdout).unwrap()
+    };
+    assert!(tries(0).contains("outputs"));
+    assert!(!tries(4242).contains("outputs"));
+}

@@ -1,0 +1,100 @@
+//! Where things are kept: with the daemon, in a store of our own, or nowhere. What is not there or fails is a miss.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Mutex;
+
+use proto::{ActionId, OutputId};
+use store::{Access, Namespace, Partition, Put, Replaces, Store, StoreError};
+
+use crate::clock;
+use crate::daemon::Daemon;
+use crate::key;
+use crate::settings::Keep;
+use crate::sync::lock;
+
+#[derive(Debug)]
+pub(crate) enum Cache {
+    Nothing,
+    Daemon(Daemon),
+    Store(Embedded),
+}
+
+/// Something that was kept.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) output: OutputId,
+    pub(crate) size: u64,
+    pub(crate) file: File,
+}
+
+impl Cache {
+    pub(crate) fn open(keep: &Keep) -> Self {
+        match keep {
+            Keep::Nothing => Self::Nothing,
+            Keep::Daemon(socket) => Self::Daemon(Daemon::new(socket)),
+            Keep::Store(dir) => Embedded::open(dir).map_or_else(
+                |e| {
+                    log::warn!("nothing is kept: {e}");
+                    Self::Nothing
+                },
+                Self::Store,
+            ),
+        }
+    }
+
+    pub(crate) fn get(&self, action: &ActionId) -> Option<Found> {
+        match self {
+            Self::Nothing => None,
+            Self::Daemon(daemon) => daemon.get(action),
+            Self::Store(store) => store.get(action).unwrap_or_else(|e| {
+                log::info!("a miss: {e}");
+                None
+            }),
+        }
+    }
+
+    /// Keeps a file whose sha256 is `output`. That it could not be kept is worth a line for who looks for one.
+    pub(crate) fn put(&self, action: &ActionId, what: (OutputId, u64), body: &File) {
+        let kept = match self {
+            Self::Nothing => true,
+            Self::Daemon(daemon) => daemon.put(action, what, body),
+            Self::Store(store) => store.put(action, what, body),
+        };
+        if !kept {
+            log::info!("{} bytes could not be kept", what.1);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    store: Store,
+    namespace: Namespace,
+    /// Buffers to read with, as many as were in use at once. Guards a list.
+    scratch: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Embedded {
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        let store = Store::open(dir, Access::Owner)?;
+        let namespace = Namespace::new(Partition::Common, &key::namespace());
+        Ok(Self { store, namespace, scratch: Mutex::default() })
+    }
+
+    fn get(&self, action: &ActionId) -> Result<Option<Found>, StoreError> {
+        let Some(record) = self.store.find(&self.namespace, action, clock::now())? else { return Ok(None) };
+        let Some(path) = self.store.object(&record.output, record.size)? else { return Ok(None) };
+        Ok(File::open(path).ok().map(|file| Found { output: record.output, size: record.size, file }))
+    }
+
+    fn put(&self, action: &ActionId, (output, size): (OutputId, u64), mut body: &File) -> bool {
+        let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
+        let rewound = std::io::Seek::seek(&mut body, std::io::SeekFrom::Start(0));
+        let received =
+            rewound.is_ok().then(|| self.store.receive(output, size, &mut body, &mut scratch).ok()).flatten();
+        lock(&self.scratch).push(scratch);
+        let put = Put { action: *action, time: clock::now(), cost_ms: 0, build: None, replaces: Replaces::Any };
+        received.is_some_and(|mut body| self.store.publish(&self.namespace, &put, &mut body).is_ok())
+    }
+}

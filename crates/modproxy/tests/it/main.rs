@@ -1,0 +1,161 @@
+//! The proxy over its socket, between a test that plays the go command and an upstream that does what the test says.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests play the parts of go commands and of upstreams in trouble")]
+
+mod build; // beside a build, as a process
+mod faults; // what upstreams do wrong
+mod keeping; // what is kept, and what of it is served
+mod list; // GOPROXY's separators, passwords, directories, HTTP proxies
+mod upstream; // the upstream
+
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64_simd::STANDARD;
+use modproxy::Proxy;
+use modproxy::settings::{Keep, Patience, Settings};
+use proto::id::hex;
+use sha2::{Digest, Sha256};
+
+/// What the go command gets.
+#[derive(PartialEq, Eq)]
+enum Got {
+    /// All of an answer.
+    Whole(u16, Vec<u8>),
+    /// One that breaks off.
+    Cut,
+}
+
+impl std::fmt::Debug for Got {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(status, body) => {
+                let begins = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+                write!(f, "Whole({status}, {} bytes: {begins:?})", body.len())
+            }
+            Self::Cut => f.write_str("Cut"),
+        }
+    }
+}
+
+fn whole(bytes: &[u8]) -> Got {
+    Got::Whole(200, bytes.to_vec())
+}
+
+/// The status, where that is all a test is about.
+fn status(got: &Got) -> Option<u16> {
+    match got {
+        Got::Whole(status, _) => Some(*status),
+        Got::Cut => None,
+    }
+}
+
+/// Settings for a proxy in front of `list`, with a store in `dir`.
+fn settings(list: &str, dir: &Path) -> Settings {
+    Settings {
+        list: list.to_owned(),
+        keep: Keep::Store(dir.join("store")),
+        spool: dir.to_owned(),
+        patience: Patience { pause: Duration::from_millis(5), ..Patience::default() },
+        ..Settings::default()
+    }
+}
+
+/// Starts a proxy; it ends with the test's process.
+fn start(settings: Settings) -> SocketAddr {
+    let proxy = Arc::new(Proxy::new(settings).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || modproxy::server::serve(&listener, &proxy, "", None));
+    address
+}
+
+fn get(proxy: SocketAddr, path: &str) -> Got {
+    read(&mut ask(proxy, path))
+}
+
+/// Sends a request.
+fn ask(proxy: SocketAddr, path: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(proxy).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    write!(stream, "GET /{} HTTP/1.1\r\nHost: {proxy}\r\n\r\n", path.replace('!', "%21")).unwrap();
+    BufReader::new(stream)
+}
+
+/// Reads an answer, in the way net/http judges one.
+fn read(answer: &mut BufReader<TcpStream>) -> Got {
+    let mut line = || {
+        let mut line = String::new();
+        answer.read_line(&mut line).ok().filter(|_| line.ends_with("\r\n"))?;
+        Some(line.trim_end().to_owned())
+    };
+    let Some(first) = line() else { return Got::Cut };
+    let status = first.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut length = None;
+    loop {
+        match line() {
+            None => return Got::Cut,
+            Some(line) if line.is_empty() => break,
+            Some(line) => length = line.strip_prefix("Content-Length: ").map(|n| n.parse().unwrap()).or(length),
+        }
+    }
+    let mut body = Vec::new();
+    let is_whole = match length {
+        Some(length) => answer.take(length).read_to_end(&mut body).is_ok() && body.len() as u64 == length,
+        None => chunks(answer, &mut body).is_some(),
+    };
+    if is_whole { Got::Whole(status, body) } else { Got::Cut }
+}
+
+fn chunks(answer: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let mut line = String::new();
+        answer.read_line(&mut line).ok()?;
+        let size = u64::from_str_radix(line.trim_end(), 16).ok()?;
+        let read = answer.take(size).read_to_end(body).ok()?;
+        answer.read_exact(&mut [0; 2]).ok()?;
+        if read as u64 != size {
+            return None;
+        }
+        if size == 0 {
+            return Some(());
+        }
+    }
+}
+
+/// A module's zip file with a file of so many bytes that cannot be packed.
+fn packed(module: &str, version: &str, size: usize) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("go.mod", go_mod(module)), ("data", noise(size))] {
+        zip.start_file(format!("{module}@{version}/{name}"), stored).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn go_mod(module: &str) -> Vec<u8> {
+    format!("module {module}\n").into_bytes()
+}
+
+fn info(version: &str) -> Vec<u8> {
+    format!(r#"{{"Version":"{version}"}}"#).into_bytes()
+}
+
+/// The lines of go.sum for [`packed`] and [`go_mod`].
+fn sums(module: &str, version: &str, size: usize) -> String {
+    let line = |name: &str, bytes: &[u8]| format!("{}  {name}\n", hex(&Sha256::digest(bytes)));
+    let h1 = |lines: &str| STANDARD.encode_to_string(Sha256::digest(lines));
+    let names = ["data", "go.mod"].map(|name| format!("{module}@{version}/{name}"));
+    let zip = h1(&(line(&names[0], &noise(size)) + &line(&names[1], &go_mod(module))));
+    let own = h1(&line("go.mod", &go_mod(module)));
+    format!("{module} {version} h1:{zip}\n{module} {version}/go.mod h1:{own}\n")
+}
+
+fn noise(size: usize) -> Vec<u8> {
+    let blocks = (0..size.div_ceil(32) as u64).flat_map(|n| <[u8; 32]>::from(Sha256::digest(n.to_le_bytes())));
+    blocks.take(size).collect()
+}

@@ -1,0 +1,45 @@
+//! Patterns of derivation names, as a shell has them: `*` stands for any text, everything else for itself. Pure.
+
+/// Whether all of `name` is what `pattern` says.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(name) = name.strip_prefix(begin).and_then(|name| name.strip_suffix(end)) else { return false };
+    // Between the ends, the first place of each piece leaves the most for those after it.
+    let mut left = name;
+    middle.split('*').all(|piece| match left.split_once(piece) {
+        Some((_, after)) => {
+            left = after;
+            true
+        }
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, name, expected) in [
+            ("*", "", true),
+            ("*", "caddy-2.10", true),
+            ("caddy", "caddy", true),
+            ("caddy", "caddy-2", false),
+            ("caddy-*", "caddy-2.10", true),
+            ("caddy-*", "xcaddy-2", false),
+            ("*-go-modules", "caddy-2.10-go-modules", true),
+            ("*caddy*", "xcaddyx", true),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "acb", false),
+            ("aa*aa", "aaa", false),
+            ("a*bb*b", "abb", false),
+            ("a**b", "ab", true),
+            ("", "", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

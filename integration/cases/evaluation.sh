@@ -1,0 +1,124 @@
+# The Nix face evaluated: both overlays and the module against the stand-in for nixpkgs' lib, and against the real one where
+# INTEGRATION_NIXPKGS or NIX_PATH has it; wrong values fail with a sentence that helps; the settings that the module writes
+# are ones that the hook reads; the units are those that `cacheprogd install` has in it, and systemd understands them.
+# Nix expressions stay unexpanded:
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+source "$(dirname "$0")/../lib/case.sh"
+nixpkgs=${INTEGRATION_NIXPKGS:-$(nix-instantiate --find-file nixpkgs 2> /dev/null || true)}
+
+# evaluate EXPRESSION: its value; what is wrong in WORK/err.
+evaluate() { nix_run nix-instantiate --eval --strict --read-write-mode -E "$1" 2> "$WORK/err"; }
+
+# truths EXPRESSION: a set of named truths, all of them true.
+truths() {
+    local all
+    all=$(evaluate "$1") || { cat "$WORK/err" >&2; return 1; }
+    echo "    $(grep -o ' = ' <<< "$all" | wc -l) truths"
+    [ "$(grep -o ' = ' <<< "$all" | wc -l)" -gt 10 ] && ! grep -q 'false' <<< "$all"
+}
+expect "the overlays, with the stand-in" truths "import $CASE_DIR/nix/overlays.nix {
+    packages = overlay: import $CASE_DIR/standin { gosdk = \"$SDK\"; inherit overlay; }; }"
+if [ -n "$nixpkgs" ]; then
+    expect "the overlays, with nixpkgs" truths "import $CASE_DIR/nix/overlays.nix {
+        packages = overlays: import $nixpkgs { inherit overlays; }; functions = (import $nixpkgs { }).lib.versionAtLeast (import $nixpkgs { }).lib.version \"25.05\"; }"
+fi
+
+package="builtins.path { name = \"programs\"; path = $WORK/package; }"
+mkdir -p "$WORK/package"
+cp -r "$BIN" "$WORK/package/bin"
+# module LIB CONFIGURATION SELECTION: something of what the module gives.
+module() {
+    evaluate "let m = import $CASE_DIR/nix/module.nix { $1 package = { type = \"derivation\"; outPath = $package; };
+        configuration.services.nix-gocacheprog = { enable = true; } // ($2); }; in $3"
+}
+# rejects WHAT LIB CONFIGURATION SENTENCE: an assertion fails, or the evaluation does, and says that.
+rejects() {
+    local said
+    said=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
+    expect "refused: $1" grep -qF "$4" <(printf '%s\n' "${said//\\/}"; cat "$WORK/err")
+}
+libs=('')
+if [ -n "$nixpkgs" ]; then libs+=("lib = import $nixpkgs/lib;"); fi
+for lib in "${libs[@]}"; do
+    is "nothing is wrong with the defaults" '[ ]' "$(module "$lib" '{ }' m.failures)"
+    is "the overlay is there by default" 1 "$(module "$lib" '{ }' 'builtins.length m.config.nixpkgs.overlays')"
+    is "and is not where it is not wanted" 0 "$(module "$lib" '{ overlay.enable = false; }' 'builtins.length m.config.nixpkgs.overlays')"
+    is "no file of settings without settings" '{ }' "$(module "$lib" '{ }' m.config.environment.etc)"
+    rejects "a mode that is none" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
+    rejects "an option that is none" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
+    rejects "a relative program in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
+    rejects "a list without its mode" "$lib" '{ hook.deny = [ "x" ]; }' 'mean something with `mode = "transparent"` only'
+    rejects "a policy without its mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
+    rejects "intercepting without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
+    # Another module's hook: an error with how to mend it, and none once it is in the chain.
+    for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
+        'programs.nix-required-mounts.enable = true:hook.chain = ['; do
+        said=$(evaluate "toString (import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog.enable = true; ${setting%%:*}; }; }).failures")
+        expect "refused: ${setting%%:*}" grep -qF "${setting#*:}" <<< "$said"
+    done
+    chained=$(evaluate "(import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog = { enable = true; hook.chain = [ \"/x\" ]; };
+        nix.settings.pre-build-hook = \"/x\"; programs.nix-required-mounts.enable = true; }; }).config.nix.settings.pre-build-hook")
+    expect "with a chain ours takes the place of the other hook" grep -q 'gocacheprog-prebuild/hook"$' <<< "$chained"
+done
+
+# What the module makes is built, which checks it, and is what the hook reads.
+settings='{ hook = { mode = "transparent"; unreadable = "skip"; deny = [ "vault-*" ]; chain = [ "/bin/true" ]; }; }'
+cat > "$WORK/hook.nix" << NIX
+let
+  package = { type = "derivation"; outPath = $package; };
+  configuration.services.nix-gocacheprog = { enable = true; } // $settings;
+  inherit (import $CASE_DIR/nix/module.nix { inherit package configuration; }) config;
+in derivation {
+  name = "hook-path"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "echo \${config.nix.settings.pre-build-hook} > \$out; exit 0" ];
+}
+NIX
+hook=$(cat "$(nixbuild "$WORK/hook.nix")")
+expect "the hook has its settings beside it" grep -qx 'mode = "transparent"' "$hook.toml"
+expect "the hook reads them" "$hook" --check "$hook.toml"
+sed 's/transparent"/transparant"/' "$hook.toml" > "$WORK/wrong.toml"
+if "$hook" --check "$WORK/wrong.toml" 2> "$WORK/err"; then fail "a wrong value is not found"; fi
+expect "and says what is wrong with others" grep -q 'unknown variant' "$WORK/err"
+
+# built_settings SETTINGS: the daemon's settings as the module writes them, checked.
+built_settings() {
+    cat > "$WORK/settings.nix" << NIX
+(import $CASE_DIR/nix/module.nix { package = { type = "derivation"; outPath = $package; };
+  configuration.services.nix-gocacheprog = { enable = true; settings = $1; }; }).config.environment.etc."nix-gocacheprog.toml".source
+NIX
+    nixbuild "$WORK/settings.nix" 2> "$WORK/err"
+}
+expect "the daemon's settings are written" grep -qx 'max-size = "20GiB"' "$(built_settings '{ max-size = "20GiB"; }')"
+expect "wrong ones are refused" refused built_settings '{ max-size = "much"; }'
+expect "with a sentence" grep -q 'write a size such as' "$WORK/err"
+
+(cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
+expect "the units of \`cacheprogd install\` are made from the module's (else: nixos/write-files)" \
+    diff -r "$WORK/units" "$ROOT_DIR/crates/cacheprogd/units"
+module '' '{ }' 'builtins.toFile "service" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog.service")' > "$WORK/service"
+expect "and the module's are these" \
+    diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogd/units/system/nix-gocacheprog.service"
+if command -v systemd-analyze > /dev/null; then
+    for of in system user; do
+        mkdir "$WORK/verify-$of"
+        for unit in "$WORK/units/$of/"*; do sed "s|@programs@|$BIN|" "$unit" > "$WORK/verify-$of/${unit##*/}"; done
+        expect "systemd understands the units ($of)" \
+            test -z "$(XDG_RUNTIME_DIR=$WORK systemd-analyze "--$of" verify "$WORK/verify-$of/"* 2>&1 | tee "$WORK/said")"
+    done
+else
+    echo "no systemd-analyze here: case nspawn verifies the units"
+fi
+
+# flake.nix as Nix calls it, with the stand-in for its input.
+flake=$(evaluate "let
+  pkgs = import $CASE_DIR/standin { gosdk = \"$SDK\"; };
+  outputs = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; nixpkgs = { inherit (pkgs) lib; legacyPackages = { }; }; };
+in {
+  names = builtins.attrNames outputs;
+  systems = builtins.attrNames outputs.packages;
+  functions = map builtins.isFunction [ outputs.overlays.default outputs.overlays.intercept outputs.nixosModules.default ];
+}")
+is "what the flake has" '{ functions = [ true true true ]; names = [ "apps" "checks" "devShells" "formatter" "nixosModules" "overlays" "packages" ]; systems = [ "aarch64-linux" "x86_64-linux" ]; }' "$flake"
+for file in default.nix overlay.nix module.nix nix nixos; do
+    find "$ROOT_DIR/$file" -name '*.nix' -print0 | xargs -0 -n 1 nix-instantiate --parse > /dev/null 2> "$WORK/err" || { cat "$WORK/err" >&2; fail "$file"; }
+done

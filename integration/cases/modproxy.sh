@@ -1,0 +1,124 @@
+# modproxy on the host: the 100 and more modules of Caddy from the machine's real GOPROXY, counted; then what go commands ask
+# besides, by all versions of Go (--full); then upstreams in trouble, where go has to end as it would with the plain list.
+# shellcheck shell=bash source-path=SCRIPTDIR
+source "$(dirname "$0")/../lib/case.sh"
+source "$CASE_DIR/lib/go.sh"
+source "$CASE_DIR/lib/program.sh"
+source "$CASE_DIR/lib/modproxy.sh"
+trap modproxy_case_end EXIT
+export GOTOOLCHAIN=local GOCACHE=$WORK/gocache
+
+# --- A program with more than 100 modules ---
+fetch_program "$WORK/program"
+cd "$WORK/program/src"
+start_upstream
+start_modproxy main
+
+cpu fetch plain "$UPSTREAM" go mod download
+plain_requests=$(asked) plain_bytes=$(bytes_asked) plain_cpu=$CPU
+forget
+before=$(ticks "$MODPROXY_PID")
+cpu fetch cold "$PROXY" go mod download
+cold_cpu=$((CPU + $(ticks "$MODPROXY_PID") - before))
+modules=$(asked '\.zip$')
+expect "it has more than 100 modules: $modules" test "$modules" -gt 100
+expect "cold: $(asked) requests of the upstream, as without ($plain_requests)" test "$(asked)" -le "$plain_requests"
+expect "and $(bytes_asked) bytes ($plain_bytes)" test "$(bytes_asked)" -le "$plain_bytes"
+# The sumdb of the plain run is in its cache as well.
+expect "the same modules" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-cold/cache/download"
+
+forget
+before=$(ticks "$MODPROXY_PID")
+cpu fetch warm "$PROXY" go mod download
+warm_wall=$WALL warm_cpu=$((CPU + $(ticks "$MODPROXY_PID") - before))
+expect "warm: $(asked "$IMMUTABLE") requests of what never changes" test "$(asked "$IMMUTABLE")" = 0
+expect "the same modules" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-warm/cache/download"
+cpu fetch floor "file://$WORK/mod-plain/cache/download" go mod download
+echo "summary: $modules modules; cold: CPU $cold_cpu, without $plain_cpu; warm: wall $warm_wall, CPU $warm_cpu; from a directory $WALL, $CPU (1/100 s)"
+
+stop_modproxy
+offline() {
+    ip link set lo up
+    start_modproxy main "$UPSTREAM"
+    fetch offline "$PROXY" go mod download
+    fetch offline-list "$PROXY" go list -m -versions github.com/caddyserver/certmagic > "$WORK/versions-offline"
+    stop_modproxy
+}
+start_modproxy main
+fetch versions "$PROXY" go list -m -versions github.com/caddyserver/certmagic > "$WORK/versions"
+stop_modproxy
+export -f offline start_modproxy stop_modproxy fetch _first_line
+export WORK BIN UPSTREAM GO_SUMDB MODPROXY_PID
+expect "warm, without any network" unshare --net bash -euc offline
+expect "with what was seen last" diff "$WORK/versions" "$WORK/versions-offline"
+expect "which the log says" grep -q 'when it was last seen' "$WORK/modproxy.log"
+
+# --- What go commands ask ---
+# same NAME COMMAND: what it prints and its status are as without the proxy, with a proxy that knows nothing yet and one that does.
+same() {
+    local name=$1 run list
+    shift
+    for run in plain cold warm; do
+        list=$PROXY,direct
+        [ "$run" != plain ] || list=$UPSTREAM,direct
+        rm -rf "$WORK/module" && mkdir "$WORK/module"
+        printf 'module example.test/m\n\ngo 1.21\n' > "$WORK/module/go.mod"
+        (cd "$WORK/module" && fetch asks "$list" bash -c "$*" > "$WORK/said-$run" 2>&1; echo "status $?" >> "$WORK/said-$run"
+            cat go.mod go.sum >> "$WORK/said-$run" 2> /dev/null) || true
+        sed -i "s#$list#LIST#; s#${list%,direct}#PROXY#" "$WORK/said-$run"
+    done
+    expect "$name, cold" diff "$WORK/said-plain" "$WORK/said-cold"
+    expect "$name, warm" diff "$WORK/said-plain" "$WORK/said-warm"
+}
+installed=$PATH
+for version in $(go_versions); do
+    PATH=$installed
+    wanted=$version
+    [ "$wanted" = local ] || wanted=go$version
+    goroot=$(cd / && GOTOOLCHAIN=$wanted GOFLAGS='' go env GOROOT)
+    PATH=$goroot/bin:$installed
+    echo "--- $(go version)"
+    rm -rf "$WORK/store-$version"
+    start_modproxy "$version"
+    same "go get @latest" 'go get golang.org/x/example@latest 2> /dev/null'
+    same "versions" 'go list -m -versions golang.org/x/text'
+    same "a module with capitals, +incompatible" 'go get github.com/BurntSushi/toml@v0.4.1 github.com/docker/go-units@v0.5.0 github.com/docker/docker@v20.10.7+incompatible 2> /dev/null'
+    same "a later major version" 'go get github.com/cespare/xxhash/v2@v2.1.1 gopkg.in/yaml.v3@v3.0.1 2> /dev/null; go mod download all'
+    same "a retracted version" 'go get github.com/golang-jwt/jwt/v4@v4.4.0 2> /dev/null; go list -m -u -retracted -f "{{.Path}} {{.Version}} {{.Retracted}}" all'
+    same "a branch" 'go list -m golang.org/x/text@master'
+    same "a module that is not there" 'go list -m golang.org/x/no-such-module@latest 2> /dev/null'
+    same "a version that is not there" 'go list -m golang.org/x/text@v9.9.9 2> /dev/null'
+    stop_modproxy
+done
+PATH=$installed
+start_modproxy toolchain
+fetch toolchain "$PROXY" env GOTOOLCHAIN=go1.24.1 go version > "$WORK/toolchain"
+expect "a toolchain" grep -q go1.24.1 "$WORK/toolchain"
+forget
+fetch toolchain "$PROXY" env GOTOOLCHAIN=go1.24.1 go version > "$WORK/toolchain"
+expect "once" test "$(asked '\.zip$')" = 0
+
+# --- Upstreams in trouble ---
+printf 'module example.test/m\n\ngo 1.21\n\nrequire github.com/pkg/errors v0.9.1\n' > "$WORK/module/go.mod"
+cd "$WORK/module"
+for fault in 404 410 403 500 cut short html; do
+    echo "$fault" > "$WORK/asked.fault"
+    status=0 with=0
+    fetch fault "$UPSTREAM" go mod download > "$WORK/without" 2>&1 || status=$?
+    fetch fault "$PROXY|$UPSTREAM" go mod download > "$WORK/with" 2>&1 || with=$?
+    is "an upstream that does \"$fault\": exit status" "$status" "$with"
+done
+rm "$WORK/asked.fault"
+fetch fault "$PROXY|$UPSTREAM" go mod download
+expect "and nothing of it was kept" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
+stop_modproxy KILL
+fetch fault "$PROXY|$UPSTREAM" go mod download
+expect "without the proxy the list goes on" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
+# Killed while a go command downloads by way of it.
+cd "$WORK/program/src"
+start_modproxy killed
+(sleep 0.7 && kill -9 "$MODPROXY_PID") & killer=$!
+GONOSUMDB='*' fetch killed "$PROXY|$UPSTREAM" go mod download
+wait "$killer"
+expect "killed in the middle: all modules came" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-killed/cache/download"
+MODPROXY_PID=

@@ -1,0 +1,163 @@
+# A booted system with systemd and Nix 2.26 as Debian sets it up, our programs installed as README.md says, and two users
+# who build through the nix-daemon: opt-in cold and warm, transparent, a restart in the middle of a build, idle exit and
+# socket activation, the hardening in force by effect, auto-allocate-uids, and an uninstallation that leaves nothing.
+# Texts for Nix stay unexpanded:
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+set -euo pipefail
+CASE_DIR=$(cd "$(dirname "$0")/.." && pwd)
+ROOT_DIR=$(cd "$CASE_DIR/.." && pwd)
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-machine.XXXXXX")
+chmod 711 "$WORK"
+source "$CASE_DIR/lib/target.sh"
+source "$CASE_DIR/lib/daemon.sh"
+source "$CASE_DIR/lib/machine.sh"
+finish() {
+    local status=$?
+    if [ "$status" != 0 ] && [ -n "$MACHINE_PID" ]; then
+        on_machine journalctl --no-pager -n 40 -u nix-gocacheprog -u nix-daemon >&2 || true
+    fi
+    machine_stop
+    rm -rf "$WORK"
+    exit "$status"
+}
+trap finish EXIT
+source "$CASE_DIR/lib/expect.sh"
+
+build_programs
+machine_tools
+root=$(machine_root)
+MACHINE=$WORK/machine
+cp -a --reflink=auto "$root" "$MACHINE"
+cat >> "$MACHINE/etc/nix/nix.conf" << 'CONF'
+sandbox = true
+sandbox-fallback = false
+sandbox-paths = /bin /lib /lib64 /usr/bin /usr/lib /usr/lib64 /usr/libexec /usr/include /usr/share /etc/alternatives
+substituters =
+max-jobs = 2
+CONF
+# Debian lets that group alone use the daemon.
+for user in alice bob; do chroot "$MACHINE" useradd --create-home --shell /bin/bash --groups nix-users "$user"; done
+machine_boot "--bind-ro=$ROOT_DIR:/opt/project" "--bind-ro=$(go env GOROOT):/opt/go" "--bind-ro=$BIN:/opt/bin"
+on_machine nix-daemon --version
+on_machine systemctl start nix-daemon.socket
+
+# nix_small USER VERSION [NIX-ARG...]: that user builds the small program; the output path on stdout.
+nix_small() {
+    local user=$1 version=$2
+    shift 2
+    as "$user" env NIX_REMOTE=daemon nix-build --no-out-link /opt/project/integration/nix/small.nix --argstr gosdk /opt/go \
+        --arg overlay /opt/project/overlay/default.nix --argstr version "$version" "$@" 2> "$WORK/small-$version.log" ||
+        { tail -n 30 "$WORK/small-$version.log" >&2; return 1; }
+}
+# What lib/daemon.sh asks.
+status_json() { on_machine cacheprogd status --json; }
+# everything: all files where an installation could leave one.
+everything() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
+
+without=$(nix_small alice before --arg withHook false)
+everything > "$WORK/before"
+
+# README.md, "Debian, Fedora, Arch".
+on_machine install -m 755 -t /usr/local/bin /opt/bin/cacheprogd /opt/bin/cacheprog-client /opt/bin/prebuild-hook
+on_machine cacheprogd install --dry-run > "$WORK/dry"
+expect "a dry run changes nothing" diff <(everything | grep -v '^usr/local/bin/') <(grep -v '^usr/local/bin/' "$WORK/before")
+on_machine cacheprogd install | tee "$WORK/installed"
+expect "what was said is what is done" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
+expect "a second time there is nothing to write" test -z "$(on_machine cacheprogd install | grep -v '^systemctl\|^done')"
+expect "systemd understands the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket 2>&1 | grep gocacheprog)"
+expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
+
+echo "=== opt-in, two users"
+nix_small alice 1 > /dev/null
+expect "the first build puts" counts small-1 puts -gt 500
+expect "its socket started the daemon" on_machine systemctl is-active --quiet nix-gocacheprog.service
+nix_small bob 2 > /dev/null
+expect "another user's build hits" counts small-2 hits -gt 500
+expect "a user may not ask the daemon" refused as alice cacheprogd status
+
+echo "=== a restart in the middle of a build"
+nix_small alice 3 --arg extra '{ allowGoReference = true; }' > /dev/null & build=$!
+in_the_middle small-3
+on_machine systemctl restart nix-gocacheprog.service
+expect "the build succeeds" wait "$build"
+expect "and went on with the new daemon" counts small-3 puts -gt 101
+
+echo "=== transparent"
+drv() { as alice nix-instantiate /opt/project/integration/nix/small.nix --argstr gosdk /opt/go --arg withHook false --argstr version "$1" 2> /dev/null; }
+plain=$(drv t1)
+on_machine sed -i 's/^mode = .*/mode = "transparent"/' /etc/nix-gocacheprog/hook.toml
+expect "the settings are right" on_machine /etc/nix-gocacheprog/hook --check /etc/nix-gocacheprog/hook.toml
+first=$(nix_small alice t1 --arg withHook false)
+expect "it hits on what those put that asked for the cache" counts small-t1 hits -gt 50
+nix_small bob t2 --arg withHook false > /dev/null
+expect "another user's build hits" counts small-t2 hits -gt 50
+expect "the derivation is what it was" test "$(drv t1)" = "$plain"
+expect "and so is the program" cmp "$MACHINE$first/bin/small" "$MACHINE$without/bin/small"
+on_machine sed -i 's/^mode = .*/mode = "opt-in"/' /etc/nix-gocacheprog/hook.toml
+
+echo "=== auto-allocate-uids"
+printf 'experimental-features = auto-allocate-uids nix-command\nauto-allocate-uids = true\n' >> "$MACHINE/etc/nix/nix.conf"
+on_machine systemctl restart nix-daemon.service
+nix_small alice 4 --arg extra '{ preBuild = "cat /proc/self/uid_map"; }' > /dev/null
+expect "the build had a user of its own" grep -qE '^ +1000 +8724[0-9]+ ' "$WORK/small-4.log"
+expect "and hits" counts small-4 hits -gt 500
+
+source "$CASE_DIR/lib/hardening.sh"
+
+source "$CASE_DIR/lib/unsandboxed.sh"
+
+echo "=== a daemon that hangs"
+drop_in watchdog WatchdogSec=2 TimeoutStopSec=2
+on_machine systemctl restart nix-gocacheprog.service
+hung=$(on_machine systemctl show -P MainPID nix-gocacheprog.service)
+on_machine kill -STOP "$hung"
+again=$hung
+for ((tries = 0; tries < 60; tries++)); do
+    again=$(on_machine systemctl show -P MainPID nix-gocacheprog.service)
+    if [ "$again" != "$hung" ] && [ "$again" != 0 ]; then break; fi
+    sleep 0.5
+done
+expect "systemd ends it and starts another" test "$again" != "$hung" -a "$again" != 0
+on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/watchdog.conf
+on_machine systemctl daemon-reload
+on_machine systemctl restart nix-gocacheprog.service
+nix_small bob watched > /dev/null
+expect "builds hit again" counts small-watched hits -gt 500
+
+echo "=== idle exit and socket activation"
+# Builds are kept for a minute at least.
+drop_in idle 'ExecStart=' 'ExecStart=/usr/local/bin/cacheprogd serve --idle-exit 3'
+on_machine systemctl restart nix-gocacheprog.service
+gone=no
+for ((tries = 0; tries < 120; tries++)); do
+    if [ "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive ]; then gone=yes; break; fi
+    sleep 1
+done
+is "the daemon ends without a live build" yes "$gone"
+expect "in order" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -n 5 | grep -q "nobody needs it"'
+expect "its socket stays" on_machine systemctl is-active --quiet nix-gocacheprog.socket
+nix_small bob 5 > /dev/null
+expect "a build starts it again, and hits" counts small-5 hits -gt 500
+expect "it does not end while a build is live" test "$(sleep 6; on_machine systemctl is-active nix-gocacheprog.service)" = active
+on_machine rm -r /etc/systemd/system/nix-gocacheprog.service.d
+
+echo "=== a user's own"
+on_machine systemctl start "user@$(on_machine id -u alice).service"
+runtime=/run/user/$(on_machine id -u alice)
+own() { as alice env "XDG_RUNTIME_DIR=$runtime" "$@"; }
+own cacheprogd install --user > /dev/null
+expect "the socket listens" own systemctl --user is-active --quiet nix-gocacheprog.socket
+expect "and starts the daemon" own cacheprogd status --control-socket "$runtime/nix-gocacheprog/control.sock"
+own cacheprogd uninstall --user > /dev/null
+expect "and both go" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
+
+echo "=== uninstalled"
+on_machine cacheprogd uninstall | sed 's/^/    /'
+expect "a second time there is nothing to remove" test -z "$(on_machine cacheprogd uninstall | grep -v ^systemctl)"
+on_machine rm /usr/local/bin/cacheprogd /usr/local/bin/cacheprog-client /usr/local/bin/prebuild-hook
+everything > "$WORK/after"
+expect "nothing is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
+expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0
+nix_small alice 6 > /dev/null
+expect "builds go on, without a cache" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
+echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, uninstalled"

@@ -1,0 +1,25 @@
+# Builds through the overlays, as README.md has them: the cached builder, a package that is given the cache, and the
+# intercepting overlay, under which a package needs to say nothing.
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+# built OVERLAY VERSION EXPRESSION: builds it, with `pkgs` and the `small` program's arguments.
+built() {
+    cat > "$WORK/$2.nix" << NIX
+let
+  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; overlay = $ROOT_DIR/$1; };
+  small = { pname = "small"; version = "$2"; vendorHash = null; src = builtins.path { name = "small-source"; path = $CASE_DIR/programs/small; }; };
+in $3
+NIX
+    nixbuild "$WORK/$2.nix" > /dev/null
+}
+small 1 > /dev/null
+built overlay.nix cached 'pkgs.buildGoModuleCached small'
+expect "the cached builder" counts small-cached hits -gt 100
+built overlay.nix given 'pkgs.withGocacheprog (pkgs.buildGoModule (finalAttrs: small // { meta.description = finalAttrs.pname; }))'
+expect "a package that is given the cache" counts small-given hits -gt 100
+built overlay.nix plain 'pkgs.buildGoModule small'
+expect "a plain package is left alone" test -z "$(build_field small-plain id)"
+built overlay/intercept.nix intercepted 'pkgs.buildGoModule small'
+expect "the intercepting overlay" counts small-intercepted hits -gt 100
+echo "summary: builders of the overlays use the cache, plain ones do not"

@@ -1,0 +1,47 @@
+# A build from another machine: its derivation is not sent along (FACTS-nix.md 1.8), and the setting `unreadable` decides.
+# The other machine is another store on this one, reached by Nix' own protocol through an `ssh` that stays here.
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+# Ours is another one as well: the derivation is nowhere where it is named.
+NIX_DIVERTED_STORE=$WORK/here
+mkdir -p "$NIX_DIVERTED_STORE"
+SDK=$(add_go_to_store)
+ln -s "$BIN/prebuild-hook" "$WORK/remote"
+PRE_BUILD_HOOK=$WORK/remote
+settings() { printf '%s\n' "control = '$CONTROL'" "$@" > "$PRE_BUILD_HOOK.toml"; }
+printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
+mkdir -p "$WORK/ssh" "$WORK/elsewhere"
+cat > "$WORK/ssh/ssh" << SSH
+#!/bin/bash
+export NIX_CONFIG="\$NIX_CONFIG
+builders =
+max-jobs = 1"
+case "\$*" in
+    *"echo started"*) echo started ;;
+esac
+exec nix-store --serve --write --store $WORK/elsewhere
+SSH
+chmod 755 "$WORK/ssh/ssh"
+PATH=$WORK/ssh:$PATH
+# remotely VERSION [NIX-ARG...]: built there.
+remotely() {
+    NIX_MAX_JOBS=0 NIX_EXTRA_CONFIG="builders = ssh://there $(nix-instantiate --eval -E builtins.currentSystem 2> /dev/null | tr -d '"')" small "$@" --arg extra '{ doCheck = false; }'
+}
+registered() { [ -n "$(build_field "small-$1" id)" ]; }
+
+settings
+for version in 1 2; do remotely "$version" > /dev/null; done
+expect "it was built there" test -n "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2')"
+expect "without its derivation" test -z "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2.drv')"
+expect "a build with the setup hook hits" counts small-2 hits -gt 100
+remotely unaware-1 --arg withHook false > /dev/null
+expect "one without it is offered the cache and uses none" counts small-unaware-1 gets -eq 0
+settings 'unreadable = "skip"'
+remotely skipped > /dev/null
+expect "by policy it is offered none" refused registered skipped
+settings 'mode = "transparent"' "go-env = '$WORK/go-env'" 'unreadable = "transparent"'
+for version in 2 3; do remotely "unaware-$version" --arg withHook false > /dev/null; done
+expect "or is treated as a Go build" counts small-unaware-3 hits -gt 100
+chmod -R u+w "$WORK/elsewhere"
+echo "summary: builds whose derivation is elsewhere: offered, skipped or transparent, as the policy says"

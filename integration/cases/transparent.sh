@@ -1,0 +1,112 @@
+# Transparent mode: derivations that know nothing of us use the cache. What is shared is compiled Go and nothing else, what is
+# built is as without a cache, and builds that are no Go builds, or see to themselves, notice nothing.
+# Texts for Nix stay unexpanded:
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
+source "$(dirname "$0")/../lib/case.sh"
+start_daemon
+printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
+ln -s "$BIN/prebuild-hook" "$WORK/transparent"
+PRE_BUILD_HOOK=$WORK/transparent
+# settings LINE...: of the hook, in transparent mode.
+settings() {
+    printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/go-env'" "control = '$CONTROL'" "$@" > "$PRE_BUILD_HOOK.toml"
+    "$PRE_BUILD_HOOK" --check "$PRE_BUILD_HOOK.toml"
+}
+settings
+cp -r "$CASE_DIR/programs/small" "$WORK/src"
+# unaware VERSION [NIX-ARG...]: the small program without the setup hook.
+unaware() { small "$1" --arg withHook false --arg src "$WORK/src" "${@:2}"; }
+with_c() { "$(unaware "$@")/bin/withc"; }
+answer() { sed -i "s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/" "$WORK/src/shared/answer.h"; }
+# Where tests say nothing that is looked at.
+quick='doCheck = false;'
+registered() { [ -n "$(build_field "small-$1" id)" ]; }
+
+without=$(PRE_BUILD_HOOK='' unaware without)
+first=$(unaware 1)
+expect "the first build puts" counts small-1 puts -gt 100
+second=$(unaware 2)
+expect "the second build hits" counts small-2 hits -gt 100
+expect "all it puts is its own" counts small-2 puts -lt 20
+for built in "$first" "$second"; do expect "the program is as without a cache" cmp "$without/bin/small" "$built/bin/small"; done
+
+echo "=== what is shared"
+count=0
+while read -r object; do
+    count=$((count + 1))
+    [ -s "$object" ] || continue
+    [ "$(head -c 8 "$object")" = '!<arch>' ] || fail "no archive: $object: $(head -c 60 "$object")"
+    grep -aq '^go object' "$object" || fail "no Go: $object"
+    if ar t "$object" | grep '^_x0'; then fail "made with C: $object"; fi
+done < <(find "$STATE/objects" -type f)
+expect "only compiled Go without C ($count objects)" test "$count" -gt 100
+small hooked --arg extra "{ $quick }" > /dev/null
+expect "a build with the setup hook hits on it" counts small-hooked hits -gt 100
+
+echo "=== C, tests"
+answer 51
+is "a header of the tree, first" "51 0" "$(with_c header-1 --arg extra "{ $quick }")"
+answer 52
+is "a header of the tree, changed" "52 0" "$(with_c header-2 --arg extra "{ $quick }")"
+expect "and the build hit" counts small-header-2 hits -gt 100
+if unaware variable --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> "$WORK/err"; then fail "a test passed though it reads a variable that fails it"; fi
+expect "a variable: the test fails" grep -q SMALL_MUST_FAIL "$WORK/err"
+sed -i 's/fox/box/' "$WORK/src/golden/testdata/golden.txt"
+if unaware golden 2> "$WORK/err"; then fail "a test passed though its golden file changed at the same size"; fi
+expect "a golden file: the test fails" grep -q 'FAIL.*golden' "$WORK/err"
+sed -i 's/box/fox/' "$WORK/src/golden/testdata/golden.txt"
+
+echo "=== builds that see to themselves"
+seen='doCheck = false; postInstall = "ls -d /gocache* /homeless-shelter > $out/seen 2>&1 || true; go env GOCACHEPROG > $out/prog";'
+out=$(unaware seen --arg extra "{ $seen }")
+expect "a plain build is told" grep -qx '/gocache-client --transparent' "$out/prog"
+out=$(unaware home --arg extra "{ preConfigure = \"export HOME=\$TMPDIR\"; $seen }")
+expect "one with a HOME of its own is not" test -z "$(cat "$out/prog")"
+expect "its programs are the same" cmp "$without/bin/small" "$out/bin/small"
+out=$(unaware goenv --arg extra "{ preConfigure = \"export XDG_CONFIG_HOME=\$TMPDIR; go env -w GOFLAGS=-trimpath\"; $seen }")
+expect "nor is one with a go/env of its own" test -z "$(cat "$out/prog")"
+out=$(unaware off --arg extra "{ GOENV = \"off\"; $seen }")
+expect "nor one that reads none" test -z "$(cat "$out/prog")"
+unaware own --arg extra '{ doCheck = false; preConfigure = "export GOCACHEPROG=$NIX_BUILD_TOP/mine"; postConfigure = "go env GOCACHEPROG > $NIX_BUILD_TOP/kept || true; echo kept $GOCACHEPROG; unset GOCACHEPROG"; }' > /dev/null
+expect "a GOCACHEPROG of the package's own stays" grep -q '^kept .*/mine$' "$WORK/small-own.log"
+out=$(unaware no --arg extra "{ NIX_GOCACHEPROG = \"0\"; $seen }")
+if grep -q /gocache- "$out/seen" || registered no; then fail "NIX_GOCACHEPROG=0 had the mounts"; fi
+out=$(unaware option --option pre-build-hook '' --arg extra "{ $seen }")
+if registered option; then fail "a build without a pre-build-hook was registered"; fi
+cat > "$WORK/other.nix" << NIX
+(import $CASE_DIR/standin { gosdk = "$SDK"; }).runCommand "no-go" { text = "/nix/store/go-1.26.8 -go-1"; } ''
+  ls -d /gocache* /homeless-shelter > \$out 2>&1 || true
+''
+NIX
+expect "a build that is no Go build has no mounts" refused grep -E '^/(gocache|homeless)' "$(nixbuild "$WORK/other.nix")"
+unaware structured --arg extra '{ doCheck = false; __structuredAttrs = true; }' > /dev/null
+expect "structured attributes hit" counts small-structured hits -gt 100
+
+echo "=== lists and settings"
+settings 'deny = ["small-den*"]'
+unaware denied --arg extra "{ $quick }" > /dev/null
+if registered denied; then fail "a denied derivation was registered"; fi
+settings 'allow = ["other-*"]'
+unaware foreign --arg extra "{ $quick }" > /dev/null
+if registered foreign; then fail "a derivation that is not in the list was registered"; fi
+small asks --arg extra "{ $quick }" > /dev/null
+expect "one that asks for it gets it all the same" counts small-asks hits -gt 100
+echo 'mode = "transparant"' > "$PRE_BUILD_HOOK.toml"
+unaware wrong --arg extra "{ $quick }" > /dev/null
+expect "wrong settings cost the cache and nothing else" refused registered wrong
+
+echo "=== a content-addressed derivation"
+settings
+export NIX_EXTRA_CONFIG='experimental-features = ca-derivations nix-command'
+addressed='doCheck = false; __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";'
+unaware ca-1 --arg extra "{ $addressed }" > /dev/null
+expect "hits in transparent mode" counts small-ca-1 hits -gt 100
+small ca-2 --arg extra "{ $addressed }" > /dev/null
+expect "hits with the setup hook" counts small-ca-2 hits -gt 100
+NIX_EXTRA_CONFIG=
+
+stop_daemon
+unaware absent --arg extra "{ $quick }" > /dev/null
+expect "without a daemon it builds" test -n "$(last_log)"
+expect "the store is whole" store_is_whole
+echo "summary: unaware derivations: hits, compiled Go alone is shared, C and tests are right, others notice nothing"

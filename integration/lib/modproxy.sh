@@ -1,0 +1,90 @@
+# modproxy on the host, in front of the machine's real GOPROXY or of a tree, with every request counted. Source it after
+# lib/case.sh and lib/go.sh; reads WORK, BIN, CASE_DIR. The case says `trap modproxy_case_end EXIT`.
+# shellcheck shell=bash
+set -euo pipefail
+
+COUNT_PID=
+MODPROXY_PID=
+
+# start_upstream [URL]: a counter in front of URL, or of the first proxy that go says; sets UPSTREAM. Its notes: WORK/asked.
+start_upstream() {
+    local url=${1:-${GO_PROXY%%[,|]*}}
+    [ -x "$WORK/countproxy" ] || (cd "$CASE_DIR/programs/countproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/countproxy" .)
+    : > "$WORK/asked"
+    "$WORK/countproxy" "$WORK/asked" "$url" > "$WORK/upstream.url" 2> "$WORK/upstream.log" &
+    COUNT_PID=$!
+    UPSTREAM=$(_first_line "$WORK/upstream.url")
+}
+
+# start_modproxy NAME [UPSTREAM]: `modproxy serve` on a store of that name; sets PROXY, MODPROXY_PID.
+start_modproxy() {
+    rm -f "$WORK/modproxy.url"
+    "$BIN/modproxy" serve --listen 127.0.0.1:0 --store "$WORK/store-$1" --upstream "${2:-$UPSTREAM}" \
+        > "$WORK/modproxy.url" 2>> "$WORK/modproxy.log" &
+    MODPROXY_PID=$!
+    # shellcheck disable=SC2034 # for the case
+    PROXY=$(_first_line "$WORK/modproxy.url")
+}
+
+_first_line() {
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        if [ -s "$1" ]; then head -n 1 "$1"; return; fi
+        sleep 0.05
+    done
+    echo "modproxy.sh: nothing in $1" >&2
+    return 1
+}
+
+stop_modproxy() {
+    [ -n "$MODPROXY_PID" ] || return 0
+    kill "-${1:-TERM}" "$MODPROXY_PID" 2> /dev/null || true
+    wait "$MODPROXY_PID" 2> /dev/null || true
+    MODPROXY_PID=
+}
+
+modproxy_end() {
+    stop_modproxy KILL
+    [ -z "$COUNT_PID" ] || { kill "$COUNT_PID" 2> /dev/null || true; wait "$COUNT_PID" 2> /dev/null || true; }
+    COUNT_PID=
+}
+
+# The end of a case, with its status, whatever becomes of what it started.
+modproxy_case_end() {
+    local status=$?
+    set +e
+    modproxy_end
+    (exit "$status")
+    _case_end
+}
+
+# asked [PATTERN]: how many requests came to the upstream since `forget`, of those whose path has the pattern.
+asked() { grep -cE "^[0-9]+ [0-9]+ .*${1:-}" "$WORK/asked" || true; }
+bytes_asked() { awk '{ sum += $2 } END { print sum + 0 }' "$WORK/asked"; }
+forget() { : > "$WORK/asked"; }
+
+# What never changes, by its path, for the case.
+# shellcheck disable=SC2034
+IMMUTABLE='@v/v[0-9]+\.[0-9]+\.[0-9]+[^/]*\.(info|mod|zip)$|/tile/|/lookup/'
+
+# fetch NAME LIST COMMAND...: a go command with an empty GOMODCACHE of that name and this GOPROXY.
+fetch() {
+    local name=$1 list=$2
+    shift 2
+    rm -rf "$WORK/mod-$name"
+    GOMODCACHE=$WORK/mod-$name GOFLAGS=-modcacherw GOPROXY=$list GOSUMDB=$GO_SUMDB GOCACHEPROG='' "$@"
+}
+
+# ticks PID: what it used of the processor so far, in hundredths of a second.
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+
+# cpu COMMAND...: runs it; sets CPU (its processor time) and WALL, in hundredths of a second.
+cpu() {
+    local before after began self=$BASHPID
+    began=$(date +%s%N)
+    before=$(awk '{ print $16 + $17 }' "/proc/$self/stat")
+    "$@"
+    after=$(awk '{ print $16 + $17 }' "/proc/$self/stat")
+    # shellcheck disable=SC2034 # for the case
+    CPU=$((after - before)) WALL=$((($(date +%s%N) - began) / 10000000))
+}

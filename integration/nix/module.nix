@@ -1,0 +1,49 @@
+# nixos/module.nix evaluated, without NixOS: the options that it sets are declared here, and `pkgs` has what it asks for.
+# `lib` is nixpkgs' or the stand-in's, `package` the programs (their path in the store, or anything for a look alone).
+# `configuration` is as in configuration.nix. The result: { config, failures } with the messages of assertions that fail.
+{ lib ? import ../standin/lib.nix // import ../standin/modules.nix
+, system ? builtins.currentSystem
+, package ? derivation { name = "programs"; inherit system; builder = "/bin/sh"; }
+, configuration ? { services.nix-gocacheprog.enable = true; }
+}:
+let
+  tools = import ../standin/tools.nix { inherit system; shell = "/bin/bash"; };
+  writeText = name: text: tools.runBash name { inherit text; passAsFile = [ "text" ]; } "cp \"$textPath\" \"$out\"";
+  pkgs = {
+    inherit writeText;
+    runCommand = tools.runBash;
+    pkgsStatic.callPackage = _: _: throw "a package is given";
+    formats.toml = _: {
+      type = lib.types.attrsOf lib.types.anything;
+      # What JSON and TOML have in common is all that the settings need.
+      generate = name: settings: writeText name
+        (lib.concatMapStrings (key: "${key} = ${builtins.toJSON settings.${key}}\n") (builtins.attrNames settings));
+    };
+  };
+
+  option = type: default: lib.mkOption { inherit type default; };
+  nixos.options = let inherit (lib.types) anything attrsOf bool listOf; in {
+    assertions = option (listOf anything) [ ];
+    environment.etc = option (attrsOf anything) { };
+    environment.systemPackages = option (listOf anything) [ ];
+    nix.enable = option bool true;
+    nix.settings = option (attrsOf anything) { };
+    nixpkgs.overlays = option (listOf anything) [ ];
+    programs.nix-required-mounts.enable = option bool false;
+    systemd.services = option (attrsOf anything) { };
+    systemd.sockets = option (attrsOf anything) { };
+    systemd.tmpfiles.rules = option (listOf anything) [ ];
+    users.groups = option (attrsOf anything) { };
+    users.users = option (attrsOf anything) { };
+  };
+  evaluated = lib.evalModules {
+    specialArgs = { inherit lib pkgs; };
+    modules = [ nixos (import ../../nixos/module.nix) { config.services.nix-gocacheprog.package = package; } { config = configuration; } ];
+  };
+  inherit (evaluated) config;
+in
+{
+  inherit config;
+  failures = map (a: a.message) (builtins.filter (a: !a.assertion) config.assertions);
+  units = import ../../nixos/render.nix { inherit (config.systemd) services sockets; };
+}

@@ -1,0 +1,53 @@
+# The modules of a program as a fixed output: the goModules of nixpkgs' buildGoModule (pkgs/build-support/go/module.nix), which
+# a `vendorHash` names, with the stand-in's stdenv. GOPROXY comes from who builds, as there.
+{ gosdk
+, overlay
+, src
+, hash
+, name ? "modules"
+, proxyVendor ? false
+, withHook ? true
+, extra ? { }
+}:
+let
+  pkgs = import ../standin { inherit gosdk overlay; };
+in
+pkgs.stdenv.mkDerivation ({
+  name = "${name}-go-modules";
+  # Under another name it would be another directory, but no other output.
+  src = builtins.path { name = "source"; path = src; };
+  nativeBuildInputs = [ pkgs.go ] ++ pkgs.lib.optional withHook pkgs.nixGocacheprogHook;
+  env = { GO111MODULE = "on"; GOTOOLCHAIN = "local"; CGO_ENABLED = "0"; };
+  impureEnvVars = [ "GOPROXY" "NIX_GOCACHEPROG_VERBOSE" ];
+  configurePhase = ''
+    runHook preConfigure
+    export GOCACHE=$TMPDIR/go-cache GOPATH="$TMPDIR/go"
+    runHook postConfigure
+  '';
+  buildPhase = ''
+    runHook preBuild
+  '' + (if proxyVendor then ''
+    mkdir -p "$GOPATH/pkg/mod/cache/download"
+    go mod download
+  '' else ''
+    go mod vendor
+    mkdir -p vendor
+  '') + ''
+    runHook postBuild
+  '';
+  doCheck = false;
+  installPhase = ''
+    runHook preInstall
+  '' + (if proxyVendor then ''
+    rm -rf "$GOPATH/pkg/mod/cache/download/sumdb"
+    cp -r --reflink=auto "$GOPATH/pkg/mod/cache/download" $out
+  '' else ''
+    cp -r --reflink=auto vendor $out
+  '') + ''
+    runHook postInstall
+  '';
+  dontFixup = true;
+  outputHashMode = "recursive";
+  outputHashAlgo = "sha256";
+  outputHash = hash;
+} // extra)

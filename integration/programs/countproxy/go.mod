@@ -1,0 +1,3 @@
+module example.test/countproxy
+
+go 1.21

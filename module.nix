@@ -1,0 +1,2 @@
+# The NixOS module, for those without flakes.
+import ./nixos/module.nix

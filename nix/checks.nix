@@ -1,0 +1,14 @@
+# What `nix flake check` builds: the programs with their unit tests, what the overlays promise of this nixpkgs, and the
+# virtual machines of nixos/tests, which are found by their files.
+{ pkgs, package }:
+let
+  inherit (pkgs) lib;
+  truths = import ../integration/nix/overlays.nix { packages = overlays: pkgs.appendOverlays overlays; };
+  untrue = builtins.filter (name: !truths.${name}) (builtins.attrNames truths);
+  tests = lib.filterAttrs (name: kind: kind == "regular" && lib.hasSuffix ".nix" name) (builtins.readDir ../nixos/tests);
+  machine = file: pkgs.testers.runNixOSTest (import (../nixos/tests + "/${file}") { inherit pkgs package; });
+in
+{
+  inherit package;
+  overlays = if untrue == [ ] then pkgs.emptyFile else throw "not so: ${toString untrue}";
+} // lib.mapAttrs' (file: _: lib.nameValuePair "nixos-${lib.removeSuffix ".nix" file}" (machine file)) tests

@@ -1,0 +1,26 @@
+# The four programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
+# package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
+{ lib, rustPlatform }:
+let
+  programs = [ "-p" "cacheprogd" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" ];
+  inherit (lib) fileset;
+in
+rustPlatform.buildRustPackage {
+  pname = "nix-gocacheprog";
+  version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+  # Without .cargo/config.toml, which makes cargo's own programs static: here the package set does.
+  src = fileset.toSource {
+    root = ../.;
+    fileset = fileset.unions [ ../Cargo.toml ../Cargo.lock ../clippy.toml ../crates ../integration/matrix ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+  cargoBuildFlags = programs;
+  cargoTestFlags = programs;
+
+  meta = {
+    description = "Go's build cache inside sandboxed Nix builds";
+    license = lib.licenses.bsd3;
+    platforms = lib.platforms.linux;
+    mainProgram = "cacheprogd";
+  };
+}

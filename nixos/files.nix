@@ -1,0 +1,8 @@
+# The units as files for systems that are not NixOS: crates/cacheprogd/units, which `cacheprogd install` has in it. Made anew
+# by `nixos/write-files`; case `evaluation` compares. `@programs@` is where the programs lie.
+let
+  render = user: import ./render.nix (import ./units.nix { program = "@programs@/cacheprogd"; inherit user; });
+  # Not as a name alone: `nix-instantiate` says where each lies.
+  files = builtins.mapAttrs (name: text: builtins.toFile name text);
+in
+{ system = files (render false); user = files (render true); }

@@ -1,0 +1,60 @@
+# The daemon's systemd units, as NixOS has them in systemd.services and systemd.sockets: the only place they are written.
+# module.nix takes them as they are; render.nix makes the files that `cacheprogd install` puts on other systems.
+# `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
+# there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
+# outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to.
+{ program, user ? false, host ? false }:
+let
+  hardening =
+    # Not where the client by itself keeps its store.
+    if user then { CacheDirectory = "nix-gocacheprog-builds"; NoNewPrivileges = true; UMask = "0022"; }
+    else import ./hardening.nix // (if host then { DynamicUser = false; User = "nix-gocacheprog"; Group = "nix-gocacheprog"; } else { });
+  ofHost = {
+    nix-gocacheprog-host = {
+      description = "Go's build cache for go commands outside of sandboxes";
+      wantedBy = [ "sockets.target" ];
+      socketConfig = {
+        ListenStream = "/run/nix-gocacheprog-host.sock";
+        # Everyone's; each session gets a socket that hears its own user only.
+        SocketMode = "0666";
+        # By this name the daemon knows it.
+        FileDescriptorName = "host";
+        Service = "nix-gocacheprog.service";
+      };
+    };
+  };
+in
+{
+  sockets = (if host then ofHost else { }) // {
+    nix-gocacheprog = {
+      description = "Go's build cache for Nix builds: where the pre-build-hook asks";
+      wantedBy = [ "sockets.target" ];
+      socketConfig = {
+        ListenStream = if user then "%t/nix-gocacheprog/control.sock" else "/run/nix-gocacheprog/control.sock";
+        # The hook is root's, or its user's own. Sandboxes have sockets of their own.
+        SocketMode = "0600";
+        DirectoryMode = "0700";
+      };
+    };
+  };
+
+  services.nix-gocacheprog = {
+    description = "Go's build cache for Nix builds";
+    # It is started by its socket, and ends when nobody has needed it for a while.
+    requires = [ "nix-gocacheprog.socket" ];
+    after = [ "nix-gocacheprog.socket" ] ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
+    # A failing daemon is tried again for ever: a unit that systemd gave up would take its socket down with it.
+    unitConfig.StartLimitIntervalSec = 0;
+    serviceConfig = {
+      Type = "notify";
+      ExecStart = "${program} serve --idle-exit 600";
+      Restart = "on-failure";
+      RestartSec = 2;
+      # It reports at least once a second, when all is well with its loop; a disk may stand still for a while.
+      WatchdogSec = 120;
+      TimeoutStopSec = 20;
+      # A live build has a socket and two descriptors, a session one.
+      LimitNOFILE = 65536;
+    } // hardening // (if host then { Sockets = [ "nix-gocacheprog.socket" "nix-gocacheprog-host.socket" ]; } else { });
+  };
+}

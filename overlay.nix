@@ -1,0 +1,2 @@
+# The additive overlay, for those without flakes.
+import ./overlay/default.nix

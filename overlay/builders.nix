@@ -1,0 +1,42 @@
+# What both overlays do to builders of Go packages, whichever there are: buildGoModule, buildGo126Module,
+# buildGoLatestModule, gomod2nix' buildGoApplication. A builder that nixpkgs removed is an alias that throws when it is used,
+# and stays one: its text is nixpkgs' own (FACTS-nix.md 3.2). Nothing here is evaluated before it is used.
+final: prev:
+let
+  inherit (final) lib;
+  hookName = "nix-gocacheprog-hook";
+  # With cross compilation the build's own, as for all of nativeBuildInputs.
+  hook = (final.buildPackages or final).nixGocacheprogHook;
+
+  # An alias of a builder is wrapped twice, and a package may have the hook by itself.
+  withHook = inputs: if builtins.any (input: input.name or "" == hookName) inputs then inputs else inputs ++ [ hook ];
+
+  withGocacheprog = package:
+    package.overrideAttrs (old: { nativeBuildInputs = withHook (old.nativeBuildInputs or [ ]); });
+
+  # A builder is a function of a set or of `finalAttrs:`, mostly with `.override`.
+  wrap = build:
+    {
+      __functor = _: args: withGocacheprog (build args);
+      __functionArgs = lib.functionArgs build;
+    } // lib.optionalAttrs (build ? override) { override = args: wrap (build.override args); };
+
+  # Go 1.21 to 1.23 speak to cache programs only if they are built so (cmd/go/internal/cache/default.go).
+  experimental = name:
+    let
+      series = builtins.match "buildGo1([0-9]+)Module" name;
+      toolchain = if series != null then "go_1_${builtins.head series}" else if name == "buildGoModule" then "go" else null;
+      go = prev.${toolchain};
+      isOld = lib.versionAtLeast go.version "1.21" && lib.versionOlder go.version "1.24";
+    in
+    build:
+    if toolchain != null && prev ? ${toolchain} && build ? override && isOld
+    then build.override { go = go.overrideAttrs (_: { GOEXPERIMENT = "cacheprog"; }); }
+    else build;
+in
+{
+  inherit withGocacheprog;
+  names = builtins.filter (name: builtins.match "buildGo([0-9]+|Latest)?Module|buildGoApplication" name != null)
+    (builtins.attrNames prev);
+  cached = name: let build = prev.${name}; in builtins.seq build (wrap (experimental name build));
+}
