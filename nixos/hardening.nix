@@ -42,7 +42,8 @@
   RestrictAddressFamilies = [ "AF_UNIX" ];
 
   SystemCallArchitectures = "native";
-  SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" ];
+  # An eviction gives way to builds: it sets its own priority.
+  SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" "setpriority" ];
   # A call that is filtered fails; the default would end the daemon.
   SystemCallErrorNumber = "EPERM";
 }

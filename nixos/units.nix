@@ -23,9 +23,25 @@ let
       };
     };
   };
+  # For everyone who asks what the cache does. Not below the directory of the control socket, which is closed to others.
+  toLook = {
+    nix-gocacheprog-status = {
+      description = "Go's build cache for Nix builds: where everyone may ask what it does";
+      wantedBy = [ "sockets.target" ];
+      socketConfig = {
+        ListenStream = "/run/nix-gocacheprog-status.sock";
+        SocketMode = "0666";
+        # By this name the daemon knows it.
+        FileDescriptorName = "status";
+        Service = "nix-gocacheprog.service";
+      };
+    };
+  };
+  sockets = [ "nix-gocacheprog.socket" ] ++ (if user then [ ] else [ "nix-gocacheprog-status.socket" ])
+    ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
 in
 {
-  sockets = (if host then ofHost else { }) // {
+  sockets = (if host then ofHost else { }) // (if user then { } else toLook) // {
     nix-gocacheprog = {
       description = "Go's build cache for Nix builds: where the pre-build-hook asks";
       wantedBy = [ "sockets.target" ];
@@ -42,7 +58,7 @@ in
     description = "Go's build cache for Nix builds";
     # It is started by its socket, and ends when nobody has needed it for a while.
     requires = [ "nix-gocacheprog.socket" ];
-    after = [ "nix-gocacheprog.socket" ] ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
+    after = sockets;
     # A failing daemon is tried again for ever: a unit that systemd gave up would take its socket down with it.
     unitConfig.StartLimitIntervalSec = 0;
     serviceConfig = {
@@ -55,6 +71,6 @@ in
       TimeoutStopSec = 20;
       # A live build has a socket and two descriptors, a session one.
       LimitNOFILE = 65536;
-    } // hardening // (if host then { Sockets = [ "nix-gocacheprog.socket" "nix-gocacheprog-host.socket" ]; } else { });
+    } // hardening // (if user then { } else { Sockets = sockets; });
   };
 }

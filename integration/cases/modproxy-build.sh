@@ -92,7 +92,7 @@ GOPROXY=$UPSTREAM nixbuild "$WORK/fetch.nix" --argstr name fetch \
 is "a fetcher without phases: requests" 0 "$(asked)"
 
 echo '--- trouble'
-modules killed "$WORK/few" --arg extra '{ preBuild = "for p in /proc/[0-9]*; do if grep -q modproxy \$p/comm; then kill -9 \${p#/proc/}; echo it is killed; fi; done"; }'
+modules killed "$WORK/few" --arg extra '{ preBuild = "for p in /proc/[0-9]*; do if grep -q ^gocache-mod \$p/comm; then kill -9 \${p#/proc/}; echo it is killed; fi; done"; }'
 expect "a proxy that is killed" grep -q 'it is killed' "$WORK/killed.log"
 kill -STOP "$DAEMON_PID"
 (sleep 20; kill -CONT "$DAEMON_PID") & waker=$!

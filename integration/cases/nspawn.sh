@@ -64,7 +64,7 @@ expect "a dry run changes nothing" diff <(everything | grep -v '^usr/local/bin/'
 on_machine cacheprogd install | tee "$WORK/installed"
 expect "what was said is what is done" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
 expect "a second time there is nothing to write" test -z "$(on_machine cacheprogd install | grep -v '^systemctl\|^done')"
-expect "systemd understands the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket 2>&1 | grep gocacheprog)"
+expect "systemd understands the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
 expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
 
 echo "=== opt-in, two users"
@@ -73,7 +73,8 @@ expect "the first build puts" counts small-1 puts -gt 500
 expect "its socket started the daemon" on_machine systemctl is-active --quiet nix-gocacheprog.service
 nix_small bob 2 > /dev/null
 expect "another user's build hits" counts small-2 hits -gt 500
-expect "a user may not ask the daemon" refused as alice cacheprogd status
+expect "a user may look" as alice cacheprogd status
+expect "and may not ask at the control socket" refused as alice cacheprogd status --control-socket /run/nix-gocacheprog/control.sock
 
 echo "=== a restart in the middle of a build"
 nix_small alice 3 --arg extra '{ allowGoReference = true; }' > /dev/null & build=$!

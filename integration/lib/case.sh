@@ -50,7 +50,7 @@ with_gocache() {
     local status=0
     [ ! -e /gocache ] || fail "/gocache exists already"
     mkdir /gocache
-    trap 'rmdir /gocache; _case_end' EXIT
+    trap 'status=$?; rmdir /gocache; (exit $status); _case_end' EXIT
     TMPDIR=$WORK unshare --mount --propagation private "$@" || status=$?
     rmdir /gocache
     trap _case_end EXIT

@@ -104,11 +104,6 @@ impl Build {
         &self.saved.name
     }
 
-    /// When it was registered, in seconds since 1970.
-    pub(crate) fn started(&self) -> u64 {
-        self.saved.started
-    }
-
     /// Whose session outside of sandboxes it is; `None`: a build in one, whose socket nobody else can reach.
     pub(crate) fn owner(&self) -> Option<u32> {
         self.saved.owner
@@ -117,6 +112,11 @@ impl Build {
     /// The directory of its outputs as it sees it.
     pub(crate) fn outputs(&self) -> String {
         if self.owner().is_some() { format!("{}/o", self.dir.view().display()) } else { MOUNTED_OUTPUTS.to_owned() }
+    }
+
+    /// When it was registered, in seconds since 1970.
+    pub(crate) fn started(&self) -> u64 {
+        self.saved.started
     }
 
     /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.

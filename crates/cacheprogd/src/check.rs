@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::error::CommandError;
-use crate::gc::settings_in;
+use crate::gc::read_settings;
 
 /// Which file.
 #[derive(Debug, clap::Args)]
@@ -19,5 +19,5 @@ pub(crate) struct Check {
 /// # Errors
 /// What is wrong.
 pub(crate) fn run(args: &Check) -> Result<(), CommandError> {
-    settings_in(&args.path).map(drop)
+    read_settings(Some(&args.path)).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Asking a running daemon, for the command line.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the daemon is.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sockets {
-    /// A socket of the daemon's, the control socket or the one for everyone. [default: /run/nix-gocacheprog/status.sock, then
-    /// control.sock beside it]
+    /// A socket of the daemon's. [default: the control socket, /run/nix-gocacheprog/control.sock; for who may not, the one for
+    /// everyone, /run/nix-gocacheprog-status.sock]
     #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL")]
     control_socket: Option<PathBuf>,
 }
@@ -28,17 +28,22 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// The daemon behind the first socket at which one listens.
     fn connect(&self) -> Result<UnixStream, CommandError> {
-        let defaults = || STATUS_SOCKETS.iter().chain(&[DEFAULT_SOCKET]).map(PathBuf::from).collect();
+        // Who may is told all at the control socket; the others find its directory closed.
+        let defaults = || [DEFAULT_SOCKET].iter().chain(&STATUS_SOCKETS).map(PathBuf::from).collect();
         let sockets: Vec<PathBuf> = self.control_socket.clone().map_or_else(defaults, |socket| vec![socket]);
-        let mut failed = None;
+        let mut failed: Option<(PathBuf, Error)> = None;
         for path in sockets {
             match UnixStream::connect(&path) {
                 Ok(stream) => return Ok(stream),
-                Err(source) => failed = Some(CommandError::NoDaemon { path, source }),
+                // That one was closed says less than that another one is not there.
+                Err(e) if failed.as_ref().is_none_or(|(_, e)| e.kind() == ErrorKind::PermissionDenied) => {
+                    failed = Some((path, e));
+                }
+                Err(_) => {}
             }
         }
         // There is a socket to try, so that there is a failure here.
-        Err(failed.unwrap_or(CommandError::NoSocket))
+        Err(failed.map_or(CommandError::NoSocket, |(path, source)| CommandError::NoDaemon { path, source }))
     }
 
     /// Where the socket for everyone may be.
@@ -118,7 +123,7 @@ fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), Co
 /// Where it cannot be written.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     match std::io::stdout().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(CommandError::Output(e)),
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(CommandError::Output(e)),
         _ => Ok(()),
     }
 }

@@ -60,79 +60,55 @@ pub(crate) struct Context {
 /// # Errors
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<(), FrameError> {
+    stream.set_write_timeout(Some(limits::SILENCE))?;
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
     if door == Door::Control && !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
-        stream.set_write_timeout(Some(limits::SILENCE))?;
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
-    match door {
-        Door::Control => converse(stream, log::Level::Warn, |request, fds| answer(request, fds, context)),
-        Door::Status => converse(stream, log::Level::Debug, |request, _| for_everyone(request, context)),
+    let answer = match read(stream)? {
+        Ok((Control::Account { build }, _)) => match context.registry.account(&build) {
+            Ok(account) => return send(stream, account),
+            Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())),
+        },
+        Ok((Control::Register(_), _)) if door == Door::Status => {
+            Answer::Error("builds are registered at the control socket".to_owned())
+        }
+        Ok((request, fds)) => answer(request, fds, context),
+        Err(error) => Answer::Error(error),
+    };
+    match (&answer, door) {
+        (Answer::Error(error), Door::Control) => log::warn!("control: {error}"),
+        (Answer::Error(error), Door::Status) => log::debug!("status: {error}"), // anyone may write these
+        _ => {}
     }
+    Ok(write_json_line(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)
 }
 
-/// What is said to a peer.
-#[derive(Debug)]
-pub(crate) enum Said {
-    Answer(Answer),
-    /// The account of a build follows.
-    Account(File),
-}
-
-impl From<Answer> for Said {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(answer)
-    }
-}
-
-/// Reads a request, and writes what is answered to it. Where anyone may ask, what is wrong with it is no warning.
-pub(crate) fn converse<T: Into<Said>>(
-    stream: &UnixStream,
-    level: log::Level,
-    answer: impl FnOnce(Control, Vec<OwnedFd>) -> T,
-) -> Result<(), FrameError> {
+/// Reads a request with the descriptors that came along, or what is to be answered to what is none.
+pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), String>, FrameError> {
     stream.set_read_timeout(Some(limits::SILENCE))?;
     stream.set_write_timeout(Some(limits::SILENCE))?;
     let (line, fds) = receive(stream)?;
-    let said = match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
-        Ok(Envelope { version: VERSION, request }) => answer(request, fds).into(),
-        Ok(Envelope { version, .. }) => Said::Answer(Answer::Error(format!(
-            "the request is of version {version}, this daemon of {VERSION}: use programs of one package"
-        ))),
-        Err(e) => Said::Answer(Answer::Error(format!("not a request: {}", chain(&e)))),
+    Ok(match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
+        Ok(Envelope { version: VERSION, request }) => Ok((request, fds)),
+        Ok(Envelope { version, .. }) => {
+            Err(format!("the request is of version {version}, this daemon of {VERSION}: use programs of one package"))
+        }
+        Err(e) => Err(format!("not a request: {}", chain(&e))),
+    })
+}
+
+/// Without the ids of live builds: who knows one finds the build's socket.
+fn for_everyone(mut answer: Answer) -> Answer {
+    let builds = match &mut answer {
+        Answer::Status(status) => &mut status.builds,
+        Answer::Builds(builds) => builds,
+        Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => return answer,
     };
-    match said {
-        Said::Account(account) => send(stream, account),
-        Said::Answer(answer) => {
-            if let Answer::Error(error) = &answer {
-                log::log!(level, "control: {error}");
-            }
-            Ok(write_json_line(stream, &answer)?)
-        }
-    }
-}
-
-/// What everyone is answered: without the ids of live builds, as who knows one finds the build's socket.
-fn for_everyone(request: Control, context: &Context) -> Said {
-    match request {
-        Control::Register(_) => Answer::Error("builds are registered at the control socket".to_owned()).into(),
-        Control::Status => Answer::Status(Box::new(for_everyone_status(context))).into(),
-        Control::Builds => {
-            let mut builds = context.registry.builds();
-            builds.live.iter_mut().for_each(|build| build.id.clear());
-            Answer::Builds(builds).into()
-        }
-        Control::Account { build } => account(&build, context),
-    }
-}
-
-fn account(build: &str, context: &Context) -> Said {
-    match context.registry.account(build) {
-        Ok(account) => Said::Account(account),
-        Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())).into(),
-    }
+    builds.live.iter_mut().for_each(|build| build.id.clear());
+    answer
 }
 
 fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
@@ -142,14 +118,12 @@ fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
     Ok(())
 }
 
-fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Said {
+fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
     match request {
-        Control::Register(registration) => {
-            registered(context, context.registry.register(&registration, fds, None)).into()
-        }
-        Control::Status => Answer::Status(Box::new(status(context))).into(),
-        Control::Builds => Answer::Builds(context.registry.builds()).into(),
-        Control::Account { build } => account(&build, context),
+        Control::Register(registration) => registered(context, context.registry.register(&registration, fds, None)),
+        Control::Status => Answer::Status(Box::new(status(context))),
+        Control::Builds => Answer::Builds(context.registry.builds()),
+        Control::Account { .. } => Answer::Error("an account is sent, not answered".to_owned()), // see run
     }
 }
 

@@ -103,6 +103,9 @@ pub enum CommandError {
     /// The daemon refused.
     #[error("the daemon says: {0}")]
     Refused(String),
+    /// Nothing was installed, or not all.
+    #[error(transparent)]
+    Install(#[from] crate::install::InstallError),
     /// The doctor found something.
     #[error("{bad} findings are bad")]
     Unwell {
@@ -128,9 +131,6 @@ pub enum CommandError {
         /// The nearest import paths.
         nearest: String,
     },
-    /// Nothing was installed, or not all.
-    #[error(transparent)]
-    Install(#[from] crate::install::InstallError),
     /// The answer cannot be printed.
     #[error("writing the answer")]
     Output(#[source] io::Error),
@@ -158,11 +158,11 @@ impl CommandError {
             | Self::NotText { .. }
             | Self::Frame(_)
             | Self::Refused(_)
+            | Self::Install(_)
             | Self::Unwell { .. }
             | Self::NotSure
             | Self::NoBuild { .. }
             | Self::NoPackage { .. }
-            | Self::Install(_)
             | Self::Output(_) => ExitCode::from(1),
         }
     }

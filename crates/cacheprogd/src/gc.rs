@@ -55,24 +55,10 @@ impl Keep {
 /// # Errors
 /// Where the file cannot be read or says something else.
 pub(crate) fn read_settings(file: Option<&Path>) -> Result<Settings, CommandError> {
-    match settings_in(file.unwrap_or(Path::new(DEFAULT_SETTINGS))) {
-        Err(CommandError::NoSettings { source, .. })
-            if source.kind() == std::io::ErrorKind::NotFound && file.is_none() =>
-        {
-            Ok(Settings::default())
-        }
-        read => read,
-    }
-}
-
-/// The settings in a file.
-///
-/// # Errors
-/// Where the file cannot be read or says something else.
-pub(crate) fn settings_in(path: &Path) -> Result<Settings, CommandError> {
-    let path = path.to_owned();
+    let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
     match std::fs::read_to_string(&path) {
         Ok(text) => toml::from_str(&text).map_err(|source| CommandError::Settings { path, source }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
         Err(source) => Err(CommandError::NoSettings { path, source }),
     }
 }

@@ -9,11 +9,12 @@ use std::os::unix::net::UnixStream;
 
 use proto::FrameError;
 use proto::control::{Answer, Control, Descriptor, Registration};
+use proto::wire::write_json_line;
 use rustix::net::UCred;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, getsid, pidfd_open};
 
-use crate::control::{Context, converse, registered};
+use crate::control::{Context, read, registered};
 
 /// Answers one request.
 ///
@@ -21,8 +22,8 @@ use crate::control::{Context, converse, registered};
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
     let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
-    converse(stream, log::Level::Warn, |request, _| match request {
-        Control::Register(asked) => {
+    let answer = match read(stream)? {
+        Ok((Control::Register(asked), _)) => {
             // A name is all that it may say of itself.
             let leader = leader(&peer);
             let descriptors = leader.iter().map(|_| Descriptor::Worker).collect();
@@ -30,10 +31,12 @@ pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameErr
             let fds = leader.into_iter().collect();
             registered(context, context.registry.register(&registration, fds, Some(peer.uid.as_raw())))
         }
-        Control::Status | Control::Builds | Control::Account { .. } => {
+        Ok((Control::Status | Control::Builds | Control::Account { .. }, _)) => {
             Answer::Error("this socket is for sessions".to_owned())
         }
-    })
+        Err(error) => Answer::Error(error),
+    };
+    Ok(write_json_line(stream, &answer)?)
 }
 
 /// The process that leads the peer's session; `None` where it is none of this machine's (a container's).

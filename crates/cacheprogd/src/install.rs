@@ -8,8 +8,9 @@ use crate::error::CommandError;
 use crate::steps::{Step, carry_out};
 
 /// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is where the programs lie.
-const SYSTEM_UNITS: [(&str, &str); 2] = [
+const SYSTEM_UNITS: [(&str, &str); 3] = [
     ("nix-gocacheprog.socket", include_str!("../units/system/nix-gocacheprog.socket")),
+    ("nix-gocacheprog-status.socket", include_str!("../units/system/nix-gocacheprog-status.socket")),
     ("nix-gocacheprog.service", include_str!("../units/system/nix-gocacheprog.service")),
 ];
 const USER_UNITS: [(&str, &str); 2] = [
@@ -193,14 +194,23 @@ impl Place {
         Step::Systemctl { words: user.into_iter().chain(words).collect(), is_there: self.has_systemd }
     }
 
+    fn units(&self) -> &'static [(&'static str, &'static str)] {
+        if self.own.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
+    }
+
     fn unit_texts(&self) -> impl Iterator<Item = (PathBuf, String)> {
-        let units = if self.own.is_some() { USER_UNITS } else { SYSTEM_UNITS };
         let programs = self.programs.display().to_string();
-        units.into_iter().map(move |(name, text)| (self.units.join(name), text.replace("@programs@", &programs)))
+        self.units().iter().map(move |(name, text)| (self.units.join(name), text.replace("@programs@", &programs)))
     }
 
     fn setting(&self, name: &str) -> PathBuf {
         self.settings.join(name)
+    }
+
+    /// The sockets that systemd has for the daemon.
+    fn sockets(&self) -> String {
+        let names = self.units().iter().map(|(name, _)| *name).filter(|name| name.ends_with(".socket"));
+        names.collect::<Vec<_>>().join(" ")
     }
 
     fn hook_settings(&self) -> String {
@@ -235,7 +245,7 @@ pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
         Step::Leave { path: place.setting("hook.toml"), text: place.hook_settings() },
         Step::Link { path: place.setting("hook"), to: place.programs.join("prebuild-hook") },
         place.systemctl("daemon-reload"),
-        place.systemctl("enable --now nix-gocacheprog.socket"),
+        place.systemctl(&format!("enable --now {}", place.sockets())),
         // Of an earlier version, if it runs.
         place.systemctl("try-restart nix-gocacheprog.service"),
         // Last: Nix calls the hook from here on.
@@ -254,7 +264,7 @@ pub(crate) fn plan_uninstall(place: &Place) -> Vec<Step> {
         steps.push(place.systemctl("try-restart nix-daemon.service"));
     }
     if place.unit_texts().any(|(path, _)| path.exists()) {
-        steps.push(place.systemctl("disable --now nix-gocacheprog.socket nix-gocacheprog.service"));
+        steps.push(place.systemctl(&format!("disable --now {} nix-gocacheprog.service", place.sockets())));
         steps.push(match &place.own {
             // A user's systemd is not always on a bus, which this needs.
             Some(own) => Step::RemoveTree { path: own.cache.clone() },

@@ -1,4 +1,4 @@
-//! Binding sockets: the control socket, the host's, the one for everyone, and each build's own.
+//! Binding sockets: the control socket, the one for everyone, the host's, and each build's own.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -12,7 +12,6 @@ use crate::fds;
 
 /// Name of the host's socket among systemd's (`FileDescriptorName=` in nixos/units.nix).
 const HOST: &str = "host";
-
 /// Name of the socket for everyone among systemd's (`FileDescriptorName=`), and of its file where we make it.
 const STATUS: &str = "status";
 const STATUS_FILE: &str = "status.sock";
@@ -30,10 +29,10 @@ pub(crate) struct Public {
 pub(crate) struct Sockets {
     /// For the hook and the command line.
     pub(crate) control: Public,
-    /// For go commands outside of sandboxes, if they are served.
-    pub(crate) host: Option<Public>,
     /// For everyone who asks, if anyone may.
     pub(crate) status: Option<Public>,
+    /// For go commands outside of sandboxes, if they are served.
+    pub(crate) host: Option<Public>,
 }
 
 /// Where the socket for everyone is to be.
@@ -75,29 +74,30 @@ impl Public {
 
 impl Sockets {
     /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
-    pub(crate) fn take(control: Option<&Path>, host: Option<&Path>, status: &Status) -> Result<Self, CommandError> {
+    pub(crate) fn take(control: Option<&Path>, status: &Status, host: Option<&Path>) -> Result<Self, CommandError> {
         let inherited = fds::inherited().map_err(CommandError::Inherited)?;
         let (mut hosts, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
         let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
         let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
-        let control = match (controls.pop(), control) {
-            (Some((fd, _)), _) => Public::inherited(fd)?,
-            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-            (None, Some(path)) => Public::made(path, 0o600)?,
-            (None, None) => return Err(CommandError::NoSocket),
-        };
-        let host = match (hosts.pop(), host) {
-            (Some((fd, _)), _) => Some(Public::inherited(fd)?),
-            (None, Some(path)) => Some(Public::made(path, 0o666)?),
-            (None, None) => None,
-        };
         let status = match (status, looks.pop(), beside) {
             (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
             (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
             (Status::At(path), None, _) => Some(Public::made(path, 0o666)?),
             (Status::Usual, None, Some(path)) => Some(Public::made(&path, 0o666)?),
         };
-        Ok(Self { control, host, status })
+        let host = match (hosts.pop(), host) {
+            (Some((fd, _)), _) => Some(Public::inherited(fd)?),
+            (None, Some(path)) => Some(Public::made(path, 0o666)?),
+            (None, None) => None,
+        };
+        // The last one: who finds it finds the others.
+        let control = match (controls.pop(), control) {
+            (Some((fd, _)), _) => Public::inherited(fd)?,
+            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
+            (None, Some(path)) => Public::made(path, 0o600)?,
+            (None, None) => return Err(CommandError::NoSocket),
+        };
+        Ok(Self { control, status, host })
     }
 
     /// Whether systemd has the control socket, and hears whoever comes next.
@@ -108,8 +108,8 @@ impl Sockets {
     /// Removes those that we made.
     pub(crate) fn unlink(&self) {
         self.control.unlink();
-        for socket in self.host.iter().chain(&self.status) {
-            socket.unlink();
+        for other in self.status.iter().chain(&self.host) {
+            other.unlink();
         }
     }
 }

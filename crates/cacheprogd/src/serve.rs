@@ -28,14 +28,14 @@ use crate::housekeeping::Housekeeping;
 use crate::http;
 use crate::http::metrics::Latency;
 use crate::idle::Idle;
-use crate::listener::{self, Sockets};
+use crate::listener::Sockets;
 use crate::meter::Meter;
 use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::sessions::Sessions;
 use crate::settings::OrNone;
 use crate::state::disk;
-use crate::{clock, host, session};
+use crate::{clock, host, listener, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
 const TURN: Duration = Duration::from_secs(1);
@@ -45,8 +45,8 @@ const TURN: Duration = Duration::from_secs(1);
 const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
-const MOST_LOOKS: usize = 16;
 const MOST_HOSTS: usize = 64;
+const MOST_LOOKS: usize = 16;
 
 /// Connections accepted from one socket before the others have their turn.
 const AT_A_TIME: usize = 32;
@@ -93,18 +93,18 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
-    let (store, mut syncing) = order::take_over(store)?;
+    let (store, syncing) = order::take_over(store)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.
     let registry = Arc::new(Registry::restore(store.clone())?);
-    let status = args.status_socket.clone().or(settings.status_socket.clone());
-    let sockets = Sockets::take(args.control_socket.as_deref(), args.host_socket.as_deref(), &status_socket(status))?;
-    let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
+    let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
+    let sockets = Sockets::take(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
+    let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
-    let mut housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
     let meter = Meter::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
@@ -117,18 +117,13 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         caps: settings.caps(),
         eviction: housekeeping.latest(),
     });
-    let server = Server {
-        context: context.clone(),
-        sessions: Sessions::new(MOST_SESSIONS),
-        controls: Sessions::new(MOST_CONTROLS),
-        hosts: Sessions::new(MOST_HOSTS),
-        looks: Sessions::new(MOST_LOOKS),
-        http,
-    };
-    let mut idle = Idle::new(longest, Instant::now());
+    let [sessions, controls, looks, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_LOOKS, MOST_HOSTS].map(Sessions::new);
+    let server = Server { context: context.clone(), sessions, controls, looks, hosts, http };
+    let mut chores = Chores { syncing, housekeeping, idle: Idle::new(longest, Instant::now()) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let ended = server.turn_until_signal(&sockets, &signals, (&mut syncing, &mut housekeeping), &mut idle);
+    let ended = server.turn_until_signal(&sockets, &signals, &mut chores);
+    let Chores { syncing, housekeeping, .. } = chores;
     notify(&[NotifyState::Stopping]);
     let all_ended = server.sessions.finish();
     housekeeping.finish();
@@ -190,13 +185,20 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
+/// What the loop sees to beside its sockets.
+struct Chores {
+    syncing: Syncing,
+    housekeeping: Housekeeping,
+    idle: Idle,
+}
+
 struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
     controls: Arc<Sessions>,
+    hosts: Arc<Sessions>,
     looks: Arc<Sessions>,
     http: Option<http::Server>,
-    hosts: Arc<Sessions>,
 }
 
 impl Server {
@@ -204,8 +206,7 @@ impl Server {
         &self,
         sockets: &Sockets,
         signals: &SignalFd,
-        (syncing, housekeeping): (&mut Syncing, &mut Housekeeping),
-        idle: &mut Idle,
+        chores: &mut Chores,
     ) -> Result<(), CommandError> {
         let timeout = Timespec { tv_sec: TURN.as_secs().cast_signed(), tv_nsec: 0 };
         let mut swept = Instant::now();
@@ -214,10 +215,9 @@ impl Server {
             let control = &sockets.control.listener;
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
             let of_builds = builds.iter().map(|build| build.listener.as_fd());
-            let status = sockets.status.as_ref().map(|status| &status.listener);
-            let host = sockets.host.as_ref().map(|host| &host.listener);
-            let http = self.http.as_ref().map(http::Server::fd);
-            let others = [host.map(AsFd::as_fd), status.map(AsFd::as_fd), http];
+            let [status, host] = [&sockets.status, &sockets.host].map(|socket| socket.as_ref().map(|s| &s.listener));
+            let http = self.http.as_ref();
+            let others = [status.map(AsFd::as_fd), host.map(AsFd::as_fd), http.map(http::Server::fd)];
             let all = fixed.into_iter().chain(of_builds).chain(others.into_iter().flatten());
             let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
@@ -238,19 +238,20 @@ impl Server {
             for (build, _) in builds.iter().zip(&ready[3..]).filter(|(_, ready)| **ready) {
                 self.accept_session(build);
             }
-            let mut others = ready[3 + builds.len()..].iter().copied();
-            if let Some(host) = host.filter(|_| others.next() == Some(true)) {
-                self.accept_host(host);
+            let mut others = ready[3 + builds.len()..].iter().copied(); // in their order, those that there are
+            let mut is_ready = |is_there: bool| is_there && others.next() == Some(true);
+            if is_ready(status.is_some()) {
+                status.iter().for_each(|status| self.accept_control(status, &self.looks, Door::Status));
             }
-            if let Some(status) = status.filter(|_| others.next() == Some(true)) {
-                self.accept_control(status, &self.looks, Door::Status);
+            if is_ready(host.is_some()) {
+                host.iter().for_each(|host| self.accept_host(host));
             }
-            if let Some(http) = self.http.as_ref().filter(|_| others.next() == Some(true)) {
-                http.accept(&self.context);
+            if is_ready(http.is_some()) {
+                http.iter().for_each(|http| http.accept(&self.context));
             }
-            let is_served = ready[2] || self.controls.are_open() || self.hosts.are_open() || self.looks.are_open();
-            let is_busy = is_served || housekeeping.is_running() || !self.context.registry.is_empty();
-            if idle.is_over(is_busy, Instant::now()) {
+            let is_served = ready[2] || [&self.controls, &self.looks, &self.hosts].iter().any(|open| open.are_open());
+            let is_busy = is_served || chores.housekeeping.is_running() || !self.context.registry.is_empty();
+            if chores.idle.is_over(is_busy, Instant::now()) {
                 log::info!("nobody needs it");
                 return Ok(());
             }
@@ -258,9 +259,9 @@ impl Server {
                 swept = Instant::now();
                 self.context.registry.sweep(clock::now());
                 if !builds.is_empty() {
-                    syncing.turn();
+                    chores.syncing.turn();
                 }
-                housekeeping.turn();
+                chores.housekeeping.turn();
                 self.context.meter.turn(self.context.registry.totals(), clock::now());
                 notify(&[NotifyState::Watchdog]);
             }

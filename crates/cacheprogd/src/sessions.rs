@@ -1,4 +1,4 @@
-//! The connections being served: a named thread each, as many as a limit says, and their end when the daemon stops.
+//! Connections that are served, each by a thread: counted, bounded, and ended when the daemon stops.
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixStream;
