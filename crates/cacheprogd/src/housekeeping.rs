@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
-use store::{Caps, Store};
+use store::{Caps, Census, Store};
 
 use crate::clock;
 use crate::settings::{arguments, bytes};
@@ -55,6 +55,8 @@ struct Running {
 /// What `cacheprogd gc --json` says, as far as it is needed.
 #[derive(serde::Deserialize)]
 struct Outcome {
+    before: Census,
+    left: Census,
     gone: std::collections::BTreeMap<String, Gone>,
 }
 
@@ -134,6 +136,7 @@ impl Housekeeping {
                 self.running = Some(Running { child, since: now, is_full: now >= self.full, free });
             }
             Err(e) => {
+                self.store.settle_counts(Some(Census::default()));
                 self.rest(false);
                 log::warn!("starting an eviction: {e}");
             }
@@ -147,11 +150,16 @@ impl Housekeeping {
         drop(running.child.wait());
         let outcome = serde_json::from_str::<Outcome>(&text);
         let (Some(Ok(_)), Ok(outcome)) = (read, outcome) else {
-            self.store.expect_counts(); // no count came of it
+            self.store.settle_counts(Some(Census::default())); // nothing is known of it
             self.rest(false);
             return log::error!("an eviction failed; the next is tried in {} s", self.pause.as_secs());
         };
-        self.store.read_counts();
+        let went = Census {
+            entries: outcome.before.entries.saturating_sub(outcome.left.entries),
+            objects: outcome.before.objects.saturating_sub(outcome.left.objects),
+            bytes: outcome.before.bytes.saturating_sub(outcome.left.bytes),
+        };
+        self.store.settle_counts((!running.is_full).then_some(went));
         self.full = Instant::now() + FULL;
         note_look(self.store.root());
         let none = Eviction { at: clock::unix(clock::now()), ..Eviction::default() };

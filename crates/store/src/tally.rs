@@ -16,7 +16,7 @@ use crate::{Store, StoreError};
 const BLOCK: u64 = 4096;
 
 /// What a store holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Census {
     /// Records.
     pub entries: u64,
@@ -34,6 +34,9 @@ pub(crate) fn on_disk(size: u64) -> u64 {
 /// What a record takes on the disk.
 pub(crate) const RECORD: u64 = BLOCK;
 
+/// A file by its inode and mtime: it is always replaced as a whole.
+type Identity = (u64, i64, i64);
+
 /// The count of one process.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -45,7 +48,7 @@ pub(crate) struct Tally {
 struct State {
     census: Census,
     /// The file as this process last read or wrote it.
-    seen: Option<(u64, i64, i64)>,
+    seen: Option<Identity>,
     /// The count when another process began to sweep, if that is known.
     then: Option<Census>,
 }
@@ -88,29 +91,40 @@ impl Store {
         Ok(survey.map(|survey| survey.census).unwrap_or_default())
     }
 
-    /// A sweep begins in another process: what is put from now on is not in what that will write.
+    /// A sweep begins in another process. [`Store::settle_counts`] says what came of it.
     pub fn expect_counts(&self) {
         let mut state = self.tally.state();
         state.then = Some(state.census);
+    }
+
+    /// That sweep is over. Where it says what it took away, that is taken off what this process has counted; `None` takes over
+    /// what it found, with what was put here since it was begun (what it has seen of that counts twice, until the next one).
+    pub fn settle_counts(&self, gone: Option<Census>) {
+        let path = counts(self.root());
+        let theirs = read(&path);
+        let mut state = self.tally.state();
+        let mine = state.census;
+        let then = state.then.take().unwrap_or(mine);
+        let census = match (gone, theirs) {
+            (None, Some((theirs, _))) => plus(theirs, minus(mine, then)),
+            (gone, _) => minus(mine, gone.unwrap_or_default()),
+        };
+        *state = State { census, seen: theirs.map(|(_, identity)| identity), then: None };
     }
 
     /// Takes over what another process wrote to `counts` since this one last did. False where nobody ever counted.
     pub fn read_counts(&self) -> bool {
         let path = counts(self.root());
         let Some(identity) = identity(&path) else { return false };
-        if self.tally.state().seen == Some(identity) {
+        let is_known = |state: &State| state.seen == Some(identity) || state.then.is_some();
+        if is_known(&self.tally.state()) {
             return true;
         }
-        let Some(theirs) = fs::read_to_string(&path).ok().and_then(|text| parse(&text)) else { return false };
+        let Some((census, identity)) = read(&path) else { return false };
         let mut state = self.tally.state();
-        let mine = state.census;
-        let then = state.then.take().unwrap_or(mine);
-        let census = Census {
-            entries: theirs.entries + mine.entries.saturating_sub(then.entries),
-            objects: theirs.objects + mine.objects.saturating_sub(then.objects),
-            bytes: theirs.bytes.saturating_add(mine.bytes.saturating_sub(then.bytes)),
-        };
-        *state = State { census, seen: Some(identity), then: None };
+        if !is_known(&state) {
+            *state = State { census, seen: Some(identity), then: None };
+        }
         true
     }
 
@@ -119,6 +133,9 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where the file cannot be written.
     pub fn write_counts(&self) -> Result<(), StoreError> {
+        if self.tally.state().then.is_some() {
+            return Ok(()); // what the sweep is about to write is better
+        }
         let Census { entries, objects, bytes } = self.census();
         let path = counts(self.root());
         write_small(&self.layout.tmp(), &path, format!("{entries} {objects} {bytes}\n").as_bytes(), 0)?;
@@ -132,11 +149,33 @@ impl Store {
     }
 }
 
+fn plus(a: Census, b: Census) -> Census {
+    Census {
+        entries: a.entries.saturating_add(b.entries),
+        objects: a.objects.saturating_add(b.objects),
+        bytes: a.bytes.saturating_add(b.bytes),
+    }
+}
+
+fn minus(a: Census, b: Census) -> Census {
+    Census {
+        entries: a.entries.saturating_sub(b.entries),
+        objects: a.objects.saturating_sub(b.objects),
+        bytes: a.bytes.saturating_sub(b.bytes),
+    }
+}
+
 fn counts(root: &Path) -> PathBuf {
     root.join("counts")
 }
 
-fn identity(path: &Path) -> Option<(u64, i64, i64)> {
+/// What `counts` says, and which one it is.
+fn read(path: &Path) -> Option<(Census, Identity)> {
+    let identity = identity(path)?;
+    Some((parse(&fs::read_to_string(path).ok()?)?, identity))
+}
+
+fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec()))
 }
 

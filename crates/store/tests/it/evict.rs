@@ -74,10 +74,23 @@ fn the_count_goes_from_process_to_process() {
     store.expect_counts();
     sweep(&other, &age(1), later(2));
     publish(&store, &put(3, 500), b"three");
-    assert!(store.read_counts());
+    assert!(store.read_counts(), "what the other one says counts when it is over");
+    assert_eq!(store.census().entries, 3);
+    store.settle_counts(None);
     assert_eq!(store.census(), Census { entries: 1, objects: 1, bytes: 2 * 4096 });
     assert_eq!(store.take_census().unwrap(), store.census());
+    // Or it says what it took away, whatever was put meanwhile.
+    store.expect_counts();
+    publish(&store, &put(4, 500), b"four");
+    let swept = sweep(&other, &age(1), later(2));
+    store.settle_counts(Some(Census {
+        entries: swept.before.entries,
+        objects: swept.before.objects,
+        bytes: swept.before.bytes,
+    }));
+    assert_eq!(store.census(), Census::default());
     assert!(store.read_counts());
+    assert_eq!(store.take_census().unwrap(), store.census());
 }
 
 #[test]
