@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::control::{Answer, Control, Envelope, Status};
+use proto::control::{Answer, Control, Envelope, Status, Trouble};
 use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
@@ -103,12 +103,20 @@ pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>)
 /// Without the ids of live builds: who knows one finds the build's socket.
 fn for_everyone(mut answer: Answer) -> Answer {
     let builds = match &mut answer {
-        Answer::Status(status) => &mut status.builds,
+        Answer::Status(status) => {
+            status.trouble.iter_mut().for_each(without_path);
+            &mut status.builds
+        }
         Answer::Builds(builds) => builds,
         Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => return answer,
     };
     builds.live.iter_mut().for_each(|build| build.id.clear());
     answer
+}
+
+/// What went wrong, but not where: that may be in the directory of a live build.
+fn without_path(trouble: &mut Trouble) {
+    trouble.latest = trouble.latest.rsplit(": ").next().unwrap_or_default().to_owned();
 }
 
 fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
@@ -130,6 +138,7 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
 /// The status, without what leads to live builds.
 pub(crate) fn for_everyone_status(context: &Context) -> Status {
     let mut status = status(context);
+    status.trouble.iter_mut().for_each(without_path);
     status.builds.live.iter_mut().for_each(|build| build.id.clear());
     status
 }

@@ -175,6 +175,8 @@ impl Handler {
 
     /// A client tells what it did while there was no daemon for it.
     pub(crate) fn was_alone(&self, unanswered: u64, spooled: u64) {
+        // It may claim what it likes; no build asks for more.
+        let [unanswered, spooled] = [unanswered, spooled].map(|claimed| claimed.min(1 << 24));
         self.build.counters.add(&Counts { unanswered, spooled, ..Counts::default() });
     }
 

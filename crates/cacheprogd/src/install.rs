@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::client;
 use crate::error::CommandError;
-use crate::steps::{Step, carry_out};
+use crate::steps::{Step, carry_out, is_same};
 
 /// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is where the programs lie.
 const SYSTEM_UNITS: [(&str, &str); 3] = [
@@ -259,7 +259,9 @@ pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
 
 pub(crate) fn plan_uninstall(place: &Place) -> Vec<Step> {
     // First of all: Nix calls no hook that is not there.
-    let mut steps = vec![Step::RemoveLine { path: place.nix_conf.clone(), line: hook_line(place) }];
+    // The other file may have come, or gone, since it was installed.
+    let files = ["nix.conf", "nix.custom.conf"].map(|name| place.nix_conf.with_file_name(name));
+    let mut steps: Vec<_> = files.map(|path| Step::RemoveLine { path, line: hook_line(place) }).into();
     if place.own.is_none() {
         steps.push(place.systemctl("try-restart nix-daemon.service"));
     }
@@ -284,7 +286,7 @@ fn other_hook(nix_conf: &str, line: &str) -> Option<String> {
         text.split_once('=')
             .is_some_and(|(name, program)| name.trim() == "pre-build-hook" && !program.trim().is_empty())
     };
-    nix_conf.lines().map(str::trim).find(|text| named(text) && *text != line).map(str::to_owned)
+    nix_conf.lines().map(str::trim).find(|text| named(text) && !is_same(text, line)).map(str::to_owned)
 }
 
 fn farewell(place: &Place, dry_run: bool) -> String {

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Purge) -> Result<(), CommandError> {
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
     store.read_counts();
     let mut progress = Progress::new("entries", store.census().entries);
-    let purged = store.purge(&which, what, &mut |seen| progress.at(seen))?;
+    let purged = store.purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;
     drop(progress);
     if args.json {
         client::print_json(&purged)?;

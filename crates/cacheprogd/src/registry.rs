@@ -38,6 +38,8 @@ pub(crate) struct Registry {
     boot: Option<String>,
     health: Arc<Health>,
     accounts: Arc<account::Saved>,
+    /// Held while two accounts are compared for a build: one comparison at a time, as each has both in memory.
+    comparing: Mutex<()>,
     /// Guards the lists alone; no file or socket is touched while it is held.
     inner: Mutex<Inner>,
 }
@@ -76,7 +78,8 @@ impl Registry {
         let inner =
             Mutex::new(Inner { live: HashMap::new(), asleep: Vec::new(), history, past: (0, Counts::default()) });
         let accounts = Arc::new(account::Saved::new(store.clone()));
-        let registry = Self { boot: boot_id(), store, health: Arc::default(), accounts, inner };
+        let registry =
+            Self { boot: boot_id(), store, health: Arc::default(), accounts, comparing: Mutex::default(), inner };
         lock(&registry.inner).asleep = registry.store.builds()?;
         registry.revive_all();
         Ok(registry)
@@ -227,6 +230,7 @@ impl Registry {
 
     /// Why a live build misses what it misses, in few words; empty where nothing is known.
     pub(crate) fn headline(&self, build: &Build) -> String {
+        let _one = lock(&self.comparing);
         let Builds { mut live, ended } = self.builds();
         live.extend(ended);
         let Ok(account) = self.account_of(build) else { return String::new() };

@@ -46,6 +46,9 @@ const MOST_SESSIONS: usize = 1024;
 const MOST_OF_A_BUILD: u64 = 256;
 const MOST_CONTROLS: usize = 64;
 const MOST_HOSTS: usize = 64;
+
+/// Connections of sessions outside of sandboxes, which any user may open: none of them keeps a build in a sandbox out.
+const MOST_GUESTS: usize = 256;
 const MOST_LOOKS: usize = 16;
 
 /// Connections accepted from one socket before the others have their turn.
@@ -100,8 +103,12 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let registry = Arc::new(Registry::restore(store.clone())?);
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let sockets = Sockets::take(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
-    let longest = args.idle_exit.filter(|_| sockets.are_inherited()).map(Duration::from_secs);
-    let http = args.http.as_ref().or(settings.http.as_ref()).map(|at| http::Server::listen(at)).transpose()?;
+    // A service without a network has no port, and another may have it: builds are served all the same.
+    let listen = |at: &String| http::Server::listen(at).inspect_err(|e| log::error!("no metrics: {}", chain(e))).ok();
+    let http = args.http.as_ref().or(settings.http.as_ref()).and_then(listen);
+    // Nobody starts a daemon that ended for who asks there.
+    let may_end = sockets.are_inherited() && http.is_none();
+    let longest = args.idle_exit.filter(|_| may_end).map(Duration::from_secs);
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
@@ -117,15 +124,16 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         caps: settings.caps(),
         eviction: housekeeping.latest(),
     });
-    let [sessions, controls, looks, hosts] = [MOST_SESSIONS, MOST_CONTROLS, MOST_LOOKS, MOST_HOSTS].map(Sessions::new);
-    let server = Server { context: context.clone(), sessions, controls, looks, hosts, http };
+    let [sessions, guests, controls, looks, hosts] =
+        [MOST_SESSIONS, MOST_GUESTS, MOST_CONTROLS, MOST_LOOKS, MOST_HOSTS].map(Sessions::new);
+    let server = Server { context: context.clone(), sessions, guests, controls, looks, hosts, http };
     let mut chores = Chores { syncing, housekeeping, idle: Idle::new(longest, Instant::now()) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {} serves {}", env!("CARGO_PKG_VERSION"), state_dir.display());
     let ended = server.turn_until_signal(&sockets, &signals, &mut chores);
     let Chores { syncing, housekeeping, .. } = chores;
     notify(&[NotifyState::Stopping]);
-    let all_ended = server.sessions.finish();
+    let all_ended = server.sessions.finish() & server.guests.finish();
     housekeeping.finish();
     registry.save();
     context.meter.turn(registry.totals(), clock::now());
@@ -195,6 +203,7 @@ struct Chores {
 struct Server {
     context: Arc<Context>,
     sessions: Arc<Sessions>,
+    guests: Arc<Sessions>,
     controls: Arc<Sessions>,
     hosts: Arc<Sessions>,
     looks: Arc<Sessions>,
@@ -300,7 +309,8 @@ impl Server {
                 return;
             }
             let (context, build, entered) = (self.context.clone(), build.clone(), build.enter());
-            self.sessions.start("session", stream, move |stream| {
+            let sessions = if build.owner().is_some() { &self.guests } else { &self.sessions };
+            sessions.start("session", stream, move |stream| {
                 let _entered = entered;
                 let outcome = session::run(stream, &context, &build);
                 if let Err(e) = outcome {

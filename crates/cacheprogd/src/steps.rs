@@ -86,7 +86,7 @@ impl Step {
             }
             Self::RemoveLine { path, line } => {
                 let text = read(path)?.unwrap_or_default();
-                let lines = text.split_inclusive('\n').filter(|had| had.trim() != BEGIN && had.trim() != line);
+                let lines = text.split_inclusive('\n').filter(|had| had.trim() != BEGIN && !is_same(had, line));
                 let left: String = lines.collect();
                 on("changing", path, if left.is_empty() { fs::remove_file(path) } else { replace(path, &left) })
             }
@@ -115,7 +115,16 @@ fn read(path: &Path) -> Result<Option<String>, InstallError> {
 }
 
 fn has_line(text: &str, line: &str) -> bool {
-    text.lines().any(|had| had.trim() == line)
+    text.lines().any(|had| is_same(had, line))
+}
+
+/// Whether two lines of a nix.conf set the same, however they are written.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let setting = |line: &str| {
+        let (name, value) = line.split('#').next()?.split_once('=')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    one.trim() == other.trim() || setting(one).is_some_and(|one| Some(one) == setting(other))
 }
 
 /// Puts a whole file in the place of the last: half a nix.conf would end every build.

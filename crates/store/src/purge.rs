@@ -6,12 +6,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::{BuildId, OutputId};
 
 use crate::actions::{Actions, names, subdirectories};
 use crate::survey::key;
+use crate::sweep::{CLOCK_TICK, changed};
 use crate::tally::{RECORD, on_disk};
 use crate::verify::note;
 use crate::{Record, Store, StoreError, Unwanted};
@@ -58,8 +59,18 @@ impl Store {
     ///
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed, or the count not be written.
-    pub fn purge(&self, which: &Which, what: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Purged, StoreError> {
-        let mut purge = Purge { store: self, removes: what == Unwanted::Remove, purged: Purged::default() };
+    pub fn purge(
+        &self,
+        which: &Which,
+        now: SystemTime,
+        what: Unwanted,
+        seen: &mut dyn FnMut(u64),
+    ) -> Result<Purged, StoreError> {
+        // Of everything nothing is spared: whoever says so knows that no go command runs.
+        let spares = if *which == Which::All { Duration::ZERO } else { self.spares() };
+        let used_before = now.checked_sub(spares).unwrap_or(now);
+        let removes = what == Unwanted::Remove;
+        let mut purge = Purge { store: self, removes, used_before, purged: Purged::default() };
         let (mut doomed, mut named) = (Vec::new(), HashSet::new());
         for namespace in subdirectories(&self.layout.all_actions())? {
             let records = Actions::new(namespace.clone(), self.layout.tmp(), 0);
@@ -71,7 +82,10 @@ impl Store {
         doomed.sort_unstable();
         doomed.dedup();
         for (output, size) in doomed.into_iter().filter(|(output, _)| !named.contains(&key(output))) {
-            if purge.remove(&self.layout.object(&output)) {
+            let object = self.layout.object(&output);
+            // As in sweep.rs: one that changed meanwhile was put or shown again.
+            let is_old = changed(&object).is_some_and(|changed| UNIX_EPOCH + changed + CLOCK_TICK < now);
+            if is_old && purge.remove(&object) {
                 purge.purged.objects += 1;
                 purge.purged.bytes += on_disk(size);
             }
@@ -88,6 +102,8 @@ impl Store {
 struct Purge<'a> {
     store: &'a Store,
     removes: bool,
+    /// What was used since stays.
+    used_before: SystemTime,
     purged: Purged,
 }
 
@@ -102,10 +118,10 @@ impl Purge<'_> {
     ) -> Result<(), StoreError> {
         for name in names(dir)? {
             let Ok(action) = name.parse() else { continue }; // none of ours
-            match records.read(&action) {
-                Ok(Some(record)) => {
+            match records.look(&action) {
+                Ok(Some((record, used))) => {
                     self.purged.seen += 1;
-                    if !which.holds(&record) || !self.remove(&dir.join(&name)) {
+                    if !which.holds(&record) || used > self.used_before || !self.remove(&dir.join(&name)) {
                         named.insert(key(&record.output));
                         continue;
                     }

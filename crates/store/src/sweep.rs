@@ -21,7 +21,7 @@ use crate::{Store, StoreError, Unwanted};
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
 
 /// Times of files are those of the kernel's last tick, 10 ms ago at most, and of a slow clock.
-const CLOCK_TICK: Duration = Duration::from_millis(20);
+pub(crate) const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// What went for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -107,7 +107,7 @@ impl Store {
 impl Store {
     /// In a store that no daemon has for itself, a go command may be about to open what it was told of today: nothing holds it
     /// but its name. A daemon's builds have links of their own.
-    fn spares(&self) -> Duration {
+    pub(crate) fn spares(&self) -> Duration {
         if self.root().join("boot").exists() { Duration::from_secs(24 * 3600) } else { Duration::ZERO }
     }
 }
@@ -208,7 +208,7 @@ fn is_older(dir: &Path, now: u64) -> bool {
 }
 
 /// A file's last change, also of its links, since 1970.
-fn changed(path: &Path) -> Option<Duration> {
+pub(crate) fn changed(path: &Path) -> Option<Duration> {
     let metadata = fs::symlink_metadata(path).ok()?;
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
     Some(Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanoseconds))

@@ -79,6 +79,14 @@ impl Archive {
         object.describe(file, &mut archive);
         (!archive.path.is_empty()).then_some(archive)
     }
+
+    /// Bytes of memory that it takes, about.
+    pub(crate) fn weight(&self) -> usize {
+        const STRING: usize = 32;
+        let imports = self.imports.iter().map(|(path, _)| path.len() + STRING + 8);
+        let files = self.files.iter().map(|file| file.len() + STRING);
+        imports.chain(files).sum::<usize>() + 512
+    }
 }
 
 /// The size of an archive's member of this name.

@@ -18,6 +18,12 @@ use crate::trace::{self, Event, Events};
 /// Packages that an account holds, and others: bounds the memory that making it takes. Its bytes are bounded as well.
 const MOST: usize = 10_000;
 
+/// Bytes of memory for what packages say of themselves, which a build has chosen: the 1,500 of a web server take 10 MB.
+const MOST_MEMORY: usize = 32 << 20;
+
+/// Forms of one package that export the same, among which the one that was meant is looked for.
+const MOST_FORMS: usize = 16;
+
 /// Bytes at the end of a test's output in which its last line is.
 const TAIL: u64 = 1024;
 
@@ -69,11 +75,11 @@ pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> A
     }
     let mut in_order: Vec<_> = asked.iter().collect();
     in_order.sort_by_key(|(id, asked)| (asked.action(id).at_ms, **id));
-    let mut read = Reading { outputs, archives: Vec::new(), subkeys: HashSet::new() };
+    let mut read = Reading { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
     let mut rest = Vec::new();
     for (id, asked) in in_order {
         match asked.output().and_then(|output| read.archive(&output)) {
-            Some(archive) if read.archives.len() < MOST => read.add(id, asked, archive),
+            Some(archive) if read.archives.len() < MOST && read.memory < MOST_MEMORY => read.add(id, asked, archive),
             Some(_) => account.left_out += 1,
             None => rest.push((id, asked)),
         }
@@ -99,6 +105,8 @@ pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> A
 struct Reading<'a> {
     outputs: &'a Path,
     archives: Vec<(Action, Archive)>,
+    /// What these take.
+    memory: usize,
     /// Actions that belong to a package's: what the compiler printed, and the list of source files.
     subkeys: HashSet<ActionId>,
 }
@@ -117,6 +125,7 @@ impl Reading<'_> {
 
     fn add(&mut self, id: &ActionId, asked: &Asked, archive: Archive) {
         self.subkeys.extend(["stdout", "srcfiles"].map(|name| subkey(id, name)));
+        self.memory += archive.weight();
         self.archives.push((asked.action(id), archive));
     }
 
@@ -178,7 +187,7 @@ fn packages(archives: &[(Action, Archive)]) -> Vec<Package> {
     let resolve = |of: &Archive, (path, fingerprint): &(String, u64)| {
         let forms = by_name.get(&(path.as_str(), *fingerprint))?;
         let alike = |n: &&u32| is_alike(of, &archives[**n as usize].1);
-        forms.iter().find(alike).or(forms.first()).copied()
+        forms.iter().take(MOST_FORMS).find(alike).or(forms.first()).copied()
     };
     let package = |(action, archive): &(Action, Archive)| {
         let imports: Vec<_> = archive.imports.iter().filter_map(|import| resolve(archive, import)).collect();

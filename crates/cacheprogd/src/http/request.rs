@@ -64,7 +64,8 @@ fn is_ours(host: &str, own_name: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    let is_own = !own_name.is_empty() && name.split('.').next() == own_name.split('.').next();
+    // Its whole name, or its first part alone: under another domain it may be anyone's.
+    let is_own = !name.is_empty() && (name == own_name || Some(name) == own_name.split('.').next());
     name.is_empty() || name == "localhost" || name.parse::<IpAddr>().is_ok() || is_own
 }
 
@@ -81,7 +82,9 @@ mod tests {
         assert_eq!(get("/metrics", "[::1]:9417"), Wanted::Metrics);
         assert_eq!(get("/", "builder:9417"), Wanted::Page);
         assert_eq!(get("/etc/passwd", "10.0.0.1"), Wanted::Nothing);
+        assert_eq!(get("/", "builder.example.org"), Wanted::Page);
         assert_eq!(get("/", "attacker.example.net"), Wanted::Stranger);
+        assert_eq!(get("/", "builder.attacker.example.net"), Wanted::Stranger);
         assert_eq!(asked("POST / HTTP/1.1\r\n\r\n"), Wanted::Verb);
         for nonsense in ["", "GET /", "GET / HTTP/1.1\r\n", "x\r\n\r\n", "\u{0}\r\n\r\n", &"x".repeat(10_000)] {
             assert_eq!(asked(nonsense), Wanted::Nonsense);
