@@ -7,6 +7,7 @@ use std::thread;
 
 use crate::ProxyError;
 use crate::cache::{Cache, Found};
+use crate::fetch;
 use crate::flight::{Flight, Flights};
 use crate::gosum::{self, GoSum};
 use crate::http::Connection;
@@ -112,7 +113,11 @@ impl Proxy {
         }
         let hash = self.hash(target);
         self.sources.iter().find_map(|source| {
+            // Another build may have put anything there: what is too large is not even read.
             let found = self.cache.get(&key::immutable(source, &target.path))?;
+            if found.size > fetch::most(target) {
+                return None;
+            }
             let checked = match &hash {
                 Some(hash) => verify::check(target, &found.file, Proof::Hash(hash)),
                 None => verify::is_same(&found.file, &found.output),

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::fetch::{self, Failure, Got, Job};
 use crate::flight::Pilot;
 use crate::key::{self, Source};
-use crate::list::Place;
+use crate::list::{OnError, Place};
 use crate::path::{File, Target, What};
 use crate::verify::{self, Proof};
 
@@ -96,7 +96,9 @@ impl Proxy {
         if let Some(last) = self.sources.last().filter(|_| failure.is_not_found()) {
             self.remember(target, last, &[SEEN_NOTHING]);
         }
-        if !failure.is_unreachable() {
+        // Behind a `|` the go command has somebody else to ask; and the database's word that it is there would keep it here.
+        let has_others = self.list.iter().any(|entry| entry.on_error == OnError::Next);
+        if !failure.is_unreachable() || has_others || matches!(target.what, What::SumdbSupported) {
             return Err(failure);
         }
         let now = this_hour();

@@ -18,11 +18,16 @@ const LONGER: u32 = 4;
 
 /// Largest zip and largest other file in bytes: those of the go command (cmd/go/internal/modfetch/codehost `MaxZipFile`,
 /// `MaxGoMod`).
-const MOST_ZIP: u64 = 500 << 20;
+pub(crate) const MOST_ZIP: u64 = 500 << 20;
 const MOST: u64 = 16 << 20;
 
 /// Bytes of an upstream's words that are passed on.
 const MOST_SAID: u64 = 4 << 10;
+
+/// Largest file that may be what a path asks for.
+pub(crate) fn most(target: &Target) -> u64 {
+    if matches!(target.what, What::File(File::Zip, _)) { MOST_ZIP } else { MOST }
+}
 
 /// Bytes read at a time.
 const PIECE: usize = 64 << 10;
@@ -138,7 +143,8 @@ fn from_entry(job: Job<'_>, entry: &Entry) -> Result<Got, Failure> {
     let mut validator = None;
     for attempt in 1.. {
         match attempt_at(job, entry, &mut validator) {
-            Err(e) if e.may_pass() && attempt < ATTEMPTS => {
+            // After a `|` the go command would not wait either.
+            Err(e) if e.may_pass() && attempt < ATTEMPTS && entry.on_error != OnError::Next => {
                 log::info!("{}: {e}; once more in {pause:?}", job.target.path);
                 thread::sleep(pause);
                 pause *= LONGER;
@@ -153,7 +159,9 @@ fn attempt_at(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Re
     let Job { target, pilot, .. } = job;
     let written = pilot.flight().state().written;
     // What changes is asked for from its beginning: the rest may belong to another one.
-    let rest = (written > 0 && target.what.is_immutable()).then_some((written, validator.as_deref()));
+    // Without a word for which version of it that was, the rest may be another one's: then all of it comes again, and is compared.
+    let is_resumable = written > 0 && target.what.is_immutable() && validator.is_some();
+    let rest = is_resumable.then_some((written, validator.as_deref()));
     let mut response = job.upstreams.get(entry, &target.path, rest)?;
     let from = match (response.status, response.range) {
         (200, _) => 0,
@@ -164,7 +172,7 @@ fn attempt_at(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Re
     if from > 0 && whole != response.range.map(|(_, whole)| whole) {
         return Err(Failure::Differs);
     }
-    let most = if matches!(target.what, What::File(File::Zip, _)) { MOST_ZIP } else { MOST };
+    let most = most(target);
     if whole.is_some_and(|whole| whole > most) {
         return Err(Failure::TooLarge(most));
     }

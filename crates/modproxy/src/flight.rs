@@ -101,6 +101,9 @@ impl Drop for Pilot {
     }
 }
 
+/// Downloads at once, each with a thread and a file: a go command has ten under way.
+const MOST: usize = 64;
+
 /// The downloads under way, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
@@ -114,6 +117,9 @@ impl Flights {
         let mut live = lock(&self.live);
         if let Some(flight) = live.get(path) {
             return Ok((flight.clone(), None));
+        }
+        if live.len() >= MOST {
+            return Err(io::Error::other("too many downloads at once"));
         }
         let flight = Arc::new(Flight::new(spool)?);
         live.insert(path.to_owned(), flight.clone());

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 use ureq::http::StatusCode;
@@ -20,6 +20,9 @@ const PIECE: u64 = 1 << 20;
 
 /// How long an idle connection stays: longer than the go command keeps one (90 s), so that it never meets our end of it.
 const IDLE: Duration = Duration::from_secs(120);
+
+/// How long somebody who has not shown yet that he may ask is listened to.
+const FIRST: Duration = Duration::from_secs(5);
 
 /// How long one write may stand still: a go command that was stopped holds a thread no longer.
 const STALLED: Duration = Duration::from_secs(120);
@@ -50,15 +53,25 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// What was read beyond the latest request.
     ahead: Vec<u8>,
+    /// When it began, while it is a stranger's.
+    stranger_since: Option<Instant>,
 }
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(IDLE))?;
+        stream.set_read_timeout(Some(FIRST))?;
         stream.set_write_timeout(Some(STALLED))?;
-        Ok(Self { stream, ahead: Vec::new() })
+        Ok(Self { stream, ahead: Vec::new(), stranger_since: Some(Instant::now()) })
+    }
+
+    /// Who asks knows the secret.
+    pub(crate) fn trust(&mut self) -> io::Result<()> {
+        match self.stranger_since.take() {
+            Some(_) => self.stream.set_read_timeout(Some(IDLE)),
+            None => Ok(()),
+        }
     }
 
     /// The next request; `None` where the go command has gone or is silent for long.
@@ -70,6 +83,9 @@ impl Connection {
             }
             if self.ahead.len() >= REQUEST {
                 return Err(RequestError::Refused("a request that is too long"));
+            }
+            if self.stranger_since.is_some_and(|since| since.elapsed() > FIRST) {
+                return Ok(None);
             }
             let mut piece = [0; 4096];
             match self.stream.read(&mut piece) {

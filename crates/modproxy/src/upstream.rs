@@ -149,7 +149,8 @@ impl Upstreams {
             .max_idle_connections_per_host(IDLE)
             .timeout_connect(Some(self.patience.connect))
             .timeout_recv_response(Some(self.patience.answer))
-            .timeout_per_read(Some(self.patience.silence))
+            // Also of the answer's beginning, which may take longer than the pieces that follow.
+            .timeout_per_read(Some(self.patience.silence.max(self.patience.answer)))
             .build()
             .into();
         agents.insert(way, agent.clone());
