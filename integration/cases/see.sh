@@ -55,20 +55,26 @@ on_terminal() {
     (cd "$WORK" && PATH="$BIN:$PATH" script -qec "stty cols 200; $1" /dev/null < /dev/null) | tr -d '\r' | sed "s|^.*\x1b\[K||; s|$STATE|/var/cache/nix-gocacheprog|g; s|$WORK|/work|g"
 }
 transcripts() {
-    local line said
+    local line in_transcript=
     while IFS= read -r line; do
         case $line in
             '    $ '*)
+                [ -z "$in_transcript" ] || echo
+                in_transcript=1
                 printf '%s\n' "$line"
-                on_terminal "${line#    \$ }" | sed 's/^/    /; s/ *$//' || true ;;
+                on_terminal "${line#    \$ }" | sed 's/^/    /; s/ *$//' | cat -s || true ;;
             '    '*) ;;
-            *) printf '%s\n' "$line" ;;
+            '') [ -n "$in_transcript" ] || echo ;;
+            *)
+                [ -z "$in_transcript" ] || echo
+                in_transcript=
+                printf '%s\n' "$line" ;;
         esac
     done < "$ROOT_DIR/docs/cli.md"
 }
 transcripts > "$WORK/cli.md"
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/cli.md"; fi
-expect "docs/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/cli.md" | sort) <(shape < "$WORK/cli.md" | sort)
+expect "docs/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
 is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/cli.md")"
 
 # Every command's JSON has the fields of the schema in docs/cli.md.
