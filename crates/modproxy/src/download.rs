@@ -96,9 +96,9 @@ impl Proxy {
         if let Some(last) = self.sources.last().filter(|_| failure.is_not_found()) {
             self.remember(target, last, &[SEEN_NOTHING]);
         }
-        // Behind a `|` the go command has somebody else to ask; and the database's word that it is there would keep it here.
+        // Behind a `|` the go command has somebody else to ask.
         let has_others = self.list.iter().any(|entry| entry.on_error == OnError::Next);
-        if !failure.is_unreachable() || has_others || matches!(target.what, What::SumdbSupported) {
+        if !failure.is_unreachable() || has_others {
             return Err(failure);
         }
         let now = this_hour();
