@@ -38,6 +38,7 @@ echo "summary: $modules modules; cold: CPU $cold_cpu, without $plain_cpu; warm: 
 
 stop_modproxy
 offline() {
+    trap stop_modproxy EXIT # also where something fails
     ip link set lo up
     start_modproxy main "$UPSTREAM"
     fetch offline "$PROXY" go mod download
