@@ -37,9 +37,7 @@ pub(crate) fn tend(dir: &Path, environment: &Environment) {
 
 fn work(store: Store, environment: &Environment) -> Result<(), StoreError> {
     let until = Instant::now() + AT_MOST;
-    let disk = rustix::fs::statvfs(store.root())
-        .map(|s| Disk { size: s.f_blocks.saturating_mul(s.f_frsize), free: s.f_bavail.saturating_mul(s.f_frsize) });
-    let limits = disk.map_or(Limits::default(), |disk| environment.caps.limits(disk));
+    let limits = Disk::of(store.root()).map_or(Limits::default(), |disk| environment.caps.limits(disk));
     let (store, doubts_saved) = store.doubting_since_boot(&boot_id(), clock::now());
     store.sweep(&limits, clock::now(), Unwanted::Remove, &mut || Instant::now() < until)?;
     doubts_saved?;

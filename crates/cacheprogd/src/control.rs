@@ -9,12 +9,12 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::control::{Answer, Control, Envelope, Status, Trouble};
+use proto::control::{Answer, Builds, Control, Envelope, Status, Trouble};
 use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use store::{Caps, Store};
+use store::{Caps, Disk, Store};
 
 use crate::clock;
 use crate::error::chain;
@@ -22,7 +22,6 @@ use crate::housekeeping::Latest;
 use crate::http::metrics::Latency;
 use crate::meter::Meter;
 use crate::registry::{RegisterError, Registry};
-use crate::state::disk;
 use crate::sync::lock;
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
@@ -102,16 +101,21 @@ pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>)
 
 /// Without the ids of live builds: who knows one finds the build's socket.
 fn for_everyone(mut answer: Answer) -> Answer {
-    let builds = match &mut answer {
-        Answer::Status(status) => {
-            status.trouble.iter_mut().for_each(without_path);
-            &mut status.builds
-        }
-        Answer::Builds(builds) => builds,
-        Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => return answer,
-    };
-    builds.live.iter_mut().for_each(|build| build.id.clear());
+    match &mut answer {
+        Answer::Status(status) => hide_ways(status),
+        Answer::Builds(builds) => hide_ids(builds),
+        Answer::Registered { .. } | Answer::Follows(_) | Answer::Error(_) => {}
+    }
     answer
+}
+
+fn hide_ways(status: &mut Status) {
+    status.trouble.iter_mut().for_each(without_path);
+    hide_ids(&mut status.builds);
+}
+
+fn hide_ids(builds: &mut Builds) {
+    builds.live.iter_mut().for_each(|build| build.id.clear());
 }
 
 /// What went wrong, but not where: that may be in the directory of a live build.
@@ -138,15 +142,14 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
 /// The status, without what leads to live builds.
 pub(crate) fn for_everyone_status(context: &Context) -> Status {
     let mut status = status(context);
-    status.trouble.iter_mut().for_each(without_path);
-    status.builds.live.iter_mut().for_each(|build| build.id.clear());
+    hide_ways(&mut status);
     status
 }
 
 pub(crate) fn status(context: &Context) -> Status {
     context.store.read_counts(); // should `cacheprogd gc` have been at work
     let census = context.store.census();
-    let disk = disk(context.store.root()).ok();
+    let disk = Disk::of(context.store.root()).ok();
     context.meter.turn(context.registry.totals(), clock::now());
     Status {
         daemon: env!("CARGO_PKG_VERSION").to_owned(),

@@ -12,7 +12,7 @@ use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
 use crate::error::CommandError;
 use crate::progress::Progress;
 use crate::settings::{Settings, bytes};
-use crate::state::{StateDir, disk};
+use crate::state::StateDir;
 use crate::{client, clock};
 
 /// What to keep, and of which store.
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Gc) -> Result<(), CommandError> {
     let _busy = setpriority_process(None, 19);
     let caps = args.keep.settings()?.caps();
     let store = args.store.open()?;
-    let disk = disk(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
+    let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
     caps.check(disk).map_err(CommandError::Limits)?;
     let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
     let (mut progress, mut steps) = (Progress::new("steps", 0), 0);

@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
-use store::{Caps, Census, Store};
+use store::{Caps, Census, Disk, Store};
 
 use crate::clock;
 use crate::settings::{arguments, bytes};
-use crate::state::disk;
 use crate::sync::lock;
 
 /// How often the whole store is looked at: for the age limit, for what crashes left, and to set the count right.
@@ -111,7 +110,7 @@ impl Housekeeping {
 
     fn is_due(&self) -> bool {
         // A disk that cannot be asked is not known to be full.
-        let Ok(disk) = disk(self.store.root()) else { return false };
+        let Ok(disk) = Disk::of(self.store.root()) else { return false };
         self.store.read_counts(); // should somebody else have been at it
         let census = self.store.census();
         Instant::now() >= self.full
@@ -122,7 +121,7 @@ impl Housekeeping {
     fn begin(&mut self) {
         self.store.expect_counts();
         let free =
-            disk(self.store.root()).ok().filter(|&disk| disk.free < self.caps.min_free(disk)).map(|disk| disk.free);
+            Disk::of(self.store.root()).ok().filter(|&disk| disk.free < self.caps.min_free(disk)).map(|disk| disk.free);
         let child = Command::new("/proc/self/exe")
             .args(["gc", "--json", "--config", "/dev/null", "--state-dir"])
             .arg(self.store.root())
@@ -154,11 +153,7 @@ impl Housekeeping {
             self.rest(false);
             return log::error!("an eviction failed; the next is tried in {} s", self.pause.as_secs());
         };
-        let went = Census {
-            entries: outcome.before.entries.saturating_sub(outcome.left.entries),
-            objects: outcome.before.objects.saturating_sub(outcome.left.objects),
-            bytes: outcome.before.bytes.saturating_sub(outcome.left.bytes),
-        };
+        let went = outcome.before.minus(outcome.left);
         self.store.settle_counts((!running.is_full).then_some(went));
         self.full = Instant::now() + FULL;
         note_look(self.store.root());
@@ -169,7 +164,7 @@ impl Housekeeping {
             ..sum
         });
         // Where space was short, that it is less so is what counts: what live builds have linked is not free yet.
-        let is_freer = running.free.is_none_or(|before| disk(self.store.root()).is_ok_and(|now| now.free > before));
+        let is_freer = running.free.is_none_or(|before| Disk::of(self.store.root()).is_ok_and(|now| now.free > before));
         if !running.is_full || running.free.is_some() {
             self.rest(gone.bytes > 0 && is_freer);
         }

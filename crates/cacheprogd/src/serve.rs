@@ -18,7 +18,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use store::{Access, Store};
+use store::{Access, Disk, Store};
 
 use crate::build::Build;
 use crate::control::{self, Context, Door};
@@ -34,7 +34,6 @@ use crate::order::{self, Syncing};
 use crate::registry::{Registry, remove_in_background};
 use crate::sessions::Sessions;
 use crate::settings::OrNone;
-use crate::state::disk;
 use crate::{clock, host, listener, session};
 
 /// The loop's turn where nothing happens: how late the end of a build is seen.
@@ -89,7 +88,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let settings = args.keep.settings()?;
     let store = Store::open(state_dir, Access::Traversable)?;
-    if let Ok(disk) = disk(store.root()) {
+    if let Ok(disk) = Disk::of(store.root()) {
         settings.caps().check(disk).map_err(CommandError::Limits)?;
     }
     if store.root().to_str().is_none() {

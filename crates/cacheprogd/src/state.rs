@@ -1,13 +1,13 @@
-//! The state directory for commands that work on it without the daemon: finding it, becoming its owner, its disk.
+//! The state directory for commands that work on it without the daemon: finding it, becoming its owner.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use store::{Access, Disk, Store};
+use store::{Access, Store};
 
 use crate::error::CommandError;
 
@@ -60,14 +60,4 @@ fn become_owner(uid: u32, gid: u32) -> nix::Result<()> {
     setgroups(&[])?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)
-}
-
-/// The disk on which a directory is.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn disk(dir: &Path) -> io::Result<Disk> {
-    let stat = rustix::fs::statvfs(dir)?;
-    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-    Ok(Disk { size: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
 }

@@ -12,7 +12,7 @@ use proto::{BuildId, OutputId};
 
 use crate::actions::{Actions, names, subdirectories};
 use crate::survey::key;
-use crate::sweep::{CLOCK_TICK, changed};
+use crate::sweep::is_unchanged;
 use crate::tally::{RECORD, on_disk};
 use crate::verify::note;
 use crate::{Record, Store, StoreError, Unwanted};
@@ -69,6 +69,7 @@ impl Store {
         // Of everything nothing is spared: whoever says so knows that no go command runs.
         let spares = if *which == Which::All { Duration::ZERO } else { self.spares() };
         let used_before = now.checked_sub(spares).unwrap_or(now);
+        let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let removes = what == Unwanted::Remove;
         let mut purge = Purge { store: self, removes, used_before, purged: Purged::default() };
         let (mut doomed, mut named) = (Vec::new(), HashSet::new());
@@ -83,9 +84,7 @@ impl Store {
         doomed.dedup();
         for (output, size) in doomed.into_iter().filter(|(output, _)| !named.contains(&key(output))) {
             let object = self.layout.object(&output);
-            // As in sweep.rs: one that changed meanwhile was put or shown again.
-            let is_old = changed(&object).is_some_and(|changed| UNIX_EPOCH + changed + CLOCK_TICK < now);
-            if is_old && purge.remove(&object) {
+            if is_unchanged(&object, began) && purge.remove(&object) {
                 purge.purged.objects += 1;
                 purge.purged.bytes += on_disk(size);
             }

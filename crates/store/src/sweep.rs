@@ -21,7 +21,7 @@ use crate::{Store, StoreError, Unwanted};
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
 
 /// Times of files are those of the kernel's last tick, 10 ms ago at most, and of a slow clock.
-pub(crate) const CLOCK_TICK: Duration = Duration::from_millis(20);
+const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// What went for one reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -102,9 +102,7 @@ impl Store {
         }
         Ok(Some(swept))
     }
-}
 
-impl Store {
     /// In a store that no daemon has for itself, a go command may be about to open what it was told of today: nothing holds it
     /// but its name. A daemon's builds have links of their own.
     pub(crate) fn spares(&self) -> Duration {
@@ -144,11 +142,7 @@ impl Sweep<'_> {
         if let Some(n) = self.survey.object_of(entry) {
             self.users[n] -= 1;
             let is_last = self.users[n] == 0 && self.survey.has_object(entry);
-            // One that changed meanwhile was put or shown again: should no entry name it, the next sweep has it.
-            if is_last
-                && changed(&object).is_some_and(|changed| changed + CLOCK_TICK < self.began)
-                && self.remove(&object)
-            {
+            if is_last && is_unchanged(&object, self.began) && self.remove(&object) {
                 bytes = Some(record.size);
             }
         }
@@ -207,8 +201,14 @@ fn is_older(dir: &Path, now: u64) -> bool {
     fs::symlink_metadata(dir).is_ok_and(|m| now.saturating_sub(u64::try_from(m.mtime()).unwrap_or(0)) > GRACE.as_secs())
 }
 
+/// Whether an object did not change since the survey began, in time since 1970. One that did was put or shown again: should no
+/// entry name it, the next sweep has it.
+pub(crate) fn is_unchanged(object: &Path, began: Duration) -> bool {
+    changed(object).is_some_and(|changed| changed + CLOCK_TICK < began)
+}
+
 /// A file's last change, also of its links, since 1970.
-pub(crate) fn changed(path: &Path) -> Option<Duration> {
+fn changed(path: &Path) -> Option<Duration> {
     let metadata = fs::symlink_metadata(path).ok()?;
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
     Some(Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanoseconds))

@@ -4,13 +4,14 @@
 //! writes it; who keeps count takes over what another wrote there.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::place::write_small;
 use crate::survey::Survey;
-use crate::{Store, StoreError};
+use crate::{Disk, Store, StoreError};
 
 /// What common file systems give a file at least (ext4, xfs, btrfs by default): a record takes as much as a small object.
 const BLOCK: u64 = 4096;
@@ -24,6 +25,28 @@ pub struct Census {
     pub objects: u64,
     /// What both take on a disk, in bytes: each file rounded up to blocks of 4 KiB.
     pub bytes: u64,
+}
+
+impl Census {
+    /// This and that.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_add(other.entries),
+            objects: self.objects.saturating_add(other.objects),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+
+    /// This without that, or nothing where that is more.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self {
+            entries: self.entries.saturating_sub(other.entries),
+            objects: self.objects.saturating_sub(other.objects),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
 }
 
 /// What a file of `size` bytes takes on the disk.
@@ -106,8 +129,8 @@ impl Store {
         let mine = state.census;
         let then = state.then.take().unwrap_or(mine);
         let census = match (gone, theirs) {
-            (None, Some((theirs, _))) => plus(theirs, minus(mine, then)),
-            (gone, _) => minus(mine, gone.unwrap_or_default()),
+            (None, Some((theirs, _))) => theirs.plus(mine.minus(then)),
+            (gone, _) => mine.minus(gone.unwrap_or_default()),
         };
         *state = State { census, seen: theirs.map(|(_, identity)| identity), then: None };
     }
@@ -149,19 +172,15 @@ impl Store {
     }
 }
 
-fn plus(a: Census, b: Census) -> Census {
-    Census {
-        entries: a.entries.saturating_add(b.entries),
-        objects: a.objects.saturating_add(b.objects),
-        bytes: a.bytes.saturating_add(b.bytes),
-    }
-}
-
-fn minus(a: Census, b: Census) -> Census {
-    Census {
-        entries: a.entries.saturating_sub(b.entries),
-        objects: a.objects.saturating_sub(b.objects),
-        bytes: a.bytes.saturating_sub(b.bytes),
+impl Disk {
+    /// The disk on which a directory is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of(dir: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::statvfs(dir)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        Ok(Self { size: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
     }
 }
 

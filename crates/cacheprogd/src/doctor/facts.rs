@@ -7,14 +7,13 @@ use std::process::{Command, Stdio};
 
 use proto::control::Status;
 use rustix::fs::{StatVfsMountFlags, statvfs};
-use store::CapsError;
+use store::{CapsError, Disk};
 
 use super::{Doctor, nix_conf};
 use crate::client;
 use crate::error::{CommandError, chain};
 use crate::gc;
 use crate::settings::Settings;
-use crate::state::disk;
 
 /// What was seen.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +71,7 @@ pub(crate) fn gather(args: &Doctor) -> Facts {
     let client = program(&args.client.clone().unwrap_or_else(beside));
     let settings = gc::read_settings(args.config.as_deref());
     let dir = &args.store.state_dir;
-    let disk = disk(dir).ok();
+    let disk = Disk::of(dir).ok();
     let caps = settings.as_ref().map(Settings::caps).unwrap_or_default();
     Facts {
         hook: hook.map(|hook| program(Path::new(hook))),
