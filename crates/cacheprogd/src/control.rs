@@ -12,7 +12,6 @@ use std::time::Instant;
 use proto::control::{Answer, Builds, Control, Envelope, Status, Trouble};
 use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use store::{Caps, Disk, Store};
 
@@ -21,6 +20,7 @@ use crate::error::chain;
 use crate::housekeeping::Latest;
 use crate::http::metrics::Latency;
 use crate::meter::Meter;
+use crate::peer::Peer;
 use crate::registry::{RegisterError, Registry};
 use crate::sync::lock;
 
@@ -60,9 +60,9 @@ pub(crate) struct Context {
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(limits::SILENCE))?;
-    let peer = socket_peercred(stream).map_err(std::io::Error::from)?;
-    if door == Door::Control && !peer.uid.is_root() && peer.uid != rustix::process::geteuid() {
-        log::warn!("a process of uid {} on the control socket: refused", peer.uid.as_raw());
+    let peer = Peer::of(stream)?;
+    if door == Door::Control && peer.uid != 0 && !peer.is_ours() {
+        log::warn!("a process of uid {} on the control socket: refused", peer.uid);
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }

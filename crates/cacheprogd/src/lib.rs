@@ -2,7 +2,7 @@
 //!
 //! Where things are: serve.rs is the loop that owns all sockets and decides what happens when; registry.rs the live
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
-//! sessions.rs all connections, session.rs one from a sandbox; handler.rs gets and puts, without sockets; control.rs the hook's and the
+//! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking); peer.rs who connected;
 //! command line's requests, host.rs those of go commands outside of sandboxes; listener.rs binding; order.rs how the last
 //! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
 //! the command line; verify.rs a look at everything; idle.rs when to end for lack of work; install.rs and steps.rs what is put
@@ -39,6 +39,7 @@ mod listener;
 mod meter;
 mod names;
 mod order;
+mod peer;
 mod progress;
 mod purge;
 mod registry;

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use store::{Access, Disk, Store};
@@ -31,6 +30,7 @@ use crate::idle::Idle;
 use crate::listener::Sockets;
 use crate::meter::Meter;
 use crate::order::{self, Syncing};
+use crate::peer::Peer;
 use crate::registry::{Registry, remove_in_background};
 use crate::sessions::Sessions;
 use crate::settings::OrNone;
@@ -300,9 +300,8 @@ impl Server {
                 build.complain(format_args!("over {MOST_OF_A_BUILD} sessions at once are turned away"));
                 return;
             }
-            let peer = socket_peercred(&stream).map(|peer| peer.uid.as_raw());
             if let Some(owner) = build.owner()
-                && peer != Ok(owner)
+                && Peer::of(&stream).map_or(true, |peer| peer.uid != owner)
             {
                 build.complain(format_args!("a session of another user's is turned away"));
                 return;

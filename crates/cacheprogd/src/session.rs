@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
-use rustix::net::sockopt::socket_peercred;
 use store::{Namespace, Partition, Sharing};
 
 use crate::build::Build;
 use crate::control::Context;
 use crate::handler::{Client, Handler};
 use crate::http::metrics::Latency;
+use crate::peer::Peer;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
 const BUFFER: usize = 32 << 10;
@@ -103,8 +103,8 @@ fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
 
 /// A build under our own uid could write to what it is linked to.
 fn sharing(stream: &UnixStream) -> Sharing {
-    match socket_peercred(stream) {
-        Ok(peer) if peer.uid != rustix::process::geteuid() => Sharing::Link,
+    match Peer::of(stream) {
+        Ok(peer) if !peer.is_ours() => Sharing::Link,
         Ok(_) | Err(_) => Sharing::Copy,
     }
 }

@@ -77,3 +77,17 @@ fn another_user_cannot_use_a_session() {
     assert!(tries(0).contains("outputs"));
     assert!(!tries(4242).contains("outputs"));
 }
+
+/// As in a container that was started without a session of its own: the kernel says 0 for who leads it. Needs root.
+#[test]
+fn a_session_whose_leader_is_not_seen_is_one_all_the_same() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut again = Command::new("unshare");
+    again.args(["--pid", "--fork", "--kill-child"]).arg(std::env::current_exe().unwrap());
+    again.args(["--exact", "host::a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are"]);
+    let output = again.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
