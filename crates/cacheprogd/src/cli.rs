@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and who does it.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -70,7 +70,7 @@ impl Args {
     }
 }
 
-/// One log line: systemd's level prefix (`sd-daemon(3)`), which a person at a terminal is spared, then the message.
+/// One log line: systemd's level prefix (`sd-daemon(3)`), where the journal reads it, then the message.
 ///
 /// # Errors
 /// What the writer returns.
@@ -83,5 +83,12 @@ pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) 
     };
     // A build chooses some of the words: they stay in one line.
     let message = record.args().to_string().replace(['\n', '\r'], " ");
-    if io::stderr().is_terminal() { writeln!(out, "{message}") } else { writeln!(out, "<{level}>{message}") }
+    if is_journal() { writeln!(out, "<{level}>{message}") } else { writeln!(out, "{message}") }
+}
+
+/// Whether standard error leads to the journal, as systemd.exec(5) says under `JOURNAL_STREAM`.
+#[expect(clippy::disallowed_methods, reason = "systemd says it by a variable")]
+fn is_journal() -> bool {
+    let stderr = rustix::fs::fstat(io::stderr()).map(|stat| format!("{}:{}", stat.st_dev, stat.st_ino));
+    stderr.ok().zip(std::env::var("JOURNAL_STREAM").ok()).is_some_and(|(is, named)| is == named)
 }
