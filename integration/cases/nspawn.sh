@@ -107,6 +107,22 @@ source "$CASE_DIR/lib/hardening.sh"
 
 source "$CASE_DIR/lib/unsandboxed.sh"
 
+echo "=== settings"
+# docs/install.md, "The daemon's settings"; docs/metrics.md.
+settings() { printf '%s\n' "$@" > "$MACHINE/etc/nix-gocacheprog.toml"; on_machine systemctl restart nix-gocacheprog.service; }
+settings 'status-socket = "none"'
+expect "the status socket is switched off, and says so" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogd status 2>&1)
+expect "root may look all the same" on_machine cacheprogd status
+settings 'status-socket = "/run/elsewhere.sock"'
+expect "a path where systemd has a socket is a warning" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -p warning..warning | grep -q "no status socket at /run/elsewhere.sock"'
+expect "and users may look" as alice cacheprogd status
+drop_in metrics PrivateNetwork=no IPAddressDeny= IPAddressAllow=localhost 'RestrictAddressFamilies=AF_UNIX AF_INET'
+settings 'http = "127.0.0.1:19417"'
+expect "metrics by way of a drop-in" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 http://127.0.0.1:19417/metrics)
+on_machine rm /etc/nix-gocacheprog.toml /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf
+on_machine systemctl daemon-reload
+on_machine systemctl restart nix-gocacheprog.service
+
 echo "=== a daemon that hangs"
 drop_in watchdog WatchdogSec=2 TimeoutStopSec=2
 on_machine systemctl restart nix-gocacheprog.service

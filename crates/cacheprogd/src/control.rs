@@ -27,11 +27,12 @@ use crate::sync::lock;
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
 const MOST_FDS: usize = 2;
 
-/// Which of the two sockets.
+/// Which of the two sockets, or the one for everyone while it is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Door {
     Control,
     Status,
+    Shut,
 }
 
 /// What the control socket works on.
@@ -67,6 +68,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<
         return Ok(write_json_line(stream, &Answer::Error(refusal))?);
     }
     let answer = match read(stream)? {
+        _ if door == Door::Shut => Answer::Error("the settings have `status-socket = \"none\"`".to_owned()),
         Ok((Control::Account { build }, _)) => match context.registry.account(&build) {
             Ok(account) => return send(stream, account),
             Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())),
@@ -79,7 +81,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<
     };
     match (&answer, door) {
         (Answer::Error(error), Door::Control) => log::warn!("control: {error}"),
-        (Answer::Error(error), Door::Status) => log::debug!("status: {error}"), // anyone may write these
+        (Answer::Error(error), Door::Status | Door::Shut) => log::debug!("status: {error}"), // anyone may write these
         _ => {}
     }
     Ok(write_json_line(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)

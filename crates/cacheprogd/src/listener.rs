@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use crate::control::Door;
 use crate::error::CommandError;
 use crate::fds;
 
@@ -29,8 +30,8 @@ pub(crate) struct Public {
 pub(crate) struct Sockets {
     /// For the hook and the command line.
     pub(crate) control: Public,
-    /// For everyone who asks, if anyone may.
-    pub(crate) status: Option<Public>,
+    /// For everyone who asks, and what they may.
+    pub(crate) status: Option<(Public, Door)>,
     /// For go commands outside of sandboxes, if they are served.
     pub(crate) host: Option<Public>,
 }
@@ -80,10 +81,20 @@ impl Sockets {
         let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
         let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
         let status = match (status, looks.pop(), beside) {
-            (Status::Nowhere, ..) | (Status::Usual, None, None) => None,
-            (_, Some((fd, _)), _) => Some(Public::inherited(fd)?),
-            (Status::At(path), None, _) => Some(Public::made(path, 0o666)?),
-            (Status::Usual, None, Some(path)) => Some(Public::made(&path, 0o666)?),
+            (Status::Nowhere, None, _) | (Status::Usual, None, None) => None,
+            // It is open all the same: who comes has to be told.
+            (Status::Nowhere, Some((fd, _)), _) => Some((Public::inherited(fd)?, Door::Shut)),
+            (asked, Some((fd, _)), _) => {
+                if let Status::At(path) = asked {
+                    log::warn!(
+                        "no status socket at {}: systemd has one (nix-gocacheprog-status.socket)",
+                        path.display()
+                    );
+                }
+                Some((Public::inherited(fd)?, Door::Status))
+            }
+            (Status::At(path), None, _) => Some((Public::made(path, 0o666)?, Door::Status)),
+            (Status::Usual, None, Some(path)) => Some((Public::made(&path, 0o666)?, Door::Status)),
         };
         let host = match (hosts.pop(), host) {
             (Some((fd, _)), _) => Some(Public::inherited(fd)?),
@@ -108,7 +119,7 @@ impl Sockets {
     /// Removes those that we made.
     pub(crate) fn unlink(&self) {
         self.control.unlink();
-        for other in self.status.iter().chain(&self.host) {
+        for other in self.status.iter().map(|(status, _)| status).chain(&self.host) {
             other.unlink();
         }
     }

@@ -223,9 +223,10 @@ impl Server {
             let control = &sockets.control.listener;
             let fixed = [signals.as_fd(), self.context.wake.as_fd(), control.as_fd()];
             let of_builds = builds.iter().map(|build| build.listener.as_fd());
-            let [status, host] = [&sockets.status, &sockets.host].map(|socket| socket.as_ref().map(|s| &s.listener));
+            let status = sockets.status.as_ref().map(|(status, door)| (&status.listener, *door));
+            let host = sockets.host.as_ref().map(|host| &host.listener);
             let http = self.http.as_ref();
-            let others = [status.map(AsFd::as_fd), host.map(AsFd::as_fd), http.map(http::Server::fd)];
+            let others = [status.map(|(status, _)| status.as_fd()), host.map(AsFd::as_fd), http.map(http::Server::fd)];
             let all = fixed.into_iter().chain(of_builds).chain(others.into_iter().flatten());
             let mut fds: Vec<_> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             match poll(&mut fds, Some(&timeout)) {
@@ -249,7 +250,7 @@ impl Server {
             let mut others = ready[3 + builds.len()..].iter().copied(); // in their order, those that there are
             let mut is_ready = |is_there: bool| is_there && others.next() == Some(true);
             if is_ready(status.is_some()) {
-                status.iter().for_each(|status| self.accept_control(status, &self.looks, Door::Status));
+                status.iter().for_each(|(status, door)| self.accept_control(status, &self.looks, *door));
             }
             if is_ready(host.is_some()) {
                 host.iter().for_each(|host| self.accept_host(host));
