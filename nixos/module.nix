@@ -8,7 +8,7 @@ let
   inherit (lib) literalExpression mkEnableOption mkIf mkOption optionals types;
 
   # The hook as Nix calls it, with its settings beside it (crates/prebuild-hook/src/settings.rs).
-  hook = pkgs.runCommand "gocacheprog-prebuild" { } ''
+  hook = pkgs.runCommand "nix-gocacheprog-prebuild" { } ''
     mkdir "$out"
     ln -s ${cfg.package}/bin/prebuild-hook "$out/hook"
     cp ${toml.generate "gocacheprog-hook.toml" hookSettings} "$out/hook.toml"

@@ -1,4 +1,4 @@
-# cacheprogd doctor: nothing bad where all is well, and each of fourteen prepared faults with what mends it.
+# cacheprogd doctor: nothing bad where all is well, and each of fifteen prepared faults with what mends it.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"

@@ -296,7 +296,7 @@ fn farewell(place: &Place, dry_run: bool) -> String {
     let start = if place.has_systemd {
         String::new()
     } else {
-        "systemd does not run here: start the daemon by other means, as README.md says\n".to_owned()
+        "systemd does not run here: start the daemon by other means (docs/install.md, \"Without systemd\")\n".to_owned()
     };
     format!("{start}done: a Go package with nixGocacheprogHook among its nativeBuildInputs is built with the cache\n")
 }

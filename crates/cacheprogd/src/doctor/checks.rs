@@ -46,7 +46,7 @@ fn hook_is_set(facts: &Facts) -> Finding {
     let what = "Nix's pre-build-hook";
     let (path, settings) = &facts.nix_conf;
     let path = path.display();
-    let line = "pre-build-hook = /usr/local/bin/prebuild-hook (where you have it)";
+    let line = "pre-build-hook = /etc/nix-gocacheprog/hook, or run `cacheprogd install`";
     match (settings, &facts.hook) {
         (None, _) => bad(what, format!("{path} cannot be read"), format!("write it, with the line: {line}")),
         (Some(_), None) => bad(what, format!("none in {path}"), format!("add the line: {line}; restart nix-daemon")),
@@ -196,6 +196,9 @@ fn state_dir(facts: &Facts) -> Finding {
     let (path, mode) = &facts.state;
     let path = path.display();
     let Some(mode) = mode else {
+        if !facts.is_root {
+            return poor(what, format!("{path} is not to be seen from here"), "run doctor as root");
+        }
         return bad(what, format!("{path} is not there"), "start the daemon, or give --state-dir");
     };
     if let Some(closed) = &facts.closed {
