@@ -28,7 +28,11 @@ let
     cp ${toml.generate "gocacheprog-daemon.toml" cfg.settings} "$out"
     ${cfg.package}/bin/cacheprogd check "$out"
   '';
-  units = import ./units.nix { program = "${cfg.package}/bin/cacheprogd"; host = cfg.host.enable; };
+  units = import ./units.nix {
+    program = "${cfg.package}/bin/cacheprogd";
+    host = cfg.host.enable;
+    network = cfg.settings ? http && !lib.hasPrefix "/" cfg.settings.http;
+  };
 in
 {
   options.services.nix-gocacheprog = {

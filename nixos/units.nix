@@ -2,13 +2,18 @@
 # module.nix takes them as they are; render.nix makes the files that `cacheprogd install` puts on other systems.
 # `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
 # there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
-# outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to.
-{ program, user ? false, host ? false }:
+# outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to. `network` is
+# for metrics at a port: who reaches it the address says.
+{ program, user ? false, host ? false, network ? false }:
 let
+  restricted = import ./hardening.nix;
+  ofSystem = if !network then restricted else
+    builtins.removeAttrs restricted [ "PrivateNetwork" "IPAddressDeny" ]
+    // { RestrictAddressFamilies = restricted.RestrictAddressFamilies ++ [ "AF_INET" "AF_INET6" ]; };
   hardening =
     # Not where the client by itself keeps its store.
     if user then { CacheDirectory = "nix-gocacheprog-builds"; NoNewPrivileges = true; UMask = "0022"; }
-    else import ./hardening.nix // (if host then { DynamicUser = false; User = "nix-gocacheprog"; Group = "nix-gocacheprog"; } else { });
+    else ofSystem // (if host then { DynamicUser = false; User = "nix-gocacheprog"; Group = "nix-gocacheprog"; } else { });
   ofHost = {
     nix-gocacheprog-host = {
       description = "Go's build cache for go commands outside of sandboxes";

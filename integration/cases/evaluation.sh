@@ -98,6 +98,9 @@ expect "the units of \`cacheprogd install\` are made from the module's (else: ni
 module '' '{ }' 'builtins.toFile "service" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog.service")' > "$WORK/service"
 expect "and the module's are these" \
     diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogd/units/system/nix-gocacheprog.service"
+isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
+is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
+is "but where it has to serve metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
 if command -v systemd-analyze > /dev/null; then
     for of in system user; do
         mkdir "$WORK/verify-$of"
