@@ -207,7 +207,7 @@ mod tests {
     use std::io::Cursor;
 
     /// `go build -trimpath -o greet.a ./greet` with Go 1.26.8, of a package that imports errors.
-    const GREET: &[u8] = include_bytes!("greet.a");
+    const GREET: &[u8] = include_bytes!("../../tests/data/greet.a");
 
     #[test]
     fn an_archive_says_what_it_is() {
