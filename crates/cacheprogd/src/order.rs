@@ -14,8 +14,13 @@ use store::{Store, StoreError};
 use crate::clock;
 use crate::error::{CommandError, chain};
 
-/// How often what was written is brought to the disk while builds run: how much has to be read again after a power cut.
-const INTERVAL: Duration = Duration::from_secs(60);
+/// How long nothing is put before what was written is brought to the disk. syncfs(2) is about the whole file system, with what a
+/// go command has in its temporary directory and removes again: in the midst of a build everybody waits for the disk. After
+/// this time the kernel has written by itself what there is (proc_sys_vm(5): `dirty_expire_centisecs`).
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Where it never is quiet: how much has to be read again after a power cut.
+const LONGEST: Duration = Duration::from_secs(1200);
 
 /// How long a stopping daemon waits for the disk. One that takes longer is not in order.
 const AT_END: Duration = Duration::from_secs(5);
@@ -38,7 +43,8 @@ pub(crate) fn take_over(store: Store) -> Result<(Arc<Store>, Syncing), CommandEr
         Err(e) => return Err(failed("removing", &mark)(e)),
     };
     let store = Arc::new(store.doubting_again(unclean, clock::now()));
-    let syncing = Syncing { unsaved: unclean, store: store.clone(), last: Instant::now(), running: None };
+    let due = Due { puts: 0, latest: Instant::now(), first: unclean.then(Instant::now) };
+    let syncing = Syncing { unsaved: unclean, store: store.clone(), due, running: None };
     if unclean {
         log::info!("the last daemon did not stop in order: what it wrote last is read before it is served");
         if let Err(e) = sync(&store, true) {
@@ -54,8 +60,29 @@ pub(crate) struct Syncing {
     store: Arc<Store>,
     /// The doubts are not on the disk yet: nothing may say that all is well before they are.
     unsaved: bool,
-    last: Instant,
+    due: Due,
     running: Option<JoinHandle<bool>>,
+}
+
+/// When to. Pure.
+#[derive(Debug)]
+struct Due {
+    /// Puts up to the latest look, and when there was a new one.
+    puts: u64,
+    latest: Instant,
+    /// When there was the first one that may not be on the disk.
+    first: Option<Instant>,
+}
+
+impl Due {
+    /// Whether the time has come, with so many puts by now.
+    fn has_come(&mut self, puts: u64, now: Instant) -> bool {
+        if self.puts != puts {
+            (self.puts, self.latest) = (puts, now);
+            self.first.get_or_insert(now);
+        }
+        self.first.is_some_and(|first| now >= self.latest + QUIET || now >= first + LONGEST)
+    }
 }
 
 impl Syncing {
@@ -64,10 +91,16 @@ impl Syncing {
         !self.unsaved
     }
 
-    /// Called at each turn of the loop while builds run.
-    pub(crate) fn turn(&mut self) {
-        if self.last.elapsed() >= INTERVAL && self.running.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.last = Instant::now();
+    /// Called at each turn of the loop, with the puts since the daemon's start.
+    pub(crate) fn turn(&mut self, puts: u64) {
+        let now = Instant::now();
+        if let Some(done) = self.running.take_if(|running| running.is_finished())
+            && !done.join().unwrap_or(false)
+        {
+            (self.due.first, self.due.latest) = (Some(now), now); // again, later
+        }
+        if self.due.has_come(puts, now) && self.running.is_none() {
+            self.due.first = None;
             self.running = self.start();
         }
     }
@@ -101,4 +134,23 @@ fn sync(store: &Store, unsaved: bool) -> Result<(), StoreError> {
     store.read_counts(); // should somebody else have counted
     store.write_counts()?;
     store.sync(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_synced_when_it_is_quiet_and_else_after_a_while() {
+        let start = Instant::now();
+        let mut due = Due { puts: 0, latest: start, first: None };
+        let mut at = |puts, seconds| due.has_come(puts, start + Duration::from_secs(seconds));
+        assert!(!at(0, 5000), "nothing was put");
+        assert!(!at(7, 5001) && !at(7, 5060) && at(7, 5061));
+        due.first = None; // done
+        let mut at = |puts, seconds| due.has_come(puts, start + Duration::from_secs(seconds));
+        assert!(!at(7, 9000), "nothing new");
+        assert!((0..1200).all(|n| !at(8 + n, 9000 + n)), "a build that puts");
+        assert!(at(2000, 10_200));
+    }
 }

@@ -267,11 +267,10 @@ impl Server {
             if swept.elapsed() >= TURN {
                 swept = Instant::now();
                 self.context.registry.sweep(clock::now());
-                if !builds.is_empty() {
-                    chores.syncing.turn();
-                }
+                let totals = self.context.registry.totals();
+                chores.syncing.turn(totals.1.puts);
                 chores.housekeeping.turn();
-                self.context.meter.turn(self.context.registry.totals(), clock::now());
+                self.context.meter.turn(totals, clock::now());
                 notify(&[NotifyState::Watchdog]);
             }
         }
