@@ -1,4 +1,4 @@
-# Transparent mode: derivations that know nothing of us use the cache. What is shared is compiled Go and nothing else, what is
+# Transparent mode: derivations that know nothing of us use the cache. What is shared is compiled Go and its own indexes, what is
 # built is as without a cache, and builds that are no Go builds, or see to themselves, notice nothing.
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
@@ -31,15 +31,17 @@ expect "all it puts is its own" counts small-2 puts -lt 20
 for built in "$first" "$second"; do expect "the program is as without a cache" cmp "$without/bin/small" "$built/bin/small"; done
 
 echo "=== what is shared"
-count=0
+count=0 indexes=0
 while read -r object; do
     count=$((count + 1))
     [ -s "$object" ] || continue
+    if [ "$(head -c 10 "$object")" = 'go index v' ]; then indexes=$((indexes + 1)); continue; fi
     [ "$(head -c 8 "$object")" = '!<arch>' ] || fail "no archive: $object: $(head -c 60 "$object")"
     grep -aq '^go object' "$object" || fail "no Go: $object"
     if ar t "$object" | grep '^_x0'; then fail "made with C: $object"; fi
 done < <(find "$STATE/objects" -type f)
-expect "only compiled Go without C ($count objects)" test "$count" -gt 100
+expect "only compiled Go without C, and indexes ($indexes of $count objects)" test "$indexes" -gt 40 -a "$((count - indexes))" -gt 100
+is "of Go's own" "$indexes" "$(grep -rh '^1 s ' "$STATE/actions" | cut -d' ' -f3 | sort -u | wc -l)"
 small hooked --arg extra "{ $quick }" > /dev/null
 expect "a build with the setup hook hits on it" counts small-hooked hits -gt 100
 

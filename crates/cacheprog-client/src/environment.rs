@@ -13,6 +13,7 @@ use store::Caps;
 use crate::clock;
 use crate::contents::Tree;
 use crate::derivation::{self, Variables};
+use crate::overlay;
 use crate::sync::lock;
 
 /// The environment as this program understands it.
@@ -31,6 +32,8 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
+    /// See [`overlay::reads_goroot`]; not looked at where there is no daemon to tell.
+    pub(crate) reads_goroot: bool,
     /// Where a go command works, if tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
     pub(crate) places: Option<Places>,
     /// What the embedded store is kept within.
@@ -120,6 +123,9 @@ impl Environment {
         });
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
+        let toolchain = toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
+        let goroot = Path::new(&toolchain.goroot);
+        let reads_goroot = socket.is_some() && overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let read = Self {
             socket,
@@ -132,8 +138,9 @@ impl Environment {
                 salt: path("NIX_GOCACHEPROG_NAMESPACE")
                     .map(|salt| salt.to_string_lossy().into_owned())
                     .unwrap_or_default(),
-                ..toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref())
+                ..toolchain
             },
+            reads_goroot,
             places: path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0").then(|| Places {
                 cwd: std::env::current_dir().unwrap_or_default(),
                 gowork: path("GOWORK"),

@@ -1,5 +1,6 @@
 //! What may be shared where no setup hook went before (`--transparent`): Go's keys alone tell builds apart there, so only
-//! what they tell all of. That is compiled Go without C in it, and that its compiler had nothing to say. Everything else
+//! what they tell all of. That is compiled Go without C in it, that its compiler had nothing to say, and the indexes of Go's own
+//! packages, which the daemon tells from others. Everything else
 //! stays with the build: what cgo makes (the keys know no headers and libraries outside the package), what vet says (keyed
 //! by the same), results of tests, and whatever a later Go may put that is not known here.
 
@@ -23,6 +24,9 @@ const HEADER: usize = 60;
 /// cgo leaves (cmd/internal/archive; cmd/go/internal/work/exec.go `processCgoOutputs`).
 const GO_OBJECT: &[u8; 10] = b"go object ";
 
+/// What an index begins with (cmd/go/internal/modindex/write.go).
+const INDEX: &[u8; 10] = b"go index v";
+
 /// Members that are looked at: a package has two and one for each assembly file.
 const MOST_MEMBERS: usize = 1000;
 
@@ -41,12 +45,21 @@ impl Plain {
             return lock(&self.said).contains(action);
         }
         let read = |bytes: &mut [u8], at: u64| File::open(&hit.path)?.read_exact_at(bytes, at);
+        let mut magic = [0; INDEX.len()];
+        if read(&mut magic, 0).is_ok() && is_index(&magic) {
+            return true;
+        }
         let admitted = is_compiled_go(hit.size, read);
         if admitted {
             lock(&self.said).insert(said(action));
         }
         admitted
     }
+}
+
+/// Whether a body that begins so is an index.
+pub(crate) fn is_index(beginning: &[u8]) -> bool {
+    beginning.starts_with(INDEX)
 }
 
 /// The action of what the compiler said when it made this package (cmd/go/internal/cache `Subkey`, Go 1.21-1.27).
@@ -149,6 +162,7 @@ mod tests {
         let plain = Plain::default();
         assert!(!plain.admits(&nothing, &hit(b"")));
         assert!(!plain.admits(&package, &hit(b"ok  \tm\t0.1s\n")));
+        assert!(plain.admits(&ActionId([3; 32]), &hit(b"go index v2\n")));
         assert!(!plain.admits(&nothing, &hit(b"")));
         assert!(plain.admits(&package, &hit(&archive(&[GO]))));
         assert!(plain.admits(&nothing, &hit(b"")));

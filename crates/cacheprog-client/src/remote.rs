@@ -92,7 +92,12 @@ impl Remote {
     pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
         let shared = Arc::new(Shared {
             socket: socket.to_owned(),
-            hello: Hello { command: Some(asked::command()), ..Hello::new(environment.toolchain.clone()) },
+            hello: Hello {
+                command: Some(asked::command()),
+                reads_goroot: environment.reads_goroot,
+                keeps_its_own: environment.is_transparent,
+                ..Hello::new(environment.toolchain.clone())
+            },
             link: Link::default(),
             own: Own::default(),
             answers: answers.clone(),
@@ -151,8 +156,11 @@ impl Remote {
     }
 
     /// A put in transparent mode: shared if it is compiled Go of which nothing was said, with that. cmd/go puts what was
-    /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27).
+    /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27). Of an index the daemon knows whether it is.
     fn put_plain(&self, id: i64, put: Put, body: Held) {
+        if self.shared.hello.reads_goroot && body.beginning(16).is_some_and(|(bytes, _)| plain::is_index(&bytes)) {
+            return self.ask(id, Ask::Put(put, Arc::new(body), None));
+        }
         let said = plain::said(&put.action);
         let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
         let is_compiled_go = plain::is_compiled_go(put.size, |bytes, at| body.read_exact_at(bytes, at));

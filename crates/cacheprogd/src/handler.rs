@@ -1,5 +1,6 @@
 //! Gets and puts of one session, without sockets: what DESIGN.md calls soundness is decided here.
 
+use std::cell::OnceCell;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -15,6 +16,7 @@ use store::{
 use crate::build::Build;
 use crate::clock;
 use crate::error::chain;
+use crate::goroot::{self, Goroot};
 use crate::trace::{self, Came, Fate};
 
 /// One session's view of the cache.
@@ -27,6 +29,8 @@ pub(crate) struct Handler {
     missed: Recent<Instant>,
     /// Whether tests' results go from build to build.
     shares_tests: bool,
+    /// The client's toolchain, looked at when there is an index of it.
+    goroot: OnceCell<Option<Goroot>>,
     scratch: Vec<u8>,
 }
 
@@ -37,6 +41,10 @@ pub(crate) struct Client {
     pub(crate) sharing: Sharing,
     /// Its number in the build's trace.
     pub(crate) session: u16,
+    /// Where its toolchain is, if it reads that toolchain's sources and no others in their stead.
+    pub(crate) goroot: Option<String>,
+    /// Whether it keeps by itself what is not for others.
+    pub(crate) keeps_its_own: bool,
 }
 
 /// Whether these are a list and a test's result, and no more than other builds may be given.
@@ -55,7 +63,8 @@ fn fate(counts: &Counts) -> Fate {
 
 impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
-        Self { store, build, client, missed: Recent::default(), shares_tests, scratch: Vec::new() }
+        let goroot = OnceCell::new();
+        Self { store, build, client, missed: Recent::default(), shares_tests, goroot, scratch: Vec::new() }
     }
 
     /// A get: a hit whose output the build can see now, or a miss.
@@ -192,7 +201,8 @@ impl Handler {
             let inputs = match record.kind {
                 Kind::Content | Kind::TestLog => None,
                 Kind::TestResult if !self.shares_tests => return Ok(None),
-                Kind::Mtime | Kind::TestInputs => return Ok(None),
+                Kind::StoreIndex if self.client.goroot.is_some() => None,
+                Kind::StoreIndex | Kind::Mtime | Kind::TestInputs => return Ok(None),
                 Kind::TestResult => match self.store.find_inputs(&self.client.namespace, action, now)? {
                     Some(inputs) if inputs.kind == Kind::TestInputs && self.show(&inputs)? => Some(inputs.output),
                     Some(_) | None => return Ok(None),
@@ -213,11 +223,17 @@ impl Handler {
     fn keep(&mut self, action: ActionId, body: &mut Incoming) -> Result<Reply, FrameError> {
         let put = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
+        if body.kind() == Kind::Mtime && self.is_of_toolchain(&action, body) {
+            body.set_kind(Kind::StoreIndex);
+        }
         let kept = match body.kind() {
-            Kind::Content => self.share(&put, body, &mut counts),
+            Kind::Content | Kind::StoreIndex => self.share(&put, body, &mut counts),
             // A later run of the test knows better what it looks at.
             Kind::TestLog if body.size() <= limits::TEST_BODY => {
                 self.share(&Put { replaces: Replaces::SameKind, ..put }, body, &mut counts)
+            }
+            Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs if self.client.keeps_its_own => {
+                return Ok(Reply::Refused(Refusal::Storage));
             }
             Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs => {
                 counts.private_puts = 1;
@@ -225,6 +241,13 @@ impl Handler {
             }
         };
         Ok(self.answer(&put, body, kept, &counts))
+    }
+
+    /// Whether this is an index of the toolchain's own sources, which are the same for all who have them.
+    fn is_of_toolchain(&self, action: &ActionId, body: &Incoming) -> bool {
+        let open = || self.client.goroot.as_deref().and_then(Goroot::in_store);
+        let Some(goroot) = self.goroot.get_or_init(open) else { return false };
+        body.bytes(goroot::LARGEST).is_some_and(|index| goroot.has(action, &index))
     }
 
     fn put_of(&mut self, action: ActionId) -> Put {

@@ -1,8 +1,9 @@
 //! The host daemon: it makes a directory and a socket for each build, and serves a shared store to each through its own.
 //!
 //! Where things are: serve.rs is the loop that owns all sockets and decides what happens when; registry.rs the live
-//! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking);
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking); peer.rs who connected;
+//! sessions.rs all connections, session.rs one from a sandbox; handler.rs gets and puts, without sockets; goroot.rs which
+//! indexes are of the toolchain; control.rs the hook's and the
 //! command line's requests, host.rs those of go commands outside of sandboxes; listener.rs binding; order.rs how the last
 //! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
 //! the command line; verify.rs a look at everything; idle.rs when to end for lack of work; install.rs and steps.rs what is put
@@ -27,6 +28,7 @@ mod doctor;
 mod fds;
 mod gc;
 mod generate;
+mod goroot;
 mod handler;
 mod health;
 mod history;

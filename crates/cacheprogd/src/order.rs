@@ -16,7 +16,7 @@ use crate::error::{CommandError, chain};
 
 /// How long nothing is put before what was written is brought to the disk. syncfs(2) is about the whole file system, with what a
 /// go command has in its temporary directory and removes again: in the midst of a build everybody waits for the disk. After
-/// this time the kernel has written by itself what there is (proc_sys_vm(5): `dirty_expire_centisecs`).
+/// this time the kernel has written by itself what there is (`dirty_expire_centisecs` of `proc_sys_vm(5)`).
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Where it never is quiet: how much has to be read again after a power cut.

@@ -36,7 +36,10 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) ->
     }
     write_json_line(stream, &welcome)?;
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
-    let client = Client { namespace, sharing: sharing(stream), session: build.trace.session(&hello) };
+    let session = build.trace.session(&hello);
+    let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
+    let keeps_its_own = hello.keeps_its_own;
+    let client = Client { namespace, sharing: sharing(stream), session, goroot, keeps_its_own };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
     frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
 }

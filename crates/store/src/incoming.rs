@@ -1,8 +1,9 @@
 //! A body on its way in: read once, hashed on the way, checked before anyone can see it.
 
+use std::borrow::Cow;
 use std::fs::Permissions;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use proto::OutputId;
@@ -89,6 +90,26 @@ impl Incoming {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// It is known to be more than its body tells: [`Kind::StoreIndex`].
+    pub fn set_kind(&mut self, kind: Kind) {
+        self.kind = kind;
+    }
+
+    /// The whole body, if it is no longer than `most` bytes and can be read.
+    #[must_use]
+    pub fn bytes(&self, most: u64) -> Option<Cow<'_, [u8]>> {
+        match &self.content {
+            _ if self.size > most => None,
+            Content::Memory(bytes) => Some(bytes.into()),
+            Content::File(file) => {
+                let mut bytes = vec![0; usize::try_from(self.size).ok()?];
+                file.as_file().read_exact_at(&mut bytes, 0).ok()?;
+                Some(bytes.into())
+            }
+            Content::Published => None,
+        }
     }
 
     pub(crate) fn content(&self) -> &Content {

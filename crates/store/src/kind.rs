@@ -16,6 +16,8 @@ pub enum Kind {
     /// By names, sizes and modification times, which mean nothing in a Nix sandbox, where every source file has mtime 1
     /// (a module index of GOMODCACHE even by its path alone): true for the build that put it and no other.
     Mtime,
+    /// The same, of a directory that was found to lie in the Nix store: by its path, which has one content. No body tells.
+    StoreIndex,
 }
 
 /// Bodies that begin so are [`Kind::Mtime`]:

@@ -4,8 +4,8 @@
 //! 1 c <output id> <size> <seconds>.<nanoseconds of the put> <cost, ms> <build id or -> <checksum>
 //! ```
 //!
-//! The second field is the kind (`c` content, `l` test log, `t` test result, `i` what it looked at, `m` mtime). The checksum is the first 8 bytes of the sha256 of the action's
-//! id and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
+//! The second field is the kind (`c` content, `l` test log, `t` test result, `i` what it looked at, `m` mtime, `s` index of a
+//! directory in the Nix store). The checksum is the first 8 bytes of the sha256 of the action's id and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +46,7 @@ impl Record {
             Kind::TestResult => 't',
             Kind::TestInputs => 'i',
             Kind::Mtime => 'm',
+            Kind::StoreIndex => 's',
         };
         let build = self.build.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let text = format!(
@@ -75,6 +76,7 @@ impl Record {
             "t" => Kind::TestResult,
             "i" => Kind::TestInputs,
             "m" => Kind::Mtime,
+            "s" => Kind::StoreIndex,
             _ => return None,
         };
         let output = field()?.parse().ok()?;
@@ -105,8 +107,14 @@ mod tests {
     fn record() -> impl Strategy<Value = Record> {
         let build = prop::option::of(any::<[u8; 16]>().prop_map(BuildId));
         let time = (0u64..1 << 35, 0u32..1_000_000_000).prop_map(|(s, n)| UNIX_EPOCH + Duration::new(s, n));
-        let kind =
-            prop::sample::select(vec![Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime]);
+        let kind = prop::sample::select(vec![
+            Kind::Content,
+            Kind::TestLog,
+            Kind::TestResult,
+            Kind::TestInputs,
+            Kind::Mtime,
+            Kind::StoreIndex,
+        ]);
         (kind, any::<[u8; 32]>(), any::<u64>(), time, any::<u64>(), build).prop_map(
             |(kind, output, size, time, cost_ms, build)| Record {
                 kind,

@@ -136,6 +136,7 @@ impl Reading<'_> {
             None if self.subkeys.contains(&subkey(id, "link-stdout")) => What::Link,
             None => What::NeverPut,
             Some(_) if kind == Some(Kind::Mtime) => What::Mtime,
+            Some(_) if kind == Some(Kind::StoreIndex) => What::GoIndex,
             Some(output) => {
                 let tail = self.tail(&output);
                 let head = self.head(&output);

@@ -126,6 +126,8 @@ pub(crate) struct Other {
 pub(crate) enum What {
     /// A module's or package's index, or a coverage profile: keyed by mtime.
     Mtime,
+    /// The index of a package of Go's own, which is everyone's.
+    GoIndex,
     /// What a test looked at.
     TestLog,
     /// What a test printed.

@@ -173,6 +173,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::TestResult => b't',
         Kind::TestInputs => b'i',
         Kind::Mtime => b'm',
+        Kind::StoreIndex => b's',
     }
 }
 
@@ -183,6 +184,7 @@ fn kind_of(byte: u8) -> Option<Kind> {
         b't' => Some(Kind::TestResult),
         b'i' => Some(Kind::TestInputs),
         b'm' => Some(Kind::Mtime),
+        b's' => Some(Kind::StoreIndex),
         _ => None,
     }
 }
@@ -249,7 +251,7 @@ mod tests {
         for came in [Came::Miss, Came::Hit(output), Came::HitIf(output)] {
             all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
         }
-        let kinds = [Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime];
+        let kinds = [Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime, Kind::StoreIndex];
         for (fate, kind) in
             [Fate::Shared, Fate::Private, Fate::Conflict, Fate::Refused, Fate::Shared].into_iter().zip(kinds)
         {

@@ -119,7 +119,7 @@ fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> 
 
 fn name(what: What) -> &'static str {
     match what {
-        What::Mtime => "index",
+        What::Mtime | What::GoIndex => "index",
         What::TestLog => "test's inputs",
         What::TestResult => "test's result",
         What::Link => "program",
@@ -336,6 +336,16 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Its key is that of a directory of the toolchain.
+    fn index_of_go(&self, session: u16) -> Verdict {
+        let goroot = self.new.sessions.get(usize::from(session)).map(|session| &session.toolchain.goroot);
+        if self.old.sessions.iter().any(|session| Some(&session.toolchain.goroot) == goroot) {
+            verdict(Cause::NeverSeen, true, "of a package of Go that the earlier build did not read")
+        } else {
+            verdict(Cause::OtherToolchain, true, "of a package of Go itself, and Go is at another place")
+        }
+    }
+
     fn knew_all_logs(&self, session: u16) -> bool {
         let of_it = self.new.others.iter().filter(|o| o.what == What::TestLog && o.action.session == session);
         of_it.clone().count() > 0 && of_it.clone().all(|log| log.action.came == Came::Hit)
@@ -362,6 +372,7 @@ impl<'a> Comparison<'a> {
             (None, What::TestResult) if self.knew_all_logs(other.action.session) => {
                 verdict(Cause::TestInputs, true, "what the test looked at is another now")
             }
+            (_, What::GoIndex) => self.index_of_go(other.action.session),
             (None, What::TestResult) => verdict(Cause::TestInputs, false, "its program, arguments or files are others"),
             _ => verdict(Cause::Other, false, "it follows from what was compiled anew"),
         }

@@ -138,6 +138,14 @@ fn tests_and_what_has_no_package() {
     assert_eq!(verdicts(&new)[1], (Cause::TestInputs, false));
     new.others = vec![other("b", What::TestResult, Came::HitIf)];
     assert_eq!(verdicts(&new), [(Cause::TestInputs, true)]);
+    let index = |session| Other {
+        action: Action { session, ..other("i", What::GoIndex, Came::Miss).action },
+        ..other("i", What::GoIndex, Came::Miss)
+    };
+    new.others = vec![index(0)];
+    assert_eq!(verdicts(&new), [(Cause::NeverSeen, true)]);
+    new.others = vec![index(7)];
+    assert_eq!(verdicts(&new), [(Cause::OtherToolchain, true)]);
     assert_eq!(headline(&account(&[]), None), "");
 }
 

@@ -35,10 +35,13 @@ struct Session {
 impl Session {
     /// Connects to the build whose directory is `view`, as a toolchain at `goroot`.
     fn open(view: &Path, goroot: &str) -> Self {
+        Self::greet(view, &Hello::new(Toolchain { goroot: goroot.into(), ..Toolchain::default() }))
+    }
+
+    fn greet(view: &Path, hello: &Hello) -> Self {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-        let toolchain = Toolchain { goroot: goroot.into(), ..Toolchain::default() };
-        write_json_line(&stream, &Hello::new(toolchain)).unwrap();
+        write_json_line(&stream, hello).unwrap();
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         let welcome: Welcome = read_json_line(&mut answers, limits::HELLO_LINE).unwrap();
         assert_eq!((welcome.version, welcome.outputs.as_str(), welcome.error), (VERSION, "/gocache/o", None));

@@ -21,13 +21,20 @@ pub struct Hello {
     /// What the go command was asked to do, for those who ask why it missed. Never decides what is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
+    /// Whether the go command reads the toolchain's sources where they are, and no others in their stead (`-overlay`): then an
+    /// index that it makes of them is every build's. The client's claim, as the toolchain is.
+    #[serde(default)]
+    pub reads_goroot: bool,
+    /// Whether the client keeps by itself what is not for other builds (transparent mode): the daemon refuses that.
+    #[serde(default)]
+    pub keeps_its_own: bool,
 }
 
 impl Hello {
     /// A hello of this version.
     #[must_use]
     pub fn new(toolchain: Toolchain) -> Self {
-        Self { version: VERSION, toolchain, command: None }
+        Self { version: VERSION, toolchain, command: None, reads_goroot: false, keeps_its_own: false }
     }
 }
 
