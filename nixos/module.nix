@@ -31,7 +31,9 @@ let
   units = import ./units.nix {
     program = "${cfg.package}/bin/cacheprogd";
     host = cfg.host.enable;
-    network = cfg.settings ? http && !lib.hasPrefix "/" cfg.settings.http;
+    network =
+      let at = prefix: lib.hasPrefix prefix cfg.settings.http; in
+      if !(cfg.settings ? http) || at "/" then null else if at "127." || at "[::1]" then "localhost" else "any";
   };
 in
 {
@@ -59,7 +61,7 @@ in
         description = ''
           Which builds use the cache: those that have `nixGocacheprogHook` among their inputs (`opt-in`), or also each that
           has a Go toolchain among its direct inputs and knows nothing of us (`transparent`), whose hash stays as it is.
-          Transparent builds share compiled Go only: nothing that cgo makes and no results of tests.
+          Transparent builds share compiled Go and Go's own indexes only: nothing that cgo makes and no results of tests.
         '';
       };
 
@@ -103,7 +105,7 @@ in
       default = false;
       description = ''
         Serve go commands outside of sandboxes too (`sandbox = false`, CI), of any user: a setup hook that finds no sandbox
-        asks at /run/nix-gocacheprog-host.sock. They share compiled Go only, as in transparent mode. Every user of the
+        asks at /run/nix-gocacheprog-host.sock. They share what transparent builds share. Every user of the
         machine can put into the cache then. This makes the link /gocache-client.
       '';
     };

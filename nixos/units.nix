@@ -3,12 +3,13 @@
 # `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
 # there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
 # outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to. `network` is
-# for metrics at a port: who reaches it the address says.
-{ program, user ? false, host ? false, network ? false }:
+# for metrics at a port: null, "localhost", or "any".
+{ program, user ? false, host ? false, network ? null }:
 let
   restricted = import ./hardening.nix;
-  ofSystem = if !network then restricted else
-    builtins.removeAttrs restricted [ "PrivateNetwork" "IPAddressDeny" ]
+  ofSystem = if network == null then restricted else
+    builtins.removeAttrs restricted ([ "PrivateNetwork" ] ++ (if network == "any" then [ "IPAddressDeny" ] else [ ]))
+    // (if network == "any" then { } else { IPAddressAllow = "localhost"; })
     // { RestrictAddressFamilies = restricted.RestrictAddressFamilies ++ [ "AF_INET" "AF_INET6" ]; };
   hardening =
     # Not where the client by itself keeps its store.

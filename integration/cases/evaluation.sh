@@ -101,6 +101,9 @@ expect "and the module's are these" \
 isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
 is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
 is "but where it has to serve metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
+line() { module '' "{ settings.http = \"$1\"; }" "builtins.length (builtins.split \"IPAddress$2\" m.units.\"nix-gocacheprog.service\") / 2"; }
+is "of this machine, where that is the address" "1 1" "$(line 127.0.0.1:9417 Deny=any) $(line 127.0.0.1:9417 Allow=localhost)"
+is "else of all" "0 0" "$(line 0.0.0.0:9417 Deny=any) $(line 0.0.0.0:9417 Allow=localhost)"
 if command -v systemd-analyze > /dev/null; then
     for of in system user; do
         mkdir "$WORK/verify-$of"

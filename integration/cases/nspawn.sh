@@ -116,7 +116,7 @@ expect "root may look all the same" on_machine cacheprogd status
 settings 'status-socket = "/run/elsewhere.sock"'
 expect "a path where systemd has a socket is a warning" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -p warning..warning | grep -q "no status socket at /run/elsewhere.sock"'
 expect "and users may look" as alice cacheprogd status
-drop_in metrics PrivateNetwork=no IPAddressDeny= 'RestrictAddressFamilies=AF_INET AF_INET6'
+drop_in metrics PrivateNetwork=no IPAddressAllow=localhost 'RestrictAddressFamilies=AF_INET AF_INET6'
 settings 'http = "127.0.0.1:19417"'
 expect "metrics by way of a drop-in" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 http://127.0.0.1:19417/metrics)
 on_machine rm /etc/nix-gocacheprog.toml /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf

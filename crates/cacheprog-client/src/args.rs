@@ -14,7 +14,7 @@ usage:
                                 Nix sandbox that has one, else from a store in the user's cache directory
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client --transparent
-                                ... in a sandbox without the setup hook: share compiled Go and nothing else
+                                ... in a sandbox without the setup hook: share compiled Go, and nothing made with C
   cacheprog-client env [POINT]  for the setup hook, in such a sandbox: print the shell commands for this point of the
                                 build (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one
                                 those for a session with the host's daemon, where it offers that; fail elsewhere

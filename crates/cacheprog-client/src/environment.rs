@@ -125,7 +125,9 @@ impl Environment {
         let gocache = absolute("GOCACHE");
         let toolchain = toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
         let goroot = Path::new(&toolchain.goroot);
-        let reads_goroot = socket.is_some() && overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
+        // The daemon asks for no other toolchain's.
+        let is_asked = socket.is_some() && goroot.starts_with("/nix/store");
+        let reads_goroot = is_asked && overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let read = Self {
             socket,

@@ -141,14 +141,14 @@ impl<'a> Index<'a> {
     /// Whether it says of the package, or of a file of it, that it could not be read or understood. Go puts such an index too, and
     /// the next build may have better luck with its descriptors or its memory. Of no fault says the empty string, at 0.
     fn has_fault(&self, package: usize) -> Option<bool> {
-        let files = self.number(package + 8)?;
+        let files = self.number(package.checked_add(8)?)?;
         if files > MOST_ENTRIES {
             return None;
         }
         let mut fault = self.number(package)? != 0;
         for n in 0..files {
-            let file = self.number(package + 12 + 4 * n)?;
-            fault |= self.number(file)? != 0 || self.number(file + 4)? != 0;
+            let file = self.number(package.checked_add(12 + 4 * n)?)?;
+            fault |= self.number(file)? != 0 || self.number(file.checked_add(4)?)? != 0;
         }
         Some(fault)
     }

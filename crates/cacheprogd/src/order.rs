@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use store::{Store, StoreError};
 
@@ -44,7 +44,7 @@ pub(crate) fn take_over(store: Store) -> Result<(Arc<Store>, Syncing), CommandEr
     };
     let store = Arc::new(store.doubting_again(unclean, clock::now()));
     let due = Due { puts: 0, latest: Instant::now(), first: unclean.then(Instant::now) };
-    let syncing = Syncing { unsaved: unclean, store: store.clone(), due, running: None };
+    let syncing = Syncing { unsaved: unclean, store: store.clone(), due, begun: clock::now(), running: None };
     if unclean {
         log::info!("the last daemon did not stop in order: what it wrote last is read before it is served");
         if let Err(e) = sync(&store, true) {
@@ -61,6 +61,8 @@ pub(crate) struct Syncing {
     /// The doubts are not on the disk yet: nothing may say that all is well before they are.
     unsaved: bool,
     due: Due,
+    /// When the latest began.
+    begun: SystemTime,
     running: Option<JoinHandle<bool>>,
 }
 
@@ -99,9 +101,13 @@ impl Syncing {
         {
             (self.due.first, self.due.latest) = (Some(now), now); // again, later
         }
-        if self.due.has_come(puts, now) && self.running.is_none() {
-            self.due.first = None;
+        // After a clock was set back, `synced` would speak of what is yet to be put.
+        let is_back = clock::now() < self.begun;
+        if (self.due.has_come(puts, now) || is_back) && self.running.is_none() {
             self.running = self.start();
+            if self.running.is_some() {
+                (self.due.first, self.begun) = (None, clock::now());
+            }
         }
     }
 

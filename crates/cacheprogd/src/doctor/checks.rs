@@ -196,8 +196,8 @@ fn state_dir(facts: &Facts) -> Finding {
     let (path, mode) = &facts.state;
     let path = path.display();
     let Some(mode) = mode else {
-        if !facts.is_root {
-            return poor(what, format!("{path} is not to be seen from here"), "run doctor as root");
+        if facts.is_hidden {
+            return poor(what, format!("{path} is not to be seen by this user"), "run doctor as root");
         }
         return bad(what, format!("{path} is not there"), "start the daemon, or give --state-dir");
     };

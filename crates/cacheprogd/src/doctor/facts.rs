@@ -1,6 +1,7 @@
 //! Looks at the machine for `doctor`, and judges nothing.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,6 +32,8 @@ pub(crate) struct Facts {
     /// The socket for everyone, where it is one of the usual ones.
     pub(crate) status_socket: Option<Mode>,
     pub(crate) state: (PathBuf, Option<Mode>),
+    /// Whether it cannot be looked at.
+    pub(crate) is_hidden: bool,
     /// The first directory above the state directory that others cannot pass.
     pub(crate) closed: Option<PathBuf>,
     pub(crate) format: String,
@@ -81,6 +84,7 @@ pub(crate) fn gather(args: &Doctor) -> Facts {
         control: (args.sockets.control().to_owned(), mode(args.sockets.control())),
         status_socket: args.sockets.status().iter().find_map(|path| mode(path)),
         state: (dir.clone(), mode(dir)),
+        is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
         closed: closed(dir),
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
         free: disk.map(|disk| (disk.free, caps.min_free(disk))),
