@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use proto::wire::Command;
 
+use crate::environment::of_parent;
+
 /// Longest text of each kind, in bytes, and most arguments: all of them, with each character escaped, are far under the limit of
 /// a hello, beyond which there would be no session.
 const LONGEST: usize = 200;
@@ -41,8 +43,7 @@ const SETTINGS: [&str; 22] = [
 /// Looks at the parent and at the environment that it gave us.
 #[expect(clippy::disallowed_methods, reason = "what is read here decides nothing")]
 pub(crate) fn command() -> Command {
-    let parent = rustix::process::getppid().map(|pid| format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
-    let line = parent.and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let line = of_parent("cmdline").and_then(|path| fs::read(path).ok()).unwrap_or_default();
     let directory = std::env::current_dir().map(|dir| text(dir.as_os_str().as_bytes())).unwrap_or_default();
     let setting =
         |name: &&str| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| pair(name, &value));

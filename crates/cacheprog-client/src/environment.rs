@@ -192,14 +192,18 @@ pub(crate) fn is_one_line(path: &Path) -> bool {
     path.to_str().is_some_and(|text| !text.contains(['\n', '\r']))
 }
 
+/// What `/proc` has of the process that started us under this name.
+pub(crate) fn of_parent(name: &str) -> Option<PathBuf> {
+    rustix::process::getppid().map(|pid| format!("/proc/{}/{name}", pid.as_raw_nonzero()).into())
+}
+
 /// The toolchain that started us. cmd/go exports `GOROOT` to its cache program (cmd/go/internal/cfg `SetGOROOT`,
 /// Go 1.21-1.27); the go command itself is our parent.
 fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Toolchain {
     let text = |path: PathBuf| path.into_os_string().to_string_lossy().into_owned();
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let goroot = goroot.map(real).unwrap_or_default();
-    let parent = rustix::process::getppid().map(|pid| format!("/proc/{}/exe", pid.as_raw_nonzero()));
-    let go = parent.and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
+    let go = of_parent("exe").and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
     let go = if goroot != Path::new("") && go.starts_with(&goroot) { PathBuf::new() } else { go };
     let gotooldir = gotooldir.map(real).map(text).unwrap_or_default();
     Toolchain { goroot: text(goroot), gotooldir, go: text(go), salt: String::new() }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use rustix::process::getppid;
+use crate::environment::of_parent;
 
 /// The flag, wherever flags are given.
 const FLAG: &[u8] = b"-overlay";
@@ -13,11 +13,10 @@ const FLAG: &[u8] = b"-overlay";
 /// Whether our parent is the go command of this toolchain, and was given no overlay: not by its arguments, and not by `GOFLAGS`, which
 /// it exports to us wherever it has it from (cmd/go/internal/envcmd `MkEnv`, cmd/go/main.go). In doubt it was.
 pub(crate) fn reads_goroot(goroot: &Path, goflags: Option<&Path>) -> bool {
-    let Some(parent) = getppid() else { return false };
-    let parent = Path::new("/proc").join(parent.as_raw_nonzero().to_string());
-    let is_go = fs::read_link(parent.join("exe")).is_ok_and(|exe| goroot.is_absolute() && exe.starts_with(goroot));
-    is_go
-        && fs::read(parent.join("cmdline")).is_ok_and(|line| !line.is_empty() && !has_flag(&line))
+    let exe = of_parent("exe").and_then(|path| fs::read_link(path).ok());
+    let line = of_parent("cmdline").and_then(|path| fs::read(path).ok());
+    exe.is_some_and(|exe| goroot.is_absolute() && exe.starts_with(goroot))
+        && line.is_some_and(|line| !line.is_empty() && !has_flag(&line))
         && !goflags.is_some_and(|flags| has_flag(flags.as_os_str().as_encoded_bytes()))
 }
 

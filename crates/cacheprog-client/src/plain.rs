@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use proto::ActionId;
 use proto::gocmd::Hit;
 use sha2::{Digest, Sha256};
+use store::INDEX;
 
 use crate::sync::lock;
 
@@ -23,9 +24,6 @@ const HEADER: usize = 60;
 /// What Go's own compiler and assembler begin each member with. A C compiler's object begins otherwise, as do the marks that
 /// cgo leaves (cmd/internal/archive; cmd/go/internal/work/exec.go `processCgoOutputs`).
 const GO_OBJECT: &[u8; 10] = b"go object ";
-
-/// What an index begins with (cmd/go/internal/modindex/write.go).
-const INDEX: &[u8; 10] = b"go index v";
 
 /// Members that are looked at: a package has two and one for each assembly file.
 const MOST_MEMBERS: usize = 1000;
@@ -45,8 +43,7 @@ impl Plain {
             return lock(&self.said).contains(action);
         }
         let read = |bytes: &mut [u8], at: u64| File::open(&hit.path)?.read_exact_at(bytes, at);
-        let mut magic = [0; INDEX.len()];
-        if read(&mut magic, 0).is_ok() && is_index(&magic) {
+        if is_index(read) {
             return true;
         }
         let admitted = is_compiled_go(hit.size, read);
@@ -57,9 +54,10 @@ impl Plain {
     }
 }
 
-/// Whether a body that begins so is an index.
-pub(crate) fn is_index(beginning: &[u8]) -> bool {
-    beginning.starts_with(INDEX)
+/// Whether a body is an index.
+pub(crate) fn is_index(read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> bool {
+    let mut magic = [0; INDEX.len()];
+    read(&mut magic, 0).is_ok() && magic == *INDEX.as_bytes()
 }
 
 /// The action of what the compiler said when it made this package (cmd/go/internal/cache `Subkey`, Go 1.21-1.27).

@@ -158,12 +158,13 @@ impl Remote {
     /// A put in transparent mode: shared if it is compiled Go of which nothing was said, with that. cmd/go puts what was
     /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27). Of an index the daemon knows whether it is.
     fn put_plain(&self, id: i64, put: Put, body: Held) {
-        if self.shared.hello.reads_goroot && body.beginning(16).is_some_and(|(bytes, _)| plain::is_index(&bytes)) {
+        let read = |bytes: &mut [u8], at| body.read_exact_at(bytes, at);
+        if self.shared.hello.reads_goroot && plain::is_index(read) {
             return self.ask(id, Ask::Put(put, Arc::new(body), None));
         }
         let said = plain::said(&put.action);
         let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
-        let is_compiled_go = plain::is_compiled_go(put.size, |bytes, at| body.read_exact_at(bytes, at));
+        let is_compiled_go = plain::is_compiled_go(put.size, read);
         let Some(nothing) = nothing.filter(|_| is_compiled_go) else { return self.shared.spool_put(id, &put, &body) };
         self.ask(id, Ask::Put(put, Arc::new(body), None));
         let nothing = Put { action: said, output: nothing.output, size: 0 };

@@ -26,7 +26,7 @@ const MOST_ENTRIES: usize = 4096;
 const LONGEST_VERSION: u64 = 4096;
 
 /// An index begins so, in the version whose layout is read here (cmd/go/internal/modindex/write.go, Go 1.21-1.27).
-const HEAD: &[u8] = b"go index v2\n";
+const HEAD: &str = "go index v2\n";
 
 /// The mtime of a file in the store, in seconds, and as Go prints it (`time.Time.String`) where no time zone is set: in a sandbox.
 const MTIME: i64 = 1;
@@ -72,7 +72,7 @@ impl Goroot {
         if !is_plain(&package) {
             return None;
         }
-        let (version, head) = (&self.version, str::from_utf8(HEAD).ok()?.trim_end());
+        let (version, head) = (&self.version, HEAD.trim_end());
         let mut hash = Sha256::new().chain_update(version); // the salt
         hash.update(format!("modroot {}\n", module.to_str()?));
         hash.update(format!("package {version} {head} {}\n", package.to_str()?));
@@ -129,7 +129,7 @@ impl<'a> Index<'a> {
         let mut head = (HEAD.len()..).step_by(4);
         let mut next = || self.number(head.next()?);
         let (strings, packages, place, package) = (next()?, next()?, next()?, next()?);
-        if !self.0.starts_with(HEAD) || packages != 1 || self.has_fault(package)? {
+        if !self.0.starts_with(HEAD.as_bytes()) || packages != 1 || self.has_fault(package)? {
             return None;
         }
         let text = string(self.0.get(strings..)?.get(place..)?)?;
@@ -191,7 +191,7 @@ mod tests {
         let package = [faults[0], 1, 2, 48, 56];
         let files = [0, 0, faults[1], faults[2]];
         let numbers = [&head[..], &package, &files].concat().into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>();
-        [HEAD, &numbers, &strings].concat()
+        [HEAD.as_bytes(), &numbers, &strings].concat()
     }
 
     fn index(dir: &str) -> Vec<u8> {
@@ -303,7 +303,7 @@ mod tests {
             changed[at % whole.len()] = byte;
             goroot.has(&fmt, &changed); // does not panic
             prop_assert!(!goroot.has(&fmt, &rest));
-            goroot.has(&fmt, &[HEAD, &rest].concat());
+            goroot.has(&fmt, &[HEAD.as_bytes(), &rest].concat());
         }
     }
 }

@@ -232,9 +232,7 @@ impl Handler {
             Kind::TestLog if body.size() <= limits::TEST_BODY => {
                 self.share(&Put { replaces: Replaces::SameKind, ..put }, body, &mut counts)
             }
-            Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs if self.client.keeps_its_own => {
-                return Ok(Reply::Refused(Refusal::Storage));
-            }
+            _ if self.client.keeps_its_own => return Ok(Reply::Refused(Refusal::Storage)),
             Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs => {
                 counts.private_puts = 1;
                 self.build.dir.keep(&put, body)

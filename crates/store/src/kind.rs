@@ -25,7 +25,10 @@ pub enum Kind {
 /// - a module or package index: cmd/go/internal/modindex/write.go `indexVersion` ("go index v2" in Go 1.21-1.27), keyed in
 ///   read.go `moduleHash` and `dirHash`;
 /// - a test's coverage profile: test.go `coverProfileAndInputKey`, Go 1.26-1.27; every profile begins with its mode.
-const MTIME_PREFIXES: [&[u8]; 2] = [b"go index v", b"mode: "];
+const MTIME_PREFIXES: [&[u8]; 2] = [INDEX.as_bytes(), b"mode: "];
+
+/// What an index begins with, whatever its version.
+pub const INDEX: &str = "go index v";
 
 /// Bodies that begin so are [`Kind::TestLog`]: cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27.
 pub const TEST_LOG: &str = "# test log\n";

@@ -43,7 +43,7 @@ pub use build::{BuildDir, Sharing, remove_leftover};
 pub use error::{ReceiveError, StoreError};
 pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
-pub use kind::{Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
+pub use kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use layout::Access;
 pub use limits::{Caps, CapsError, Disk, Size, SizeError};
 pub use namespace::{Namespace, Partition};

@@ -9,7 +9,7 @@ use proto::control::BuildStatus;
 use proto::id::hex;
 use proto::{ActionId, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Kind, TEST_LOG, TEST_PASSED};
+use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
 use super::archive::Archive;
 use super::{Account, Action, Came, Other, Package, What};
@@ -145,7 +145,7 @@ impl Reading<'_> {
                     What::TestResult
                 } else if head.starts_with(TEST_LOG) {
                     What::TestLog
-                } else if head.starts_with("go index v") {
+                } else if head.starts_with(INDEX) {
                     What::Mtime
                 } else {
                     What::Rest
