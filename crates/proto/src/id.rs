@@ -113,7 +113,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return Err(InvalidHex);

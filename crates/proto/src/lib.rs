@@ -2,10 +2,11 @@
 //!
 //! Read in this order: [`id`] (what is talked about), [`gocmd`] (what cmd/go says to a `GOCACHEPROG` program),
 //! [`wire`] (what our client says to our daemon), [`control`] (what the hook and the command line say to it),
-//! [`limits`] (how much of anything).
+//! [`condition`] (when an entry is another build's too), [`limits`] (how much of anything).
 //!
 //! Everything here is pure: generic over readers and writers, no sockets, no files, no clock, no environment.
 
+pub mod condition;
 pub mod control;
 pub mod error;
 pub mod gocmd;
@@ -13,5 +14,6 @@ pub mod id;
 pub mod limits;
 pub mod wire;
 
+pub use condition::{Condition, Scope, ScopeDigest};
 pub use error::{FrameError, RequestError};
 pub use id::{ActionId, BuildId, OutputId};

@@ -14,6 +14,12 @@ pub const TEST_BODY: u64 = 256 << 10;
 /// Longest list of what a test looked at, in bytes: some thousand paths.
 pub const TEST_INPUTS: u64 = 1 << 20;
 
+/// Longest scope of a condition, in bytes: a module's path and version, with room.
+pub const SCOPE: usize = 512;
+
+/// Conditions under which one action is kept, the newest ones: a branch or two, and what is edited now.
+pub const CONDITIONS: usize = 8;
+
 /// Longest hello or control line, in bytes: paths of up to 4096 bytes and some names.
 pub const HELLO_LINE: usize = 32 << 10;
 

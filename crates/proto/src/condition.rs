@@ -1,0 +1,91 @@
+//! The condition under which an entry is true for another build, where Go's key does not tell all of what went into it: a scope
+//! (the part of the sources and of the machine that counts) and a digest of what that holds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::id::{InvalidHex, hex, parse_hex};
+use crate::limits;
+
+/// What a digest is over: `std`, a module, a whole tree. A text of 1 to [`limits::SCOPE`] bytes without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scope(Box<str>);
+
+impl Scope {
+    /// The scope that is written so.
+    ///
+    /// # Errors
+    /// [`InvalidScope`] where the text is empty, too long, or has a control character.
+    pub fn new(text: &str) -> Result<Self, InvalidScope> {
+        if text.is_empty() || text.len() > limits::SCOPE || text.chars().any(char::is_control) {
+            return Err(InvalidScope);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is 1 to {} bytes of text without control characters", limits::SCOPE)]
+pub struct InvalidScope;
+
+/// What a scope held: a hash that the client makes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeDigest(pub [u8; 32]);
+
+impl fmt::Display for ScopeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for ScopeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScopeDigest({self})")
+    }
+}
+
+impl FromStr for ScopeDigest {
+    type Err = InvalidHex;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHex> {
+        parse_hex(text).map(Self)
+    }
+}
+
+/// When an entry may be used by another build: when this scope has this digest there too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Condition {
+    /// What counts.
+    pub scope: Scope,
+    /// What it held when the entry was made.
+    pub digest: ScopeDigest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_a_short_text_of_one_line() {
+        for text in ["std", "module example.org/m@v1.2.3", &"x".repeat(limits::SCOPE), "é"] {
+            assert_eq!(Scope::new(text).unwrap().as_str(), text);
+        }
+        for text in ["", "a\tb", "a\nb", "\u{7f}", "a\u{85}", &"x".repeat(limits::SCOPE + 1)] {
+            assert_eq!(Scope::new(text), Err(InvalidScope), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_digest_reads_back() {
+        let digest = ScopeDigest([0xab; 32]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!("ab".parse::<ScopeDigest>(), Err(InvalidHex));
+    }
+}
