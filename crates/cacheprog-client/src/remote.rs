@@ -164,7 +164,7 @@ impl Remote {
         }
         let said = plain::said(&put.action);
         let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
-        let is_compiled_go = plain::is_compiled_go(put.size, read);
+        let is_compiled_go = store::archive::is_compiled_go(put.size, read);
         let Some(nothing) = nothing.filter(|_| is_compiled_go) else { return self.shared.spool_put(id, &put, &body) };
         self.ask(id, Ask::Put(put, Arc::new(body), None));
         let nothing = Put { action: said, output: nothing.output, size: 0 };

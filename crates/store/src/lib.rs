@@ -10,6 +10,7 @@
 //! incoming.rs (a body on its way in), publish.rs (what becomes of a put), place.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
 
 mod actions;
+pub mod archive;
 mod build;
 mod doubt;
 mod error;

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use proto::control::BuildStatus;
 use proto::id::hex;
 use proto::{ActionId, OutputId};
 use sha2::{Digest, Sha256};
+use store::archive::Archive;
 use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
-use super::archive::Archive;
 use super::{Account, Action, Came, Other, Package, What};
 use crate::trace::{self, Event, Events};
 
@@ -120,7 +121,8 @@ impl Reading<'_> {
         if *output == OutputId::EMPTY {
             return None; // a quarter of all
         }
-        Archive::read(&mut self.open(output)?)
+        let file = self.open(output)?;
+        Archive::read(&|bytes: &mut [u8], at| file.read_exact_at(bytes, at))
     }
 
     fn add(&mut self, id: &ActionId, asked: &Asked, archive: Archive) {

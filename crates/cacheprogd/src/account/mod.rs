@@ -1,9 +1,8 @@
 //! An account of a build: what it asked for, by package, and what came of it. Made of a trace once the build is over, kept for
 //! the builds that `status` shows, and compared by `why`.
 //!
-//! archive.rs reads packages, make.rs makes an account, saved.rs keeps accounts on the disk.
+//! make.rs makes an account, with what packages say of themselves (store: archive.rs), saved.rs keeps accounts on the disk.
 
-mod archive;
 mod make;
 mod saved;
 

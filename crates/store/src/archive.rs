@@ -1,11 +1,11 @@
 //! What a compiled Go package says of itself: its import path, what it imports, how it was compiled, and the two halves of its
-//! build id. Pure: generic over readers.
+//! build id; and whether Go's own tools made all of it. Pure: generic over how its bytes are read. Client and daemon share it.
 //!
 //! An archive holds `__.PKGDEF` (a line with the toolchain, a line with the build id) and `_go_.o`, an object of the format in
 //! cmd/internal/obj/objfile.go and cmd/internal/goobj/objfile.go, which is the same in Go 1.20 to 1.27. A build made the file, so
 //! that every length is checked; what makes no sense is no archive.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io;
 
 /// What is read of an object for its tables. Of a package with longer ones nothing is said.
 const MOST: usize = 4 << 20;
@@ -19,28 +19,43 @@ const MOST_NAMES: usize = 4096;
 
 /// A compiled package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Archive {
+pub struct Archive {
     /// System, architecture, release and what changes the compiler: `linux amd64 go1.26.8 GOAMD64=v1 X:…`.
-    pub(crate) go: String,
+    pub go: String,
     /// The import path; `main` for a program.
-    pub(crate) path: String,
-    /// The build id: the action as cmd/go shortens it, and the content, by which dependents know the package.
-    pub(crate) action: String,
-    pub(crate) content: String,
+    pub path: String,
+    /// The build id's first half: the action as cmd/go shortens it.
+    pub action: String,
+    /// The build id's second half: the content, by which dependents know the package.
+    pub content: String,
     /// Flags that the compiler was run with, as it notes them for debuggers.
-    pub(crate) flags: String,
+    pub flags: String,
     /// A package of the standard library.
-    pub(crate) is_std: bool,
+    pub is_std: bool,
     /// Of what it exports.
-    pub(crate) fingerprint: u64,
+    pub fingerprint: u64,
     /// What it imports, by path and fingerprint.
-    pub(crate) imports: Vec<(String, u64)>,
+    pub imports: Vec<(String, u64)>,
     /// Files that its code comes from, its own and those of functions that were inlined.
-    pub(crate) files: Vec<String>,
+    pub files: Vec<String>,
 }
 
-const ARCHIVE: &[u8] = b"!<arch>\n";
+/// What an archive begins with (ar(5); cmd/internal/archive).
+pub(crate) const ARCHIVE: &[u8] = b"!<arch>\n";
+
+/// The header of a member: name, date, owner, group, mode, size, magic.
 const MEMBER_HEADER: usize = 60;
+
+/// Largest member: none is as long, and sums of two do not overflow.
+const LARGEST_MEMBER: u64 = 1 << 40;
+
+/// What Go's own compiler and assembler begin each member with. A C compiler's object begins otherwise, as do the marks that
+/// cgo leaves (cmd/internal/archive; cmd/go/internal/work/exec.go `processCgoOutputs`).
+const GO_OBJECT: &[u8; 10] = b"go object ";
+
+/// Members that are looked at: a package has two and one for each assembly file.
+const MOST_MEMBERS: usize = 1000;
+
 const OBJECT: &[u8] = b"\n!\n\0go120ld";
 const OBJECT_MAGIC: usize = 8;
 const STD: u32 = 1 << 4;
@@ -60,41 +75,82 @@ const SYMBOL: usize = 21;
 /// The symbol in which the compiler notes its flags (cmd/compile/internal/dwarfgen `RecordFlags`); its name ends with the path.
 const PRODUCER: &[u8] = b"go:cuinfo.producer.";
 
-impl Archive {
-    /// Reads one; `None` for anything else.
-    pub(crate) fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
-        let mut head = [0; ARCHIVE.len() + MEMBER_HEADER];
-        file.read_exact(&mut head).ok()?;
-        let size = member(head.strip_prefix(ARCHIVE)?, b"__.PKGDEF")?;
-        let mut lines = vec![0; usize::try_from(size).ok()?.min(2048)];
-        file.read_exact(&mut lines).ok()?;
-        let mut archive = described(&lines)?;
-        let next = head.len() as u64 + size + size % 2;
-        file.seek(SeekFrom::Start(next)).ok()?;
+/// One member of an archive.
+struct Member {
+    name: [u8; 16],
+    /// Where its bytes are.
+    start: u64,
+    size: u64,
+}
+
+impl Member {
+    /// The member whose header is at `at`; `None` where there is none.
+    fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>, at: u64) -> Option<Self> {
         let mut header = [0; MEMBER_HEADER];
-        file.read_exact(&mut header).ok()?;
-        let size = member(&header, b"_go_.o")?;
-        let start = next + MEMBER_HEADER as u64;
-        let object = Object::read(file, start, size)?;
-        object.describe(file, &mut archive);
+        read(&mut header, at).ok()?;
+        let size = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
+        let start = at.checked_add(MEMBER_HEADER as u64)?;
+        let (name, _) = header.split_first_chunk()?;
+        (size < LARGEST_MEMBER).then_some(Self { name: *name, start, size })
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.iter().all(|&byte| byte == b' ' || byte == b'/'))
+    }
+
+    /// Where the next one is: members begin at even places.
+    fn next(&self) -> Option<u64> {
+        self.start.checked_add(self.size.next_multiple_of(2))
+    }
+}
+
+/// Where the first member is, if this is an archive.
+fn first_member(read: &impl Fn(&mut [u8], u64) -> io::Result<()>) -> Option<u64> {
+    let mut magic = [0; ARCHIVE.len()];
+    read(&mut magic, 0).ok()?;
+    (magic == ARCHIVE).then_some(ARCHIVE.len() as u64)
+}
+
+/// Whether a body of `size` bytes is an archive of Go objects and nothing else. `read` fills a buffer from a place of it. In
+/// doubt it is not.
+pub fn is_compiled_go(size: u64, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> bool {
+    let Some(mut at) = first_member(&read) else { return false };
+    for _ in 0..MOST_MEMBERS {
+        if at == size {
+            return true;
+        }
+        let Some(member) = Member::read(&read, at) else { return false };
+        let mut begin = [0; GO_OBJECT.len()];
+        if read(&mut begin, member.start).is_err() || begin != *GO_OBJECT {
+            return false;
+        }
+        at = match member.next() {
+            Some(next) if next <= size => next,
+            Some(_) | None => return false,
+        };
+    }
+    false
+}
+
+impl Archive {
+    /// Reads one; `None` for anything else. `read` fills a buffer from a place of it.
+    pub fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>) -> Option<Self> {
+        let package = Member::read(read, first_member(read)?).filter(|member| member.is_named(b"__.PKGDEF"))?;
+        let mut lines = vec![0; usize::try_from(package.size).ok()?.min(2048)];
+        read(&mut lines, package.start).ok()?;
+        let mut archive = described(&lines)?;
+        let object = Member::read(read, package.next()?).filter(|member| member.is_named(b"_go_.o"))?;
+        Object::read(read, &object)?.describe(read, &mut archive);
         (!archive.path.is_empty()).then_some(archive)
     }
 
     /// Bytes of memory that it takes, about.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         const STRING: usize = 32;
         let imports = self.imports.iter().map(|(path, _)| path.len() + STRING + 8);
         let files = self.files.iter().map(|file| file.len() + STRING);
         imports.chain(files).sum::<usize>() + 512
     }
-}
-
-/// The size of an archive's member of this name.
-fn member(header: &[u8], name: &[u8]) -> Option<u64> {
-    let (named, rest) = header.split_at_checked(16)?;
-    let named = named.strip_prefix(name)?.iter().all(|&byte| byte == b' ' || byte == b'/');
-    let size = str::from_utf8(rest.get(32..42)?).ok()?.trim_end().parse().ok()?;
-    (named && size < 1 << 40).then_some(size)
 }
 
 /// The lines before the export data.
@@ -116,13 +172,14 @@ struct Object {
 }
 
 impl Object {
-    fn read(file: &mut (impl Read + Seek), start: u64, size: u64) -> Option<Self> {
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
+    fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>, member: &Member) -> Option<Self> {
+        let size = usize::try_from(member.size).unwrap_or(usize::MAX);
         let mut bytes = vec![0; size.min(FIRST)];
-        file.read_exact(&mut bytes).ok()?;
+        read(&mut bytes, member.start).ok()?;
         // For cgo a section of JSON comes before.
         let magic = memchr::memmem::find(&bytes, OBJECT)? + OBJECT.len() - OBJECT_MAGIC;
         bytes.drain(..magic);
+        let start = member.start + magic as u64;
         let mut offsets = [0; BLOCKS];
         for (n, offset) in offsets.iter_mut().enumerate() {
             *offset = number(&bytes, OBJECT_MAGIC + 12 + 4 * n)?;
@@ -131,12 +188,12 @@ impl Object {
         if wanted > bytes.len() {
             let have = bytes.len();
             bytes.resize(wanted, 0);
-            file.read_exact(&mut bytes[have..]).ok()?;
+            read(&mut bytes[have..], start + have as u64).ok()?;
         }
-        Some(Self { bytes, start: start + magic as u64, offsets })
+        Some(Self { bytes, start, offsets })
     }
 
-    fn describe(&self, file: &mut (impl Read + Seek), archive: &mut Archive) {
+    fn describe(&self, read: &impl Fn(&mut [u8], u64) -> io::Result<()>, archive: &mut Archive) {
         let flags = number(&self.bytes, OBJECT_MAGIC + 8).unwrap_or(0);
         archive.is_std = flags & STD as usize != 0;
         archive.fingerprint = self.fingerprint(OBJECT_MAGIC).unwrap_or(0);
@@ -149,20 +206,18 @@ impl Object {
         if let Some((n, path)) = producer {
             archive.path = cut(&String::from_utf8_lossy(path));
             let before = self.all(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count().max(symbols);
-            archive.flags = self.data(file, before + n).unwrap_or_default();
+            archive.flags = self.data(read, before + n).unwrap_or_default();
         }
     }
 
     /// A symbol's data, as text.
-    fn data(&self, file: &mut (impl Read + Seek), symbol: usize) -> Option<String> {
+    fn data(&self, read: &impl Fn(&mut [u8], u64) -> io::Result<()>, symbol: usize) -> Option<String> {
         let mut index = [0; 8];
         let at = self.start + (self.offsets[DATA_INDEX] + 4 * symbol) as u64;
-        file.seek(SeekFrom::Start(at)).ok()?;
-        file.read_exact(&mut index).ok()?;
+        read(&mut index, at).ok()?;
         let (from, to) = (number(&index, 0)?, number(&index, 4)?);
         let mut data = vec![0; to.checked_sub(from).filter(|&length| length <= LONGEST)?];
-        file.seek(SeekFrom::Start(self.start + (self.offsets[DATA] + from) as u64)).ok()?;
-        file.read_exact(&mut data).ok()?;
+        read(&mut data, self.start + (self.offsets[DATA] + from) as u64).ok()?;
         Some(cut(&String::from_utf8_lossy(&data)))
     }
 
@@ -204,14 +259,30 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Cursor;
 
     /// `go build -trimpath -o greet.a ./greet` with Go 1.26.8, of a package that imports errors.
-    const GREET: &[u8] = include_bytes!("../../tests/data/greet.a");
+    const GREET: &[u8] = include_bytes!("../tests/data/greet.a");
+
+    fn reader(bytes: &[u8]) -> impl Fn(&mut [u8], u64) -> io::Result<()> {
+        |into, at| {
+            let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+            into.copy_from_slice(rest.get(..into.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Archive> {
+        Archive::read(&reader(bytes))
+    }
+
+    fn is_go(bytes: &[u8]) -> bool {
+        is_compiled_go(bytes.len() as u64, reader(bytes))
+    }
 
     #[test]
     fn an_archive_says_what_it_is() {
-        let archive = Archive::read(&mut Cursor::new(GREET)).unwrap();
+        let archive = read(GREET).unwrap();
+        assert!(is_go(GREET));
         assert!(archive.go.starts_with("linux amd64 go1.26.8 GOAMD64=v1 X:"), "{}", archive.go);
         assert_eq!(
             (archive.path.as_str(), archive.flags.as_str(), archive.is_std),
@@ -225,17 +296,57 @@ mod tests {
     #[test]
     fn a_cut_or_changed_archive_is_no_trouble() {
         for cut in 0..GREET.len() {
-            drop(Archive::read(&mut Cursor::new(&GREET[..cut])));
+            drop(read(&GREET[..cut]));
         }
         for at in 0..GREET.len() {
             for value in [0, 0x7f, 0xff] {
                 let mut changed = GREET.to_vec();
                 changed[at] = value;
-                if let Some(archive) = Archive::read(&mut Cursor::new(changed)) {
+                if let Some(archive) = read(&changed) {
                     assert!(archive.path.len() <= 4 * LONGEST && archive.imports.len() <= MOST_NAMES);
                 }
             }
         }
-        assert_eq!(Archive::read(&mut Cursor::new(b"!<arch>\n")), None);
+        assert_eq!(read(b"!<arch>\n"), None);
+    }
+
+    fn archive(members: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = ARCHIVE.to_vec();
+        for member in members {
+            bytes.extend(
+                format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "x.o", 0, 0, 0, 644, member.len()).into_bytes(),
+            );
+            bytes.extend_from_slice(member);
+            bytes.resize(bytes.len().next_multiple_of(2), 0);
+        }
+        bytes
+    }
+
+    const GO: &[u8] = b"go object linux amd64 go1.26.8 X:\n!\n";
+
+    #[test]
+    fn only_archives_of_go_objects_are_compiled_go() {
+        assert!(is_go(&archive(&[GO])));
+        assert!(is_go(&archive(&[GO, b"go object odd", GO])));
+        for other in [
+            archive(&[GO, b"\x7fELF and more than ten bytes"]),
+            archive(&[GO, b"", GO]),
+            archive(&[b"_cgo_flags", GO]),
+            archive(&[GO, b"go objec"]),
+            GO.to_vec(),
+            b"// Code generated by cmd/cgo; DO NOT EDIT.\n".to_vec(),
+            b"true".to_vec(),
+            Vec::new(),
+        ] {
+            assert!(!is_go(&other), "{:?}", String::from_utf8_lossy(&other));
+        }
+        let whole = archive(&[GO, GO]);
+        for cut in ARCHIVE.len() + 1..whole.len() {
+            assert_eq!(is_go(&whole[..cut]), cut == archive(&[GO]).len(), "{cut}");
+        }
+        assert!(!is_go(&archive(&vec![GO; MOST_MEMBERS + 1])));
+        let mut huge = archive(&[GO]);
+        huge[56..66].copy_from_slice(b"9999999999");
+        assert!(!is_go(&huge));
     }
 }
