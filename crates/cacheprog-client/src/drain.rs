@@ -1,14 +1,13 @@
 //! Hands the spool on to the daemon, in the background and on a connection of its own.
 
 use std::fs::{File, TryLockError};
-use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use proto::wire::{Hello, Reply, Request};
+use transport::Connection;
 
-use crate::connect::{self, Connection};
 use crate::environment::Environment;
 use crate::local::Local;
 
@@ -38,7 +37,7 @@ impl Drain {
             if let Err(TryLockError::WouldBlock | TryLockError::Error(_)) = lock.try_lock() {
                 return; // another go command of this build is at it
             }
-            if let Ok(connection) = connect::open(&socket, &hello) {
+            if let Ok(connection) = transport::open(&socket, &hello) {
                 hand_on(&mut spool, &connection);
             }
         };
@@ -56,29 +55,18 @@ impl Drain {
 
 fn hand_on(spool: &mut Local, connection: &Connection) {
     let until = Instant::now() + IN_ALL;
-    let mut answers = BufReader::with_capacity(512, &connection.stream);
     for (action, record) in spool.list() {
         let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
-        let mut frame = Vec::with_capacity(96);
-        Request::Put { action, output: record.output, size: record.size }.write(&mut frame);
-        let mut stream = &connection.stream;
-        let held = crate::held::Held::File(file, record.size);
-        if stream.write_all(&frame).and_then(|()| held.send(&mut stream)).is_err() {
+        let put = Request::Put { action, output: record.output, size: record.size };
+        let left = until.saturating_duration_since(Instant::now());
+        // No time left is refused as a limit.
+        if connection.stream.set_read_timeout(Some(left)).is_err() {
             return;
         }
-        let reply = loop {
-            match Reply::read(&mut answers) {
-                Err(e) if e.is_timeout() && Instant::now() < until => {}
-                other => break other,
-            }
-        };
-        match reply {
-            Ok(Some(Reply::Stored { .. })) => spool.forget(&action, &record),
-            Ok(Some(Reply::Refused(_))) => {} // no space there yet
+        match connection.exchange(&put, Some((&file, record.size))) {
+            Ok(Reply::Stored { .. }) => spool.forget(&action, &record),
+            Ok(Reply::Refused(_)) => {} // no space there yet
             _ => return,
-        }
-        if Instant::now() >= until {
-            return;
         }
     }
 }

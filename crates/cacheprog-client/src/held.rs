@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use proto::gocmd::{Body, BodyError};
+use transport::send_file;
 
 /// A body up to this size may stay in memory: ninety-seven of a hundred do not exceed it. A larger one is written to a file and
 /// read from there, which costs two copies more.
@@ -123,18 +124,7 @@ impl Held {
     pub(crate) fn send(&self, out: &mut (impl Write + std::os::fd::AsFd)) -> std::io::Result<()> {
         match self {
             Self::Memory(held) => out.write_all(&held.bytes),
-            Self::File(file, size) => {
-                let mut offset = 0;
-                while offset < *size {
-                    let left = usize::try_from(size - offset).unwrap_or(usize::MAX);
-                    match rustix::fs::sendfile(&*out, file, Some(&mut offset), left) {
-                        Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                        Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                        Err(e) => return Err(e.into()),
-                    }
-                }
-                Ok(())
-            }
+            Self::File(file, size) => send_file(out, file, 0, *size),
         }
     }
 

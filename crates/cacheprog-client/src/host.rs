@@ -2,15 +2,11 @@
 //! session, and prints what leads go commands to it. They share what transparent mode shares (plain.rs): of the machine
 //! around them nothing is known.
 
-use std::io::BufReader;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use proto::control::{Answer, Control, Envelope, MOUNTED_CLIENT, Registration};
-use proto::wire::{read_json_line, write_json_line};
-use proto::{FrameError, limits};
+use proto::FrameError;
+use proto::control::{Answer, Control, MOUNTED_CLIENT, Registration};
 
-use crate::connect::{HELLO, dial};
 use crate::derivation::{Variables, value};
 use crate::environment::Environment;
 use crate::points::quoted;
@@ -32,13 +28,9 @@ pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Opti
 }
 
 fn session(host: &Path, name: &str) -> Result<Option<String>, FrameError> {
-    let stream = UnixStream::from(dial(host).map_err(std::io::Error::from)?);
-    stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(HELLO))?;
-    stream.set_write_timeout(Some(HELLO))?;
+    let stream = transport::dial(host, transport::HELLO)?;
     let registration = Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() };
-    write_json_line(&stream, &Envelope::new(Control::Register(registration)))?;
-    Ok(match read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE)? {
+    Ok(match transport::ask(stream, Control::Register(registration), &[])?.0 {
         Answer::Registered { directory } => Some(directory),
         Answer::Error(_) | Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => None,
     })

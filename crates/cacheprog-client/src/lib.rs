@@ -1,8 +1,8 @@
 //! The program that cmd/go starts. In a sandbox it talks to the daemon; without one it is a complete cache program.
 //!
 //! Where things are: serve.rs reads cmd/go's requests and hands them to one of two caches (cache.rs says what it asks of
-//! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: connect.rs and link.rs are the connection
-//! and what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
+//! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: link.rs is the connection and
+//! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs
 //! keeps a body until its put is answered, inputs.rs and contents.rs let a test's result stand for the same test in another
 //! build, plain.rs is what may be shared in transparent mode, answers.rs is the one way to cmd/go, asked.rs what the go command was asked to do, overlay.rs whether it reads its own toolchain, manners.rs what a child of cmd/go must see to. For the setup hook there are
@@ -13,7 +13,6 @@
 //! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
 
 pub mod args;
-pub mod connect;
 
 mod answers;
 mod asked;

@@ -2,21 +2,33 @@
 //! each request is answered once, however a connection ends, and the end of all is known.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use proto::ActionId;
+use proto::wire::Hello;
+use proto::{ActionId, FrameError};
+use transport::{ConnectError, Connection};
 
 use crate::cache::Put;
-use crate::connect::Connection;
 use crate::held::Held;
 use crate::sync::lock;
+
+/// How often the reader of answers looks up to see whether one is overdue.
+const LOOK_UP: Duration = Duration::from_millis(250);
 
 /// How long the daemon may take for an answer; then the connection is given up, and everything goes on without it.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// A large body takes longer to be written, at this pace on a slow disk.
 const SLOW_DISK: u64 = 20 << 20;
+
+/// Opens a session, for a reader that looks up now and then.
+pub(crate) fn connect(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
+    let connection = transport::open(socket, hello)?;
+    connection.stream.set_read_timeout(Some(LOOK_UP)).map_err(FrameError::from)?;
+    Ok(connection)
+}
 
 /// A request that waits for the daemon.
 #[derive(Debug)]

@@ -12,16 +12,16 @@ use std::time::{Duration, Instant};
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::wire::{Hello, Refusal, Reply, Request};
 use proto::{ActionId, limits};
+use transport::Connection;
 
 use crate::answers::{Answers, NOWHERE};
 use crate::asked;
 use crate::cache::{Cache, Put};
-use crate::connect::{self, Connection};
 use crate::drain::Drain;
 use crate::environment::{Environment, Places};
 use crate::held::{Held, Holder};
 use crate::inputs::Inputs;
-use crate::link::{Ask, Link, Pending};
+use crate::link::{Ask, Link, Pending, connect};
 use crate::local::Local;
 use crate::own::{Own, is_there};
 use crate::plain::{self, Plain};
@@ -227,7 +227,7 @@ impl Shared {
         if self.silence.is_recent() {
             return None;
         }
-        match connect::open(&self.socket, &self.hello) {
+        match connect(&self.socket, &self.hello) {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 self.link.set(connection.clone());
@@ -262,7 +262,7 @@ impl Shared {
             }
             thread::sleep(pause);
             pause = (pause * 2).min(if pause < AFTER_SILENCE { LONGEST_PAUSE } else { LONGEST_SILENCE });
-            if let Ok(new) = connect::open(&self.socket, &self.hello) {
+            if let Ok(new) = connect(&self.socket, &self.hello) {
                 let new = Arc::new(new);
                 self.link.set(new.clone());
                 connection = Some(new);

@@ -1,11 +1,10 @@
 //! The one line that a build's log gets at its end: what the cache gave.
 
-use std::io::{BufReader, Write};
 use std::time::Duration;
 
 use proto::wire::{Hello, Reply, Request, Summary};
+use transport::Connection;
 
-use crate::connect::{self, Connection};
 use crate::environment::Environment;
 use crate::local::Local;
 
@@ -17,7 +16,7 @@ pub(crate) fn command(environment: &Environment) -> String {
     // Whatever the go commands' namespaces were.
     let left = Local::new(&environment.spool, environment).count();
     let hello = Hello::new(environment.toolchain.clone());
-    let connection = environment.socket.as_ref().and_then(|path| connect::open(path, &hello).ok());
+    let connection = environment.socket.as_ref().and_then(|path| transport::open(path, &hello).ok());
     let line = match connection.as_ref().and_then(ask) {
         Some(summary) if summary.gets + summary.puts > 0 || left > 0 => {
             let why = connection
@@ -34,11 +33,8 @@ pub(crate) fn command(environment: &Environment) -> String {
 }
 
 fn ask(connection: &Connection) -> Option<Summary> {
-    let mut frame = Vec::new();
-    Request::Summary.write(&mut frame);
-    (&connection.stream).write_all(&frame).ok()?;
-    match Reply::read(&mut BufReader::new(&connection.stream)) {
-        Ok(Some(Reply::Summary(summary))) => Some(summary),
+    match connection.exchange(&Request::Summary, None) {
+        Ok(Reply::Summary(summary)) => Some(summary),
         _ => None,
     }
 }
@@ -51,11 +47,8 @@ fn is_poor(summary: &Summary) -> bool {
 fn why(connection: &Connection) -> Option<String> {
     // Another build's account has to be read for it; a daemon that does not know the question ends the session.
     connection.stream.set_read_timeout(Some(WHY)).ok()?;
-    let mut frame = Vec::new();
-    Request::Why.write(&mut frame);
-    (&connection.stream).write_all(&frame).ok()?;
-    match Reply::read(&mut BufReader::new(&connection.stream)) {
-        Ok(Some(Reply::Why(text))) if !text.is_empty() => Some(text),
+    match connection.exchange(&Request::Why, None) {
+        Ok(Reply::Why(text)) if !text.is_empty() => Some(text),
         _ => None,
     }
 }

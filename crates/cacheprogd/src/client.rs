@@ -1,12 +1,11 @@
 //! Asking a running daemon, for the command line.
 
-use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Write};
+use std::io::{BufRead, Error, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, Envelope, STATUS_SOCKETS, Status};
-use proto::wire::{read_json_line, write_json_line};
+use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, STATUS_SOCKETS, Status};
 use proto::{FrameError, limits};
 use serde::Serialize;
 
@@ -33,7 +32,7 @@ impl Sockets {
         let sockets: Vec<PathBuf> = self.control_socket.clone().map_or_else(defaults, |socket| vec![socket]);
         let mut failed: Option<(PathBuf, Error)> = None;
         for path in sockets {
-            match UnixStream::connect(&path) {
+            match transport::dial(&path, PATIENCE) {
                 Ok(stream) => return Ok(stream),
                 // That one was closed says less than that another one is not there.
                 Err(e) if failed.as_ref().is_none_or(|(_, e)| e.kind() == ErrorKind::PermissionDenied) => {
@@ -107,14 +106,7 @@ fn refused(answer: Answer) -> CommandError {
 }
 
 fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), CommandError> {
-    let stream = sockets.connect()?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
-    // Whom the daemon does not hear is told so before it has asked: the answer is read even if nobody took the question.
-    let asked = write_json_line(&stream, &Envelope::new(request));
-    let mut rest = BufReader::new(stream);
-    let answer =
-        read_json_line(&mut rest, limits::CONTROL_ANSWER).or_else(|e| asked.map_err(FrameError::from).and(Err(e)))?;
-    Ok((answer, rest))
+    Ok(transport::ask(sockets.connect()?, request, &[])?)
 }
 
 /// Prints to standard output; a reader that left (`| head`) is no error.

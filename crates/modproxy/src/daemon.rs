@@ -2,17 +2,15 @@
 //! or makes another. A daemon that does not answer costs a download, and is left alone for a while.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use cacheprog_client::connect::{self, Connection};
 use proto::wire::{Hello, Reply, Request};
-use proto::{ActionId, OutputId};
+use proto::{ActionId, FrameError, OutputId};
+use transport::Connection;
 
 use crate::cache::Found;
-use crate::http::send_file;
 use crate::key;
 use crate::sync::lock;
 
@@ -66,7 +64,7 @@ impl Daemon {
         if lock(&self.failed).is_some_and(|failed| failed.elapsed() < AWAY) {
             return None;
         }
-        let asked = connect::open(&self.socket, &Hello::new(key::namespace())).map_err(|e| e.to_string()).and_then(
+        let asked = transport::open(&self.socket, &Hello::new(key::namespace())).map_err(|e| e.to_string()).and_then(
             |connection| {
                 let reply = converse(&connection, &request, body).map_err(|e| e.to_string())?;
                 Ok((connection, reply))
@@ -101,18 +99,10 @@ struct Place {
     outputs: String,
 }
 
-fn converse(connection: &Connection, request: &Request, body: Option<(&File, u64)>) -> io::Result<Reply> {
-    let mut stream = &connection.stream;
+fn converse(connection: &Connection, request: &Request, body: Option<(&File, u64)>) -> Result<Reply, FrameError> {
+    let stream = &connection.stream;
     let size = body.map_or(0, |(_, size)| size);
     stream.set_read_timeout(Some(ANSWER + Duration::from_secs(size / SLOW_DISK)))?;
     stream.set_write_timeout(Some(STALLED))?;
-    let mut frame = Vec::with_capacity(96);
-    request.write(&mut frame);
-    stream.write_all(&frame)?;
-    if let Some((file, size)) = body {
-        send_file(stream, file, 0, size)?;
-    }
-    // It answers once, so that nothing is lost in this buffer.
-    let reply = Reply::read(&mut BufReader::with_capacity(256, stream)).map_err(io::Error::other)?;
-    reply.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    connection.exchange(request, body)
 }

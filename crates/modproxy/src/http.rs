@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpStream};
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
+use transport::send_file;
 use ureq::http::StatusCode;
 
 /// Longest request, in bytes. A module's path is under 200.
@@ -14,9 +14,6 @@ const REQUEST: usize = 16 << 10;
 
 /// Headers of a request; the go command sends four.
 const HEADERS: usize = 64;
-
-/// Bytes moved by one system call at most.
-const PIECE: u64 = 1 << 20;
 
 /// How long an idle connection stays: longer than the go command keeps one (90 s), so that it never meets our end of it.
 const IDLE: Duration = Duration::from_secs(120);
@@ -166,20 +163,6 @@ fn is_here(host: &str) -> bool {
     };
     let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// Moves a piece of a file to a socket, without a copy of it in this process.
-pub(crate) fn send_file(to: impl AsFd, file: &File, from: u64, bytes: u64) -> io::Result<()> {
-    let (mut offset, end) = (from, from + bytes);
-    while offset < end {
-        let most = usize::try_from((end - offset).min(PIECE)).unwrap_or(usize::MAX);
-        match rustix::fs::sendfile(&to, file, Some(&mut offset), most) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()), // it was cut
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,20 +1,12 @@
 //! Asking the daemon for a build's directory.
 
-use std::io::{BufReader, IoSlice};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proto::control::{Answer, Control, Descriptor, Envelope, Registration};
-use proto::wire::read_json_line;
-use proto::{FrameError, limits};
+use proto::FrameError;
+use proto::control::{Answer, Control, Descriptor, Registration};
 use rustix::fs::{Mode, OFlags};
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-    connect, sendmsg, socket_with,
-};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
 /// The hook's own deadline is over the whole; this one ends a wait that nobody listens to any more.
@@ -47,21 +39,15 @@ pub enum RegisterError {
 
 /// Registers a build; returns the directory to mount.
 pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>) -> Result<PathBuf, RegisterError> {
-    let stream = dial(control).map_err(|e| RegisterError::Connect { path: control.to_owned(), source: e.into() })?;
-    let stream = UnixStream::from(stream);
-    stream.set_nonblocking(false).map_err(FrameError::from)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(FrameError::from)?;
+    let dialed = transport::dial(control, PATIENCE);
+    let stream = dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })?;
     let (descriptors, fds) = descriptors(chroot);
     let registration = Registration {
         derivation: derivation.to_string_lossy().into_owned(),
         chroot: chroot.map(|path| path.to_string_lossy().into_owned()),
         descriptors,
     };
-    let mut line = serde_json::to_vec(&Envelope::new(Control::Register(registration))).map_err(FrameError::from)?;
-    line.push(b'\n');
-    send(&stream, &line, &fds).map_err(|e| FrameError::Read(e.into()))?;
-    match read_json_line(&mut BufReader::new(&stream), limits::HELLO_LINE)? {
+    match transport::ask(stream, Control::Register(registration), &fds)?.0 {
         Answer::Registered { directory } => Ok(directory.into()),
         Answer::Error(error) => Err(RegisterError::Refused(error)),
         Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => {
@@ -93,24 +79,4 @@ fn nix_process() -> Option<Pid> {
         pid = rest.split_whitespace().nth(1)?.parse().ok().and_then(Pid::from_raw)?;
     }
     None
-}
-
-/// Connects without waiting: a stopped daemon's full queue would block for ever.
-fn dial(path: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket)
-}
-
-/// Sends the line in one message, which carries the descriptors. It is far below a socket's buffer, so it goes whole.
-fn send(stream: &UnixStream, line: &[u8], fds: &[OwnedFd]) -> rustix::io::Result<()> {
-    let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() {
-        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-    }
-    let sent = sendmsg(stream, &[IoSlice::new(line)], &mut ancillary, SendFlags::NOSIGNAL)?;
-    if sent == line.len() { Ok(()) } else { Err(rustix::io::Errno::MSGSIZE) }
 }

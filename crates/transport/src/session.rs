@@ -1,0 +1,96 @@
+//! A session of frames on a build's socket: hello each way, then whoever opened it has the stream.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{FrameError, limits};
+
+use crate::{dial, send_file};
+
+/// How long the daemon may take to say hello, and one write may stand still. A daemon that systemd starts for us takes some
+/// 50 ms.
+pub const HELLO: Duration = Duration::from_secs(1);
+
+/// Bytes of a welcome that are read at a time, and of a reply where each is waited for.
+const BUFFER: usize = 4096;
+
+/// A session with the daemon.
+#[derive(Debug)]
+pub struct Connection {
+    /// For frames, with time limits in both directions: [`HELLO`], unless its owner sets others.
+    pub stream: UnixStream,
+    /// Directory of the outputs as seen from here.
+    pub outputs: String,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nobody listens.
+    #[error("no daemon at the socket")]
+    Connect(#[source] io::Error),
+    /// It says nothing, or nothing that can be understood.
+    #[error("no hello from the daemon")]
+    Hello(#[from] FrameError),
+    /// It says no.
+    #[error("the daemon refuses: {0}")]
+    Refused(String),
+}
+
+impl ConnectError {
+    /// Whether somebody is there who says nothing, which takes a wait to find out.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        match self {
+            // A queue that is full is one that nobody serves.
+            Self::Connect(e) => e.kind() == io::ErrorKind::WouldBlock,
+            Self::Hello(e) => e.is_timeout(),
+            Self::Refused(_) => false,
+        }
+    }
+}
+
+/// Connects and says hello. Never blocks for longer than a second or two, whatever the daemon does.
+///
+/// # Errors
+/// A [`ConnectError`].
+pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
+    let stream = dial(socket, HELLO).map_err(ConnectError::Connect)?;
+    write_json_line(&stream, hello).map_err(FrameError::from)?;
+    let welcome: Welcome = read_json_line(&mut BufReader::with_capacity(BUFFER, &stream), limits::HELLO_LINE)?;
+    if let Some(error) = welcome.error {
+        return Err(ConnectError::Refused(error));
+    }
+    if welcome.version != VERSION || !welcome.outputs.starts_with('/') {
+        return Err(ConnectError::Refused(format!("it speaks version {}, this program {VERSION}", welcome.version)));
+    }
+    Ok(Connection { stream, outputs: welcome.outputs })
+}
+
+impl Connection {
+    /// The path of an output that the daemon has shown.
+    #[must_use]
+    pub fn path(&self, output: &proto::OutputId) -> String {
+        format!("{}/{output}", self.outputs)
+    }
+
+    /// Sends a request with the body that follows it, and waits for the reply as long as the stream's time limit says. For
+    /// one request at a time: nothing else may be under way.
+    ///
+    /// # Errors
+    /// A [`FrameError`]: the session is of no more use.
+    pub fn exchange(&self, request: &Request, body: Option<(&File, u64)>) -> Result<Reply, FrameError> {
+        let mut frame = Vec::with_capacity(96);
+        request.write(&mut frame);
+        (&self.stream).write_all(&frame)?;
+        if let Some((file, size)) = body {
+            send_file(&self.stream, file, 0, size)?;
+        }
+        // Nothing else is under way, so that nothing is lost in this buffer.
+        Reply::read(&mut BufReader::with_capacity(BUFFER, &self.stream))?.ok_or(FrameError::Truncated)
+    }
+}
