@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use proto::wire::{Hello, Reply, Request, Summary};
+use proto::control::Counts;
+use proto::figures;
+use proto::wire::{Hello, Reply, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
@@ -18,13 +20,10 @@ pub(crate) fn command(environment: &Environment) -> String {
     let hello = Hello::new(environment.toolchain.clone());
     let connection = environment.socket.as_ref().and_then(|path| transport::open(path, &hello).ok());
     let line = match connection.as_ref().and_then(ask) {
-        Some(summary) if summary.gets + summary.puts > 0 || left > 0 => {
-            let why = connection
-                .as_ref()
-                .filter(|_| is_poor(&summary))
-                .and_then(why)
-                .map_or(String::new(), |why| plain(&why));
-            told(&summary, left) + &why
+        Some(counts) if counts.gets + counts.puts > 0 || left > 0 => {
+            let why =
+                connection.as_ref().filter(|_| is_poor(&counts)).and_then(why).map_or(String::new(), |why| plain(&why));
+            told(&counts, left) + &why
         }
         None if left > 0 => format!("no daemon: {left} results stay with this build"),
         Some(_) | None => return String::new(),
@@ -32,16 +31,16 @@ pub(crate) fn command(environment: &Environment) -> String {
     format!("echo 'nix-gocacheprog: {line}'\n")
 }
 
-fn ask(connection: &Connection) -> Option<Summary> {
+fn ask(connection: &Connection) -> Option<Counts> {
     match connection.exchange(&Request::Summary, None) {
-        Ok(Reply::Summary(summary)) => Some(summary),
+        Ok(Reply::Summary(counts)) => Some(counts),
         _ => None,
     }
 }
 
-/// Whether there is something to explain.
-fn is_poor(summary: &Summary) -> bool {
-    summary.hits < summary.gets / 2
+/// Whether there is something to explain: more than half of the packages had to be compiled.
+fn is_poor(counts: &Counts) -> bool {
+    counts.packages_compiled > counts.packages_needed / 2
 }
 
 fn why(connection: &Connection) -> Option<String> {
@@ -60,17 +59,22 @@ fn plain(text: &str) -> String {
 }
 
 /// Fixed words and numbers only: a shell evaluates it.
-fn told(summary: &Summary, left: u64) -> String {
-    let Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered } = summary;
-    let share = hits.saturating_mul(100).checked_div(*gets).unwrap_or(0);
-    let (served, saved) = (bytes_served >> 20, saved_milliseconds / 1000);
-    let mut line =
-        format!("{hits} hits of {gets} ({share} %), {served} MiB; {puts} puts; {saved} s of compiling saved");
-    if *unanswered > 0 {
-        line += &format!("; {unanswered} requests without the daemon");
+fn told(counts: &Counts, left: u64) -> String {
+    let mut line = match counts.packages_needed {
+        0 => String::new(),
+        needed => figures::packages(counts.packages_compiled, needed) + "; ",
+    };
+    line += &format!(
+        "{}, {}; {} of compiling saved",
+        figures::requests(counts.shareable_hits(), counts.shareable_gets()),
+        figures::bytes(counts.bytes_served),
+        figures::duration(Duration::from_millis(counts.saved_milliseconds))
+    );
+    if counts.unanswered > 0 {
+        line += &format!("; {} requests without the daemon", figures::number(counts.unanswered));
     }
     if left > 0 {
-        line += &format!("; {left} results stay with this build");
+        line += &format!("; {} results stay with this build", figures::number(left));
     }
     line
 }
@@ -81,25 +85,47 @@ mod tests {
 
     #[test]
     fn a_summary_is_one_line_of_fixed_words_and_numbers() {
-        let summary = Summary {
-            gets: 200,
-            hits: 190,
-            puts: 10,
-            bytes_served: 5 << 20,
+        let counts = Counts {
+            packages_needed: 812,
+            packages_compiled: 56,
+            gets: 4200,
+            hits: 4000,
+            repeated_gets: 384,
+            private_gets: 64,
+            bytes_served: 549 << 20,
             saved_milliseconds: 61_500,
-            unanswered: 0,
+            ..Counts::default()
         };
-        assert_eq!(told(&summary, 0), "190 hits of 200 (95 %), 5 MiB; 10 puts; 61 s of compiling saved");
-        let trouble = Summary { unanswered: 7, ..Summary::default() };
+        assert_eq!(
+            told(&counts, 0),
+            "56 of 812 packages compiled; 3,616 of 3,752 shareable requests hit (96 %), 549.0 MiB; 1 min 1 s of compiling saved"
+        );
+        let trouble = Counts { unanswered: 7, ..Counts::default() };
         assert_eq!(
             told(&trouble, 3),
-            "0 hits of 0 (0 %), 0 MiB; 0 puts; 0 s of compiling saved; 7 requests without the daemon; 3 results stay with this build"
+            "0 of 0 shareable requests hit (-), 0 B; 0 s of compiling saved; 7 requests without the daemon; 3 results stay with this build"
         );
-        let most = Summary { gets: u64::MAX, hits: u64::MAX, ..summary };
-        assert!(!told(&most, 0).contains('\''));
+        let most = Counts::of([u64::MAX; Counts::NUMBER]);
+        assert!(!told(&most, u64::MAX).contains(['\'', '$', '`']));
         assert_eq!(
             plain("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1"),
             "; a; rm -rf HOME x0m example.org/v2@1"
+        );
+    }
+
+    /// A build of which all packages came from the cache has nothing to explain, however many of its requests missed.
+    #[test]
+    fn what_is_to_be_explained_follows_from_packages() {
+        let counts = |needed, compiled| Counts {
+            packages_needed: needed,
+            packages_compiled: compiled,
+            gets: 306,
+            hits: 100,
+            ..Counts::default()
+        };
+        assert_eq!(
+            [(200, 0), (200, 100), (200, 101), (1, 1), (0, 0)].map(|(n, c)| is_poor(&counts(n, c))),
+            [false, false, true, true, false]
         );
     }
 }

@@ -212,49 +212,29 @@ impl Drop for Entered {
     }
 }
 
-macro_rules! counters {
-    ($($name:ident),+ $(,)?) => {
-        /// A build's counters while it lives: [`Counts`] as atomics.
-        #[derive(Debug, Default)]
-        pub(crate) struct Counters {
-            $($name: AtomicU64,)+
-        }
+/// A build's counters while it lives: [`Counts`] as atomics.
+#[derive(Debug)]
+pub(crate) struct Counters([AtomicU64; Counts::NUMBER]);
 
-        impl Counters {
-            /// Their values now.
-            pub(crate) fn counts(&self) -> Counts {
-                Counts { $($name: self.$name.load(Relaxed),)+ }
-            }
+impl Counters {
+    /// Their values now.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::of(self.0.each_ref().map(|counter| counter.load(Relaxed)))
+    }
 
-            /// Adds what one request did.
-            pub(crate) fn add(&self, counts: &Counts) {
-                $(if counts.$name != 0 {
-                    self.$name.fetch_add(counts.$name, Relaxed); // wraps: a build may claim anything of itself
-                })+
-            }
+    /// Adds what one request did.
+    pub(crate) fn add(&self, counts: &Counts) {
+        for (counter, more) in self.0.iter().zip(counts.values()).filter(|(_, more)| *more != 0) {
+            counter.fetch_add(more, Relaxed); // wraps: a build may claim anything of itself
         }
-
-        impl From<Counts> for Counters {
-            fn from(counts: Counts) -> Self {
-                Self { $($name: AtomicU64::new(counts.$name),)+ }
-            }
-        }
-    };
+    }
 }
 
-counters!(
-    gets,
-    hits,
-    puts,
-    private_puts,
-    conflicts,
-    failed_puts,
-    bytes_put,
-    bytes_served,
-    unanswered,
-    spooled,
-    saved_milliseconds
-);
+impl From<Counts> for Counters {
+    fn from(counts: Counts) -> Self {
+        Self(counts.values().map(AtomicU64::new))
+    }
+}
 
 /// What people call a build by: who knows the id of a live build finds its socket, and from this the id cannot be had.
 pub(crate) fn short(id: &BuildId) -> String {

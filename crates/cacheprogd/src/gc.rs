@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::signal::SigSet;
 use proto::control::DEFAULT_SETTINGS;
+use proto::figures::bytes;
 use rustix::process::setpriority_process;
 use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
 
 use crate::error::CommandError;
 use crate::progress::Progress;
-use crate::settings::{Settings, bytes};
+use crate::settings::Settings;
 use crate::state::StateDir;
 use crate::{client, clock};
 

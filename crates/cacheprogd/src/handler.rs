@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use proto::control::Counts;
-use proto::wire::{Refusal, Reply, Summary};
+use proto::wire::{Refusal, Reply};
 use proto::{ActionId, FrameError, OutputId, limits};
 use sha2::{Digest, Sha256};
 use store::{
@@ -177,9 +177,7 @@ impl Handler {
 
     /// What the build did so far.
     pub(crate) fn summary(&self) -> Reply {
-        let Counts { gets, hits, puts, bytes_served, saved_milliseconds, unanswered, .. } =
-            self.build.counters.counts();
-        Reply::Summary(Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered })
+        Reply::Summary(self.build.counters.counts())
     }
 
     /// A client tells what it did while there was no daemon for it.

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
+use proto::figures::bytes;
 use store::{Caps, Census, Disk, Store};
 
 use crate::clock;
-use crate::settings::{arguments, bytes};
+use crate::settings::arguments;
 use crate::sync::lock;
 
 /// How often the whole store is looked at: for the age limit, for what crashes left, and to set the count right.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use proto::BuildId;
 use proto::control::BuildStatus;
+use proto::figures::bytes;
 use store::{Purged, Unwanted, Which};
 
 use crate::build::{self, Saved};
 use crate::error::CommandError;
 use crate::progress::Progress;
-use crate::settings::bytes;
 use crate::state::StateDir;
 use crate::{client, clock, names};
 

@@ -1,8 +1,8 @@
 //! A daemon's status as text for people. Pure.
 
 use proto::control::{BuildStatus, Builds, Counts, Span, Status};
+use proto::figures::bytes;
 
-use crate::settings::bytes;
 use crate::table::{Look, Table, Tone};
 
 /// The whole text of `cacheprogd status`. `now` is in seconds since 1970.
@@ -64,8 +64,8 @@ fn usage_row(name: &str, span: &Span) -> [String; 8] {
         gets.to_string(),
         hits.to_string(),
         rate(*hits, *gets),
-        bytes(*bytes_served).to_string(),
-        bytes(*bytes_put).to_string(),
+        bytes(*bytes_served),
+        bytes(*bytes_put),
         duration(saved_milliseconds / 1000),
     ]
 }
@@ -92,7 +92,7 @@ fn rows(builds: &[BuildStatus], now: u64) -> Table {
             counts.hits.to_string(),
             rate(counts.hits, counts.gets),
             counts.puts.to_string(),
-            bytes(counts.bytes_served).to_string(),
+            bytes(counts.bytes_served),
             duration(counts.saved_milliseconds / 1000),
         ]);
     }
@@ -120,10 +120,7 @@ mod tests {
 
     #[test]
     fn sizes_times_and_shares_are_as_people_write_them() {
-        assert_eq!(
-            ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"].map(str::to_owned),
-            [0, 1023, 1024, 3 << 29].map(|n| bytes(n).to_string())
-        );
+        assert_eq!(["0 B", "1023 B", "1.0 KiB", "1.5 GiB"].map(str::to_owned), [0, 1023, 1024, 3 << 29].map(bytes));
         assert_eq!(
             ["59 s", "1 min 0 s", "2 h 5 min", "1 d 1 h"],
             [59, 60, 7500, 90_000].map(duration).each_ref().map(String::as_str)

@@ -1,11 +1,9 @@
 //! How much the cache may keep: as people write it, and what that means on this disk. Pure.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use serde::Deserialize;
 use store::{Caps, Size};
 
@@ -119,11 +117,6 @@ impl TryFrom<String> for Age {
     fn try_from(text: String) -> Result<Self, AgeError> {
         text.parse()
     }
-}
-
-/// Bytes as people write them: `1.5 GiB`.
-pub(crate) fn bytes(n: u64) -> impl fmt::Display {
-    ByteSize(n).display().iec()
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use proto::control::{BuildStatus, Builds};
+use proto::figures::bytes;
 
 use crate::client::{self, Sockets};
 use crate::error::CommandError;
 use crate::report::{duration, rate};
-use crate::settings::bytes;
 use crate::table::{Look, Table, Tone};
 use crate::{clock, names, screen};
 
@@ -62,7 +62,7 @@ fn text(builds: &Builds, now: u64, look: Look) -> String {
             counts.gets.to_string(),
             rate(counts.hits, counts.gets),
             counts.puts.to_string(),
-            bytes(counts.bytes_served).to_string(),
+            bytes(counts.bytes_served),
             duration(counts.saved_milliseconds / 1000),
             progress(build, &builds.ended),
         ]);

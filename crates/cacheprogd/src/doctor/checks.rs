@@ -1,8 +1,9 @@
 //! What the facts mean, and what mends them. Pure.
 
+use proto::figures::bytes;
+
 use super::facts::{Facts, Mode, Program};
 use super::{Finding, Level};
-use crate::settings::bytes;
 
 /// Our version: the programs of one package go together.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -230,7 +231,7 @@ fn free_space(facts: &Facts) -> Finding {
             let found = format!("{}, and {} are to be left: everything is evicted", bytes(free), bytes(least));
             bad(what, found, "free some, or set a smaller min-free in /etc/nix-gocacheprog.toml")
         }
-        Some((free, _)) => good(what, bytes(free).to_string()),
+        Some((free, _)) => good(what, bytes(free)),
         None => poor(what, "not known", ""),
     }
 }

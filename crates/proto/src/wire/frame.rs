@@ -3,6 +3,7 @@
 use std::io::{BufRead, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::control::Counts;
 use crate::{ActionId, FrameError, OutputId, limits};
 
 /// What the client asks. Answers come in the order of the requests.
@@ -79,27 +80,10 @@ pub enum Reply {
     },
     /// The put was read and is not kept.
     Refused(Refusal),
-    /// What the build did.
-    Summary(Summary),
+    /// What the build did so far.
+    Summary(Counts),
     /// Why it missed, in few words; none where there is little to say.
     Why(String),
-}
-
-/// What a build did, as told at its end. Each field as in [`crate::control::Counts`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Gets asked.
-    pub gets: u64,
-    /// Gets answered with an output.
-    pub hits: u64,
-    /// Puts received whole.
-    pub puts: u64,
-    /// Bytes of the outputs served.
-    pub bytes_served: u64,
-    /// Milliseconds of compile time not spent.
-    pub saved_milliseconds: u64,
-    /// Requests that clients of the build had to settle by themselves.
-    pub unanswered: u64,
 }
 
 /// Why a put is not kept.
@@ -243,12 +227,9 @@ impl Reply {
                     Refusal::Storage => 2,
                 });
             }
-            Self::Summary(summary) => {
+            Self::Summary(counts) => {
                 out.push(SUMMARY);
-                let Summary { gets, hits, puts, bytes_served, saved_milliseconds, unanswered } = summary;
-                for number in [gets, hits, puts, bytes_served, saved_milliseconds, unanswered] {
-                    out.extend_from_slice(&number.to_le_bytes());
-                }
+                counts.values().iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
             }
             Self::Why(text) => {
                 let mut end = text.len().min(limits::WHY);
@@ -284,14 +265,13 @@ impl Reply {
                 [2] => Refusal::Storage,
                 _ => return Err(FrameError::OutOfBounds("unknown refusal")),
             }),
-            SUMMARY => Self::Summary(Summary {
-                gets: fields.number()?,
-                hits: fields.number()?,
-                puts: fields.number()?,
-                bytes_served: fields.number()?,
-                saved_milliseconds: fields.number()?,
-                unanswered: fields.number()?,
-            }),
+            SUMMARY => {
+                let mut values = [0; Counts::NUMBER];
+                for value in &mut values {
+                    *value = fields.number()?;
+                }
+                Self::Summary(Counts::of(values))
+            }
             WHY => Self::Why(fields.text(limits::WHY)?),
             other => return Err(FrameError::UnknownFrame(other)),
         }))

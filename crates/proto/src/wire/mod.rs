@@ -7,5 +7,5 @@
 mod frame;
 mod hello;
 
-pub use frame::{Refusal, Reply, Request, Summary, Unix};
+pub use frame::{Refusal, Reply, Request, Unix};
 pub use hello::{Command, Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64_simd::STANDARD;
 use proptest::prelude::*;
+use proto::control::Counts;
 use proto::gocmd::{BodyError, Command, Hit, Requests, write_hit, write_stored};
-use proto::wire::{Refusal, Reply, Request, Summary, Unix};
+use proto::wire::{Refusal, Reply, Request, Unix};
 use proto::{ActionId, OutputId};
 
 /// One put as cmd/go writes it (cache/prog.go `writeToChild`, Go 1.26), then a close.
@@ -97,7 +98,7 @@ proptest! {
             Request::Summary,
             Request::Why,
         ];
-        let summary = Summary { gets: size, hits: seconds, puts: 3, bytes_served: 4, saved_milliseconds: 5, unanswered: 6 };
+        let summary = Counts::of(std::array::from_fn(|n| size + n as u64));
         let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::HitIf { inputs: OutputId(action.0), output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary), Reply::Why("ø".repeat(200)), Reply::Why(String::new())];
         let mut wire = Vec::new();
         requests.iter().for_each(|r| r.write(&mut wire));

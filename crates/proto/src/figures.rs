@@ -1,0 +1,94 @@
+//! Figures as people read them, and the sentences made of them. The one place that rounds: the command line, the page and the
+//! line at the end of a build's log all come here, so that they say the same. Pure.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+/// Bytes: `1.5 GiB`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    ByteSize(n).display().iec().to_string()
+}
+
+/// A number in a sentence: `3,616`. In tables, which programs read too, numbers are plain digits.
+#[must_use]
+pub fn number(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share in percent, rounded down: `100 %` is all of it. `0 %` is none of it: what is less than one in a hundred is `1 %`. A
+/// share of nothing is `-`.
+#[must_use]
+pub fn percent(part: u64, of: u64) -> String {
+    match u128::from(part).saturating_mul(100).checked_div(u128::from(of)) {
+        None => "-".to_owned(),
+        Some(0) if part > 0 => "1 %".to_owned(),
+        Some(share) => format!("{share} %"),
+    }
+}
+
+/// A span of time, rounded down: `0.4 s`, `52 s`, `1 min 5 s`, `2 h 5 min`, `1 d 1 h`. Tenths of a second are given under ten
+/// seconds, where there are any.
+#[must_use]
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 if time.subsec_millis() > 0 => format!("{seconds}.{} s", time.subsec_millis() / 100),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// How much of what was needed had to be compiled: `56 of 812 packages compiled`.
+#[must_use]
+pub fn packages(compiled: u64, needed: u64) -> String {
+    format!("{} of {} packages compiled", number(compiled), number(needed))
+}
+
+/// How many requests for what may be shared were hits: `3,616 of 3,752 shareable requests hit (96 %)`.
+#[must_use]
+pub fn requests(hits: u64, shareable: u64) -> String {
+    format!("{} of {} shareable requests hit ({})", number(hits), number(shareable), percent(hits, shareable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_times_and_shares_are_as_people_write_them() {
+        assert_eq!(
+            ["0 B", "1023 B", "1.0 KiB", "1.5 GiB"],
+            [0, 1023, 1024, 3 << 29].map(bytes).each_ref().map(|s| &**s)
+        );
+        let spans = [0, 40, 2250, 9_999, 10_999, 59_000, 60_000, 7_500_000, 90_000_000].map(Duration::from_millis);
+        assert_eq!(
+            ["0 s", "0.0 s", "2.2 s", "9.9 s", "10 s", "59 s", "1 min 0 s", "2 h 5 min", "1 d 1 h"],
+            spans.map(duration).each_ref().map(|s| &**s)
+        );
+        assert_eq!(
+            ["0", "999", "1,000", "38,605", "1,234,567"],
+            [0, 999, 1000, 38_605, 1_234_567].map(number).each_ref().map(|s| &**s)
+        );
+    }
+
+    #[test]
+    fn all_is_a_hundred_percent_and_none_is_zero_and_nothing_else_is() {
+        let shares = [(0, 0), (0, 7), (1, 1000), (1, 3), (999, 1000), (7, 7), (u64::MAX, u64::MAX)];
+        let said = shares.map(|(part, of)| percent(part, of));
+        assert_eq!(said.each_ref().map(|s| &**s), ["-", "0 %", "1 %", "33 %", "99 %", "100 %", "100 %"]);
+        assert_eq!(packages(56, 812), "56 of 812 packages compiled");
+        assert_eq!(requests(3616, 3752), "3,616 of 3,752 shareable requests hit (96 %)");
+    }
+}
