@@ -9,10 +9,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use blake3::Hasher;
 use proto::id::hex;
-use sha2::{Digest, Sha256};
 
-use crate::contents::{feed, part};
+use crate::contents::part;
 use crate::derivation::{Variables, own_outputs, value, without_own};
 
 /// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
@@ -50,7 +50,7 @@ const ENDINGS: [&str; 27] = [
 
 /// The hash over the environment and the C files below `tree`, without what is in `aside`.
 pub(crate) fn key(variables: &Variables, tree: &Path, aside: &[PathBuf]) -> io::Result<String> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     let own = own_outputs(variables);
     let mut counted: Vec<_> = variables.iter().filter(|(name, _)| counts(name)).collect();
     counted.sort();
@@ -68,7 +68,7 @@ pub(crate) fn key(variables: &Variables, tree: &Path, aside: &[PathBuf]) -> io::
         part(&mut hasher, file.strip_prefix(tree).unwrap_or(&file).as_os_str().as_bytes());
         content(&mut hasher, &file)?;
     }
-    Ok(hex(&hasher.finalize()[..16]))
+    Ok(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
 /// `CGO_CPPFLAGS` with this key in the place of an earlier one.
@@ -117,7 +117,7 @@ fn is_read_by_c(path: &Path) -> bool {
 }
 
 /// A link counts by where it leads: into the tree, where that file counts itself, or to a store path, which says what it is.
-fn content(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
+fn content(hasher: &mut Hasher, path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
         part(hasher, fs::read_link(path)?.as_os_str().as_bytes());
@@ -126,8 +126,8 @@ fn content(hasher: &mut Sha256, path: &Path) -> io::Result<()> {
     if !metadata.is_file() {
         return Ok(());
     }
-    hasher.update(metadata.len().to_le_bytes());
-    feed(hasher, File::open(path)?)
+    hasher.update(&metadata.len().to_le_bytes());
+    hasher.update_reader(File::open(path)?).map(drop)
 }
 
 #[cfg(test)]

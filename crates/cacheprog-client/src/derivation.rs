@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use blake3::Hasher;
 use proto::id::hex;
-use sha2::{Digest, Sha256};
 
 use crate::contents::part;
 
@@ -40,12 +40,12 @@ pub(crate) fn word(variables: &Variables) -> String {
     let own = own_outputs(variables);
     let mut counted: Vec<_> = variables.iter().filter(|(name, _)| counts(&name.to_string_lossy())).collect();
     counted.sort();
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     for (name, value) in counted {
         part(&mut hasher, name.to_string_lossy().as_bytes());
         part(&mut hasher, without_own(&value.to_string_lossy(), &own).as_bytes());
     }
-    hex(&hasher.finalize()[..16])
+    hex(&hasher.finalize().as_bytes()[..16])
 }
 
 /// The texts of phases are the build's, and no test's.

@@ -3,18 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::SystemTime;
 
 use proto::control::{HOST_SOCKET, MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 use store::Caps;
 
-use crate::clock;
-use crate::contents::Tree;
-use crate::derivation::{self, Variables};
+use crate::derivation::Variables;
 use crate::overlay;
-use crate::sync::lock;
 
 /// The environment as this program understands it.
 #[derive(Debug, Default)]
@@ -51,19 +46,9 @@ pub(crate) struct Places {
     pub(crate) gowork: Option<PathBuf>,
     pub(crate) temporary: Vec<PathBuf>,
     pub(crate) caches: Vec<PathBuf>,
-    /// See [`Places::variables`].
-    pub(crate) word: Arc<OnceLock<String>>,
-    /// The data of the module when it was last read, and when that was.
-    pub(crate) known: Arc<Mutex<Option<(String, SystemTime)>>>,
 }
 
 impl Places {
-    /// The variables of which a test may read any before its log begins, in one word. Made when it is asked for: most go
-    /// commands test nothing.
-    pub(crate) fn variables(&self) -> &str {
-        self.word.get_or_init(|| derivation::word(&variables()))
-    }
-
     /// The root of the main module; `None` in a workspace, which may have several.
     pub(crate) fn module(&self) -> Option<PathBuf> {
         let root = self.cwd.ancestors().find(|dir| dir.join("go.mod").is_file())?;
@@ -74,24 +59,9 @@ impl Places {
         alone.then(|| root.to_owned())
     }
 
-    /// The data of the module as it is now. With `since`: if nothing in the module changed after that.
-    pub(crate) fn data(&self, root: &Path, since: Option<SystemTime>) -> Option<String> {
-        let aside = self.temporary.iter().chain(&self.caches).cloned().collect();
-        let tree = Tree { root: root.to_owned(), aside };
-        let mut known = lock(&self.known);
-        let word = match known.take() {
-            Some((word, read)) if tree.is_older(read) => {
-                *known = Some((word.clone(), read));
-                word
-            }
-            _ => {
-                let before = clock::now();
-                let word = tree.data()?;
-                *known = Some((word.clone(), before));
-                word
-            }
-        };
-        since.is_none_or(|since| tree.is_older(since)).then_some(word)
+    /// What is not the module's, should it lie in it.
+    pub(crate) fn aside(&self) -> Vec<PathBuf> {
+        self.temporary.iter().chain(&self.caches).cloned().collect()
     }
 
     /// Whether a path is a temporary directory itself, or in one that a go command made there for itself.
@@ -148,8 +118,6 @@ impl Environment {
                 gowork: path("GOWORK"),
                 temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
                 caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
-                word: Arc::default(),
-                known: Arc::default(),
             }),
             caps: caps(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref()),
             is_transparent: false,

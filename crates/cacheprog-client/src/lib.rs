@@ -4,8 +4,8 @@
 //! them): embedded.rs, a store of its own, or remote.rs, the daemon. Behind that: link.rs is the connection and
 //! what it owes, local.rs is a store on disk (that of embedded.rs, and the spool that serves while there is no daemon),
 //! drain.rs hands the spool on, silence.rs tells other clients of a daemon that hangs, own.rs is read-your-writes, held.rs
-//! keeps a body until its put is answered, inputs.rs and contents.rs let a test's result stand for the same test in another
-//! build, plain.rs is what may be shared in transparent mode, answers.rs is the one way to cmd/go, asked.rs what the go command was asked to do, overlay.rs whether it reads its own toolchain, manners.rs what a child of cmd/go must see to. For the setup hook there are
+//! keeps a body until its put is answered, inputs.rs, lists.rs, contents.rs and tree.rs let a test's result stand for the same test
+//! in another build, which remote/jobs.rs has a thread for, plain.rs is what may be shared in transparent mode, answers.rs is the one way to cmd/go, asked.rs what the go command was asked to do, overlay.rs whether it reads its own toolchain, manners.rs what a child of cmd/go must see to. For the setup hook there are
 //! points.rs, cgo.rs and summary.rs, and host.rs where there is no sandbox; derivation.rs is the environment of a build. environment.rs reads the environment, clock.rs the clock; sync.rs says what a poisoned
 //! lock means.
 //!
@@ -28,6 +28,7 @@ mod held;
 mod host;
 mod inputs;
 mod link;
+mod lists;
 mod local;
 mod manners;
 mod overlay;
@@ -40,6 +41,7 @@ mod silence;
 mod summary;
 mod sync;
 mod tend;
+mod tree;
 
 use std::ffi::OsStr;
 use std::io::Write;

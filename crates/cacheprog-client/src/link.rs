@@ -106,6 +106,11 @@ impl Link {
         state.pending.pop_front()
     }
 
+    /// A request that is not begun yet is to be waited for as well, until it is [`Link::answered`].
+    pub(crate) fn owe(&self) {
+        self.state().owed += 1;
+    }
+
     /// A request that was taken is answered.
     pub(crate) fn answered(&self) {
         let mut state = self.state();

@@ -18,15 +18,20 @@ use crate::answers::{Answers, NOWHERE};
 use crate::asked;
 use crate::cache::{Cache, Put};
 use crate::drain::Drain;
-use crate::environment::{Environment, Places};
+use crate::environment::Environment;
 use crate::held::{Held, Holder};
 use crate::inputs::Inputs;
 use crate::link::{Ask, Link, Pending, connect};
 use crate::local::Local;
 use crate::own::{Own, is_there};
-use crate::plain::{self, Plain};
+use crate::plain::Plain;
 use crate::silence::Silence;
 use crate::sync::lock;
+
+mod jobs;
+mod transparent;
+
+use jobs::{Job, Jobs};
 
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -41,9 +46,6 @@ const MOST_SPOOLED: u64 = 4 << 30;
 
 /// Longest wait for the last answers, above every deadline.
 const FINISH: Duration = Duration::from_secs(300);
-
-/// The id of a request of our own: cmd/go, which counts up from 0, waits for no answer to it.
-const NOBODY: i64 = -1;
 
 /// A reader of answers needs little: it holds no bodies.
 const STACK: usize = 256 << 10;
@@ -68,8 +70,10 @@ struct Shared {
     own: Own,
     answers: Arc<Answers>,
     silence: Silence,
-    /// Where the go command works, if tests' results may come from other builds.
-    places: Option<Places>,
+    /// For what must not keep the threads waiting.
+    jobs: Jobs,
+    /// Held while one request is begun and sent, or settled because it cannot be.
+    sending: Mutex<()>,
     /// In transparent mode: less is shared.
     plain: Option<Plain>,
     /// Held for one put or look-up; its I/O is on a local file.
@@ -90,6 +94,7 @@ enum Ended {
 
 impl Remote {
     pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
+        let (jobs, queue) = jobs::queue();
         let shared = Arc::new(Shared {
             socket: socket.to_owned(),
             hello: Hello {
@@ -102,7 +107,8 @@ impl Remote {
             own: Own::default(),
             answers: answers.clone(),
             silence: Silence::new(&environment.spool),
-            places: environment.places.clone(),
+            jobs,
+            sending: Mutex::default(),
             plain: environment.is_transparent.then(Plain::default),
             spool: Mutex::new(Local::new(&environment.spool, environment)),
             spooled_bytes: AtomicU64::new(0),
@@ -118,11 +124,66 @@ impl Remote {
         if let (Err(_), Some(connection)) = (thread.spawn(move || reader.read_answers(read)), connection) {
             shared.fail(&connection); // nobody would read what the daemon says
         }
-        let inputs = environment.places.clone().map(Inputs::new);
+        if let Some(places) = environment.places.clone() {
+            queue.start(places, shared.clone());
+        }
+        let inputs = environment.places.is_some().then(Inputs::default);
         let held_in = environment.gocache.clone().unwrap_or_else(std::env::temp_dir);
         Self { shared, holder: Holder::new(), held_in, inputs, drain }
     }
 
+    /// Tells the daemon, if it is there again, what was done without it: for its counters.
+    fn tell_what_was_done_alone(&self) {
+        let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
+        if let Some(connection) = self.shared.link.current()
+            && unanswered + spooled > 0
+        {
+            let mut frame = Vec::new();
+            Request::Alone { unanswered, spooled }.write(&mut frame);
+            let _turn = lock(&self.shared.sending);
+            drop(send(&connection, &frame, None)); // it is gone again: nobody is told
+        }
+    }
+}
+
+fn send(connection: &Connection, frame: &[u8], body: Option<&Held>) -> std::io::Result<()> {
+    let mut stream = &connection.stream;
+    stream.write_all(frame)?;
+    body.map_or(Ok(()), |body| body.send(&mut stream))
+}
+
+impl Cache for Remote {
+    fn get(&mut self, id: i64, action: &ActionId) {
+        match self.shared.own.find(action) {
+            Some(hit) => self.shared.answers.hit(id, &hit),
+            None => self.shared.ask(id, Ask::Get(*action)),
+        }
+    }
+
+    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
+        if let Some(inputs) = &mut self.inputs {
+            inputs.begin();
+        }
+        match self.holder.hold(put.size, body, &self.held_in)? {
+            Some(body) if self.shared.plain.is_some() => self.put_plain(id, put, body),
+            Some(body) => {
+                let result = self.inputs.as_mut().and_then(|inputs| inputs.see(&body));
+                self.shared.put(id, put, Arc::new(body), result);
+            }
+            // Neither memory nor disk for it: it is lost, the build is not.
+            None => self.shared.answers.stored(id, &self.shared.spool().nowhere()),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.shared.link.wait_until_settled(FINISH);
+        self.tell_what_was_done_alone();
+        self.drain.finish();
+    }
+}
+
+impl Shared {
     /// Sends a request, or settles it here where that is not possible.
     fn ask(&self, id: i64, ask: Ask) {
         let mut frame = Vec::with_capacity(96);
@@ -142,86 +203,21 @@ impl Remote {
                 Some(body.clone())
             }
         };
-        match self.shared.link.begin(Pending { id, ask, since: Instant::now() }) {
+        // Answers come in the order in which requests were sent, and nothing follows one that was cut off.
+        let _turn = lock(&self.sending);
+        match self.link.begin(Pending { id, ask, since: Instant::now() }) {
             Ok(connection) => {
                 if send(&connection, &frame, body.as_deref()).is_err() {
-                    self.shared.fail(&connection);
+                    self.fail(&connection);
                 }
             }
             Err(pending) => {
-                self.shared.unanswered.fetch_add(1, Relaxed);
-                self.shared.settle(&pending);
+                self.unanswered.fetch_add(1, Relaxed);
+                self.settle(&pending);
             }
         }
     }
 
-    /// A put in transparent mode: shared if it is compiled Go of which nothing was said, with that. cmd/go puts what was
-    /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27). Of an index the daemon knows whether it is.
-    fn put_plain(&self, id: i64, put: Put, body: Held) {
-        let read = |bytes: &mut [u8], at| body.read_exact_at(bytes, at);
-        if self.shared.hello.reads_goroot && plain::is_index(read) {
-            return self.ask(id, Ask::Put(put, Arc::new(body), None));
-        }
-        let said = plain::said(&put.action);
-        let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
-        let is_compiled_go = store::archive::is_compiled_go(put.size, read);
-        let Some(nothing) = nothing.filter(|_| is_compiled_go) else { return self.shared.spool_put(id, &put, &body) };
-        self.ask(id, Ask::Put(put, Arc::new(body), None));
-        let nothing = Put { action: said, output: nothing.output, size: 0 };
-        self.ask(NOBODY, Ask::Put(nothing, Arc::new(Held::of(b"")), None));
-    }
-
-    /// Tells the daemon, if it is there again, what was done without it: for its counters.
-    fn tell_what_was_done_alone(&self) {
-        let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
-        if let Some(connection) = self.shared.link.current()
-            && unanswered + spooled > 0
-        {
-            let mut frame = Vec::new();
-            Request::Alone { unanswered, spooled }.write(&mut frame);
-            drop(send(&connection, &frame, None)); // it is gone again: nobody is told
-        }
-    }
-}
-
-fn send(connection: &Connection, frame: &[u8], body: Option<&Held>) -> std::io::Result<()> {
-    let mut stream = &connection.stream;
-    stream.write_all(frame)?;
-    body.map_or(Ok(()), |body| body.send(&mut stream))
-}
-
-impl Cache for Remote {
-    fn get(&mut self, id: i64, action: &ActionId) {
-        match self.shared.own.find(action) {
-            Some(hit) => self.shared.answers.hit(id, &hit),
-            None => self.ask(id, Ask::Get(*action)),
-        }
-    }
-
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
-        if let Some(inputs) = &mut self.inputs {
-            inputs.begin();
-        }
-        match self.holder.hold(put.size, body, &self.held_in)? {
-            Some(body) if self.shared.plain.is_some() => self.put_plain(id, put, body),
-            Some(body) => {
-                let list = self.inputs.as_mut().and_then(|inputs| inputs.see(&body, &put.output));
-                self.ask(id, Ask::Put(put, Arc::new(body), list.map(Arc::from)));
-            }
-            // Neither memory nor disk for it: it is lost, the build is not.
-            None => self.shared.answers.stored(id, &self.shared.spool().nowhere()),
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) {
-        self.shared.link.wait_until_settled(FINISH);
-        self.tell_what_was_done_alone();
-        self.drain.finish();
-    }
-}
-
-impl Shared {
     /// Connects before the first request is read, unless a client of this build just waited for that in vain.
     fn first_connection(&self, environment: &Environment) -> Option<Arc<Connection>> {
         if self.silence.is_recent() {
@@ -290,13 +286,27 @@ impl Shared {
             // Within a frame there is no waiting: a daemon writes each in one piece.
             let Ok(Some(reply)) = Reply::read(&mut input) else { return Ended::Broken { answered } };
             let Some(pending) = self.link.take(connection) else { return Ended::Broken { answered } };
-            // A fault in here must not leave cmd/go waiting.
-            if catch_unwind(AssertUnwindSafe(|| self.pass_on(&pending, reply, connection))).is_err() {
-                self.settle(&pending);
-            }
-            self.link.answered();
+            self.answer(pending, reply, connection);
             if !std::mem::replace(&mut answered, true) {
                 self.silence.is_over();
+            }
+        }
+    }
+
+    /// Answers a request to which the daemon replied.
+    fn answer(&self, pending: Pending, reply: Reply, connection: &Connection) {
+        let path = |output| format!("{}/{output}", connection.outputs);
+        match (&pending.ask, reply) {
+            (Ask::Get(_), Reply::HitIf { inputs, output, size, time }) if size <= limits::TEST_BODY => {
+                let hit = Hit { output, size, time: time.into(), path: path(output) };
+                self.hand_over(Job::Offer { pending, hit, list: path(inputs).into() });
+            }
+            (_, reply) => {
+                // A fault in here must not leave cmd/go waiting.
+                if catch_unwind(AssertUnwindSafe(|| self.pass_on(&pending, reply, connection))).is_err() {
+                    self.settle(&pending);
+                }
+                self.link.answered();
             }
         }
     }
@@ -307,16 +317,6 @@ impl Shared {
             (Ask::Get(action), Reply::Hit { output, size, time }) => {
                 let hit = Hit { output, size, time: time.into(), path: path(output) };
                 if is_there(&hit) && self.plain.as_ref().is_none_or(|plain| plain.admits(action, &hit)) {
-                    self.answers.hit(pending.id, &hit);
-                } else {
-                    self.settle(pending);
-                }
-            }
-            (Ask::Get(_), Reply::HitIf { inputs, output, size, time }) => {
-                let hit = Hit { output, size, time: time.into(), path: path(output) };
-                let holds = |places| Inputs::are_the_same(places, Path::new(&path(inputs)), &output);
-                let is_one = size <= limits::TEST_BODY && is_there(&hit);
-                if is_one && self.places.as_ref().is_some_and(holds) {
                     self.answers.hit(pending.id, &hit);
                 } else {
                     self.settle(pending);
@@ -334,8 +334,8 @@ impl Shared {
             (Ask::Put(..), Reply::Refused(Refusal::Digest)) => {
                 self.answers.error(pending.id, &proto::RequestError::BodyDigest.to_string());
             }
-            // Nothing found, no space, or an answer of the wrong kind.
-            (Ask::Get(_), Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
+            // Nothing found, no space, too large for a test's result, or an answer of the wrong kind.
+            (Ask::Get(_), Reply::HitIf { .. } | Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
             | (
                 Ask::Put(..),
                 Reply::Miss | Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Refused(Refusal::Storage),

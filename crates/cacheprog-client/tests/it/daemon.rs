@@ -68,6 +68,11 @@ impl Daemon {
         self.outputs.lock().unwrap().contains_key(&ActionId(action.id()))
     }
 
+    /// The list that came with a test's result.
+    pub(crate) fn list(&self, action: impl Action) -> OutputId {
+        self.outputs.lock().unwrap()[&ActionId(action.id())].2.unwrap()
+    }
+
     pub(crate) fn socket(&self) -> String {
         self.view.join("sock").to_str().unwrap().to_owned()
     }

@@ -14,19 +14,25 @@ fn start(dir: &Path, daemon: &Daemon, more: &[(&str, &str)]) -> Go {
     Go::start_in(dir, &dir.join("module"), &[], &env)
 }
 
-#[test]
-fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let module = dir.path().join("module");
+/// A module with a test, and a daemon that has its log (1) and its result (2).
+fn tested(dir: &Path) -> Daemon {
+    let module = dir.join("module");
     std::fs::create_dir_all(module.join("testdata")).unwrap();
     std::fs::write(module.join("go.mod"), "module example.test/m\n").unwrap();
     std::fs::write(module.join("m_test.go"), "package m\n").unwrap();
     std::fs::write(module.join("testdata/golden"), "one").unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Good);
-    let mut go = start(dir.path(), &daemon, &[]);
+    let daemon = Daemon::start(dir, Manner::Good);
+    let mut go = start(dir, &daemon, &[]);
     go.put(1, LOG);
     go.put(2, RESULT);
     go.finish();
+    daemon
+}
+
+#[test]
+fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (module, daemon) = (dir.path().join("module"), tested(dir.path()));
     let again = |expected: Option<&[u8]>, more: &[(&str, &str)]| {
         let mut go = start(dir.path(), &daemon, more);
         assert_eq!(go.get(1).as_deref(), Some(LOG));
@@ -39,4 +45,37 @@ fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
     again(None, &[]);
     std::fs::write(module.join("testdata/golden"), "one").unwrap();
     again(Some(RESULT), &[]);
+}
+
+/// While the list that a result holds for cannot be read, everything else goes on: in the thread that reads cmd/go, and in the
+/// one that reads the daemon. Only what has to look at files as well waits for its turn.
+#[test]
+fn others_are_answered_while_files_are_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = tested(dir.path());
+    let list = dir.path().join("view/o").join(daemon.list(2).to_string());
+    let text = std::fs::read(&list).unwrap();
+    std::fs::remove_file(&list).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &list, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    let writer = std::thread::spawn(move || {
+        // A client that waits for it would wait for ever.
+        let was_asked = released.recv_timeout(Duration::from_secs(20)).is_ok();
+        std::fs::write(&list, text).unwrap();
+        was_asked
+    });
+    let mut go = start(dir.path(), &daemon, &[]);
+    let offered = go.ask_get(2);
+    assert_eq!(go.get(1).as_deref(), Some(LOG));
+    go.put(3, b"# test log\nstat testdata/golden\n");
+    let result = go.ask_put(4, b"ok  \texample.test/m\t0.02s\n");
+    go.put(5, b"an archive");
+    assert_eq!(go.get(5).as_deref(), Some(b"an archive".as_slice()));
+    assert!(!daemon.has(4), "its list is made after the other one is looked at");
+    release.send(()).unwrap();
+    assert!(writer.join().unwrap(), "nothing was answered meanwhile");
+    assert!(go.answer(offered)["DiskPath"].as_str().is_some());
+    go.stored(result);
+    go.finish();
+    assert_ne!(daemon.list(4), daemon.list(2));
 }

@@ -3,12 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "files of a module, not of a store")]
 
 use super::*;
+use crate::clock;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustix::fs::inotify;
+
 const OUTPUT: OutputId = OutputId([7; 32]);
-const RESULT: &[u8] = b"ok  \texample.test/m/golden\t0.01s\n";
 
 struct Module {
     dir: tempfile::TempDir,
@@ -37,28 +38,31 @@ impl Module {
         Self { dir, root, places }
     }
 
-    /// A go command that starts when all is written, and what it made of a log and a result.
-    fn listed(&self, log: &str) -> Option<Vec<u8>> {
-        let mut inputs = self.inputs();
-        put(&mut inputs, &[TEST_LOG.as_bytes(), log.as_bytes()].concat());
-        put(&mut inputs, RESULT)
+    /// A go command that starts when all is written.
+    fn lists(&self) -> Lists {
+        std::thread::sleep(Duration::from_millis(30));
+        Lists::new(self.places.clone(), clock::now())
     }
 
-    fn inputs(&self) -> Inputs {
-        std::thread::sleep(Duration::from_millis(30));
-        Inputs::new(self.places.clone())
+    /// What it makes of a log.
+    fn listed(&self, log: &str) -> Option<Vec<u8>> {
+        self.lists().make(&result(log), &OUTPUT)
     }
 
     fn holds(&self, list: &[u8]) -> bool {
+        self.holds_for(&mut self.lists(), list)
+    }
+
+    fn holds_for(&self, lists: &mut Lists, list: &[u8]) -> bool {
         let path = self.dir.path().join("list");
         fs::write(&path, list).unwrap();
-        Inputs::are_the_same(&self.places, &path, &OUTPUT)
+        lists.hold(&path, &OUTPUT)
     }
 }
 
-fn put(inputs: &mut Inputs, body: &[u8]) -> Option<Vec<u8>> {
-    inputs.begin();
-    inputs.see(&Held::of(body), &OUTPUT)
+fn result(log: &str) -> TestResult {
+    let log = format!("{TEST_LOG}{log}");
+    TestResult { package: "example.test/m/golden".to_owned(), logs: [log.into_bytes().into()].into() }
 }
 
 const LOG: &str =
@@ -110,14 +114,14 @@ fn what_a_test_does_not_look_at_may_change() {
 
 #[test]
 fn data_in_directories_called_vendor_and_other_variables_are_seen() {
-    let mut module = Module::new();
+    let module = Module::new();
     fs::create_dir_all(module.root.join("static/vendor")).unwrap();
     fs::write(module.root.join("static/vendor/app.tmpl"), "one").unwrap();
     let list = module.listed(LOG).unwrap();
     assert!(module.holds(&list));
-    module.places.word = Arc::new(OnceLock::from("others".to_owned()));
-    assert!(!module.holds(&list));
-    module.places.word = Arc::default();
+    let mut others = module.lists();
+    others.variables = Some("others".to_owned());
+    assert!(!module.holds_for(&mut others, &list));
     fs::write(module.root.join("static/vendor/app.tmpl"), "two").unwrap();
     assert!(!module.holds(&list));
 }
@@ -144,33 +148,104 @@ fn temporary_directories_are_no_inputs() {
 #[test]
 fn a_test_that_changes_its_tree_is_not_used_again() {
     let module = Module::new();
-    let mut inputs = module.inputs();
-    put(&mut inputs, TEST_LOG.as_bytes());
-    fs::write(module.root.join("golden/made"), "").unwrap();
-    assert_eq!(put(&mut inputs, RESULT), None);
+    for made in ["golden/made", "../outside"] {
+        let mut lists = module.lists();
+        fs::write(module.root.join(made), "").unwrap();
+        assert_eq!(lists.make(&result(LOG), &OUTPUT), None, "{made}");
+    }
 }
 
 #[test]
-fn a_result_has_the_files_of_all_logs_that_may_be_its_own() {
+fn the_files_of_all_logs_are_in_a_list() {
     let module = Module::new();
-    let mut inputs = module.inputs();
-    assert_eq!(put(&mut inputs, RESULT), None, "a result without a log");
-    put(&mut inputs, b"# test log\nstat one\n");
-    put(&mut inputs, b"# test log\nstat two\n");
-    let first = String::from_utf8(put(&mut inputs, RESULT).unwrap()).unwrap();
-    assert!(first.contains("golden/one") && first.contains("golden/two"), "{first}");
-    let second = String::from_utf8(put(&mut inputs, RESULT).unwrap()).unwrap();
-    assert!(second.contains("golden/one") && second.contains("golden/two"), "{second}");
-    put(&mut inputs, b"# test log\nstat three\n");
-    let third = String::from_utf8(put(&mut inputs, RESULT).unwrap()).unwrap();
-    assert!(!third.contains("golden/one") && third.contains("golden/three"), "{third}");
-    put(&mut inputs, b"# test log\nstat four\n");
-    inputs.begin(); // a put that was never looked at
-    put(&mut inputs, b"archive");
-    assert_eq!(put(&mut inputs, RESULT), None);
-    let mut inputs = module.inputs();
-    put(&mut inputs, &[TEST_LOG.as_bytes(), &b"stat x\n".repeat(200_000)].concat());
-    assert_eq!(put(&mut inputs, RESULT), None, "a log of 1.4 MB");
+    let logs = ["one", "two"].map(|name| format!("{TEST_LOG}stat {name}\n").into_bytes().into());
+    let list = module.lists().make(&TestResult { logs: logs.into(), ..result("") }, &OUTPUT).unwrap();
+    let list = String::from_utf8(list).unwrap();
+    assert!(list.contains("golden/one") && list.contains("golden/two"), "{list}");
+}
+
+/// Tells what is opened below a module.
+struct Opened(std::os::fd::OwnedFd);
+
+impl Opened {
+    fn below(root: &Path) -> Self {
+        let told = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        for dir in [root.to_owned(), root.join("golden"), root.join("golden/testdata"), root.join("data/of")] {
+            inotify::add_watch(&told, &dir, inotify::WatchFlags::OPEN).unwrap();
+        }
+        Self(told)
+    }
+
+    /// The names of files opened since the last call, sorted; a directory's own opening has none.
+    fn take(&self) -> Vec<String> {
+        let mut buffer = [const { std::mem::MaybeUninit::uninit() }; 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        let mut names = Vec::new();
+        while let Ok(event) = events.next() {
+            names.push(event.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned()));
+        }
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn a_module_is_read_once_a_go_command() {
+    let module = Module::new();
+    let list = module.listed(LOG).unwrap();
+    let mut lists = module.lists();
+    let opened = Opened::below(&module.root);
+    let log = "open testdata/a.txt\n";
+    assert!(lists.make(&result(log), &OUTPUT).is_some());
+    let first = opened.take();
+    assert_eq!(first.iter().filter(|name| *name == "a.txt").count(), 1, "also for the test's own list: {first:?}");
+    assert!(first.contains(&"another.txt".to_owned()), "{first:?}");
+    for _ in 0..3 {
+        assert!(lists.make(&result(log), &OUTPUT).is_some());
+        // The name of the module is in go.mod; a package is one with tests in its directory.
+        let again = opened.take();
+        assert!(again.iter().all(|name| ["go.mod", "golden", ""].contains(&name.as_str())), "{again:?}");
+    }
+    assert!(module.holds_for(&mut lists, &list));
+    assert!(opened.take().iter().all(|name| name == "testdata" || name.is_empty()), "what the log's directory holds");
+    // One file is another: only that is read.
+    fs::write(module.root.join("data/of/another.txt"), "two").unwrap();
+    opened.take();
+    assert!(!module.holds_for(&mut lists, &list));
+    let names: Vec<_> = opened.take().into_iter().filter(|name| name.ends_with(".txt")).collect();
+    assert_eq!(names, ["another.txt"]);
+}
+
+#[test]
+fn a_change_between_two_looks_of_a_go_command_is_seen() {
+    let module = Module::new();
+    let list = module.listed(LOG).unwrap();
+    let mut lists = module.lists();
+    let file = module.root.join("data/of/another.txt");
+    for _ in 0..3 {
+        assert!(module.holds_for(&mut lists, &list));
+        fs::write(&file, "two").unwrap();
+        assert!(!module.holds_for(&mut lists, &list));
+        fs::write(&file, "one").unwrap();
+        assert!(module.holds_for(&mut lists, &list), "the content counts, not the time");
+        fs::write(module.root.join("new"), "").unwrap();
+        assert!(!module.holds_for(&mut lists, &list));
+        fs::remove_file(module.root.join("new")).unwrap();
+    }
+}
+
+#[test]
+fn a_module_that_is_too_large_is_looked_at_once() {
+    let module = Module::new();
+    let list = module.listed(LOG).unwrap();
+    let large = module.root.join("data/of/large");
+    fs::File::create(&large).unwrap().set_len(65 << 20).unwrap();
+    let mut lists = module.lists();
+    assert!(!module.holds_for(&mut lists, &list));
+    fs::remove_file(&large).unwrap();
+    let opened = Opened::below(&module.root);
+    assert_eq!(lists.make(&result(LOG), &OUTPUT), None);
+    assert!(!opened.take().contains(&"a.txt".to_owned()));
 }
 
 #[test]
@@ -225,13 +300,4 @@ fn only_a_package_of_the_main_module_has_a_known_directory() {
     assert_eq!(places.module().as_ref(), Some(root));
     places.gowork = Some("/elsewhere/go.work".into());
     assert_eq!(places.module(), None);
-}
-
-#[test]
-fn a_result_is_told_by_its_last_line() {
-    assert_eq!(passed(b"ok  \texample.test/m\t0.01s\n"), Some("example.test/m"));
-    assert_eq!(passed(b"# test log\nok  \texample.test/m\t0.01s\tcoverage: 1%\n"), Some("example.test/m"));
-    for other in [b"ok  \tm\t0.01s".as_slice(), b"FAIL\tm\n", b"", b"\n", b"ok  \tm\t1s\nmore\n", b"\xff\n"] {
-        assert_eq!(passed(other), None);
-    }
 }

@@ -1,0 +1,111 @@
+//! What has a thread of its own, as it reads the files of a module: lists of tests' results are made and checked there. The
+//! thread that reads cmd/go and the one that reads the daemon go on meanwhile, and answers come in any order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+
+use proto::gocmd::Hit;
+
+use crate::cache::Put;
+use crate::clock;
+use crate::environment::Places;
+use crate::held::Held;
+use crate::inputs::TestResult;
+use crate::link::{Ask, Pending};
+use crate::lists::Lists;
+use crate::own::is_there;
+
+use super::Shared;
+
+/// Jobs that wait. A go command has as many gets and puts under way as it runs actions side by side, one for each processor.
+const MOST_JOBS: usize = 256;
+
+/// A walk through a module's directories, and a buffer to read files with.
+const STACK: usize = 512 << 10;
+
+/// A job. Whoever takes it answers it.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A result that another build put: a hit while its list holds.
+    Offer {
+        /// The get.
+        pending: Pending,
+        hit: Hit,
+        /// The file of the list.
+        list: PathBuf,
+    },
+    /// A test's result, to be put with its list.
+    Result { id: i64, put: Put, body: Arc<Held>, result: TestResult },
+}
+
+/// The way to the thread.
+#[derive(Debug)]
+pub(super) struct Jobs(SyncSender<Job>);
+
+/// The thread's end of it.
+#[derive(Debug)]
+pub(super) struct Queue(Receiver<Job>);
+
+/// Both ends.
+pub(super) fn queue() -> (Jobs, Queue) {
+    let (jobs, queue) = sync_channel(MOST_JOBS);
+    (Jobs(jobs), Queue(queue))
+}
+
+impl Jobs {
+    /// Hands a job over; gives it back where there are too many, or nobody does any.
+    pub(super) fn give(&self, job: Job) -> Result<(), Box<Job>> {
+        self.0.try_send(job).map_err(|e| match e {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => Box::new(job),
+        })
+    }
+}
+
+impl Queue {
+    /// Starts the thread, which ends with the process. Where it does not start, jobs are given back.
+    pub(super) fn start(self, places: Places, shared: Arc<Shared>) {
+        let mut lists = Lists::new(places, clock::now());
+        let run = move || self.0.iter().for_each(|job| shared.work(&mut lists, job));
+        drop(thread::Builder::new().name("lists".to_owned()).stack_size(STACK).spawn(run));
+    }
+}
+
+impl Shared {
+    /// A put; with the list of what a test looked at, if it is a test's result.
+    pub(super) fn put(&self, id: i64, put: Put, body: Arc<Held>, result: Option<TestResult>) {
+        match result {
+            Some(result) => {
+                self.link.owe();
+                self.hand_over(Job::Result { id, put, body, result });
+            }
+            None => self.ask(id, Ask::Put(put, body, None)),
+        }
+    }
+
+    pub(super) fn hand_over(&self, job: Job) {
+        let Err(job) = self.jobs.give(job) else { return };
+        match *job {
+            Job::Offer { pending, .. } => self.settle(&pending),
+            Job::Result { id, put, body, .. } => self.ask(id, Ask::Put(put, body, None)),
+        }
+        self.link.answered();
+    }
+
+    /// What the thread for it does of a job.
+    fn work(&self, lists: &mut Lists, job: Job) {
+        match job {
+            Job::Offer { pending, hit, list } => {
+                let holds = catch_unwind(AssertUnwindSafe(|| is_there(&hit) && lists.hold(&list, &hit.output)));
+                if holds.unwrap_or(false) { self.answers.hit(pending.id, &hit) } else { self.settle(&pending) }
+            }
+            Job::Result { id, put, body, result } => {
+                let list = catch_unwind(AssertUnwindSafe(|| lists.make(&result, &put.output)));
+                self.ask(id, Ask::Put(put, body, list.ok().flatten().map(Arc::from)));
+            }
+        }
+        self.link.answered();
+    }
+}
