@@ -16,7 +16,7 @@ use crate::list::{self, Entry, Place};
 use crate::path::{Target, What};
 use crate::settings::{Patience, Settings};
 use crate::upstream::Upstreams;
-use crate::verify::{self, Proof};
+use crate::verify;
 
 /// The last bytes of a download wait until it was found whole. If it was not, the go command gets an answer that breaks
 /// off, and asks the rest of its own list.
@@ -119,7 +119,7 @@ impl Proxy {
                 return None;
             }
             let checked = match &hash {
-                Some(hash) => verify::check(target, &found.file, Proof::Hash(hash)),
+                Some(hash) => verify::check(target, &found.file, Some(hash)),
                 None => verify::is_same(&found.file, &found.output),
             };
             match checked {

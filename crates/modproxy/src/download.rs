@@ -13,7 +13,7 @@ use crate::flight::Pilot;
 use crate::key::{self, Source};
 use crate::list::{OnError, Place};
 use crate::path::{File, Target, What};
-use crate::verify::{self, Proof};
+use crate::verify;
 
 /// How long what was seen last of something that changes is looked for, in hours: a month.
 const REMEMBERED: u64 = 30 * 24;
@@ -30,8 +30,9 @@ impl Proxy {
             Some(found) => copy(&found, 0, pilot).map(|()| None),
             None => self.download(target, pilot).map(Some),
         };
-        if !target.what.is_immutable() {
-            self.flights.leave(&target.path, pilot.flight()); // who asks after this answer gets a newer one
+        // Who asks after this answer gets a newer one, or another try. Only what is about to be kept is given to him as well.
+        if !target.what.is_immutable() || !matches!(end, Ok(Some(_))) {
+            self.flights.leave(&target.path, pilot.flight());
         }
         match end {
             Ok(None) => pilot.end(Ok(())),
@@ -52,12 +53,7 @@ impl Proxy {
         let Self { upstreams, patience, .. } = self;
         let got = fetch::from_list(Job { upstreams, patience: *patience, target, pilot }, &self.list)?;
         let hash = self.hash(target);
-        let proof = match &hash {
-            Some(hash) => Proof::Hash(hash),
-            None if got.is_pieced => Proof::Checksums,
-            None => Proof::Form,
-        };
-        verify::check(target, &pilot.flight().file, proof)?;
+        verify::check(target, &pilot.flight().file, hash.as_deref())?;
         // Where only the end of the connection says that this is all, a hash or a zip's own end has to say so too.
         let tells_its_end = matches!(target.what, What::File(File::Zip, _));
         Ok(Got { is_whole: got.is_whole || hash.is_some() || tells_its_end, ..got })
@@ -67,7 +63,9 @@ impl Proxy {
     fn keep(&self, target: &Target, pilot: &Pilot, got: Got) {
         let (source, file) = (&self.sources[got.entry], &pilot.flight().file);
         if !target.what.is_immutable() {
-            return verify::read(file).map_or((), |bytes| self.remember(target, source, &[SEEN, &bytes]));
+            // A page of HTML in the place of a list is none a month later either.
+            let seen = verify::read(file).ok().filter(|bytes| verify::is_plausible(target, bytes));
+            return seen.map_or((), |bytes| self.remember(target, source, &[SEEN, &bytes]));
         }
         // What lies in a directory here is as near as it would be with us.
         if got.is_whole && matches!(self.list[got.entry].place, Place::Web { .. }) {

@@ -43,6 +43,12 @@ pub(crate) enum Failure {
         /// Its words.
         said: String,
     },
+    /// Neither a file nor a refusal: a status that the go command takes for an error too, whatever it says of itself.
+    #[error("the upstream answers with status {0}, which is no file")]
+    Status(u16),
+    /// The body is not the file's own bytes.
+    #[error("the upstream answers with {0}, which was not asked for")]
+    Coded(String),
     #[error("asking the upstream: {0}")]
     Trouble(#[from] Trouble),
     /// The connection ended in order before the file did.
@@ -104,8 +110,6 @@ pub(crate) struct Got {
     pub(crate) entry: usize,
     /// Whether it is known to be all of it.
     pub(crate) is_whole: bool,
-    /// Whether it was put together from several answers.
-    pub(crate) is_pieced: bool,
 }
 
 /// What a download works with.
@@ -166,8 +170,12 @@ fn attempt_at(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Re
     let from = match (response.status, response.range) {
         (200, _) => 0,
         (206, Some((from, _))) if rest.is_some() && from == written => from,
-        (status, _) => return Err(Failure::Refused { status, said: words(response) }),
+        (400..=599, _) => return Err(Failure::Refused { status: response.status, said: words(response) }),
+        (status, _) => return Err(Failure::Status(status)),
     };
+    if let Some(coding) = response.coding {
+        return Err(Failure::Coded(coding));
+    }
     let whole = response.length.map(|length| from + length);
     if from > 0 && whole != response.range.map(|(_, whole)| whole) {
         return Err(Failure::Differs);
@@ -182,7 +190,7 @@ fn attempt_at(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Re
     if whole.is_some_and(|whole| whole != end) {
         return Err(Failure::Short(end));
     }
-    Ok(Got { entry: 0, is_whole: response.is_framed, is_pieced: from > 0 })
+    Ok(Got { entry: 0, is_whole: response.is_framed })
 }
 
 /// What the upstream says beside a status, for the go command to tell its user.

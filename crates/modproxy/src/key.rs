@@ -14,9 +14,10 @@ use crate::list::{Entry, OnError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source([u8; 32]);
 
-/// The namespace of modules: they have nothing to do with a toolchain. The number is that of these names' form.
+/// The namespace of modules: they have nothing to do with a toolchain. The number is raised when
+/// these names get another form, or when what was kept was checked less than it is now.
 pub(crate) fn namespace() -> Toolchain {
-    Toolchain { goroot: "modules 1".to_owned(), ..Toolchain::default() }
+    Toolchain { goroot: "modules 2".to_owned(), ..Toolchain::default() }
 }
 
 /// One for each entry; `login` is what .netrc says for it.

@@ -3,7 +3,7 @@
 //! Where things are, from the go command to the upstream: attach.rs puts a proxy beside a build; server.rs accepts, http.rs
 //! speaks; path.rs says what a request means; answer.rs decides where its answer comes from: the cache (cache.rs, with
 //! daemon.rs or an embedded store behind it), or a download (fetch.rs, which all who ask for the same file share by way of
-//! flight.rs). verify.rs and gosum.rs say what is whole. list.rs reads GOPROXY; upstream.rs asks one of its entries, with
+//! flight.rs). verify.rs, archive.rs and gosum.rs say what is whole. list.rs reads GOPROXY; upstream.rs asks one of its entries, with
 //! route.rs for HTTP proxies and netrc.rs for passwords. key.rs names what is kept. settings.rs reads the environment,
 //! clock.rs the clock.
 //!
@@ -17,6 +17,7 @@ pub mod server;
 pub mod settings;
 
 mod answer;
+mod archive;
 mod attach;
 mod cache;
 mod clock;

@@ -150,6 +150,16 @@ const RESERVED: [&str; 22] = [
     "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "prn",
 ];
 
+/// Whether the name of a file in a module's zip, behind `module@version/`, leads to a place below that: most of what
+/// golang.org/x/mod/module `CheckFilePath` says, without which the go command unpacks nothing.
+pub(crate) fn is_below(name: &[u8]) -> bool {
+    let is_element = |element: &str| {
+        !element.is_empty() && !element.bytes().all(|b| b == b'.') && !element.contains(['\\', ':', '\0'])
+    };
+    let name = name.strip_suffix(b"/").unwrap_or(name); // a directory
+    name.is_empty() || str::from_utf8(name).is_ok_and(|name| name.split('/').all(is_element))
+}
+
 /// golang.org/x/mod/module `CheckPath`.
 fn is_module(path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
@@ -261,6 +271,17 @@ mod tests {
         assert_eq!(what("sumdb/sum.test/tile/8/0/x001/x234/067"), Some(What::Tile(Some(8192))));
         assert_eq!(what("sumdb/sum.test/tile/8/1/003.p/17"), Some(What::Tile(Some(544))));
         assert_eq!(what("sumdb/sum.test/tile/8/data/x001/067"), Some(What::Tile(None)));
+    }
+
+    #[test]
+    fn names_in_a_zip_lead_below_its_module() {
+        for name in ["", "go.mod", "a/", "a/b.c/.hidden", "Ünïcode/Ö.txt", "a b/..c", "x@v1/~"] {
+            assert!(is_below(name.as_bytes()), "{name}");
+        }
+        for name in ["../x", "a/../../x", "a//b", "/x", "./x", "a/...", "a\\..\\b", "c:x", "a\0b"] {
+            assert!(!is_below(name.as_bytes()), "{name}");
+        }
+        assert!(!is_below(b"a\xff"));
     }
 
     #[test]

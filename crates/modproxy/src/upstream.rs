@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use base64_simd::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::config::RedirectAuthHeaders;
-use ureq::http::{HeaderMap, Uri};
+use ureq::http::{HeaderMap, Uri, Version};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error, Proxy};
 
@@ -56,6 +56,8 @@ pub(crate) struct Response {
     pub(crate) length: Option<u64>,
     /// Whether it is plain text.
     pub(crate) is_text: bool,
+    /// The header that says so, where the body is not the file's own bytes.
+    pub(crate) coding: Option<String>,
     /// Whether its end can be told from a broken connection.
     pub(crate) is_framed: bool,
     /// For status 206: the first byte, and how many the whole has.
@@ -184,8 +186,8 @@ fn basic(user: &str, password: &str) -> String {
 fn response(response: ureq::http::Response<ureq::Body>) -> Response {
     let text = |headers: &HeaderMap, name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let headers = response.headers();
-    let length = text(headers, "content-length").and_then(|length| length.parse().ok());
-    let is_chunked = text(headers, "transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
+    let is_chunked = response.version() > Version::HTTP_10 && headers.contains_key("transfer-encoding");
+    let length = text(headers, "content-length").filter(|_| !is_chunked).and_then(|length| length.parse().ok());
     // A weak one names contents that are alike, not the same bytes.
     let etag = text(headers, "etag").filter(|etag| !etag.starts_with("W/"));
     let validator = etag.or_else(|| text(headers, "last-modified"));
@@ -193,11 +195,29 @@ fn response(response: ureq::http::Response<ureq::Body>) -> Response {
         let (span, whole) = range.strip_prefix("bytes ")?.split_once('/')?;
         Some((span.split_once('-')?.0.parse().ok()?, whole.parse().ok()?))
     });
-    let is_text = text(headers, "content-type").is_some_and(|kind| kind.starts_with("text/plain"));
+    let coding = coding(response.version(), headers);
+    let is_text = text(headers, "content-type").is_some_and(|kind| kind.starts_with("text/plain")) && coding.is_none();
     let status = response.status().as_u16();
     let is_framed = length.is_some() || is_chunked;
     let body = response.into_body().into_with_config().limit(u64::MAX).reader();
-    Response { status, length, is_text, is_framed, range, validator, body: Box::new(body) }
+    Response { status, length, is_text, coding, is_framed, range, validator, body: Box::new(body) }
+}
+
+/// What was done to a body that nobody asked for, and that no library takes back here. Go's HTTP client asks for gzip, takes
+/// that back, hands on any other `Content-Encoding` as it is, and refuses a `Transfer-Encoding` other than `chunked`
+/// (net/http/transport.go `readLoop`, transfer.go `parseTransferEncoding`, Go 1.26). Of HTTP/1.0 both ignore the latter.
+fn coding(version: Version, headers: &HeaderMap) -> Option<String> {
+    let values = |name: &str| {
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        values.collect::<Vec<_>>().join(", ")
+    };
+    let (packed, sent) = (values("content-encoding"), values("transfer-encoding"));
+    let is_plain = |way: &str| way.is_empty() || way.eq_ignore_ascii_case("identity");
+    if !packed.split(',').all(|way| is_plain(way.trim())) {
+        return Some(format!("Content-Encoding: {packed}"));
+    }
+    let is_known = !headers.contains_key("transfer-encoding") || sent.eq_ignore_ascii_case("chunked");
+    (version > Version::HTTP_10 && !is_known).then(|| format!("Transfer-Encoding: {sent}"))
 }
 
 /// A file of a directory, as cmd/go/internal/web answers for one (`getFile`).
@@ -210,7 +230,8 @@ fn file(path: &Path) -> Result<Response, Trouble> {
         Err(e) if e.kind() == ErrorKind::PermissionDenied => (403, 0, Box::new(io::empty())),
         Err(e) => return Err(Trouble::Other(Box::new(Error::Io(e)))),
     };
-    Ok(Response { status, length: Some(length), is_text: false, is_framed: true, range: None, validator: None, body })
+    let (length, is_framed) = (Some(length), true);
+    Ok(Response { status, length, is_text: false, coding: None, is_framed, range: None, validator: None, body })
 }
 
 /// What an error of the library means for what to do next.
@@ -221,6 +242,7 @@ pub(crate) fn trouble(error: Error) -> Trouble {
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
+            | ErrorKind::Interrupted // by a signal; the library does not go on by itself
             | ErrorKind::UnexpectedEof => Trouble::Broken(error),
             _ => Trouble::Unreachable(error),
         },

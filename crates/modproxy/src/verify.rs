@@ -3,30 +3,29 @@
 //! What the go command would make of a file, it still makes of it: it compares each with go.sum or the checksum database
 //! itself. This keeps out what an upstream gave by mistake or with intent, so that it is asked for again.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use base64_simd::STANDARD;
 use proto::OutputId;
 use proto::id::hex;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::fetch::MOST_ZIP;
+use crate::archive::{self, Hashes};
 use crate::gosum;
 use crate::path::{File, Target, Version, What};
 
 /// Bytes read at a time.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damage {
-    #[error("reading it back")]
+    #[error("reading it back: {0}")]
     Read(#[from] io::Error),
-    #[error("it is not a zip file")]
+    #[error("it is not a zip file: {0}")]
     Zip(#[from] ZipError),
     #[error("it is {0}")]
     Is(&'static str),
@@ -34,22 +33,12 @@ pub(crate) enum Damage {
     Hash { found: String, wanted: String },
 }
 
-/// What there is to compare a file with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Proof<'a> {
-    /// Its `h1:` hash.
-    Hash(&'a str),
-    /// A zip's own checksums: all of it is read.
-    Checksums,
-    /// Its form alone.
-    Form,
-}
-
-/// Whether a file may be taken for what was asked for.
-pub(crate) fn check(target: &Target, file: &fs::File, proof: Proof<'_>) -> Result<(), Damage> {
+/// Whether a file may be taken for what was asked for: by its form, a zip's own checksums, and its `h1:` hash where that is
+/// known.
+pub(crate) fn check(target: &Target, file: &fs::File, hash: Option<&str>) -> Result<(), Damage> {
     match &target.what {
-        What::File(File::Zip, version) => zip(version, file, proof),
-        What::File(File::Mod, _) => go_mod(&read(file)?, proof),
+        What::File(File::Zip, version) => compare(&archive::hashes(version, file)?, hash),
+        What::File(File::Mod, _) => go_mod(&read(file)?, hash),
         What::File(File::Info, version) => info(&read(file)?, version),
         What::Lookup(version) => lookup(&read(file)?, version),
         What::Tile(Some(length)) if file.metadata()?.len() != *length => Err(Damage::Is("a tile of another length")),
@@ -67,7 +56,7 @@ pub(crate) fn sha256(file: &fs::File) -> io::Result<[u8; 32]> {
     digest(&mut rewound(file)?)
 }
 
-fn digest(input: &mut impl Read) -> io::Result<[u8; 32]> {
+pub(crate) fn digest(input: &mut impl Read) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; PIECE];
     loop {
@@ -85,47 +74,27 @@ pub(crate) fn read(file: &fs::File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn rewound(mut file: &fs::File) -> io::Result<&fs::File> {
+pub(crate) fn rewound(mut file: &fs::File) -> io::Result<&fs::File> {
     file.seek(SeekFrom::Start(0))?;
     Ok(file)
 }
 
-/// Every name in it begins with the module and version, or the go command refuses it
-/// (cmd/go/internal/modfetch/fetch.go `downloadZip`).
-fn zip(Version { module, version }: &Version, file: &fs::File, proof: Proof<'_>) -> Result<(), Damage> {
-    let mut archive = ZipArchive::new(BufReader::with_capacity(PIECE, rewound(file)?))?;
-    let prefix = format!("{module}@{version}/");
-    if archive.is_empty() || !archive.file_names().all(|name| name.starts_with(&prefix)) {
-        return Err(Damage::Is("a zip file of another module"));
-    }
-    if matches!(proof, Proof::Form) {
-        return Ok(());
-    }
-    // Sorted by name, as golang.org/x/mod/sumdb/dirhash `Hash1` has them.
-    let mut hashes = BTreeMap::new();
-    // What a header says of a member's size may be anything, and members may overlap: what is unpacked is counted.
-    let mut left = MOST_ZIP;
-    for index in 0..archive.len() {
-        let member = archive.by_index(index)?;
-        let name = member.name_raw().to_owned();
-        let mut member = member.take(left + 1);
-        hashes.insert(name, digest(&mut member)?);
-        left = member.limit().checked_sub(1).ok_or(Damage::Is("a zip file of more than a module may hold"))?;
-    }
-    compare(&hashes, proof)
-}
-
-fn go_mod(bytes: &[u8], proof: Proof<'_>) -> Result<(), Damage> {
-    // The one thing that every go.mod has, and no page of HTML.
-    let names_module = |line: &[u8]| line.trim_ascii_start().starts_with(b"module");
-    if !bytes.split(|&byte| byte == b'\n').any(names_module) {
+fn go_mod(bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
+    // The one line that every go.mod has, and no page of HTML or error in plain text: `module PATH` or `module (`, with a
+    // comment perhaps. What begins with `<` is a page whatever comes in it, and with U+FEFF the go command refuses it.
+    let names_module = |line: &str| {
+        let mut words = line.split("//").next().unwrap_or_default().split_whitespace();
+        words.next() == Some("module") && words.next().is_some() && words.next().is_none()
+    };
+    let text = String::from_utf8_lossy(bytes);
+    if text.trim_start().starts_with(['<', '\u{feff}']) || !text.lines().any(names_module) {
         return Err(Damage::Is("not a go.mod"));
     }
-    compare(&BTreeMap::from([(b"go.mod".to_vec(), Sha256::digest(bytes).into())]), proof)
+    compare(&Hashes::from([(b"go.mod".to_vec(), Sha256::digest(bytes).into())]), hash)
 }
 
-fn compare(hashes: &BTreeMap<Vec<u8>, [u8; 32]>, proof: Proof<'_>) -> Result<(), Damage> {
-    let Proof::Hash(wanted) = proof else { return Ok(()) };
+fn compare(hashes: &Hashes, wanted: Option<&str>) -> Result<(), Damage> {
+    let Some(wanted) = wanted else { return Ok(()) };
     let mut hasher = Sha256::new();
     for (name, hash) in hashes {
         hasher.update(hex(hash));
@@ -137,11 +106,44 @@ fn compare(hashes: &BTreeMap<Vec<u8>, [u8; 32]>, proof: Proof<'_>) -> Result<(),
     if found == wanted { Ok(()) } else { Err(Damage::Hash { found, wanted: wanted.to_owned() }) }
 }
 
-/// cmd/go refuses an answer for another version (cmd/go/internal/modfetch/proxy.go `Stat`).
+/// cmd/go refuses an answer for another version (cmd/go/internal/modfetch/proxy.go `Stat`), and one whose fields are not of
+/// their types (codehost/codehost.go `RevInfo`, Go 1.26). It takes their names in any case.
 fn info(bytes: &[u8], Version { version, .. }: &Version) -> Result<(), Damage> {
-    let json: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
-    let is_it = json.and_then(|json| json.get("Version")?.as_str().map(|found| found == version));
-    if is_it == Some(true) { Ok(()) } else { Err(Damage::Is("not the version's information")) }
+    let json = serde_json::from_slice(bytes).ok();
+    let is_it = json.is_some_and(|fields: Map<String, Value>| {
+        let field = |name: &'static str| {
+            fields.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        };
+        let versions: Vec<_> = field("Version").collect();
+        matches!(versions[..], [Value::String(found)] if found == version)
+            && field("Time").all(|time| time.is_null() || time.as_str().is_some_and(is_time))
+            && field("Origin").all(|origin| origin.is_null() || origin.is_object())
+    });
+    if is_it { Ok(()) } else { Err(Damage::Is("not the version's information")) }
+}
+
+/// Whether a text is a time as RFC 3339 has them.
+fn is_time(text: &str) -> bool {
+    let is_like = |text: &str, form: &str| {
+        let is_in_place = |(b, f): (u8, u8)| if f == b'0' { b.is_ascii_digit() } else { b == f };
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(is_in_place)
+    };
+    let Some((seconds, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
+    let zone = rest.strip_prefix('.').map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    is_like(seconds, "0000-00-00T00:00:00") && (zone == "Z" || is_like(zone, "+00:00") || is_like(zone, "-00:00"))
+}
+
+/// Whether an answer that may change has the form of one, so that it is worth remembering. The go command gets it as it is.
+pub(crate) fn is_plausible(target: &Target, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let is_version =
+        |line: &str| line.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    match target.what {
+        What::Query if target.path.ends_with("/@v/list") => text.trim().is_empty() || text.lines().any(is_version),
+        What::Query => serde_json::from_slice::<Map<String, Value>>(bytes).is_ok(),
+        What::SumdbLatest => text.starts_with("go.sum database tree\n"),
+        What::SumdbSupported | What::File(..) | What::Lookup(_) | What::Tile(_) => true,
+    }
 }
 
 /// A number, the version's lines of go.sum, and a signed note. The go command checks the signature.
@@ -168,8 +170,8 @@ mod tests {
         file
     }
 
-    fn checked(path: &str, bytes: &[u8], proof: Proof<'_>) -> Result<(), Damage> {
-        check(&Target::parse(path).unwrap(), &file(bytes), proof)
+    fn checked(path: &str, bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
+        check(&Target::parse(path).unwrap(), &file(bytes), hash)
     }
 
     fn packed(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -193,38 +195,26 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_go_command() {
-        checked("example.test/dep/@v/v1.0.0.mod", MOD, Proof::Hash(MOD_HASH)).unwrap();
-        checked("example.test/dep/@v/v1.0.0.zip", &dep(), Proof::Hash(ZIP_HASH)).unwrap();
+        checked("example.test/dep/@v/v1.0.0.mod", MOD, Some(MOD_HASH)).unwrap();
+        checked("example.test/dep/@v/v1.0.0.zip", &dep(), Some(ZIP_HASH)).unwrap();
         for (path, bytes) in [("example.test/dep/@v/v1.0.0.mod", MOD), ("example.test/dep/@v/v1.0.0.zip", &dep())] {
-            let wrong = checked(path, bytes, Proof::Hash("h1:AAAA"));
+            let wrong = checked(path, bytes, Some("h1:AAAA"));
             assert!(matches!(wrong, Err(Damage::Hash { .. })), "{wrong:?}");
         }
     }
 
     #[test]
-    fn a_zip_is_whole_and_of_its_module() {
-        let path = "example.test/dep/@v/v1.0.0.zip";
-        let whole = dep();
-        checked(path, &whole, Proof::Form).unwrap();
-        for cut in [0, 10, whole.len() / 2, whole.len() - 1] {
-            assert!(checked(path, &whole[..cut], Proof::Form).is_err(), "{cut}");
-        }
-        for other in [packed(&[]), packed(&[("other.test@v1.0.0/go.mod", MOD)]), b"<html></html>".to_vec()] {
-            assert!(checked(path, &other, Proof::Form).is_err());
-        }
-        let mut flipped = packed(&[("example.test/dep@v1.0.0/a", b"these bytes are as they are")]);
-        checked(path, &flipped, Proof::Checksums).unwrap();
-        let at = flipped.windows(5).position(|bytes| bytes == b"bytes").unwrap();
-        flipped[at] ^= 1;
-        checked(path, &flipped, Proof::Form).unwrap();
-        assert!(checked(path, &flipped, Proof::Checksums).is_err());
-    }
-
-    #[test]
     fn texts_have_their_form() {
         let good = [
-            ("a.test/@v/v1.0.0.mod", "// old\nmodule a.test\n"),
+            ("a.test/@v/v1.0.0.mod", "// old\nmodule a.test // Deprecated: no\n"),
+            ("a.test/@v/v1.0.0.mod", "go 1.21\r\nmodule \"a.test\"\r\n"),
+            ("a.test/@v/v1.0.0.mod", "module (\n\ta.test\n)\n"),
             ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}"#),
+            (
+                "a.test/@v/v1.0.0.info",
+                r#"{"version":"v1.0.0","TIME":"2020-01-01T00:00:00.5+01:00","Origin":{"VCS":"git"}}"#,
+            ),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","Time":null,"Origin":null,"Other":7}"#),
             (
                 "sumdb/sum.test/lookup/a.test@v1.0.0",
                 "7\na.test v1.0.0 h1:x=\na.test v1.0.0/go.mod h1:y=\n\ngo.sum database tree\n9\nroot\n\n\u{2014} sum.test s\n",
@@ -232,20 +222,51 @@ mod tests {
             ("a.test/@v/list", "<html>"),
         ];
         for (path, text) in good {
-            checked(path, text.as_bytes(), Proof::Form).unwrap();
+            checked(path, text.as_bytes(), None).unwrap();
         }
         let page = "<html><body>Sign in</body></html>";
         for (path, text) in [
             ("a.test/@v/v1.0.0.mod", page),
+            ("a.test/@v/v1.0.0.mod", "<html>\nmodule a.test\n</html>\n"),
+            ("a.test/@v/v1.0.0.mod", "\u{feff}module a.test\n"),
+            ("a.test/@v/v1.0.0.mod", "module not found\n"),
+            ("a.test/@v/v1.0.0.mod", "modules are elsewhere\n"),
+            ("a.test/@v/v1.0.0.mod", "go 1.21\n"),
+            ("a.test/@v/v1.0.0.mod", ""),
             ("a.test/@v/v1.0.0.info", page),
             ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.1"}"#),
+            ("a.test/@v/v1.0.0.info", "\u{feff}{\"Version\":\"v1.0.0\"}"),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0"} x"#),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0""#),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","version":"v1.0.1"}"#),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","Time":"yesterday"}"#),
+            ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","Origin":7}"#),
+            ("a.test/@v/v1.0.0.info", "null"),
+            ("a.test/@v/v1.0.0.info", r#"["v1.0.0"]"#),
             ("sumdb/sum.test/lookup/a.test@v1.0.0", page),
             ("sumdb/sum.test/lookup/a.test@v1.0.0", "7\nb.test v1.0.0 h1:x=\n\nx\n\n\u{2014} s\n"),
             ("sumdb/sum.test/tile/8/0/001", page),
         ] {
-            assert!(checked(path, text.as_bytes(), Proof::Form).is_err(), "{path} {text}");
+            assert!(checked(path, text.as_bytes(), None).is_err(), "{path} {text}");
         }
-        checked("sumdb/sum.test/tile/8/0/001", &[0; 8192], Proof::Form).unwrap();
+        checked("sumdb/sum.test/tile/8/0/001", &[0; 8192], None).unwrap();
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_an_answer_is_not_worth_remembering() {
+        let is_plausible = |path: &str, text: &str| is_plausible(&Target::parse(path).unwrap(), text.as_bytes());
+        for (path, text) in [
+            ("a.test/@v/list", ""),
+            ("a.test/@v/list", "garbage\nv1.0.0 2020-01-01T00:00:00Z\n"),
+            ("a.test/@latest", r#"{"Version":"v1.0.0"}"#),
+            ("a.test/@v/master.info", r#"{"Version":"v1.0.0"}"#),
+            ("sumdb/sum.test/latest", "go.sum database tree\n9\nroot\n"),
+            ("sumdb/sum.test/supported", ""),
+        ] {
+            assert!(is_plausible(path, text), "{path} {text}");
+            let page = "<html>\n<body>Sign in</body></html>";
+            assert!(!is_plausible(path, page) || path.ends_with("supported"), "{path}");
+        }
     }
 
     #[test]

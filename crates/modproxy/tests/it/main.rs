@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of go commands and of upstreams in trouble")]
 
+mod answers; // which answers of an upstream are a file
 mod build; // beside a build, as a process
 mod faults; // what upstreams do wrong
 mod keeping; // what is kept, and what of it is served

@@ -19,6 +19,8 @@ pub(crate) enum Does {
     GivesChunks(Vec<u8>),
     /// ... with the connection's end as that of the body.
     GivesOpen(Vec<u8>),
+    /// ... as HTTP/1.0 has it, by which the end of the connection is that of the body.
+    GivesOld(Vec<u8>),
     /// ... with these headers beside the length.
     With(u16, &'static str, Vec<u8>),
     Status(u16),
@@ -119,6 +121,10 @@ fn give(mut stream: &TcpStream, does: Does) -> Option<()> {
         }
         Does::GivesOpen(body) => {
             send(&[head(200, "Connection: close\r\n").as_bytes(), &body])?;
+            None
+        }
+        Does::GivesOld(body) => {
+            send(&[b"HTTP/1.0 200 OK\r\n\r\n", &body])?;
             None
         }
         Does::With(status, headers, body) => send(&[head(status, &(length(&body) + headers)).as_bytes(), &body]),
