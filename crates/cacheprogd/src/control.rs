@@ -12,16 +12,19 @@ use std::time::Instant;
 use proto::control::{Answer, Builds, Control, Envelope, Status, Trouble};
 use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
+use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use store::{Caps, Disk, Store};
 
 use crate::clock;
+use crate::deadline::Within;
 use crate::error::chain;
 use crate::housekeeping::Latest;
 use crate::http::metrics::Latency;
 use crate::meter::Meter;
 use crate::peer::Peer;
 use crate::registry::{RegisterError, Registry};
+use crate::sessions::Connection;
 use crate::sync::lock;
 
 /// Descriptors taken from one peer: the two that a registration may have. What is more is closed.
@@ -59,18 +62,22 @@ pub(crate) struct Context {
 ///
 /// # Errors
 /// Where the peer said nothing that can be answered.
-pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<(), FrameError> {
-    stream.set_write_timeout(Some(limits::SILENCE))?;
-    let peer = Peer::of(stream)?;
+pub(crate) fn run(connection: &Connection, context: &Context, (peer, door): (Peer, Door)) -> Result<(), FrameError> {
+    let stream = &connection.stream;
     if door == Door::Control && peer.uid != 0 && !peer.is_ours() {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid);
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
-        return Ok(write_json_line(stream, &Answer::Error(refusal))?);
+        return Ok(write(stream, &Answer::Error(refusal))?);
     }
-    let answer = match read(stream)? {
+    let request = read(stream)?;
+    let under_way = connection.request();
+    let answer = match request {
         _ if door == Door::Shut => Answer::Error("the settings have `status-socket = \"none\"`".to_owned()),
         Ok((Control::Account { build }, _)) => match context.registry.account(&build) {
-            Ok(account) => return send(stream, account),
+            Ok(account) => {
+                drop(under_way);
+                return send(stream, account);
+            }
             Err(e) => Answer::Error(format!("there is no account of build {}: {e}", build.escape_default())),
         },
         Ok((Control::Register(_), _)) if door == Door::Status => {
@@ -84,13 +91,20 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, door: Door) -> Result<
         (Answer::Error(error), Door::Status | Door::Shut) => log::debug!("status: {error}"), // anyone may write these
         _ => {}
     }
-    Ok(write_json_line(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)
+    drop(under_way); // whoever does not take an answer is silent
+    Ok(write(stream, &if door == Door::Status { for_everyone(answer) } else { answer })?)
+}
+
+/// Writes an answer, for which its reader has so long.
+///
+/// # Errors
+/// Where it is not taken.
+pub(crate) fn write(stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
+    write_json_line(Within::new(stream, limits::SILENCE), answer)
 }
 
 /// Reads a request with the descriptors that came along, or what is to be answered to what is none.
 pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), String>, FrameError> {
-    stream.set_read_timeout(Some(limits::SILENCE))?;
-    stream.set_write_timeout(Some(limits::SILENCE))?;
     let (line, fds) = receive(stream)?;
     Ok(match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
         Ok(Envelope { version: VERSION, request }) => Ok((request, fds)),
@@ -125,9 +139,10 @@ fn without_path(trouble: &mut Trouble) {
     trouble.latest = trouble.latest.rsplit(": ").next().unwrap_or_default().to_owned();
 }
 
-fn send(mut stream: &UnixStream, account: File) -> Result<(), FrameError> {
+fn send(stream: &UnixStream, account: File) -> Result<(), FrameError> {
     let length = account.metadata()?.len().min(limits::ACCOUNT);
-    write_json_line(stream, &Answer::Follows(length))?;
+    let mut stream = Within::new(stream, limits::SILENCE);
+    write_json_line(&mut stream, &Answer::Follows(length))?;
     std::io::copy(&mut account.take(length), &mut stream)?;
     Ok(())
 }
@@ -181,9 +196,10 @@ pub(crate) fn registered(context: &Context, outcome: Result<String, RegisterErro
     }
 }
 
-/// Reads up to the end of the first line, with the descriptors that came along.
+/// Reads up to the end of the first line, with the descriptors that came along. All of it has to come within the time of a hello.
 fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
     let (mut line, mut fds) = (Vec::new(), Vec::new());
+    let within = Within::new(stream, limits::SILENCE);
     let mut piece = [0; 4096];
     while !line.contains(&b'\n') {
         if line.len() > limits::HELLO_LINE {
@@ -191,8 +207,12 @@ fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
         }
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_FDS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        stream.set_read_timeout(within.left()?)?;
         let received = recvmsg(stream, &mut [IoSliceMut::new(&mut piece)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
-        let received = received.map_err(std::io::Error::from)?;
+        let received = match received {
+            Err(Errno::INTR) => continue, // the daemon was stopped and goes on, say
+            received => received.map_err(std::io::Error::from)?,
+        };
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = message {
                 fds.extend(rights);

@@ -4,22 +4,21 @@
 //! own user only. What a session is shown lies there for as long as the session does: until the process that leads it is
 //! gone (`setsid(2)`; Nix makes each builder one), or, where that cannot be seen, for hours without a connection.
 
-use std::os::unix::net::UnixStream;
-
 use proto::FrameError;
 use proto::control::{Answer, Control, Descriptor, Registration};
-use proto::wire::write_json_line;
 
-use crate::control::{Context, read, registered};
+use crate::control::{Context, read, registered, write};
 use crate::peer::Peer;
+use crate::sessions::Connection;
 
 /// Answers one request.
 ///
 /// # Errors
 /// Where the peer said nothing that can be answered.
-pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameError> {
-    let peer = Peer::of(stream)?;
-    let answer = match read(stream)? {
+pub(crate) fn run(connection: &Connection, context: &Context, peer: Peer) -> Result<(), FrameError> {
+    let request = read(&connection.stream)?;
+    let under_way = connection.request();
+    let answer = match request {
         Ok((Control::Register(asked), _)) => {
             // A name is all that it may say of itself.
             let leader = peer.leader();
@@ -33,5 +32,6 @@ pub(crate) fn run(stream: &UnixStream, context: &Context) -> Result<(), FrameErr
         }
         Err(error) => Answer::Error(error),
     };
-    Ok(write_json_line(stream, &answer)?)
+    drop(under_way);
+    Ok(write(&connection.stream, &answer)?)
 }

@@ -1,8 +1,9 @@
 //! The host daemon: it makes a directory and a socket for each build, and serves a shared store to each through its own.
 //!
-//! Where things are: serve.rs is the loop that owns all sockets and decides what happens when; registry.rs the live
+//! Where things are: serve.rs starts and stops it; accept.rs is the loop that owns all sockets and decides what happens when,
+//! pause.rs when it accepts again after that failed; registry.rs the live
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking); peer.rs who connected;
-//! sessions.rs all connections, session.rs one from a sandbox; handler.rs gets and puts, without sockets; goroot.rs which
+//! sessions.rs all connections, `connection_table.rs` who has room for one (pure), deadline.rs how long a peer may take; session.rs one from a sandbox; handler.rs gets and puts, without sockets; goroot.rs which
 //! indexes are of the toolchain; control.rs the hook's and the
 //! command line's requests, host.rs those of go commands outside of sandboxes; listener.rs binding; order.rs how the last
 //! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
@@ -17,13 +18,16 @@
 pub mod cli;
 pub mod error;
 
+mod accept;
 mod account;
 mod build;
 mod builds;
 mod check;
 mod client;
 mod clock;
+mod connection_table;
 mod control;
+mod deadline;
 mod doctor;
 mod fds;
 mod gc;
@@ -41,6 +45,7 @@ mod listener;
 mod meter;
 mod names;
 mod order;
+mod pause;
 mod peer;
 mod progress;
 mod purge;

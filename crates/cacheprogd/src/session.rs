@@ -11,9 +11,11 @@ use store::{Namespace, Partition, Sharing};
 
 use crate::build::Build;
 use crate::control::Context;
+use crate::deadline::Within;
 use crate::handler::{Client, Handler};
 use crate::http::metrics::Latency;
 use crate::peer::Peer;
+use crate::sessions::Connection;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
 const BUFFER: usize = 32 << 10;
@@ -22,10 +24,9 @@ const BUFFER: usize = 32 << 10;
 ///
 /// # Errors
 /// What ended the session, if not the client's leaving.
-pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
-    stream.set_read_timeout(Some(limits::SILENCE))?;
-    stream.set_write_timeout(Some(limits::SILENCE))?;
-    let mut input = BufReader::with_capacity(BUFFER, stream);
+pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
+    let stream = &connection.stream;
+    let mut input = BufReader::with_capacity(BUFFER, Within::new(stream, limits::SILENCE));
     let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
     let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
     if hello.version != VERSION {
@@ -34,6 +35,7 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) ->
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }
+    input.get_mut().lift(limits::SILENCE)?;
     write_json_line(stream, &welcome)?;
     let namespace = Namespace::new(Partition::Common, &hello.toolchain);
     let session = build.trace.session(&hello);
@@ -41,16 +43,16 @@ pub(crate) fn run(stream: &UnixStream, context: &Context, build: &Arc<Build>) ->
     let keeps_its_own = hello.keeps_its_own;
     let client = Client { namespace, sharing: sharing(stream), session, goroot, keeps_its_own };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
-    frames(stream, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
+    frames(connection, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
 }
 
 fn frames(
-    mut stream: &UnixStream,
-    input: &mut BufReader<&UnixStream>,
+    connection: &Connection,
+    input: &mut BufReader<Within<'_, UnixStream>>,
     mut handler: Handler,
     (latency, why): (&Latency, &dyn Fn() -> String),
 ) -> Result<(), FrameError> {
-    let mut replies = Vec::new();
+    let (mut stream, mut replies) = (&connection.stream, Vec::new());
     loop {
         // Before there is nothing to do but wait, and before they are many, as nobody may be reading them.
         if input.buffer().is_empty() || replies.len() >= BUFFER {
@@ -58,6 +60,7 @@ fn frames(
         }
         wait(input)?;
         let Some(request) = Request::read(input)? else { return Ok(()) };
+        let _under_way = connection.request();
         let body = match request {
             Request::Put { size, .. } => size,
             Request::PutTest { size, inputs, .. } => inputs + size,

@@ -1,11 +1,17 @@
-//! Connections that are served, each by a thread: counted, bounded, and ended when the daemon stops.
+//! Connections that are served, each by a thread: counted, bounded, and ended when the daemon stops. Who gets a place is decided
+//! by `connection_table.rs`.
 
 use std::collections::HashMap;
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use proto::BuildId;
+
+use crate::connection_table::{Activity, Key, Table, Verdict};
 use crate::sync::lock;
 
 /// A session's thread needs little: its buffers are on the heap.
@@ -14,61 +20,134 @@ const STACK: usize = 256 << 10;
 /// How long a stopping daemon waits for requests under way.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
+/// Threads of connections that were closed for others and have not ended yet: their peers had asked nothing, so that they end at
+/// once.
+const MOST_ENDING: usize = 64;
+
+/// Whose a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// A build in a sandbox.
+    Build(BuildId),
+    User(u32),
+}
+
+/// A connection being served.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: UnixStream,
+    activity: Arc<Activity>,
+    /// What the activity's times are since.
+    epoch: Instant,
+    was_closed: AtomicBool,
+}
+
+impl Connection {
+    /// A request is under way until the guard is dropped: so long the connection is not closed for another.
+    pub(crate) fn request(&self) -> UnderWay<'_> {
+        self.activity.begin();
+        UnderWay(self)
+    }
+
+    /// Whether it was closed to make room for another.
+    pub(crate) fn was_closed(&self) -> bool {
+        self.was_closed.load(Relaxed)
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a>(&'a Connection);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.activity.end(self.0.epoch.elapsed());
+    }
+}
+
 /// The connections being served, so that a stopping daemon can end them.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     most: usize,
-    /// Guards the map; `ended` is told of each removal.
-    open: Mutex<HashMap<u64, Arc<UnixStream>>>,
+    epoch: Instant,
+    /// Guards nothing else; `ended` is told of each thread that ends.
+    inner: Mutex<Inner>,
     ended: Condvar,
 }
 
+#[derive(Debug)]
+struct Inner {
+    /// Those that have a place.
+    table: Table<Owner>,
+    /// Those that have a thread.
+    running: HashMap<Key, Arc<Connection>>,
+}
+
 impl Sessions {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default(), ended: Condvar::new() })
+    /// So many at once, and so many of one owner.
+    pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
+        let inner = Inner { table: Table::new(most, most_of_one), running: HashMap::new() };
+        Arc::new(Self { most, epoch: Instant::now(), inner: Mutex::new(inner), ended: Condvar::new() })
     }
 
-    pub(crate) fn start<F>(self: &Arc<Self>, name: &str, stream: UnixStream, serve: F)
+    /// Serves a connection in a thread of its own. Whether there was a place for it.
+    pub(crate) fn start<F>(self: &Arc<Self>, name: &str, (stream, owner): (UnixStream, Owner), serve: F) -> bool
     where
-        F: FnOnce(&UnixStream) + Send + 'static,
+        F: FnOnce(&Connection) + Send + 'static,
     {
-        let stream = Arc::new(stream);
-        let Some(listed) = self.list(stream.clone()) else {
-            log::debug!("{} connections at once: one more is turned away", self.most);
-            return;
-        };
+        let Some((listed, connection)) = self.list(stream, owner) else { return false };
         let run = move || {
             let _listed = listed;
-            serve(&stream);
+            serve(&connection);
         };
         if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run) {
             log::error!("starting a thread: {e}");
         }
+        true
     }
 
-    fn list(self: &Arc<Self>, stream: Arc<UnixStream>) -> Option<Listed> {
-        let mut open = lock(&self.open);
-        if open.len() >= self.most {
+    fn list(self: &Arc<Self>, stream: UnixStream, owner: Owner) -> Option<(Listed, Arc<Connection>)> {
+        let mut inner = lock(&self.inner);
+        if inner.running.len() >= self.most + MOST_ENDING {
             return None;
         }
-        let key = Arc::as_ptr(&stream) as u64; // unique while it is listed
-        open.insert(key, stream);
-        Some(Listed { sessions: self.clone(), key })
+        match inner.table.verdict(owner) {
+            Verdict::Free => {}
+            Verdict::InPlaceOf(other) => inner.close(other),
+            Verdict::Full => return None,
+        }
+        let activity = Arc::new(Activity::new(self.epoch.elapsed()));
+        let key = inner.table.add(owner, activity.clone());
+        let connection = Connection { stream, activity, epoch: self.epoch, was_closed: AtomicBool::new(false) };
+        let connection = Arc::new(connection);
+        inner.running.insert(key, connection.clone());
+        Some((Listed { sessions: self.clone(), key }, connection))
     }
 
     pub(crate) fn are_open(&self) -> bool {
-        !lock(&self.open).is_empty()
+        !lock(&self.inner).running.is_empty()
     }
 
     /// Lets every session answer what it has read, then see the end of its input.
     /// Whether all have ended.
     pub(crate) fn finish(&self) -> bool {
-        for stream in lock(&self.open).values() {
-            drop(stream.shutdown(std::net::Shutdown::Read)); // gone already: just as well
+        for connection in lock(&self.inner).running.values() {
+            drop(connection.stream.shutdown(Shutdown::Read)); // gone already: just as well
         }
-        let open = lock(&self.open);
-        let waited = self.ended.wait_timeout_while(open, LAST_REQUESTS, |open| !open.is_empty());
+        let inner = lock(&self.inner);
+        let waited = self.ended.wait_timeout_while(inner, LAST_REQUESTS, |inner| !inner.running.is_empty());
         waited.is_ok_and(|(_, waited)| !waited.timed_out())
+    }
+}
+
+impl Inner {
+    /// Its thread sees the end of its input and ends.
+    fn close(&mut self, key: Key) {
+        self.table.remove(key);
+        if let Some(connection) = self.running.get(&key) {
+            connection.was_closed.store(true, Relaxed);
+            drop(connection.stream.shutdown(Shutdown::Both)); // gone already: just as well
+        }
     }
 }
 
@@ -76,12 +155,15 @@ impl Sessions {
 #[derive(Debug)]
 struct Listed {
     sessions: Arc<Sessions>,
-    key: u64,
+    key: Key,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        lock(&self.sessions.open).remove(&self.key);
+        let mut inner = lock(&self.sessions.inner);
+        inner.table.remove(self.key);
+        inner.running.remove(&self.key);
+        drop(inner);
         self.sessions.ended.notify_all();
     }
 }

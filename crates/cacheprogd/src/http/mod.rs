@@ -6,10 +6,11 @@ pub(crate) mod metrics;
 mod page;
 mod request;
 
+use std::io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,14 +20,15 @@ use std::time::Duration;
 use request::Wanted;
 
 use crate::control::{Context, status};
+use crate::deadline::{Socket, Within};
 use crate::error::CommandError;
 use crate::listener;
 
 /// Connections at once, each a thread; a scrape or a page needs one for a moment.
 const MOST: usize = 8;
 
-/// How long a peer may take for each piece of its request, and of our answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a peer may take for its request, and for our answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A thread needs little: what it holds is on the heap.
 const STACK: usize = 512 << 10;
@@ -44,30 +46,12 @@ enum Listener {
     Socket(UnixListener),
 }
 
-trait Stream: Read + Write + Send {
-    fn prepare(&self) -> io::Result<()>;
-    fn end(&self);
+/// A connection of either kind.
+#[derive(Debug)]
+enum Stream {
+    Port(TcpStream),
+    Socket(UnixStream),
 }
-
-macro_rules! stream {
-    ($stream:ty) => {
-        impl Stream for $stream {
-            fn prepare(&self) -> io::Result<()> {
-                self.set_nonblocking(false)?;
-                self.set_read_timeout(Some(PATIENCE))?;
-                self.set_write_timeout(Some(PATIENCE))
-            }
-
-            fn end(&self) {
-                // The peer may be gone: just as well.
-                drop(self.shutdown(Shutdown::Write));
-            }
-        }
-    };
-}
-
-stream!(std::net::TcpStream);
-stream!(std::os::unix::net::UnixStream);
 
 impl Server {
     /// Listens at `ADDRESS:PORT`, or at a socket's absolute path, which everyone may reach.
@@ -100,28 +84,36 @@ impl Server {
     }
 
     /// Takes one connection that waits, and answers it in a thread.
-    pub(crate) fn accept(&self, context: &Arc<Context>) {
-        let stream: io::Result<Box<dyn Stream>> = match &self.listener {
-            Listener::Port(listener) => listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
-            Listener::Socket(listener) => listener.accept().map(|(stream, _)| Box::new(stream) as Box<dyn Stream>),
+    ///
+    /// # Errors
+    /// Where none can be accepted now, as where there are no descriptors left.
+    pub(crate) fn accept(&self, context: &Arc<Context>) -> io::Result<()> {
+        let stream = match &self.listener {
+            Listener::Port(listener) => listener.accept().map(|(stream, _)| Stream::Port(stream)),
+            Listener::Socket(listener) => listener.accept().map(|(stream, _)| Stream::Socket(stream)),
         };
         let stream = match stream {
             Ok(stream) => stream,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-            Err(e) => return log::debug!("http: {e}"),
+            Err(e) if matches!(e.kind(), WouldBlock | Interrupted | ConnectionAborted) => return Ok(()),
+            Err(e) => return Err(e),
         };
-        let open = Open::enter(&self.open);
-        let Some(open) = open else { return log::debug!("{MOST} connections at once: one more is turned away") };
+        let Some(open) = Open::enter(&self.open) else {
+            log::debug!("{MOST} connections at once: one more is turned away");
+            return Ok(());
+        };
         let context = context.clone();
         let run = move || {
             let _open = open;
-            if let Err(e) = serve(stream, &context) {
-                log::debug!("http: {e}");
-            }
+            let served = match &stream {
+                Stream::Port(stream) => serve(stream, &context).and_then(|()| stream.shutdown(Shutdown::Write)),
+                Stream::Socket(stream) => serve(stream, &context).and_then(|()| stream.shutdown(Shutdown::Write)),
+            };
+            served.unwrap_or_else(|e| log::debug!("http: {e}"));
         };
         if let Err(e) = thread::Builder::new().name("http".to_owned()).stack_size(STACK).spawn(run) {
             log::error!("starting a thread: {e}");
         }
+        Ok(())
     }
 }
 
@@ -142,12 +134,14 @@ impl Drop for Open {
     }
 }
 
-fn serve(mut stream: Box<dyn Stream>, context: &Context) -> io::Result<()> {
-    stream.prepare()?;
+fn serve<'a, S: Socket>(stream: &'a S, context: &Context) -> io::Result<()>
+where
+    &'a S: Read + Write,
+{
     let own_name =
         nix::sys::utsname::uname().map_or(String::new(), |name| name.nodename().to_string_lossy().into_owned());
     let text = "text/plain; charset=utf-8";
-    let (code, kind, body) = match request::read(&mut stream, &own_name) {
+    let (code, kind, body) = match request::read(&mut Within::new(stream, PATIENCE), &own_name) {
         Wanted::Page => ("200 OK", "text/html; charset=utf-8", page::page(context)),
         Wanted::Metrics => {
             let text = metrics::text(&status(context), context.registry.totals(), &context.latency);
@@ -164,8 +158,7 @@ fn serve(mut stream: Box<dyn Stream>, context: &Context) -> io::Result<()> {
         body.len(),
         page::POLICY
     );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())?;
-    stream.end();
-    Ok(())
+    let mut answer = Within::new(stream, PATIENCE);
+    answer.write_all(head.as_bytes())?;
+    answer.write_all(body.as_bytes())
 }

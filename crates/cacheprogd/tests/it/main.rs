@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of clients and of vandals")]
 
+mod crowd; // many, slow and silent connections
 mod daemon; // the daemon under test
 mod eviction; // what is kept, and what goes
 mod host; // go commands outside of sandboxes

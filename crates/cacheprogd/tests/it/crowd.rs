@@ -1,0 +1,216 @@
+//! Who holds connections without end, slowly or in numbers, and who is served all the same.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use proto::control::{Answer, Control, Envelope};
+use proto::limits;
+use proto::wire::{Hello, Reply, Request, Toolchain, read_json_line, write_json_line};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
+
+use crate::daemon::Daemon;
+use crate::{Session, action, output};
+
+/// The daemon raises its own limit.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
+/// A session that is told something, or nothing if it is turned away.
+fn greet(view: &Path) -> (UnixStream, bool) {
+    let stream = UnixStream::connect(view.join("sock")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let told = write_json_line(&stream, &Hello::new(Toolchain::default())).is_ok()
+        && (&stream).read(&mut [0; 400]).is_ok_and(|told| told > 0);
+    (stream, told)
+}
+
+#[test]
+fn builds_that_hold_all_the_sessions_they_can_keep_no_other_build_out() {
+    raise_file_limit();
+    let daemon = Daemon::start();
+    let names = ["a", "b", "c", "d"];
+    let views = names.map(|name| daemon.register(name));
+    // Long before the others: a put whose body is under way, and one that says nothing any more.
+    let mut putting = Session::open(&views[0], "/go");
+    putting.send(Request::Put { action: action(1), output: output(b"body"), size: 4 }, b"bo");
+    let mut silent = Session::open(&views[0], "/go");
+    assert_eq!(silent.get(9), Reply::Miss);
+    let mut held = Vec::new();
+    let told = views.each_ref().map(|view| {
+        let (streams, told): (Vec<_>, Vec<_>) = (0..256).map(|_| greet(view)).unzip();
+        held.extend(streams);
+        told.into_iter().filter(|told| *told).count()
+    });
+    assert!(told.iter().all(|told| *told > 128), "{told:?}");
+    let late = daemon.register("late");
+    let mut sessions: Vec<_> = (0..64).map(|_| Session::open(&late, "/go")).collect();
+    assert!(sessions.iter_mut().all(|session| session.get(2) == Reply::Miss));
+    let live = daemon.status().builds.live;
+    let of_the_four = live.iter().filter(|build| names.contains(&build.name.as_str())).map(|build| build.sessions);
+    assert!(of_the_four.clone().max().unwrap() - of_the_four.min().unwrap() <= 2, "the four have alike: {live:?}");
+    assert!(silent.is_over(), "it was silent for longest");
+    putting.stream.write_all(b"dy").unwrap();
+    assert!(matches!(putting.reply(), Reply::Stored { .. }), "a request under way keeps its session");
+    drop(held);
+    let comes_back = (0..2000).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        greet(&views[0]).1
+    });
+    assert!(comes_back, "who was closed may come back");
+}
+
+#[test]
+fn who_connects_and_says_nothing_keeps_no_other_build_out() {
+    raise_file_limit();
+    let daemon = Daemon::start();
+    let mut held = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        let view = daemon.register(name);
+        held.extend((0..256).map(|_| UnixStream::connect(view.join("sock")).unwrap()));
+        held.push(greet(&view).0); // answered or not, all before it were accepted
+    }
+    let late = daemon.register("late");
+    assert_eq!(Session::open(&late, "/go").get(1), Reply::Miss);
+    drop(held);
+}
+
+/// Sends `bytes` one by one; how many the daemon took before it ended the connection.
+fn trickle(mut stream: impl Write, bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .take_while(|byte| {
+            std::thread::sleep(Duration::from_millis(250));
+            stream.write_all(std::slice::from_ref(byte)).is_ok()
+        })
+        .count()
+}
+
+#[test]
+fn a_hello_that_comes_byte_by_byte_gains_no_time() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    let view = daemon.register("one");
+    let slow = [b' '; 100]; // four to a second: much longer than a hello may take
+    std::thread::scope(|scope| {
+        let sockets = [view.join("sock"), daemon.control(), daemon.dir.path().join("status.sock")];
+        for socket in sockets.into_iter().chain([daemon.dir.path().join("host.sock")]) {
+            scope.spawn(move || {
+                let taken = trickle(UnixStream::connect(&socket).unwrap(), &slow);
+                assert!(taken < slow.len(), "{}", socket.display());
+            });
+        }
+        scope.spawn(move || {
+            let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            assert!(trickle(stream, &slow) < slow.len(), "http");
+        });
+    });
+}
+
+/// Connects `times` to a socket as this user, and holds the connections.
+fn hold(socket: &Path, uid: u32, times: usize) -> Child {
+    let text = "import socket,sys,time
+held = [socket.socket(socket.AF_UNIX) for n in range(int(sys.argv[2]))]
+for s in held: s.connect(sys.argv[1])
+print('held', flush=True); time.sleep(1000)";
+    let mut python = Command::new("python3");
+    python.args(["-c", text]).arg(socket).arg(times.to_string()).uid(uid).gid(uid);
+    let mut holding = python.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(holding.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    holding
+}
+
+/// Needs root, to be other users.
+#[test]
+fn users_that_hold_the_open_sockets_keep_no_other_user_out() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::start();
+    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    for (name, request) in [("status.sock", Control::Status), ("host.sock", Control::Builds)] {
+        let socket = daemon.dir.path().join(name);
+        let mut holding: Vec<_> = (4242..4246).map(|uid| hold(&socket, uid, 200)).collect();
+        let stream = UnixStream::connect(&socket).unwrap();
+        write_json_line(&stream, &Envelope::new(request)).unwrap();
+        let answer = read_json_line::<Answer>(&mut BufReader::new(stream), limits::CONTROL_ANSWER);
+        for child in &mut holding {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        answer.unwrap();
+    }
+}
+
+/// signal(7): a socket call with a time limit fails with EINTR once the process was stopped and goes on, as in a debugger, a
+/// frozen container or a suspended shell.
+#[test]
+fn a_daemon_that_was_stopped_and_goes_on_answers_what_was_half_asked() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    let view = daemon.register("one");
+    let mut control = UnixStream::connect(daemon.control()).unwrap();
+    let mut hello = UnixStream::connect(view.join("sock")).unwrap();
+    let mut http = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut ask = Vec::new();
+    write_json_line(&mut ask, &Envelope::new(Control::Builds)).unwrap();
+    let mut greeting = Vec::new();
+    write_json_line(&mut greeting, &Hello::new(Toolchain::default())).unwrap();
+    let get = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    control.write_all(&ask[..9]).unwrap();
+    hello.write_all(&greeting[..9]).unwrap();
+    http.write_all(&get[..9]).unwrap();
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(50)); // it waits for the rest
+        kill_process(daemon.pid(), Signal::STOP).unwrap();
+        kill_process(daemon.pid(), Signal::CONT).unwrap();
+    }
+    control.write_all(&ask[9..]).unwrap();
+    hello.write_all(&greeting[9..]).unwrap();
+    http.write_all(&get[9..]).unwrap();
+    let answer: Answer = read_json_line(&mut BufReader::new(&control), limits::CONTROL_ANSWER).unwrap();
+    assert!(matches!(answer, Answer::Builds(_)), "{answer:?}");
+    let mut first = [0; 12];
+    http.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert!(hello.read(&mut [0; 100]).unwrap() > 0);
+}
+
+#[test]
+fn without_descriptors_the_sessions_go_on_and_whoever_waits_is_served_later() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    let view = daemon.register("one");
+    let mut session = Session::open(&view, "/go");
+    let (pid, few) = (Some(daemon.pid()), Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) });
+    let usual = prlimit(pid, Resource::Nofile, few).unwrap();
+    let fill: Vec<_> = (0..100).map(|_| UnixStream::connect(view.join("sock")).unwrap()).collect();
+    // All of these wait: at each kind of socket there is somebody.
+    let mut waiting = UnixStream::connect(daemon.control()).unwrap();
+    let mut http = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write_json_line(&waiting, &Envelope::new(Control::Builds)).unwrap();
+    http.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut late = UnixStream::connect(view.join("sock")).unwrap();
+    write_json_line(&late, &Hello::new(Toolchain::default())).unwrap();
+    for n in 0..200 {
+        assert_eq!(session.get(n), Reply::Miss);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    prlimit(pid, Resource::Nofile, usual).unwrap();
+    for stream in [&mut waiting as &mut dyn Read, &mut http, &mut late] {
+        assert!(stream.read(&mut [0; 100]).unwrap() > 0);
+    }
+    drop(fill);
+    let log = daemon.stop();
+    let said = log.lines().filter(|line| line.contains("accepting a connection")).count();
+    assert_eq!(said, 1, "{log}");
+}
