@@ -146,13 +146,7 @@ impl Environment {
 
 /// The defaults, but for the size. One that is not understood is the default too: a client says nothing to anyone.
 fn caps(max_size: Option<&Path>) -> Caps {
-    let defaults = Caps::default();
-    let max_size = match max_size.and_then(Path::to_str) {
-        Some("none") => None,
-        Some(size) => size.parse().ok().or(defaults.max_size),
-        None => defaults.max_size,
-    };
-    Caps { max_size, ..defaults }
+    max_size.and_then(Path::to_str).and_then(|text| Caps::with_max_size(text).ok()).unwrap_or_default()
 }
 
 /// Whether a path can be told to cmd/go, which writes it into files of one path a line.

@@ -53,7 +53,7 @@ impl Proxy {
         if !list.first().is_some_and(|first| matches!(first.place, Place::Web { .. })) {
             return Err(ProxyError::NoServer);
         }
-        let cache = Cache::open(&settings.keep);
+        let cache = Cache::open(&settings.keep, settings.caps);
         let upstreams = Upstreams::new(&settings);
         let sources = key::sources(&list, |entry| upstreams.netrc_login(entry));
         let Settings { patience, spool, module, sumdb, offers_sumdb, .. } = settings;

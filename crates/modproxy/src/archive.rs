@@ -16,7 +16,7 @@ use zip::read::ZipFile;
 
 use crate::fetch::MOST_ZIP;
 use crate::path::{Version, is_below};
-use crate::verify::{Damage, PIECE, digest, rewound};
+use crate::verify::{Damage, digest, rewound};
 
 /// Hashes of the members by name. Sorted, as golang.org/x/mod/sumdb/dirhash `Hash1` has them.
 pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
@@ -26,7 +26,8 @@ pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 /// Every name in it has to begin with the module and version (cmd/go/internal/modfetch/fetch.go `downloadZip`), and lead
 /// nowhere else.
 pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> Result<Hashes, Damage> {
-    let mut archive = ZipArchive::new(BufReader::with_capacity(PIECE, rewound(file)?))?;
+    // It is filled anew twice for each member: no more than a small one has.
+    let mut archive = ZipArchive::new(BufReader::new(rewound(file)?))?;
     let prefix = format!("{module}@{version}/");
     let names = names(file, archive.central_directory_start())?;
     let is_its = |name: &Vec<u8>| name.strip_prefix(prefix.as_bytes()).is_some_and(is_below);

@@ -2,16 +2,18 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use proto::{ActionId, OutputId};
-use store::{Access, Namespace, Partition, Put, Replaces, Store, StoreError};
+use store::{Access, Caps, Namespace, Partition, Put, Replaces, Store, StoreError};
 
+use crate::ProxyError;
 use crate::clock;
 use crate::daemon::Daemon;
 use crate::key;
 use crate::settings::Keep;
 use crate::sync::lock;
+use crate::upkeep::Upkeep;
 
 #[derive(Debug)]
 pub(crate) enum Cache {
@@ -29,11 +31,12 @@ pub(crate) struct Found {
 }
 
 impl Cache {
-    pub(crate) fn open(keep: &Keep) -> Self {
+    /// `caps` are what a store of our own is kept within; the daemon has limits itself.
+    pub(crate) fn open(keep: &Keep, caps: Caps) -> Self {
         match keep {
             Keep::Nothing => Self::Nothing,
             Keep::Daemon(socket) => Self::Daemon(Daemon::new(socket)),
-            Keep::Store(dir) => Embedded::open(dir).map_or_else(
+            Keep::Store(dir) => Embedded::open(dir, caps).map_or_else(
                 |e| {
                     log::warn!("nothing is kept: {e}");
                     Self::Nothing
@@ -69,17 +72,19 @@ impl Cache {
 
 #[derive(Debug)]
 pub(crate) struct Embedded {
-    store: Store,
+    store: Arc<Store>,
+    upkeep: Upkeep,
     namespace: Namespace,
     /// Buffers to read with, as many as were in use at once. Guards a list.
     scratch: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Embedded {
-    fn open(dir: &Path) -> Result<Self, StoreError> {
-        let store = Store::open(dir, Access::Owner)?;
+    fn open(dir: &Path, caps: Caps) -> Result<Self, ProxyError> {
+        let store = Arc::new(Store::open(dir, Access::Owner)?);
+        let upkeep = Upkeep::start(store.clone(), caps).map_err(|e| ProxyError::System("starting a thread", e))?;
         let namespace = Namespace::new(Partition::Common, &key::namespace());
-        Ok(Self { store, namespace, scratch: Mutex::default() })
+        Ok(Self { store, upkeep, namespace, scratch: Mutex::default() })
     }
 
     fn get(&self, action: &ActionId) -> Result<Option<Found>, StoreError> {
@@ -95,6 +100,8 @@ impl Embedded {
             rewound.is_ok().then(|| self.store.receive(output, size, &mut body, &mut scratch).ok()).flatten();
         lock(&self.scratch).push(scratch);
         let put = Put { action: *action, time: clock::now(), cost_ms: 0, build: None, replaces: Replaces::Any };
-        received.is_some_and(|mut body| self.store.publish(&self.namespace, &put, &mut body).is_ok())
+        let published = received.is_some_and(|mut body| self.store.publish(&self.namespace, &put, &mut body).is_ok());
+        self.upkeep.look();
+        published
     }
 }

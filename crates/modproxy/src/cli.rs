@@ -28,6 +28,7 @@ enum Command {
         #[arg(long, value_name = "GOPROXY")]
         upstream: Option<String>,
         /// Keep modules in this store; by default in that of cacheprog-client, in the user's cache directory.
+        /// `NIX_GOCACHEPROG_MAX_SIZE=20GiB` limits it (default: 10% of the disk, at most 50GiB).
         #[arg(long, value_name = "DIR")]
         store: Option<PathBuf>,
     },

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use store::StoreError;
+
 use crate::list::ListError;
 
 /// Why there is no proxy.
@@ -29,6 +31,9 @@ pub enum ProxyError {
     /// The build cannot be watched, or the proxy not be started.
     #[error("{0}: {1}")]
     System(&'static str, #[source] io::Error),
+    /// The store of its own cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The proxy in the background did not begin in time.
     #[error("the proxy did not begin")]
     NotReady,

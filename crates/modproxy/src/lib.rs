@@ -4,7 +4,8 @@
 //! speaks; path.rs says what a request means; answer.rs decides where its answer comes from: the cache (cache.rs, with
 //! daemon.rs or an embedded store behind it), or a download (fetch.rs, which all who ask for the same file share by way of
 //! flight.rs). verify.rs, archive.rs and gosum.rs say what is whole. list.rs reads GOPROXY; upstream.rs asks one of its entries, with
-//! route.rs for HTTP proxies and netrc.rs for passwords. key.rs names what is kept. settings.rs reads the environment,
+//! route.rs for HTTP proxies and netrc.rs for passwords. key.rs names what is kept, upkeep.rs
+//! keeps a store of our own within its limits. settings.rs reads the environment,
 //! clock.rs the clock.
 //!
 //! The rules to keep. Whatever happens here, the go command must end as it would have with the user's own GOPROXY: that list
@@ -33,6 +34,7 @@ mod netrc;
 mod path;
 mod route;
 mod sync;
+mod upkeep;
 mod upstream;
 mod verify;
 

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use proto::control::{MOUNT, MOUNTED_SOCKET};
+use store::Caps;
 
 use crate::ProxyError;
 use crate::netrc::Netrc;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub sumdb: Option<String>,
     /// Where things are kept.
     pub keep: Keep,
+    /// What a store of its own is kept within.
+    pub caps: Caps,
     /// Directory for what is on its way.
     pub spool: PathBuf,
     /// Where the build's module may be: go.sum is looked for here and above.
@@ -107,6 +110,7 @@ impl Settings {
         };
         let mut settings = Self::read(list)?;
         settings.keep = store.map(Path::to_owned).or_else(cache).map_or(Keep::Nothing, Keep::Store);
+        settings.caps = caps(variable("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         settings.offers_sumdb = true;
         Ok(settings)
     }
@@ -135,6 +139,16 @@ impl Settings {
             ..Self::default()
         })
     }
+}
+
+/// The limits of the client's own store, by the same variable.
+fn caps(max_size: Option<&str>) -> Caps {
+    max_size.map_or_else(Caps::default, |text| {
+        Caps::with_max_size(text).unwrap_or_else(|e| {
+            log::warn!("NIX_GOCACHEPROG_MAX_SIZE: {e}; the default counts");
+            Caps::default()
+        })
+    })
 }
 
 /// Whether it is asked to tell what happens.

@@ -18,7 +18,7 @@ use crate::gosum;
 use crate::path::{File, Target, Version, What};
 
 /// Bytes read at a time.
-pub(crate) const PIECE: usize = 64 << 10;
+const PIECE: usize = 64 << 10;
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]

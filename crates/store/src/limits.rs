@@ -41,6 +41,15 @@ pub struct Disk {
 }
 
 impl Caps {
+    /// The defaults, but for the size, or `none`: what `NIX_GOCACHEPROG_MAX_SIZE` says of a store of the user's own.
+    ///
+    /// # Errors
+    /// A [`SizeError`] where it is neither.
+    pub fn with_max_size(text: &str) -> Result<Self, SizeError> {
+        let max_size = if text == "none" { None } else { Some(text.parse()?) };
+        Ok(Self { max_size, ..Self::default() })
+    }
+
     /// What the store may take on this disk, in bytes.
     #[must_use]
     pub fn max_size(&self, disk: Disk) -> Option<u64> {
@@ -191,6 +200,14 @@ mod tests {
         ] {
             assert_eq!(size.to_string().parse(), Ok(size));
         }
+    }
+
+    #[test]
+    fn a_size_alone_leaves_the_other_limits() {
+        let caps = Caps::with_max_size("2GiB").unwrap();
+        assert_eq!(caps, Caps { max_size: Some(Size::Bytes(2 << 30)), ..Caps::default() });
+        assert_eq!(Caps::with_max_size("none").unwrap().max_size, None);
+        assert_eq!(Caps::with_max_size("much"), Err(SizeError::NoSize));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod answers; // which answers of an upstream are a file
 mod build; // beside a build, as a process
 mod faults; // what upstreams do wrong
 mod keeping; // what is kept, and what of it is served
+mod limits; // how much is kept
 mod list; // GOPROXY's separators, passwords, directories, HTTP proxies
 mod upstream; // the upstream
 
@@ -20,6 +21,7 @@ use modproxy::Proxy;
 use modproxy::settings::{Keep, Patience, Settings};
 use proto::id::hex;
 use sha2::{Digest, Sha256};
+use store::{Caps, Size};
 
 /// What the go command gets.
 #[derive(PartialEq, Eq)]
@@ -59,6 +61,7 @@ fn settings(list: &str, dir: &Path) -> Settings {
     Settings {
         list: list.to_owned(),
         keep: Keep::Store(dir.join("store")),
+        caps: Caps { max_size: None, max_age: None, min_free: Size::Bytes(0) }, // however full this disk is
         spool: dir.to_owned(),
         patience: Patience { pause: Duration::from_millis(5), ..Patience::default() },
         ..Settings::default()

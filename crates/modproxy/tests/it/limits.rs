@@ -1,0 +1,82 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use store::{Access, Caps, Size, Store};
+
+use crate::upstream::{Does, Upstream};
+use crate::{get, packed, settings, start, whole};
+
+const SIZE: usize = 200_000;
+const LIMIT: u64 = 1 << 20;
+
+fn path(n: usize) -> String {
+    format!("a.test/@v/v1.0.{n}.zip")
+}
+
+/// An upstream that has all versions.
+fn upstream() -> Upstream {
+    Upstream::start(|ask| {
+        let version = ask.path.split_once("/@v/").unwrap().1.trim_end_matches(".zip");
+        Does::Gives(packed("a.test", version, SIZE))
+    })
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let mut tries = 0..1000;
+    while !is_so() {
+        assert!(tries.next().is_some(), "not within ten seconds");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn bytes(dir: &Path) -> u64 {
+    Store::open(&dir.join("store"), Access::Owner).unwrap().take_census().unwrap().bytes
+}
+
+/// The files of all records.
+fn records(dir: &Path) -> Vec<PathBuf> {
+    let below = |dir: &Path| -> Vec<PathBuf> {
+        fs::read_dir(dir).map(|list| list.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+    };
+    below(&dir.join("store/actions")).iter().flat_map(|dir| below(dir)).flat_map(|dir| below(&dir)).collect()
+}
+
+#[test]
+fn a_store_of_its_own_stays_within_its_size_while_it_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = upstream();
+    let mut settings = settings(&upstream.url(), dir.path());
+    settings.caps.max_size = Some(Size::Bytes(LIMIT));
+    let proxy = start(settings);
+    for n in 0..12 {
+        assert_eq!(get(proxy, &path(n)), whole(&packed("a.test", &format!("v1.0.{n}"), SIZE)));
+        let object = packed("a.test", &format!("v1.0.{n}"), SIZE);
+        let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(&object).into());
+        wait_until(|| dir.path().join("store").join(Store::object_name(&output)).is_file());
+    }
+    assert_eq!(upstream.asked().len(), 12);
+    wait_until(|| bytes(dir.path()) <= LIMIT);
+    assert!(bytes(dir.path()) > LIMIT / 2, "not more than has to go");
+}
+
+#[test]
+fn what_nobody_asked_for_in_a_long_time_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = upstream();
+    start_and_get(&upstream, dir.path(), 0, None);
+    wait_until(|| records(dir.path()).len() == 1);
+    let long_ago = SystemTime::now() - Duration::from_secs(90 * 24 * 3600);
+    fs::File::open(&records(dir.path())[0]).unwrap().set_modified(long_ago).unwrap();
+    start_and_get(&upstream, dir.path(), 1, Caps::default().max_age);
+    wait_until(|| records(dir.path()).len() == 2 || records(dir.path()).len() == 1);
+    wait_until(|| records(dir.path()).len() == 1);
+    start_and_get(&upstream, dir.path(), 1, Caps::default().max_age);
+    assert_eq!(upstream.asked(), [path(0), path(1)], "what is young stays");
+}
+
+fn start_and_get(upstream: &Upstream, dir: &Path, n: usize, max_age: Option<Duration>) {
+    let mut settings = settings(&upstream.url(), dir);
+    settings.caps.max_age = max_age;
+    assert_eq!(get(start(settings), &path(n)), whole(&packed("a.test", &format!("v1.0.{n}"), SIZE)));
+}
