@@ -50,7 +50,7 @@ expect "and no id of a live build" test "$(user status --json | jq '[.live[].id 
 
 # Transcripts: a line of docs/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
 # spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
-shape() { sed -E 's/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
+shape() { sed -E ':a; s/([0-9]),([0-9]{3})/\1\2/; ta; s/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
 on_terminal() {
     (cd "$WORK" && PATH="$BIN:$PATH" script -qec "stty cols 200; $1" /dev/null < /dev/null) | tr -d '\r' | sed "s|^.*\x1b\[K||; s|$STATE|/var/cache/nix-gocacheprog|g; s|$WORK|/work|g"
 }
@@ -90,7 +90,9 @@ echo "ok: the schema names every field"
 # Prometheus has it all: every expression of the alerts and of the dashboard is understood and has data.
 query() { curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/query" --data-urlencode "query=$1"; }
 value() { query "$1" | jq -r '.data.result[0].value[1]'; }
-is "hits, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq '[.ended[].hits] | add')" "$(value gocacheprog_hits_total)"
+for field in packages_compiled packages_needed hits; do
+    is "$field, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
+done
 is "builds" 30 "$(value gocacheprog_builds_total)"
 jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
     is "data for $expression" yes "$(query "$expression" | jq -r 'if (.status == "success") and (.data.result | length) > 0 then "yes" else "no" end')"

@@ -60,16 +60,7 @@ fn plain(text: &str) -> String {
 
 /// Fixed words and numbers only: a shell evaluates it.
 fn told(counts: &Counts, left: u64) -> String {
-    let mut line = match counts.packages_needed {
-        0 => String::new(),
-        needed => figures::packages(counts.packages_compiled, needed) + "; ",
-    };
-    line += &format!(
-        "{}, {}; {} of compiling saved",
-        figures::requests(counts.shareable_hits(), counts.shareable_gets()),
-        figures::bytes(counts.bytes_served),
-        figures::duration(Duration::from_millis(counts.saved_milliseconds))
-    );
+    let mut line = figures::summary(counts);
     if counts.unanswered > 0 {
         line += &format!("; {} requests without the daemon", figures::number(counts.unanswered));
     }

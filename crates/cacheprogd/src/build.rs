@@ -1,14 +1,15 @@
 //! One live build: its directory, its socket, what is known of its life, what it did.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::os::unix::net::UnixListener;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, Counts, MOUNTED_OUTPUTS};
 use proto::id::hex;
-use proto::{ActionId, BuildId};
+use proto::{ActionId, BuildId, OutputId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::BuildDir;
@@ -32,7 +33,8 @@ const IDLE_UNSEEN: Duration = Duration::from_secs(6 * 3600);
 /// Without a session for so long, a chroot that is still there was left behind by a Nix that was killed.
 const IDLE_SEEN: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Actions of which is remembered that their saving was counted: some ten bytes each, and more than a build asks for.
+/// Actions, and outputs, of which is remembered that they were counted: some ten bytes each, and more than a build asks for. What
+/// is beyond counts as if it had been counted before: figures are too low then, and not too high.
 const COUNTED: usize = 32 << 10;
 
 /// Bytes that a build may put: what it has put stays on the disk while it lives, within the store's limits or not. A build of
@@ -56,10 +58,15 @@ pub(crate) struct Build {
     sessions: AtomicU64,
     /// Complaints logged about this build.
     complaints: AtomicU64,
-    /// When the last session ended, in seconds since 1970.
-    last_session: AtomicU64,
-    /// First bytes of the actions that this build was served or put before. Guards nothing else; held for one insert.
-    counted: Mutex<HashSet<[u8; 8]>>,
+    /// When a session last began or ended, in milliseconds since 1970; 0: there was none.
+    last_used: AtomicU64,
+    /// When this daemon began with it, in seconds since 1970: clients take a while to come back to a new daemon.
+    since: u64,
+    /// Whether its end was noted.
+    is_noted: AtomicBool,
+    /// First bytes of the actions, and of the outputs, that this build was served or put before. Guards nothing else; held for
+    /// one insert.
+    counted: Mutex<[HashSet<[u8; 8]>; 2]>,
 }
 
 /// What a restarted daemon must know of a build: the format of `build.json`.
@@ -68,6 +75,12 @@ pub(crate) struct Saved {
     pub(crate) name: String,
     /// Seconds since 1970.
     pub(crate) started: u64,
+    /// The same in milliseconds; 0 where an older daemon wrote this.
+    #[serde(default)]
+    pub(crate) started_ms: u64,
+    /// When a session last began or ended, in milliseconds since 1970; 0: there was none.
+    #[serde(default)]
+    pub(crate) last_used_ms: u64,
     /// The kernel's boot id; builds of another boot are over.
     pub(crate) boot: Option<String>,
     pub(crate) watch: Watch,
@@ -87,11 +100,13 @@ impl Build {
             counters: Counters::from(saved.counts),
             health,
             trace,
-            saved,
             sessions: AtomicU64::new(0),
             complaints: AtomicU64::new(0),
-            last_session: AtomicU64::new(clock::unix(clock::now())),
+            last_used: AtomicU64::new(saved.last_used_ms),
+            since: clock::unix(clock::now()),
+            is_noted: AtomicBool::new(false),
             counted: Mutex::default(),
+            saved,
         }
     }
 
@@ -120,24 +135,32 @@ impl Build {
     }
 
     /// Logs what is wrong with what the build does. Whatever it does, it writes a few lines of the log and no more.
-    pub(crate) fn complain(&self, of: std::fmt::Arguments<'_>) {
+    pub(crate) fn complain(&self, of: fmt::Arguments<'_>) {
         match self.complaints.fetch_add(1, Relaxed) {
-            0..MOST_COMPLAINTS => log::warn!("build {}: {of}", self.name()),
-            MOST_COMPLAINTS => log::warn!("build {}: {of}; this is the last complaint of it", self.name()),
-            _ => log::debug!("build {}: {of}", self.name()),
+            0..MOST_COMPLAINTS => log::warn!("build {self}: {of}"),
+            MOST_COMPLAINTS => log::warn!("build {self}: {of}; this is the last complaint of it"),
+            _ => log::debug!("build {self}: {of}"),
         }
     }
 
-    /// Whether the build is over, as far as can be told now.
+    /// Whether the build is over, as far as can be told now: it cannot ask for anything any more.
     pub(crate) fn is_over(&self, now: SystemTime) -> bool {
-        let age = Duration::from_secs(clock::unix(now).saturating_sub(self.saved.started));
-        age >= SHORTEST_LIFE
-            && match self.saved.watch.verdict() {
-                Verdict::Ended => true,
-                Verdict::Left => self.idle(now) > IDLE_LEFT,
-                Verdict::Runs => self.idle(now) > IDLE_SEEN,
-                Verdict::Unknown => self.idle(now) > IDLE_UNSEEN,
-            }
+        match self.saved.watch.verdict() {
+            Verdict::Ended => true,
+            Verdict::Left => self.idle(now) > IDLE_LEFT,
+            Verdict::Runs => self.idle(now) > IDLE_SEEN,
+            Verdict::Unknown => self.idle(now) > IDLE_UNSEEN,
+        }
+    }
+
+    /// Whether the directory of a build that is over may be removed.
+    pub(crate) fn may_go(&self, now: SystemTime) -> bool {
+        Duration::from_secs(clock::unix(now).saturating_sub(self.saved.started)) >= SHORTEST_LIFE
+    }
+
+    /// Notes that it is over; whether this is the first time.
+    pub(crate) fn note_end(&self) -> bool {
+        !self.is_noted.swap(true, Relaxed)
     }
 
     /// Whether the build may put so many bytes more.
@@ -156,25 +179,43 @@ impl Build {
     /// Counts a session in until the guard is dropped.
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         self.sessions.fetch_add(1, Relaxed);
+        self.use_now();
         Entered(self.clone())
     }
 
     /// Whether this action is asked for or put for the first time in this build. Without a shared cache only that first
     /// time would cost a compile: the build's own `GOCACHE` has it afterwards.
     pub(crate) fn is_first(&self, action: &ActionId) -> bool {
-        let mut key = [0; 8];
-        key.copy_from_slice(&action.0[..8]);
-        let mut counted = lock(&self.counted);
-        counted.len() < COUNTED && counted.insert(key)
+        is_first(&mut lock(&self.counted)[0], &action.0)
     }
 
-    pub(crate) fn status(&self, ended: Option<SystemTime>) -> BuildStatus {
+    /// Whether this action was asked for with success or put before in this build.
+    pub(crate) fn had(&self, action: &ActionId) -> bool {
+        lock(&self.counted)[0].contains(&key(&action.0))
+    }
+
+    /// Whether this output is served or put for the first time in this build.
+    pub(crate) fn is_first_output(&self, output: &OutputId) -> bool {
+        is_first(&mut lock(&self.counted)[1], &output.0)
+    }
+
+    /// What it did up to now.
+    pub(crate) fn status(&self, now: SystemTime) -> BuildStatus {
+        self.status_as(self.is_over(now), now)
+    }
+
+    /// What it did; `is_over` as [`Build::is_over`] said.
+    pub(crate) fn status_as(&self, is_over: bool, now: SystemTime) -> BuildStatus {
+        let started_ms = if self.saved.started_ms == 0 { self.saved.started * 1000 } else { self.saved.started_ms };
+        let last_used = self.last_used(now).max(started_ms);
+        let end = if is_over { last_used } else { clock::unix_ms(now) };
         BuildStatus {
             id: self.id().to_string(),
             short: short(&self.id()),
             name: self.saved.name.clone(),
             started: self.saved.started,
-            ended: ended.map_or(0, clock::unix),
+            ended: if is_over { last_used / 1000 } else { 0 },
+            took_milliseconds: end.saturating_sub(started_ms),
             sessions: self.sessions(),
             counts: self.counters.counts(),
         }
@@ -186,10 +227,11 @@ impl Build {
         dir.write_state(&serde_json::to_vec(saved).unwrap_or_default())
     }
 
-    /// Writes `build.json` again, with the counters as they are now.
+    /// Writes `build.json` again, with the counters and the time of the last session as they are now.
     pub(crate) fn save_counts(&self) -> Result<(), store::StoreError> {
         let mut saved = serde_json::to_value(&self.saved).unwrap_or_default();
         saved["counts"] = serde_json::to_value(self.counters.counts()).unwrap_or_default();
+        saved["last_used_ms"] = self.last_used(clock::now()).into();
         self.dir.write_state(saved.to_string().as_bytes())
     }
 
@@ -197,8 +239,36 @@ impl Build {
         if self.sessions() > 0 {
             return Duration::ZERO;
         }
-        Duration::from_secs(clock::unix(now).saturating_sub(self.last_session.load(Relaxed)))
+        let last = (self.last_used.load(Relaxed) / 1000).max(self.since);
+        Duration::from_secs(clock::unix(now).saturating_sub(last))
     }
+
+    /// When it was last used, in milliseconds since 1970: now, while it has a session.
+    fn last_used(&self, now: SystemTime) -> u64 {
+        if self.sessions() > 0 { clock::unix_ms(now) } else { self.last_used.load(Relaxed) }
+    }
+
+    fn use_now(&self) {
+        self.last_used.store(clock::unix_ms(clock::now()), Relaxed);
+    }
+}
+
+/// Name and short id, as `cacheprogd builds` shows them.
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name(), short(&self.id()))
+    }
+}
+
+fn is_first(counted: &mut HashSet<[u8; 8]>, id: &[u8; 32]) -> bool {
+    counted.len() < COUNTED && counted.insert(key(id))
+}
+
+/// As much of an id as tells it from the others of a build.
+fn key(id: &[u8; 32]) -> [u8; 8] {
+    let mut key = [0; 8];
+    key.copy_from_slice(&id[..8]);
+    key
 }
 
 /// A session of a build.
@@ -207,7 +277,7 @@ pub(crate) struct Entered(Arc<Build>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.0.last_session.store(clock::unix(clock::now()), Relaxed);
+        self.0.use_now();
         self.0.sessions.fetch_sub(1, Relaxed);
     }
 }

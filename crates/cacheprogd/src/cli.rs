@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
-use crate::{builds, check, doctor, gc, generate, install, purge, serve, status, top, verify, why};
+use crate::{build, builds, check, doctor, gc, generate, install, purge, serve, status, top, verify, why};
 
 /// The host's side of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds, and shows what it does.
 #[derive(Debug, Parser)]
@@ -82,8 +82,22 @@ pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) 
         log::Level::Debug | log::Level::Trace => 7,
     };
     // A build chooses some of the words: they stay in one line.
-    let message = record.args().to_string().replace(['\n', '\r'], " ");
+    let message = with_short_ids(&record.args().to_string().replace(['\n', '\r'], " "));
     if is_journal() { writeln!(out, "<{level}>{message}") } else { writeln!(out, "{message}") }
+}
+
+/// With each build's id as `cacheprogd builds` shows it. Paths hold whole ids; who knows one finds the build's socket, and logs
+/// have more readers than the state directory.
+fn with_short_ids(message: &str) -> String {
+    let (mut out, mut rest) = (String::new(), message);
+    while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
+        let (before, from) = rest.split_at(start);
+        let (digits, after) = from.split_at(from.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(from.len()));
+        out += before;
+        out += &digits.parse().map_or_else(|_| digits.to_owned(), |id| build::short(&id));
+        rest = after;
+    }
+    out + rest
 }
 
 /// Whether standard error leads to the journal, as systemd.exec(5) says under `JOURNAL_STREAM`.

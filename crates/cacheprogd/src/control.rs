@@ -115,7 +115,7 @@ pub(crate) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>)
     })
 }
 
-/// Without the ids of live builds: who knows one finds the build's socket.
+/// Without the ids of builds: who knows one finds the build's socket, for as long as that is there.
 fn for_everyone(mut answer: Answer) -> Answer {
     match &mut answer {
         Answer::Status(status) => hide_ways(status),
@@ -131,7 +131,7 @@ fn hide_ways(status: &mut Status) {
 }
 
 fn hide_ids(builds: &mut Builds) {
-    builds.live.iter_mut().for_each(|build| build.id.clear());
+    builds.live.iter_mut().chain(&mut builds.ended).for_each(|build| build.id.clear());
 }
 
 /// What went wrong, but not where: that may be in the directory of a live build.

@@ -13,7 +13,7 @@ use store::{
     Incoming, Kind, Namespace, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError,
 };
 
-use crate::build::Build;
+use crate::build::{self, Build};
 use crate::clock;
 use crate::error::chain;
 use crate::goroot::{self, Goroot};
@@ -80,15 +80,16 @@ impl Handler {
         self.build.trace.get(self.client.session, action, came, now);
         let reply = match &found {
             None => {
-                self.missed.insert(*action, Instant::now());
+                // It was put before and is not here: the client keeps it by itself.
+                if self.build.had(action) {
+                    counts.private_gets = 1;
+                } else {
+                    self.missed.insert(*action, Instant::now());
+                }
                 Reply::Miss
             }
             Some((record, inputs)) => {
-                counts.hits = 1;
-                counts.bytes_served = record.size;
-                if self.build.is_first(action) {
-                    counts.saved_milliseconds = record.cost_ms;
-                }
+                counts.add(&self.hit(action, record));
                 let (output, size, time) = (record.output, record.size, record.time.into());
                 match *inputs {
                     None => Reply::Hit { output, size, time },
@@ -101,6 +102,20 @@ impl Handler {
         };
         self.build.counters.add(&counts);
         reply
+    }
+
+    /// What a hit counts.
+    fn hit(&self, action: &ActionId, record: &Record) -> Counts {
+        let mut counts = Counts { hits: 1, ..Counts::default() };
+        if self.build.is_first(action) {
+            counts.saved_milliseconds = record.cost_ms;
+        } else {
+            counts.repeated_gets = 1;
+        }
+        if self.build.is_first_output(&record.output) {
+            counts.bytes_served = record.size;
+        }
+        counts
     }
 
     /// A put: read, checked, kept for the build or for all, and shown to the build.
@@ -165,7 +180,7 @@ impl Handler {
     }
 
     fn share_test(&mut self, action: ActionId, mut list: Incoming, mut result: Incoming) -> Reply {
-        let put = self.put_of(action);
+        let (put, _) = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
         let published = self.store.publish_test(&self.client.namespace, &put, &mut list, &mut result);
         if matches!(published, Ok(Published::New | Published::Again)) {
@@ -219,7 +234,7 @@ impl Handler {
     }
 
     fn keep(&mut self, action: ActionId, body: &mut Incoming) -> Result<Reply, FrameError> {
-        let put = self.put_of(action);
+        let (put, was_missed) = self.put_of(action);
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
         if body.kind() == Kind::Mtime && self.is_of_toolchain(&action, body) {
             body.set_kind(Kind::StoreIndex);
@@ -230,9 +245,13 @@ impl Handler {
             Kind::TestLog if body.size() <= limits::TEST_BODY => {
                 self.share(&Put { replaces: Replaces::SameKind, ..put }, body, &mut counts)
             }
-            _ if self.client.keeps_its_own => return Ok(Reply::Refused(Refusal::Storage)),
+            _ if self.client.keeps_its_own => {
+                self.build.is_first(&action);
+                self.build.counters.add(&Counts { private_gets: was_missed.into(), ..Counts::default() });
+                return Ok(Reply::Refused(Refusal::Storage));
+            }
             Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs => {
-                counts.private_puts = 1;
+                (counts.private_puts, counts.private_gets) = (1, was_missed.into());
                 self.build.dir.keep(&put, body)
             }
         };
@@ -246,19 +265,22 @@ impl Handler {
         body.bytes(goroot::LARGEST).is_some_and(|index| goroot.has(action, &index))
     }
 
-    fn put_of(&mut self, action: ActionId) -> Put {
+    /// The put of an action, and whether it was missed before.
+    fn put_of(&mut self, action: ActionId) -> (Put, bool) {
         let cost = self.missed.remove(&action).map(|asked| asked.elapsed().as_millis());
-        Put {
+        let put = Put {
             action,
             time: clock::now(),
             cost_ms: cost.map_or(0, |ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             build: Some(self.build.id()),
             replaces: Replaces::Nothing,
-        }
+        };
+        (put, cost.is_some())
     }
 
     fn answer(&self, put: &Put, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
-        self.build.is_first(&put.action); // own work: a later hit on it saves nothing
+        self.build.is_first(&put.action); // own work: a later hit on it saves nothing, and is no service
+        self.build.is_first_output(&body.output());
         self.trace(put, body, if kept.is_ok() { fate(counts) } else { Fate::Refused });
         match kept {
             Ok(()) => {
@@ -306,10 +328,11 @@ impl Handler {
             }
             Published::Conflict(first) => {
                 counts.conflicts = 1;
-                let by = first.build.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {id}"));
+                let by = first
+                    .build
+                    .map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", build::short(&id)));
                 self.build.complain(format_args!(
-                    "({}) action {}: it put {}, {by} put {} before, which stays",
-                    self.build.id(),
+                    "action {}: it put {}, {by} put {} before, which stays",
                     put.action,
                     body.output(),
                     first.output

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proto::control::BuildStatus;
 
 /// Ended builds to remember: what `cacheprogd status` shows; 50 KB on disk.
-const LENGTH: usize = 100;
+pub(crate) const LENGTH: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct History {

@@ -1,5 +1,6 @@
 //! The live builds: made, found again after a restart, removed at their end.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -9,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
-use proto::BuildId;
 use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trouble};
+use proto::{BuildId, figures};
 use store::{BuildDir, Store, StoreError};
 
 use crate::account;
@@ -18,7 +19,7 @@ use crate::build::{Build, Saved, derivation_name};
 use crate::clock;
 use crate::error::chain;
 use crate::health::Health;
-use crate::history::History;
+use crate::history::{self, History};
 use crate::listener;
 use crate::sync::lock;
 use crate::watch::Watch;
@@ -50,7 +51,7 @@ struct Inner {
     /// Builds of an earlier daemon that cannot be brought back for now.
     asleep: Vec<BuildId>,
     history: History,
-    /// How many builds ended since the daemon started, and what they did.
+    /// How many builds ended since the daemon started, and what those did that are not in `live` any more.
     past: (u64, Counts),
 }
 
@@ -92,15 +93,15 @@ impl Registry {
         for id in asleep {
             match self.revive(self.store.open_build(id)) {
                 Ok(build) => {
-                    log::info!("build {} ({id}) goes on", build.name());
+                    log::info!("build {build} goes on");
                     lock(&self.inner).live.insert(id, Arc::new(build));
                 }
                 Err(Revival::Over(why)) => {
-                    log::info!("build {id} is over: {why}");
+                    log::info!("build {} is over: {why}", build::short(&id));
                     self.remove_dir(&self.store.open_build(id));
                 }
                 Err(Revival::Later(why)) => {
-                    log::debug!("build {id} cannot go on yet: {}", chain(&why));
+                    log::debug!("build {} cannot go on yet: {}", build::short(&id), chain(&why));
                     lock(&self.inner).asleep.push(id);
                 }
             }
@@ -132,9 +133,12 @@ impl Registry {
                 Descriptor::Worker => worker = Some(fd),
             }
         }
+        let now = clock::now();
         let saved = Saved {
             name: derivation_name(&registration.derivation),
-            started: clock::unix(clock::now()),
+            started: clock::unix(now),
+            started_ms: clock::unix_ms(now),
+            last_used_ms: 0,
             boot: self.boot.clone(),
             owner,
             watch: Watch::new(registration.chroot.as_deref(), chroot, worker),
@@ -143,7 +147,7 @@ impl Registry {
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
         let build = self.start(dir, saved)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
-        log::info!("build {} ({}) begins", build.name(), build.id());
+        log::info!("build {build} begins");
         lock(&self.inner).live.insert(build.id(), Arc::new(build));
         Ok(view)
     }
@@ -159,31 +163,34 @@ impl Registry {
         inner.live.is_empty() && inner.asleep.is_empty()
     }
 
-    /// Removes the builds that are over, and brings back those that could not be before.
+    /// Notes which builds are over, removes what is left of them when it may go, and brings back those that could not be before.
     pub(crate) fn sweep(&self, now: SystemTime) {
         self.revive_all();
         let mut over: Vec<_> = self.live().into_iter().filter(|build| build.is_over(now)).collect();
         over.sort_by_key(|build| build.started());
         for build in over {
-            let status = build.status(Some(now));
-            let (path, history) = {
-                let mut inner = lock(&self.inner);
-                inner.live.remove(&build.id());
-                inner.past.0 += 1;
-                inner.past.1.add(&status.counts);
-                inner.history.push(status.clone())
-            };
-            self.conclude(&build, status);
-            if let Err(e) = self.store.write_file(&path, &history) {
-                log::warn!("{}", chain(&e));
+            let status = build.status_as(true, now);
+            if build.note_end() {
+                lock(&self.inner).past.0 += 1;
+                log::info!("build {build} ended: {}", figures::summary(&status.counts));
             }
-            let Counts { gets, hits, puts, saved_milliseconds, .. } = build.counters.counts();
-            let saved = saved_milliseconds / 1000;
-            log::info!(
-                "build {} ({}) ended: {gets} gets, {hits} hits, {puts} puts, {saved} s saved",
-                build.name(),
-                build.id()
-            );
+            if build.may_go(now) {
+                self.remove(&build, status);
+            }
+        }
+    }
+
+    /// Takes an ended build from the live ones into the history.
+    fn remove(&self, build: &Build, status: BuildStatus) {
+        let (path, history) = {
+            let mut inner = lock(&self.inner);
+            inner.live.remove(&build.id());
+            inner.past.1.add(&status.counts);
+            inner.history.push(status.clone())
+        };
+        self.conclude(build, status);
+        if let Err(e) = self.store.write_file(&path, &history) {
+            log::warn!("{}", chain(&e));
         }
     }
 
@@ -204,9 +211,19 @@ impl Registry {
 
     /// What the builds did.
     pub(crate) fn builds(&self) -> Builds {
-        let mut live: Vec<_> = self.live().iter().map(|build| build.status(None)).collect();
-        live.sort_by_key(|build| std::cmp::Reverse(build.started));
-        Builds { live, ended: lock(&self.inner).history.ended() }
+        let now = clock::now();
+        let (known, history) = {
+            let inner = lock(&self.inner);
+            (inner.live.values().cloned().collect::<Vec<_>>(), inner.history.ended())
+        };
+        // Of some that are over the directory is still there: nobody but this daemon has to know.
+        let (mut live, mut ended): (Vec<_>, Vec<_>) =
+            known.iter().map(|build| build.status(now)).partition(|build| build.ended == 0);
+        live.sort_by_key(|build| Reverse(build.started));
+        ended.extend(history);
+        ended.sort_by_key(|build| Reverse(build.ended));
+        ended.truncate(history::LENGTH);
+        Builds { live, ended }
     }
 
     /// How many builds ended since the daemon started, and what those and the live ones did.
@@ -235,16 +252,17 @@ impl Registry {
         live.extend(ended);
         let Ok(account) = self.account_of(build) else { return String::new() };
         let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short).ok()?);
-        let earlier = why::earlier(&build.status(None), &live).into_iter().find_map(opened);
+        let earlier = why::earlier(&build.status(clock::now()), &live).into_iter().find_map(opened);
         account::read(account).map_or(String::new(), |account| why::headline(&account, earlier.as_ref()))
     }
 
     fn account_of(&self, build: &Build) -> std::io::Result<File> {
         build.trace.flush();
         let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
+        let now = clock::now();
         // Who knows the id of a live build finds its socket; accounts are for everyone.
-        let status = BuildStatus { id: String::new(), ..build.status(None) };
-        self.accounts.of_live(status, &dir, clock::now())
+        let status = BuildStatus { id: String::new(), ..build.status(now) };
+        self.accounts.of_live(status, &dir, now)
     }
 
     /// Takes the directory of an ended build away; in the background its account is made, then all of it is removed.

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use proto::control::{BuildStatus, Builds};
-use proto::figures::bytes;
+use proto::figures::{bytes, percent};
 
 use crate::client::{self, Sockets};
 use crate::error::CommandError;
-use crate::report::{duration, rate};
+use crate::report::{hit_rate, saved, seconds};
 use crate::table::{Look, Table, Tone};
 use crate::{clock, names, screen};
 
@@ -50,20 +50,30 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 fn text(builds: &Builds, now: u64, look: Look) -> String {
     let sessions: u64 = builds.live.iter().map(|build| build.sessions).sum();
     let title = format!("{} live builds, {sessions} go commands", builds.live.len());
-    let mut table =
-        Table::new(&["id", "name", "for", "go", "gets", "rate", "puts", "served", "saved", "of the last one"]);
+    let mut table = Table::new(&[
+        "id",
+        "name",
+        "for",
+        "go",
+        "compiled",
+        "needed",
+        "hit rate",
+        "served",
+        "saved",
+        "of the last one",
+    ]);
     for build in &builds.live {
         let counts = &build.counts;
         table.row([
             build.short.clone(),
             build.name.clone(),
-            duration(now.saturating_sub(build.started)),
+            seconds(now.saturating_sub(build.started)),
             build.sessions.to_string(),
-            counts.gets.to_string(),
-            rate(counts.hits, counts.gets),
-            counts.puts.to_string(),
+            counts.packages_compiled.to_string(),
+            counts.packages_needed.to_string(),
+            hit_rate(counts),
             bytes(counts.bytes_served),
-            duration(counts.saved_milliseconds / 1000),
+            saved(counts),
             progress(build, &builds.ended),
         ]);
     }
@@ -76,9 +86,10 @@ fn progress(build: &BuildStatus, ended: &[BuildStatus]) -> String {
     let name = names::without_version(&build.name);
     let last = ended.iter().find(|last| names::without_version(&last.name) == name && last.counts.gets > 0);
     let Some(last) = last else { return String::new() };
-    let share = (build.counts.gets.saturating_mul(100) / last.counts.gets).min(100);
-    let bar: String = (0..WIDTH).map(|n| if n < share * WIDTH / 100 { '#' } else { '.' }).collect();
-    format!("{bar} {share} %")
+    let done = build.counts.gets.min(last.counts.gets);
+    let bar: String =
+        (0..WIDTH).map(|n| if n < done.saturating_mul(WIDTH) / last.counts.gets { '#' } else { '.' }).collect();
+    format!("{bar} {}", percent(done, last.counts.gets))
 }
 
 #[cfg(test)]

@@ -259,7 +259,7 @@ pub struct Eviction {
 /// What the builds did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Builds {
-    /// Builds with a directory now.
+    /// Builds that can ask for something now.
     pub live: Vec<BuildStatus>,
     /// Ended builds, the latest first, at most 100.
     pub ended: Vec<BuildStatus>,
@@ -290,9 +290,12 @@ pub struct BuildStatus {
     pub name: String,
     /// When it was registered, in seconds since 1970.
     pub started: u64,
-    /// When it ended, in seconds since 1970; 0 while it lives.
+    /// When its last go command ended, in seconds since 1970 (if it had none: when it was registered); 0 while the build lives.
     #[serde(default)]
     pub ended: u64,
+    /// The build's time: from its registration to the end of its last go command; while it lives, up to now.
+    #[serde(default)]
+    pub took_milliseconds: u64,
     /// Sessions open now.
     #[serde(default)]
     pub sessions: u64,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use crate::control::Counts;
+
 /// Bytes: `1.5 GiB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
@@ -60,6 +62,21 @@ pub fn packages(compiled: u64, needed: u64) -> String {
 #[must_use]
 pub fn requests(hits: u64, shareable: u64) -> String {
     format!("{} of {} shareable requests hit ({})", number(hits), number(shareable), percent(hits, shareable))
+}
+
+/// What the cache gave: packages first, then requests, bytes and time. The line at the end of a build's log begins so.
+#[must_use]
+pub fn summary(counts: &Counts) -> String {
+    let packages = match counts.packages_needed {
+        0 => String::new(),
+        needed => packages(counts.packages_compiled, needed) + "; ",
+    };
+    format!(
+        "{packages}{}, {}; {} of compiling saved",
+        requests(counts.shareable_hits(), counts.shareable_gets()),
+        bytes(counts.bytes_served),
+        duration(Duration::from_millis(counts.saved_milliseconds))
+    )
 }
 
 #[cfg(test)]

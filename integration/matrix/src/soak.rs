@@ -157,12 +157,12 @@ fn fault(world: &mut World, random: &mut Random) {
 
 fn verdict(world: &mut World, idle: Sample, samples: &[Sample]) -> Result<(), String> {
     let until = Instant::now() + LAST_BUILD;
-    while world.live_builds() > 1 && Instant::now() < until {
+    let left = || fs::read_dir(world.state().join("builds")).unwrap().count();
+    while left() > 1 && Instant::now() < until {
         thread::sleep(Duration::from_secs(1));
     }
-    let left = fs::read_dir(world.state().join("builds")).unwrap().count();
-    if left > 1 {
-        return Err(format!("{left} directories of builds are left, and one build lives"));
+    if left() > 1 {
+        return Err(format!("{} directories of builds are left, and one build lives", left()));
     }
     // What is being removed or synced is so in a thread.
     let unpublished = |world: &World| fs::read_dir(world.state().join("tmp")).unwrap().count();

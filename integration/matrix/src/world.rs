@@ -148,14 +148,6 @@ impl World {
         }
     }
 
-    /// How many builds the daemon has.
-    pub fn live_builds(&self) -> usize {
-        match self.ask(Control::Builds) {
-            Some(Answer::Builds(builds)) => builds.live.len(),
-            _ => usize::MAX,
-        }
-    }
-
     /// The daemon's process.
     pub fn pid(&self) -> u32 {
         self.daemon.as_ref().unwrap().id()

@@ -59,7 +59,7 @@ pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &La
     requests(&mut all, &counts);
     counter(&mut all, "builds", "Builds that ended", ended);
     let live = &status.builds.live;
-    gauge(&mut all, "live_builds", "Builds with a directory now", live.len() as u64);
+    gauge(&mut all, "live_builds", "Builds that can ask for something now", live.len() as u64);
     gauge(&mut all, "sessions", "Go commands that are connected", live.iter().map(|build| build.sessions).sum());
     gauge(&mut all, "entries", "Actions with a known output", status.entries);
     gauge(&mut all, "objects", "Distinct outputs", status.objects);
@@ -82,8 +82,12 @@ pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &La
 fn requests(all: &mut Registry, counts: &Counts) {
     let Counts { gets, hits, puts, private_puts, conflicts, failed_puts, bytes_put, bytes_served, .. } = *counts;
     for (name, help, value) in [
+        ("packages_needed", "Compiled packages that builds were served or put", counts.packages_needed),
+        ("packages_compiled", "Packages that builds compiled themselves", counts.packages_compiled),
         ("gets", "Gets asked", gets),
         ("hits", "Gets answered with an output", hits),
+        ("repeated_gets", "Hits on what the build was served or had put before", counts.repeated_gets),
+        ("private_gets", "Gets that missed what no build shares", counts.private_gets),
         ("puts", "Puts received whole", puts),
         ("private_puts", "Puts kept for their build alone", private_puts),
         ("conflicts", "Puts whose action had another output", conflicts),
@@ -93,9 +97,10 @@ fn requests(all: &mut Registry, counts: &Counts) {
     ] {
         counter(all, name, help, value);
     }
-    for (name, help, value) in
-        [("put", "Outputs that were put", bytes_put), ("served", "Outputs that were served", bytes_served)]
-    {
+    for (name, help, value) in [
+        ("put", "Outputs that were put", bytes_put),
+        ("served", "Outputs that were served, each once a build", bytes_served),
+    ] {
         let counter: Counter = Counter::default();
         counter.inc_by(value);
         all.register_with_unit(name, help, Unit::Bytes, counter);
@@ -137,9 +142,10 @@ mod tests {
     fn the_text_has_each_family_once_and_ends_as_it_must() {
         let latency = Latency::default();
         latency.observe(&Reply::Miss, Duration::from_micros(7));
-        let counts = Counts { gets: 3, saved_milliseconds: 1500, ..Counts::default() };
+        let counts = Counts { packages_compiled: 5, gets: 3, saved_milliseconds: 1500, ..Counts::default() };
         let text = text(&Status::default(), (2, counts), &latency);
         for line in [
+            "gocacheprog_packages_compiled_total 5",
             "gocacheprog_gets_total 3",
             "gocacheprog_builds_total 2",
             "gocacheprog_saved_compile_time_seconds_total 1.5",

@@ -1,9 +1,12 @@
 //! Why a build missed, for people. Pure.
 
+use std::time::Duration;
+
+use proto::figures::{self, duration, number};
+
 use super::Answer;
 use super::cause::{Cause, Missed};
 use super::group::{self, Group};
-use crate::report::duration;
 use crate::table::{Look, Table, Tone};
 
 /// Missed packages that are listed unless all are asked for.
@@ -12,7 +15,8 @@ pub(crate) const MOST: usize = 15;
 /// The whole answer.
 pub(crate) fn answer(answer: &Answer, most: usize, look: Look) -> String {
     let build = &answer.build;
-    let mut out = format!("{} ({}): {} hits of {} gets", build.name, build.short, build.counts.hits, build.counts.gets);
+    let packages = figures::packages(build.counts.packages_compiled, build.counts.packages_needed);
+    let mut out = format!("{} ({}): {packages}", build.name, build.short);
     out += &match &answer.earlier {
         Some(earlier) if earlier.name == build.name => format!(", compared with {} before it\n", earlier.short),
         Some(earlier) => format!(", compared with {} ({}) before it\n", earlier.name, earlier.short),
@@ -26,7 +30,7 @@ pub(crate) fn answer(answer: &Answer, most: usize, look: Look) -> String {
         causes.row([
             group::words(group.cause).to_owned(),
             group.misses.to_string(),
-            cost(group.cost_ms),
+            duration(Duration::from_millis(group.cost_ms)),
             sure(group.certain),
             group.detail.clone(),
         ]);
@@ -59,7 +63,7 @@ fn list(missed: &[&Missed]) -> Table {
         table.row([
             if one.path.is_empty() { "-".to_owned() } else { one.path.clone() },
             one.what.to_owned(),
-            cost(u64::from(one.cost_ms)),
+            duration(Duration::from_millis(one.cost_ms.into())),
             group::words(one.verdict.cause).to_owned(),
             sure(one.verdict.certain),
             if one.verdict.cause == Cause::FirstBuild { String::new() } else { group::full(&one.verdict) },
@@ -72,14 +76,11 @@ fn sure(certain: bool) -> String {
     if certain { "certain" } else { "inferred" }.to_owned()
 }
 
-fn cost(ms: u64) -> String {
-    if ms < 10_000 { format!("{}.{} s", ms / 1000, ms % 1000 / 100) } else { duration(ms / 1000) }
-}
-
 /// One cause, for a build's log.
 pub(crate) fn headline(group: &Group, all: u64) -> String {
     let Group { cause, misses, detail, .. } = group;
-    let of = if *misses == all { format!("{misses} misses") } else { format!("{misses} of {all} misses") };
+    let misses = if *misses == all { number(all) } else { format!("{} of {}", number(*misses), number(all)) };
+    let of = format!("{misses} misses");
     match detail.as_str() {
         "" => format!("{of}: {}", group::words(*cause)),
         detail => format!("{of}: {} ({detail})", group::words(*cause)),

@@ -5,6 +5,7 @@
 mod crowd; // many, slow and silent connections
 mod daemon; // the daemon under test
 mod eviction; // what is kept, and what goes
+mod figures; // what is counted, and how it is told
 mod host; // go commands outside of sandboxes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop

@@ -13,7 +13,7 @@ use crate::Session;
 use crate::daemon::Daemon;
 
 /// Asks at the socket for everyone; what follows the answer is returned with it.
-fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
+pub(crate) fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
     let stream = UnixStream::connect(daemon.dir.path().join("status.sock")).unwrap();
     write_json_line(&stream, &Envelope::new(request)).unwrap();
     let mut rest = BufReader::new(stream);
@@ -34,7 +34,7 @@ fn account(daemon: &Daemon, build: &str) -> Result<Value, String> {
     }
 }
 
-fn command(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn command(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
     let output = command.args(arguments).env("NIX_GOCACHEPROG_CONTROL", daemon.control()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -193,7 +193,7 @@ fn purge_removes_what_a_build_put_beside_a_running_daemon_and_nothing_else() {
 }
 
 /// What one connection is answered.
-fn http(port: u16, request: &[u8]) -> String {
+pub(crate) fn http(port: u16, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.write_all(request).unwrap();
     drop(stream.shutdown(std::net::Shutdown::Write));

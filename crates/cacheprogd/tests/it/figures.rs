@@ -1,0 +1,155 @@
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use proto::control::{Answer, BuildStatus, Control, Counts};
+use proto::wire::Reply;
+use serde_json::Value;
+
+use crate::Session;
+use crate::daemon::Daemon;
+use crate::seeing::{command, http, look};
+
+/// Ends a build as Nix does.
+fn remove_chroot(daemon: &Daemon, name: &str) {
+    fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
+}
+
+/// What the build of this name did, live or ended.
+fn build(daemon: &Daemon, name: &str) -> BuildStatus {
+    let builds = daemon.status().builds;
+    builds.live.into_iter().chain(builds.ended).find(|build| build.name == name).unwrap()
+}
+
+fn counts(daemon: &Daemon, name: &str) -> Counts {
+    build(daemon, name).counts
+}
+
+/// The one directory of a build.
+fn directory(daemon: &Daemon) -> PathBuf {
+    fs::read_dir(daemon.state_dir().join("builds")).unwrap().next().unwrap().unwrap().path()
+}
+
+#[test]
+fn what_no_build_shares_is_no_miss_and_a_repetition_is_no_hit() {
+    let daemon = Daemon::start();
+    let mut session = Session::open(&daemon.register("cold"), "/go");
+    for (n, body) in [(1, b"go index v2\nof a module".as_slice()), (2, b"body")] {
+        assert_eq!(session.get(n), Reply::Miss);
+        session.put(n, body);
+        assert!(matches!(session.get(n), Reply::Hit { .. }));
+    }
+    let cold = counts(&daemon, "cold");
+    assert_eq!((cold.gets, cold.hits, cold.repeated_gets, cold.private_gets), (4, 2, 2, 1));
+    assert_eq!((cold.shareable_hits(), cold.shareable_gets()), (0, 1), "of a cold build nothing came from the cache");
+    let mut session = Session::open(&daemon.register("warm"), "/go");
+    assert_eq!(session.get(1), Reply::Miss);
+    session.put(1, b"go index v2\nof a module");
+    assert!(matches!(session.get(2), Reply::Hit { .. }));
+    let warm = counts(&daemon, "warm");
+    assert_eq!((warm.shareable_hits(), warm.shareable_gets()), (1, 1), "and of a warm one all that can be shared");
+    assert!(command(&daemon, &["builds", "warm"]).1.contains("\t100 %\t"));
+}
+
+#[test]
+fn an_output_is_served_once_a_build_and_what_the_build_put_is_not_served() {
+    let daemon = Daemon::start();
+    let mut one = Session::open(&daemon.register("one"), "/go");
+    one.put(1, b"nine bytes");
+    one.put(2, b"nine bytes");
+    let mut two = Session::open(&daemon.register("two"), "/go");
+    for n in [1, 1, 2] {
+        assert!(matches!(one.get(n), Reply::Hit { .. }) && matches!(two.get(n), Reply::Hit { .. }));
+    }
+    assert_eq!((counts(&daemon, "one").bytes_served, counts(&daemon, "two").bytes_served), (0, 10));
+}
+
+/// The directory of a build stays for a minute after its registration: nobody who looks has to know.
+#[test]
+fn a_build_that_is_over_is_not_live_while_its_directory_stays() {
+    let daemon = Daemon::start();
+    let mut session = Session::open(&daemon.register("one"), "/go");
+    session.put(1, b"body");
+    let id = build(&daemon, "one").id;
+    remove_chroot(&daemon, "one");
+    let status = daemon.status();
+    assert_eq!((status.builds.live.len(), status.builds.ended.len()), (0, 1));
+    let ended = &status.builds.ended[0];
+    assert_eq!((ended.name.as_str(), ended.counts.puts), ("one", 1));
+    assert!(ended.ended >= ended.started);
+    let (Answer::Builds(builds), text) = look(&daemon, Control::Builds) else { panic!() };
+    assert_eq!((builds.ended[0].name.as_str(), text.contains(&id)), ("one", false));
+    assert_eq!(builds.ended[0].id, "", "its socket is there as well");
+    assert!(command(&daemon, &["top", "--once"]).1.starts_with("0 live builds"));
+    assert!(directory(&daemon).join("view/sock").exists());
+}
+
+/// As a build was whose last go command ended 2.5 s after its registration, a minute ago, and whose daemon was stopped.
+#[test]
+fn the_time_of_a_build_ends_with_its_last_go_command_and_outlives_the_daemon() {
+    let mut daemon = Daemon::start();
+    drop(Session::open(&daemon.register("one"), "/go"));
+    daemon.stop();
+    let file = directory(&daemon).join("build.json");
+    let mut saved: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let (started, last_used) = (saved["started_ms"].as_u64().unwrap(), saved["last_used_ms"].as_u64().unwrap());
+    assert!(last_used >= started && started / 1000 == saved["started"].as_u64().unwrap());
+    let started = started - 61_000;
+    saved["started"] = (started / 1000).into();
+    saved["started_ms"] = started.into();
+    saved["last_used_ms"] = (started + 2500).into();
+    fs::write(&file, saved.to_string()).unwrap();
+    daemon.start_again();
+    remove_chroot(&daemon, "one");
+    let told = || command(&daemon, &["builds", "one"]).1;
+    let took = |text: &str| text.lines().nth(1).and_then(|row| row.split('\t').nth(3)).map(str::to_owned);
+    assert_eq!(took(&told()).as_deref(), Some("2.5 s"));
+    let is_removed = || fs::read_dir(daemon.state_dir().join("builds")).unwrap().next().is_none();
+    while !is_removed() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(took(&told()).as_deref(), Some("2.5 s"), "and in the history");
+    assert_eq!(build(&daemon, "one").ended, (started + 2500) / 1000);
+}
+
+#[test]
+fn page_and_command_line_say_the_same_figures() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    Session::open(&daemon.register("one"), "/go").put(1, &[7; 119_000]);
+    let mut session = Session::open(&daemon.register("two"), "/go");
+    for n in 1..4 {
+        session.get(n);
+    }
+    drop(session);
+    remove_chroot(&daemon, "two");
+    let told = command(&daemon, &["builds", "two"]).1;
+    let row: Vec<_> = told.lines().nth(1).unwrap().split('\t').collect();
+    assert_eq!(row[6..8], ["33 %", "116.2 KiB"]);
+    let page = http(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // All but how long ago it ended, which is another second by now.
+    let same = |fields: &[&str]| serde_json::to_string(fields).unwrap().trim_matches(['[', ']']).to_owned();
+    for fields in [&row[..2], &row[3..]] {
+        assert!(page.contains(&same(fields)), "{fields:?} {page}");
+    }
+}
+
+#[test]
+fn the_log_has_the_id_that_the_command_line_shows_and_no_other() {
+    let mut daemon = Daemon::start();
+    Session::open(&daemon.register("one"), "/go").put(1, b"body");
+    let mut session = Session::open(&daemon.register("two"), "/go");
+    session.put(1, b"other body");
+    let builds: Vec<_> = ["one", "two"].map(|name| build(&daemon, name)).into();
+    let view = daemon.state_dir().join("builds").join(&builds[1].id).join("view");
+    fs::remove_dir_all(view).unwrap();
+    assert!(matches!(session.put(2, b"body"), Reply::Refused(_)), "with the path of what is not there in the log");
+    remove_chroot(&daemon, "one");
+    while !daemon.status().builds.ended.iter().any(|build| build.name == "one") {}
+    let log = daemon.stop();
+    for build in builds {
+        assert!(log.contains(&format!("build {} ({}) begins", build.name, build.short)), "{log}");
+        assert!(!log.contains(&build.id), "{log}");
+    }
+    assert!(log.contains("before, which stays"), "{log}");
+}
