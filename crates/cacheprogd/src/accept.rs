@@ -237,9 +237,9 @@ impl Server {
                 Some(uid) => (&self.guests, Owner::User(uid)),
                 None => (&self.sessions, Owner::Build(build.id())),
             };
-            let (context, served, entered) = (self.context.clone(), build.clone(), build.enter());
+            let (context, served) = (self.context.clone(), build.clone());
             let serve = move |connection: &Connection| {
-                let _entered = entered;
+                let _entered = served.enter();
                 let outcome = session::run(connection, &context, &served);
                 if connection.was_closed() {
                     served

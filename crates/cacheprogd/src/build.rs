@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::BuildDir;
 
-use crate::clock;
 use crate::health::Health;
 use crate::sync::lock;
 use crate::trace::Trace;
 use crate::watch::{Verdict, Watch};
+use crate::{account, clock};
 
 /// Nix mounts the directory after the hook has answered, and a source that is gone by then ends the user's whole
 /// `nix build`: whatever was seen, a build lives this long.
@@ -54,6 +54,8 @@ pub(crate) struct Build {
     pub(crate) health: Arc<Health>,
     /// What the build asked for.
     pub(crate) trace: Trace,
+    /// What is kept of that for those who look.
+    pub(crate) account: account::Live,
     saved: Saved,
     sessions: AtomicU64,
     /// Complaints logged about this build.
@@ -100,6 +102,7 @@ impl Build {
             counters: Counters::from(saved.counts),
             health,
             trace,
+            account: account::Live::default(),
             sessions: AtomicU64::new(0),
             complaints: AtomicU64::new(0),
             last_used: AtomicU64::new(saved.last_used_ms),

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use store::{Caps, Disk, Store};
 
+use crate::account::Asker;
 use crate::clock;
 use crate::deadline::Within;
 use crate::error::chain;
@@ -64,7 +65,8 @@ pub(crate) struct Context {
 /// Where the peer said nothing that can be answered.
 pub(crate) fn run(connection: &Connection, context: &Context, (peer, door): (Peer, Door)) -> Result<(), FrameError> {
     let stream = &connection.stream;
-    if door == Door::Control && peer.uid != 0 && !peer.is_ours() {
+    let asker = if peer.uid == 0 || peer.is_ours() { Asker::Ours } else { Asker::Anyone };
+    if door == Door::Control && asker != Asker::Ours {
         log::warn!("a process of uid {} on the control socket: refused", peer.uid);
         let refusal = "only root and the daemon's own user may use the control socket".to_owned();
         return Ok(write(stream, &Answer::Error(refusal))?);
@@ -73,7 +75,7 @@ pub(crate) fn run(connection: &Connection, context: &Context, (peer, door): (Pee
     let under_way = connection.request();
     let answer = match request {
         _ if door == Door::Shut => Answer::Error("the settings have `status-socket = \"none\"`".to_owned()),
-        Ok((Control::Account { build }, _)) => match context.registry.account(&build) {
+        Ok((Control::Account { build }, _)) => match context.registry.account(&build, asker) {
             Ok(account) => {
                 drop(under_way);
                 return send(stream, account);

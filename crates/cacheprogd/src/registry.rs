@@ -14,7 +14,7 @@ use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trou
 use proto::{BuildId, figures};
 use store::{BuildDir, Store, StoreError};
 
-use crate::account;
+use crate::account::{self, Asker};
 use crate::build::{Build, Saved, derivation_name};
 use crate::clock;
 use crate::error::chain;
@@ -237,10 +237,10 @@ impl Registry {
     /// The account of a build, by [`BuildStatus::short`].
     ///
     /// # Errors
-    /// Where there is none.
-    pub(crate) fn account(&self, short: &str) -> std::io::Result<File> {
+    /// Where there is none, or none for this asker now.
+    pub(crate) fn account(&self, short: &str, asker: Asker) -> std::io::Result<File> {
         match self.live().into_iter().find(|build| build::short(&build.id()) == short) {
-            Some(build) => self.account_of(&build),
+            Some(build) => self.account_of(&build, asker),
             None => self.accounts.open(short),
         }
     }
@@ -250,19 +250,18 @@ impl Registry {
         let _one = lock(&self.comparing);
         let Builds { mut live, ended } = self.builds();
         live.extend(ended);
-        let Ok(account) = self.account_of(build) else { return String::new() };
-        let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short).ok()?);
+        let Ok(account) = self.account_of(build, Asker::Build) else { return String::new() };
+        let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short, Asker::Build).ok()?);
         let earlier = why::earlier(&build.status(clock::now()), &live).into_iter().find_map(opened);
         account::read(account).map_or(String::new(), |account| why::headline(&account, earlier.as_ref()))
     }
 
-    fn account_of(&self, build: &Build) -> std::io::Result<File> {
+    fn account_of(&self, build: &Build, asker: Asker) -> std::io::Result<File> {
         build.trace.flush();
         let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
-        let now = clock::now();
         // Who knows the id of a live build finds its socket; accounts are for everyone.
-        let status = BuildStatus { id: String::new(), ..build.status(now) };
-        self.accounts.of_live(status, &dir, now)
+        let status = BuildStatus { id: String::new(), ..build.status(clock::now()) };
+        self.accounts.of_live((status, &build.account), &dir, asker)
     }
 
     /// Takes the directory of an ended build away; in the background its account is made, then all of it is removed.

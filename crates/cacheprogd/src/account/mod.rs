@@ -3,6 +3,7 @@
 //!
 //! make.rs makes an account, with what packages say of themselves (store: archive.rs), saved.rs keeps accounts on the disk.
 
+mod live;
 mod make;
 mod saved;
 
@@ -14,6 +15,7 @@ use proto::limits;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::trace::{Fate, Session};
+pub(crate) use live::{Asker, Live};
 pub(crate) use make::make;
 pub(crate) use saved::Saved;
 

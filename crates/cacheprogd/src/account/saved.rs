@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Instant;
 
 use proto::control::BuildStatus;
 use proto::limits;
 use store::Store;
 
+use super::live::{Allowance, Asker, Live};
 use super::{Account, make};
 use crate::error::chain;
 use crate::sync::lock;
@@ -18,16 +19,15 @@ use crate::sync::lock;
 const MOST: usize = 100;
 const MOST_BYTES: u64 = 64 << 20;
 
-/// How old an account of a live build may be: making one reads a few thousand files.
-const FRESH: Duration = Duration::from_secs(5);
-
 /// All accounts of a state directory.
 #[derive(Debug)]
 pub(crate) struct Saved {
     store: Arc<Store>,
     dir: PathBuf,
-    /// Held while an account is made: one at a time, as it takes memory.
-    making: Mutex<()>,
+    /// Held while the account of a build that ended is made: one at a time, as it takes memory.
+    concluding: Mutex<()>,
+    /// Held while one is made for strangers: one at a time too, and nobody else waits for it.
+    strangers: Mutex<Allowance>,
 }
 
 impl Saved {
@@ -37,7 +37,7 @@ impl Saved {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => log::warn!("{}: {e}", dir.display()),
             _ => {}
         }
-        Self { store, dir, making: Mutex::default() }
+        Self { store, dir, concluding: Mutex::default(), strangers: Mutex::new(Allowance::new()) }
     }
 
     /// Makes and keeps the account of a build that ended, whose directory is `dir` now.
@@ -45,26 +45,52 @@ impl Saved {
         if build.counts.gets + build.counts.puts == 0 {
             return; // no go command came to the cache: there is nothing to explain
         }
-        let _one_at_a_time = lock(&self.making);
+        let _one_at_a_time = lock(&self.concluding);
         let path = self.path(&build.short);
-        let kept = self.save(build, dir, &path);
+        let kept = Self::made(build, dir).and_then(|account| self.keep(&account, &path));
         if let Err(e) = kept.and_then(|()| self.prune()) {
             log::warn!("{}: {e}", path.display());
         }
     }
 
-    /// The account of a live build, made anew if the last one is not fresh.
+    /// The account of a live build, made again where the build went on. Strangers are shown the last one while that is not for
+    /// them to cause.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub(crate) fn of_live(&self, build: BuildStatus, dir: &Path, now: SystemTime) -> io::Result<File> {
+    /// Where it cannot be written, and where there is none that strangers may be shown.
+    pub(crate) fn of_live(&self, (status, live): (BuildStatus, &Live), dir: &Path, asker: Asker) -> io::Result<File> {
+        // The trace has the first request of each action, and the counts have all.
+        let done = fs::metadata(dir.join("trace"))?.len() + status.counts.gets + status.counts.puts;
         let path = dir.join("account.json");
-        let _one_at_a_time = lock(&self.making);
-        let made = fs::metadata(&path).and_then(|m| m.modified());
-        if !made.is_ok_and(|made| now.duration_since(made).is_ok_and(|age| age < FRESH)) {
-            self.save(build, dir, &path)?;
+        if live.is_fresh(done, Instant::now()) {
+            return File::open(path);
+        }
+        let make = |began| self.make_live((status, live), dir, (done, began));
+        match (asker, self.strangers.try_lock()) {
+            // A build has its turn when others ask next: its own is short.
+            (Asker::Ours | Asker::Build, _) => make(Instant::now())?,
+            (Asker::Anyone, Ok(mut allowance)) if allowance.allows(Instant::now()) => {
+                let began = Instant::now();
+                let made = make(began);
+                allowance.spend(began.elapsed(), Instant::now());
+                made?;
+            }
+            (Asker::Anyone, _) if live.is_made() => {}
+            (Asker::Anyone, _) => {
+                return Err(io::Error::other("accounts are being made for others: ask again in a moment"));
+            }
         }
         File::open(path)
+    }
+
+    fn make_live(
+        &self,
+        (status, live): (BuildStatus, &Live),
+        dir: &Path,
+        (done, now): (u64, Instant),
+    ) -> io::Result<()> {
+        let account = Self::made(status, dir)?;
+        live.replace(done, now, || self.keep(&account, &dir.join("account.json")))
     }
 
     /// The account of a build that ended, by [`BuildStatus::short`].
@@ -81,10 +107,14 @@ impl Saved {
         self.dir.join(if is_ours { format!("{short}.json") } else { "none".to_owned() })
     }
 
-    fn save(&self, build: BuildStatus, dir: &Path, to: &Path) -> io::Result<()> {
+    /// The account of a build in this directory, as JSON.
+    fn made(build: BuildStatus, dir: &Path) -> io::Result<Vec<u8>> {
         let trace = BufReader::new(File::open(dir.join("trace"))?);
-        let account = make(build, trace, &dir.join("view/o"));
-        self.store.write_file(to, &bounded(account)).map_err(|e| io::Error::other(chain(&e)))
+        Ok(bounded(make(build, trace, &dir.join("view/o"))))
+    }
+
+    fn keep(&self, account: &[u8], at: &Path) -> io::Result<()> {
+        self.store.write_file(at, account).map_err(|e| io::Error::other(chain(&e)))
     }
 
     fn prune(&self) -> io::Result<()> {
@@ -171,7 +201,7 @@ mod tests {
             status.counts.gets = 1;
             saved.conclude(status, &build);
             // As if it were older: files made within a tick have one time.
-            let time = std::time::UNIX_EPOCH + Duration::from_secs(n as u64);
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n as u64);
             saved.open(&format!("{n:08x}")).and_then(|file| file.set_modified(time)).unwrap();
         }
         let there: Vec<_> = [2, 3, MOST + 2].map(|n| saved.open(&format!("{n:08x}")).is_ok()).into();

@@ -11,6 +11,7 @@ mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
 mod seeing; // what others are told of builds
 mod serving; // gets and puts, and who sees what
+mod strangers; // what those who only look may cause
 
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
