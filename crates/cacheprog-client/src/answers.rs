@@ -25,7 +25,8 @@ pub(crate) struct Answers {
 
 #[derive(Debug)]
 struct State {
-    out: File,
+    /// `None` when all is said.
+    out: Option<File>,
     /// Requests without an answer.
     owed: HashSet<i64>,
 }
@@ -33,7 +34,7 @@ struct State {
 impl Answers {
     /// Takes the pipe and says hello, before anything that can take time: cmd/go waits for it.
     pub(crate) fn begin(out: File) -> Self {
-        let answers = Self { state: Mutex::new(State { out, owed: HashSet::from([HELLO]) }) };
+        let answers = Self { state: Mutex::new(State { out: Some(out), owed: HashSet::from([HELLO]) }) };
         answers.send(HELLO, gocmd::write_hello);
         answers
     }
@@ -68,13 +69,20 @@ impl Answers {
         self.send(id, |out| gocmd::write_error(out, id, error));
     }
 
+    /// Closes the pipe, for whose end cmd/go waits.
+    pub(crate) fn end(&self) {
+        drop(lock(&self.state).out.take());
+    }
+
     fn send(&self, id: i64, write: impl FnOnce(&mut Vec<u8>)) {
         let mut line = Vec::with_capacity(256);
         write(&mut line);
         let mut state = lock(&self.state);
-        if state.owed.remove(&id) {
+        if state.owed.remove(&id)
+            && let Some(out) = &mut state.out
+        {
             // Without a reader cmd/go is gone, and standard input ends next.
-            drop(state.out.write_all(&line));
+            drop(out.write_all(&line));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use proto::control::{HOST_SOCKET, MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
@@ -10,6 +11,13 @@ use store::Caps;
 
 use crate::derivation::Variables;
 use crate::overlay;
+
+/// The file that runs.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// One of the 256 directories that each go command makes in GOCACHE and `go clean -cache` removes (cmd/go/internal/cache `Open`,
+/// cmd/go/internal/clean/clean.go `runClean`, Go 1.21-1.27): what we leave in it goes with the rest.
+const CLEANED: &str = "00";
 
 /// The environment as this program understands it.
 #[derive(Debug, Default)]
@@ -75,6 +83,23 @@ impl Places {
     }
 }
 
+/// Whether this is the sandbox of a cached build, in which the very file that runs is mounted as the client beside the build's
+/// directory. Mount points alone may have been left on a machine by somebody, and a link is a host's (host.rs). The socket does
+/// not count: it is missing for a moment when the daemon is restarted.
+fn is_mounted(mount: &Path, client: &Path, program: &Path) -> bool {
+    mount.is_dir() && !client.is_symlink() && is_same_file(client, program)
+}
+
+/// Whether the program at this path, or where a link there leads, is the file that runs.
+pub(crate) fn is_this_program(path: &Path) -> bool {
+    is_same_file(path, Path::new(PROGRAM))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let file = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    file(one).is_some_and(|one| file(other) == Some(one))
+}
+
 /// All of it, for what depends on more than we can name.
 pub(crate) fn variables() -> Variables {
     std::env::vars_os().collect()
@@ -87,9 +112,7 @@ impl Environment {
         let absolute = |name| path(name).filter(|path| path.is_absolute() && is_one_line(path));
         let session = path("NIX_GOCACHEPROG_SESSION");
         let socket = path("NIX_GOCACHEPROG_SOCKET").or_else(|| session.clone()).or_else(|| {
-            // Both mounts make the sandbox of a cached build; the socket is missing for a moment when the daemon is restarted.
-            let both = Path::new(MOUNT).is_dir() && Path::new(MOUNTED_CLIENT).is_file();
-            both.then(|| MOUNTED_SOCKET.into())
+            is_mounted(Path::new(MOUNT), Path::new(MOUNTED_CLIENT), Path::new(PROGRAM)).then(|| MOUNTED_SOCKET.into())
         });
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
@@ -104,7 +127,7 @@ impl Environment {
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
             session: session.clone(),
             store: cache.map(|cache| cache.join("nix-gocacheprog")),
-            spool: gocache.clone().unwrap_or_else(temporary).join("nix-gocacheprog-spool"),
+            spool: gocache.as_ref().map_or_else(temporary, |dir| dir.join(CLEANED)).join("nix-gocacheprog-spool"),
             gocache,
             toolchain: Toolchain {
                 salt: path("NIX_GOCACHEPROG_NAMESPACE")
@@ -169,4 +192,33 @@ fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Toolchain {
     let go = if goroot != Path::new("") && go.starts_with(&goroot) { PathBuf::new() } else { go };
     let gotooldir = gotooldir.map(real).map(text).unwrap_or_default();
     Toolchain { goroot: text(goroot), gotooldir, go: text(go), salt: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_that_somebody_left_make_no_sandbox() {
+        let dir = tempfile::tempdir().unwrap();
+        let [mount, client, program] = ["gocache", "client", "program"].map(|name| dir.path().join(name));
+        let is_sandbox = || is_mounted(&mount, &client, &program);
+        fs::create_dir(&mount).unwrap();
+        fs::write(&program, "the program").unwrap();
+        assert!(!is_sandbox(), "no client");
+        fs::write(&client, "").unwrap();
+        assert!(!is_sandbox(), "an empty file");
+        fs::copy(&program, &client).unwrap();
+        assert!(!is_sandbox(), "a copy");
+        fs::remove_file(&client).unwrap();
+        std::os::unix::fs::symlink(&program, &client).unwrap();
+        assert!(!is_sandbox(), "a link, as hosts have it");
+        assert!(is_same_file(&client, &program));
+        fs::remove_file(&client).unwrap();
+        fs::hard_link(&program, &client).unwrap(); // as a mount is: the same device and inode
+        assert!(is_sandbox());
+        fs::remove_dir(&mount).unwrap();
+        assert!(!is_sandbox(), "no directory of a build");
+        assert!(is_this_program(&std::env::current_exe().unwrap()) && !is_this_program(&program));
+    }
 }

@@ -8,13 +8,14 @@ use proto::FrameError;
 use proto::control::{Answer, Control, MOUNTED_CLIENT, Registration};
 
 use crate::derivation::{Variables, value};
-use crate::environment::Environment;
+use crate::environment::{Environment, is_this_program};
 use crate::points::quoted;
 
 /// The shell commands, `None` where there is no such host.
 pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Option<String> {
-    // A link to the client, where the host has one: the setup hook knows it by that name.
-    let client = Path::new(MOUNTED_CLIENT).exists().then(|| MOUNTED_CLIENT.into());
+    // A link to this client, where the host has one: the setup hook knows it by that name. Anything else that lies there would
+    // end every go command.
+    let client = is_this_program(Path::new(MOUNTED_CLIENT)).then(|| MOUNTED_CLIENT.into());
     let client = client.or_else(|| std::env::current_exe().ok())?;
     let session = match &environment.session {
         Some(_) => String::new(),

@@ -169,7 +169,7 @@ mod tests {
             assert!(path.starts_with(gocache.to_str().unwrap()), "{path}");
             assert_eq!(fs::canonicalize(&path).unwrap(), fs::canonicalize(&store).unwrap(), "{path}");
         }
-        let spool = gocache.join("nix-gocacheprog-spool");
+        let spool = gocache.join("00/nix-gocacheprog-spool");
         assert_eq!(shown(&spool, Some(&gocache)), spool.to_str().unwrap());
         assert_eq!(shown(&store, Some(Path::new("/nowhere/at/all"))), store.to_str().unwrap());
         assert_eq!(shown(&store, None), store.to_str().unwrap());

@@ -29,17 +29,17 @@ pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment)
         Some(_) => None,
         None => environment.store.clone(),
     });
-    match (embedded, &environment.socket) {
-        (Some(dir), _) => {
-            let served = pump(requests, &answers, Embedded::new(&dir, answers.clone(), environment));
-            drop(answers); // the end of our output: cmd/go goes on
-            tend(&dir, environment);
-            served
-        }
+    let served = match (&embedded, &environment.socket) {
+        (Some(dir), _) => pump(requests, &answers, Embedded::new(dir, answers.clone(), environment)),
         (None, Some(socket)) => pump(requests, &answers, Remote::start(socket, &answers, environment)),
         // No HOME and no socket: what is left is the temporary directory.
         (None, None) => pump(requests, &answers, Embedded::new(&environment.spool, answers.clone(), environment)),
-    }
+    };
+    answers.end(); // cmd/go goes on
+    // A sandbox's spool goes with the sandbox.
+    let spool = (!environment.is_sandbox()).then_some(&environment.spool);
+    embedded.iter().chain(spool).for_each(|dir| tend(dir, environment));
+    served
 }
 
 fn pump<R: BufRead>(mut requests: Requests<R>, answers: &Answers, mut cache: impl Cache) -> Result<(), FrameError> {

@@ -281,7 +281,7 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     assert_eq!(census().entries, left.entries + 1);
 }
 
-fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

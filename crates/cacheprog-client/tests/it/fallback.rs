@@ -10,7 +10,7 @@ fn start(dir: &Path, socket: &str) -> Go {
 }
 
 fn spool(dir: &Path) -> String {
-    dir.join("gocache/nix-gocacheprog-spool").to_str().unwrap().to_owned()
+    dir.join("gocache/00/nix-gocacheprog-spool").to_str().unwrap().to_owned()
 }
 
 const BODIES: [&[u8]; 4] = [b"", b"x", &[7; 65_537], &[9; 3_000_001]];
@@ -198,7 +198,7 @@ fn what_was_spooled_is_handed_on_when_the_daemon_is_back() {
 #[test]
 fn with_no_room_for_the_spool_puts_are_still_answered() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(dir.path().join("gocache")).unwrap();
+    std::fs::create_dir_all(dir.path().join("gocache/00")).unwrap();
     std::fs::write(spool(dir.path()), "in the way").unwrap();
     let mut go = start(dir.path(), "/nowhere/at/all");
     for body in BODIES {
@@ -207,4 +207,73 @@ fn with_no_room_for_the_spool_puts_are_still_answered() {
         assert_eq!(go.get(1), None);
     }
     go.finish();
+}
+
+/// Removes what `go clean -cache` removes: with the go command, where there is one.
+fn go_clean_cache(gocache: &Path) {
+    let go =
+        std::process::Command::new("go").args(["clean", "-cache"]).env("GOCACHE", gocache).env("GOENV", "off").status();
+    match go {
+        Ok(status) => assert!(status.success()),
+        // cmd/go/internal/clean/clean.go `runClean`: the directories of two hexadecimal digits.
+        Err(_) => (0..=255).for_each(|n| drop(std::fs::remove_dir_all(gocache.join(format!("{n:02x}"))))),
+    }
+}
+
+#[test]
+fn go_clean_cache_leaves_nothing_of_ours_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("store"), "no store").unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Mute); // after which there is a note as well
+    let session = [("NIX_GOCACHEPROG_SESSION", "/nowhere/at/all")];
+    let store = ["--store", dir.path().join("store").to_str().unwrap()].map(str::to_owned);
+    for start in [
+        &|| start(dir.path(), "/nowhere/at/all") as Go,
+        &|| start(dir.path(), &daemon.socket()),
+        &|| Go::start(dir.path(), &[], &session),
+        &|| Go::start(dir.path(), &store.each_ref().map(String::as_str), &[]),
+    ] as [&dyn Fn() -> Go; 4]
+    {
+        let mut go = start();
+        go.put(1, b"spooled");
+        go.finish();
+        let gocache = dir.path().join("gocache");
+        assert_ne!(names(&gocache), Vec::<String>::new(), "there is a spool");
+        go_clean_cache(&gocache);
+        assert_eq!(names(&gocache), Vec::<String>::new());
+    }
+}
+
+/// All that is in a GOCACHE but its 256 directories and what go writes beside them.
+fn names(gocache: &Path) -> Vec<String> {
+    let inside = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let (dirs, files): (Vec<_>, Vec<_>) = inside(gocache).into_iter().partition(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.len() == 2 && u8::from_str_radix(name, 16).is_ok()
+    });
+    let ours = files.into_iter().chain(dirs.iter().flat_map(|dir| inside(dir)));
+    let names = ours.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| !["README", "trim.txt", "testexpire.txt"].contains(&name.as_str())).collect()
+}
+
+/// Outside of sandboxes nobody removes a spool: it is kept within limits like a store of the user's.
+#[test]
+fn once_a_day_the_spool_of_a_session_is_brought_within_its_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |action: u8| {
+        let mut go = Go::start(dir.path(), &[], &[("NIX_GOCACHEPROG_SESSION", "/nowhere/at/all")]);
+        go.put(action, &[action]);
+        go.finish();
+    };
+    let spool = std::path::PathBuf::from(spool(dir.path()));
+    let records = || crate::alone::files(&spool.join("actions"));
+    run(1);
+    run(2);
+    assert_eq!(records().len(), 2);
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(61 * 24 * 3600);
+    let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    records().iter().for_each(|record| age(record));
+    age(&spool.join("tended"));
+    run(3);
+    assert_eq!(records().len(), 1, "what nobody used for two months is gone");
 }

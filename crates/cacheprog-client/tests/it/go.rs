@@ -44,7 +44,7 @@ impl Go {
     /// The same, in the directory `cwd`.
     pub(crate) fn start_in(dir: &Path, cwd: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
         let gocache = dir.join("gocache");
-        std::fs::create_dir_all(&gocache).unwrap();
+        std::fs::create_dir_all(gocache.join("00")).unwrap(); // and 255 more
         let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprog-client"))
             .args(args)
             .current_dir(cwd)
