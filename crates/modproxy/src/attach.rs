@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use proto::id::hex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::settings::Settings;
@@ -45,7 +46,7 @@ fn give_up(child: &mut Child) -> ProxyError {
 fn first_line(output: ChildStdout) -> Option<String> {
     let timeout = Timespec { tv_sec: READY.as_secs().cast_signed(), tv_nsec: 0 };
     let mut ready = [PollFd::new(&output, PollFlags::IN)];
-    if !poll(&mut ready, Some(&timeout)).is_ok_and(|n| n > 0) {
+    if !retry_on_intr(|| poll(&mut ready, Some(&timeout))).is_ok_and(|n| n > 0) {
         return None;
     }
     let mut line = String::new();

@@ -1,12 +1,12 @@
 //! One loop that accepts, and a thread for each connection.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -17,8 +17,12 @@ use crate::http::Connection;
 /// Connections at once: a go command opens some ten. One more is closed, and its go command goes on without us.
 const MOST: usize = 256;
 
-/// After a connection that could not be accepted (no descriptors, say).
+/// How long the listener is left alone after a connection that could not be accepted: where there are no descriptors left, it
+/// stays ready whatever is done.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often the log is told of it.
+const TOLD: Duration = Duration::from_secs(60);
 
 /// A thread of a connection reads and checks what was kept.
 const STACK: usize = 512 << 10;
@@ -32,6 +36,7 @@ pub fn serve(listener: &TcpListener, proxy: &Arc<Proxy>, secret: &str, watched: 
     listener.set_nonblocking(true)?; // a connection may be gone again when it is accepted
     let secret: Arc<str> = secret.into();
     let live = Arc::new(AtomicUsize::new(0));
+    let mut told: Option<Instant> = None;
     loop {
         let fds = [Some(listener.as_fd()), watched.map(AsFd::as_fd)];
         let mut fds: Vec<_> = fds.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
@@ -44,13 +49,21 @@ pub fn serve(listener: &TcpListener, proxy: &Arc<Proxy>, secret: &str, watched: 
         }
         match listener.accept() {
             Ok((stream, _)) => start(stream, proxy, &secret, &live),
-            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(e) if is_passing(e.kind()) => {}
             Err(e) => {
-                log::warn!("accepting: {e}");
+                if told.is_none_or(|told| told.elapsed() > TOLD) {
+                    log::warn!("accepting connections: {e}; trying again every {} ms", PAUSE.as_millis());
+                    told = Some(Instant::now());
+                }
                 thread::sleep(PAUSE);
             }
         }
     }
+}
+
+/// Whether an error of `accept` is over with it: a signal came, or the connection went again.
+fn is_passing(error: ErrorKind) -> bool {
+    matches!(error, ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted)
 }
 
 /// Counts a connection while it lives.
@@ -113,6 +126,13 @@ fn without_secret<'a>(path: &'a str, secret: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_no_connection_can_be_accepted_there_is_a_pause() {
+        let passes = |errno: Errno| is_passing(io::Error::from(errno).kind());
+        assert!([Errno::INTR, Errno::AGAIN, Errno::CONNABORTED].into_iter().all(passes));
+        assert!(![Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].into_iter().any(passes));
+    }
 
     #[test]
     fn who_does_not_know_the_secret_asks_for_nothing() {

@@ -242,7 +242,6 @@ pub(crate) fn trouble(error: Error) -> Trouble {
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
             | ErrorKind::BrokenPipe
-            | ErrorKind::Interrupted // by a signal; the library does not go on by itself
             | ErrorKind::UnexpectedEof => Trouble::Broken(error),
             _ => Trouble::Unreachable(error),
         },

@@ -7,7 +7,7 @@ use modproxy::settings::Keep;
 
 use crate::faults::is_refused;
 use crate::upstream::{Does, Upstream};
-use crate::{ask, get, go_mod, info, packed, read, settings, start, status, sums, whole};
+use crate::{ask, get, go_mod, info, packed, read, settings, start, status, sums, wait_until, whole};
 
 const ZIP: &str = "a.test/@v/v1.0.0.zip";
 
@@ -45,14 +45,6 @@ fn what_never_changes_is_asked_for_once() {
     let mut paths: Vec<_> = files().into_iter().map(|(path, _)| path.to_owned()).collect();
     paths.sort();
     assert_eq!(asked, paths);
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    let mut tries = 0..500;
-    while !is_so() {
-        assert!(tries.next().is_some(), "not within five seconds");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 /// A download is kept after it was answered.

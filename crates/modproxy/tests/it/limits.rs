@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use store::{Access, Caps, Size, Store};
 
 use crate::upstream::{Does, Upstream};
-use crate::{get, packed, settings, start, whole};
+use crate::{get, packed, settings, start, wait_until, whole};
 
 const SIZE: usize = 200_000;
 const LIMIT: u64 = 1 << 20;
@@ -20,14 +20,6 @@ fn upstream() -> Upstream {
         let version = ask.path.split_once("/@v/").unwrap().1.trim_end_matches(".zip");
         Does::Gives(packed("a.test", version, SIZE))
     })
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    let mut tries = 0..1000;
-    while !is_so() {
-        assert!(tries.next().is_some(), "not within ten seconds");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn bytes(dir: &Path) -> u64 {

@@ -4,6 +4,7 @@
 
 mod answers; // which answers of an upstream are a file
 mod build; // beside a build, as a process
+mod descriptors; // a process that has no more of them
 mod faults; // what upstreams do wrong
 mod keeping; // what is kept, and what of it is served
 mod limits; // how much is kept
@@ -75,6 +76,14 @@ fn start(settings: Settings) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || modproxy::server::serve(&listener, &proxy, "", None));
     address
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let mut tries = 0..1000;
+    while !is_so() {
+        assert!(tries.next().is_some(), "not within ten seconds");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn get(proxy: SocketAddr, path: &str) -> Got {

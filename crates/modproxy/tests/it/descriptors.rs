@@ -1,0 +1,39 @@
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::upstream::Upstream;
+use crate::{get, go_mod, wait_until, whole};
+
+const MOD: &str = "a.test/@v/v1.0.0.mod";
+
+#[test]
+fn without_descriptors_it_waits_says_so_once_and_goes_on_when_there_are_some() {
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = Upstream::with(&[(MOD, go_mod("a.test"))]);
+    let log = dir.path().join("log");
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", r#"ulimit -n 24; exec "$0" serve --listen 127.0.0.1:0 --upstream "$1" --store "$2""#])
+        .args([env!("CARGO_BIN_EXE_modproxy"), &upstream.url()])
+        .arg(dir.path().join("store"))
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    let proxy: SocketAddr = line.trim().strip_prefix("http://").unwrap().parse().unwrap();
+
+    let held: Vec<_> = (0..40).map(|_| TcpStream::connect(proxy).unwrap()).collect();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    wait_until(|| said().contains("accepting"));
+    std::thread::sleep(Duration::from_millis(500)); // some more attempts
+    drop(held);
+    wait_until(|| get(proxy, MOD) == whole(&go_mod("a.test")));
+    let lines: Vec<_> = said().lines().filter(|line| line.contains("accepting")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
