@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proto::gocmd::Hit;
 
+use crate::answers::NOWHERE;
 use crate::cache::Put;
 use crate::clock;
 use crate::environment::Places;
@@ -22,6 +24,9 @@ use super::Shared;
 
 /// Jobs that wait. A go command has as many gets and puts under way as it runs actions side by side, one for each processor.
 const MOST_JOBS: usize = 256;
+
+/// How long a job may wait for its turn, as a request for the daemon's answer: on a disk that hangs each before it may take so long.
+const MOST_WAIT: Duration = Duration::from_secs(2);
 
 /// A walk through a module's directories, and a buffer to read files with.
 const STACK: usize = 512 << 10;
@@ -43,11 +48,11 @@ pub(super) enum Job {
 
 /// The way to the thread.
 #[derive(Debug)]
-pub(super) struct Jobs(SyncSender<Job>);
+pub(super) struct Jobs(SyncSender<(Instant, Job)>);
 
 /// The thread's end of it.
 #[derive(Debug)]
-pub(super) struct Queue(Receiver<Job>);
+pub(super) struct Queue(Receiver<(Instant, Job)>);
 
 /// Both ends.
 pub(super) fn queue() -> (Jobs, Queue) {
@@ -58,8 +63,8 @@ pub(super) fn queue() -> (Jobs, Queue) {
 impl Jobs {
     /// Hands a job over; gives it back where there are too many, or nobody does any.
     pub(super) fn give(&self, job: Job) -> Result<(), Box<Job>> {
-        self.0.try_send(job).map_err(|e| match e {
-            TrySendError::Full(job) | TrySendError::Disconnected(job) => Box::new(job),
+        self.0.try_send((Instant::now(), job)).map_err(|e| match e {
+            TrySendError::Full((_, job)) | TrySendError::Disconnected((_, job)) => Box::new(job),
         })
     }
 }
@@ -68,7 +73,11 @@ impl Queue {
     /// Starts the thread, which ends with the process. Where it does not start, jobs are given back.
     pub(super) fn start(self, places: Places, shared: Arc<Shared>) {
         let mut lists = Lists::new(places, clock::now());
-        let run = move || self.0.iter().for_each(|job| shared.work(&mut lists, job));
+        let run = move || {
+            for (since, job) in self.0 {
+                if since.elapsed() < MOST_WAIT { shared.work(&mut lists, job) } else { shared.go_without(job) }
+            }
+        };
         drop(thread::Builder::new().name("lists".to_owned()).stack_size(STACK).spawn(run));
     }
 }
@@ -86,8 +95,14 @@ impl Shared {
     }
 
     pub(super) fn hand_over(&self, job: Job) {
-        let Err(job) = self.jobs.give(job) else { return };
-        match *job {
+        if let Err(job) = self.jobs.give(job) {
+            self.go_without(*job);
+        }
+    }
+
+    /// A job that is not done: nothing is shared.
+    fn go_without(&self, job: Job) {
+        match job {
             Job::Offer { pending, .. } => self.settle(&pending),
             Job::Result { id, put, body, .. } => self.ask(id, Ask::Put(put, body, None)),
         }
@@ -102,8 +117,13 @@ impl Shared {
                 if holds.unwrap_or(false) { self.answers.hit(pending.id, &hit) } else { self.settle(&pending) }
             }
             Job::Result { id, put, body, result } => {
-                let list = catch_unwind(AssertUnwindSafe(|| lists.make(&result, &put.output)));
-                self.ask(id, Ask::Put(put, body, list.ok().flatten().map(Arc::from)));
+                let done = catch_unwind(AssertUnwindSafe(|| {
+                    let list = lists.make(&result, &put.output);
+                    self.ask(id, Ask::Put(put, body, list.map(Arc::from)));
+                }));
+                if done.is_err() {
+                    self.answers.stored(id, NOWHERE);
+                }
             }
         }
         self.link.answered();
