@@ -96,6 +96,11 @@ pub(crate) struct Saved {
 impl Build {
     pub(crate) fn new(dir: BuildDir, listener: UnixListener, saved: Saved, health: Arc<Health>) -> Self {
         let trace = Trace::new(dir.state_file().with_file_name("trace"), saved.started);
+        let mut counted = <[HashSet<_>; 2]>::default();
+        for (action, output) in trace.had() {
+            is_first(&mut counted[0], &action.0);
+            is_first(&mut counted[1], &output.0);
+        }
         Self {
             dir,
             listener,
@@ -108,7 +113,7 @@ impl Build {
             last_used: AtomicU64::new(saved.last_used_ms),
             since: clock::unix(clock::now()),
             is_noted: AtomicBool::new(false),
-            counted: Mutex::default(),
+            counted: Mutex::new(counted),
             saved,
         }
     }

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::ActionId;
 use proto::wire::{Command, Hello};
+use proto::{ActionId, OutputId};
 
 pub(crate) use event::{Came, Event, Fate, Get, Put, Session};
 
@@ -53,6 +53,17 @@ impl Trace {
     pub(crate) fn new(path: PathBuf, started: u64) -> Self {
         let state = State { sessions: known_sessions(&path), ..State::default() };
         Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state: Mutex::new(state) }
+    }
+
+    /// What the build was served or put while it had another daemon.
+    pub(crate) fn had(&self) -> Vec<(ActionId, OutputId)> {
+        let Ok(file) = File::open(&self.path) else { return Vec::new() };
+        let had = Events::new(BufReader::new(file)).filter_map(|event| match event {
+            Event::Get(Get { action, came: Came::Hit(output) | Came::HitIf(output), .. }) => Some((action, output)),
+            Event::Put(Put { action, output, .. }) => Some((action, output)),
+            Event::Get(_) | Event::Session(_) => None,
+        });
+        had.collect()
     }
 
     /// The number of a session like this one. All beyond the limit are one.

@@ -64,6 +64,25 @@ fn an_output_is_served_once_a_build_and_what_the_build_put_is_not_served() {
     assert_eq!((counts(&daemon, "one").bytes_served, counts(&daemon, "two").bytes_served), (0, 10));
 }
 
+#[test]
+fn a_daemon_that_is_started_again_counts_nothing_twice() {
+    let mut daemon = Daemon::start();
+    Session::open(&daemon.register("one"), "/go").put(1, b"nine bytes");
+    let view = daemon.register("two");
+    let ask = || {
+        let mut session = Session::open(&view, "/go");
+        session.put(2, b"more bytes");
+        [1, 2].iter().all(|&n| matches!(session.get(n), Reply::Hit { .. }))
+    };
+    assert!(ask());
+    let before = counts(&daemon, "two");
+    daemon.stop();
+    daemon.start_again();
+    assert!(ask());
+    let after = counts(&daemon, "two").since(&before);
+    assert_eq!((after.hits, after.repeated_gets, after.bytes_served), (2, 2, 0));
+}
+
 /// The directory of a build stays for a minute after its registration: nobody who looks has to know.
 #[test]
 fn a_build_that_is_over_is_not_live_while_its_directory_stays() {
