@@ -6,9 +6,10 @@
 //! Go's archive/zip has the same source of truth, the directory, and refuses other sizes and another CRC-32 behind a member
 //! (reader.go `checksumReader`, Go 1.26).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use zip::ZipArchive;
@@ -26,8 +27,10 @@ pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 /// Every name in it has to begin with the module and version (cmd/go/internal/modfetch/fetch.go `downloadZip`), and lead
 /// nowhere else.
 pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> Result<Hashes, Damage> {
-    // It is filled anew twice for each member: no more than a small one has.
-    let mut archive = ZipArchive::new(BufReader::new(rewound(file)?))?;
+    let left = Cell::new(DIRECTORY);
+    // Its buffer is filled anew twice for each member: no more than a small one has.
+    let mut archive = ZipArchive::new(BufReader::new(Metered { file: rewound(file)?, left: &left }))?;
+    left.set(u64::MAX);
     let prefix = format!("{module}@{version}/");
     let names = names(file, archive.central_directory_start())?;
     let is_its = |name: &Vec<u8>| name.strip_prefix(prefix.as_bytes()).is_some_and(is_below);
@@ -55,6 +58,31 @@ pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> 
         }
     }
     Ok(hashes)
+}
+
+/// Largest directory, in bytes, that is read: the library keeps all of it, with some five times as much for each entry. A Go
+/// toolchain has 14,000 files and a directory of 1.5 MB.
+const DIRECTORY: u64 = 16 << 20;
+
+/// A file of which so much may be read.
+struct Metered<'a> {
+    file: &'a fs::File,
+    left: &'a Cell<u64>,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(piece)?;
+        let left = self.left.get().checked_sub(read as u64);
+        self.left.set(left.ok_or_else(|| io::Error::other("its directory is too large"))?);
+        Ok(read)
+    }
+}
+
+impl Seek for Metered<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// The names in the directory that begins at `at`, each one once, read up to the first entry that is none, as Go reads it
@@ -243,6 +271,15 @@ mod tests {
     /// As it stands before the first member.
     fn crc32_of(zip: &[u8]) -> [u8; 4] {
         zip[14..18].try_into().unwrap()
+    }
+
+    #[test]
+    fn a_directory_that_would_take_much_memory_is_not_read() {
+        let names: Vec<_> = (0..300).map(|n| format!("example.test/dep@v1.0.0/{n}{}", "x".repeat(60_000))).collect();
+        let members: Vec<_> = names.iter().map(|name| (name.as_str(), TEXT)).collect();
+        assert!(read(&packed(CompressionMethod::Stored, &members[..10])).is_ok());
+        let much = read(&packed(CompressionMethod::Stored, &members)).unwrap_err();
+        assert!(much.to_string().contains("its directory is too large"), "{much}");
     }
 
     #[test]
