@@ -1,32 +1,10 @@
 //! Reading from a peer, and writing to it, until a moment: one that sends or takes its bytes one by one gains no time by it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// A socket whose waits can be limited.
-pub(crate) trait Socket {
-    fn limit_reads(&self, to: Duration) -> io::Result<()>;
-    fn limit_writes(&self, to: Duration) -> io::Result<()>;
-}
-
-macro_rules! socket {
-    ($stream:ty) => {
-        impl Socket for $stream {
-            fn limit_reads(&self, to: Duration) -> io::Result<()> {
-                self.set_read_timeout(Some(to))
-            }
-
-            fn limit_writes(&self, to: Duration) -> io::Result<()> {
-                self.set_write_timeout(Some(to))
-            }
-        }
-    };
-}
-
-socket!(UnixStream);
-socket!(TcpStream);
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 /// A stream, until a moment; then whatever is read or written fails with `TimedOut`. Calls that a signal interrupted (a daemon
 /// that was stopped and goes on, say: signal(7)) are made again.
@@ -37,7 +15,7 @@ pub(crate) struct Within<'a, S> {
     end: Option<Instant>,
 }
 
-impl<'a, S: Socket> Within<'a, S> {
+impl<'a, S: AsFd> Within<'a, S> {
     /// All that is read and written has so long together.
     pub(crate) fn new(stream: &'a S, time: Duration) -> Self {
         Self { stream, end: Some(Instant::now() + time) }
@@ -49,8 +27,8 @@ impl<'a, S: Socket> Within<'a, S> {
     /// Those of setsockopt(2).
     pub(crate) fn lift(&mut self, each: Duration) -> io::Result<()> {
         self.end = None;
-        self.stream.limit_reads(each)?;
-        self.stream.limit_writes(each)
+        set_socket_timeout(self.stream, Timeout::Recv, Some(each))?;
+        Ok(set_socket_timeout(self.stream, Timeout::Send, Some(each))?)
     }
 
     /// What is left of the time; `None` where there is no end.
@@ -66,14 +44,14 @@ impl<'a, S: Socket> Within<'a, S> {
     }
 }
 
-impl<'a, S: Socket> Read for Within<'a, S>
+impl<'a, S: AsFd> Read for Within<'a, S>
 where
     &'a S: Read,
 {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(left) = self.left()? {
-                self.stream.limit_reads(left)?;
+                set_socket_timeout(self.stream, Timeout::Recv, Some(left))?;
             }
             match self.stream.read(bytes) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -83,14 +61,14 @@ where
     }
 }
 
-impl<'a, S: Socket> Write for Within<'a, S>
+impl<'a, S: AsFd> Write for Within<'a, S>
 where
     &'a S: Write,
 {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             if let Some(left) = self.left()? {
-                self.stream.limit_writes(left)?;
+                set_socket_timeout(self.stream, Timeout::Send, Some(left))?;
             }
             match self.stream.write(bytes) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -106,6 +84,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 //! by `connection_table.rs`.
 
 use std::collections::HashMap;
-use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
@@ -10,12 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::BuildId;
+use rustix::net::{Shutdown, shutdown};
 
 use crate::connection_table::{Activity, Key, Table, Verdict};
 use crate::sync::lock;
 
-/// A session's thread needs little: its buffers are on the heap.
-const STACK: usize = 256 << 10;
+/// A connection's thread needs little: its buffers are on the heap.
+const STACK: usize = 512 << 10;
 
 /// How long a stopping daemon waits for requests under way.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
@@ -30,23 +31,25 @@ pub(crate) enum Owner {
     /// A build in a sandbox.
     Build(BuildId),
     User(u32),
+    /// One that stays for one answer, each another.
+    Visitor(u64),
 }
 
 /// A connection being served.
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) stream: UnixStream,
+pub(crate) struct Connection<S = UnixStream> {
+    pub(crate) stream: S,
     activity: Arc<Activity>,
     /// What the activity's times are since.
     epoch: Instant,
     was_closed: AtomicBool,
 }
 
-impl Connection {
+impl<S> Connection<S> {
     /// A request is under way until the guard is dropped: so long the connection is not closed for another.
     pub(crate) fn request(&self) -> UnderWay<'_> {
         self.activity.begin();
-        UnderWay(self)
+        UnderWay { activity: &self.activity, epoch: self.epoch }
     }
 
     /// Whether it was closed to make room for another.
@@ -57,33 +60,36 @@ impl Connection {
 
 /// A request that is under way.
 #[derive(Debug)]
-pub(crate) struct UnderWay<'a>(&'a Connection);
+pub(crate) struct UnderWay<'a> {
+    activity: &'a Activity,
+    epoch: Instant,
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.activity.end(self.0.epoch.elapsed());
+        self.activity.end(self.epoch.elapsed());
     }
 }
 
 /// The connections being served, so that a stopping daemon can end them.
 #[derive(Debug)]
-pub(crate) struct Sessions {
+pub(crate) struct Sessions<S = UnixStream> {
     most: usize,
     epoch: Instant,
     /// Guards nothing else; `ended` is told of each thread that ends.
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner<S>>,
     ended: Condvar,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Inner<S> {
     /// Those that have a place.
     table: Table<Owner>,
     /// Those that have a thread.
-    running: HashMap<Key, Arc<Connection>>,
+    running: HashMap<Key, Arc<Connection<S>>>,
 }
 
-impl Sessions {
+impl<S: AsFd + Send + Sync + 'static> Sessions<S> {
     /// So many at once, and so many of one owner.
     pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         let inner = Inner { table: Table::new(most, most_of_one), running: HashMap::new() };
@@ -91,9 +97,9 @@ impl Sessions {
     }
 
     /// Serves a connection in a thread of its own. Whether there was a place for it.
-    pub(crate) fn start<F>(self: &Arc<Self>, name: &str, (stream, owner): (UnixStream, Owner), serve: F) -> bool
+    pub(crate) fn start<F>(self: &Arc<Self>, name: &str, (stream, owner): (S, Owner), serve: F) -> bool
     where
-        F: FnOnce(&Connection) + Send + 'static,
+        F: FnOnce(&Connection<S>) + Send + 'static,
     {
         let Some((listed, connection)) = self.list(stream, owner) else { return false };
         let run = move || {
@@ -106,7 +112,7 @@ impl Sessions {
         true
     }
 
-    fn list(self: &Arc<Self>, stream: UnixStream, owner: Owner) -> Option<(Listed, Arc<Connection>)> {
+    fn list(self: &Arc<Self>, stream: S, owner: Owner) -> Option<(Listed<S>, Arc<Connection<S>>)> {
         let mut inner = lock(&self.inner);
         if inner.running.len() >= self.most + MOST_ENDING {
             return None;
@@ -132,7 +138,7 @@ impl Sessions {
     /// Whether all have ended.
     pub(crate) fn finish(&self) -> bool {
         for connection in lock(&self.inner).running.values() {
-            drop(connection.stream.shutdown(Shutdown::Read)); // gone already: just as well
+            let _gone = shutdown(&connection.stream, Shutdown::Read); // gone already: just as well
         }
         let inner = lock(&self.inner);
         let waited = self.ended.wait_timeout_while(inner, LAST_REQUESTS, |inner| !inner.running.is_empty());
@@ -140,25 +146,25 @@ impl Sessions {
     }
 }
 
-impl Inner {
+impl<S: AsFd> Inner<S> {
     /// Its thread sees the end of its input and ends.
     fn close(&mut self, key: Key) {
         self.table.remove(key);
         if let Some(connection) = self.running.get(&key) {
             connection.was_closed.store(true, Relaxed);
-            drop(connection.stream.shutdown(Shutdown::Both)); // gone already: just as well
+            let _gone = shutdown(&connection.stream, Shutdown::Both); // gone already: just as well
         }
     }
 }
 
 /// Takes a session off the list at its end, however it ends.
 #[derive(Debug)]
-struct Listed {
-    sessions: Arc<Sessions>,
+struct Listed<S> {
+    sessions: Arc<Sessions<S>>,
     key: Key,
 }
 
-impl Drop for Listed {
+impl<S> Drop for Listed<S> {
     fn drop(&mut self) {
         let mut inner = lock(&self.sessions.inner);
         inner.table.remove(self.key);

@@ -114,6 +114,34 @@ fn a_hello_that_comes_byte_by_byte_gains_no_time() {
     });
 }
 
+#[test]
+fn slow_and_silent_visitors_keep_no_other_from_the_metrics() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    let ask = |request: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        drop(stream.write_all(request)); // the daemon may have hung up already
+        stream
+    };
+    let get = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // Some say nothing, some not all, some read no answer.
+    let held: Vec<_> = (0..300).map(|n| ask(&get[..[0, 20, get.len()][n % 3]])).collect();
+    // As a scraper that asks again.
+    let answered = |request: &[u8]| {
+        let answers = (0..50).map(|_| {
+            let mut answer = String::new();
+            drop(ask(request).read_to_string(&mut answer));
+            answer
+        });
+        answers.into_iter().find(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n")).unwrap()
+    };
+    assert!(answered(get).ends_with("# EOF\n"));
+    assert!(answered(b"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").ends_with("\r\n\r\n"));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.pid().as_raw_nonzero())).unwrap().count();
+    assert!(threads < 100, "{threads} threads");
+    drop(held);
+}
+
 /// Connects `times` to a socket as this user, and holds the connections.
 fn hold(socket: &Path, uid: u32, times: usize) -> Child {
     let text = "import socket,sys,time
