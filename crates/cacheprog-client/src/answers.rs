@@ -19,34 +19,29 @@ const HELLO: i64 = 0;
 /// cmd/go's end of our standard output.
 #[derive(Debug)]
 pub(crate) struct Answers {
-    /// Held for one write.
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// `None` when all is said.
-    out: Option<File>,
-    /// Requests without an answer.
-    owed: HashSet<i64>,
+    /// `None` when all is said. Held for one write, and the other lock is not: cmd/go goes on as soon as it has read, and its next
+    /// request is expected while this write returns.
+    out: Mutex<Option<File>>,
+    /// Requests without an answer. Held for one look.
+    owed: Mutex<HashSet<i64>>,
 }
 
 impl Answers {
     /// Takes the pipe and says hello, before anything that can take time: cmd/go waits for it.
     pub(crate) fn begin(out: File) -> Self {
-        let answers = Self { state: Mutex::new(State { out: Some(out), owed: HashSet::from([HELLO]) }) };
+        let answers = Self { out: Mutex::new(Some(out)), owed: Mutex::new(HashSet::from([HELLO])) };
         answers.send(HELLO, gocmd::write_hello);
         answers
     }
 
     /// A request came.
     pub(crate) fn expect(&self, id: i64) {
-        lock(&self.state).owed.insert(id);
+        lock(&self.owed).insert(id);
     }
 
     /// cmd/go has forgotten a request that it gave up in the middle.
     pub(crate) fn forget(&self, id: i64) {
-        lock(&self.state).owed.remove(&id);
+        lock(&self.owed).remove(&id);
     }
 
     pub(crate) fn miss(&self, id: i64) {
@@ -71,15 +66,14 @@ impl Answers {
 
     /// Closes the pipe, for whose end cmd/go waits.
     pub(crate) fn end(&self) {
-        drop(lock(&self.state).out.take());
+        drop(lock(&self.out).take());
     }
 
     fn send(&self, id: i64, write: impl FnOnce(&mut Vec<u8>)) {
         let mut line = Vec::with_capacity(256);
         write(&mut line);
-        let mut state = lock(&self.state);
-        if state.owed.remove(&id)
-            && let Some(out) = &mut state.out
+        if lock(&self.owed).remove(&id)
+            && let Some(out) = &mut *lock(&self.out)
         {
             // Without a reader cmd/go is gone, and standard input ends next.
             drop(out.write_all(&line));

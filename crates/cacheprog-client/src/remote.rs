@@ -1,17 +1,17 @@
 //! The daemon as the cache. This thread reads cmd/go and sends; a second one reads the daemon's answers and passes them
 //! on, and connects again when the daemon was away. What the daemon does not answer, the spool does.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use proto::gocmd::{Body, BodyError, Hit};
-use proto::wire::{Hello, Refusal, Reply, Request};
-use proto::{ActionId, limits};
+use proto::ActionId;
+use proto::gocmd::{Body, BodyError};
+use proto::wire::{Hello, Request};
 use transport::Connection;
 
 use crate::answers::{Answers, NOWHERE};
@@ -21,25 +21,18 @@ use crate::drain::Drain;
 use crate::environment::Environment;
 use crate::held::{Held, Holder};
 use crate::inputs::Inputs;
-use crate::link::{Ask, Link, Pending, connect};
+use crate::link::{Ask, Begun, Link, connect};
 use crate::local::Local;
-use crate::own::{Own, is_there};
+use crate::own::Own;
 use crate::plain::Plain;
 use crate::silence::Silence;
 use crate::sync::lock;
 
 mod jobs;
+mod reader;
 mod transparent;
 
-use jobs::{Job, Jobs};
-
-/// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Pauses after a daemon left an answer out: longer each time.
-const AFTER_SILENCE: Duration = Duration::from_secs(4);
-const LONGEST_SILENCE: Duration = Duration::from_secs(64);
+use jobs::Jobs;
 
 /// Bytes that one client spools: several times what `go build std cmd` puts. Beyond, puts are lost, the build is not.
 const MOST_SPOOLED: u64 = 4 << 30;
@@ -84,14 +77,6 @@ struct Shared {
     spooled: AtomicU64,
 }
 
-/// How a connection ended.
-enum Ended {
-    /// It broke, after at least one answer or before any.
-    Broken { answered: bool },
-    /// An answer did not come in time.
-    Overdue,
-}
-
 impl Remote {
     pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
         let (jobs, queue) = jobs::queue();
@@ -132,16 +117,17 @@ impl Remote {
         Self { shared, holder: Holder::new(), held_in, inputs, drain }
     }
 
-    /// Tells the daemon, if it is there again, what was done without it: for its counters.
-    fn tell_what_was_done_alone(&self) {
+    /// Tells the daemon, if it is there again, what was done without it, and what it was not told yet: for its counters.
+    fn tell_the_rest(&self) {
         let [unanswered, spooled] = [&self.shared.unanswered, &self.shared.spooled].map(|count| count.swap(0, Relaxed));
-        if let Some(connection) = self.shared.link.current()
-            && unanswered + spooled > 0
+        if unanswered + spooled > 0
+            && let Some(connection) = self.shared.link.current()
         {
-            let mut frame = Vec::new();
-            Request::Alone { unanswered, spooled }.write(&mut frame);
-            let _turn = lock(&self.shared.sending);
-            drop(send(&connection, &frame, None)); // it is gone again: nobody is told
+            self.shared.link.tell(&connection, connection.next_id(), &Request::Alone { unanswered, spooled });
+        }
+        let _turn = lock(&self.shared.sending);
+        if let Some((connection, notices)) = self.shared.link.take_notices() {
+            drop(send(&connection, &notices, None)); // it is gone again: nobody is told
         }
     }
 }
@@ -178,7 +164,7 @@ impl Cache for Remote {
 
     fn finish(&mut self) {
         self.shared.link.wait_until_settled(FINISH);
-        self.tell_what_was_done_alone();
+        self.tell_the_rest();
         self.drain.finish();
     }
 }
@@ -186,34 +172,30 @@ impl Cache for Remote {
 impl Shared {
     /// Sends a request, or settles it here where that is not possible.
     fn ask(&self, id: i64, ask: Ask) {
-        let mut frame = Vec::with_capacity(96);
-        let body = match &ask {
-            Ask::Get(action) => {
-                Request::Get { action: *action }.write(&mut frame);
-                None
-            }
-            Ask::Put(Put { action, output, size }, body, None) => {
-                Request::Put { action: *action, output: *output, size: *size }.write(&mut frame);
-                Some(body.clone())
-            }
-            Ask::Put(Put { action, output, size }, body, Some(list)) => {
-                let inputs = list.len() as u64;
-                Request::PutTest { action: *action, output: *output, size: *size, inputs }.write(&mut frame);
-                frame.extend_from_slice(list);
-                Some(body.clone())
+        let (request, list, body) = match &ask {
+            Ask::Get(action) => (Request::Get { action: *action }, None, None),
+            Ask::Put(Put { action, output, size }, body, list) => {
+                let (action, output, size) = (*action, *output, *size);
+                let request = match list {
+                    None => Request::Put { action, output, size },
+                    Some(list) => Request::PutTest { action, output, size, inputs: list.len() as u64 },
+                };
+                (request, list.clone(), Some(body.clone()))
             }
         };
-        // Answers come in the order in which requests were sent, and nothing follows one that was cut off.
+        // Nothing may follow a request that was cut off.
         let _turn = lock(&self.sending);
-        match self.link.begin(Pending { id, ask, since: Instant::now() }) {
-            Ok(connection) => {
-                if send(&connection, &frame, body.as_deref()).is_err() {
+        match self.link.begin(id, ask) {
+            Ok(Begun { connection, wire_id, notices: mut frames }) => {
+                request.write(wire_id, &mut frames);
+                frames.extend_from_slice(list.as_deref().unwrap_or_default());
+                if send(&connection, &frames, body.as_deref()).is_err() {
                     self.fail(&connection);
                 }
             }
-            Err(pending) => {
+            Err(ask) => {
                 self.unanswered.fetch_add(1, Relaxed);
-                self.settle(&pending);
+                self.settle(id, &ask);
             }
         }
     }
@@ -239,129 +221,22 @@ impl Shared {
         }
     }
 
-    /// The second thread: reads answers for ever, from one connection after the other. It ends with the process.
-    fn read_answers(&self, mut connection: Option<Arc<Connection>>) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            if let Some(connection) = connection.take() {
-                let ended = self.read_from(&connection);
-                self.fail(&connection);
-                pause = match ended {
-                    Ended::Broken { answered: true } => FIRST_PAUSE,
-                    Ended::Broken { answered: false } => pause,
-                    // It may say hello and hang again: each time costs whoever asks a wait.
-                    Ended::Overdue => {
-                        self.silence.note();
-                        (pause * 2).max(AFTER_SILENCE)
-                    }
-                };
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(if pause < AFTER_SILENCE { LONGEST_PAUSE } else { LONGEST_SILENCE });
-            if let Ok(new) = connect(&self.socket, &self.hello) {
-                let new = Arc::new(new);
-                self.link.set(new.clone());
-                connection = Some(new);
-            }
-        }
-    }
-
-    /// Passes answers on until the connection ends or an answer is overdue.
-    fn read_from(&self, connection: &Arc<Connection>) -> Ended {
-        let mut input = BufReader::with_capacity(4096, &connection.stream);
-        let mut answered = false;
-        loop {
-            match input.fill_buf().map(<[u8]>::is_empty) {
-                Ok(false) => {}
-                Ok(true) => return Ended::Broken { answered },
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    if self.link.is_overdue() {
-                        return Ended::Overdue;
-                    }
-                    continue;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Ended::Broken { answered },
-            }
-            // Within a frame there is no waiting: a daemon writes each in one piece.
-            let Ok(Some(reply)) = Reply::read(&mut input) else { return Ended::Broken { answered } };
-            let Some(pending) = self.link.take(connection) else { return Ended::Broken { answered } };
-            self.answer(pending, reply, connection);
-            if !std::mem::replace(&mut answered, true) {
-                self.silence.is_over();
-            }
-        }
-    }
-
-    /// Answers a request to which the daemon replied.
-    fn answer(&self, pending: Pending, reply: Reply, connection: &Connection) {
-        let path = |output| format!("{}/{output}", connection.outputs);
-        match (&pending.ask, reply) {
-            (Ask::Get(_), Reply::HitIf { inputs, output, size, time }) if size <= limits::TEST_BODY => {
-                let hit = Hit { output, size, time: time.into(), path: path(output) };
-                self.hand_over(Job::Offer { pending, hit, list: path(inputs).into() });
-            }
-            (_, reply) => {
-                // A fault in here must not leave cmd/go waiting.
-                if catch_unwind(AssertUnwindSafe(|| self.pass_on(&pending, reply, connection))).is_err() {
-                    self.settle(&pending);
-                }
-                self.link.answered();
-            }
-        }
-    }
-
-    fn pass_on(&self, pending: &Pending, reply: Reply, connection: &Connection) {
-        let path = |output| format!("{}/{output}", connection.outputs);
-        match (&pending.ask, reply) {
-            (Ask::Get(action), Reply::Hit { output, size, time }) => {
-                let hit = Hit { output, size, time: time.into(), path: path(output) };
-                if is_there(&hit) && self.plain.as_ref().is_none_or(|plain| plain.admits(action, &hit)) {
-                    self.answers.hit(pending.id, &hit);
-                } else {
-                    self.settle(pending);
-                }
-            }
-            (Ask::Put(put, ..), Reply::Stored { time }) => {
-                let hit = Hit { output: put.output, size: put.size, time: time.into(), path: path(put.output) };
-                if is_there(&hit) {
-                    self.own.remember(put.action, hit.clone());
-                    self.answers.stored(pending.id, &hit.path);
-                } else {
-                    self.settle(pending); // the build's directory was removed, say
-                }
-            }
-            (Ask::Put(..), Reply::Refused(Refusal::Digest)) => {
-                self.answers.error(pending.id, &proto::RequestError::BodyDigest.to_string());
-            }
-            // Nothing found, no space, too large for a test's result, or an answer of the wrong kind.
-            (Ask::Get(_), Reply::HitIf { .. } | Reply::Miss | Reply::Stored { .. } | Reply::Refused(_))
-            | (
-                Ask::Put(..),
-                Reply::Miss | Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Refused(Refusal::Storage),
-            )
-            | (_, Reply::Summary(_) | Reply::Why(_)) => {
-                self.settle(pending);
-            }
-        }
-    }
-
     /// Answers without the daemon, whatever happens.
-    fn settle(&self, pending: &Pending) {
-        let settled = catch_unwind(AssertUnwindSafe(|| match &pending.ask {
+    fn settle(&self, id: i64, ask: &Ask) {
+        let settled = catch_unwind(AssertUnwindSafe(|| match ask {
             Ask::Get(action) => {
                 let hit = self.spool().get(action);
                 match hit {
-                    Some(hit) => self.answers.hit(pending.id, &hit),
-                    None => self.answers.miss(pending.id),
+                    Some(hit) => self.answers.hit(id, &hit),
+                    None => self.answers.miss(id),
                 }
             }
-            Ask::Put(put, body, _) => self.spool_put(pending.id, put, body),
+            Ask::Put(put, body, _) => self.spool_put(id, put, body),
         }));
-        match (settled, &pending.ask) {
+        match (settled, ask) {
             (Ok(()), _) => {}
-            (Err(_), Ask::Get(_)) => self.answers.miss(pending.id),
-            (Err(_), Ask::Put(..)) => self.answers.stored(pending.id, NOWHERE),
+            (Err(_), Ask::Get(_)) => self.answers.miss(id),
+            (Err(_), Ask::Put(..)) => self.answers.stored(id, NOWHERE),
         }
     }
 
@@ -382,14 +257,6 @@ impl Shared {
             }
             Ok(None) | Err(BodyError::Frame(_) | BodyError::Abandoned) => self.answers.stored(id, &spool.nowhere()),
             Err(BodyError::Request(e)) => self.answers.error(id, &e.to_string()),
-        }
-    }
-
-    fn fail(&self, connection: &Arc<Connection>) {
-        for pending in self.link.fail(connection) {
-            self.unanswered.fetch_add(1, Relaxed);
-            self.settle(&pending);
-            self.link.answered();
         }
     }
 

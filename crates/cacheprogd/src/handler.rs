@@ -1,5 +1,7 @@
 //! Gets and puts of one session, without sockets: what DESIGN.md calls soundness is decided here.
 
+mod offers;
+
 use std::cell::OnceCell;
 use std::io::Read;
 use std::sync::Arc;
@@ -19,14 +21,18 @@ use crate::error::chain;
 use crate::goroot::{self, Goroot};
 use crate::trace::{self, Came, Fate};
 
+use offers::{Offer, Offers};
+
 /// One session's view of the cache.
 #[derive(Debug)]
 pub(crate) struct Handler {
     store: Arc<Store>,
     build: Arc<Build>,
     client: Client,
-    /// When each missed action was asked for: until its put, Go computes.
+    /// Since when Go computes each missed action: until its put.
     missed: Recent<Instant>,
+    /// What the client has not decided yet.
+    offers: Offers,
     /// Whether tests' results go from build to build.
     shares_tests: bool,
     /// The client's toolchain, looked at when there is an index of it.
@@ -64,48 +70,38 @@ fn fate(counts: &Counts) -> Fate {
 impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
         let goroot = OnceCell::new();
-        Self { store, build, client, missed: Recent::default(), shares_tests, goroot, scratch: Vec::new() }
+        let (missed, offers) = (Recent::default(), Offers::default());
+        Self { store, build, client, missed, offers, shares_tests, goroot, scratch: Vec::new() }
     }
 
-    /// A get: a hit whose output the build can see now, or a miss.
-    pub(crate) fn get(&mut self, action: &ActionId) -> Reply {
-        let mut counts = Counts { gets: 1, ..Counts::default() };
+    /// A get: a hit whose output the build can see now, an offer under a condition, or a miss. An offer counts as a miss until the
+    /// client has said that it holds.
+    pub(crate) fn get(&mut self, id: u32, action: &ActionId) -> Reply {
         let now = clock::now();
-        let found = self.find(action, now);
-        let came = match &found {
-            None => Came::Miss,
-            Some((record, None)) => Came::Hit(record.output),
-            Some((record, Some(_))) => Came::HitIf(record.output),
-        };
-        self.build.trace.get(self.client.session, action, came, now);
-        let reply = match &found {
-            None => {
-                // It was put before and is not here: the client keeps it by itself.
-                if self.build.had(action) {
-                    counts.private_gets = 1;
-                } else {
-                    self.missed.insert(*action, Instant::now());
-                }
+        self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
+        match self.find(action, now) {
+            Some((record, None)) => {
+                self.served(action, &record, Came::Hit(record.output), now);
+                Reply::Hit { output: record.output, size: record.size, time: record.time.into() }
+            }
+            Some((record, Some(inputs))) if self.offers.open(id, Offer { action: *action, records: vec![record] }) => {
+                Reply::HitIf { inputs, output: record.output, size: record.size, time: record.time.into() }
+            }
+            // It was put before and is not here: the client keeps it by itself.
+            None if self.build.had(action) => {
+                self.build.counters.add(&Counts { private_gets: 1, ..Counts::default() });
+                self.build.trace.get(self.client.session, action, Came::Miss, now);
                 Reply::Miss
             }
-            Some((record, inputs)) => {
-                counts.add(&self.hit(action, record));
-                let (output, size, time) = (record.output, record.size, record.time.into());
-                match *inputs {
-                    None => Reply::Hit { output, size, time },
-                    Some(inputs) => {
-                        self.missed.insert(*action, Instant::now()); // the client may find that it does not hold
-                        Reply::HitIf { inputs, output, size, time }
-                    }
-                }
+            Some((_, Some(_))) | None => {
+                self.missed(action, Came::Miss, now);
+                Reply::Miss
             }
-        };
-        self.build.counters.add(&counts);
-        reply
+        }
     }
 
-    /// What a hit counts.
-    fn hit(&self, action: &ActionId, record: &Record) -> Counts {
+    fn served(&self, action: &ActionId, record: &Record, came: Came, now: SystemTime) {
+        self.build.trace.get(self.client.session, action, came, now);
         let mut counts = Counts { hits: 1, ..Counts::default() };
         if self.build.is_first(action) {
             counts.saved_milliseconds = record.cost_ms;
@@ -115,7 +111,12 @@ impl Handler {
         if self.build.is_first_output(&record.output) {
             counts.bytes_served = record.size;
         }
-        counts
+        self.build.counters.add(&counts);
+    }
+
+    fn missed(&mut self, action: &ActionId, came: Came, now: SystemTime) {
+        self.build.trace.get(self.client.session, action, came, now);
+        self.missed.insert(*action, Instant::now());
     }
 
     /// A put: read, checked, kept for the build or for all, and shown to the build.
@@ -127,6 +128,28 @@ impl Handler {
         match self.store.receive(output, size, body, &mut self.scratch) {
             Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
             Ok(mut body) => self.keep(action, &mut body),
+            Err(e) => self.not_received(e, &output),
+        }
+    }
+
+    /// A put whose output is another build's only under a condition.
+    ///
+    /// # Errors
+    /// As [`Handler::put`].
+    pub(crate) fn put_if(
+        &mut self,
+        (action, output, size): (ActionId, OutputId, u64),
+        body: &mut impl Read,
+    ) -> Result<Reply, FrameError> {
+        match self.store.receive(output, size, body, &mut self.scratch) {
+            Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
+            Ok(mut body) => {
+                let (put, was_missed) = self.put_of(action);
+                let private_gets = was_missed.into();
+                let counts = Counts { puts: 1, bytes_put: size, private_puts: 1, private_gets, ..Counts::default() };
+                let kept = self.build.dir.keep(&put, &mut body);
+                Ok(self.answer(&put, &body, kept, &counts))
+            }
             Err(e) => self.not_received(e, &output),
         }
     }

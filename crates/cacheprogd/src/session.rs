@@ -42,14 +42,16 @@ pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let keeps_its_own = hello.keeps_its_own;
     let client = Client { namespace, sharing: sharing(stream), session, goroot, keeps_its_own };
-    let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
-    frames(connection, &mut input, handler, (&context.latency, &|| context.registry.headline(build)))
+    let mut handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
+    let done = frames(connection, &mut input, &mut handler, (&context.latency, &|| context.registry.headline(build)));
+    handler.leave();
+    done
 }
 
 fn frames(
     connection: &Connection,
     input: &mut BufReader<Within<'_, UnixStream>>,
-    mut handler: Handler,
+    handler: &mut Handler,
     (latency, why): (&Latency, &dyn Fn() -> String),
 ) -> Result<(), FrameError> {
     let (mut stream, mut replies) = (&connection.stream, Vec::new());
@@ -59,35 +61,50 @@ fn frames(
             flush(&mut stream, &mut replies)?;
         }
         wait(input)?;
-        let Some(request) = Request::read(input)? else { return Ok(()) };
+        let Some((id, request)) = Request::read(input)? else { return Ok(()) };
         let _under_way = connection.request();
-        let body = match request {
-            Request::Put { size, .. } => size,
-            Request::PutTest { size, inputs, .. } => inputs + size,
-            Request::Get { .. } | Request::Alone { .. } | Request::Summary | Request::Why => 0,
-        };
-        if body > input.buffer().len() as u64 {
+        if request.body() > input.buffer().len() as u64 {
             flush(&mut stream, &mut replies)?; // a body may be long in coming
         }
         let began = Instant::now();
-        let reply = match request {
-            Request::Get { action } => handler.get(&action),
-            Request::PutTest { action, output, size, inputs } => {
-                handler.put_test((action, output, size), inputs, input)?
-            }
-            Request::Summary => handler.summary(),
-            Request::Why => Reply::Why(why()),
-            Request::Alone { unanswered, spooled } => {
-                handler.was_alone(unanswered, spooled);
-                continue;
-            }
-            Request::Put { action, output, size } => {
-                handler.put((action, output, size), &mut input.by_ref().take(size))?
-            }
-        };
-        latency.observe(&reply, began.elapsed());
-        reply.write(&mut replies);
+        if let Some(reply) = answer((id, request), handler, input, why)? {
+            latency.observe(&reply, began.elapsed());
+            reply.write(id, &mut replies);
+        }
     }
+}
+
+/// The reply to a request, if it has one.
+fn answer(
+    (id, request): (u32, Request),
+    handler: &mut Handler,
+    input: &mut impl Read,
+    why: &dyn Fn() -> String,
+) -> Result<Option<Reply>, FrameError> {
+    Ok(Some(match request {
+        Request::Get { action } => handler.get(id, &action),
+        Request::Put { action, output, size } => handler.put((action, output, size), &mut input.take(size))?,
+        Request::PutIf { action, output, size, .. } => handler.put_if((action, output, size), &mut input.take(size))?,
+        Request::PutTest { action, output, size, inputs } => handler.put_test((action, output, size), inputs, input)?,
+        Request::Summary => handler.summary(),
+        Request::Why => Reply::Why(why()),
+        Request::Accepted(candidate) => {
+            handler.decided(id, Some(candidate));
+            return Ok(None);
+        }
+        Request::Rejected => {
+            handler.decided(id, None);
+            return Ok(None);
+        }
+        Request::Alone { unanswered, spooled } => {
+            handler.was_alone(unanswered, spooled);
+            return Ok(None);
+        }
+        Request::Used(actions) => {
+            handler.used(&actions);
+            return Ok(None);
+        }
+    }))
 }
 
 fn flush(stream: &mut &UnixStream, replies: &mut Vec<u8>) -> Result<(), FrameError> {

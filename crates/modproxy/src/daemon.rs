@@ -42,7 +42,7 @@ impl Daemon {
     }
 
     pub(crate) fn get(&self, action: &ActionId) -> Option<Found> {
-        let (connection, reply) = self.ask(Request::Get { action: *action }, None)?;
+        let (connection, reply) = self.ask(&Request::Get { action: *action }, None)?;
         let Reply::Hit { output, size, .. } = reply else { return None };
         let file = File::open(format!("{}/{output}", connection.outputs)).ok()?;
         Some(Found { output, size, file })
@@ -50,14 +50,14 @@ impl Daemon {
 
     pub(crate) fn put(&self, action: &ActionId, (output, size): (OutputId, u64), body: &File) -> bool {
         let put = Request::Put { action: *action, output, size };
-        matches!(self.ask(put, Some((body, size))), Some((_, Reply::Stored { .. })))
+        matches!(self.ask(&put, Some((body, size))), Some((_, Reply::Stored { .. })))
     }
 
     /// The answer, and on which connection it came; that one is idle again, but for its place.
-    fn ask(&self, request: Request, body: Option<(&File, u64)>) -> Option<(Place, Reply)> {
+    fn ask(&self, request: &Request, body: Option<(&File, u64)>) -> Option<(Place, Reply)> {
         // A daemon that was restarted left connections behind that end at the first use.
         while let Some(connection) = self.take_idle() {
-            if let Ok(reply) = converse(&connection, &request, body) {
+            if let Ok(reply) = converse(&connection, request, body) {
                 return Some((self.give_back(connection), reply));
             }
         }
@@ -66,7 +66,7 @@ impl Daemon {
         }
         let asked = transport::open(&self.socket, &Hello::new(key::namespace())).map_err(|e| e.to_string()).and_then(
             |connection| {
-                let reply = converse(&connection, &request, body).map_err(|e| e.to_string())?;
+                let reply = converse(&connection, request, body).map_err(|e| e.to_string())?;
                 Ok((connection, reply))
             },
         );

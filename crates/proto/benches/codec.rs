@@ -53,8 +53,8 @@ fn answers(c: &mut Criterion) {
     c.bench_function("a get and a hit, our own frames", |b| {
         b.iter(|| {
             line.clear();
-            Request::Get { action: ActionId([7; 32]) }.write(&mut line);
-            Reply::Hit { output: hit.output, size: hit.size, time: Unix::from(hit.time) }.write(&mut line);
+            Request::Get { action: ActionId([7; 32]) }.write(1, &mut line);
+            Reply::Hit { output: hit.output, size: hit.size, time: Unix::from(hit.time) }.write(1, &mut line);
             let mut frames = line.as_slice();
             black_box((Request::read(&mut frames).is_ok(), Reply::read(&mut frames).is_ok()));
         });

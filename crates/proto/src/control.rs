@@ -46,7 +46,7 @@ pub struct Envelope {
 
 impl Counts {
     /// How many counters there are.
-    pub const NUMBER: usize = 15;
+    pub const NUMBER: usize = 16;
 
     /// Adds what others counted.
     pub fn add(&mut self, other: &Self) {
@@ -100,6 +100,7 @@ impl Counts {
             &mut self.packages_compiled,
             &mut self.gets,
             &mut self.hits,
+            &mut self.rejected,
             &mut self.repeated_gets,
             &mut self.private_gets,
             &mut self.puts,
@@ -315,8 +316,10 @@ pub struct Counts {
     pub packages_compiled: u64,
     /// Gets asked.
     pub gets: u64,
-    /// Gets answered with an output.
+    /// Gets answered with an output; with one under a condition, if the client found the condition to hold and said so.
     pub hits: u64,
+    /// Gets answered with an output under a condition that the client found not to hold: they count as misses.
+    pub rejected: u64,
     /// Of the hits, those on what the build was served or had put before: its own `GOCACHE` would have had it.
     pub repeated_gets: u64,
     /// Gets that missed what no build shares: what was put for them is private by rule.

@@ -20,6 +20,12 @@ pub const SCOPE: usize = 512;
 /// Conditions under which one action is kept, the newest ones: a branch or two, and what is edited now.
 pub const CONDITIONS: usize = 8;
 
+/// Actions in one notice of use: a message of 8 KiB.
+pub const USED: usize = 256;
+
+/// Offers of a session that the client has not decided yet: several for each processor. A get beyond is a miss.
+pub const OFFERS: usize = 256;
+
 /// Longest hello or control line, in bytes: paths of up to 4096 bytes and some names.
 pub const HELLO_LINE: usize = 32 << 10;
 

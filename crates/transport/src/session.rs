@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
@@ -25,6 +26,8 @@ pub struct Connection {
     pub stream: UnixStream,
     /// Directory of the outputs as seen from here.
     pub outputs: String,
+    /// Ids of requests count up.
+    next: AtomicU32,
 }
 
 /// Why there is none.
@@ -68,7 +71,7 @@ pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
     if welcome.version != VERSION || !welcome.outputs.starts_with('/') {
         return Err(ConnectError::Refused(format!("it speaks version {}, this program {VERSION}", welcome.version)));
     }
-    Ok(Connection { stream, outputs: welcome.outputs })
+    Ok(Connection { stream, outputs: welcome.outputs, next: AtomicU32::new(0) })
 }
 
 impl Connection {
@@ -78,6 +81,17 @@ impl Connection {
         format!("{}/{output}", self.outputs)
     }
 
+    /// An id for a request that no other one of this session has, but for one 2^32 requests before.
+    pub fn next_id(&self) -> u32 {
+        self.next.fetch_add(1, Relaxed)
+    }
+
+    /// Whether a request of this session had this id.
+    #[must_use]
+    pub fn has_given(&self, id: u32) -> bool {
+        id < self.next.load(Relaxed)
+    }
+
     /// Sends a request with the body that follows it, and waits for the reply as long as the stream's time limit says. For
     /// one request at a time: nothing else may be under way.
     ///
@@ -85,12 +99,17 @@ impl Connection {
     /// A [`FrameError`]: the session is of no more use.
     pub fn exchange(&self, request: &Request, body: Option<(&File, u64)>) -> Result<Reply, FrameError> {
         let mut frame = Vec::with_capacity(96);
-        request.write(&mut frame);
+        let id = self.next_id();
+        request.write(id, &mut frame);
         (&self.stream).write_all(&frame)?;
         if let Some((file, size)) = body {
             send_file(&self.stream, file, 0, size)?;
         }
         // Nothing else is under way, so that nothing is lost in this buffer.
-        Reply::read(&mut BufReader::with_capacity(BUFFER, &self.stream))?.ok_or(FrameError::Truncated)
+        match Reply::read(&mut BufReader::with_capacity(BUFFER, &self.stream))? {
+            Some((of, reply)) if of == id => Ok(reply),
+            Some(_) => Err(FrameError::OutOfBounds("a reply to another request")),
+            None => Err(FrameError::Truncated),
+        }
     }
 }

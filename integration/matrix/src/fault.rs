@@ -218,7 +218,7 @@ fn many_sessions(socket: &Path) {
             drop(read_json_line::<Welcome>(&mut input, limits::HELLO_LINE));
             while began.elapsed() < LONG {
                 let mut frame = Vec::new();
-                Request::Get { action: ActionId([7; 32]) }.write(&mut frame);
+                Request::Get { action: ActionId([7; 32]) }.write(1, &mut frame);
                 if (&stream).write_all(&frame).is_err() || input.read(&mut [0; 64]).is_err() {
                     return;
                 }
@@ -235,7 +235,7 @@ fn garbage(socket: &Path) {
         let began = Instant::now();
         while began.elapsed() < LONG {
             if let Ok(mut stream) = UnixStream::connect(&socket) {
-                drop(stream.write_all(b"{\"version\":1,\"toolchain\":{\"goroot\":\"x\"}}\nP\0\xffgarbage"));
+                drop(stream.write_all(b"{\"version\":2,\"toolchain\":{\"goroot\":\"x\"}}\nP\0\0\0\0\xffgarbage"));
             }
             thread::sleep(Duration::from_millis(5));
         }

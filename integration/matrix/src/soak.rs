@@ -125,7 +125,7 @@ fn short_build(world: &World) {
         read_json_line::<Welcome>(&mut answers, limits::HELLO_LINE).ok()?;
         let (mut frame, bytes) = (Vec::new(), body(7));
         let output = OutputId(Sha256::digest(&bytes).into());
-        Request::Put { action: action(7), output, size: bytes.len() as u64 }.write(&mut frame);
+        Request::Put { action: action(7), output, size: bytes.len() as u64 }.write(1, &mut frame);
         frame.extend_from_slice(&bytes);
         std::io::Write::write_all(&mut &stream, &frame).ok()?;
         Reply::read(&mut answers).ok().map(drop)

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::gocmd::Hit;
+use proto::wire::Request;
 
 use crate::answers::NOWHERE;
 use crate::cache::Put;
@@ -103,7 +104,7 @@ impl Shared {
     /// A job that is not done: nothing is shared.
     fn go_without(&self, job: Job) {
         match job {
-            Job::Offer { pending, .. } => self.settle(&pending),
+            Job::Offer { pending, .. } => self.reject(&pending),
             Job::Result { id, put, body, .. } => self.ask(id, Ask::Put(put, body, None)),
         }
         self.link.answered();
@@ -114,7 +115,12 @@ impl Shared {
         match job {
             Job::Offer { pending, hit, list } => {
                 let holds = catch_unwind(AssertUnwindSafe(|| is_there(&hit) && lists.hold(&list, &hit.output)));
-                if holds.unwrap_or(false) { self.answers.hit(pending.id, &hit) } else { self.settle(&pending) }
+                if holds.unwrap_or(false) {
+                    self.answers.hit(pending.id, &hit);
+                    self.link.tell(&pending.connection, pending.wire_id, &Request::Accepted(0));
+                } else {
+                    self.reject(&pending);
+                }
             }
             Job::Result { id, put, body, result } => {
                 let done = catch_unwind(AssertUnwindSafe(|| {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, OutputId, limits};
+use proto::control::Counts;
+use proto::wire::{Candidate, Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{ActionId, OutputId, Scope, ScopeDigest, limits};
 
 use crate::go::Action;
 
@@ -20,8 +21,14 @@ pub(crate) enum Manner {
     Mute,
     /// Says hello, then answers nothing.
     Deaf,
-    /// Speaks another version.
+    /// Speaks another version, and says so.
     Newer,
+    /// Speaks the last version, and takes whoever comes for one who does.
+    Older,
+    /// Holds its answers to everything about [`HELD`] back.
+    Holds,
+    /// Offers everything under a condition.
+    Offers,
     /// Hangs up after this many requests, before it answers.
     Quits(usize),
     /// Says that it cannot store.
@@ -33,13 +40,23 @@ pub(crate) enum Manner {
 }
 
 /// A daemon in a thread, with a directory as a build has one.
+#[derive(Clone)]
 pub(crate) struct Daemon {
     pub(crate) view: PathBuf,
     outputs: Outputs,
     pub(crate) sessions: Arc<AtomicUsize>,
     /// Requests of which clients said that they were left alone with them.
     pub(crate) alone: Arc<AtomicUsize>,
+    /// What clients said to offers.
+    pub(crate) decided: Arc<Mutex<Vec<Request>>>,
+    held: Held,
 }
+
+/// The action whose answers are held back.
+pub(crate) const HELD: u8 = 99;
+
+/// Answers that are held back, and whose they are.
+type Held = Arc<Mutex<Vec<(UnixStream, Vec<u8>)>>>;
 
 /// What an action led to, and for a test's result the list it holds for.
 type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64, Option<OutputId>)>>>;
@@ -50,15 +67,20 @@ impl Daemon {
         std::fs::create_dir_all(view.join("o")).unwrap();
         drop(std::fs::remove_file(view.join("sock")));
         let listener = UnixListener::bind(view.join("sock")).unwrap();
-        let (outputs, sessions, alone) =
-            (Outputs::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let daemon =
-            Self { view: view.clone(), outputs: outputs.clone(), sessions: sessions.clone(), alone: alone.clone() };
+        let daemon = Self {
+            view,
+            outputs: Outputs::default(),
+            sessions: Arc::default(),
+            alone: Arc::default(),
+            decided: Arc::default(),
+            held: Held::default(),
+        };
+        let serving = daemon.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (view, outputs, alone) = (view.clone(), outputs.clone(), alone.clone());
-                sessions.fetch_add(1, SeqCst);
-                std::thread::spawn(move || serve(&stream.unwrap(), manner, &view, &outputs, &alone));
+                serving.sessions.fetch_add(1, SeqCst);
+                let serving = serving.clone();
+                std::thread::spawn(move || serving.serve(&stream.unwrap(), manner));
             }
         });
         daemon
@@ -78,67 +100,101 @@ impl Daemon {
     }
 }
 
-fn serve(mut stream: &UnixStream, manner: Manner, view: &Path, outputs: &Outputs, alone: &AtomicUsize) {
-    if manner == Manner::Mute {
-        std::thread::sleep(Duration::from_secs(60));
+impl Daemon {
+    /// Sends the answers that were held back; how many there were.
+    pub(crate) fn release(&self) -> usize {
+        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        held.iter().for_each(|(stream, frame)| (&*stream).write_all(frame).unwrap());
+        held.len()
     }
-    let mut input = BufReader::new(stream.try_clone().unwrap());
-    let Ok(_) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
-    let version = if manner == Manner::Newer { VERSION + 1 } else { VERSION };
-    let error = (manner == Manner::Newer).then(|| "too old".to_owned());
-    let outputs_dir = view.join("o").to_str().unwrap().to_owned();
-    write_json_line(stream, &Welcome { version, outputs: outputs_dir, error }).unwrap();
-    let time = (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into();
-    for served in 1.. {
-        let Ok(Some(request)) = Request::read(&mut input) else { return };
-        let reply = match (manner, request) {
-            (Manner::Deaf, _) => continue,
-            (Manner::Quits(after), _) if served > after => {
-                stream.shutdown(std::net::Shutdown::Both).unwrap();
+
+    fn serve(&self, mut stream: &UnixStream, manner: Manner) {
+        if manner == Manner::Mute {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        let mut input = BufReader::new(stream.try_clone().unwrap());
+        let Ok(_) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
+        let version = match manner {
+            Manner::Newer => VERSION + 1,
+            Manner::Older => VERSION - 1,
+            _ => VERSION,
+        };
+        let error = (manner == Manner::Newer).then(|| "too old".to_owned());
+        let outputs = self.view.join("o").to_str().unwrap().to_owned();
+        write_json_line(stream, &Welcome { version, outputs, error }).unwrap();
+        for served in 1.. {
+            let Ok(Some((id, request))) = Request::read(&mut input) else { return };
+            match manner {
+                Manner::Deaf => continue,
+                Manner::Quits(after) if served > after => {
+                    stream.shutdown(std::net::Shutdown::Both).unwrap();
+                    return;
+                }
+                Manner::Garbage => {
+                    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+                    continue;
+                }
+                _ => {}
+            }
+            let holds = manner == Manner::Holds && is_about(&request, HELD);
+            let Some(reply) = self.reply(manner, request, &mut input) else { continue };
+            let mut frame = Vec::new();
+            reply.write(id, &mut frame);
+            if holds {
+                self.held.lock().unwrap().push((stream.try_clone().unwrap(), frame));
+            } else if stream.write_all(&frame).is_err() {
                 return;
             }
-            (Manner::Garbage, _) => {
-                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
-                continue;
-            }
+        }
+    }
+
+    fn reply(&self, manner: Manner, request: Request, input: &mut impl Read) -> Option<Reply> {
+        let time = (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into();
+        Some(match (manner, request) {
             (Manner::Lies, Request::Get { .. }) => {
                 Reply::Hit { output: OutputId::EMPTY, size: 10, time: UNIX_EPOCH.into() }
             }
-            (_, Request::Alone { unanswered, .. }) => {
-                alone.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
-                continue;
+            (Manner::Offers, Request::Get { .. }) => {
+                std::fs::write(self.view.join("o").join(OutputId::EMPTY.to_string()), b"").unwrap();
+                let candidate = Candidate { digest: ScopeDigest([7; 32]), output: OutputId::EMPTY, size: 0, time };
+                Reply::Conditional { scope: Scope::new("std").unwrap(), candidates: vec![candidate] }
             }
-            (_, Request::Summary | Request::Why) => Reply::Miss,
+            (_, Request::Alone { unanswered, .. }) => {
+                self.alone.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
+                return None;
+            }
+            (_, decision @ (Request::Accepted(_) | Request::Rejected)) => {
+                self.decided.lock().unwrap().push(decision);
+                return None;
+            }
+            (_, Request::Used(_)) => return None,
+            (_, Request::Summary | Request::Why) => Reply::Summary(Counts::default()),
             (_, Request::PutTest { action, output, size, inputs }) => {
-                let Some(list) = take_test(&mut input, view, (inputs, output, size)) else { return };
-                outputs.lock().unwrap().insert(action, (output, size, Some(list)));
+                let list = take_test(input, &self.view, (inputs, output, size))?;
+                self.outputs.lock().unwrap().insert(action, (output, size, Some(list)));
                 Reply::Stored { time }
             }
-            (_, Request::Get { action }) => match outputs.lock().unwrap().get(&action) {
+            (_, Request::Get { action }) => match self.outputs.lock().unwrap().get(&action) {
                 Some(&(output, size, None)) => Reply::Hit { output, size, time },
                 Some(&(output, size, Some(inputs))) => Reply::HitIf { inputs, output, size, time },
                 None => Reply::Miss,
             },
-            (_, Request::Put { action, output, size }) => {
+            (_, Request::Put { action, output, size } | Request::PutIf { action, output, size, .. }) => {
                 let mut body = vec![0; usize::try_from(size).unwrap()];
-                if input.read_exact(&mut body).is_err() {
-                    return;
-                }
+                input.read_exact(&mut body).ok()?;
                 if manner == Manner::Full {
-                    Reply::Refused(proto::wire::Refusal::Storage)
-                } else {
-                    std::fs::write(view.join("o").join(output.to_string()), body).unwrap();
-                    outputs.lock().unwrap().insert(action, (output, size, None));
-                    Reply::Stored { time }
+                    return Some(Reply::Refused(proto::wire::Refusal::Storage));
                 }
+                std::fs::write(self.view.join("o").join(output.to_string()), body).unwrap();
+                self.outputs.lock().unwrap().insert(action, (output, size, None));
+                Reply::Stored { time }
             }
-        };
-        let mut frame = Vec::new();
-        reply.write(&mut frame);
-        if stream.write_all(&frame).is_err() {
-            return;
-        }
+        })
     }
+}
+
+fn is_about(request: &Request, n: u8) -> bool {
+    matches!(request, Request::Get { action } | Request::Put { action, .. } if action.0 == [n; 32])
 }
 
 /// Takes in a test's list and its result; the list's id.
@@ -150,4 +206,16 @@ fn take_test(input: &mut impl Read, view: &Path, (inputs, output, size): (u64, O
     std::fs::write(view.join("o").join(id.to_string()), list).unwrap();
     std::fs::write(view.join("o").join(output.to_string()), result).unwrap();
     Some(id)
+}
+
+/// What clients decided, once it is so much.
+pub(crate) fn decisions(daemon: &Daemon, most: usize) -> Vec<Request> {
+    for _ in 0..500 {
+        let decided = daemon.decided.lock().unwrap().clone();
+        if decided.len() >= most {
+            return decided;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the daemon was told {:?}", daemon.decided.lock().unwrap());
 }

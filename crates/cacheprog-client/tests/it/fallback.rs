@@ -2,7 +2,9 @@ use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use crate::daemon::{Daemon, Manner};
+use proto::wire::Request;
+
+use crate::daemon::{Daemon, HELD, Manner, decisions};
 use crate::go::Go;
 
 fn start(dir: &Path, socket: &str) -> Go {
@@ -120,6 +122,11 @@ fn a_daemon_of_another_version() {
 }
 
 #[test]
+fn a_daemon_of_the_last_version_that_does_not_say_so() {
+    survives(Some(Manner::Older), Duration::from_secs(20));
+}
+
+#[test]
 fn a_daemon_that_hangs_up_at_once() {
     survives(Some(Manner::Quits(0)), Duration::from_secs(30));
 }
@@ -163,6 +170,60 @@ fn a_daemon_that_dies_with_requests_under_way() {
     });
     assert!(again, "it connected again");
     go.finish();
+}
+
+/// An answer that does not come delays its request alone, and when it comes after all nobody is harmed by it.
+#[test]
+fn a_late_answer_is_not_a_dead_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Holds);
+    let mut go = start(dir.path(), &daemon.socket());
+    let view = daemon.view.to_str().unwrap();
+    let (get, put) = (go.ask_get(HELD), go.ask_put(HELD, b"held"));
+    // Later requests are answered by the daemon, before these two and after they were answered without it.
+    for round in 0..3u8 {
+        assert!(go.put(round, &[round; 100]).starts_with(view));
+        assert_eq!(go.get(round + 50), None);
+        if round == 1 {
+            assert_eq!(go.answer(get)["Miss"], true);
+            assert!(go.stored(put).starts_with(&spool(dir.path())), "what is late is kept here");
+        } else if round == 2 {
+            assert_eq!(daemon.release(), 2);
+        }
+    }
+    assert!(go.put(3, b"after").starts_with(view));
+    assert_eq!(go.get(HELD).unwrap(), b"held", "read your writes");
+    assert_eq!(daemon.sessions.load(SeqCst), 1, "it was never given up");
+    go.finish();
+    let told = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        daemon.alone.load(SeqCst) == 2
+    });
+    assert!(told, "the daemon is told of both");
+}
+
+#[test]
+fn a_daemon_that_is_late_again_and_again_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Holds);
+    let mut go = start(dir.path(), &daemon.socket());
+    let late = [go.ask_get(HELD), go.ask_get(HELD), go.ask_get(HELD), go.ask_get(HELD)];
+    for id in late {
+        assert_eq!(go.answer(id)["Miss"], true);
+    }
+    assert!(go.put(1, b"body").starts_with(&spool(dir.path())));
+    go.finish();
+}
+
+#[test]
+fn what_is_offered_under_a_condition_is_a_miss_and_the_daemon_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Offers);
+    let mut go = start(dir.path(), &daemon.socket());
+    assert_eq!(go.get(1), None);
+    assert_eq!(go.get(2), None);
+    go.finish();
+    assert_eq!(decisions(&daemon, 2), [Request::Rejected, Request::Rejected]);
 }
 
 #[test]

@@ -160,6 +160,7 @@ impl Go {
         let mut error = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
         assert_eq!(error, "", "cmd/go passes this on to the user");
+        assert!(self.early.is_empty(), "answered twice: {:?}", self.early);
         self.child.wait().unwrap();
     }
 

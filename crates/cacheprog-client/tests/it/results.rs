@@ -1,7 +1,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::daemon::{Daemon, Manner};
+use proto::wire::Request;
+
+use crate::daemon::{Daemon, Manner, decisions};
 use crate::go::Go;
 
 const LOG: &[u8] = b"# test log\nopen testdata/golden\n";
@@ -45,6 +47,9 @@ fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
     again(None, &[]);
     std::fs::write(module.join("testdata/golden"), "one").unwrap();
     again(Some(RESULT), &[]);
+    // The daemon is told what came of each offer.
+    let (yes, no) = (Request::Accepted(0), Request::Rejected);
+    assert_eq!(decisions(&daemon, 4), [yes.clone(), no.clone(), no, yes]);
 }
 
 /// While the list that a result holds for cannot be read, everything else goes on: in the thread that reads cmd/go, and in the

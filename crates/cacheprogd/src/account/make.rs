@@ -39,7 +39,7 @@ impl Asked {
     fn output(&self) -> Option<OutputId> {
         let asked = self.get.and_then(|get| match get.came {
             trace::Came::Miss => None,
-            trace::Came::Hit(output) | trace::Came::HitIf(output) => Some(output),
+            trace::Came::Hit(output) | trace::Came::HitIf(output) | trace::Came::Rejected(output) => Some(output),
         });
         self.put.map(|put| put.output).or(asked)
     }
@@ -49,6 +49,7 @@ impl Asked {
             trace::Came::Miss => Came::Miss,
             trace::Came::Hit(_) => Came::Hit,
             trace::Came::HitIf(_) => Came::HitIf,
+            trace::Came::Rejected(_) => Came::Rejected,
         });
         let get = self.get.map(|get| (get.session, get.at_ms));
         let (session, at_ms) = get.or(self.put.map(|put| (put.session, put.at_ms))).unwrap_or_default();

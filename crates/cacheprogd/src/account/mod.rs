@@ -71,10 +71,19 @@ pub(crate) enum Came {
     #[default]
     Miss,
     Hit,
-    /// A test's result, which the client may have found not to hold.
+    /// An output under a condition, which the client found to hold.
     HitIf,
+    /// An output under a condition that did not hold.
+    Rejected,
     /// It was put without having been asked for.
     Unasked,
+}
+
+impl Came {
+    /// Whether nothing came of the question.
+    pub(crate) fn is_miss(self) -> bool {
+        matches!(self, Self::Miss | Self::Rejected)
+    }
 }
 
 /// A compiled package.

@@ -43,7 +43,7 @@ impl Latency {
     /// A request was answered so.
     pub(crate) fn observe(&self, reply: &Reply, took: Duration) {
         let kind = match reply {
-            Reply::Hit { .. } | Reply::HitIf { .. } => &self.hit,
+            Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Conditional { .. } => &self.hit,
             Reply::Miss => &self.miss,
             Reply::Stored { .. } | Reply::Refused(_) => &self.put,
             Reply::Summary(_) | Reply::Why(_) => return,

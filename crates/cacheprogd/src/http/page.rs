@@ -7,7 +7,7 @@ use proto::control::{BuildStatus, Span, Status};
 use proto::figures::{bytes, duration, number, packages, percent};
 use serde::Serialize;
 
-use crate::account::{self, Asker, Came, Package};
+use crate::account::{self, Asker, Package};
 use crate::control::{Context, for_everyone_status};
 use crate::usage::{Series, Step};
 use crate::{clock, report};
@@ -150,7 +150,7 @@ fn harmless(json: &str) -> String {
 fn compiled(context: &Context, build: &BuildStatus) -> Vec<Compiled> {
     let account =
         context.registry.account(&build.short, Asker::Anyone).ok().and_then(account::read).unwrap_or_default();
-    let mut missed: Vec<Package> = account.packages.into_iter().filter(|p| p.action.came == Came::Miss).collect();
+    let mut missed: Vec<Package> = account.packages.into_iter().filter(|p| p.action.came.is_miss()).collect();
     missed.sort_by_key(|package| std::cmp::Reverse(package.action.cost_ms));
     missed.truncate(MOST_PACKAGES);
     missed.sort_by_key(|package| package.action.at_ms);

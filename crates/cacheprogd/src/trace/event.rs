@@ -36,13 +36,15 @@ pub(crate) struct Get {
     pub(crate) came: Came,
 }
 
-/// What was answered.
+/// What came of a get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Came {
     Miss,
     Hit(OutputId),
-    /// A test's result, which the client may find not to hold.
+    /// One under a condition, which the client found to hold.
     HitIf(OutputId),
+    /// One under a condition that did not hold.
+    Rejected(OutputId),
 }
 
 /// An action was put, for the first time in this build.
@@ -92,6 +94,7 @@ impl Event {
                     Came::Miss => (0, OutputId([0; 32])),
                     Came::Hit(output) => (1, *output),
                     Came::HitIf(output) => (2, *output),
+                    Came::Rejected(output) => (3, *output),
                 };
                 out.extend_from_slice(&[GET, came]);
                 out.extend_from_slice(&session.to_le_bytes());
@@ -138,6 +141,7 @@ impl Event {
                     0 => Came::Miss,
                     1 => Came::Hit(output),
                     2 => Came::HitIf(output),
+                    3 => Came::Rejected(output),
                     _ => return None,
                 };
                 Some(Self::Get(Get { session, at_ms, action, came }))
@@ -248,7 +252,7 @@ mod tests {
     fn all() -> Vec<Event> {
         let (action, output) = (ActionId([7; 32]), OutputId([9; 32]));
         let mut all = vec![Event::Session(Session::default())];
-        for came in [Came::Miss, Came::Hit(output), Came::HitIf(output)] {
+        for came in [Came::Miss, Came::Hit(output), Came::HitIf(output), Came::Rejected(output)] {
             all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
         }
         let kinds = [Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime, Kind::StoreIndex];

@@ -92,7 +92,7 @@ pub(crate) fn explain(new: &Account, old: Option<&Account>) -> Vec<Missed> {
     let comparison = old.map(|old| Comparison::new(new, old));
     let first = || verdict(Cause::FirstBuild, true, "no earlier build of this name is remembered");
     let mut all = Vec::new();
-    for (n, package) in (0..).zip(&new.packages).filter(|(_, package)| package.action.came == Came::Miss) {
+    for (n, package) in (0..).zip(&new.packages).filter(|(_, package)| package.action.came.is_miss()) {
         let verdict = comparison.as_ref().map_or_else(first, |both| both.missed(n));
         let what = if package.is_test { "test package" } else { "package" };
         all.push(missed(&package.action, &package.path, what, verdict));
@@ -110,7 +110,7 @@ pub(crate) fn explain(new: &Account, old: Option<&Account>) -> Vec<Missed> {
 }
 
 fn is_missed(other: &Other) -> bool {
-    other.action.came == Came::Miss || (other.action.came == Came::HitIf && other.action.fate.is_some())
+    other.action.came.is_miss()
 }
 
 fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> Missed {
@@ -231,7 +231,7 @@ impl<'a> Comparison<'a> {
                     verdict(Cause::Private, true, "the earlier build kept it for itself")
                 }
                 Some(Fate::Refused) => verdict(Cause::NeverPut, true, "it could not be stored then"),
-                Some(Fate::Shared) | None if old.came == Came::Miss && old.fate.is_none() => {
+                Some(Fate::Shared) | None if old.came.is_miss() && old.fate.is_none() => {
                     verdict(Cause::NeverPut, true, "the earlier build did not put it")
                 }
                 Some(Fate::Shared) | None => verdict(Cause::Evicted, true, "it was stored, and is gone"),
@@ -354,15 +354,15 @@ impl<'a> Comparison<'a> {
     fn other(&self, other: &Other) -> Verdict {
         if let Some(old) = self.by_key.get(other.action.key.as_str()) {
             return match other.action.came {
-                Came::HitIf => verdict(Cause::TestInputs, true, "what the test looked at is another now"),
-                Came::Miss | Came::Hit | Came::Unasked => self.gone(&other.action, old),
+                Came::Rejected => verdict(Cause::TestInputs, true, "what the test looked at is another now"),
+                Came::Miss | Came::Hit | Came::HitIf | Came::Unasked => self.gone(&other.action, old),
             };
         }
-        if other.action.came == Came::HitIf {
+        if other.action.came == Came::Rejected {
             return verdict(Cause::TestInputs, true, "what the test looked at is another now");
         }
         let program = format!("{}.test", other.path);
-        let compiled = self.new.packages.iter().position(|p| p.path == program && p.action.came == Came::Miss);
+        let compiled = self.new.packages.iter().position(|p| p.path == program && p.action.came.is_miss());
         match (compiled.and_then(|n| u32::try_from(n).ok()), other.what) {
             (Some(n), What::TestResult) => {
                 let program = self.missed(n);

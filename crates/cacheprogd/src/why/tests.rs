@@ -136,8 +136,10 @@ fn tests_and_what_has_no_package() {
     assert_eq!(verdicts(&new), [(Cause::TestInputs, true)]);
     new.others[0].action.came = Came::Miss;
     assert_eq!(verdicts(&new)[1], (Cause::TestInputs, false));
-    new.others = vec![other("b", What::TestResult, Came::HitIf)];
+    new.others = vec![other("b", What::TestResult, Came::Rejected)];
     assert_eq!(verdicts(&new), [(Cause::TestInputs, true)]);
+    new.others = vec![other("b", What::TestResult, Came::HitIf)];
+    assert_eq!(verdicts(&new), [], "the client used it");
     let index = |session| Other {
         action: Action { session, ..other("i", What::GoIndex, Came::Miss).action },
         ..other("i", What::GoIndex, Came::Miss)

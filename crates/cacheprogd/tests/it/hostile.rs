@@ -28,8 +28,8 @@ fn garbage_ends_its_session_and_no_other() {
         drop(stream.read_to_end(&mut answer));
         assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
     }
-    let huge = [b"P".as_slice(), &[1; 64], &10_000_000_000u64.to_le_bytes()].concat();
-    for frames in [b"X".as_slice(), b"\x00\x00", b"{\"ID\":1}", &huge] {
+    let huge = [b"P".as_slice(), &[1; 68], &10_000_000_000u64.to_le_bytes()].concat();
+    for frames in [b"X\0\0\0\0".as_slice(), b"\x00\x00\x00\x00\x00", b"{\"ID\":1}", &huge] {
         let mut session = Session::open(&view, "/go");
         session.stream.write_all(frames).unwrap();
         assert!(session.is_over());
@@ -74,7 +74,7 @@ fn a_client_that_reads_no_answers_is_let_go() {
     let mut session = Session::open(&view, "/go");
     session.put(1, b"body");
     let mut frame = Vec::new();
-    Request::Get { action: action(1) }.write(&mut frame);
+    Request::Get { action: action(1) }.write(1, &mut frame);
     let mut frames = frame.repeat(1000);
     frames.rotate_left(1); // each block ends within a frame
     session.stream.write_all(b"G").unwrap();
@@ -115,7 +115,7 @@ fn a_build_that_connects_without_end_holds_nobody_up_and_writes_few_lines() {
 fn another_version_is_told_so() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
-    for version in [0, VERSION + 1, u32::MAX] {
+    for version in [0, VERSION - 1, VERSION + 1, u32::MAX] {
         let stream = UnixStream::connect(view.join("sock")).unwrap();
         write_json_line(&stream, &Hello { version, ..Hello::new(Toolchain::default()) }).unwrap();
         let mut answer = std::io::BufReader::new(&stream);

@@ -9,10 +9,12 @@ mod figures; // what is counted, and how it is told
 mod host; // go commands outside of sandboxes
 mod hostile; // what a build may try, and what it may not reach
 mod lifecycle; // start, restart, stop
+mod offers; // what is served under a condition
 mod seeing; // what others are told of builds
 mod serving; // gets and puts, and who sees what
 mod strangers; // what those who only look may cause
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -33,6 +35,11 @@ fn output(body: &[u8]) -> OutputId {
 struct Session {
     stream: UnixStream,
     answers: BufReader<UnixStream>,
+    /// Requests without a reply, in the order in which they were sent.
+    asked: VecDeque<u32>,
+    /// Replies to requests that were sent after one that has none yet.
+    early: HashMap<u32, Reply>,
+    next: u32,
 }
 
 impl Session {
@@ -48,17 +55,39 @@ impl Session {
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         let welcome: Welcome = read_json_line(&mut answers, limits::HELLO_LINE).unwrap();
         assert_eq!((welcome.version, welcome.outputs.as_str(), welcome.error), (VERSION, "/gocache/o", None));
-        Self { stream, answers }
+        Self { stream, answers, asked: VecDeque::new(), early: HashMap::new(), next: 0 }
     }
 
-    fn send(&mut self, request: Request, body: &[u8]) {
+    /// Sends a request that is answered; its id.
+    fn send(&mut self, request: Request, body: &[u8]) -> u32 {
+        self.next += 1;
+        self.tell(self.next, request, body);
+        self.asked.push_back(self.next);
+        self.next
+    }
+
+    /// Sends what is not answered.
+    #[expect(clippy::needless_pass_by_value, reason = "requests are made in calls")]
+    fn tell(&mut self, id: u32, request: Request, body: &[u8]) {
         let mut frame = Vec::new();
-        request.write(&mut frame);
+        request.write(id, &mut frame);
         frame.extend_from_slice(body);
         self.stream.write_all(&frame).unwrap();
     }
 
+    /// The reply to the oldest request that had none.
     fn reply(&mut self) -> Reply {
+        let id = self.asked.pop_front().unwrap();
+        while !self.early.contains_key(&id) {
+            let (of, reply) = self.next_reply();
+            assert!(of == id || self.asked.contains(&of), "a reply to nothing: {of}");
+            assert!(self.early.insert(of, reply).is_none(), "answered twice");
+        }
+        self.early.remove(&id).unwrap()
+    }
+
+    /// Whatever reply comes next, and to which request.
+    fn next_reply(&mut self) -> (u32, Reply) {
         Reply::read(&mut self.answers).unwrap().unwrap()
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
     (answer, text)
 }
 
-fn account(daemon: &Daemon, build: &str) -> Result<Value, String> {
+pub(crate) fn account(daemon: &Daemon, build: &str) -> Result<Value, String> {
     match look(daemon, Control::Account { build: build.to_owned() }) {
         (Answer::Follows(length), text) => {
             assert_eq!(text.len() as u64, length);

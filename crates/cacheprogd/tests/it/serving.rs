@@ -22,7 +22,7 @@ fn one_build_puts_and_the_next_gets() {
 }
 
 #[test]
-fn requests_are_answered_in_order_however_many_are_sent_at_once() {
+fn each_request_is_answered_under_its_id_however_many_are_sent_at_once() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");

@@ -9,7 +9,7 @@ use crate::gocmd::read_line;
 use crate::{FrameError, limits};
 
 /// Version of the frames. Client and daemon must have the same; a client that meets another goes on without the daemon.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the client says first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,9 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64_simd::STANDARD;
 use proptest::prelude::*;
-use proto::control::Counts;
 use proto::gocmd::{BodyError, Command, Hit, Requests, write_hit, write_stored};
-use proto::wire::{Refusal, Reply, Request, Unix};
 use proto::{ActionId, OutputId};
 
 /// One put as cmd/go writes it (cache/prog.go `writeToChild`, Go 1.26), then a close.
@@ -85,47 +83,6 @@ proptest! {
                 break;
             }
         }
-    }
-
-    #[test]
-    fn frames_read_back(action: [u8; 32], output: [u8; 32], size in 0u64..1 << 32, seconds in 0u64..proto::limits::END_OF_TIME, nanos in 0u32..1_000_000_000) {
-        let (action, output, time) = (ActionId(action), OutputId(output), Unix { seconds, nanos });
-        let requests = [
-            Request::Get { action },
-            Request::Put { action, output, size },
-            Request::PutTest { action, output, size, inputs: 1 << 20 },
-            Request::Alone { unanswered: size, spooled: seconds },
-            Request::Summary,
-            Request::Why,
-        ];
-        let summary = Counts::of(std::array::from_fn(|n| size + n as u64));
-        let replies = [Reply::Miss, Reply::Hit { output, size, time }, Reply::HitIf { inputs: OutputId(action.0), output, size, time }, Reply::Stored { time }, Reply::Refused(Refusal::Digest), Reply::Refused(Refusal::Storage), Reply::Summary(summary), Reply::Why("ø".repeat(200)), Reply::Why(String::new())];
-        let mut wire = Vec::new();
-        requests.iter().for_each(|r| r.write(&mut wire));
-        let mut input = wire.as_slice();
-        let read: Vec<_> = std::iter::from_fn(|| Request::read(&mut input).unwrap()).collect();
-        prop_assert_eq!(read, requests);
-        let mut wire = Vec::new();
-        replies.iter().for_each(|r| r.write(&mut wire));
-        let mut input = wire.as_slice();
-        let read: Vec<_> = std::iter::from_fn(|| Reply::read(&mut input).unwrap()).collect();
-        prop_assert_eq!(read, replies);
-    }
-
-    #[test]
-    fn a_long_answer_to_why_is_cut_between_two_letters(letters in 190usize..300) {
-        let mut wire = Vec::new();
-        Reply::Why("x".to_owned() + &"ø".repeat(letters)).write(&mut wire);
-        let read = Reply::read(&mut wire.as_slice()).unwrap();
-        prop_assert_eq!(read, Some(Reply::Why("x".to_owned() + &"ø".repeat(letters.min(199)))));
-    }
-
-    #[test]
-    fn no_frame_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let mut input = bytes.as_slice();
-        while let Ok(Some(_)) = Request::read(&mut input) {}
-        let mut input = bytes.as_slice();
-        while let Ok(Some(_)) = Reply::read(&mut input) {}
     }
 
     #[test]

@@ -98,11 +98,11 @@ fn a_body_in_a_file_is_sent_whole_and_a_file_cut_short_is_an_error() {
             let mut input = BufReader::new(&stream);
             read_json_line::<Hello>(&mut input, limits::HELLO_LINE).unwrap();
             write_json_line(&stream, &Welcome { version: VERSION, outputs: "/o".into(), error: None }).unwrap();
-            let request = Request::read(&mut input).unwrap().unwrap();
+            let (id, request) = Request::read(&mut input).unwrap().unwrap();
             let mut body = Vec::new();
             input.take(size).read_to_end(&mut body).unwrap();
             let mut frame = Vec::new();
-            Reply::Miss.write(&mut frame);
+            Reply::Miss.write(id, &mut frame);
             drop((&stream).write_all(&frame)); // whose file was cut is gone
             (request, body)
         });

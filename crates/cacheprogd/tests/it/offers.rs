@@ -1,0 +1,125 @@
+use std::path::Path;
+
+use proto::control::{BuildStatus, Counts};
+use proto::wire::{Reply, Request};
+
+use crate::daemon::Daemon;
+use crate::seeing::account;
+use crate::{Session, action, output};
+
+const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
+const RESULT: &[u8] = b"ok  \tm\t0.01s\n";
+
+/// Puts a test's result as action 1, with its list, and an archive as action 2.
+fn put_all(view: &Path) {
+    let mut session = Session::open(view, "/go");
+    session.get(1);
+    std::thread::sleep(std::time::Duration::from_millis(20)); // the test runs
+    let (inputs, size) = (LIST.len() as u64, RESULT.len() as u64);
+    let put = Request::PutTest { action: action(1), output: output(RESULT), size, inputs };
+    session.send(put, &[LIST, RESULT].concat());
+    assert!(matches!(session.reply(), Reply::Stored { .. }));
+    session.put(2, b"!<arch>\n");
+}
+
+fn build(daemon: &Daemon, name: &str) -> BuildStatus {
+    daemon.status().builds.live.into_iter().find(|build| build.name == name).unwrap()
+}
+
+fn counts(daemon: &Daemon, name: &str) -> (u64, u64, u64) {
+    let Counts { gets, hits, rejected, .. } = build(daemon, name).counts;
+    (gets, hits, rejected)
+}
+
+/// Asks for the test's result; the id of what is offered.
+fn offered(session: &mut Session) -> u32 {
+    let id = session.send(Request::Get { action: action(1) }, b"");
+    assert!(matches!(session.reply(), Reply::HitIf { .. }));
+    id
+}
+
+/// Notices have no answer: what is asked after one is answered after it.
+fn wait(session: &mut Session) {
+    session.send(Request::Summary, b"");
+    session.reply();
+}
+
+#[test]
+fn what_is_offered_under_a_condition_counts_when_the_client_has_said_that_it_holds() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    put_all(&one);
+    let mut session = Session::open(&two, "/go");
+    let id = offered(&mut session);
+    assert_eq!(counts(&daemon, "two"), (1, 0, 0), "nobody has looked yet");
+    session.tell(id, Request::Rejected, b"");
+    wait(&mut session);
+    assert_eq!(counts(&daemon, "two"), (1, 0, 1));
+    assert_eq!(build(&daemon, "two").counts.saved_milliseconds, 0);
+    let id = offered(&mut session);
+    session.tell(id, Request::Accepted(0), b"");
+    session.tell(id, Request::Accepted(0), b""); // once is enough
+    session.tell(id + 7, Request::Accepted(0), b""); // and to nothing
+    wait(&mut session);
+    assert_eq!(counts(&daemon, "two"), (2, 1, 1));
+    let counted = build(&daemon, "two").counts;
+    assert_eq!(counted.bytes_served, RESULT.len() as u64);
+    assert!(counted.saved_milliseconds >= 20, "{counted:?}");
+    // Of an offer that there is not, and of one of which nothing is said, nothing is counted.
+    let id = offered(&mut session);
+    session.tell(id, Request::Accepted(1), b"");
+    wait(&mut session);
+    offered(&mut session);
+    drop(session);
+    assert_eq!(counts(&daemon, "two"), (4, 1, 2));
+}
+
+#[test]
+fn an_account_tells_what_was_used_of_what_was_offered() {
+    let daemon = Daemon::start();
+    put_all(&daemon.register("one"));
+    for (name, decision, came) in [
+        ("yes", Some(Request::Accepted(0)), "hit-if"),
+        ("no", Some(Request::Rejected), "rejected"),
+        ("?", None, "miss"),
+    ] {
+        let mut session = Session::open(&daemon.register(name), "/go");
+        let id = offered(&mut session);
+        if let Some(decision) = decision {
+            session.tell(id, decision, b"");
+            wait(&mut session);
+        }
+        session.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(session.is_over());
+        let account = account(&daemon, &build(&daemon, name).short).unwrap();
+        assert_eq!(account["others"][0]["came"], came, "{account}");
+    }
+}
+
+#[test]
+fn there_is_an_end_to_offers_without_a_word() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    put_all(&one);
+    let mut session = Session::open(&two, "/go");
+    let first = offered(&mut session);
+    for _ in 1..proto::limits::OFFERS {
+        offered(&mut session);
+    }
+    assert_eq!(session.get(1), Reply::Miss);
+    session.tell(first, Request::Rejected, b"");
+    offered(&mut session);
+}
+
+#[test]
+fn what_was_used_without_asking_counts_as_served_and_is_kept() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    put_all(&one);
+    let mut session = Session::open(&two, "/go");
+    // A test's result depends on what only a look can tell; the last one is not known.
+    session.tell(0, Request::Used(vec![action(2), action(1), action(3)]), b"");
+    wait(&mut session);
+    assert_eq!(counts(&daemon, "two"), (1, 1, 0));
+    assert_eq!(build(&daemon, "two").counts.bytes_served, 8);
+}

@@ -1,0 +1,195 @@
+//! What the daemon answers.
+
+use std::io::BufRead;
+
+use super::fields::{Unix, begin, first, write_number, write_scope, write_time};
+use crate::control::Counts;
+use crate::{FrameError, OutputId, Scope, ScopeDigest, limits};
+
+/// What the daemon answers, under the id of the request and in any order. The path of an output is the welcome's directory, a
+/// slash and the output's id in hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// No output is known that may be served.
+    Miss,
+    /// The action's output, which is in the build's directory now.
+    Hit {
+        /// Its id.
+        output: OutputId,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was last put.
+        time: Unix,
+    },
+    /// The action's output is a test's result, which holds while the client finds everything as the list says. Both are in
+    /// the build's directory now. The client says [`super::Request::Accepted`] or [`super::Request::Rejected`] when it has looked.
+    HitIf {
+        /// The list: see the client's inputs.rs.
+        inputs: OutputId,
+        /// Its id.
+        output: OutputId,
+        /// Its size in bytes.
+        size: u64,
+        /// When it was last put.
+        time: Unix,
+    },
+    /// The action has outputs that are this build's if the scope has their digest here. All of them are in the build's
+    /// directory now. The client says which one it takes, or that it takes none, as after `HitIf`.
+    Conditional {
+        /// What the digests are of.
+        scope: Scope,
+        /// One to [`limits::CONDITIONS`], the newest first.
+        candidates: Vec<Candidate>,
+    },
+    /// The put's bytes are in the build's directory now.
+    Stored {
+        /// The time under which they were kept.
+        time: Unix,
+    },
+    /// The put was read and is not kept.
+    Refused(Refusal),
+    /// What the build did so far.
+    Summary(Counts),
+    /// Why it missed, in few words; none where there is little to say.
+    Why(String),
+}
+
+/// One output of an action, and when it is the right one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// What the scope held when it was made.
+    pub digest: ScopeDigest,
+    /// Its id.
+    pub output: OutputId,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last put.
+    pub time: Unix,
+}
+
+/// Why a put is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its bytes do not have the sha256 it named.
+    Digest,
+    /// The daemon could not write it (no space, say).
+    Storage,
+}
+
+const MISS: u8 = b'M';
+const HIT: u8 = b'H';
+const HIT_IF: u8 = b'I';
+const CONDITIONAL: u8 = b'O';
+const STORED: u8 = b'S';
+const REFUSED: u8 = b'R';
+const SUMMARY: u8 = b'Y';
+const WHY: u8 = b'X';
+
+impl Reply {
+    /// Appends the frame to `out`.
+    pub fn write(&self, id: u32, out: &mut Vec<u8>) {
+        match self {
+            Self::Miss => begin(out, MISS, id),
+            Self::Hit { output, size, time } => {
+                begin(out, HIT, id);
+                write_output(out, output, *size, *time);
+            }
+            Self::HitIf { inputs, output, size, time } => {
+                begin(out, HIT_IF, id);
+                out.extend_from_slice(&inputs.0);
+                write_output(out, output, *size, *time);
+            }
+            Self::Conditional { scope, candidates } => {
+                let candidates = &candidates[..candidates.len().min(limits::CONDITIONS)];
+                begin(out, CONDITIONAL, id);
+                write_scope(out, scope);
+                out.push(u8::try_from(candidates.len()).unwrap_or(0));
+                for Candidate { digest, output, size, time } in candidates {
+                    out.extend_from_slice(&digest.0);
+                    write_output(out, output, *size, *time);
+                }
+            }
+            Self::Stored { time } => {
+                begin(out, STORED, id);
+                write_time(out, *time);
+            }
+            Self::Refused(why) => {
+                begin(out, REFUSED, id);
+                out.push(match why {
+                    Refusal::Digest => 1,
+                    Refusal::Storage => 2,
+                });
+            }
+            Self::Summary(counts) => {
+                begin(out, SUMMARY, id);
+                counts.values().into_iter().for_each(|value| write_number(out, value));
+            }
+            Self::Why(text) => {
+                let mut end = text.len().min(limits::WHY);
+                while !text.is_char_boundary(end) {
+                    end -= 1;
+                }
+                begin(out, WHY, id);
+                write_number(out, end as u64);
+                out.extend_from_slice(&text.as_bytes()[..end]);
+            }
+        }
+    }
+
+    /// Reads the next frame; `None` where the stream ends between two frames.
+    ///
+    /// # Errors
+    /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
+    pub fn read(input: &mut impl BufRead) -> Result<Option<(u32, Self)>, FrameError> {
+        let Some((kind, id, mut fields)) = first(input)? else { return Ok(None) };
+        let reply = match kind {
+            MISS => Self::Miss,
+            HIT => Self::Hit { output: OutputId(fields.array()?), size: fields.number()?, time: fields.time()? },
+            HIT_IF => Self::HitIf {
+                inputs: OutputId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: fields.number()?,
+                time: fields.time()?,
+            },
+            CONDITIONAL => {
+                let scope = fields.scope()?;
+                let [count] = fields.array()?;
+                if !(1..=limits::CONDITIONS).contains(&usize::from(count)) {
+                    return Err(FrameError::OutOfBounds("a number of candidates"));
+                }
+                let mut candidate = || {
+                    Ok(Candidate {
+                        digest: ScopeDigest(fields.array()?),
+                        output: OutputId(fields.array()?),
+                        size: fields.number()?,
+                        time: fields.time()?,
+                    })
+                };
+                let candidates = (0..count).map(|_| candidate()).collect::<Result<_, FrameError>>()?;
+                Self::Conditional { scope, candidates }
+            }
+            STORED => Self::Stored { time: fields.time()? },
+            REFUSED => Self::Refused(match fields.array()? {
+                [1] => Refusal::Digest,
+                [2] => Refusal::Storage,
+                _ => return Err(FrameError::OutOfBounds("unknown refusal")),
+            }),
+            SUMMARY => {
+                let mut values = [0; Counts::NUMBER];
+                for value in &mut values {
+                    *value = fields.number()?;
+                }
+                Self::Summary(Counts::of(values))
+            }
+            WHY => Self::Why(fields.text(limits::WHY)?),
+            other => return Err(FrameError::UnknownFrame(other)),
+        };
+        Ok(Some((id, reply)))
+    }
+}
+
+fn write_output(out: &mut Vec<u8>, output: &OutputId, size: u64, time: Unix) {
+    out.extend_from_slice(&output.0);
+    write_number(out, size);
+    write_time(out, time);
+}

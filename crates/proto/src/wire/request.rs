@@ -1,0 +1,200 @@
+//! What the client asks and tells.
+
+use std::io::BufRead;
+
+use super::fields::{begin, first, write_number, write_scope};
+use crate::{ActionId, Condition, FrameError, OutputId, ScopeDigest, limits};
+
+/// What the client asks, or tells without an answer. Each frame has an id, which the client chooses; the reply has the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Which output has this action?
+    Get {
+        /// The action.
+        action: ActionId,
+    },
+    /// This action has this output; `size` raw bytes follow the frame.
+    Put {
+        /// The action.
+        action: ActionId,
+        /// The sha256 of the bytes.
+        output: OutputId,
+        /// Their number.
+        size: u64,
+    },
+    /// As `Put`, for an output that is another build's only under a condition.
+    PutIf {
+        /// The action.
+        action: ActionId,
+        /// The sha256 of the bytes.
+        output: OutputId,
+        /// Their number.
+        size: u64,
+        /// When it is another build's too.
+        condition: Condition,
+    },
+    /// As `Put`, for the result of a test: the list of what the test looked at follows the frame, then the result.
+    PutTest {
+        /// The action.
+        action: ActionId,
+        /// The sha256 of the result.
+        output: OutputId,
+        /// The result's bytes.
+        size: u64,
+        /// The list's bytes.
+        inputs: u64,
+    },
+    /// These actions were used without asking for them, at most [`limits::USED`]. There is no answer.
+    Used(Vec<ActionId>),
+    /// The offer that answered the get with this id holds, and is used: which of its candidates, counted from 0. There is no
+    /// answer.
+    Accepted(u8),
+    /// The offer that answered the get with this id does not hold. There is no answer.
+    Rejected,
+    /// What this client had to do without the daemon since it last said so. There is no answer.
+    Alone {
+        /// Requests that the daemon left out or could not be asked.
+        unanswered: u64,
+        /// Puts that were kept in the build's spool.
+        spooled: u64,
+    },
+    /// What has the whole build done so far?
+    Summary,
+    /// Why did the build miss, if it missed much?
+    Why,
+}
+
+const GET: u8 = b'G';
+const PUT: u8 = b'P';
+const PUT_IF: u8 = b'C';
+const PUT_TEST: u8 = b'T';
+const USED: u8 = b'U';
+const ACCEPTED: u8 = b'+';
+const REJECTED: u8 = b'-';
+const ALONE: u8 = b'A';
+const SUMMARY: u8 = b'Q';
+const WHY: u8 = b'W';
+
+impl Request {
+    /// Appends the frame to `out`.
+    pub fn write(&self, id: u32, out: &mut Vec<u8>) {
+        match self {
+            Self::Get { action } => {
+                begin(out, GET, id);
+                out.extend_from_slice(&action.0);
+            }
+            Self::Put { action, output, size } => {
+                begin(out, PUT, id);
+                write_put(out, action, output, *size);
+            }
+            Self::PutIf { action, output, size, condition } => {
+                begin(out, PUT_IF, id);
+                write_put(out, action, output, *size);
+                out.extend_from_slice(&condition.digest.0);
+                write_scope(out, &condition.scope);
+            }
+            Self::PutTest { action, output, size, inputs } => {
+                begin(out, PUT_TEST, id);
+                write_put(out, action, output, *size);
+                write_number(out, *inputs);
+            }
+            Self::Used(actions) => {
+                begin(out, USED, id);
+                let actions = &actions[..actions.len().min(limits::USED)];
+                out.extend_from_slice(&u16::try_from(actions.len()).unwrap_or(0).to_le_bytes());
+                actions.iter().for_each(|action| out.extend_from_slice(&action.0));
+            }
+            Self::Accepted(candidate) => {
+                begin(out, ACCEPTED, id);
+                out.push(*candidate);
+            }
+            Self::Rejected => begin(out, REJECTED, id),
+            Self::Alone { unanswered, spooled } => {
+                begin(out, ALONE, id);
+                write_number(out, *unanswered);
+                write_number(out, *spooled);
+            }
+            Self::Summary => begin(out, SUMMARY, id),
+            Self::Why => begin(out, WHY, id),
+        }
+    }
+
+    /// Reads the next frame; `None` where the stream ends between two frames.
+    ///
+    /// # Errors
+    /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
+    pub fn read(input: &mut impl BufRead) -> Result<Option<(u32, Self)>, FrameError> {
+        let Some((kind, id, mut fields)) = first(input)? else { return Ok(None) };
+        let request = match kind {
+            GET => Self::Get { action: ActionId(fields.array()?) },
+            PUT => Self::Put {
+                action: ActionId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: body(fields.number()?)?,
+            },
+            PUT_IF => Self::PutIf {
+                action: ActionId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: body(fields.number()?)?,
+                condition: {
+                    let digest = ScopeDigest(fields.array()?);
+                    Condition { scope: fields.scope()?, digest }
+                },
+            },
+            PUT_TEST => Self::PutTest {
+                action: ActionId(fields.array()?),
+                output: OutputId(fields.array()?),
+                size: body(fields.number()?)?,
+                inputs: list(fields.number()?)?,
+            },
+            USED => {
+                let count = fields.short()?;
+                if count > limits::USED {
+                    return Err(FrameError::OutOfBounds("too many actions at once"));
+                }
+                Self::Used((0..count).map(|_| fields.array().map(ActionId)).collect::<Result<_, _>>()?)
+            }
+            ACCEPTED => match fields.array()? {
+                [candidate] if usize::from(candidate) < limits::CONDITIONS => Self::Accepted(candidate),
+                _ => return Err(FrameError::OutOfBounds("there is no such candidate")),
+            },
+            REJECTED => Self::Rejected,
+            ALONE => Self::Alone { unanswered: fields.number()?, spooled: fields.number()? },
+            SUMMARY => Self::Summary,
+            WHY => Self::Why,
+            other => return Err(FrameError::UnknownFrame(other)),
+        };
+        Ok(Some((id, request)))
+    }
+
+    /// Raw bytes that follow the frame.
+    #[must_use]
+    pub fn body(&self) -> u64 {
+        match self {
+            Self::Put { size, .. } | Self::PutIf { size, .. } => *size,
+            Self::PutTest { size, inputs, .. } => inputs + size,
+            Self::Get { .. }
+            | Self::Used(_)
+            | Self::Accepted(_)
+            | Self::Rejected
+            | Self::Alone { .. }
+            | Self::Summary
+            | Self::Why => 0,
+        }
+    }
+}
+
+fn write_put(out: &mut Vec<u8>, action: &ActionId, output: &OutputId, size: u64) {
+    out.extend_from_slice(&action.0);
+    out.extend_from_slice(&output.0);
+    write_number(out, size);
+}
+
+fn body(size: u64) -> Result<u64, FrameError> {
+    if size > limits::BODY { Err(FrameError::OutOfBounds("the size of a put is over the limit")) } else { Ok(size) }
+}
+
+fn list(size: u64) -> Result<u64, FrameError> {
+    let is_over = size > limits::TEST_INPUTS;
+    if is_over { Err(FrameError::OutOfBounds("the list of a test's inputs is over the limit")) } else { Ok(size) }
+}
