@@ -28,8 +28,8 @@ pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 /// nowhere else.
 pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> Result<Hashes, Damage> {
     let left = Cell::new(DIRECTORY);
-    // Its buffer is filled anew twice for each member: no more than a small one has.
-    let mut archive = ZipArchive::new(BufReader::new(Metered { file: rewound(file)?, left: &left }))?;
+    let buffered = BufReader::with_capacity(BUFFER, rewound(file)?);
+    let mut archive = ZipArchive::new(Metered { buffered, left: &left })?;
     left.set(u64::MAX);
     let prefix = format!("{module}@{version}/");
     let names = names(file, archive.central_directory_start())?;
@@ -64,15 +64,19 @@ pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> 
 /// toolchain has 14,000 files and a directory of 1.5 MB.
 const DIRECTORY: u64 = 16 << 20;
 
+/// The library looks for its place before each entry and each member, which empties a buffer: more than an entry has is read
+/// for nothing.
+const BUFFER: usize = 1 << 10;
+
 /// A file of which so much may be read.
 struct Metered<'a> {
-    file: &'a fs::File,
+    buffered: BufReader<&'a fs::File>,
     left: &'a Cell<u64>,
 }
 
 impl Read for Metered<'_> {
     fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(piece)?;
+        let read = self.buffered.read(piece)?;
         let left = self.left.get().checked_sub(read as u64);
         self.left.set(left.ok_or_else(|| io::Error::other("its directory is too large"))?);
         Ok(read)
@@ -81,7 +85,7 @@ impl Read for Metered<'_> {
 
 impl Seek for Metered<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.buffered.seek(to)
     }
 }
 
@@ -206,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn many_members_are_no_large_directory() {
+        let names: Vec<_> = (0..5000).map(|n| format!("example.test/dep@v1.0.0/{n}.go")).collect();
+        let members: Vec<_> = names.iter().map(|name| (name.as_str(), TEXT)).collect();
+        assert_eq!(read(&packed(CompressionMethod::Deflated, &members)).unwrap().len(), 5000);
+    }
+
+    #[test]
     fn no_cut_is_whole() {
         for zip in all() {
             for length in 0..zip.len() {
@@ -277,7 +288,6 @@ mod tests {
     fn a_directory_that_would_take_much_memory_is_not_read() {
         let names: Vec<_> = (0..300).map(|n| format!("example.test/dep@v1.0.0/{n}{}", "x".repeat(60_000))).collect();
         let members: Vec<_> = names.iter().map(|name| (name.as_str(), TEXT)).collect();
-        assert!(read(&packed(CompressionMethod::Stored, &members[..10])).is_ok());
         let much = read(&packed(CompressionMethod::Stored, &members)).unwrap_err();
         assert!(much.to_string().contains("its directory is too large"), "{much}");
     }
