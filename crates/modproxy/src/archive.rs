@@ -22,11 +22,27 @@ use crate::verify::{Damage, digest, rewound};
 /// Hashes of the members by name. Sorted, as golang.org/x/mod/sumdb/dirhash `Hash1` has them.
 pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 
-/// Reads all of a zip file.
-///
+/// Whether a zip file is whole.
+pub(crate) fn check(version: &Version, file: &fs::File) -> Result<(), Damage> {
+    read_all(version, file, &mut |_, bytes| io::copy(bytes, &mut io::sink()).map(drop))
+}
+
+/// Hashes of the members of a zip file that is whole.
+pub(crate) fn hashes(version: &Version, file: &fs::File) -> Result<Hashes, Damage> {
+    let mut hashes = Hashes::new();
+    read_all(version, file, &mut |name, bytes| {
+        hashes.insert(name, digest(bytes)?);
+        Ok(())
+    })?;
+    Ok(hashes)
+}
+
+/// What is done with a member: all of it is to be read.
+type See<'a> = &'a mut dyn FnMut(Vec<u8>, &mut dyn Read) -> io::Result<()>;
+
 /// Every name in it has to begin with the module and version (cmd/go/internal/modfetch/fetch.go `downloadZip`), and lead
 /// nowhere else.
-pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> Result<Hashes, Damage> {
+fn read_all(Version { module, version }: &Version, file: &fs::File, see: See<'_>) -> Result<(), Damage> {
     let left = Cell::new(DIRECTORY);
     let buffered = BufReader::with_capacity(BUFFER, rewound(file)?);
     let mut archive = ZipArchive::new(Metered { buffered, left: &left })?;
@@ -40,7 +56,6 @@ pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> 
     if names.len() != archive.len() {
         return Err(Damage::Is("a zip file whose directory is damaged"));
     }
-    let mut hashes = Hashes::new();
     // What the directory says of a member's size may be anything, and members may overlap: what is unpacked is counted.
     let mut left = MOST_ZIP;
     for index in 0..archive.len() {
@@ -50,14 +65,14 @@ pub(crate) fn hashes(Version { module, version }: &Version, file: &fs::File) -> 
         let size = member.size();
         let mut bytes = (&mut member).take(left.min(size) + 1);
         let most = bytes.limit();
-        hashes.insert(name, digest(&mut bytes)?);
+        see(name, &mut bytes)?;
         let unpacked = most - bytes.limit();
         left = left.checked_sub(unpacked).ok_or(Damage::Is("a zip file of more than a module may hold"))?;
         if unpacked != size {
             return Err(Damage::Is("a zip file with a member of another size than it says"));
         }
     }
-    Ok(hashes)
+    Ok(())
 }
 
 /// Largest directory, in bytes, that is read: the library keeps all of it, with some five times as much for each entry. A Go

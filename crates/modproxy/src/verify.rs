@@ -37,7 +37,10 @@ pub(crate) enum Damage {
 /// known.
 pub(crate) fn check(target: &Target, file: &fs::File, hash: Option<&str>) -> Result<(), Damage> {
     match &target.what {
-        What::File(File::Zip, version) => compare(&archive::hashes(version, file)?, hash),
+        What::File(File::Zip, version) => match hash {
+            Some(hash) => compare(&archive::hashes(version, file)?, hash),
+            None => archive::check(version, file),
+        },
         What::File(File::Mod, _) => go_mod(&read(file)?, hash),
         What::File(File::Info, version) => info(&read(file)?, version),
         What::Lookup(version) => lookup(&read(file)?, version),
@@ -56,7 +59,7 @@ pub(crate) fn sha256(file: &fs::File) -> io::Result<[u8; 32]> {
     digest(&mut rewound(file)?)
 }
 
-pub(crate) fn digest(input: &mut impl Read) -> io::Result<[u8; 32]> {
+pub(crate) fn digest(input: &mut (impl Read + ?Sized)) -> io::Result<[u8; 32]> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; PIECE];
     loop {
@@ -90,11 +93,11 @@ fn go_mod(bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
     if text.trim_start().starts_with(['<', '\u{feff}']) || !text.lines().any(names_module) {
         return Err(Damage::Is("not a go.mod"));
     }
-    compare(&Hashes::from([(b"go.mod".to_vec(), Sha256::digest(bytes).into())]), hash)
+    let hashes = Hashes::from([(b"go.mod".to_vec(), Sha256::digest(bytes).into())]);
+    hash.map_or(Ok(()), |hash| compare(&hashes, hash))
 }
 
-fn compare(hashes: &Hashes, wanted: Option<&str>) -> Result<(), Damage> {
-    let Some(wanted) = wanted else { return Ok(()) };
+fn compare(hashes: &Hashes, wanted: &str) -> Result<(), Damage> {
     let mut hasher = Sha256::new();
     for (name, hash) in hashes {
         hasher.update(hex(hash));
