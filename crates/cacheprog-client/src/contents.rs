@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use blake3::{Hash, Hasher};
+use rustix::fs::Stat;
 
 use crate::clock;
 
@@ -42,7 +43,7 @@ impl Budget {
     pub(crate) fn take_name(&mut self) -> Option<()> {
         let left = self.names.checked_sub(1);
         self.names = left.unwrap_or(0);
-        left.filter(|_| Instant::now() < self.until).map(drop)
+        left.filter(|_| !self.is_late()).map(drop)
     }
 
     fn take_bytes(&mut self, bytes: u64) -> Option<()> {
@@ -51,9 +52,13 @@ impl Budget {
         left.map(drop)
     }
 
-    /// Whether nothing is left of one of them.
+    /// Whether there was more to look at than is looked at. What was not read in time may be, the next time.
     pub(crate) fn is_spent(&self) -> bool {
-        self.names == 0 || self.bytes == 0 || Instant::now() >= self.until
+        self.names == 0 || self.bytes == 0
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        Instant::now() >= self.until
     }
 }
 
@@ -69,8 +74,17 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// `None` for a ctime before 1970.
     pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
-        let changed = Duration::new(u64::try_from(metadata.ctime()).ok()?, u32::try_from(metadata.ctime_nsec()).ok()?);
-        Some(Self { device: metadata.dev(), inode: metadata.ino(), changed: UNIX_EPOCH + changed })
+        Self::new(metadata.dev(), metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
+    }
+
+    /// The same.
+    pub(crate) fn of_stat(stat: &Stat) -> Option<Self> {
+        Self::new(stat.st_dev, stat.st_ino, (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).ok()?))
+    }
+
+    fn new(device: u64, inode: u64, (seconds, nanoseconds): (i64, i64)) -> Option<Self> {
+        let changed = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
+        Some(Self { device, inode, changed: UNIX_EPOCH + changed })
     }
 
     pub(crate) fn feed(&self, hasher: &mut Hasher) {
@@ -154,13 +168,14 @@ impl Contents {
         metadata: &Metadata,
         budget: &mut Budget,
     ) -> Option<()> {
+        budget.take_bytes(metadata.len())?;
         let stamp = Stamp::of(metadata)?;
         let key = (stamp.device, stamp.inode);
         let hash = match self.known.get(&key) {
             Some((changed, hash)) if *changed == stamp.changed => *hash,
             _ => {
                 let now = clock::now();
-                let hash = read(path, &stamp, metadata.len(), budget)?;
+                let hash = read(path, &stamp, metadata.len(), budget.until)?;
                 // A file that changes again in the same tick may show the same time.
                 if is_before(stamp.changed, now) && (self.known.len() < MOST_KNOWN || self.known.contains_key(&key)) {
                     self.known.insert(key, (stamp.changed, hash));
@@ -175,12 +190,11 @@ impl Contents {
 }
 
 /// Hashes a file, if it is and stays the one of this stamp.
-fn read(path: &Path, stamp: &Stamp, size: u64, budget: &mut Budget) -> Option<Hash> {
-    budget.take_bytes(size)?;
+fn read(path: &Path, stamp: &Stamp, size: u64, until: Instant) -> Option<Hash> {
     // Not waiting, should it be a pipe by now.
     let file = File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
     let mut hasher = Hasher::new();
-    hasher.update_reader(Timed(&file, budget.until).take(size + 1)).ok()?;
+    hasher.update_reader(Timed(&file, until).take(size + 1)).ok()?;
     (Stamp::of(&file.metadata().ok()?)? == *stamp).then(|| hasher.finalize())
 }
 

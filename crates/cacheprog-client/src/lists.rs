@@ -34,6 +34,9 @@ const NOT_FILES: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// By these such a place leads to files after all.
 const WAYS_OUT: [&str; 5] = ["cwd", "root", "fd", "shm", ".."];
 
+/// How often a module is not read in time before it is given up: nobody is to wait for a slow disk again and again.
+const TRIES: u32 = 3;
+
 /// Makes lists and checks them. What it read it keeps, with the times that tell whether it is still the same.
 #[derive(Debug)]
 pub(crate) struct Lists {
@@ -46,14 +49,14 @@ pub(crate) struct Lists {
     contents: Contents,
     /// The module, once it was read.
     tree: Option<Tree>,
-    /// Whether the module is too large: it is not tried again.
-    is_too_large: bool,
+    /// How often it may still be tried to read it in time.
+    tries: u32,
 }
 
 impl Lists {
     pub(crate) fn new(places: Places, started: SystemTime) -> Self {
         let contents = Contents::default();
-        Self { places, started, variables: None, contents, tree: None, is_too_large: false }
+        Self { places, started, variables: None, contents, tree: None, tries: TRIES }
     }
 
     /// The list of what a test looked at, where it can be told and did not change since the go command began: the test may
@@ -129,9 +132,13 @@ impl Lists {
         }
         self.tree = None;
         let mut budget = Budget::new();
-        if !self.is_too_large {
+        if self.tries > 0 {
             self.tree = Tree::read(root, &self.places.aside(), &mut self.contents, &mut budget);
-            self.is_too_large = self.tree.is_none() && budget.is_spent();
+        }
+        if self.tree.is_none() {
+            // Each try begins with what is known from the one before.
+            let spent = if budget.is_spent() { TRIES } else { u32::from(budget.is_late()) };
+            self.tries = self.tries.saturating_sub(spent);
         }
         self.tree.is_some().then_some(())
     }

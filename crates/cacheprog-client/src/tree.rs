@@ -1,13 +1,15 @@
 //! The data of a module, in one word. It is read once; after that the times of all that was found tell whether it is the same.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, DirEntry, Metadata};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use blake3::{Hash, Hasher};
+use rustix::fs::{AtFlags, Mode, OFlags, statat};
 
 use crate::clock;
 use crate::contents::{Budget, Contents, Stamp, is_before, part};
@@ -21,7 +23,7 @@ pub(crate) struct Tree {
     root: PathBuf,
     /// Of all that was found, sources and directories included, below the root and each with a zero at its end.
     paths: Vec<u8>,
-    /// What [`stamps`] said of them.
+    /// Of their stamps.
     stamps: Hash,
     /// When the last of them changed.
     newest: SystemTime,
@@ -61,12 +63,22 @@ impl Tree {
     /// A name that comes or goes changes the time of its directory.
     fn has_same_stamps(&self) -> bool {
         let (mut seen, mut budget) = (Seen::new(), Budget::new());
+        // From the root on, which is looked at as well: that is half of the way to each of them.
+        let Ok(root) = rustix::fs::open(&self.root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else {
+            return false;
+        };
         let all = self.paths.split_inclusive(|&byte| byte == 0).all(|path| {
-            let path = self.root.join(OsStr::from_bytes(&path[..path.len() - 1]));
-            budget.take_name().and_then(|()| seen.add(&fs::symlink_metadata(path).ok()?)).is_some()
+            let stamp = budget.take_name().and_then(|()| stamp_at(&root, path));
+            stamp.map(|stamp| seen.add(stamp)).is_some()
         });
         all && seen.hasher.finalize() == self.stamps
     }
+}
+
+/// Of the path, which ends with a zero, or of the directory itself.
+fn stamp_at(dir: &OwnedFd, path: &[u8]) -> Option<Stamp> {
+    let path = CStr::from_bytes_with_nul(path).ok()?;
+    Stamp::of_stat(&statat(dir, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH).ok()?)
 }
 
 /// The stamps of all that was seen, in one hash.
@@ -80,11 +92,9 @@ impl Seen {
         Self { hasher: Hasher::new(), newest: UNIX_EPOCH }
     }
 
-    fn add(&mut self, metadata: &Metadata) -> Option<()> {
-        let stamp = Stamp::of(metadata)?;
+    fn add(&mut self, stamp: Stamp) {
         stamp.feed(&mut self.hasher);
         self.newest = self.newest.max(stamp.changed);
-        Some(())
     }
 }
 
@@ -127,7 +137,8 @@ impl Walk<'_> {
     fn found(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
         self.paths.extend_from_slice(path.strip_prefix(self.root).ok()?.as_os_str().as_bytes());
         self.paths.push(0);
-        self.seen.add(metadata)
+        self.seen.add(Stamp::of(metadata)?);
+        Some(())
     }
 
     fn entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata) -> Option<()> {
