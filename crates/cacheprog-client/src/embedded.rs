@@ -36,9 +36,13 @@ impl Embedded {
         } else {
             Err("its path is not one line of text".into())
         };
-        if let Err(e) = opened {
-            environment.tell(&format!("nothing is cached in {}: {e}", dir.display()));
-            store = spool();
+        match opened {
+            Ok(true) => environment.tell(&format!("{}: {}", dir.display(), store::SET_ASIDE)),
+            Ok(false) => {}
+            Err(e) => {
+                environment.tell(&format!("nothing is cached in {}: {e}", dir.display()));
+                store = spool();
+            }
         }
         Self { store, spool: spool(), own: Own::default(), missed: Recent::default(), answers }
     }

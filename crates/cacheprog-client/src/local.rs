@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::gocmd::{BodyError, Hit};
 use proto::{ActionId, FrameError, RequestError};
-use store::{Access, Incoming, Namespace, Partition, ReceiveError, Record, Replaces, Store, StoreError};
+use store::{Access, Found, Incoming, Origin, ReceiveError, Record, Replaces, Store, StoreError, View};
 
 use crate::cache::Put;
 use crate::clock;
@@ -18,7 +18,9 @@ pub(crate) struct Local {
     dir: PathBuf,
     /// What the paths we hand out begin with.
     shown: String,
-    namespace: Namespace,
+    view: View,
+    /// Of what is put here.
+    origin: Origin,
     store: Option<Store>,
     scratch: Vec<u8>,
 }
@@ -27,8 +29,9 @@ impl Local {
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let shown = shown(&dir, environment.gocache.as_deref());
-        let namespace = Namespace::new(Partition::Common, &environment.toolchain);
-        Self { dir, shown, namespace, store: None, scratch: Vec::new() }
+        let view = View::common(&environment.toolchain);
+        let origin = view.origin(None, "");
+        Self { dir, shown, view, origin, store: None, scratch: Vec::new() }
     }
 
     /// Opens the store, made where it is missing.
@@ -39,12 +42,13 @@ impl Local {
         }
     }
 
-    /// Opens the store of a user, in which nobody knows how the machine went down the last time.
-    pub(crate) fn open_after(&mut self, boot: &str) -> Result<(), StoreError> {
+    /// Opens the store of a user, in which nobody knows how the machine went down the last time. True if it had an earlier format.
+    pub(crate) fn open_after(&mut self, boot: &str) -> Result<bool, StoreError> {
         let store = Store::open(&self.dir, Access::Owner)?;
+        let was_former = store.was_of_format_before();
         // What is doubted and could not be written down is doubted by this process all the same.
         self.store = Some(store.doubting_since_boot(boot, clock::now()).0);
-        Ok(())
+        Ok(was_former)
     }
 
     /// Finds an action's output. Every failure is a miss: damaged, unreadable, evicted.
@@ -52,9 +56,10 @@ impl Local {
         if self.store.is_none() && !self.dir.is_dir() {
             return None; // a spool that nobody needed yet is not made for a look
         }
-        let namespace = self.namespace.clone();
-        let store = self.open().ok()?;
-        let record = store.find(&namespace, action, clock::now()).ok()??;
+        self.open().ok()?;
+        let store = self.store.as_ref()?;
+        // What depends on a condition nobody here can look at yet.
+        let Found::Plain(record) = store.find(&self.view, action, clock::now()).ok()?? else { return None };
         store.object(&record.output, record.size).ok()??; // whole, as far as can be told without reading it
         Some(self.hit(&record))
     }
@@ -78,15 +83,16 @@ impl Local {
 
     /// Keeps a body that was taken in. `None` where it cannot be written; a small one can be kept elsewhere then.
     pub(crate) fn keep(&mut self, put: &Put, cost: Option<Duration>, body: &mut Incoming) -> Option<Hit> {
+        self.open().ok()?;
         let put = store::Put {
             action: put.action,
             time: clock::now(),
             cost_ms: cost.map_or(0, |cost| u64::try_from(cost.as_millis()).unwrap_or(u64::MAX)),
-            build: None,
+            origin: &self.origin,
+            condition: None,
             replaces: Replaces::Any,
         };
-        let namespace = self.namespace.clone();
-        self.open().and_then(|store| store.publish(&namespace, &put, body)).ok()?;
+        self.store.as_ref()?.publish(&self.view, &put, body).ok()?;
         let (output, size) = (body.output(), body.size());
         Some(Hit { output, size, time: put.time, path: self.path(&output) })
     }
@@ -99,12 +105,8 @@ impl Local {
 
     /// All that is kept, for handing it on.
     pub(crate) fn list(&mut self) -> Vec<(ActionId, Record)> {
-        let namespace = self.namespace.clone();
-        if self.dir.is_dir() {
-            self.open().and_then(|store| store.list(&namespace)).unwrap_or_default()
-        } else {
-            Vec::new()
-        }
+        let view = self.view.clone();
+        if self.dir.is_dir() { self.open().and_then(|store| store.list(&view)).unwrap_or_default() } else { Vec::new() }
     }
 
     /// How much is kept, of all toolchains.
@@ -119,9 +121,9 @@ impl Local {
 
     /// Forgets an action that was handed on. Its file stays, as its path was told to cmd/go.
     pub(crate) fn forget(&mut self, action: &ActionId, record: &Record) {
-        let namespace = self.namespace.clone();
+        let view = self.view.clone();
         // Should it stay, it is handed on once more.
-        drop(self.open().and_then(|store| store.forget(&namespace, action, record)));
+        drop(self.open().and_then(|store| store.forget(&view, action, record)));
     }
 
     fn hit(&self, record: &Record) -> Hit {

@@ -1,5 +1,6 @@
-//! Gets and puts of one session, without sockets: what DESIGN.md calls soundness is decided here.
+//! Gets and puts of one session, without sockets. With whom what is shared, policy.rs says.
 
+mod find;
 mod offers;
 
 use std::cell::OnceCell;
@@ -8,19 +9,20 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use proto::control::Counts;
-use proto::wire::{Refusal, Reply};
-use proto::{ActionId, FrameError, OutputId, limits};
+use proto::wire::{Candidate, Refusal, Reply};
+use proto::{ActionId, Condition, FrameError, OutputId, limits};
 use sha2::{Digest, Sha256};
 use store::{
-    Incoming, Kind, Namespace, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError,
+    Incoming, Origin, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError, View,
 };
 
 use crate::build::{self, Build};
 use crate::clock;
-use crate::error::chain;
 use crate::goroot::{self, Goroot};
+use crate::policy::{self, About, Decision, Mode, Proof};
 use crate::trace::{self, Came, Fate};
 
+use find::Known;
 use offers::{Offer, Offers};
 
 /// One session's view of the cache.
@@ -29,12 +31,13 @@ pub(crate) struct Handler {
     store: Arc<Store>,
     build: Arc<Build>,
     client: Client,
+    /// Of what it puts.
+    origin: Origin,
     /// Since when Go computes each missed action: until its put.
     missed: Recent<Instant>,
     /// What the client has not decided yet.
     offers: Offers,
-    /// Whether tests' results go from build to build.
-    shares_tests: bool,
+    mode: Mode,
     /// The client's toolchain, looked at when there is an index of it.
     goroot: OnceCell<Option<Goroot>>,
     scratch: Vec<u8>,
@@ -43,7 +46,7 @@ pub(crate) struct Handler {
 /// Whom a session serves.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) namespace: Namespace,
+    pub(crate) view: View,
     pub(crate) sharing: Sharing,
     /// Its number in the build's trace.
     pub(crate) session: u16,
@@ -51,11 +54,6 @@ pub(crate) struct Client {
     pub(crate) goroot: Option<String>,
     /// Whether it keeps by itself what is not for others.
     pub(crate) keeps_its_own: bool,
-}
-
-/// Whether these are a list and a test's result, and no more than other builds may be given.
-fn is_a_result(list: &Incoming, result: &Incoming) -> bool {
-    list.kind() == Kind::TestInputs && result.kind() == Kind::TestResult && result.size() <= limits::TEST_BODY
 }
 
 /// Who has what was put, by what was counted of it.
@@ -69,9 +67,10 @@ fn fate(counts: &Counts) -> Fate {
 
 impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
-        let goroot = OnceCell::new();
-        let (missed, offers) = (Recent::default(), Offers::default());
-        Self { store, build, client, missed, offers, shares_tests, goroot, scratch: Vec::new() }
+        let origin = client.view.origin(Some(build.id()), build.name());
+        let mode = Mode { shares_tests, keeps_its_own: client.keeps_its_own };
+        let (missed, offers, goroot) = (Recent::default(), Offers::default(), OnceCell::new());
+        Self { store, build, client, origin, missed, offers, mode, goroot, scratch: Vec::new() }
     }
 
     /// A get: a hit whose output the build can see now, an offer under a condition, or a miss. An offer counts as a miss until the
@@ -79,25 +78,41 @@ impl Handler {
     pub(crate) fn get(&mut self, id: u32, action: &ActionId) -> Reply {
         let now = clock::now();
         self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-        match self.find(action, now) {
-            Some((record, None)) => {
+        let (records, reply) = match self.find(action, now) {
+            Known::Hit(record) => {
                 self.served(action, &record, Came::Hit(record.output), now);
-                Reply::Hit { output: record.output, size: record.size, time: record.time.into() }
-            }
-            Some((record, Some(inputs))) if self.offers.open(id, Offer { action: *action, records: vec![record] }) => {
-                Reply::HitIf { inputs, output: record.output, size: record.size, time: record.time.into() }
+                return Reply::Hit { output: record.output, size: record.size, time: record.time.into() };
             }
             // It was put before and is not here: the client keeps it by itself.
-            None if self.build.had(action) => {
+            Known::Nothing if self.build.had(action) => {
                 self.build.counters.add(&Counts { private_gets: 1, ..Counts::default() });
                 self.build.trace.get(self.client.session, action, Came::Miss, now);
-                Reply::Miss
+                return Reply::Miss;
             }
-            Some((_, Some(_))) | None => {
+            Known::Nothing => {
                 self.missed(action, Came::Miss, now);
-                Reply::Miss
+                return Reply::Miss;
             }
+            Known::HitIfListed(record, inputs) => {
+                let reply = Reply::HitIf { inputs, output: record.output, size: record.size, time: record.time.into() };
+                (vec![record], reply)
+            }
+            Known::HitIfSame(scope, offered) => {
+                let candidate = |(digest, Record { output, size, time, .. }): &(_, Record)| Candidate {
+                    digest: *digest,
+                    output: *output,
+                    size: *size,
+                    time: (*time).into(),
+                };
+                let candidates = offered.iter().map(candidate).collect();
+                (offered.into_iter().map(|(_, record)| record).collect(), Reply::Conditional { scope, candidates })
+            }
+        };
+        if self.offers.open(id, Offer { action: *action, records }) {
+            return reply;
         }
+        self.missed(action, Came::Miss, now);
+        Reply::Miss
     }
 
     fn served(&self, action: &ActionId, record: &Record, came: Came, now: SystemTime) {
@@ -123,33 +138,15 @@ impl Handler {
     ///
     /// # Errors
     /// Where the body could not be read to its end: the session is over.
-    pub(crate) fn put(&mut self, put: (ActionId, OutputId, u64), body: &mut impl Read) -> Result<Reply, FrameError> {
-        let (action, output, size) = put;
-        match self.store.receive(output, size, body, &mut self.scratch) {
-            Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
-            Ok(mut body) => self.keep(action, &mut body),
-            Err(e) => self.not_received(e, &output),
-        }
-    }
-
-    /// A put whose output is another build's only under a condition.
-    ///
-    /// # Errors
-    /// As [`Handler::put`].
-    pub(crate) fn put_if(
+    pub(crate) fn put(
         &mut self,
         (action, output, size): (ActionId, OutputId, u64),
+        condition: Option<&Condition>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
         match self.store.receive(output, size, body, &mut self.scratch) {
             Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
-            Ok(mut body) => {
-                let (put, was_missed) = self.put_of(action);
-                let private_gets = was_missed.into();
-                let counts = Counts { puts: 1, bytes_put: size, private_puts: 1, private_gets, ..Counts::default() };
-                let kept = self.build.dir.keep(&put, &mut body);
-                Ok(self.answer(&put, &body, kept, &counts))
-            }
+            Ok(mut body) => Ok(self.keep(&self.about(&body, Proof::None), (action, condition), &mut body)),
             Err(e) => self.not_received(e, &output),
         }
     }
@@ -195,22 +192,26 @@ impl Handler {
             Err(e) => return self.not_received(e, &output),
         };
         let id = OutputId(Sha256::digest(&list).into());
-        match self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch) {
-            Ok(list) if self.shares_tests && is_a_result(&list, &result) => Ok(self.share_test(action, list, result)),
-            // The list could not be taken in, or it is none: the result is this build's.
-            _ => self.keep(action, &mut result),
-        }
+        // A list that cannot be taken in proves nothing: the result is this build's.
+        let mut list = self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch).ok();
+        let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind()));
+        let about = self.about(&result, proof);
+        Ok(match (policy::put(&about, self.mode), &mut list) {
+            (Decision::Share(_), Some(list)) => self.share_test(action, list, &mut result),
+            _ => self.keep(&About { proof: Proof::None, ..about }, (action, None), &mut result),
+        })
     }
 
-    fn share_test(&mut self, action: ActionId, mut list: Incoming, mut result: Incoming) -> Reply {
-        let (put, _) = self.put_of(action);
+    fn share_test(&mut self, action: ActionId, list: &mut Incoming, result: &mut Incoming) -> Reply {
+        let asked = self.asked(&action);
+        let put = self.put_of(action, asked);
         let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
-        let published = self.store.publish_test(&self.client.namespace, &put, &mut list, &mut result);
+        let published = self.store.publish_test(&self.client.view, &put, list, result);
         if matches!(published, Ok(Published::New | Published::Again)) {
             drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
         }
-        let kept = published.and_then(|published| self.show_or_keep(&put, &mut result, published, &mut counts));
-        self.answer(&put, &result, kept, &counts)
+        let kept = published.and_then(|published| self.show_or_keep(&put, result, published, &mut counts));
+        self.answer(&put, result, kept, &counts)
     }
 
     /// What the build did so far.
@@ -225,60 +226,39 @@ impl Handler {
         self.build.counters.add(&Counts { unanswered, spooled, ..Counts::default() });
     }
 
-    /// What is known of an action, shown to the build; with the list on which it depends, if it is a test's result.
-    fn find(&self, action: &ActionId, now: SystemTime) -> Option<(Record, Option<OutputId>)> {
-        match self.build.dir.find(action, now) {
-            Ok(Some(own)) => return Some((own, None)),
-            Ok(None) => {}
-            Err(e) => self.build.complain(format_args!("{}", chain(&e))),
-        }
-        let shared = || -> Result<Option<(Record, Option<OutputId>)>, StoreError> {
-            let Some(record) = self.store.find(&self.client.namespace, action, now)? else { return Ok(None) };
-            let inputs = match record.kind {
-                Kind::Content | Kind::TestLog => None,
-                Kind::TestResult if !self.shares_tests => return Ok(None),
-                Kind::StoreIndex if self.client.goroot.is_some() => None,
-                Kind::StoreIndex | Kind::Mtime | Kind::TestInputs => return Ok(None),
-                Kind::TestResult => match self.store.find_inputs(&self.client.namespace, action, now)? {
-                    Some(inputs) if inputs.kind == Kind::TestInputs && self.show(&inputs)? => Some(inputs.output),
-                    Some(_) | None => return Ok(None),
-                },
-            };
-            Ok(self.show(&record)?.then_some((record, inputs)))
-        };
-        shared().unwrap_or_else(|e| {
-            self.build.complain(format_args!("{}", chain(&e)));
-            None
-        })
+    /// What policy.rs must know of a body.
+    fn about(&self, body: &Incoming, proof: Proof) -> About<'static> {
+        let partition = self.client.view.writes.partition();
+        About { kind: body.kind(), proof, scope: None, is_short: is_short(body.size()), partition }
     }
 
-    fn show(&self, record: &Record) -> Result<bool, StoreError> {
-        self.store.show(&self.build.dir, (record.output, record.size), self.client.sharing)
-    }
-
-    fn keep(&mut self, action: ActionId, body: &mut Incoming) -> Result<Reply, FrameError> {
-        let (put, was_missed) = self.put_of(action);
+    fn keep(
+        &mut self,
+        about: &About<'_>,
+        (action, condition): (ActionId, Option<&Condition>),
+        body: &mut Incoming,
+    ) -> Reply {
+        let is_index = policy::may_be_of_toolchain(about.kind) && self.is_of_toolchain(&action, body);
+        let proof = if is_index { Proof::Toolchain } else { about.proof };
+        body.set_kind(policy::kind_with(proof, about.kind));
+        let scope = condition.map(|condition| &condition.scope);
+        let asked = self.asked(&action);
+        let put = self.put_of(action, asked);
         let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
-        if body.kind() == Kind::Mtime && self.is_of_toolchain(&action, body) {
-            body.set_kind(Kind::StoreIndex);
-        }
-        let kept = match body.kind() {
-            Kind::Content | Kind::StoreIndex => self.share(&put, body, &mut counts),
-            // A later run of the test knows better what it looks at.
-            Kind::TestLog if body.size() <= limits::TEST_BODY => {
-                self.share(&Put { replaces: Replaces::SameKind, ..put }, body, &mut counts)
-            }
-            _ if self.client.keeps_its_own => {
+        let kept = match policy::put(&About { kind: body.kind(), proof, scope, ..*about }, self.mode) {
+            Decision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
+            Decision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
+            Decision::Refuse => {
                 self.build.is_first(&action);
-                self.build.counters.add(&Counts { private_gets: was_missed.into(), ..Counts::default() });
-                return Ok(Reply::Refused(Refusal::Storage));
+                self.build.counters.add(&Counts { private_gets: asked.is_some().into(), ..Counts::default() });
+                return Reply::Refused(Refusal::Storage);
             }
-            Kind::Mtime | Kind::TestLog | Kind::TestResult | Kind::TestInputs => {
-                (counts.private_puts, counts.private_gets) = (1, was_missed.into());
+            Decision::Private => {
+                (counts.private_puts, counts.private_gets) = (1, asked.is_some().into());
                 self.build.dir.keep(&put, body)
             }
         };
-        Ok(self.answer(&put, body, kept, &counts))
+        self.answer(&put, body, kept, &counts)
     }
 
     /// Whether this is an index of the toolchain's own sources, which are the same for all who have them.
@@ -288,20 +268,18 @@ impl Handler {
         body.bytes(goroot::LARGEST).is_some_and(|index| goroot.has(action, &index))
     }
 
-    /// The put of an action, and whether it was missed before.
-    fn put_of(&mut self, action: ActionId) -> (Put, bool) {
-        let cost = self.missed.remove(&action).map(|asked| asked.elapsed().as_millis());
-        let put = Put {
-            action,
-            time: clock::now(),
-            cost_ms: cost.map_or(0, |ms| u64::try_from(ms).unwrap_or(u64::MAX)),
-            build: Some(self.build.id()),
-            replaces: Replaces::Nothing,
-        };
-        (put, cost.is_some())
+    /// Milliseconds since the action was asked for and missed.
+    fn asked(&mut self, action: &ActionId) -> Option<u64> {
+        let since = self.missed.remove(action).map(|asked| asked.elapsed().as_millis());
+        since.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
-    fn answer(&self, put: &Put, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
+    fn put_of(&self, action: ActionId, asked: Option<u64>) -> Put<'_> {
+        let (origin, replaces, cost_ms) = (&self.origin, Replaces::Nothing, asked.unwrap_or(0));
+        Put { action, time: clock::now(), cost_ms, origin, condition: None, replaces }
+    }
+
+    fn answer(&self, put: &Put<'_>, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
         self.build.is_first(&put.action); // own work: a later hit on it saves nothing, and is no service
         self.build.is_first_output(&body.output());
         self.trace(put, body, if kept.is_ok() { fate(counts) } else { Fate::Refused });
@@ -315,7 +293,7 @@ impl Handler {
         }
     }
 
-    fn trace(&self, put: &Put, body: &Incoming, fate: Fate) {
+    fn trace(&self, put: &Put<'_>, body: &Incoming, fate: Fate) {
         let event = |at_ms| trace::Put {
             session: self.client.session,
             at_ms,
@@ -328,15 +306,15 @@ impl Handler {
         self.build.trace.put(event, &put.action, put.time);
     }
 
-    fn share(&self, put: &Put, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
-        let published = self.store.publish(&self.client.namespace, put, body)?;
+    fn share(&self, put: &Put<'_>, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
+        let published = self.store.publish(&self.client.view, put, body)?;
         self.show_or_keep(put, body, published, counts)
     }
 
     /// Shows the build what it put, which is its own where others have another output.
     fn show_or_keep(
         &self,
-        put: &Put,
+        put: &Put<'_>,
         body: &mut Incoming,
         published: Published,
         counts: &mut Counts,
@@ -351,9 +329,8 @@ impl Handler {
             }
             Published::Conflict(first) => {
                 counts.conflicts = 1;
-                let by = first
-                    .build
-                    .map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", build::short(&id)));
+                let by = first.origin.build;
+                let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", build::short(&id)));
                 self.build.complain(format_args!(
                     "action {}: it put {}, {by} put {} before, which stays",
                     put.action,
@@ -370,4 +347,8 @@ impl Handler {
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         Reply::Refused(Refusal::Storage)
     }
+}
+
+fn is_short(size: u64) -> bool {
+    size <= limits::TEST_BODY
 }

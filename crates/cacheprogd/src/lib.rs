@@ -47,6 +47,7 @@ mod names;
 mod order;
 mod pause;
 mod peer;
+mod policy;
 mod progress;
 mod purge;
 mod registry;

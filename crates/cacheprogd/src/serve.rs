@@ -71,6 +71,9 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
     let _locked = lock_state(&store)?;
+    if store.was_of_format_before() {
+        log::warn!("{}: {}", state_dir.display(), store::SET_ASIDE);
+    }
     let (store, syncing) = order::take_over(store)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
@@ -86,7 +89,8 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let longest = args.idle_exit.filter(|_| may_end).map(Duration::from_secs);
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
-    let housekeeping = Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean());
+    let housekeeping =
+        Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean() && !store.was_of_format_before());
     let meter = Meter::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,

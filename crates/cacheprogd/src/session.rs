@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
-use store::{Namespace, Partition, Sharing};
+use store::{Sharing, View};
 
 use crate::build::Build;
 use crate::control::Context;
@@ -37,11 +37,11 @@ pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>
     }
     input.get_mut().lift(limits::SILENCE)?;
     write_json_line(stream, &welcome)?;
-    let namespace = Namespace::new(Partition::Common, &hello.toolchain);
+    let view = View::common(&hello.toolchain);
     let session = build.trace.session(&hello);
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let keeps_its_own = hello.keeps_its_own;
-    let client = Client { namespace, sharing: sharing(stream), session, goroot, keeps_its_own };
+    let client = Client { view, sharing: sharing(stream), session, goroot, keeps_its_own };
     let mut handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
     let done = frames(connection, &mut input, &mut handler, (&context.latency, &|| context.registry.headline(build)));
     handler.leave();
@@ -83,8 +83,10 @@ fn answer(
 ) -> Result<Option<Reply>, FrameError> {
     Ok(Some(match request {
         Request::Get { action } => handler.get(id, &action),
-        Request::Put { action, output, size } => handler.put((action, output, size), &mut input.take(size))?,
-        Request::PutIf { action, output, size, .. } => handler.put_if((action, output, size), &mut input.take(size))?,
+        Request::Put { action, output, size } => handler.put((action, output, size), None, &mut input.take(size))?,
+        Request::PutIf { action, output, size, condition } => {
+            handler.put((action, output, size), Some(&condition), &mut input.take(size))?
+        }
         Request::PutTest { action, output, size, inputs } => handler.put_test((action, output, size), inputs, input)?,
         Request::Summary => handler.summary(),
         Request::Why => Reply::Why(why()),

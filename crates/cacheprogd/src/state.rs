@@ -41,7 +41,13 @@ impl StateDir {
             Err(_) => format!("/proc/self/fd/{}", held.into_raw_fd()).into(),
         };
         match fs::symlink_metadata(dir.join("format")) {
-            Ok(format) if format.is_file() => Ok(Store::open(&dir, Access::Owner)?),
+            Ok(format) if format.is_file() => {
+                let store = Store::open(&dir, Access::Owner)?;
+                if store.was_of_format_before() {
+                    log::warn!("{}: {}", self.state_dir.display(), store::SET_ASIDE);
+                }
+                Ok(store)
+            }
             Ok(_) => Err(CommandError::NoStore { path, source: ErrorKind::InvalidInput.into() }),
             Err(source) => Err(CommandError::NoStore { path, source }),
         }

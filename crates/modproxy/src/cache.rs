@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proto::{ActionId, OutputId};
-use store::{Access, Caps, Namespace, Partition, Put, Replaces, Store, StoreError};
+use store::{Access, Caps, Found as Known, Origin, Put, Replaces, Store, StoreError, View};
 
 use crate::ProxyError;
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::upkeep::Upkeep;
 pub(crate) enum Cache {
     Nothing,
     Daemon(Daemon),
-    Store(Embedded),
+    Store(Box<Embedded>),
 }
 
 /// Something that was kept.
@@ -41,7 +41,7 @@ impl Cache {
                     log::warn!("nothing is kept: {e}");
                     Self::Nothing
                 },
-                Self::Store,
+                |store| Self::Store(Box::new(store)),
             ),
         }
     }
@@ -74,7 +74,9 @@ impl Cache {
 pub(crate) struct Embedded {
     store: Arc<Store>,
     upkeep: Upkeep,
-    namespace: Namespace,
+    view: View,
+    /// Of what is put here.
+    origin: Origin,
     /// Buffers to read with, as many as were in use at once. Guards a list.
     scratch: Mutex<Vec<Vec<u8>>>,
 }
@@ -82,13 +84,17 @@ pub(crate) struct Embedded {
 impl Embedded {
     fn open(dir: &Path, caps: Caps) -> Result<Self, ProxyError> {
         let store = Arc::new(Store::open(dir, Access::Owner)?);
+        if store.was_of_format_before() {
+            log::warn!("{}: {}", dir.display(), store::SET_ASIDE);
+        }
         let upkeep = Upkeep::start(store.clone(), caps).map_err(|e| ProxyError::System("starting a thread", e))?;
-        let namespace = Namespace::new(Partition::Common, &key::namespace());
-        Ok(Self { store, upkeep, namespace, scratch: Mutex::default() })
+        let view = View::common(&key::namespace());
+        let origin = view.origin(None, "");
+        Ok(Self { store, upkeep, view, origin, scratch: Mutex::default() })
     }
 
     fn get(&self, action: &ActionId) -> Result<Option<Found>, StoreError> {
-        let Some(record) = self.store.find(&self.namespace, action, clock::now())? else { return Ok(None) };
+        let Some(Known::Plain(record)) = self.store.find(&self.view, action, clock::now())? else { return Ok(None) };
         let Some(path) = self.store.object(&record.output, record.size)? else { return Ok(None) };
         Ok(File::open(path).ok().map(|file| Found { output: record.output, size: record.size, file }))
     }
@@ -99,8 +105,9 @@ impl Embedded {
         let received =
             rewound.is_ok().then(|| self.store.receive(output, size, &mut body, &mut scratch).ok()).flatten();
         lock(&self.scratch).push(scratch);
-        let put = Put { action: *action, time: clock::now(), cost_ms: 0, build: None, replaces: Replaces::Any };
-        let published = received.is_some_and(|mut body| self.store.publish(&self.namespace, &put, &mut body).is_ok());
+        let (origin, time) = (&self.origin, clock::now());
+        let put = Put { action: *action, time, cost_ms: 0, origin, condition: None, replaces: Replaces::Any };
+        let published = received.is_some_and(|mut body| self.store.publish(&self.view, &put, &mut body).is_ok());
         self.upkeep.look();
         published
     }

@@ -12,29 +12,11 @@ use crate::RequestError;
 /// Bytes of an action or output id: a sha256 in every Go release (cmd/go/internal/cache/hash.go `HashSize`, Go 1.21-1.27).
 pub const HASH_SIZE: usize = 32;
 
-macro_rules! hash_id {
-    ($(#[$doc:meta])* $name:ident, $field:literal) => {
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $name:ident, $bytes:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub [u8; HASH_SIZE]);
-
-        impl $name {
-            /// Parses the standard padded base64 that cmd/go writes for a `[]byte` field.
-            ///
-            /// # Errors
-            /// [`RequestError::Id`] where the text is no base64 or does not hold 32 bytes.
-            pub fn from_base64(text: &str) -> Result<Self, RequestError> {
-                let bytes = STANDARD.decode_to_vec(text).map_err(|_| RequestError::Id { field: $field, bytes: None })?;
-                let hash = bytes.as_slice().try_into();
-                hash.map(Self).map_err(|_| RequestError::Id { field: $field, bytes: Some(bytes.len()) })
-            }
-
-            /// The standard padded base64 form.
-            #[must_use]
-            pub fn to_base64(self) -> String {
-                STANDARD.encode_to_string(self.0)
-            }
-        }
+        pub struct $name(pub [u8; $bytes]);
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +35,30 @@ macro_rules! hash_id {
 
             fn from_str(text: &str) -> Result<Self, InvalidHex> {
                 parse_hex(text).map(Self)
+            }
+        }
+    };
+}
+
+macro_rules! hash_id {
+    ($(#[$doc:meta])* $name:ident, $field:literal) => {
+        hex_id!($(#[$doc])* $name, HASH_SIZE);
+
+        impl $name {
+            /// Parses the standard padded base64 that cmd/go writes for a `[]byte` field.
+            ///
+            /// # Errors
+            /// [`RequestError::Id`] where the text is no base64 or does not hold 32 bytes.
+            pub fn from_base64(text: &str) -> Result<Self, RequestError> {
+                let bytes = STANDARD.decode_to_vec(text).map_err(|_| RequestError::Id { field: $field, bytes: None })?;
+                let hash = bytes.as_slice().try_into();
+                hash.map(Self).map_err(|_| RequestError::Id { field: $field, bytes: Some(bytes.len()) })
+            }
+
+            /// The standard padded base64 form.
+            #[must_use]
+            pub fn to_base64(self) -> String {
+                STANDARD.encode_to_string(self.0)
             }
         }
     };
@@ -77,29 +83,21 @@ impl OutputId {
     ]);
 }
 
-/// Names one registered build. Random, so that no other user of the host can guess its directory.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BuildId(pub [u8; 16]);
-
-impl fmt::Display for BuildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for BuildId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BuildId({self})")
-    }
-}
-
-impl FromStr for BuildId {
-    type Err = InvalidHex;
-
-    fn from_str(text: &str) -> Result<Self, InvalidHex> {
-        parse_hex(text).map(Self)
-    }
-}
+hex_id!(
+    /// Names one registered build. Random, so that no other user of the host can guess its directory.
+    BuildId,
+    16
+);
+hex_id!(
+    /// What the scope of a condition held: a hash that the client makes.
+    ScopeDigest,
+    32
+);
+hex_id!(
+    /// The public half of a key with which an entry was signed.
+    SigningKey,
+    32
+);
 
 /// A text that is not the lower-case hex of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +111,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
 }
 
-pub(crate) fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
+fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return Err(InvalidHex);

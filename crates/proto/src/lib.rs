@@ -16,6 +16,6 @@ pub mod id;
 pub mod limits;
 pub mod wire;
 
-pub use condition::{Condition, Scope, ScopeDigest};
+pub use condition::{Condition, Scope};
 pub use error::{FrameError, RequestError};
-pub use id::{ActionId, BuildId, OutputId};
+pub use id::{ActionId, BuildId, OutputId, ScopeDigest, SigningKey};

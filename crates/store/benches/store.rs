@@ -9,23 +9,25 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Limits, Namespace, Partition, Put, Replaces, Sharing, Store, Unwanted};
+use store::{Access, Found, Limits, Put, Replaces, Sharing, Store, Unwanted, View};
 
 fn action(n: u64) -> ActionId {
     ActionId(Sha256::digest(n.to_le_bytes()).into())
 }
 
-fn put(store: &Store, namespace: &Namespace, n: u64, body: &[u8]) {
+fn put(store: &Store, view: &View, n: u64, body: &[u8]) {
     let output = OutputId(Sha256::digest(body).into());
     let mut received = store.receive(output, body.len() as u64, &mut &body[..], &mut Vec::new()).unwrap();
-    let put = Put { action: action(n), time: SystemTime::now(), cost_ms: 1, build: None, replaces: Replaces::Nothing };
-    store.publish(namespace, &put, &mut received).unwrap();
+    let (origin, time) = (view.origin(None, ""), SystemTime::now());
+    let put =
+        Put { action: action(n), time, cost_ms: 1, origin: &origin, condition: None, replaces: Replaces::Nothing };
+    store.publish(view, &put, &mut received).unwrap();
 }
 
 fn store(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), Access::Owner).unwrap();
-    let namespace = Namespace::new(Partition::Common, &Toolchain::default());
+    let view = View::common(&Toolchain::default());
     let mut n = 0u64;
     for size in [100usize, 100_000, 10_000_000] {
         let mut group = c.benchmark_group("a put");
@@ -38,19 +40,20 @@ fn store(c: &mut Criterion) {
                 body[..8].copy_from_slice(&n.to_le_bytes());
                 (n, body)
             };
-            b.iter_batched(body, |(n, body)| put(&store, &namespace, n, &body), BatchSize::PerIteration);
+            b.iter_batched(body, |(n, body)| put(&store, &view, n, &body), BatchSize::PerIteration);
         });
         group.finish();
     }
     let build = store.create_build(BuildId([7; 16])).unwrap();
     c.bench_function("a get, shown before", |b| {
         b.iter(|| {
-            let record = store.find(&namespace, &action(1), SystemTime::now()).unwrap().unwrap();
+            let found = store.find(&view, &action(1), SystemTime::now()).unwrap();
+            let Some(Found::Plain(record)) = found else { unreachable!("it was put") };
             assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
         });
     });
     c.bench_function("a miss", |b| {
-        b.iter(|| black_box(store.find(&namespace, &action(u64::MAX), SystemTime::now()).unwrap()));
+        b.iter(|| black_box(store.find(&view, &action(u64::MAX), SystemTime::now()).unwrap()));
     });
     let entries = store.take_census().unwrap().entries;
     let mut group = c.benchmark_group("a look at everything, by entry");

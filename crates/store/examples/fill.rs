@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 use proto::wire::Toolchain;
 use proto::{ActionId, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Namespace, Partition, Put, Replaces, Store};
+use store::{Access, Put, Replaces, Store, View};
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let dir = arguments.next().unwrap();
     let entries: u64 = arguments.next().unwrap().to_str().unwrap().parse().unwrap();
     let store = Store::open(Path::new(&dir), Access::Traversable).unwrap();
-    let namespace = Namespace::new(Partition::Common, &Toolchain { goroot: "/filled".into(), ..Toolchain::default() });
+    let view = View::common(&Toolchain { goroot: "/filled".into(), ..Toolchain::default() });
+    let origin = view.origin(None, "");
     let now = SystemTime::now();
     for n in 0..entries {
         let content = if n % 10 == 9 { n - 1 } else { n };
@@ -27,11 +28,11 @@ fn main() {
         let mut received = store.receive(output, body.len() as u64, &mut body.as_slice(), &mut Vec::new()).unwrap();
         let action = ActionId(Sha256::digest((n + (1 << 40)).to_le_bytes()).into());
         let cost_ms = u64::from(id[1]) * 4;
-        let put = Put { action, time: now, cost_ms, build: None, replaces: Replaces::Nothing };
-        store.publish(&namespace, &put, &mut received).unwrap();
+        let put = Put { action, time: now, cost_ms, origin: &origin, condition: None, replaces: Replaces::Nothing };
+        store.publish(&view, &put, &mut received).unwrap();
     }
     store.write_counts().unwrap();
-    set_uses(&store.root().join("actions"), now);
+    set_uses(&store.root().join("records"), now);
 }
 
 /// Gives each record a time of last use.

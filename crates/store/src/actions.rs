@@ -1,21 +1,33 @@
 //! Records in a directory: a namespace's, or what a build keeps for itself.
+//!
+//! The rule to keep: whoever replaces or removes a record of a namespace holds a lock on its file (flock(2)) and has seen what it
+//! says since. Reading takes no lock, nor does writing the first one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use proto::ActionId;
 
 use crate::StoreError;
 use crate::layout::fan_out;
-use crate::place::write_small;
-use crate::record::{self, Record};
+use crate::place::{write_new, write_small};
+use crate::record::{LONGEST_FILE, Lines, Record};
 
 /// A record's mtime is its time of last use; it is set again only when it is older than this, so that a get writes
 /// nothing (cmd/go does the same with its own cache: cache/cache.go `mtimeInterval`).
 const USE_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How often a lock is tried, and the pause between: it is held for as long as a small file takes to write. Whoever holds it for
+/// longer may be stopped, and nobody waits for that.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Bytes that one read takes in: all of nearly every file.
+const FIRST_READ: usize = 1024;
 
 #[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
@@ -28,27 +40,61 @@ pub(crate) struct Actions {
     levels: usize,
 }
 
+/// What there is of an action for whoever wants to change it.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Nothing.
+    Absent,
+    /// A file that nobody else changes while this is there.
+    Held(Held),
+    /// A file that somebody else has held for too long.
+    Busy,
+}
+
+/// A file of records that nobody else changes: the lock ends with it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    file: File,
+    path: PathBuf,
+    pub(crate) lines: Lines,
+}
+
+impl Held {
+    /// Seconds and more since 1970 of the last use.
+    pub(crate) fn used(&self) -> Result<SystemTime, StoreError> {
+        self.file.metadata().and_then(|m| m.modified()).map_err(StoreError::at("reading", &self.path))
+    }
+
+    /// Removes the file.
+    pub(crate) fn remove(self) -> Result<(), StoreError> {
+        match fs::remove_file(&self.path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &self.path)(e)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Actions {
     /// `levels` directories are made for a record where they are missing.
     pub(crate) fn new(dir: PathBuf, tmp: PathBuf, levels: usize) -> Self {
         Self { dir, tmp, levels }
     }
 
-    /// The record of an action, if there is one.
-    pub(crate) fn read(&self, action: &ActionId) -> Result<Option<Record>, StoreError> {
-        Ok(self.open(action)?.map(|(_, record)| record))
+    /// The records of an action, the newest first; none if there are none.
+    pub(crate) fn read(&self, action: &ActionId) -> Result<Vec<Record>, StoreError> {
+        Ok(self.open(action)?.map(|(_, lines)| lines.records).unwrap_or_default())
     }
 
-    /// The record and when it was last used, which this does not change.
-    pub(crate) fn look(&self, action: &ActionId) -> Result<Option<(Record, SystemTime)>, StoreError> {
-        let Some((file, record)) = self.open(action)? else { return Ok(None) };
+    /// What is there and when it was last used, which this does not change.
+    pub(crate) fn look(&self, action: &ActionId) -> Result<Option<(Lines, SystemTime)>, StoreError> {
+        let Some((file, lines)) = self.open(action)? else { return Ok(None) };
         let used = file.metadata().and_then(|m| m.modified());
-        Ok(Some((record, used.map_err(StoreError::at("reading", &self.path(action)))?)))
+        Ok(Some((lines, used.map_err(StoreError::at("reading", &self.path(action)))?)))
     }
 
     /// As [`Actions::read`], and notes that the action is in use.
-    pub(crate) fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
-        let Some((file, record)) = self.open(action)? else { return Ok(None) };
+    pub(crate) fn find(&self, action: &ActionId, now: SystemTime) -> Result<Vec<Record>, StoreError> {
+        let Some((file, lines)) = self.open(action)? else { return Ok(Vec::new()) };
         let used = file.metadata().and_then(|m| m.modified());
         // One from the future, of a clock that was wrong, would never grow old.
         let is_old = |used| now.duration_since(used).unwrap_or_else(|ahead| ahead.duration()) > USE_INTERVAL;
@@ -56,22 +102,63 @@ impl Actions {
             // Only eviction looks at it: a failure costs an entry its place in the order, no more.
             drop(file.set_modified(now));
         }
-        Ok(Some(record))
+        Ok(lines.records)
     }
 
-    pub(crate) fn write(&self, action: &ActionId, record: &Record) -> Result<(), StoreError> {
-        write_small(&self.tmp, &self.path(action), record.to_line(action).as_bytes(), self.levels)
+    /// Writes the records of an action where there were none. False if somebody else was as quick.
+    pub(crate) fn create(&self, action: &ActionId, records: &[Record]) -> Result<bool, StoreError> {
+        write_new(&self.tmp, &self.path(action), Lines::text(records, action).as_bytes(), self.levels)
     }
 
-    /// Removes the record, unless it says something else by now.
-    pub(crate) fn forget(&self, action: &ActionId, record: &Record) -> Result<(), StoreError> {
-        if self.read(action)? != Some(*record) {
-            return Ok(());
-        }
+    /// Writes the records of an action over those of a file that is held, or that cannot be.
+    pub(crate) fn write(&self, action: &ActionId, records: &[Record]) -> Result<(), StoreError> {
+        write_small(&self.tmp, &self.path(action), Lines::text(records, action).as_bytes(), self.levels)
+    }
+
+    /// Takes hold of what there is of an action, or gives up after a tenth of a second.
+    pub(crate) fn hold(&self, action: &ActionId) -> Result<Hold, StoreError> {
         let path = self.path(action);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &path)(e)),
-            _ => Ok(()),
+        for _ in 0..TRIES {
+            // For writing too: NFS locks nothing else.
+            let mut file = match File::options().read(true).write(true).custom_flags(NONBLOCK).open(&path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Hold::Absent),
+                Err(e) => return Err(StoreError::at("opening", &path)(e)),
+            };
+            match file.try_lock() {
+                Ok(()) if !is_at(&file, &path) => continue, // it was replaced in between
+                // Where a file system has no locks, two at once may both believe that they were first.
+                Ok(()) | Err(TryLockError::Error(_)) => {}
+                Err(TryLockError::WouldBlock) => {
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+            }
+            let lines = read_lines(&mut file, &path, action)?;
+            return Ok(Hold::Held(Held { file, path, lines }));
+        }
+        Ok(Hold::Busy)
+    }
+
+    /// Removes one record, unless it says something else by now.
+    pub(crate) fn forget(&self, action: &ActionId, record: &Record) -> Result<(), StoreError> {
+        self.keep(action, |known| known != record)
+    }
+
+    /// Removes the records of an action that are not to stay, and what is damaged.
+    pub(crate) fn keep(&self, action: &ActionId, stays: impl Fn(&Record) -> bool) -> Result<(), StoreError> {
+        let held = match self.hold(action)? {
+            Hold::Absent => return Ok(()),
+            Hold::Busy => return Err(StoreError::Busy { path: self.path(action) }),
+            Hold::Held(held) => held,
+        };
+        let left: Vec<_> = held.lines.records.iter().filter(|record| stays(record)).cloned().collect();
+        if left.is_empty() {
+            held.remove()
+        } else if left.len() < held.lines.records.len() || held.lines.damaged > 0 {
+            self.write(action, &left)
+        } else {
+            Ok(())
         }
     }
 
@@ -80,15 +167,14 @@ impl Actions {
         for dir in subdirectories(&self.dir)? {
             for entry in names(&dir)? {
                 let Ok(action) = entry.parse() else { continue }; // a foreign file
-                if let Ok(Some(record)) = self.read(&action) {
-                    all.push((action, record));
-                }
+                let records = self.read(&action).unwrap_or_default();
+                all.extend(records.into_iter().map(|record| (action, record)));
             }
         }
         Ok(all)
     }
 
-    fn open(&self, action: &ActionId) -> Result<Option<(File, Record)>, StoreError> {
+    fn open(&self, action: &ActionId) -> Result<Option<(File, Lines)>, StoreError> {
         let path = self.path(action);
         // Not waiting: a pipe in the place of a record would never be opened.
         let mut file = match File::options().read(true).custom_flags(NONBLOCK).open(&path) {
@@ -96,23 +182,46 @@ impl Actions {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None), // never put, or evicted
             Err(e) => return Err(StoreError::at("opening", &path)(e)),
         };
-        let mut line = [0; record::LONGEST];
-        let n = file.read(&mut line).map_err(StoreError::at("reading", &path))?;
-        match Record::parse(&line[..n], action) {
-            Some(record) => Ok(Some((file, record))),
-            None => Err(StoreError::DamagedRecord { path }),
-        }
+        let lines = read_lines(&mut file, &path, action)?;
+        if lines.records.is_empty() { Err(StoreError::DamagedRecord { path }) } else { Ok(Some((file, lines))) }
     }
 
-    fn path(&self, action: &ActionId) -> PathBuf {
+    pub(crate) fn path(&self, action: &ActionId) -> PathBuf {
         fan_out(&self.dir, &action.to_string())
     }
 }
 
+fn read_lines(file: &mut File, path: &Path, action: &ActionId) -> Result<Lines, StoreError> {
+    let mut first = [0; FIRST_READ];
+    let n = file.read(&mut first).map_err(StoreError::at("reading", path))?;
+    if n < FIRST_READ {
+        return Ok(Lines::parse(&first[..n], action));
+    }
+    let mut all = first.to_vec();
+    let rest = file.take((LONGEST_FILE - FIRST_READ) as u64).read_to_end(&mut all);
+    rest.map_err(StoreError::at("reading", path))?;
+    Ok(Lines::parse(&all, action))
+}
+
+/// Whether the path names this file.
+fn is_at(file: &File, path: &Path) -> bool {
+    let inode = |about: std::io::Result<fs::Metadata>| about.ok().map(|m| (m.dev(), m.ino()));
+    inode(file.metadata()).is_some_and(|held| inode(fs::symlink_metadata(path)) == Some(held))
+}
+
 /// The directories in a directory; none where it is missing itself.
 pub(crate) fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let all = names(dir)?.into_iter().map(|name| dir.join(name));
-    Ok(all.filter(|path| fs::symlink_metadata(path).is_ok_and(|m| m.is_dir())).collect())
+    let mut all = Vec::new();
+    for path in names(dir)?.into_iter().map(|name| dir.join(name)) {
+        match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() => all.push(path),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => {} // removed meanwhile
+            // What is in it is not known to be gone.
+            Err(e) => return Err(StoreError::at("reading", &path)(e)),
+        }
+    }
+    Ok(all)
 }
 
 /// The names in a directory that are text; none where it is missing.

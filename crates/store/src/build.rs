@@ -6,7 +6,7 @@
 //!     view/                   0711, mounted in the sandbox as /gocache
 //!         sock                0666, the build's socket (the daemon's)
 //!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
-//!     private/<1 hex>/<id>    records of actions that are true for this build only
+//!     records/<1 hex>/<id>    records of actions that are true for this build only
 //! ```
 //!
 //! The rule to keep: below `view` there is nothing but what the build has named or put itself.
@@ -20,11 +20,10 @@ use std::time::SystemTime;
 use proto::{ActionId, BuildId, OutputId};
 
 use crate::actions::{Actions, names};
-use crate::incoming::new_file;
 use crate::layout::{Existing, make_dir};
-use crate::object::{Doubt, State, is_whole, set_seal, state};
-use crate::place::{relink, rename, write_small};
-use crate::publish::publish_file;
+use crate::object::{Doubt, State, is_whole, state};
+use crate::place::{relink, write_small};
+use crate::publish::{copy, publish_file};
 use crate::{Incoming, Put, Record, Store, StoreError};
 
 /// How a build gets to see an object.
@@ -35,6 +34,9 @@ pub enum Sharing {
     /// By a copy (a reflink where the file system has them): the build runs under our own uid.
     Copy,
 }
+
+/// Directories of a private record that are made where they are missing: `records/<1 hex>`.
+const PRIVATE_LEVELS: usize = 2;
 
 /// The directory of a live build.
 #[derive(Debug)]
@@ -67,17 +69,18 @@ impl Store {
     pub fn open_build(&self, id: BuildId) -> BuildDir {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
-        let private = Actions::new(dir.join("private"), self.layout.tmp(), 1);
+        let private = Actions::new(dir.join("records"), self.layout.tmp(), PRIVATE_LEVELS);
         BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt().clone() }
     }
 
-    /// What an earlier process left unpublished or half removed. Only for whoever has the store for itself: what others
-    /// are writing now is among it.
+    /// What an earlier process left unpublished or half removed, and the records of the format before. Only for whoever has the
+    /// store for itself: what others are writing now is among it.
     ///
     /// # Errors
     /// A [`StoreError`] where it cannot be listed.
     pub fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
-        Ok(names(&self.layout.tmp())?.into_iter().map(|name| self.layout.tmp().join(name)).collect())
+        let unfinished = names(&self.layout.tmp())?.into_iter().map(|name| self.layout.tmp().join(name));
+        Ok(unfinished.chain(self.layout.former_records()).collect())
     }
 
     /// The builds that have a directory.
@@ -101,14 +104,14 @@ impl Store {
         let Some(path) = self.object(&output, size)? else { return Ok(false) };
         let linked = match sharing {
             Sharing::Link => link(&path, &build.tmp, &shown),
-            Sharing::Copy => return build.copy(&path, &shown, &output).map(|()| true),
+            Sharing::Copy => return copy(&path, (&build.tmp, &shown), &output).map(|()| true),
         };
         match linked {
             Ok(()) => Ok(state(&shown, &output, size, self.layout.doubt())? == State::Whole), // written to in between: a miss
             Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false), // evicted in between
             // The object has as many links as the file system allows (65,000 on ext4).
             Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
-                build.copy(&path, &shown, &output).map(|()| true)
+                copy(&path, (&build.tmp, &shown), &output).map(|()| true)
             }
             Err(e) => Err(e),
         }
@@ -146,7 +149,7 @@ impl BuildDir {
     ///
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
-    pub fn keep(&self, put: &Put, body: &mut Incoming) -> Result<(), StoreError> {
+    pub fn keep(&self, put: &Put<'_>, body: &mut Incoming) -> Result<(), StoreError> {
         let shown = self.output(&body.output());
         if state(&shown, &body.output(), body.size(), &self.doubt)? != State::Whole {
             publish_file(body, &self.tmp, &shown, 0)?;
@@ -157,9 +160,10 @@ impl BuildDir {
             size: body.size(),
             time: put.time,
             cost_ms: 0,
-            build: Some(self.id),
+            origin: put.origin.clone(),
+            condition: None,
         };
-        self.private.write(&put.action, &record)
+        self.private.write(&put.action, &[record])
     }
 
     /// Forgets what the build keeps for itself of an action.
@@ -167,10 +171,7 @@ impl BuildDir {
     /// # Errors
     /// A [`StoreError`] where it stays.
     pub fn forget(&self, action: &ActionId) -> Result<(), StoreError> {
-        match self.private.read(action)? {
-            Some(record) => self.private.forget(action, &record),
-            None => Ok(()),
-        }
+        self.private.keep(action, |_| false)
     }
 
     /// What this build keeps for itself of an action.
@@ -178,7 +179,7 @@ impl BuildDir {
     /// # Errors
     /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
     pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
-        let Some(record) = self.private.find(action, now)? else { return Ok(None) };
+        let Some(record) = self.private.find(action, now)?.into_iter().next() else { return Ok(None) };
         let shown = self.output(&record.output);
         Ok(is_whole(&shown, &record.output, record.size, &self.doubt)?.then_some(record))
     }
@@ -198,7 +199,7 @@ impl BuildDir {
     }
 
     fn make(&self) -> Result<(), StoreError> {
-        for (dir, mode) in [("", 0o711), ("view", 0o711), ("view/o", 0o711), ("private", 0o700)] {
+        for (dir, mode) in [("", 0o711), ("view", 0o711), ("view/o", 0o711)] {
             make_dir(&self.dir.join(dir), mode, Existing::Leave)?;
         }
         Ok(())
@@ -206,15 +207,6 @@ impl BuildDir {
 
     fn output(&self, output: &OutputId) -> PathBuf {
         self.outputs.join(output.to_string())
-    }
-
-    fn copy(&self, from: &Path, to: &Path, output: &OutputId) -> Result<(), StoreError> {
-        let file = new_file(&self.tmp)?;
-        let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
-        // On Linux this is copy_file_range, which shares the blocks where the file system can.
-        std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
-        set_seal(file.as_file(), output).map_err(StoreError::at("setting the time of", file.path()))?;
-        rename(file, to, 0)
     }
 }
 

@@ -27,6 +27,12 @@ pub enum StoreError {
         /// What it says.
         found: String,
     },
+    /// Another process changes the record and does not come to an end: it may have been stopped.
+    #[error("another process holds {}", path.display())]
+    Busy {
+        /// The record.
+        path: PathBuf,
+    },
     /// A record cannot be believed. It counts as absent and the next put replaces it.
     #[error("damaged record {}", path.display())]
     DamagedRecord {

@@ -68,7 +68,7 @@ pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
         } else if limits.max_age.is_some_and(|most| entry.age(now) > most.as_secs()) {
             plan.doom(place, entry, Reason::Age);
         } else if entry.age(now) >= limits.spare.as_secs() {
-            stays.push((staleness(entry, now), place));
+            stays.push((staleness(entry, survey.bytes(entry), now), place));
         }
     }
     let excess = limits
@@ -105,10 +105,12 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn doom(&mut self, place: Place, entry: &Entry, reason: Reason) {
         self.freed += RECORD;
-        if let Some(object) = self.survey.object_of(entry) {
-            self.users[object] -= 1;
-            if self.users[object] == 0 && self.survey.has_object(entry) {
-                self.freed += on_disk(entry.size);
+        for output in self.survey.outputs(entry) {
+            if let Some(object) = self.survey.object_of(output) {
+                self.users[object] -= 1;
+                if self.users[object] == 0 {
+                    self.freed += on_disk(output.size);
+                }
             }
         }
         self.doomed.push(Doomed { place, reason });
@@ -116,10 +118,9 @@ impl Plan<'_> {
 }
 
 /// What goes first has the highest: seconds since the last use in twelfths, less where much work would have to be done again.
-fn staleness(entry: &Entry, now: u64) -> u64 {
+fn staleness(entry: &Entry, bytes: u64, now: u64) -> u64 {
     const FIRST_OF_ALL: u64 = 1 << 62;
-    let kib = (RECORD + on_disk(entry.size)) / 1024;
-    let work = u64::from(entry.cost_ms) / kib;
+    let work = u64::from(entry.cost_ms) / (bytes / 1024);
     let weight = 1 + u64::from((1 + work).ilog2()).min(3);
     entry.age(now) * 12 / weight + if entry.is_junk { FIRST_OF_ALL } else { 0 }
 }
@@ -127,7 +128,7 @@ fn staleness(entry: &Entry, now: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::survey::Shelf;
+    use crate::survey::{Output, Shelf};
     use proptest::prelude::*;
     use proto::ActionId;
 
@@ -135,16 +136,24 @@ mod tests {
 
     fn entry(n: u8, output: u64, size: u64, age: u32) -> Entry {
         let used = u32::try_from(NOW).unwrap() - age;
-        Entry { action: ActionId([n; 32]), output, size, used, cost_ms: 0, is_junk: false }
+        let output = Output { key: output, size };
+        Entry { action: ActionId([n; 32]), output, others: None, used, cost_ms: 0, is_junk: false }
     }
 
     fn survey(entries: Vec<Entry>) -> Survey {
+        survey_with(entries, Vec::new())
+    }
+
+    fn survey_with(entries: Vec<Entry>, others: Vec<Vec<Output>>) -> Survey {
         let all = entries.clone();
         let mut survey = Survey::default();
+        survey.others = others;
         survey.shelves.push(Shelf { dir: "/s".into(), entries });
         survey.index_outputs();
         for entry in &all {
-            survey.found(entry.output);
+            for output in survey.outputs(entry).collect::<Vec<_>>() {
+                assert!(survey.found(output.key));
+            }
         }
         survey.count();
         survey
@@ -190,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_with_several_outputs_goes_as_a_whole_and_is_broken_without_all_of_them() {
+        let others = [2, 3, 5].map(|key| vec![Output { key, size: MIB }]).to_vec();
+        let several = |n: u8, first, age| Entry { others: Some(n.into()), ..entry(n, first, MIB, age) };
+        let mut survey = survey_with(vec![several(0, 1, 300), several(1, 2, 200), several(2, 4, 100)], others);
+        // Of the first one an object frees its space, of both three.
+        let limits = Limits { free: 2 * MIB, ..Limits::default() };
+        assert_eq!(gone(&survey, &limits), [(0, Reason::Space), (1, Reason::Space)]);
+        survey.lose(4);
+        assert_eq!(gone(&survey, &Limits::default()), []);
+        survey.lose(5);
+        assert_eq!(gone(&survey, &Limits::default()), [(2, Reason::Broken)]);
+    }
+
+    #[test]
     fn work_counts_and_junk_goes_first() {
         let costly = Entry { cost_ms: 8 * 1028, ..entry(1, 1, MIB, 300) };
         let cheap = entry(2, 2, MIB, 100);
@@ -203,21 +226,28 @@ mod tests {
     proptest! {
         #[test]
         fn enough_goes_and_no_object_that_a_staying_entry_has(
-            raw in prop::collection::vec((0u64..20, 0u32..10_000, 0u32..10_000, any::<bool>()), 1..60),
+            raw in prop::collection::vec(
+                (prop::collection::vec(0u64..20, 1..4), 0u32..10_000, 0u32..10_000, any::<bool>()),
+                1..60,
+            ),
             max in 0u64..1 << 22,
             free in 0u64..1 << 20,
         ) {
-            let entries: Vec<_> = (0..).zip(&raw).map(|(n, &(output, age, cost_ms, is_junk))| {
-                Entry { cost_ms, is_junk, ..entry(n, output, output * 7000, age) }
+            let output = |&key: &u64| Output { key, size: key * 7000 };
+            let others = raw.iter().map(|(outputs, ..)| outputs[1..].iter().map(output).collect()).collect();
+            let entries: Vec<_> = (0..).zip(&raw).map(|(n, (outputs, age, cost_ms, is_junk))| {
+                let first = entry(n, outputs[0], outputs[0] * 7000, *age);
+                Entry { cost_ms: *cost_ms, is_junk: *is_junk, others: Some(n.into()), ..first }
             }).collect();
-            let survey = survey(entries.clone());
+            let survey = survey_with(entries.clone(), others);
             let limits = Limits { max_size: Some(max), free, ..Limits::default() };
             let doomed: Vec<_> = plan(&survey, &limits, NOW).iter().map(|d| d.place.entry as usize).collect();
             let freed = |doomed: &[usize]| {
-                let stays = |output| (0..entries.len()).any(|n| !doomed.contains(&n) && entries[n].output == output);
+                let keys = |n: usize| survey.outputs(&entries[n]).map(|output| output.key).collect::<Vec<_>>();
+                let stays = |key| (0..entries.len()).any(|n| !doomed.contains(&n) && keys(n).contains(&key));
                 let gone: std::collections::BTreeSet<_> =
-                    doomed.iter().map(|&n| entries[n].output).filter(|&output| !stays(output)).collect();
-                doomed.len() as u64 * RECORD + gone.iter().map(|output| on_disk(output * 7000)).sum::<u64>()
+                    doomed.iter().flat_map(|&n| keys(n)).filter(|&key| !stays(key)).collect();
+                doomed.len() as u64 * RECORD + gone.iter().map(|key| on_disk(key * 7000)).sum::<u64>()
             };
             let all = survey.census.bytes;
             let enough = |doomed: &[usize]| {
@@ -226,7 +256,7 @@ mod tests {
             };
             prop_assert!(enough(&doomed) || doomed.len() == entries.len());
             // No more than what it takes, and nothing before what is staler.
-            let rank = |n: usize| (staleness(&entries[n], NOW), Reverse(n));
+            let rank = |n: usize| (staleness(&entries[n], survey.bytes(&entries[n]), NOW), Reverse(n));
             if let Some(&last) = doomed.iter().min_by_key(|&&n| rank(n)) {
                 let without: Vec<_> = doomed.iter().copied().filter(|&n| n != last).collect();
                 prop_assert!(!enough(&without), "{} could have stayed", last);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs::Permissions;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};
@@ -34,8 +34,8 @@ pub struct Incoming {
 pub(crate) enum Content {
     Memory(Vec<u8>),
     File(NamedTempFile),
-    /// Its file was renamed to the place where it is seen.
-    Published,
+    /// Its file was renamed to this place, where it is seen.
+    Published(PathBuf),
 }
 
 impl Incoming {
@@ -108,7 +108,7 @@ impl Incoming {
                 file.as_file().read_exact_at(&mut bytes, 0).ok()?;
                 Some(bytes.into())
             }
-            Content::Published => None,
+            Content::Published(_) => None,
         }
     }
 
@@ -116,19 +116,33 @@ impl Incoming {
         &self.content
     }
 
-    /// The body as a file, read-only for all and not yet renamed; `None` if it was published before.
-    pub(crate) fn take_file(&mut self, tmp: &Path) -> Result<Option<NamedTempFile>, StoreError> {
-        if let Content::Memory(bytes) = &self.content {
-            // Should this fail, the body is still here, and can be kept elsewhere.
-            let mut file = new_file(tmp)?;
-            file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
-            self.content = Content::File(file);
-        }
-        match std::mem::replace(&mut self.content, Content::Published) {
-            Content::File(file) => Ok(Some(file)),
-            Content::Published | Content::Memory(_) => Ok(None),
+    /// The body as a file, read-only for all, that is about to be renamed to `path`; or where it was renamed to before.
+    pub(crate) fn take_file(&mut self, tmp: &Path, path: &Path) -> Result<Taken, StoreError> {
+        match std::mem::replace(&mut self.content, Content::Published(path.to_owned())) {
+            Content::File(file) => Ok(Taken::File(file)),
+            Content::Memory(bytes) => write(tmp, &bytes).map(Taken::File).inspect_err(|_| {
+                self.content = Content::Memory(bytes); // it is still here, and can be kept elsewhere
+            }),
+            Content::Published(before) => {
+                self.content = Content::Published(before.clone());
+                Ok(Taken::Published(before))
+            }
         }
     }
+}
+
+/// What [`Incoming::take_file`] found.
+pub(crate) enum Taken {
+    /// A file without a place.
+    File(NamedTempFile),
+    /// The place that it has.
+    Published(PathBuf),
+}
+
+fn write(tmp: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
+    let mut file = new_file(tmp)?;
+    file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
+    Ok(file)
 }
 
 /// A file that becomes an object: mode 0444 whatever the umask, as others read it and nobody writes it again.

@@ -1,10 +1,14 @@
 //! What a body is, by its first and last bytes. Kept in one place with the evidence, as safety hangs on it.
 
+use crate::archive::ARCHIVE;
+
 /// How cmd/go keys an entry, which decides with whom it may be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// By the content of all that went into it.
     Content,
+    /// The same: a compiled package.
+    Archive,
     /// The list of files and variables that a test looked at. By the content of the test's program; it only says what to look
     /// at: with another log cmd/go asks for another result, so that a wrong one costs a hit.
     TestLog,
@@ -18,6 +22,19 @@ pub enum Kind {
     Mtime,
     /// The same, of a directory that was found to lie in the Nix store: by its path, which has one content. No body tells.
     StoreIndex,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Content,
+        Self::Archive,
+        Self::TestLog,
+        Self::TestResult,
+        Self::TestInputs,
+        Self::Mtime,
+        Self::StoreIndex,
+    ];
 }
 
 /// Bodies that begin so are [`Kind::Mtime`]:
@@ -86,6 +103,8 @@ impl Sniffer {
             Kind::TestInputs
         } else if MTIME_PREFIXES.iter().any(|prefix| self.prefix.starts_with(prefix)) {
             Kind::Mtime
+        } else if self.prefix.starts_with(ARCHIVE) {
+            Kind::Archive
         } else {
             Kind::Content
         }
@@ -123,9 +142,12 @@ mod tests {
                 assert_eq!(kind(result, piece), Kind::TestResult);
             }
             assert_eq!(kind(b"nix-gocacheprog test inputs 1 00\n", piece), Kind::TestInputs);
+            for archive in [b"!<arch>\n__.PKGDEF".as_slice(), b"!<arch>\n"] {
+                assert_eq!(kind(archive, piece), Kind::Archive);
+            }
             for content in [
-                b"!<arch>\n__.PKGDEF".as_slice(),
-                b"",
+                b"".as_slice(),
+                b"!<arch>",
                 b"\n",
                 b"go index",
                 b"# test",

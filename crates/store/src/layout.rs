@@ -1,9 +1,9 @@
 //! Where things are in the state directory: the only file that knows the names, and the only one that makes the tree.
 //!
 //! ```text
-//! format                                  "nix-gocacheprog store 1"
+//! format                                  "nix-gocacheprog store 2"
 //! objects/<1 hex>/<output id>             a body, 0444
-//! actions/<namespace>/<1 hex>/<action id> one record
+//! records/<namespace>/<1 hex>/<action id> the records of an action
 //! builds/<build id>/                      a live build (build.rs)
 //! tmp/                                    unpublished files
 //! ```
@@ -18,8 +18,17 @@ use proto::{BuildId, OutputId};
 use crate::object::Doubt;
 use crate::{Namespace, StoreError};
 
-/// What the `format` file says. Another number is another layout, which this code does not touch.
-const FORMAT: &str = "nix-gocacheprog store 1\n";
+/// What the `format` file says. Another number is another layout, which this code does not touch, but for the one before.
+const FORMAT: &str = "nix-gocacheprog store 2\n";
+
+/// The format before. Its objects, builds and what was synced are as now. Its records are in a directory of their own,
+/// [`FORMER_RECORDS`], which nothing reads any more: a sweep removes it, and so does a daemon at its start.
+const FORMER: &str = "nix-gocacheprog store 1\n";
+const FORMER_RECORDS: &str = "actions";
+
+/// What a program says that opened a store of the format before.
+pub const SET_ASIDE: &str = "the entries are of an earlier version, which this one does not read: \
+    they are set aside and removed, and what they stood for is built once more";
 
 /// Who may walk through the store's directories. Nobody but the owner may list one, either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,25 +54,36 @@ pub(crate) struct Layout {
     root: PathBuf,
     access: Access,
     doubt: Doubt,
+    /// It had the format before when it was opened.
+    was_former: bool,
 }
 
 impl Layout {
     pub(crate) fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         // Paths are handed out and must not depend on anyone's working directory.
         let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
-        let layout = Self { root, access, doubt: Doubt::default() };
-        layout.make()?;
+        let mut layout = Self { root, access, doubt: Doubt::default(), was_former: false };
+        layout.was_former = layout.make()?;
         Ok(layout)
     }
 
-    /// Makes what is missing of the tree.
-    pub(crate) fn make(&self) -> Result<(), StoreError> {
+    /// Makes what is missing of the tree. True if its records were of the format before.
+    pub(crate) fn make(&self) -> Result<bool, StoreError> {
         make_dir(&self.root, self.access.mode(), Existing::Widen)?;
-        self.check_format()?;
-        for (dir, mode) in [("objects", 0o700), ("actions", 0o700), ("builds", self.access.mode()), ("tmp", 0o700)] {
+        let was_former = self.check_format()?;
+        for (dir, mode) in [("objects", 0o700), ("records", 0o700), ("builds", self.access.mode()), ("tmp", 0o700)] {
             make_dir(&self.root.join(dir), mode, Existing::Leave)?;
         }
-        Ok(())
+        Ok(was_former)
+    }
+
+    pub(crate) fn was_former(&self) -> bool {
+        self.was_former
+    }
+
+    /// The records of the format before, as long as they are there.
+    pub(crate) fn former_records(&self) -> Option<PathBuf> {
+        Some(self.root.join(FORMER_RECORDS)).filter(|dir| dir.exists())
     }
 
     /// See [`Doubt`]; for whoever has the store for itself so far.
@@ -91,12 +111,12 @@ impl Layout {
         self.root.join(object_name(output))
     }
 
-    pub(crate) fn all_actions(&self) -> PathBuf {
-        self.root.join("actions")
+    pub(crate) fn all_records(&self) -> PathBuf {
+        self.root.join("records")
     }
 
-    pub(crate) fn actions(&self, namespace: &Namespace) -> PathBuf {
-        self.all_actions().join(namespace.name())
+    pub(crate) fn records(&self, namespace: &Namespace) -> PathBuf {
+        self.all_records().join(namespace.name())
     }
 
     pub(crate) fn builds(&self) -> PathBuf {
@@ -107,18 +127,22 @@ impl Layout {
         self.builds().join(id.to_string())
     }
 
-    fn check_format(&self) -> Result<(), StoreError> {
+    fn check_format(&self) -> Result<bool, StoreError> {
         let path = self.root.join("format");
-        match fs::read_to_string(&path) {
-            Ok(text) if text == FORMAT => return Ok(()),
-            Ok(text) if text.is_empty() => {} // a crash right after it was made
-            Ok(text) => return Err(StoreError::Format { path, found: text.trim().chars().take(80).collect() }),
-            Err(e) if e.kind() == ErrorKind::NotFound => {}
+        let found = match fs::read_to_string(&path) {
+            Ok(text) if text == FORMAT => return Ok(false),
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
             Err(e) => return Err(StoreError::at("reading", &path)(e)),
+        };
+        // Empty after a crash right after it was made.
+        if !found.is_empty() && found != FORMER {
+            return Err(StoreError::Format { path, found: found.trim().chars().take(80).collect() });
         }
         // Several processes may come here at once: all write the same bytes.
         let mut file = fs::File::create(&path).map_err(StoreError::at("creating", &path))?;
-        file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", &path))
+        file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", &path))?;
+        Ok(found == FORMER)
     }
 }
 

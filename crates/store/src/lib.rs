@@ -7,7 +7,8 @@
 //! - **Damage is a miss.** Whatever a record or an object lacks, the worst it causes is that Go builds the thing anew.
 //!
 //! Read in this order: layout.rs (names), record.rs (what an action file says), object.rs (how damage is told),
-//! incoming.rs (a body on its way in), publish.rs (what becomes of a put), place.rs (the only renames), actions.rs (records in a directory), build.rs (what one sandboxed build may see).
+//! incoming.rs (a body on its way in), publish.rs (what becomes of a put), place.rs (the only renames), actions.rs (records in a
+//! directory), view.rs (who shares what with whom), build.rs (what one sandboxed build may see).
 
 mod actions;
 pub mod archive;
@@ -21,6 +22,7 @@ mod layout;
 mod limits;
 mod namespace;
 mod object;
+mod origin;
 mod place;
 mod publish;
 mod purge;
@@ -30,13 +32,13 @@ mod survey;
 mod sweep;
 mod tally;
 mod verify;
+mod view;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use proto::{ActionId, BuildId, OutputId};
-use sha2::{Digest, Sha256};
+use proto::{ActionId, Condition, OutputId, Scope, ScopeDigest};
 
 use actions::Actions;
 
@@ -45,21 +47,23 @@ pub use error::{ReceiveError, StoreError};
 pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
 pub use kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
-pub use layout::Access;
+pub use layout::{Access, SET_ASIDE};
 pub use limits::{Caps, CapsError, Disk, Size, SizeError};
-pub use namespace::{Namespace, Partition};
+pub use namespace::{Namespace, NoPartition, Partition};
+pub use origin::{BuildName, Origin};
 pub use publish::Published;
 pub use purge::{Purged, Which};
 pub use recent::Recent;
-pub use record::Record;
+pub use record::{Record, kind_of, letter};
 pub use sweep::{Share, Swept};
 pub use tally::Census;
 pub use verify::{Unwanted, Verified};
+pub use view::View;
 
 use layout::Layout;
 use tally::Tally;
 
-/// Directories of a record that are made where they are missing: `actions/<namespace>/<1 hex>`.
+/// Directories of a record that are made where they are missing: `records/<namespace>/<1 hex>`.
 const ACTION_LEVELS: usize = 3;
 
 /// An open store.
@@ -71,17 +75,45 @@ pub struct Store {
 
 /// What a put says of itself beside its body.
 #[derive(Debug, Clone, Copy)]
-pub struct Put {
+pub struct Put<'a> {
     /// The action that was carried out.
     pub action: ActionId,
     /// When it was put.
     pub time: SystemTime,
     /// Milliseconds from the session's miss to this put: what a hit saves. 0 if unknown.
     pub cost_ms: u64,
-    /// The build that put it.
-    pub build: Option<BuildId>,
+    /// Who puts it ([`View::origin`]).
+    pub origin: &'a Origin,
+    /// When it is true for others; `None`: whenever they ask for the action.
+    pub condition: Option<&'a Condition>,
     /// Which earlier output of the action it may replace.
     pub replaces: Replaces,
+}
+
+/// What is known of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It has this output for whoever asks.
+    Plain(Record),
+    /// It has these outputs where the scope has one of the digests: at most [`proto::limits::CONDITIONS`], the newest first, and
+    /// at least one.
+    Conditional(Scope, Vec<(ScopeDigest, Record)>),
+}
+
+impl Found {
+    /// Of records with several scopes those of the newest count.
+    fn of(records: Vec<Record>) -> Option<Self> {
+        let first = records.first()?;
+        let Some(Condition { scope, .. }) = first.condition.clone() else {
+            return records.into_iter().next().map(Self::Plain);
+        };
+        let candidate = |record: Record| match &record.condition {
+            Some(condition) if condition.scope == scope => Some((condition.digest, record)),
+            Some(_) | None => None,
+        };
+        let candidates = records.into_iter().filter_map(candidate).collect();
+        Some(Self::Conditional(scope, candidates))
+    }
 }
 
 /// Whether a put may replace another output of its action.
@@ -102,6 +134,12 @@ impl Store {
     /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         Ok(Self { layout: Layout::open(root, access)?, tally: Tally::default() })
+    }
+
+    /// Whether this store had the format before when it was opened: its records are not read, and removed by the next sweep.
+    #[must_use]
+    pub fn was_of_format_before(&self) -> bool {
+        self.layout.was_former()
     }
 
     /// Reads everything and says what is damaged, or removes it.
@@ -141,15 +179,15 @@ impl Store {
         Incoming::receive(&self.layout, (output, size), body, scratch)
     }
 
-    /// Publishes a body as the output of an action, for everyone in the namespace.
+    /// Publishes a body as the output of an action, for everyone who reads what this view writes.
     ///
-    /// The first output of an action stays while its object is whole, unless `put` may replace it
-    /// (docs/architecture.md, "Two outputs for one action").
+    /// The first output of an action (under a condition: of an action and a condition) stays while its object is whole, unless
+    /// `put` may replace it (docs/architecture.md, "Two outputs for one action").
     ///
     /// # Errors
     /// A [`StoreError`] where the object or the record cannot be written.
-    pub fn publish(&self, namespace: &Namespace, put: &Put, body: &mut Incoming) -> Result<Published, StoreError> {
-        publish::publish(self, &self.actions(namespace), put, body)
+    pub fn publish(&self, view: &View, put: &Put<'_>, body: &mut Incoming) -> Result<Published, StoreError> {
+        publish::publish(self, &self.actions(&view.writes), put, body)
     }
 
     /// Publishes a test's result with the list of what the test looked at. The latest counts: an earlier one did not hold.
@@ -158,15 +196,15 @@ impl Store {
     /// A [`StoreError`] where something of it cannot be written.
     pub fn publish_test(
         &self,
-        namespace: &Namespace,
-        put: &Put,
+        view: &View,
+        put: &Put<'_>,
         inputs: &mut Incoming,
         result: &mut Incoming,
     ) -> Result<Published, StoreError> {
-        let put = Put { replaces: Replaces::SameKind, ..*put };
+        let put = Put { replaces: Replaces::SameKind, condition: None, ..*put };
         // The list names its result: with another one's it says nothing, should only one of the two be replaced.
-        match self.publish(namespace, &Put { action: inputs_of(&put.action), ..put }, inputs)? {
-            Published::New | Published::Again => self.publish(namespace, &put, result),
+        match self.publish(view, &Put { action: inputs_of(&put.action), ..put }, inputs)? {
+            Published::New | Published::Again => self.publish(view, &put, result),
             conflict @ Published::Conflict(_) => Ok(conflict),
         }
     }
@@ -175,26 +213,26 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::find`].
-    pub fn find_inputs(
-        &self,
-        namespace: &Namespace,
-        action: &ActionId,
-        now: SystemTime,
-    ) -> Result<Option<Record>, StoreError> {
-        self.find(namespace, &inputs_of(action), now)
+    pub fn find_inputs(&self, view: &View, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
+        Ok(match self.find(view, &inputs_of(action), now)? {
+            Some(Found::Plain(record)) => Some(record),
+            Some(Found::Conditional(..)) | None => None,
+        })
     }
 
-    /// What is known of an action. Refreshes its time of last use, at most hourly.
+    /// What is known of an action, in the first namespace of the view that knows of it. Refreshes its time of last use, at most
+    /// hourly.
     ///
     /// # Errors
-    /// A [`StoreError`] where the record is damaged or cannot be read: a miss, worth a line in the log.
-    pub fn find(
-        &self,
-        namespace: &Namespace,
-        action: &ActionId,
-        now: SystemTime,
-    ) -> Result<Option<Record>, StoreError> {
-        self.actions(namespace).find(action, now)
+    /// A [`StoreError`] where a record is damaged or cannot be read: a miss, worth a line in the log.
+    pub fn find(&self, view: &View, action: &ActionId, now: SystemTime) -> Result<Option<Found>, StoreError> {
+        for namespace in &view.reads {
+            let found = self.actions(namespace).find(action, now)?;
+            if !found.is_empty() {
+                return Ok(Found::of(found));
+            }
+        }
+        Ok(None)
     }
 
     /// The object's file, if it is there and holds the output. One that something wrote to is read, and removed if it
@@ -213,20 +251,20 @@ impl Store {
         layout::object_name(output)
     }
 
-    /// Forgets what is known of an action, unless that changed meanwhile. The object stays: its path may have been told.
+    /// Forgets a record that this view wrote, unless it changed meanwhile. The object stays: its path may have been told.
     ///
     /// # Errors
     /// A [`StoreError`] where the record is there and cannot be removed.
-    pub fn forget(&self, namespace: &Namespace, action: &ActionId, record: &Record) -> Result<(), StoreError> {
-        self.actions(namespace).forget(action, record)
+    pub fn forget(&self, view: &View, action: &ActionId, record: &Record) -> Result<(), StoreError> {
+        self.actions(&view.writes).forget(action, record)
     }
 
-    /// The actions of a namespace with their records, damaged ones left out.
+    /// The records of what this view wrote with their actions, damaged ones left out.
     ///
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
-    pub fn list(&self, namespace: &Namespace) -> Result<Vec<(ActionId, Record)>, StoreError> {
-        self.actions(namespace).list()
+    pub fn list(&self, view: &View) -> Result<Vec<(ActionId, Record)>, StoreError> {
+        self.actions(&view.writes).list()
     }
 
     /// Replaces a small file of the store's user in its root as a whole.
@@ -238,11 +276,11 @@ impl Store {
     }
 
     fn actions(&self, namespace: &Namespace) -> Actions {
-        Actions::new(self.layout.actions(namespace), self.layout.tmp(), ACTION_LEVELS)
+        Actions::new(self.layout.records(namespace), self.layout.tmp(), ACTION_LEVELS)
     }
 }
 
 /// The action under which the list of a test's inputs is kept: one that cmd/go never asks for.
 fn inputs_of(action: &ActionId) -> ActionId {
-    ActionId(Sha256::new().chain_update(b"nix-gocacheprog test inputs").chain_update(action.0).finalize().into())
+    ActionId(*blake3::Hasher::new().update(b"nix-gocacheprog test inputs").update(&action.0).finalize().as_bytes())
 }

@@ -12,21 +12,43 @@ use crate::layout::{Existing, make_dir};
 /// fan-out or its namespace, but never the directory of a build that was removed meanwhile.
 pub(crate) fn rename(file: NamedTempFile, path: &Path, levels: usize) -> Result<(), StoreError> {
     let Err(failed) = file.persist(path) else { return Ok(()) };
-    if failed.error.kind() != ErrorKind::NotFound {
-        return Err(StoreError::at("renaming to", path)(failed.error));
-    }
-    let dirs: Vec<_> = path.ancestors().skip(1).take(levels).take_while(|dir| !dir.exists()).collect();
-    for dir in dirs.iter().rev() {
-        make_dir(dir, 0o700, Existing::Leave)?;
-    }
+    make_missing(path, levels, failed.error)?;
     failed.file.persist(path).map(drop).map_err(|e| StoreError::at("renaming to", path)(e.error))
 }
 
 /// Replaces a small file of ours as a whole.
 pub(crate) fn write_small(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) -> Result<(), StoreError> {
+    rename(small(tmp, bytes)?, path, levels)
+}
+
+/// Writes a small file of ours where there is none (`renameat2(2)` with `RENAME_NOREPLACE`, or `link(2)` where a file system has
+/// not that). False if there is one.
+pub(crate) fn write_new(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) -> Result<bool, StoreError> {
+    let Err(mut failed) = small(tmp, bytes)?.persist_noclobber(path) else { return Ok(true) };
+    if failed.error.kind() != ErrorKind::AlreadyExists {
+        make_missing(path, levels, failed.error)?;
+        let Err(again) = failed.file.persist_noclobber(path) else { return Ok(true) };
+        failed = again;
+    }
+    match failed.error.kind() {
+        ErrorKind::AlreadyExists => Ok(false),
+        _ => Err(StoreError::at("renaming to", path)(failed.error)),
+    }
+}
+
+fn small(tmp: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
     let mut file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
     file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
-    rename(file, path, levels)
+    Ok(file)
+}
+
+/// Makes the directories that a path lacks, if that is why it could not be renamed to.
+fn make_missing(path: &Path, levels: usize, error: std::io::Error) -> Result<(), StoreError> {
+    if error.kind() != ErrorKind::NotFound {
+        return Err(StoreError::at("renaming to", path)(error));
+    }
+    let dirs: Vec<_> = path.ancestors().skip(1).take(levels).take_while(|dir| !dir.exists()).collect();
+    dirs.iter().rev().try_for_each(|dir| make_dir(dir, 0o700, Existing::Leave))
 }
 
 /// Puts a link to `from` in the place of the file at `to`, which is never missing: somebody may be about to open it.

@@ -1,13 +1,15 @@
 //! Publishing: what becomes of a put, for everyone in the namespace.
+//!
+//! The first output of an action stays, strictly: its record is made with a call that fails where there is one, and replaced only
+//! by whoever holds it (actions.rs) and has looked again.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
-use proto::OutputId;
+use proto::{OutputId, limits};
 
-use crate::actions::Actions;
-use crate::incoming::Content;
+use crate::actions::{Actions, Hold};
+use crate::incoming::{Content, Taken, new_file};
 use crate::layout::Layout;
 use crate::object::{Doubt, State, is_whole, set_seal, state, touch};
 use crate::place::rename;
@@ -16,55 +18,98 @@ use crate::{Incoming, Put, Record, Replaces, Store, StoreError};
 /// Directories of an object that are made where they are missing: `objects/<1 hex>`.
 const OBJECT_LEVELS: usize = 2;
 
+/// How often it is tried where the record comes and goes in between.
+const TRIES: usize = 20;
+
 /// What became of a put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Published {
     /// It is the action's output now.
     New,
     /// The action had this output already; its time moved forward.
     Again,
     /// The action has another output, which stays.
-    Conflict(Record),
+    Conflict(Box<Record>),
 }
 
 pub(crate) fn publish(
     store: &Store,
     actions: &Actions,
-    put: &Put,
+    put: &Put<'_>,
     body: &mut Incoming,
 ) -> Result<Published, StoreError> {
-    let mut record = Record {
+    let layout = &store.layout;
+    let record = Record {
         kind: body.kind(),
         output: body.output(),
         size: body.size(),
         time: put.time,
         cost_ms: put.cost_ms,
-        build: put.build,
+        origin: put.origin.clone(),
+        condition: put.condition.cloned(),
     };
-    let layout = &store.layout;
+    let is_there = |old: &Record| is_whole(&layout.object(&old.output), &old.output, old.size, layout.doubt());
     // A record that cannot be read is replaced, like one that is not there.
-    let before = actions.read(&put.action);
-    let is_new = matches!(before, Ok(None));
-    let before = before.ok().flatten();
-    let published = match before {
-        Some(old) if old.output == record.output => {
-            record = Record { time: record.time.max(old.time), cost_ms: old.cost_ms.max(record.cost_ms), ..old };
-            Published::Again
+    let before = actions.read(&put.action).unwrap_or_default();
+    if let Published::Conflict(first) = decide(put.replaces, &before, &record, is_there)?.0 {
+        return Ok(Published::Conflict(first));
+    }
+    store.tally.add(false, publish_object(layout, body)?);
+    for _ in 0..TRIES {
+        let (known, held) = match actions.hold(&put.action) {
+            Ok(Hold::Absent) => {
+                if actions.create(&put.action, std::slice::from_ref(&record))? {
+                    store.tally.add(true, None);
+                    return Ok(Published::New);
+                }
+                continue; // somebody was as quick
+            }
+            Ok(Hold::Held(held)) => (held.lines.records.clone(), Some(held)),
+            Ok(Hold::Busy) => (actions.read(&put.action).unwrap_or_default(), None),
+            Err(_) => (Vec::new(), None), // what it is cannot be told, so that it is no record
+        };
+        let (published, left) = decide(put.replaces, &known, &record, is_there)?;
+        match (&published, &held) {
+            // Nothing to write, or no more than a later time.
+            (Published::Conflict(_), _) | (Published::Again, None) => return Ok(published),
+            (Published::New, None) if !known.is_empty() => break,
+            (Published::New | Published::Again, _) => {}
         }
-        Some(old) if !may_replace(put.replaces, &old, &record) && is_there(layout, &old)? => {
-            return Ok(Published::Conflict(old));
+        // The paths of those that go may have been told just now: a sweep knows by this.
+        let gone = known.iter().filter(|old| left.iter().all(|stays| stays.output != old.output));
+        gone.for_each(|old| touch(&layout.object(&old.output)));
+        actions.write(&put.action, &left)?;
+        return Ok(published);
+    }
+    Err(StoreError::Busy { path: actions.path(&put.action) })
+}
+
+/// What becomes of a new record beside those that are there, and which there are then, the newest first. Pure, but for `is_there`,
+/// which tells whether the object of a record is there.
+///
+/// An action is known without a condition or with several: which of both it is, the first says.
+fn decide(
+    replaces: Replaces,
+    known: &[Record],
+    new: &Record,
+    mut is_there: impl FnMut(&Record) -> Result<bool, StoreError>,
+) -> Result<(Published, Vec<Record>), StoreError> {
+    let is_other = |old: &&Record| old.condition.is_some() && new.condition.is_some() && old.condition != new.condition;
+    let mut left: Vec<Record> = known.iter().filter(is_other).cloned().collect();
+    left.truncate(limits::CONDITIONS - 1);
+    let mut published = (Published::New, new.clone());
+    for old in known.iter().filter(|old| !is_other(old)) {
+        // What is true without a condition is true with one.
+        let is_covered = old.condition.is_none() || old.condition == new.condition;
+        if old.output == new.output && is_covered {
+            let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
+            published = (Published::Again, Record { time, cost_ms, ..old.clone() });
+        } else if !may_replace(replaces, old, new) && is_there(old)? {
+            return Ok((Published::Conflict(Box::new(old.clone())), Vec::new()));
         }
-        Some(old) => {
-            touch(&layout.object(&old.output)); // its path may have been told just now: a sweep knows by this
-            Published::New
-        }
-        None => Published::New,
-    };
-    let object = publish_object(layout, body)?;
-    store.tally.add(false, object);
-    actions.write(&put.action, &record)?;
-    store.tally.add(is_new, None);
-    Ok(published)
+    }
+    left.insert(0, published.1);
+    Ok((published.0, left))
 }
 
 fn may_replace(replaces: Replaces, old: &Record, new: &Record) -> bool {
@@ -73,10 +118,6 @@ fn may_replace(replaces: Replaces, old: &Record, new: &Record) -> bool {
         Replaces::SameKind => old.kind == new.kind,
         Replaces::Any => true,
     }
-}
-
-fn is_there(layout: &Layout, record: &Record) -> Result<bool, StoreError> {
-    is_whole(&layout.object(&record.output), &record.output, record.size, layout.doubt())
 }
 
 /// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also mends it.
@@ -94,19 +135,26 @@ fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<Option<u64>, S
     Ok(is_new.then_some(body.size()))
 }
 
-/// Gives the body's file its place.
+/// Gives the body's file its place. One that has another place already, as somebody else was quicker with the action, is copied.
 pub(crate) fn publish_file(body: &mut Incoming, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
-    let Some(file) = body.take_file(tmp)? else {
-        // It has its place elsewhere, unless that is this one.
-        let is_here = is_whole(path, &body.output(), body.size(), &Doubt::default())?;
-        return if is_here {
-            Ok(())
-        } else {
-            Err(StoreError::at("publishing again", path)(ErrorKind::NotFound.into()))
-        };
+    let output = body.output();
+    let file = match body.take_file(tmp, path)? {
+        Taken::File(file) => file,
+        Taken::Published(_) if is_whole(path, &output, body.size(), &Doubt::default())? => return Ok(()),
+        Taken::Published(elsewhere) => return copy(&elsewhere, (tmp, path), &output),
     };
-    set_seal(file.as_file(), &body.output()).map_err(StoreError::at("setting the time of", file.path()))?;
+    set_seal(file.as_file(), &output).map_err(StoreError::at("setting the time of", file.path()))?;
     rename(file, path, levels)
+}
+
+/// Puts a copy of an object in a place.
+pub(crate) fn copy(from: &Path, (tmp, to): (&Path, &Path), output: &OutputId) -> Result<(), StoreError> {
+    let file = new_file(tmp)?;
+    let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
+    // On Linux this is copy_file_range, which shares the blocks where the file system can.
+    std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
+    set_seal(file.as_file(), output).map_err(StoreError::at("setting the time of", file.path()))?;
+    rename(file, to, 0)
 }
 
 /// A small body is compared with what is there, which costs no more than writing it.

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{BuildId, OutputId};
+use proto::{ActionId, BuildId, OutputId};
 
 use crate::actions::{Actions, names, subdirectories};
 use crate::survey::key;
@@ -32,7 +32,7 @@ impl Which {
     fn holds(&self, record: &Record) -> bool {
         match self {
             Self::All => true,
-            Self::WrittenBy(builds) => record.build.is_some_and(|build| builds.contains(&build)),
+            Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
             Self::Before(time) => record.time < *time,
         }
     }
@@ -73,7 +73,7 @@ impl Store {
         let removes = what == Unwanted::Remove;
         let mut purge = Purge { store: self, removes, used_before, purged: Purged::default() };
         let (mut doomed, mut named) = (Vec::new(), HashSet::new());
-        for namespace in subdirectories(&self.layout.all_actions())? {
+        for namespace in subdirectories(&self.layout.all_records())? {
             let records = Actions::new(namespace.clone(), self.layout.tmp(), 0);
             for dir in subdirectories(&namespace)? {
                 purge.shelf(&records, &dir, which, (&mut doomed, &mut named))?;
@@ -118,15 +118,19 @@ impl Purge<'_> {
         for name in names(dir)? {
             let Ok(action) = name.parse() else { continue }; // none of ours
             match records.look(&action) {
-                Ok(Some((record, used))) => {
-                    self.purged.seen += 1;
-                    if !which.holds(&record) || used > self.used_before || !self.remove(&dir.join(&name)) {
-                        named.insert(key(&record.output));
+                Ok(Some((lines, used))) => {
+                    self.purged.seen += lines.records.len() as u64;
+                    let is_spared = used > self.used_before;
+                    let (go, stay): (Vec<_>, Vec<_>) =
+                        lines.records.into_iter().partition(|record| !is_spared && which.holds(record));
+                    named.extend(stay.iter().map(|record| key(&record.output)));
+                    if go.is_empty() || !self.remove_records(records, &action, &go) {
+                        named.extend(go.iter().map(|record| key(&record.output)));
                         continue;
                     }
-                    self.purged.entries += 1;
-                    self.purged.bytes += RECORD;
-                    doomed.push((record.output, record.size));
+                    self.purged.entries += go.len() as u64;
+                    self.purged.bytes += if stay.is_empty() { RECORD } else { 0 };
+                    doomed.extend(go.iter().map(|record| (record.output, record.size)));
                 }
                 Ok(None) => {}                              // went away meanwhile
                 Err(StoreError::DamagedRecord { .. }) => {} // names nothing; a sweep removes it
@@ -137,6 +141,15 @@ impl Purge<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether these records of an action are gone, or would be.
+    fn remove_records(&mut self, records: &Actions, action: &ActionId, go: &[Record]) -> bool {
+        if !self.removes {
+            return true;
+        }
+        let gone = records.keep(action, |record| !go.contains(record));
+        gone.inspect_err(|e| note(&mut self.purged.errors, e)).is_ok()
     }
 
     /// Whether it is gone, or would be.

@@ -1,25 +1,32 @@
-//! The record of an action: one line of text, the only place that knows its format.
+//! The records of an action: lines of text, the only place that knows their format.
 //!
 //! ```text
-//! 1 c <output id> <size> <seconds>.<nanoseconds of the put> <cost, ms> <build id or -> <checksum>
+//! 2 c <output id> <size> <seconds>.<nanoseconds of the put> <cost, ms> <build id or -> <build name> <partition> <key or ->
+//!     <digest or -> <scope> <checksum>
 //! ```
 //!
-//! The second field is the kind (`c` content, `l` test log, `t` test result, `i` what it looked at, `m` mtime, `s` index of a
-//! directory in the Nix store). The checksum is the first 8 bytes of the sha256 of the action's id and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
+//! All on one line, with a tab after each field but the last. The second field is the kind ([`letter`]). The build's name and the
+//! scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
+//! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
+//!
+//! An action has one line, or one for each condition: up to [`limits::CONDITIONS`] of them, the newest first. A damaged line is
+//! dropped alone.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::id::hex;
-use proto::{ActionId, BuildId, OutputId};
-use sha2::{Digest, Sha256};
+use proto::{ActionId, Condition, OutputId, Scope, limits};
 
-use crate::Kind;
+use crate::{BuildName, Kind, Origin};
 
-/// Longest line this version writes is 232 bytes; what is longer is none of ours.
-pub(crate) const LONGEST: usize = 512;
+/// Longest line, in bytes: the fields of fixed length, the numbers, a build's name and a scope.
+const LONGEST: usize = 1200;
+
+/// Longest file of an action, in bytes. What is beyond is none of ours.
+pub(crate) const LONGEST_FILE: usize = LONGEST * limits::CONDITIONS;
 
 /// What is known of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// How its key was made.
     pub kind: Kind,
@@ -31,100 +38,205 @@ pub struct Record {
     pub time: SystemTime,
     /// Milliseconds that a hit saves.
     pub cost_ms: u64,
-    /// The build that put it first.
-    pub build: Option<BuildId>,
+    /// Who put it first.
+    pub origin: Origin,
+    /// When it is true for another build; `None`: whenever that asks for the action.
+    pub condition: Option<Condition>,
+}
+
+/// How records and traces write a kind.
+#[must_use]
+pub fn letter(kind: Kind) -> char {
+    match kind {
+        Kind::Content => 'c',
+        Kind::Archive => 'a',
+        Kind::TestLog => 'l',
+        Kind::TestResult => 't',
+        Kind::TestInputs => 'i',
+        Kind::Mtime => 'm',
+        Kind::StoreIndex => 's',
+    }
+}
+
+/// The kind that is written so.
+#[must_use]
+pub fn kind_of(letter: char) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|&kind| self::letter(kind) == letter)
 }
 
 impl Record {
     /// The line under this action.
     #[must_use]
-    pub fn to_line(self, action: &ActionId) -> String {
+    pub fn to_line(&self, action: &ActionId) -> String {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let kind = match self.kind {
-            Kind::Content => 'c',
-            Kind::TestLog => 'l',
-            Kind::TestResult => 't',
-            Kind::TestInputs => 'i',
-            Kind::Mtime => 'm',
-            Kind::StoreIndex => 's',
-        };
-        let build = self.build.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        let text = format!(
-            "1 {kind} {} {} {}.{:09} {} {build} ",
+        let mut line = String::with_capacity(320);
+        let Origin { build, name, partition, key } = &self.origin;
+        // Writing to a String cannot fail.
+        let _infallible = write!(
+            line,
+            "2\t{}\t{}\t{}\t{}.{:09}\t{}\t",
+            letter(self.kind),
             self.output,
             self.size,
             since.as_secs(),
             since.subsec_nanos(),
             self.cost_ms
         );
-        let sum = checksum(action, text.as_bytes());
-        text + &sum + "\n"
+        push_or_dash(&mut line, build.as_ref());
+        let _infallible = write!(line, "{}\t{partition}\t", name.as_str());
+        push_or_dash(&mut line, key.as_ref());
+        push_or_dash(&mut line, self.condition.as_ref().map(|condition| &condition.digest));
+        line += self.condition.as_ref().map_or("", |condition| condition.scope.as_str());
+        line.push('\t');
+        line += &checksum(action, line.as_bytes());
+        line.push('\n');
+        line
     }
 
-    /// Reads a line back; `None` for anything else.
+    /// Reads a line back, with its end; `None` for anything else.
     #[must_use]
     pub fn parse(line: &[u8], action: &ActionId) -> Option<Self> {
         let text = str::from_utf8(line).ok()?;
-        let mut fields = text.split(' ');
+        let mut fields = text.split('\t');
         let mut field = || fields.next();
-        if field()? != "1" {
+        if field()? != "2" {
             return None;
         }
-        let kind = match field()? {
-            "c" => Kind::Content,
-            "l" => Kind::TestLog,
-            "t" => Kind::TestResult,
-            "i" => Kind::TestInputs,
-            "m" => Kind::Mtime,
-            "s" => Kind::StoreIndex,
-            _ => return None,
-        };
+        let mut kind = field()?.chars();
+        let kind = kind.next().filter(|_| kind.as_str().is_empty()).and_then(kind_of)?;
         let output = field()?.parse().ok()?;
         let size = field()?.parse().ok()?;
         let (seconds, nanos) = field()?.split_once('.')?;
-        let seconds = seconds.parse().ok().filter(|&seconds| seconds < proto::limits::END_OF_TIME)?;
+        let seconds = seconds.parse().ok().filter(|&seconds| seconds < limits::END_OF_TIME)?;
         let since = Duration::new(seconds, nanos.parse().ok().filter(|&n| n < 1_000_000_000)?);
         let cost_ms = field()?.parse().ok()?;
-        let build = match field()? {
-            "-" => None,
-            id => Some(id.parse().ok()?),
+        let build = some_or_dash(field()?)?;
+        let name = BuildName::new(field()?);
+        let partition = field()?.parse().ok()?;
+        let key = some_or_dash(field()?)?;
+        let condition = match (some_or_dash(field()?)?, field()?) {
+            (None, _) => None,
+            (Some(digest), scope) => Some(Condition { scope: Scope::new(scope).ok()?, digest }),
         };
-        let record = Self { kind, output, size, time: UNIX_EPOCH.checked_add(since)?, cost_ms, build };
+        let origin = Origin { build, name, partition, key };
+        let record = Self { kind, output, size, time: UNIX_EPOCH.checked_add(since)?, cost_ms, origin, condition };
         // The checksum with all the rest: there is one line for each record.
         (record.to_line(action).as_bytes() == line).then_some(record)
     }
 }
 
+/// What the file of an action says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lines {
+    pub(crate) records: Vec<Record>,
+    /// Lines that cannot be believed.
+    pub(crate) damaged: u64,
+}
+
+impl Lines {
+    pub(crate) fn parse(bytes: &[u8], action: &ActionId) -> Self {
+        let mut lines = Self::default();
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            match Record::parse(line, action) {
+                Some(record) if lines.records.len() < limits::CONDITIONS => lines.records.push(record),
+                Some(_) | None => lines.damaged += 1,
+            }
+        }
+        lines
+    }
+
+    pub(crate) fn text(records: &[Record], action: &ActionId) -> String {
+        records.iter().map(|record| record.to_line(action)).collect()
+    }
+}
+
+fn push_or_dash(line: &mut String, field: Option<&impl std::fmt::Display>) {
+    // Writing to a String cannot fail.
+    let _infallible = match field {
+        Some(field) => write!(line, "{field}\t"),
+        None => line.write_str("-\t"),
+    };
+}
+
+/// What `push_or_dash` wrote; `None` where it is neither.
+#[expect(clippy::option_option, reason = "a field that is not there is not one that is damaged")]
+fn some_or_dash<T: std::str::FromStr>(field: &str) -> Option<Option<T>> {
+    if field == "-" { Some(None) } else { field.parse().ok().map(Some) }
+}
+
 fn checksum(action: &ActionId, text: &[u8]) -> String {
-    hex(&Sha256::new().chain_update(action.0).chain_update(text).finalize()[..8])
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&action.0).update(text);
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Partition;
     use proptest::prelude::*;
+    use proto::{BuildId, ScopeDigest, SigningKey};
+
+    fn origin() -> impl Strategy<Value = Origin> {
+        let build = prop::option::of(any::<[u8; 16]>().prop_map(BuildId));
+        let name = "\\PC{0,300}".prop_map(|text| BuildName::new(&text));
+        let partition = prop_oneof![Just(Partition::Common), any::<u32>().prop_map(Partition::User)];
+        let key = prop::option::of(any::<[u8; 32]>().prop_map(SigningKey));
+        (build, name, partition, key).prop_map(|(build, name, partition, key)| Origin { build, name, partition, key })
+    }
+
+    fn condition() -> impl Strategy<Value = Option<Condition>> {
+        let scope = "\\PC{1,128}".prop_map(|text| Scope::new(&text).unwrap());
+        prop::option::of((scope, any::<[u8; 32]>()))
+            .prop_map(|some| some.map(|(scope, digest)| Condition { scope, digest: ScopeDigest(digest) }))
+    }
 
     fn record() -> impl Strategy<Value = Record> {
-        let build = prop::option::of(any::<[u8; 16]>().prop_map(BuildId));
         let time = (0u64..1 << 35, 0u32..1_000_000_000).prop_map(|(s, n)| UNIX_EPOCH + Duration::new(s, n));
-        let kind = prop::sample::select(vec![
-            Kind::Content,
-            Kind::TestLog,
-            Kind::TestResult,
-            Kind::TestInputs,
-            Kind::Mtime,
-            Kind::StoreIndex,
-        ]);
-        (kind, any::<[u8; 32]>(), any::<u64>(), time, any::<u64>(), build).prop_map(
-            |(kind, output, size, time, cost_ms, build)| Record {
+        let kind = prop::sample::select(Kind::ALL.to_vec());
+        (kind, any::<[u8; 32]>(), any::<u64>(), time, any::<u64>(), origin(), condition()).prop_map(
+            |(kind, output, size, time, cost_ms, origin, condition)| Record {
                 kind,
                 output: OutputId(output),
                 size,
                 time,
                 cost_ms,
-                build,
+                origin,
+                condition,
             },
         )
+    }
+
+    #[test]
+    fn the_longest_record_has_room() {
+        let longest = Record {
+            kind: Kind::Content,
+            output: OutputId([255; 32]),
+            size: u64::MAX,
+            time: UNIX_EPOCH + Duration::new(limits::END_OF_TIME - 1, 999_999_999),
+            cost_ms: u64::MAX,
+            origin: Origin {
+                build: Some(BuildId([255; 16])),
+                name: BuildName::new(&"x".repeat(1000)),
+                partition: Partition::User(u32::MAX),
+                key: Some(SigningKey([255; 32])),
+            },
+            condition: Some(Condition {
+                scope: Scope::new(&"x".repeat(limits::SCOPE)).unwrap(),
+                digest: ScopeDigest([255; 32]),
+            }),
+        };
+        let line = longest.to_line(&ActionId([1; 32]));
+        assert!(line.len() <= LONGEST, "{}", line.len());
+        assert_eq!(Record::parse(line.as_bytes(), &ActionId([1; 32])), Some(longest));
+    }
+
+    #[test]
+    fn kinds_are_told_by_their_letters() {
+        for kind in Kind::ALL {
+            assert_eq!(kind_of(letter(kind)), Some(kind));
+        }
+        assert_eq!(kind_of('x'), None);
     }
 
     proptest! {
@@ -145,6 +257,18 @@ mod tests {
             prop_assert_eq!(Record::parse(&line[..at % line.len()], &action), None);
             prop_assume!(other != action.0);
             prop_assert_eq!(Record::parse(&line, &ActionId(other)), None);
+        }
+
+        #[test]
+        fn a_damaged_line_is_dropped_alone(records in prop::collection::vec(record(), 1..=limits::CONDITIONS), hurt: prop::sample::Index, bit in 0u32..7) {
+            let action = ActionId([1; 32]);
+            let mut lines: Vec<_> = records.iter().map(|record| record.to_line(&action).into_bytes()).collect();
+            let n = hurt.index(lines.len());
+            lines[n][5] ^= 1 << bit;
+            prop_assume!(lines[n][5] != b'\n');
+            let mut left = records;
+            left.remove(n);
+            prop_assert_eq!(Lines::parse(&lines.concat(), &action), Lines { records: left, damaged: 1 });
         }
 
         #[test]

@@ -1,4 +1,5 @@
-//! A look at everything in a store, in little memory: some 70 bytes an entry.
+//! A look at everything in a store, in little memory: some 70 bytes an entry. An entry is the file of an action, which may name
+//! several outputs: it goes as a whole.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -18,9 +19,10 @@ use crate::{Kind, Record, StoreError};
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) action: ActionId,
-    /// Its output, by [`key`].
-    pub(crate) output: u64,
-    pub(crate) size: u64,
+    /// Its first output.
+    pub(crate) output: Output,
+    /// Those under further conditions, if there are any: their number in [`Survey::others`].
+    pub(crate) others: Option<u32>,
     /// Last use, in seconds since 1970: until 2106.
     pub(crate) used: u32,
     pub(crate) cost_ms: u32,
@@ -28,18 +30,21 @@ pub(crate) struct Entry {
     pub(crate) is_junk: bool,
 }
 
-impl Entry {
-    fn new(action: ActionId, record: &Record, used: u64) -> Self {
-        Self {
-            action,
-            output: key(&record.output),
-            size: record.size,
-            used: u32::try_from(used).unwrap_or(u32::MAX),
-            cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
-            is_junk: record.kind == Kind::Mtime,
-        }
-    }
+/// An output as an entry names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Output {
+    /// By [`key`].
+    pub(crate) key: u64,
+    pub(crate) size: u64,
+}
 
+impl Output {
+    pub(crate) fn of(record: &Record) -> Self {
+        Self { key: key(&record.output), size: record.size }
+    }
+}
+
+impl Entry {
     /// Seconds since the last use.
     pub(crate) fn age(&self, now: u64) -> u64 {
         now.saturating_sub(u64::from(self.used))
@@ -88,6 +93,8 @@ impl Unnamed {
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     pub(crate) shelves: Vec<Shelf>,
+    /// Of entries with several outputs those after the first.
+    pub(crate) others: Vec<Vec<Output>>,
     /// The outputs that entries name, sorted, each once; and whether its object is there.
     outputs: Vec<u64>,
     is_there: Vec<bool>,
@@ -103,7 +110,7 @@ impl Survey {
     /// Looks at everything; `None` if it was told to stop.
     pub(crate) fn take(layout: &Layout, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StoreError> {
         let mut survey = Self::default();
-        for namespace in subdirectories(&layout.all_actions())? {
+        for namespace in subdirectories(&layout.all_records())? {
             let records = Actions::new(namespace.clone(), layout.tmp(), 0);
             for dir in subdirectories(&namespace)? {
                 if !go_on() {
@@ -145,9 +152,9 @@ impl Survey {
                 continue;
             }
             match records.look(&action) {
-                Ok(Some((record, used))) => {
+                Ok(Some((lines, used))) => {
                     let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-                    entries.push(Entry::new(action, &record, used));
+                    entries.extend(self.entry_of(action, &lines.records, used));
                 }
                 Ok(None) => {} // went away meanwhile
                 Err(StoreError::DamagedRecord { path }) => self.damaged.push(path),
@@ -158,8 +165,43 @@ impl Survey {
         Ok(())
     }
 
+    /// `None` where there is no record.
+    fn entry_of(&mut self, action: ActionId, records: &[Record], used: u64) -> Option<Entry> {
+        let (first, others) = records.split_first()?;
+        let cost_ms = records.iter().map(|record| record.cost_ms).max().unwrap_or(0);
+        let mut entry = Entry {
+            action,
+            output: Output::of(first),
+            others: None,
+            used: u32::try_from(used).unwrap_or(u32::MAX),
+            cost_ms: u32::try_from(cost_ms).unwrap_or(u32::MAX),
+            is_junk: records.iter().all(|record| record.kind == Kind::Mtime),
+        };
+        if !others.is_empty() {
+            entry.others = u32::try_from(self.others.len()).ok();
+            self.others.push(others.iter().map(Output::of).collect());
+        }
+        Some(entry)
+    }
+
+    /// All outputs of an entry.
+    pub(crate) fn outputs(&self, entry: &Entry) -> impl Iterator<Item = Output> {
+        let others = entry.others.and_then(|n| self.others.get(n as usize));
+        std::iter::once(entry.output).chain(others.into_iter().flatten().copied())
+    }
+
+    /// What an entry and its outputs take on the disk, if no other entry has them.
+    pub(crate) fn bytes(&self, entry: &Entry) -> u64 {
+        self.outputs(entry).map(|output| on_disk(output.size)).sum::<u64>() + RECORD
+    }
+
+    /// Whether these are the records that were seen.
+    pub(crate) fn is_of(&self, entry: &Entry, records: &[Record]) -> bool {
+        self.outputs(entry).eq(records.iter().map(Output::of))
+    }
+
     pub(crate) fn index_outputs(&mut self) {
-        self.outputs = self.entries().map(|entry| entry.output).collect();
+        self.outputs = self.all_outputs().map(|output| output.key).collect();
         self.outputs.sort_unstable();
         self.outputs.dedup();
         self.outputs.shrink_to_fit();
@@ -178,11 +220,12 @@ impl Survey {
         for entry in self.entries() {
             census.entries += 1;
             census.bytes += RECORD;
-            let object = self.object_of(entry).filter(|&n| self.is_there[n] && !counted[n]);
-            if let Some(n) = object {
-                counted[n] = true;
-                census.objects += 1;
-                census.bytes = census.bytes.saturating_add(on_disk(entry.size));
+            for output in self.outputs(entry) {
+                if let Some(n) = self.object_of(output).filter(|&n| !counted[n]) {
+                    counted[n] = true;
+                    census.objects += 1;
+                    census.bytes = census.bytes.saturating_add(on_disk(output.size));
+                }
             }
         }
         for unnamed in &self.unnamed {
@@ -203,6 +246,10 @@ impl Survey {
         self.shelves.iter().flat_map(|shelf| &shelf.entries)
     }
 
+    fn all_outputs(&self) -> impl Iterator<Item = Output> {
+        self.entries().map(|entry| entry.output).chain(self.others.iter().flatten().copied())
+    }
+
     /// The entry at a place of this survey.
     pub(crate) fn entry(&self, place: Place) -> &Entry {
         &self.shelves[place.shelf as usize].entries[place.entry as usize]
@@ -213,19 +260,20 @@ impl Survey {
         &self.shelves[place.shelf as usize].dir
     }
 
-    /// Where an entry's output stands among the outputs.
-    pub(crate) fn object_of(&self, entry: &Entry) -> Option<usize> {
-        self.outputs.binary_search(&entry.output).ok()
+    /// Where an output stands among all, if its object is there.
+    pub(crate) fn object_of(&self, output: Output) -> Option<usize> {
+        self.outputs.binary_search(&output.key).ok().filter(|&n| self.is_there[n])
     }
 
+    /// Whether an object of the entry is there.
     pub(crate) fn has_object(&self, entry: &Entry) -> bool {
-        self.object_of(entry).is_some_and(|n| self.is_there[n])
+        self.outputs(entry).any(|output| self.object_of(output).is_some())
     }
 
-    /// How many entries name each output.
+    /// How many times entries name each object.
     pub(crate) fn users(&self) -> Vec<u32> {
         let mut users = vec![0; self.outputs.len()];
-        for n in self.entries().filter_map(|entry| self.object_of(entry)) {
+        for n in self.all_outputs().filter_map(|output| self.object_of(output)) {
             users[n] += 1;
         }
         users

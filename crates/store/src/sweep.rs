@@ -10,12 +10,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::actions::{Actions, names};
+use crate::actions::{Actions, Hold, names};
+use crate::build::remove_leftover;
 use crate::evict::{Doomed, GRACE, Limits, Reason, plan};
-use crate::survey::{Survey, key};
+use crate::survey::{Output, Survey};
 use crate::tally::{Census, RECORD, on_disk};
 use crate::verify::note;
-use crate::{Store, StoreError, Unwanted};
+use crate::{Record, Store, StoreError, Unwanted};
 
 /// A file in `tmp` that nobody has written to for so long is nobody's: no put takes longer.
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);
@@ -125,28 +126,42 @@ impl Sweep<'_> {
     fn entry(&mut self, doomed: &Doomed) {
         let entry = self.survey.entry(doomed.place);
         let dir = self.survey.dir(doomed.place);
-        let path = dir.join(entry.action.to_string());
         let records = Actions::new(dir.parent().unwrap_or(dir).to_owned(), self.store.layout.tmp(), 0);
-        let Ok(Some((record, used))) = records.look(&entry.action) else { return }; // gone, or made anew
-        let used = used.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let object = self.store.layout.object(&record.output);
-        let is_used = key(&record.output) != entry.output || used > u64::from(entry.used);
-        if is_used || (doomed.reason == Reason::Broken && object.exists()) {
+        let held = match records.hold(&entry.action) {
+            Ok(Hold::Held(held)) => held,
+            Ok(Hold::Absent) | Err(_) => return, // gone, or not to be read any more
+            Ok(Hold::Busy) => return self.swept.spared += 1,
+        };
+        let known = &held.lines.records;
+        let used = held.used().ok().and_then(|used| used.duration_since(UNIX_EPOCH).ok());
+        let is_used =
+            used.is_none_or(|used| used.as_secs() > u64::from(entry.used)) || !self.survey.is_of(entry, known);
+        // Only what is known not to be there is gone.
+        let is_gone = |record: &Record| self.store.layout.object(&record.output).try_exists().is_ok_and(|there| !there);
+        if is_used || (doomed.reason == Reason::Broken && !known.iter().all(is_gone)) {
             self.swept.spared += 1;
             return;
         }
-        if !self.remove(&path) {
-            return;
+        let known = known.clone();
+        if self.removes
+            && let Err(e) = held.remove()
+        {
+            return note(&mut self.swept.errors, &e);
         }
-        let mut bytes = None;
-        if let Some(n) = self.survey.object_of(entry) {
-            self.users[n] -= 1;
-            let is_last = self.users[n] == 0 && self.survey.has_object(entry);
-            if is_last && is_unchanged(&object, self.began) && self.remove(&object) {
-                bytes = Some(record.size);
-            }
+        self.swept.count(doomed.reason, 1, None);
+        for record in known {
+            self.object_of(&record, doomed.reason);
         }
-        self.swept.count(doomed.reason, 1, bytes);
+    }
+
+    /// The object of a record that went, if no other has it.
+    fn object_of(&mut self, record: &Record, reason: Reason) {
+        let Some(n) = self.survey.object_of(Output::of(record)) else { return };
+        self.users[n] -= 1;
+        let object = self.store.layout.object(&record.output);
+        if self.users[n] == 0 && is_unchanged(&object, self.began) && self.remove(&object) {
+            self.swept.count(reason, 0, Some(record.size));
+        }
     }
 
     /// What no entry stands for, and directories that are empty now.
@@ -171,6 +186,12 @@ impl Sweep<'_> {
             if metadata.is_file() && is_left && self.remove(&path) {
                 self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
             }
+        }
+        if self.removes
+            && let Some(former) = self.store.layout.former_records()
+            && let Err(e) = remove_leftover(&former)
+        {
+            note(&mut self.swept.errors, &e);
         }
         // Of a toolchain that nobody uses any more 17 directories would stay. One that somebody is about to use is younger.
         for shelf in self.survey.shelves.iter().filter(|shelf| self.removes && shelf.entries.is_empty()) {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use proto::{ActionId, OutputId};
 
-use crate::StoreError;
 use crate::actions::{Actions, names, subdirectories};
 use crate::layout::Layout;
 use crate::object::holds;
+use crate::{Record, StoreError};
 
 /// What to do with what is damaged, or has to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) fn verify(layout: &Layout, damage: Unwanted, seen: &mut dyn FnMut(u64
         }
         seen(walk.found.objects + walk.found.entries);
     }
-    for namespace in subdirectories(&layout.all_actions())? {
+    for namespace in subdirectories(&layout.all_records())? {
         let records = Actions::new(namespace.clone(), layout.tmp(), 0);
         for dir in subdirectories(&namespace)? {
             for name in names(&dir)? {
@@ -88,9 +88,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn object(&mut self, path: &Path, output: Option<OutputId>) {
-        let (Some(output), Ok(metadata)) = (output, fs::symlink_metadata(path)) else {
-            self.found.foreign += u64::from(output.is_none()); // else evicted meanwhile
+        let Some(output) = output else {
+            self.found.foreign += 1;
             return;
+        };
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(e) if e.kind() == ErrorKind::NotFound => return, // evicted meanwhile
+            Err(e) => return note(&mut self.found.errors, &StoreError::at("reading", path)(e)),
         };
         if !metadata.is_file() {
             self.found.foreign += 1;
@@ -115,14 +120,15 @@ impl Walk<'_> {
             self.found.foreign += 1;
             return;
         };
-        match records.read(&action) {
-            Ok(Some(record)) => {
-                let object = self.layout.object(&record.output);
-                if fs::symlink_metadata(object).is_ok_and(|m| m.len() == record.size) {
-                    self.found.entries += 1;
-                } else {
-                    self.found.lost_outputs += 1;
-                    self.drop_damaged(path);
+        match records.look(&action) {
+            Ok(Some((lines, _))) => {
+                self.found.damaged_records += lines.damaged;
+                let lost: Vec<_> = lines.records.iter().filter(|record| self.is_lost(record)).collect();
+                self.found.lost_outputs += lost.len() as u64;
+                self.found.entries += (lines.records.len() - lost.len()) as u64;
+                if (lines.damaged > 0 || !lost.is_empty()) && self.damage == Unwanted::Remove {
+                    let kept = records.keep(&action, |record| !lost.contains(&record));
+                    kept.unwrap_or_else(|e| note(&mut self.found.errors, &e));
                 }
             }
             Ok(None) => {} // evicted meanwhile
@@ -131,6 +137,19 @@ impl Walk<'_> {
                 self.drop_damaged(path);
             }
             Err(e) => note(&mut self.found.errors, &e),
+        }
+    }
+
+    /// Whether the object of a record is not there, or of another size. One that cannot be looked at may be there.
+    fn is_lost(&mut self, record: &Record) -> bool {
+        let object = self.layout.object(&record.output);
+        match fs::symlink_metadata(&object) {
+            Ok(metadata) => metadata.len() != record.size,
+            Err(e) if e.kind() == ErrorKind::NotFound => true,
+            Err(e) => {
+                note(&mut self.found.errors, &StoreError::at("reading", &object)(e));
+                false
+            }
         }
     }
 

@@ -163,7 +163,7 @@ impl Template {
         must(std::process::Command::new("cp").arg("-a").arg(world.state().join(".")).arg(&dir));
         drop(world);
         fs::remove_dir_all(dir.join("builds")).unwrap();
-        for record in files(&dir.join("actions")) {
+        for record in files(&dir.join("records")) {
             let name = record.file_name().unwrap().to_str().unwrap();
             if name.as_bytes()[0] < b'4' {
                 fs::remove_file(&record).unwrap();

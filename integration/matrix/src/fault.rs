@@ -103,7 +103,7 @@ impl Fault {
             Self::Truncated => each(&world.state().join("objects"), |_| Some(Vec::new())),
             Self::Corrupted => each(&world.state().join("objects"), |bytes| Some(bytes.iter().map(|b| !b).collect())),
             Self::Deleted => each(&world.state().join("objects"), |_| None),
-            Self::RecordsGarbage => each(&world.state().join("actions"), |_| Some(b"1 c garbage\n".to_vec())),
+            Self::RecordsGarbage => each(&world.state().join("records"), |_| Some(b"2\tc garbage\n".to_vec())),
             Self::ManySessions => many_sessions(world.view.join("sock").as_path()),
             Self::GarbageSession => garbage(world.view.join("sock").as_path()),
             Self::Slow => slow(&world.view),

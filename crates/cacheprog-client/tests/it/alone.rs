@@ -263,7 +263,7 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     let yesterday = tended.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(25 * 3600);
     let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
     age(&tended);
-    files(&dir.path().join("store/actions")).iter().for_each(|record| age(record));
+    files(&dir.path().join("store/records")).iter().for_each(|record| age(record));
     let mut go = run();
     assert_eq!(go.get(3).unwrap(), bodies[3]);
     go.finish();

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::trace::Came;
 
 use super::Handler;
+use super::find::Known;
 
 /// What answered one get.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl Handler {
     pub(crate) fn used(&mut self, actions: &[ActionId]) {
         let now = clock::now();
         for action in actions {
-            if let Some((record, None)) = self.find(action, now) {
+            if let Known::Hit(record) = self.find(action, now) {
                 self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
                 self.served(action, &record, Came::Hit(record.output), now);
             }

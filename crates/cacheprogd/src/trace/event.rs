@@ -109,7 +109,7 @@ impl Event {
                     Fate::Conflict => 2,
                     Fate::Refused => 3,
                 };
-                out.extend_from_slice(&[PUT, fate, kind_byte(put.kind)]);
+                out.extend_from_slice(&[PUT, fate, store::letter(put.kind) as u8]);
                 out.extend_from_slice(&put.session.to_le_bytes());
                 out.extend_from_slice(&put.at_ms.to_le_bytes());
                 out.extend_from_slice(&put.cost_ms.to_le_bytes());
@@ -156,7 +156,7 @@ impl Event {
                     _ => return None,
                 };
                 Some(Self::Put(Put {
-                    kind: kind_of(kind)?,
+                    kind: store::kind_of(char::from(kind))?,
                     fate,
                     session: u16::from_le_bytes(array(input)?),
                     at_ms: u32::from_le_bytes(array(input)?),
@@ -167,29 +167,6 @@ impl Event {
             }
             _ => None,
         }
-    }
-}
-
-fn kind_byte(kind: Kind) -> u8 {
-    match kind {
-        Kind::Content => b'c',
-        Kind::TestLog => b'l',
-        Kind::TestResult => b't',
-        Kind::TestInputs => b'i',
-        Kind::Mtime => b'm',
-        Kind::StoreIndex => b's',
-    }
-}
-
-fn kind_of(byte: u8) -> Option<Kind> {
-    match byte {
-        b'c' => Some(Kind::Content),
-        b'l' => Some(Kind::TestLog),
-        b't' => Some(Kind::TestResult),
-        b'i' => Some(Kind::TestInputs),
-        b'm' => Some(Kind::Mtime),
-        b's' => Some(Kind::StoreIndex),
-        _ => None,
     }
 }
 
@@ -255,10 +232,8 @@ mod tests {
         for came in [Came::Miss, Came::Hit(output), Came::HitIf(output), Came::Rejected(output)] {
             all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
         }
-        let kinds = [Kind::Content, Kind::TestLog, Kind::TestResult, Kind::TestInputs, Kind::Mtime, Kind::StoreIndex];
-        for (fate, kind) in
-            [Fate::Shared, Fate::Private, Fate::Conflict, Fate::Refused, Fate::Shared].into_iter().zip(kinds)
-        {
+        let fates = [Fate::Shared, Fate::Private, Fate::Conflict, Fate::Refused];
+        for (fate, kind) in fates.into_iter().cycle().zip(Kind::ALL) {
             all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, fate, kind, action, output }));
         }
         all

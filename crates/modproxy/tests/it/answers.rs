@@ -28,7 +28,7 @@ fn each_with(answer: u16, headers: &'static str, mut see: impl FnMut(&str, &Got)
             see(path, &get(alone, path));
         }
         assert_eq!(odd.asked().len(), 2, "{answer} {headers} {path}: it was kept, or asked for again at once");
-        assert!(!dir.path().join("store/actions").read_dir().unwrap().any(|_| true), "{answer} {headers} {path}");
+        assert!(!dir.path().join("store/records").read_dir().unwrap().any(|_| true), "{answer} {headers} {path}");
         let stops = start(settings(&format!("{},{}", odd.url(), good.url()), dir.path()));
         see(path, &get(stops, path));
         assert!(good.asked().is_empty(), "after a comma only `not found` leads on");
@@ -135,7 +135,7 @@ fn a_page_in_the_place_of_a_file_is_none() {
         let odd = Upstream::start(move |_| Does::With(200, "Content-Type: text/html\r\n", page.to_vec()));
         let proxy = start(settings(&odd.url(), dir.path()));
         assert_eq!(status(&get(proxy, path)), Some(502), "{path}");
-        assert!(!dir.path().join("store/actions").read_dir().unwrap().any(|_| true), "{path}");
+        assert!(!dir.path().join("store/records").read_dir().unwrap().any(|_| true), "{path}");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_zip_that_came_damaged_is_fetched_again() {
     let proxy = start(settings(&upstream.url(), dir.path()));
     for _ in places {
         assert!(crate::faults::is_refused(&get(proxy, ZIP)));
-        assert!(!dir.path().join("store/actions").read_dir().unwrap().any(|_| true));
+        assert!(!dir.path().join("store/records").read_dir().unwrap().any(|_| true));
     }
     assert_eq!(get(proxy, ZIP), whole(&good));
 }

@@ -22,7 +22,7 @@ fn zip_within(patience: Patience, does: impl Fn(&Ask) -> Does + Send + Sync + 's
     let proxy = start(settings);
     let got = get(proxy, ZIP);
     let asked = upstream.asked().len();
-    let kept = || fs::read_dir(dir.path().join("store/actions")).is_ok_and(|mut list| list.next().is_some());
+    let kept = || fs::read_dir(dir.path().join("store/records")).is_ok_and(|mut list| list.next().is_some());
     // It is kept after it was answered. What is not good is not kept at any time.
     for _ in 0..if status(&got) == Some(200) { 500 } else { 10 } {
         if kept() {

@@ -56,7 +56,7 @@ fn wait_for_kept(dir: &Path, bytes: &[u8]) {
 }
 
 fn is_kept(dir: &Path) -> bool {
-    fs::read_dir(dir.join("store/actions")).is_ok_and(|mut list| list.next().is_some())
+    fs::read_dir(dir.join("store/records")).is_ok_and(|mut list| list.next().is_some())
 }
 
 #[test]

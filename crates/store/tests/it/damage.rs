@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use store::{Access, Published, Store, Unwanted, Verified};
 
-use crate::{action, at, content, found, namespace, open, output, publish, put};
+use crate::{action, at, content, found, open, output, publish, put, view};
 
 fn record_path(store: &Store, n: u8) -> PathBuf {
-    let dir = fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
+    let dir = fs::read_dir(store.root().join("records")).unwrap().next().unwrap().unwrap().path();
     let name = action(n).to_string();
     dir.join(&name[..1]).join(name)
 }
@@ -23,7 +23,7 @@ fn a_damaged_record_is_a_miss_and_replaced() {
     for (n, damage) in [(1u8, b"".as_slice()), (2, b"garbage"), (3, &[0xff; 4096]), (4, b"1 c x")] {
         publish(&store, &put(n, 500), b"body");
         fs::write(record_path(&store, n), damage).unwrap();
-        assert!(store.find(&namespace(), &action(n), at(0)).is_err());
+        assert!(store.find(&view(), &action(n), at(0)).is_err());
         assert_eq!(publish(&store, &put(n, 600), b"other body"), Published::New);
         assert_eq!(content(&store, &found(&store, n).unwrap()).unwrap(), b"other body");
     }
@@ -35,7 +35,7 @@ fn a_record_under_another_name_is_a_miss() {
     publish(&store, &put(1, 500), b"one");
     publish(&store, &put(2, 500), b"two");
     fs::copy(record_path(&store, 1), record_path(&store, 2)).unwrap();
-    assert!(store.find(&namespace(), &action(2), at(0)).is_err());
+    assert!(store.find(&view(), &action(2), at(0)).is_err());
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn directories_that_went_away_are_made_again() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"body");
     fs::remove_dir_all(store.root().join("objects")).unwrap();
-    fs::remove_dir_all(store.root().join("actions")).unwrap();
+    fs::remove_dir_all(store.root().join("records")).unwrap();
     assert_eq!(found(&store, 1), None);
     assert_eq!(publish(&store, &put(1, 500), b"body"), Published::New);
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"body");

@@ -45,7 +45,7 @@ fn the_least_recently_used_go_and_the_count_is_kept() {
     assert_eq!(store.take_census().unwrap(), store.census());
     // Asked for a day later: a use is noted once an hour.
     for n in [0, 3, 7] {
-        store.find(&namespace(), &action(n), later(1)).unwrap().unwrap();
+        store.find(&view(), &action(n), later(1)).unwrap().unwrap();
     }
     let limits = Limits { max_size: Some(4 * each), ..Limits::default() };
     let would = store.sweep(&limits, later(2), Unwanted::Leave, &mut || true).unwrap().unwrap();
@@ -128,12 +128,12 @@ fn an_object_of_two_entries_goes_with_the_second() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"both");
     publish(&store, &put(2, 500), b"both");
-    store.find(&namespace(), &action(2), later(3)).unwrap().unwrap();
+    store.find(&view(), &action(2), later(3)).unwrap().unwrap();
     let swept = sweep(&store, &age(2), later(4));
     assert_eq!(swept.gone[&Reason::Age], Share { entries: 1, objects: 0, bytes: 4096 });
     assert_eq!(content(&store, &found(&store, 2).unwrap()).unwrap(), b"both");
     sweep(&store, &age(2), later(9));
-    assert_eq!((files(&store, "objects"), files(&store, "actions")), (vec![], vec![]));
+    assert_eq!((files(&store, "objects"), files(&store, "records")), (vec![], vec![]));
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn what_crashes_leave_is_collected_after_a_while_and_foreign_files_are_not() {
     publish(&store, &put(3, 500), b"without an object");
     publish(&store, &put(4, 500), b"with garbage for a record");
     let place = |dir: &str, name: &str| files(&store, dir).into_iter().find(|path| path.ends_with(name)).unwrap();
-    fs::remove_file(place("actions", &action(2).to_string())).unwrap();
+    fs::remove_file(place("records", &action(2).to_string())).unwrap();
     fs::remove_file(place("objects", &output(b"without an object").to_string())).unwrap();
-    fs::write(place("actions", &action(4).to_string()), "garbage").unwrap();
+    fs::write(place("records", &action(4).to_string()), "garbage").unwrap();
     fs::write(store.root().join("tmp/.tmpLEFT"), "half a bo").unwrap();
     fs::write(store.root().join("objects/notes"), "mine").unwrap();
-    fs::write(store.root().join("actions/notes"), "mine").unwrap();
+    fs::write(store.root().join("records/notes"), "mine").unwrap();
     // At once only what is damaged goes: of the rest somebody may be about to make more.
     let swept = sweep(&store, &Limits::default(), SystemTime::now());
     assert_eq!(swept.gone.keys().collect::<Vec<_>>(), [&Reason::Broken]);
@@ -160,7 +160,7 @@ fn what_crashes_leave_is_collected_after_a_while_and_foreign_files_are_not() {
     assert_eq!((swept.left.entries, swept.left.objects), (1, 1));
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"whole");
     assert!(files(&store, "tmp").is_empty());
-    assert!(store.root().join("objects/notes").exists() && store.root().join("actions/notes").exists());
+    assert!(store.root().join("objects/notes").exists() && store.root().join("records/notes").exists());
     assert!(sweep(&store, &Limits::default(), later(2)).gone.is_empty());
 }
 
@@ -168,7 +168,7 @@ fn what_crashes_leave_is_collected_after_a_while_and_foreign_files_are_not() {
 fn where_a_record_cannot_be_read_nothing_goes_for_having_no_name() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"named by whom");
-    let record = files(&store, "actions").pop().unwrap();
+    let record = files(&store, "records").pop().unwrap();
     fs::remove_file(&record).unwrap();
     fs::create_dir(&record).unwrap();
     let swept = sweep(&store, &Limits::default(), later(2));
@@ -210,6 +210,6 @@ fn puts_and_gets_beside_a_sweep_are_whole_or_a_miss() {
     sweep(store, &all, later(1));
     sweep(store, &all, later(1));
     assert_eq!(store.take_census().unwrap(), Census::default());
-    assert!(fs::read_dir(store.root().join("actions")).unwrap().next().is_none(), "nothing of the toolchain is left");
+    assert!(fs::read_dir(store.root().join("records")).unwrap().next().is_none(), "nothing of the toolchain is left");
     assert_eq!(publish(store, &put(1, 500), b"after"), store::Published::New);
 }

@@ -2,18 +2,22 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the part of a hostile file system")]
 
+mod at_once; // two writers of one action
 mod builds; // what one build sees, and what it keeps for itself
+mod conditions; // what is true where a scope holds the same
 mod crash; // killed at every call, cut from its power
 mod damage; // whatever is broken on disk is a miss, and mended by the next put
 mod evict; // what goes, what stays, what a crash leaves
+mod former; // a store of the format before
 mod put_get; // what is put is got, under the rules for two outputs of one action
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use proto::{ActionId, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Incoming, Namespace, Partition, Put, Replaces, Store};
+use store::{Access, Found, Incoming, Origin, Put, Record, Replaces, Store, View};
 
 fn open() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -21,8 +25,13 @@ fn open() -> (tempfile::TempDir, Store) {
     (dir, store)
 }
 
-fn namespace() -> Namespace {
-    Namespace::new(Partition::Common, &Toolchain { goroot: "/go".into(), ..Toolchain::default() })
+fn view() -> View {
+    View::common(&Toolchain { goroot: "/go".into(), ..Toolchain::default() })
+}
+
+fn origin() -> &'static Origin {
+    static ORIGIN: LazyLock<Origin> = LazyLock::new(|| view().origin(None, ""));
+    &ORIGIN
 }
 
 fn at(seconds: u64) -> SystemTime {
@@ -42,18 +51,26 @@ fn receive(store: &Store, body: &[u8]) -> Incoming {
     store.receive(output(body), body.len() as u64, &mut body_reader, &mut Vec::new()).unwrap()
 }
 
-fn put(n: u8, seconds: u64) -> Put {
-    Put { action: action(n), time: at(seconds), cost_ms: 70, build: None, replaces: Replaces::Nothing }
+fn put(n: u8, seconds: u64) -> Put<'static> {
+    let (origin, condition) = (origin(), None);
+    Put { action: action(n), time: at(seconds), cost_ms: 70, origin, condition, replaces: Replaces::Nothing }
 }
 
-fn publish(store: &Store, put: &Put, body: &[u8]) -> store::Published {
-    store.publish(&namespace(), put, &mut receive(store, body)).unwrap()
+fn publish(store: &Store, put: &Put<'_>, body: &[u8]) -> store::Published {
+    store.publish(&view(), put, &mut receive(store, body)).unwrap()
 }
 
-fn found(store: &Store, n: u8) -> Option<store::Record> {
-    store.find(&namespace(), &action(n), at(1000)).unwrap()
+fn found(store: &Store, n: u8) -> Option<Record> {
+    store.find(&view(), &action(n), at(1000)).unwrap().map(plain)
 }
 
-fn content(store: &Store, record: &store::Record) -> Option<Vec<u8>> {
+fn plain(found: Found) -> Record {
+    match found {
+        Found::Plain(record) => record,
+        Found::Conditional(..) => panic!("it has conditions: {found:?}"),
+    }
+}
+
+fn content(store: &Store, record: &Record) -> Option<Vec<u8>> {
     store.object(&record.output, record.size).unwrap().map(|path| std::fs::read(path).unwrap())
 }

@@ -1,9 +1,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use proto::wire::Toolchain;
-use store::{Access, Kind, Namespace, Partition, Published, Put, ReceiveError, Replaces, Store, StoreError};
+use store::{Access, Kind, Published, Put, ReceiveError, Replaces, Store, View};
 
-use crate::{action, at, content, found, namespace, open, output, publish, put, receive};
+use crate::{action, at, content, found, open, output, publish, put, receive, view};
 
 #[test]
 fn what_is_put_is_got_whatever_its_size() {
@@ -29,10 +29,7 @@ fn a_namespace_sees_its_own_only() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"body");
     let parts = |goroot: &str, gotooldir: &str| {
-        Namespace::new(
-            Partition::Common,
-            &Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), ..Toolchain::default() },
-        )
+        View::common(&Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), ..Toolchain::default() })
     };
     for other in [parts("/other", ""), parts("/go", "/tools"), parts("", "/go"), parts("/g", "o")] {
         assert_eq!(store.find(&other, &action(1), at(0)).unwrap(), None);
@@ -97,28 +94,19 @@ fn many_writers_leave_one_whole_output() {
         }
     });
     let store = Store::open(&root, Access::Traversable).unwrap();
-    assert_eq!(store.list(&namespace()).unwrap().len(), 40);
+    assert_eq!(store.list(&view()).unwrap().len(), 40);
     assert_eq!(std::fs::read_dir(root.join("tmp")).unwrap().count(), 0);
-}
-
-#[test]
-fn a_store_of_another_format_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("format"), "nix-gocacheprog store 9\n").unwrap();
-    let error = Store::open(dir.path(), Access::Owner).unwrap_err();
-    assert!(matches!(&error, StoreError::Format { found, .. } if found.ends_with('9')), "{error}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn foreign_files_are_left_alone() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"body");
-    for path in ["notes.txt", "objects/notes", "actions/notes", "builds/notes"] {
+    for path in ["notes.txt", "objects/notes", "records/notes", "builds/notes"] {
         std::fs::write(store.root().join(path), "mine").unwrap();
     }
     assert_eq!(store.take_census().unwrap().entries, 1);
-    assert_eq!(store.list(&namespace()).unwrap().len(), 1);
+    assert_eq!(store.list(&view()).unwrap().len(), 1);
     assert_eq!(store.builds().unwrap(), []);
     drop(receive(&store, b"another"));
     assert_eq!(std::fs::read(store.root().join("objects/notes")).unwrap(), b"mine");
@@ -129,14 +117,14 @@ fn use_is_noted_hourly() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"body");
     let record = || {
-        let dir = std::fs::read_dir(store.root().join("actions")).unwrap().next().unwrap().unwrap().path();
+        let dir = std::fs::read_dir(store.root().join("records")).unwrap().next().unwrap().unwrap().path();
         dir.join("0").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
     };
     let written = record();
-    store.find(&namespace(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
+    store.find(&view(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
     assert_eq!(record(), written);
     let later = written + std::time::Duration::from_secs(3601);
-    store.find(&namespace(), &action(1), later).unwrap().unwrap();
+    store.find(&view(), &action(1), later).unwrap().unwrap();
     assert_eq!(record(), later);
 }
 
@@ -145,13 +133,13 @@ fn a_test_result_and_its_list_replace_their_like_and_nothing_else() {
     let (_dir, store) = open();
     let publish_test = |n: u8, list: &[u8], result: &[u8]| {
         let (mut list, mut result) = (receive(&store, list), receive(&store, result));
-        store.publish_test(&namespace(), &put(n, 500), &mut list, &mut result).unwrap()
+        store.publish_test(&view(), &put(n, 500), &mut list, &mut result).unwrap()
     };
     let list = b"nix-gocacheprog test inputs 1 a\n";
     assert_eq!(publish_test(1, list, b"ok  \tm\t1s\n"), Published::New);
     assert_eq!(publish_test(1, b"nix-gocacheprog test inputs 1 b\n", b"ok  \tm\t2s\n"), Published::New);
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"ok  \tm\t2s\n");
-    let inputs = store.find_inputs(&namespace(), &action(1), at(0)).unwrap().unwrap();
+    let inputs = store.find_inputs(&view(), &action(1), at(0)).unwrap().unwrap();
     assert_eq!(content(&store, &inputs).unwrap(), b"nix-gocacheprog test inputs 1 b\n");
     publish(&store, &put(2, 500), b"!<arch>\nan archive");
     assert!(matches!(publish_test(2, list, b"ok  \tm\t1s\n"), Published::Conflict(_)));
