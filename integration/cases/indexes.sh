@@ -27,7 +27,7 @@ listed() {
     ''; }")
     cat "$out/listed"
 }
-indexes() { grep -rhc '^1 s ' "$STATE/actions" | awk '{ n += $1 } END { print n + 0 }'; }
+indexes() { grep -rhc $'^2\ts\t' "$STATE/records" | awk '{ n += $1 } END { print n + 0 }'; }
 
 is "plain" '[]' "$(listed plain plain-1)"
 is "plain, with the overlay: as without" '[]' "$(listed plain plain-2 "go list -overlay=overlay.json")"

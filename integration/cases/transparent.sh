@@ -41,7 +41,7 @@ while read -r object; do
     if ar t "$object" | grep '^_x0'; then fail "made with C: $object"; fi
 done < <(find "$STATE/objects" -type f)
 expect "only compiled Go without C, and indexes ($indexes of $count objects)" test "$indexes" -gt 40 -a "$((count - indexes))" -gt 100
-is "of Go's own" "$indexes" "$(grep -rh '^1 s ' "$STATE/actions" | cut -d' ' -f3 | sort -u | wc -l)"
+is "of Go's own" "$indexes" "$(grep -rh $'^2\ts\t' "$STATE/records" | cut -f3 | sort -u | wc -l)"
 small hooked --arg extra "{ $quick }" > /dev/null
 expect "a build with the setup hook hits on it" counts small-hooked hits -gt 100
 

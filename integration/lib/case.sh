@@ -89,7 +89,7 @@ store_is_whole() {
     local record output size
     (cd "$STATE/objects" && find . -type f -printf '%f  %p\n') > "$WORK/sums"
     (cd "$STATE/objects" && sha256sum --quiet --check "$WORK/sums") || return 1
-    find "$STATE/actions" -type f -exec cat {} + | while read -r record; do
+    find "$STATE/records" -type f -exec cat {} + | while read -r record; do
         read -r _ _ output size _ <<< "$record"
         [ "$(stat -c %s "$STATE/objects/${output:0:1}/$output")" = "$size" ] || { echo "record of a missing object: $record" >&2; exit 1; }
     done

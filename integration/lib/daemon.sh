@@ -73,8 +73,8 @@ build_field() {
 # archives_put BUILD-ID: the output ids of the compiled packages that this build put first.
 archives_put() {
     local record output
-    grep -rhF " $1 " "$STATE/actions" | while read -r record; do
-        output=$(cut -d' ' -f3 <<< "$record")
+    grep -rhF $'\t'"$1"$'\t' "$STATE/records" | while read -r record; do
+        output=$(cut -f3 <<< "$record")
         if [ "$(head -c 7 "$STATE/objects/${output:0:1}/$output")" = '!<arch>' ]; then echo "$output"; fi
     done
 }

@@ -327,7 +327,7 @@ fn once_a_day_the_spool_of_a_session_is_brought_within_its_limits() {
         go.finish();
     };
     let spool = std::path::PathBuf::from(spool(dir.path()));
-    let records = || crate::alone::files(&spool.join("actions"));
+    let records = || crate::alone::files(&spool.join("records"));
     run(1);
     run(2);
     assert_eq!(records().len(), 2);

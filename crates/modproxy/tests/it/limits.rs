@@ -31,7 +31,7 @@ fn records(dir: &Path) -> Vec<PathBuf> {
     let below = |dir: &Path| -> Vec<PathBuf> {
         fs::read_dir(dir).map(|list| list.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
     };
-    below(&dir.join("store/actions")).iter().flat_map(|dir| below(dir)).flat_map(|dir| below(&dir)).collect()
+    below(&dir.join("store/records")).iter().flat_map(|dir| below(dir)).flat_map(|dir| below(&dir)).collect()
 }
 
 #[test]
