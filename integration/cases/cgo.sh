@@ -4,7 +4,7 @@
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 cp -r "$CASE_DIR/programs/small" "$WORK/src"
 mkdir "$WORK/include-1" "$WORK/include-2"
 echo '#define SMALL_SYSTEM 71' > "$WORK/include-1/small_system.h"

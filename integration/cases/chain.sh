@@ -2,7 +2,7 @@
 # that cannot be started, or whose words are cut, does no harm.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 ln -s "$BIN/prebuild-hook" "$WORK/chained"
 PRE_BUILD_HOOK=$WORK/chained
 chain() { printf 'chain = [%s]\ncontrol = "%s"\n' "$1" "$CONTROL" > "$PRE_BUILD_HOOK.toml"; }

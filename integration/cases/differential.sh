@@ -3,7 +3,7 @@
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 HISTORIES=${HISTORIES:-2}
 [ -z "${TEST_FULL:-}" ] || HISTORIES=32
 RANDOM=4242 # the same histories in each run

@@ -2,7 +2,7 @@
 # derivation builds again.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 start_nix_daemon
 small 1 --arg extra '{ preCheck = "echo waiting; sleep 1000"; }' > /dev/null 2>&1 & client=$!
 for ((tries = 0; tries < 600; tries++)); do

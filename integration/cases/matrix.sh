@@ -1,8 +1,13 @@
 # The fault matrix (matrix/): a few cells by default; all of them, for Go 1.21 to 1.27, with
 # `integration/test --full`.
+# Alone: it compares how long commands take.
 # MATRIX_ROWS chooses rows by name, MATRIX_GO versions.
 # shellcheck shell=bash source-path=SCRIPTDIR
+# shellcheck disable=SC2034
+NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/own_root.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/go.sh"
 
@@ -12,4 +17,4 @@ go=()
 for version in ${MATRIX_GO:-$(go_versions)}; do go+=(--go "$version=$(go_with_cacheprog "$version")"); done
 
 # shellcheck disable=SC2086 # rows are words
-with_gocache "$matrix" --bin "$BIN" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}
+TMPDIR=$WORK own_root "$WORK/root" "" "$matrix" --bin "$BIN" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}

@@ -8,7 +8,7 @@ source "$CASE_DIR/lib/program.sh"
 source "$CASE_DIR/lib/modproxy.sh"
 trap modproxy_case_end EXIT
 export GOTOOLCHAIN=local GOCACHE=$WORK/gocache
-fetch_program "$WORK/program"
+real_program "$WORK/program"
 start_daemon
 start_upstream
 

@@ -9,7 +9,7 @@ trap modproxy_case_end EXIT
 export GOTOOLCHAIN=local GOCACHE=$WORK/gocache
 
 # --- A program with more than 100 modules ---
-fetch_program "$WORK/program"
+real_program "$WORK/program"
 cd "$WORK/program/src"
 start_upstream
 start_modproxy main

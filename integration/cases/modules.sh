@@ -3,7 +3,7 @@
 # First with plain sharing, where the second build is wrong or fails; then with the hook.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 plain_sharing
 (cd "$CASE_DIR/programs/fileproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/fileproxy" .)
 

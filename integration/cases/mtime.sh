@@ -3,7 +3,7 @@
 # Texts for Nix stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 plain_sharing
 src=$WORK/src
 # What go list says of a package, written to the output. Without -mod=vendor, as with it Go reads the main module's packages

@@ -5,11 +5,13 @@
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 set -euo pipefail
 CASE_DIR=$(cd "$(dirname "$0")/.." && pwd)
+source "$CASE_DIR/lib/contained.sh"
 ROOT_DIR=$(cd "$CASE_DIR/.." && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-machine.XXXXXX")
 chmod 711 "$WORK"
 source "$CASE_DIR/lib/target.sh"
 source "$CASE_DIR/lib/daemon.sh"
+source "$CASE_DIR/lib/tools.sh"
 source "$CASE_DIR/lib/machine.sh"
 finish() {
     local status=$?
@@ -25,9 +27,7 @@ source "$CASE_DIR/lib/expect.sh"
 
 build_programs
 machine_tools
-root=$(machine_root)
-MACHINE=$WORK/machine
-cp -a --reflink=auto "$root" "$MACHINE"
+machine_copy "$WORK/machine"
 cat >> "$MACHINE/etc/nix/nix.conf" << 'CONF'
 sandbox = true
 sandbox-fallback = false
@@ -54,7 +54,9 @@ status_json() { on_machine cacheprogd status --json; }
 # everything: all files where an installation could leave one.
 everything() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
 
-without=$(nix_small alice before --arg withHook false)
+# Where tests say nothing that is looked at.
+quick=(--arg extra '{ doCheck = false; }')
+without=$(nix_small alice before --arg withHook false "${quick[@]}")
 everything > "$WORK/before"
 
 # README.md, "Debian, Fedora, Arch".
@@ -116,9 +118,10 @@ expect "root may look all the same" on_machine cacheprogd status
 settings 'status-socket = "/run/elsewhere.sock"'
 expect "a path where systemd has a socket is a warning" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -p warning..warning | grep -q "no status socket at /run/elsewhere.sock"'
 expect "and users may look" as alice cacheprogd status
+port=$((20000 + RANDOM % 10000)) # the machine has the network of all
 drop_in metrics PrivateNetwork=no IPAddressAllow=localhost 'RestrictAddressFamilies=AF_INET AF_INET6'
-settings 'http = "127.0.0.1:19417"'
-expect "metrics by way of a drop-in" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 http://127.0.0.1:19417/metrics)
+settings "http = \"127.0.0.1:$port\""
+expect "metrics by way of a drop-in" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 "http://127.0.0.1:$port/metrics")
 on_machine rm /etc/nix-gocacheprog.toml /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf
 on_machine systemctl daemon-reload
 on_machine systemctl restart nix-gocacheprog.service
@@ -138,7 +141,7 @@ expect "systemd ends it and starts another" test "$again" != "$hung" -a "$again"
 on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/watchdog.conf
 on_machine systemctl daemon-reload
 on_machine systemctl restart nix-gocacheprog.service
-nix_small bob watched > /dev/null
+nix_small bob watched "${quick[@]}" > /dev/null
 expect "builds hit again" counts small-watched hits -gt 500
 
 echo "=== idle exit and socket activation"
@@ -153,7 +156,7 @@ done
 is "the daemon ends without a live build" yes "$gone"
 expect "in order" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -n 5 | grep -q "nobody needs it"'
 expect "its socket stays" on_machine systemctl is-active --quiet nix-gocacheprog.socket
-nix_small bob 5 > /dev/null
+nix_small bob 5 "${quick[@]}" > /dev/null
 expect "a build starts it again, and hits" counts small-5 hits -gt 500
 expect "it does not end while a build is live" test "$(sleep 6; on_machine systemctl is-active nix-gocacheprog.service)" = active
 on_machine rm -r /etc/systemd/system/nix-gocacheprog.service.d
@@ -175,6 +178,6 @@ on_machine rm /usr/local/bin/cacheprogd /usr/local/bin/cacheprog-client /usr/loc
 everything > "$WORK/after"
 expect "nothing is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
 expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0
-nix_small alice 6 > /dev/null
+nix_small alice 6 "${quick[@]}" > /dev/null
 expect "builds go on, without a cache" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
 echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, uninstalled"

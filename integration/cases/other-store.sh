@@ -2,7 +2,7 @@
 # build from a path.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 NIX_DIVERTED_STORE=$WORK/diverted
 mkdir -p "$NIX_DIVERTED_STORE"
 SDK=$(add_go_to_store)

@@ -10,8 +10,9 @@ let
     gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix;
     extra = {
       inherit version;
+      doCheck = $([ -n "${TEST_FULL:-}" ] && echo true || echo false);
       preBuild = "echo @\${version} begins \$(date +%s.%N)";
-      postCheck = "echo @\${version} ends \$(date +%s.%N)";
+      preInstall = "echo @\${version} ends \$(date +%s.%N)";
     };
   };
   pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; };

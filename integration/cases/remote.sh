@@ -2,7 +2,7 @@
 # The other machine is another store on this one, reached by Nix' own protocol through an `ssh` that stays here.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 # Ours is another one as well: the derivation is nowhere where it is named.
 NIX_DIVERTED_STORE=$WORK/here
 mkdir -p "$NIX_DIVERTED_STORE"

@@ -10,10 +10,7 @@ source "$CASE_DIR/lib/lab.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/history.sh"
 
-for program in prometheus chromium jq script; do
-    command -v $program > /dev/null || apt-get install -y -qq --no-install-recommends $program > "$WORK/apt.log" 2>&1 ||
-        { tail "$WORK/apt.log" >&2; fail "no $program"; }
-done
+need_tools prometheus=prometheus chromium=chromium jq=jq script=bsdutils curl=curl || fail "a tool is missing"
 PORT=$((20000 + RANDOM % 10000))
 SERVE_ARGS=(--http "127.0.0.1:$PORT")
 start_daemon
@@ -30,7 +27,6 @@ promtool check config "$WORK/prometheus.yml"
 prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb" --web.listen-address="127.0.0.1:$((PORT + 1))" \
     > "$WORK/prometheus.log" 2>&1 &
 PROMETHEUS=$!
-CASE_CHILDREN=$PROMETHEUS
 
 make_history
 cacheprogd() { "$BIN/cacheprogd" "$@"; }

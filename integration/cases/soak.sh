@@ -1,6 +1,10 @@
 # The soak (matrix/src/soak.rs): 16 clients while the daemon is killed and held; 40 seconds, or ten minutes with
 # `integration/test --full`.
 # shellcheck shell=bash source-path=SCRIPTDIR
+# shellcheck disable=SC2034
+NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/own_root.sh"
 build_matrix
-with_gocache "$matrix" --bin "$BIN" --soak "$([ -n "${TEST_FULL:-}" ] && echo 600 || echo 40)"
+TMPDIR=$WORK own_root "$WORK/root" "" "$matrix" --bin "$BIN" --soak "$([ -n "${TEST_FULL:-}" ] && echo 600 || echo 40)"

@@ -1,7 +1,7 @@
 # A derivation with __structuredAttrs opts in by its inputs as any other, and by NIX_GOCACHEPROG without the hook's help.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 small 1 > /dev/null
 small 2 --arg extra '{ __structuredAttrs = true; }' > /dev/null
 expect "structured attributes hit" counts small-2 hits -gt 500

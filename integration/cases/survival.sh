@@ -1,6 +1,8 @@
 # What each version of cmd/go makes of cache programs that do what one should not (matrix/src/odd.rs): the exit status of
 # four commands, compared with the table of docs/never-fatal.md. The client's fallbacks lean on it.
 # shellcheck shell=bash source-path=SCRIPTDIR
+# shellcheck disable=SC2034
+NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/go.sh"

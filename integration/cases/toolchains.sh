@@ -2,7 +2,7 @@
 # out bounds checks, which a program can tell. With plain sharing it is served what the first compiled.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-start_daemon
+warm_start
 plain_sharing
 goroot=$WORK/sdk
 cp -r "$(go env GOROOT)" "$goroot"

@@ -3,6 +3,8 @@
 # Source it after lib/daemon.sh; needs root. Reads WORK, BIN and CONTROL.
 # shellcheck shell=bash
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/own_root.sh"
 
 LAB_BUILDS=0
 # As a build has it: nothing of the user's, one GOCACHE a build (it stays empty).
@@ -20,16 +22,7 @@ lab_build() {
     view=$(NIX_GOCACHEPROG_CONTROL=$CONTROL NIX_GOCACHEPROG_CLIENT=$BIN/cacheprog-client \
         "$BIN/prebuild-hook" "/nix/store/00000000000000000000000000000000-$name.drv" "$chroot" | sed -n 's|^/gocache=||p')
     [ -d "$view" ] || { echo "lab.sh: no directory for $name" >&2; return 1; }
-    # shellcheck disable=SC2016 # for the shell inside
-    unshare --mount --propagation private bash -euc '
-        mount -t tmpfs none "$1"
-        mkdir "$1"/{upper,work,root}
-        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-        mkdir -p "$1/root/gocache"
-        mount --bind "$2" "$1/root/gocache"
-        for dir in /proc /dev /tmp "$3"; do mount --rbind "$dir" "$1/root$dir"; done
-        exec chroot "$1/root" sh -c "cd \"\$1\" && shift && exec \"\$@\"" sh "$PWD" "${@:4}"' \
-        lab "$chroot" "$view" "$WORK" env GOCACHE="$WORK/lab/$LAB_BUILDS-gocache" GOCACHEPROG="$BIN/cacheprog-client" \
+    own_root "$chroot" "$view" env GOCACHE="$WORK/lab/$LAB_BUILDS-gocache" GOCACHEPROG="$BIN/cacheprog-client" \
         NIX_GOCACHEPROG_SOCKET=/gocache/sock "$@" || status=$?
     rm -rf "$WORK/lab/$LAB_BUILDS-gocache"
     # shellcheck disable=SC2034 # for the case

@@ -1,5 +1,5 @@
-# A machine with systemd and Debian's Nix in a container: a root made once by debootstrap (kept with the cargo target
-# directory), copied for the run, booted by systemd-nspawn. Source it; reads WORK and ROOT_DIR, sets MACHINE (its root).
+# A machine with systemd and Debian's Nix in a container: a root made once by debootstrap and kept in the user's cache folder,
+# copied for the run, booted by systemd-nspawn. Source it after lib/tools.sh; reads WORK, sets MACHINE (its root).
 # Whatever happens, machine_stop ends it.
 # shellcheck shell=bash
 set -euo pipefail
@@ -11,33 +11,39 @@ MACHINE_RELEASE=trixie
 MACHINE_PACKAGES=(nix-bin nix-setup-systemd gawk gcc libc6-dev procps python3-minimal)
 
 # machine_tools: debootstrap and systemd-nspawn, installed where they are missing.
-machine_tools() {
-    local missing=()
-    command -v debootstrap > /dev/null || missing+=(debootstrap)
-    command -v systemd-nspawn > /dev/null || missing+=(systemd-container)
-    [ ${#missing[@]} = 0 ] && return 0
-    command -v apt-get > /dev/null || { echo "machine.sh: needs debootstrap and systemd-nspawn" >&2; return 1; }
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } > /dev/null
-}
+machine_tools() { need_tools debootstrap=debootstrap systemd-nspawn=systemd-container; }
 
-# machine_root: prints the directory of the root that copies are made of; made where it is missing.
-machine_root() {
-    local target root mirror
-    target=$(cd "$ROOT_DIR" && cargo metadata --format-version=1 --no-deps --offline | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    root=$target/machine/$MACHINE_RELEASE
-    if [ ! -e "$root.done" ]; then
-        # From where this machine has its packages.
-        # shellcheck disable=SC2016 # apt's own
-        mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
-        rm -rf "$root"
-        mkdir -p "$root"
-        # By apt, as debootstrap knows no virtual packages, which those of Nix need.
-        { debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$root" ${mirror:+"$mirror"} &&
-            DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y --no-install-recommends "${MACHINE_PACKAGES[@]}"; } \
-            > "$target/machine/log" 2>&1 || { tail -n 20 "$target/machine/log" >&2; return 1; }
-        touch "$root.done"
-    fi
-    echo "$root"
+# machine_copy DIR: a copy of the machine's root there, which is MACHINE from then on. The root is made where there is none of
+# this release and these packages, made as here, and where the kept one is older than 30 days. The two newest are kept.
+machine_copy() {
+    local kept=${XDG_CACHE_HOME:-$HOME/.cache}/nix-gocacheprog-test root
+    root=$kept/machine-$({ echo "$MACHINE_RELEASE ${MACHINE_PACKAGES[*]}" && declare -f _machine_make; } | sha256sum | cut -c1-16)
+    mkdir -p "$kept"
+    (
+        exec 9> "$kept/lock" # one run at a time
+        flock 9
+        if [ ! -e "$root" ] || [ -n "$(find "$root" -maxdepth 0 -mtime +30)" ]; then
+            rm -rf "$kept/making" "$root"
+            _machine_make "$kept/making" > "$WORK/machine-made.log" 2>&1 9<&- || { tail -n 20 "$WORK/machine-made.log" >&2; exit 1; }
+            touch "$kept/making"
+            mv "$kept/making" "$root"
+        fi
+        cp -a --reflink=auto "$root" "$1"
+        find "$kept" -maxdepth 1 -name 'machine-*' -printf '%T@ %p\n' | sort -rn | tail -n +3 | cut -d' ' -f2- | xargs -r -d '\n' rm -rf
+    ) || return 1
+    MACHINE=$1
+}
+# _machine_make DIR
+_machine_make() {
+    local mirror
+    # From where this machine has its packages.
+    # shellcheck disable=SC2016 # apt's own
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
+    mkdir -p "$1"
+    # By apt, as debootstrap knows no virtual packages, which those of Nix need.
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$MACHINE_RELEASE" "$1" ${mirror:+"$mirror"} &&
+        DEBIAN_FRONTEND=noninteractive chroot "$1" apt-get install -y --no-install-recommends "${MACHINE_PACKAGES[@]}" &&
+        chroot "$1" apt-get clean
 }
 
 # machine_boot NSPAWN-OPTION...: boots a copy of the root; returns when its systemd has started everything.

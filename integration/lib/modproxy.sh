@@ -9,12 +9,14 @@ MODPROXY_PID=
 # start_upstream [URL]: a counter in front of URL, or of the first proxy that go says; sets UPSTREAM. Its notes: WORK/asked.
 start_upstream() {
     local url=${1:-${GO_PROXY%%[,|]*}}
-    [ -x "$WORK/countproxy" ] || (cd "$CASE_DIR/programs/countproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/countproxy" .)
+    shared countproxy _make_countproxy
     : > "$WORK/asked"
-    "$WORK/countproxy" "$WORK/asked" "$url" > "$WORK/upstream.url" 2> "$WORK/upstream.log" &
+    "$SHARED/countproxy/countproxy" "$WORK/asked" "$url" > "$WORK/upstream.url" 2> "$WORK/upstream.log" &
     COUNT_PID=$!
     UPSTREAM=$(_first_line "$WORK/upstream.url")
 }
+
+_make_countproxy() { (cd "$CASE_DIR/programs/countproxy" && env -u GOCACHE GOFLAGS='' GOCACHEPROG='' go build -o "$1/countproxy" .); }
 
 # start_modproxy NAME [UPSTREAM]: `modproxy serve` on a store of that name; sets PROXY, MODPROXY_PID.
 start_modproxy() {

@@ -10,6 +10,8 @@
 set -euo pipefail
 
 NIX_LIB_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR
+source "$NIX_LIB_DIR/tools.sh"
 NIX_BUILD_GROUP=nixbld
 NIX_BUILD_USERS=8
 NIX_DAEMON_PID=
@@ -21,16 +23,9 @@ need_nix() {
         echo "nix.sh: sandboxed builds with separate build users need root" >&2
         return 1
     fi
-    if ! command -v nix-build > /dev/null; then
-        if ! command -v apt-get > /dev/null; then
-            echo "nix.sh: no nix-build here and no apt-get to install nix-bin with; install Nix first" >&2
-            return 1
-        fi
-        if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nix-bin; } \
-            > /dev/null; then
-            echo "nix.sh: could not install nix-bin with apt-get (see above)" >&2
-            return 1
-        fi
+    if ! need_tools nix-build=nix-bin; then
+        echo "nix.sh: install Nix first" >&2
+        return 1
     fi
     if ! unshare --mount true; then
         echo "nix.sh: this root may not make mount namespaces, so Nix's sandbox cannot work here" >&2

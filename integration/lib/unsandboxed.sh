@@ -1,6 +1,6 @@
 # Part of case `nspawn`: the host's socket. The units are those of the module with `host.enable`; what the module does besides
 # (a user, the link) is done by hand. Builds run with `sandbox = false`, and find the daemon by the setup hook.
-# shellcheck shell=bash disable=SC2016
+# shellcheck shell=bash disable=SC2016,SC2154
 
 echo "=== without a sandbox"
 units=$MACHINE/etc/systemd/system
@@ -17,7 +17,7 @@ on_machine systemctl start nix-gocacheprog.socket nix-gocacheprog-host.socket
 sed -i 's/^sandbox = true/sandbox = false/' "$MACHINE/etc/nix/nix.conf"
 on_machine systemctl restart nix-daemon.service
 
-for version in unsandboxed-1 unsandboxed-2; do nix_small alice "$version" > /dev/null; done
+for version in unsandboxed-1 unsandboxed-2; do nix_small alice "$version" "${quick[@]}" > /dev/null; done
 expect "a build without a sandbox hits" counts small-unsandboxed-2 hits -gt 100
 session=/var/cache/nix-gocacheprog/builds/$(build_field small-unsandboxed-2 id)/view/sock
 on_machine test -S "$session"
@@ -39,4 +39,4 @@ on_machine rm -rf /home/alice/m /home/alice/.cache/go-build
 on_machine systemctl start nix-gocacheprog.socket
 sed -i 's/^sandbox = false/sandbox = true/' "$MACHINE/etc/nix/nix.conf"
 on_machine systemctl restart nix-daemon.service
-nix_small alice again > /dev/null
+nix_small alice again "${quick[@]}" > /dev/null

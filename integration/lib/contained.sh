@@ -1,0 +1,11 @@
+# Whatever a case mounts and starts ends with it, however it ends: it runs in a mount namespace and a process namespace of its
+# own. Source it first of all.
+# shellcheck shell=bash
+
+if [ -z "${CASE_CONTAINED:-}" ]; then
+    CASE_CONTAINED=1 exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc bash "$0" "$@"
+fi
+unset CASE_CONTAINED
+# The first process of a namespace has no signal that ends it by default.
+trap 'exit 130' INT
+trap 'exit 143' TERM

@@ -1,0 +1,29 @@
+# A root directory of its own for a command: the machine's directories, and /gocache beside them, which the rest of the
+# machine does not see. Source it; needs root.
+# shellcheck shell=bash
+set -euo pipefail
+
+# own_root DIR VIEW COMMAND...: the command in the present directory, in a mount namespace of its own whose root is made in
+# DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty.
+own_root() {
+    local dir=$1 view=$2
+    shift 2
+    mkdir -p "$dir"
+    # shellcheck disable=SC2016 # for the shell inside
+    unshare --mount --propagation private bash -euc '
+        dir=$1 view=$2 root=$1/root
+        mount -t tmpfs none "$dir"
+        mkdir "$root" "$root/gocache"
+        for path in /*; do
+            if [ "$path" = /gocache ] || [ "$path" = /gocache-client ]; then continue; fi
+            if [ -L "$path" ]; then
+                cp -P "$path" "$root$path"
+            elif [ -d "$path" ]; then
+                mkdir "$root$path"
+                mount --rbind "$path" "$root$path"
+            fi
+        done
+        [ -z "$view" ] || mount --bind "$view" "$root/gocache"
+        exec chroot "$root" sh -c "cd \"\$1\" && shift && exec \"\$@\"" sh "$PWD" "${@:3}"' \
+        own_root "$dir" "$view" "$@"
+}

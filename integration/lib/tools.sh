@@ -1,0 +1,23 @@
+# Programs that a run needs, installed from Debian's packages where the machine lacks them. Source it.
+# shellcheck shell=bash
+set -euo pipefail
+
+# need_tools PROGRAM=PACKAGE...: each program is there, or its package is installed; status 1 where neither is possible.
+# One run installs at a time: apt has no waiting of its own for its lists.
+need_tools() {
+    local tool missing=()
+    for tool in "$@"; do
+        command -v "${tool%%=*}" > /dev/null || missing+=("${tool#*=}")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! command -v apt-get > /dev/null; then
+        echo "tools.sh: missing here, and no apt-get to install them with: ${missing[*]}" >&2
+        return 1
+    fi
+    (
+        exec 9< /var/lib/dpkg
+        flock 9
+        apt-get update -qq 9<&-
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" 9<&-
+    ) > /dev/null || { echo "tools.sh: could not install ${missing[*]}" >&2; return 1; }
+}

@@ -1,0 +1,17 @@
+# Those packages of Go's standard library that the small program and its tests use, compiled as `go install` and as `go test`
+# have them, and nothing else. For a cache that knows them (lib/shared.sh); `plain` as in small.nix.
+{ gosdk, overlay, plain ? false }:
+import ./small.nix {
+  inherit gosdk overlay plain;
+  pname = "std";
+  extra = {
+    doCheck = false;
+    buildPhase = ''
+      standard=$(go list -deps -test -f '{{if .Standard}}{{.ImportPath}}{{end}}' ./...)
+      mkdir ../std && cd ../std
+      printf 'module example.test/std\n\ngo 1.21\n' > go.mod
+      go build $standard
+      GOFLAGS=''${GOFLAGS//-trimpath/} go build $standard
+    '';
+  };
+}
