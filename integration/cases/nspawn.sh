@@ -54,8 +54,7 @@ status_json() { on_machine cacheprogd status --json; }
 # everything: all files where an installation could leave one.
 everything() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
 
-# Where tests say nothing that is looked at.
-quick=(--arg extra '{ doCheck = false; }')
+quick=(--arg extra "{ $NO_TESTS }")
 without=$(nix_small alice before --arg withHook false "${quick[@]}")
 everything > "$WORK/before"
 

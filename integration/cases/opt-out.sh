@@ -7,13 +7,12 @@ source "$(dirname "$0")/../lib/case.sh"
 # The program with C in it is linked with a path to its own output, so no two derivations agree on it.
 programs() { (cd "$1/bin" && sha256sum ./small); }
 
-# What is built without a cache runs no tests here: case matrix has `go test` without a daemon.
-quick='{ doCheck = false; }'
+quick="{ $NO_TESTS }"
 plain=$(small plain --arg withHook false --arg extra "$quick")
 no_daemon=$(small no-daemon --arg extra "$quick")
 start_daemon
 no_hook=$(PRE_BUILD_HOOK='' small no-hook --arg extra "$quick")
-switched_off=$(small switched-off --arg extra '{ doCheck = false; NIX_GOCACHEPROG = "0"; postInstall = "ls -d /gocache* > $out/seen 2>&1 || true"; }')
+switched_off=$(small switched-off --arg extra "{ $NO_TESTS "'NIX_GOCACHEPROG = "0"; postInstall = "ls -d /gocache* > $out/seen 2>&1 || true"; }')
 expect "none of them asked the daemon for a build" test -z "$(ls -A "$STATE/builds")"
 cold=$(small cold --arg extra '{ postInstall = "ls -d /gocache* > $out/seen 2>&1 || true"; }')
 warm=$(small warm)

@@ -10,7 +10,7 @@ let
     gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix;
     extra = {
       inherit version;
-      doCheck = $([ -n "${TEST_FULL:-}" ] && echo true || echo false);
+      $NO_TESTS
       preBuild = "echo @\${version} begins \$(date +%s.%N)";
       preInstall = "echo @\${version} ends \$(date +%s.%N)";
     };

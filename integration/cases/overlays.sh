@@ -18,7 +18,7 @@ built overlay.nix cached 'pkgs.buildGoModuleCached small'
 expect "the cached builder" counts small-cached hits -gt 100
 built overlay.nix given 'pkgs.withGocacheprog (pkgs.buildGoModule (finalAttrs: small // { meta.description = finalAttrs.pname; }))'
 expect "a package that is given the cache" counts small-given hits -gt 100
-built overlay.nix plain 'pkgs.buildGoModule (small // { doCheck = false; })'
+built overlay.nix plain "pkgs.buildGoModule (small // { $NO_TESTS })"
 expect "a plain package is left alone" test -z "$(build_field small-plain id)"
 built overlay/intercept.nix intercepted 'pkgs.buildGoModule small'
 expect "the intercepting overlay" counts small-intercepted hits -gt 100

@@ -20,7 +20,7 @@ expect "the store is whole" store_is_whole
 stop_daemon
 new_state
 start_daemon
-small stopped --arg extra '{ doCheck = false; }' > "$WORK/out" & build=$!
+small stopped --arg extra "{ $NO_TESTS }" > "$WORK/out" & build=$!
 expect "the build is under way" in_the_middle small-stopped
 stop_daemon
 sleep 2
