@@ -108,7 +108,7 @@ impl Embedded {
         let (origin, time) = (&self.origin, clock::now());
         let put = Put { action: *action, time, cost_ms: 0, origin, condition: None, replaces: Replaces::Any };
         let published = received.is_some_and(|mut body| self.store.publish(&self.view, &put, &mut body).is_ok());
-        self.upkeep.look();
+        self.upkeep.look(size);
         published
     }
 }

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(crate) struct Upkeep {
     wake: SyncSender<()>,
+    /// Bytes that were put so far.
+    put: Arc<AtomicU64>,
 }
 
 impl Upkeep {
@@ -38,33 +41,42 @@ impl Upkeep {
     /// What the system says: there is no thread.
     pub(crate) fn start(store: Arc<Store>, caps: Caps) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
+        let put = Arc::new(AtomicU64::new(0));
         let thread = thread::Builder::new().name("upkeep".to_owned());
-        thread.spawn(move || tend(&store, &caps, &woken))?;
-        Ok(Self { wake })
+        let counted = put.clone();
+        thread.spawn(move || tend(&store, &caps, &woken, &counted))?;
+        Ok(Self { wake, put })
     }
 
-    /// Something was put.
-    pub(crate) fn look(&self) {
+    /// So many bytes were put.
+    pub(crate) fn look(&self, bytes: u64) {
+        self.put.fetch_add(bytes, Relaxed);
         let _full = self.wake.try_send(()); // then a look is about to come
     }
 }
 
-fn tend(store: &Store, caps: &Caps, woken: &Receiver<()>) {
+fn tend(store: &Store, caps: &Caps, woken: &Receiver<()>, put: &AtomicU64) {
     let _usual = setpriority_process(None, 19); // of this thread alone; where it may not, at the usual priority
     let mut looked: Option<Instant> = None;
+    // What was put while the store was looked at, which may have seen it or not, counts until the next look.
+    let mut unseen = 0;
     let mut rest: Option<(Instant, Duration)> = None;
     loop {
         let is_resting = rest.is_some_and(|(since, pause)| since.elapsed() < pause);
         let is_due = || {
             store.read_counts(); // should somebody else have been at it
-            looked.is_none_or(|looked| looked.elapsed() > FULL) || is_over(&limits(store, caps), store.census())
+            let census = store.census();
+            let census = Census { bytes: census.bytes.saturating_add(unseen), ..census };
+            looked.is_none_or(|looked| looked.elapsed() > FULL) || is_over(&limits(store, caps), census)
         };
         if !is_resting && is_due() {
             looked = Some(Instant::now());
+            let before = put.load(Relaxed);
             let within = sweep(store, caps).unwrap_or_else(|e| {
                 log::warn!("bringing the store within its limits: {e}");
                 false
             });
+            unseen = put.load(Relaxed).saturating_sub(before);
             let longer = rest.map_or(PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
             rest = (!within).then(|| (Instant::now(), longer));
         }
