@@ -1,7 +1,8 @@
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::list::Serving;
 use crate::upstream::Upstream;
 use crate::{get, go_mod, wait_until, whole};
 
@@ -23,7 +24,8 @@ fn without_descriptors_it_waits_says_so_once_and_goes_on_when_there_are_some() {
         .unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    let proxy: SocketAddr = line.trim().strip_prefix("http://").unwrap().parse().unwrap();
+    let proxy = line.trim().strip_prefix("http://").unwrap().parse().unwrap();
+    let _serving = Serving(child, proxy);
 
     let held: Vec<_> = (0..40).map(|_| TcpStream::connect(proxy).unwrap()).collect();
     let said = || std::fs::read_to_string(&log).unwrap();
@@ -33,7 +35,4 @@ fn without_descriptors_it_waits_says_so_once_and_goes_on_when_there_are_some() {
     wait_until(|| get(proxy, MOD) == whole(&go_mod("a.test")));
     let lines: Vec<_> = said().lines().filter(|line| line.contains("accepting")).map(str::to_owned).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
-
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

@@ -71,7 +71,7 @@ fn paths_that_are_none_reach_no_upstream() {
 }
 
 /// A proxy as a process; gone with the value.
-struct Serving(std::process::Child, std::net::SocketAddr);
+pub(crate) struct Serving(pub(crate) std::process::Child, pub(crate) std::net::SocketAddr);
 
 impl Drop for Serving {
     fn drop(&mut self) {
