@@ -120,6 +120,7 @@ impl Handler {
         let mut counts = Counts { hits: 1, ..Counts::default() };
         if self.build.is_first(action) {
             counts.saved_milliseconds = record.cost_ms;
+            counts.packages_needed = record.kind.is_package().into();
         } else {
             counts.repeated_gets = 1;
         }
@@ -280,7 +281,13 @@ impl Handler {
     }
 
     fn answer(&self, put: &Put<'_>, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
-        self.build.is_first(&put.action); // own work: a later hit on it saves nothing, and is no service
+        // Own work: a later hit on it saves nothing, and is no service. It was done whether we can keep it or not.
+        let compiled = u64::from(self.build.is_first(&put.action) && body.kind().is_package());
+        self.build.counters.add(&Counts {
+            packages_needed: compiled,
+            packages_compiled: compiled,
+            ..Counts::default()
+        });
         self.build.is_first_output(&body.output());
         self.trace(put, body, if kept.is_ok() { fate(counts) } else { Fate::Refused });
         match kept {

@@ -35,6 +35,12 @@ impl Kind {
         Self::Mtime,
         Self::StoreIndex,
     ];
+
+    /// Whether it is a compiled package.
+    #[must_use]
+    pub fn is_package(self) -> bool {
+        self == Self::Archive
+    }
 }
 
 /// Bodies that begin so are [`Kind::Mtime`]:

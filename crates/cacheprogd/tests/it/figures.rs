@@ -172,3 +172,36 @@ fn the_log_has_the_id_that_the_command_line_shows_and_no_other() {
     }
     assert!(log.contains("before, which stays"), "{log}");
 }
+
+/// The hit rates of a cold and of a warm build tell little: a cold one asks again for what it put. A package counts once a
+/// build, whichever of its go commands asks.
+#[test]
+fn packages_compiled_are_told_of_those_needed() {
+    let daemon = Daemon::start();
+    let body = |n: u8| [if n < 10 { b"!<arch>\n".as_slice() } else { b"no package" }, &[n]].concat();
+    let build = |name: &str, packages: &[u8]| {
+        let view = daemon.register(name);
+        for _go_command in 0..2 {
+            let mut session = Session::open(&view, "/go");
+            for &n in packages {
+                if session.get(n) == Reply::Miss {
+                    assert!(matches!(session.put(n, &body(n)), Reply::Stored { .. }));
+                }
+            }
+        }
+        let counts = counts(&daemon, name);
+        (counts.packages_compiled, counts.packages_needed)
+    };
+    assert_eq!(build("cold", &[1, 2, 3, 11, 12]), (3, 3));
+    assert_eq!(build("edited", &[1, 4, 3, 11, 12]), (1, 3));
+    assert_eq!(build("warm", &[1, 2, 3, 11, 12]), (0, 3));
+    for (name, told) in [("warm", "0 of 3 packages compiled"), ("edited", "1 of 3 packages compiled")] {
+        let why = command(&daemon, &["why", name]).1;
+        assert!(why.lines().next().is_some_and(|line| line.contains(told)), "{why}");
+        remove_chroot(&daemon, name);
+    }
+    assert!(command(&daemon, &["builds", "warm"]).1.contains("\t0\t3\t100 %\t"));
+    while daemon.status().usage.hour.builds < 2 {}
+    let hour = daemon.status().usage.hour.counts;
+    assert_eq!((hour.packages_compiled, hour.packages_needed), (4, 9));
+}
