@@ -31,7 +31,7 @@ pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>
     let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
     if hello.version != VERSION {
         let error = format!("the client speaks version {}, this daemon {VERSION}", hello.version);
-        log::warn!("build {build}: {error}");
+        build.complain(format_args!("{error}"));
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }
