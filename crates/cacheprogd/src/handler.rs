@@ -13,7 +13,7 @@ use proto::wire::{Candidate, Refusal, Reply};
 use proto::{ActionId, Condition, FrameError, OutputId, limits};
 use sha2::{Digest, Sha256};
 use store::{
-    Incoming, Origin, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Store, StoreError, View,
+    Incoming, Origin, Published, Put, ReceiveError, Recent, Record, Replaces, Sharing, Shown, Store, StoreError, View,
 };
 
 use crate::build::{self, Build};
@@ -89,7 +89,7 @@ impl Handler {
                 self.build.trace.get(self.client.session, action, Came::Miss, now);
                 return Reply::Miss;
             }
-            Known::Nothing => {
+            Known::Nothing | Known::Unread(_) => {
                 self.missed(action, Came::Miss, now);
                 return Reply::Miss;
             }
@@ -329,10 +329,11 @@ impl Handler {
         match published {
             Published::New | Published::Again => {
                 let object = (body.output(), body.size());
-                if self.store.show(&self.build.dir, object, self.client.sharing)? {
-                    return Ok(());
+                match self.store.show(&self.build.dir, object, self.client.sharing)? {
+                    Shown::Yes => Ok(()),
+                    // Evicted in between, or written to.
+                    Shown::No | Shown::Unread => self.build.dir.keep(put, body),
                 }
-                self.build.dir.keep(put, body) // evicted in between
             }
             Published::Conflict(first) => {
                 counts.conflicts = 1;

@@ -3,7 +3,7 @@
 //! `clean` is there while no daemon runs that stopped in order. What is doubted is the store's to keep (store: doubt.rs).
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -25,8 +25,16 @@ const LONGEST: Duration = Duration::from_secs(1200);
 /// How long a stopping daemon waits for the disk. One that takes longer is not in order.
 const AT_END: Duration = Duration::from_secs(5);
 
+/// What brings the file system of an open directory to the disk: [`syncfs`], in a daemon.
+pub(crate) type Sync = fn(&File) -> io::Result<()>;
+
+/// syncfs(2).
+pub(crate) fn syncfs(root: &File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(root)?)
+}
+
 /// Takes the mark of the last daemon away, and doubts what it may have lost if there is none.
-pub(crate) fn take_over(store: Store) -> Result<(Arc<Store>, Syncing), CommandError> {
+pub(crate) fn take_over(store: Store, boot: &str, sync: Sync) -> Result<(Arc<Store>, Syncing), CommandError> {
     let root = store.root().to_owned();
     let mark = root.join("clean");
     let failed = |verb, path: &Path| {
@@ -42,12 +50,14 @@ pub(crate) fn take_over(store: Store) -> Result<(Arc<Store>, Syncing), CommandEr
         Err(e) if e.kind() == ErrorKind::NotFound => !store.is_new(),
         Err(e) => return Err(failed("removing", &mark)(e)),
     };
-    let store = Arc::new(store.doubting_again(unclean, clock::now()));
+    let store = Arc::new(store.doubting_again(unclean, boot, clock::now()));
+    let disk = Disk { root: Arc::new(File::open(&root).map_err(failed("opening", &root))?), sync };
     let due = Due { puts: 0, latest: Instant::now(), first: unclean.then(Instant::now) };
-    let syncing = Syncing { unsaved: unclean, store: store.clone(), due, begun: clock::now(), running: None };
+    let was_clean = !unclean;
+    let syncing = Syncing { was_clean, store: store.clone(), disk, due, begun: clock::now(), running: None };
     if unclean {
         log::info!("the last daemon did not stop in order: what it wrote last is read before it is served");
-        if let Err(e) = sync(&store, true) {
+        if let Err(e) = syncing.disk.sync(&store) {
             log::warn!("{}", chain(&e)); // no space, say: what is there is served all the same
         }
     }
@@ -58,8 +68,8 @@ pub(crate) fn take_over(store: Store) -> Result<(Arc<Store>, Syncing), CommandEr
 #[derive(Debug)]
 pub(crate) struct Syncing {
     store: Arc<Store>,
-    /// The doubts are not on the disk yet: nothing may say that all is well before they are.
-    unsaved: bool,
+    disk: Disk,
+    was_clean: bool,
     due: Due,
     /// When the latest began.
     begun: SystemTime,
@@ -90,7 +100,7 @@ impl Due {
 impl Syncing {
     /// Whether the last daemon stopped in order.
     pub(crate) fn was_clean(&self) -> bool {
-        !self.unsaved
+        self.was_clean
     }
 
     /// Called at each turn of the loop, with the puts since the daemon's start.
@@ -126,25 +136,96 @@ impl Syncing {
     }
 
     fn start(&self) -> Option<JoinHandle<bool>> {
-        let (store, unsaved) = (self.store.clone(), self.unsaved);
-        let work = move || sync(&store, unsaved).inspect_err(|e| log::warn!("{}", chain(e))).is_ok();
+        let (store, disk) = (self.store.clone(), self.disk.clone());
+        let work = move || disk.sync(&store).inspect_err(|e| log::warn!("{}", chain(e))).is_ok();
         thread::Builder::new().name("sync".to_owned()).spawn(work).ok()
     }
 }
 
-fn sync(store: &Store, unsaved: bool) -> Result<(), StoreError> {
-    if unsaved {
-        store.save_doubts()?;
+/// The disk on which the store is.
+#[derive(Debug, Clone)]
+struct Disk {
+    /// One descriptor for the daemon's life: Linux tells each of them once of an error.
+    root: Arc<File>,
+    sync: Sync,
+}
+
+impl Disk {
+    fn sync(&self, store: &Store) -> Result<(), StoreError> {
+        store.read_counts(); // should somebody else have counted
+        if let Err(e) = store.write_counts() {
+            log::warn!("{}", chain(&e)); // the next look at everything sets it right
+        }
+        store.sync(clock::now, || (self.sync)(&self.root))
     }
-    let before = clock::now();
-    store.read_counts(); // should somebody else have counted
-    store.write_counts()?;
-    store.sync(before)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use proto::wire::Toolchain;
+    use proto::{ActionId, OutputId};
+    use sha2::{Digest, Sha256};
+    use store::{Access, Put, Replaces, View};
+
+    /// Puts a body; returns its file.
+    fn put(store: &Store, body: &[u8]) -> std::path::PathBuf {
+        let (output, size) = (OutputId(Sha256::digest(body).into()), body.len() as u64);
+        let mut received = store.receive(output, size, &mut &*body, &mut Vec::new()).unwrap();
+        let view = View::common(&Toolchain::default());
+        let (origin, time, replaces) = (view.origin(None, ""), clock::now(), Replaces::Nothing);
+        let put = Put { action: ActionId(output.0), time, cost_ms: 0, origin: &origin, condition: None, replaces };
+        store.publish(&view, &put, &mut received).unwrap();
+        store.object(&output, size).unwrap().unwrap()
+    }
+
+    /// Other bytes under the same times.
+    fn lose(path: &Path, bytes: &[u8]) {
+        let times = path.metadata().unwrap().modified().unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(path, bytes).unwrap();
+        File::open(path).unwrap().set_modified(times).unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_the_next_daemon_reads_what_it_was_about_though_this_one_stopped_in_order() {
+        static FAILED: AtomicBool = AtomicBool::new(false);
+        let fails_once = |_: &File| if FAILED.swap(true, Relaxed) { Ok(()) } else { Err(ErrorKind::Other.into()) };
+        let dir = tempfile::tempdir().unwrap();
+        let start = |sync: Sync| {
+            let store = Store::open(dir.path(), Access::Traversable).unwrap();
+            take_over(store, "boot", sync).unwrap()
+        };
+        let (store, syncing) = start(fails_once);
+        let path = put(&store, b"body");
+        assert!(!syncing.start().unwrap().join().unwrap());
+        syncing.finish();
+        assert!(dir.path().join("clean").exists() && dir.path().join("synced").exists());
+        lose(&path, b"none");
+        let (store, syncing) = start(|_| Ok(()));
+        assert!(syncing.was_clean());
+        assert_eq!(store.object(&OutputId(Sha256::digest(b"body").into()), 4).unwrap(), None);
+    }
+
+    #[test]
+    fn where_the_first_sync_after_a_crash_fails_nothing_is_known_to_be_on_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = |sync: Sync| {
+            let store = Store::open(dir.path(), Access::Traversable).unwrap();
+            take_over(store, "boot", sync).unwrap()
+        };
+        let path = put(&start(|_| Ok(())).0, b"body"); // no finish
+        let (_, syncing) = start(|_| Err(ErrorKind::Other.into()));
+        syncing.finish();
+        assert!(!dir.path().join("clean").exists());
+        lose(&path, b"none");
+        let (store, _) = start(|_| Ok(()));
+        assert_eq!(store.object(&OutputId(Sha256::digest(b"body").into()), 4).unwrap(), None);
+    }
 
     #[test]
     fn what_was_put_is_synced_when_it_is_quiet_and_else_after_a_while() {

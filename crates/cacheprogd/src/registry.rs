@@ -356,6 +356,6 @@ fn new_id() -> std::io::Result<BuildId> {
 }
 
 /// The kernel's id of this boot; `None` where `/proc` does not show it, then the builds' own chroots tell.
-fn boot_id() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }

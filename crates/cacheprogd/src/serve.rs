@@ -25,7 +25,7 @@ use crate::idle::Idle;
 use crate::listener::Sockets;
 use crate::meter::Meter;
 use crate::order;
-use crate::registry::{Registry, remove_in_background};
+use crate::registry::{Registry, boot_id, remove_in_background};
 use crate::settings::OrNone;
 use crate::{clock, http, listener};
 
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     if store.was_of_format_before() {
         log::warn!("{}: {}", state_dir.display(), store::SET_ASIDE);
     }
-    let (store, syncing) = order::take_over(store)?;
+    let (store, syncing) = order::take_over(store, &boot_id().unwrap_or_default(), order::syncfs)?;
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: who reaches the control socket finds all of them.

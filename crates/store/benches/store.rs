@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Found, Limits, Put, Replaces, Sharing, Store, Unwanted, View};
+use store::{Access, Found, Limits, Put, Replaces, Sharing, Shown, Store, Unwanted, View};
 
 fn action(n: u64) -> ActionId {
     ActionId(Sha256::digest(n.to_le_bytes()).into())
@@ -49,7 +49,7 @@ fn store(c: &mut Criterion) {
         b.iter(|| {
             let found = store.find(&view, &action(1), SystemTime::now()).unwrap();
             let Some(Found::Plain(record)) = found else { unreachable!("it was put") };
-            assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
+            assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), Shown::Yes);
         });
     });
     c.bench_function("a miss", |b| {

@@ -20,8 +20,9 @@ use std::time::SystemTime;
 use proto::{ActionId, BuildId, OutputId};
 
 use crate::actions::{Actions, names};
+use crate::doubt::Doubt;
 use crate::layout::{Existing, make_dir};
-use crate::object::{Doubt, State, is_whole, state};
+use crate::object::{State, is_whole, state};
 use crate::place::{relink, write_small};
 use crate::publish::{copy, publish_file};
 use crate::{Incoming, Put, Record, Store, StoreError};
@@ -91,31 +92,55 @@ impl Store {
         Ok(names(&self.layout.builds())?.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// Shows an object to a build. False if it is not there or not whole.
+    /// Shows an object to a build, if that takes no reading.
     ///
     /// # Errors
     /// A [`StoreError`] where it is there and cannot be shown.
-    pub fn show(&self, build: &BuildDir, object: (OutputId, u64), sharing: Sharing) -> Result<bool, StoreError> {
+    pub fn show(&self, build: &BuildDir, object: (OutputId, u64), sharing: Sharing) -> Result<Shown, StoreError> {
         let (output, size) = object;
-        let shown = build.output(&output);
-        if state(&shown, &output, size, self.layout.doubt())? == State::Whole {
-            return Ok(true); // asked for before, by this or another go command of the build
+        let (path, shown, doubt) = (self.layout.object(&output), build.output(&output), self.layout.doubt());
+        let is_shown = || Ok(state(&shown, &output, size, doubt)? == State::Whole);
+        if is_shown()? {
+            return Ok(Shown::Yes); // asked for before, by this or another go command of the build
         }
-        let Some(path) = self.object(&output, size)? else { return Ok(false) };
+        match state(&path, &output, size, doubt)? {
+            State::Whole => {}
+            State::Absent => return Ok(Shown::No),
+            State::Doubted | State::Touched => return Ok(Shown::Unread),
+        }
+        let copied = || copy(&path, (&build.tmp, &shown), &output).map(|()| Shown::Yes);
         let linked = match sharing {
             Sharing::Link => link(&path, &build.tmp, &shown),
-            Sharing::Copy => return copy(&path, (&build.tmp, &shown), &output).map(|()| true),
+            Sharing::Copy => return copied(),
         };
         match linked {
-            Ok(()) => Ok(state(&shown, &output, size, self.layout.doubt())? == State::Whole), // written to in between: a miss
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false), // evicted in between
+            Ok(()) if is_shown()? => Ok(Shown::Yes),
+            Ok(()) => Ok(Shown::No), // written to in between: a miss
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Shown::No), // evicted in between
             // The object has as many links as the file system allows (65,000 on ext4).
-            Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
-                copy(&path, (&build.tmp, &shown), &output).map(|()| true)
-            }
+            Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => copied(),
             Err(e) => Err(e),
         }
     }
+
+    /// Reads an object of which [`Store::show`] said that it must be read. False if it holds something else, and is gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be read.
+    pub fn read(&self, (output, size): (OutputId, u64)) -> Result<bool, StoreError> {
+        is_whole(&self.layout.object(&output), &output, size, self.layout.doubt())
+    }
+}
+
+/// Whether a build can see an output now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// It can.
+    Yes,
+    /// There is none, or none that is whole.
+    No,
+    /// Its file must be read first: it may not have reached the disk, or something wrote to it.
+    Unread,
 }
 
 impl BuildDir {
@@ -174,14 +199,32 @@ impl BuildDir {
         self.private.keep(action, |_| false)
     }
 
-    /// What this build keeps for itself of an action.
+    /// What this build keeps for itself of an action. Whether its output can be seen, [`BuildDir::look`] tells.
     ///
     /// # Errors
     /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
     pub fn find(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
-        let Some(record) = self.private.find(action, now)?.into_iter().next() else { return Ok(None) };
-        let shown = self.output(&record.output);
-        Ok(is_whole(&shown, &record.output, record.size, &self.doubt)?.then_some(record))
+        Ok(self.private.find(action, now)?.into_iter().next())
+    }
+
+    /// Whether the build can see this output.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where its file cannot be looked at.
+    pub fn look(&self, (output, size): (OutputId, u64)) -> Result<Shown, StoreError> {
+        Ok(match state(&self.output(&output), &output, size, &self.doubt)? {
+            State::Whole => Shown::Yes,
+            State::Absent => Shown::No,
+            State::Doubted | State::Touched => Shown::Unread,
+        })
+    }
+
+    /// As [`Store::read`], of an output of which [`BuildDir::look`] said that it must be read.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn read(&self, (output, size): (OutputId, u64)) -> Result<bool, StoreError> {
+        is_whole(&self.output(&output), &output, size, &self.doubt)
     }
 
     /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which

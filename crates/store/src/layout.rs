@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use proto::{BuildId, OutputId};
 
-use crate::object::Doubt;
+use crate::doubt::Doubt;
 use crate::{Namespace, StoreError};
 
 /// What the `format` file says. Another number is another layout, which this code does not touch, but for the one before.

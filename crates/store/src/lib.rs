@@ -42,7 +42,7 @@ use proto::{ActionId, Condition, OutputId, Scope, ScopeDigest};
 
 use actions::Actions;
 
-pub use build::{BuildDir, Sharing, remove_leftover};
+pub use build::{BuildDir, Sharing, Shown, remove_leftover};
 pub use error::{ReceiveError, StoreError};
 pub use evict::{Limits, Reason};
 pub use incoming::Incoming;

@@ -5,15 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};
 
 use crate::StoreError;
+use crate::doubt::{Doubt, Written};
 
 /// What a look at a file told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,36 +25,6 @@ pub(crate) enum State {
     Touched,
     /// There is none, or none of this size.
     Absent,
-}
-
-/// When files were made that may not have reached the disk before a machine or a daemon stopped without warning: a file
-/// system may keep a file's size and times and lose its bytes. Each such file is read once before it is served, brought to
-/// the disk and given another seal, which says so.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Doubt(Arc<[(u64, u64)]>);
-
-impl Doubt {
-    pub(crate) fn of(spans: Vec<(u64, u64)>) -> Self {
-        Self(spans.into())
-    }
-
-    pub(crate) fn spans(&self) -> &[(u64, u64)] {
-        &self.0
-    }
-
-    /// By the time at which the file was made, which links do not change. Where a file system does not keep that, by the last
-    /// change, which only moves on.
-    fn covers(&self, metadata: &fs::Metadata) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        match metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()) {
-            Some(made) => self.0.iter().any(|(since, until)| (since..=until).contains(&&made.as_secs())),
-            None => {
-                self.0.iter().any(|(since, _)| u64::try_from(metadata.ctime()).is_ok_and(|changed| changed >= *since))
-            }
-        }
-    }
 }
 
 /// Looks at the file of an output.
@@ -71,28 +40,48 @@ pub(crate) fn state(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) ->
     let is_sealed = |kind| metadata.modified().is_ok_and(|time| time == seal(output, kind));
     Ok(match (is_sealed(Seal::Read), is_sealed(Seal::Written)) {
         (true, _) => State::Whole,
-        (_, true) if doubt.covers(&metadata) => State::Doubted,
+        (_, true) if doubt.covers(&metadata).is_some() => State::Doubted,
         (_, true) => State::Whole,
         (false, false) => State::Touched,
     })
 }
 
-/// Whether the file holds the output; one that was touched is read, and removed if it does not.
+/// Whether the file holds the output; one that is doubted or was touched is read, and removed if it does not.
 pub(crate) fn is_whole(path: &Path, output: &OutputId, size: u64, doubt: &Doubt) -> Result<bool, StoreError> {
-    let state = state(path, output, size, doubt)?;
-    match state {
+    match state(path, output, size, doubt)? {
         State::Whole => Ok(true),
         State::Absent => Ok(false),
-        State::Doubted | State::Touched if holds(path, output)? => {
-            // Its bytes go to the disk before what says so. Should this fail, it is read again next time.
-            let on_disk = File::open(path).and_then(|file| file.sync_all().map(|()| file));
-            drop(on_disk.and_then(|file| file.set_modified(seal(output, Seal::Read))));
-            Ok(true)
+        State::Doubted | State::Touched => read_back(path, output, doubt),
+    }
+}
+
+/// Reads a file from the disk and says so in its mtime if it holds the output; removes it if not.
+///
+/// What is still in memory proves nothing, so that it is let go of first; that is done for what was written back alone. What
+/// was made before this boot, or before a sync that succeeded since, was. Of the rest each file is brought to the disk.
+fn read_back(path: &Path, output: &OutputId, doubt: &Doubt) -> Result<bool, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false), // evicted in between
+        Err(e) => return Err(StoreError::at("opening", path)(e)),
+    };
+    let covered = file.metadata().map(|metadata| doubt.covers(&metadata)).map_err(StoreError::at("reading", path))?;
+    let is_on_disk = match covered {
+        Some(Written::Back) => true,
+        Some(Written::Perhaps) | None => file.sync_all().is_ok(),
+    };
+    // Where it cannot be let go of (another program has it mapped, say), what is read is what that program sees.
+    let _advice = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    if holds(path, output)? {
+        if is_on_disk {
+            // Should this fail, it is read again next time.
+            drop(file.set_modified(seal(output, Seal::Read)));
         }
-        State::Doubted | State::Touched => match fs::remove_file(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
-            _ => Ok(false), // another session may have been as quick
-        },
+        return Ok(true);
+    }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
+        _ => Ok(false), // another session may have been as quick
     }
 }
 

@@ -9,9 +9,10 @@ use std::path::Path;
 use proto::{OutputId, limits};
 
 use crate::actions::{Actions, Hold};
+use crate::doubt::Doubt;
 use crate::incoming::{Content, Taken, new_file};
 use crate::layout::Layout;
-use crate::object::{Doubt, State, is_whole, set_seal, state, touch};
+use crate::object::{State, is_whole, set_seal, state, touch};
 use crate::place::rename;
 use crate::{Incoming, Put, Record, Replaces, Store, StoreError};
 

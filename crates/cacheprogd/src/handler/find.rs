@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use proto::{ActionId, OutputId, Scope, ScopeDigest};
-use store::{Found, Record, StoreError};
+use proto::{ActionId, OutputId, Scope, ScopeDigest, limits};
+use store::{Found, Record, Shown, Store, StoreError};
 
 use super::{Handler, is_short};
+use crate::build::Build;
 use crate::error::chain;
 use crate::policy::{self, About, Proof, Serve};
 
@@ -18,23 +19,62 @@ pub(super) enum Known {
     HitIfListed(Record, OutputId),
     /// Outputs with their digests of a scope, at least one.
     HitIfSame(Scope, Vec<(ScopeDigest, Record)>),
+    /// This has to be read before more can be said.
+    Unread(Unread),
+}
+
+/// An output whose file must be read before it is served, which may take as long as the disk does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unread {
+    output: OutputId,
+    size: u64,
+    /// It is the build's own, and not among the objects.
+    is_own: bool,
+}
+
+impl Unread {
+    /// Reads it. Whether it holds what it should.
+    pub(super) fn read(&self, store: &Store, build: &Build) -> Result<bool, StoreError> {
+        let object = (self.output, self.size);
+        if self.is_own { build.dir.read(object) } else { store.read(object) }
+    }
 }
 
 impl Handler {
-    /// What is known of an action, shown to the build.
+    /// What is known of an action, shown to the build. What has to be read for that is read first.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime) -> Known {
-        match self.build.dir.find(action, now) {
-            Ok(Some(own)) => return Known::Hit(own),
-            Ok(None) => {}
-            Err(e) => self.build.complain(format_args!("{}", chain(&e))),
+        // A list, its result and candidates, each of which is read once or not served.
+        for _ in 0..2 + limits::CONDITIONS {
+            let unread = match self.find_read(action, now) {
+                Ok(Known::Unread(unread)) => unread,
+                Ok(known) => return known,
+                Err(e) => return self.damaged(&e),
+            };
+            if let Err(e) = unread.read(&self.store, &self.build) {
+                return self.damaged(&e);
+            }
         }
-        self.find_shared(action, now).unwrap_or_else(|e| {
-            self.build.complain(format_args!("{}", chain(&e)));
-            Known::Nothing
-        })
+        Known::Nothing
     }
 
-    fn find_shared(&self, action: &ActionId, now: SystemTime) -> Result<Known, StoreError> {
+    fn damaged(&self, error: &StoreError) -> Known {
+        self.build.complain(format_args!("{}", chain(error)));
+        Known::Nothing
+    }
+
+    /// As [`Handler::find`], as far as it can be told without reading an output.
+    fn find_read(&self, action: &ActionId, now: SystemTime) -> Result<Known, StoreError> {
+        let own = self.build.dir.find(action, now).unwrap_or_else(|e| {
+            self.build.complain(format_args!("{}", chain(&e)));
+            None
+        });
+        if let Some(own) = own {
+            match self.build.dir.look((own.output, own.size))? {
+                Shown::Yes => return Ok(Known::Hit(own)),
+                Shown::Unread => return Ok(unread(&own, true)),
+                Shown::No => {}
+            }
+        }
         let record = match self.store.find(&self.client.view, action, now)? {
             None => return Ok(Known::Nothing),
             Some(Found::Plain(record)) => record,
@@ -44,14 +84,20 @@ impl Handler {
             Serve::Hit => None,
             Serve::Miss | Serve::HitIfSame => return Ok(Known::Nothing),
             Serve::HitIfListed => match self.store.find_inputs(&self.client.view, action, now)? {
-                Some(list) if policy::proof_by(list.kind) == Proof::List && self.show(&list)? => Some(list.output),
+                Some(list) if policy::proof_by(list.kind) == Proof::List => Some(list),
                 Some(_) | None => return Ok(Known::Nothing),
             },
         };
-        Ok(match (self.show(&record)?, inputs) {
-            (false, _) => Known::Nothing,
-            (true, None) => Known::Hit(record),
-            (true, Some(inputs)) => Known::HitIfListed(record, inputs),
+        for record in inputs.iter().chain([&record]) {
+            match self.show(record)? {
+                Shown::Yes => {}
+                Shown::No => return Ok(Known::Nothing),
+                Shown::Unread => return Ok(unread(record, false)),
+            }
+        }
+        Ok(match inputs {
+            None => Known::Hit(record),
+            Some(list) => Known::HitIfListed(record, list.output),
         })
     }
 
@@ -59,8 +105,13 @@ impl Handler {
     fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Result<Known, StoreError> {
         let mut offered = Vec::with_capacity(candidates.len());
         for (digest, record) in candidates {
-            if self.serve(&record, Some(&scope)) == Serve::HitIfSame && self.show(&record)? {
-                offered.push((digest, record));
+            if self.serve(&record, Some(&scope)) != Serve::HitIfSame {
+                continue;
+            }
+            match self.show(&record)? {
+                Shown::Yes => offered.push((digest, record)),
+                Shown::No => {}
+                Shown::Unread => return Ok(unread(&record, false)),
             }
         }
         Ok(if offered.is_empty() { Known::Nothing } else { Known::HitIfSame(scope, offered) })
@@ -72,7 +123,11 @@ impl Handler {
         policy::get(&About { kind, proof, scope, is_short: is_short(record.size), partition }, self.mode)
     }
 
-    fn show(&self, record: &Record) -> Result<bool, StoreError> {
+    fn show(&self, record: &Record) -> Result<Shown, StoreError> {
         self.store.show(&self.build.dir, (record.output, record.size), self.client.sharing)
     }
+}
+
+fn unread(record: &Record, is_own: bool) -> Known {
+    Known::Unread(Unread { output: record.output, size: record.size, is_own })
 }

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use proto::BuildId;
-use store::Sharing;
+use store::{Sharing, Shown};
 
 use crate::{action, at, found, open, output, publish, put, receive};
 
@@ -13,8 +13,8 @@ fn a_build_sees_what_it_was_shown_and_nothing_else() {
     publish(&store, &put(2, 500), b"two");
     let build = store.create_build(BuildId([1; 16])).unwrap();
     let record = found(&store, 1).unwrap();
-    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
-    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), "again");
+    assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), Shown::Yes);
+    assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), Shown::Yes, "again");
     let outputs = build.view().join("o");
     let names: Vec<_> =
         fs::read_dir(&outputs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -22,7 +22,7 @@ fn a_build_sees_what_it_was_shown_and_nothing_else() {
     for (path, mode) in [(build.view(), 0o711), (outputs.clone(), 0o711), (outputs.join(&names[0]), 0o444)] {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
     }
-    assert!(!store.show(&build, (output(b"never put"), 9), Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, (output(b"never put"), 9), Sharing::Link).unwrap(), Shown::No);
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_link_shares_the_bytes_and_a_copy_does_not() {
     let object = store.object(&id, size).unwrap().unwrap();
     for (n, sharing, same) in [(1, Sharing::Link, true), (2, Sharing::Copy, false)] {
         let build = store.create_build(BuildId([n; 16])).unwrap();
-        assert!(store.show(&build, (id, size), sharing).unwrap());
+        assert_eq!(store.show(&build, (id, size), sharing).unwrap(), Shown::Yes);
         let shown = build.view().join("o").join(id.to_string());
         assert_eq!(fs::read(&shown).unwrap(), b"body");
         assert_eq!(fs::metadata(&shown).unwrap().ino() == fs::metadata(&object).unwrap().ino(), same);
@@ -47,12 +47,12 @@ fn a_cut_object_is_not_shown_and_a_cut_link_is_replaced() {
     let build = store.create_build(BuildId([1; 16])).unwrap();
     publish(&store, &put(1, 500), b"body");
     let object = store.object(&output(b"body"), 4).unwrap().unwrap();
-    assert!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap(), Shown::Yes);
     fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&object, b"").unwrap(); // the link shares this fate
-    assert!(!store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap(), Shown::No);
     publish(&store, &put(1, 600), b"body");
-    assert!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, (output(b"body"), 4), Sharing::Link).unwrap(), Shown::Yes);
     assert_eq!(fs::read(build.view().join("o").join(output(b"body").to_string())).unwrap(), b"body");
 }
 
@@ -84,7 +84,8 @@ fn a_kept_output_that_was_damaged_is_a_miss() {
     let build = store.create_build(BuildId([1; 16])).unwrap();
     build.keep(&put(1, 500), &mut receive(&store, b"go index v2\nprivate")).unwrap();
     fs::remove_file(build.view().join("o").join(output(b"go index v2\nprivate").to_string())).unwrap();
-    assert_eq!(build.find(&action(1), at(0)).unwrap(), None);
+    let kept = build.find(&action(1), at(0)).unwrap().unwrap();
+    assert_eq!(build.look((kept.output, kept.size)).unwrap(), Shown::No);
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn what_a_build_was_shown_is_never_missing_while_it_is_replaced() {
     let body = vec![7; 100_000];
     publish(&store, &put(1, 500), &body);
     let object = (output(&body), body.len() as u64);
-    assert!(store.show(&build, object, Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, object, Sharing::Link).unwrap(), Shown::Yes);
     let shown = build.view().join("o").join(output(&body).to_string());
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -106,7 +107,9 @@ fn what_a_build_was_shown_is_never_missing_while_it_is_replaced() {
         for n in 0..300 {
             publish(&store, &put(1, 600 + n), &body); // another file of the same content
             fs::File::open(&shown).unwrap().set_modified(at(n)).unwrap(); // what it was shown is in doubt
-            assert!(store.show(&build, object, Sharing::Link).unwrap());
+            // (it may be the object itself, which is read then)
+            assert!(store.read(object).unwrap());
+            assert_eq!(store.show(&build, object, Sharing::Link).unwrap(), Shown::Yes);
         }
         over.store(true, std::sync::atomic::Ordering::Relaxed);
         reader.join().unwrap();

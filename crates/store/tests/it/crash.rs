@@ -219,14 +219,14 @@ fn cut_from_its_power_it_serves_nothing_but_what_is_right() {
             if by_boot {
                 store.doubting_since_boot(boot, SystemTime::now()).0
             } else {
-                store.doubting_again(true, SystemTime::now())
+                store.doubting_again(true, boot, SystemTime::now())
             }
         };
         let store = open("first boot");
         for n in 0..6 {
             publish(&store, &put(n, 500), &body(n));
         }
-        store.sync(SystemTime::now()).unwrap();
+        store.sync(SystemTime::now, || Ok(())).unwrap();
         let synced = everything(&root);
         for n in 6..12 {
             publish(&store, &put(n, 500), &body(n));

@@ -3,18 +3,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use store::{Access, Published, Store, Unwanted, Verified};
+use store::{Access, Published, Shown, Store, Unwanted, Verified};
 
-use crate::{action, at, content, found, open, output, publish, put, view};
+use crate::{action, at, content, found, lose_bytes, object_path, open, output, publish, put, view};
 
 fn record_path(store: &Store, n: u8) -> PathBuf {
     let dir = fs::read_dir(store.root().join("records")).unwrap().next().unwrap().unwrap().path();
     let name = action(n).to_string();
     dir.join(&name[..1]).join(name)
-}
-
-fn object_path(store: &Store, body: &[u8]) -> PathBuf {
-    store.root().join(Store::object_name(&output(body)))
 }
 
 #[test]
@@ -93,13 +89,15 @@ fn changed_bytes_are_not_shown_to_a_build_that_saw_them_before() {
     let build = store.create_build(proto::BuildId([1; 16])).unwrap();
     publish(&store, &put(1, 500), b"body");
     let object = (output(b"body"), 4);
-    assert!(store.show(&build, object, store::Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Yes);
     let path = object_path(&store, b"body");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&path, b"evil").unwrap();
-    assert!(!store.show(&build, object, store::Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Unread);
+    assert!(!store.read(object).unwrap());
+    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::No);
     publish(&store, &put(1, 600), b"body");
-    assert!(store.show(&build, object, store::Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Yes);
     assert_eq!(fs::read(build.view().join("o").join(object.0.to_string())).unwrap(), b"body");
 }
 
@@ -131,15 +129,6 @@ fn directories_that_went_away_are_made_again() {
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"body");
 }
 
-/// Other bytes of the same size under the same times, as a file system leaves that lost them in a power cut.
-fn lose_bytes(store: &Store, body: &[u8]) {
-    let path = object_path(store, body);
-    let times = fs::metadata(&path).unwrap().modified().unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    fs::write(&path, vec![0; body.len()]).unwrap();
-    fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
-}
-
 #[test]
 fn what_was_written_before_an_unclean_stop_is_read_before_it_is_served() {
     let (dir, store) = open();
@@ -150,9 +139,9 @@ fn what_was_written_before_an_unclean_stop_is_read_before_it_is_served() {
     assert!(store.object(&lost.output, lost.size).unwrap().is_some(), "its size and times say nothing");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let reopen = || Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-    let elsewhen = reopen().doubting(vec![(0, now - 100), (now + 100, u64::MAX)]);
+    let elsewhen = reopen().doubting(&[(0, now - 100), (now + 100, u64::MAX)]);
     assert!(elsewhen.object(&lost.output, lost.size).unwrap().is_some());
-    let store = reopen().doubting(vec![(0, 5), (now - 60, now + 60)]);
+    let store = reopen().doubting(&[(0, 5), (now - 60, now + 60)]);
     assert_eq!(content(&store, &kept).unwrap(), b"kept");
     assert_eq!(content(&store, &lost), None);
     assert!(!object_path(&store, b"lost").exists());
@@ -171,7 +160,7 @@ fn links_that_come_and_go_leave_the_doubt() {
     lose_bytes(&store, b"lost");
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let until = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() - 1;
-    let store = store.doubting(vec![(0, until)]);
+    let store = store.doubting(&[(0, until)]);
     fs::remove_file(&link).unwrap(); // changes its ctime
     assert_eq!(content(&store, &lost), None);
 }
@@ -183,9 +172,10 @@ fn a_copy_of_a_store_in_doubt_is_doubted_as_a_whole() {
     publish(&store, &put(2, 500), b"kept");
     let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
     lose_bytes(&store, b"lost");
-    let store = store.doubting(vec![(0, 5)]); // a span in which neither was made
+    let store = store.doubting(&[(0, 5)]); // a span in which neither was made
     store.save_doubts().unwrap();
-    let reopen = |path: &Path| Store::open(path, Access::Owner).unwrap().doubting_again(false, SystemTime::now());
+    let reopen =
+        |path: &Path| Store::open(path, Access::Owner).unwrap().doubting_again(false, "boot", SystemTime::now());
     let same = reopen(store.root());
     assert!(same.object(&lost.output, lost.size).unwrap().is_some(), "nothing says that it is lost");
     let copy = dir.path().join("copy");

@@ -99,7 +99,7 @@ fn what_a_build_was_shown_stays_readable_to_it() {
     publish(&store, &put(1, 500), b"shown");
     let build = store.create_build(proto::BuildId([7; 16])).unwrap();
     let record = found(&store, 1).unwrap();
-    assert!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap());
+    assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), store::Shown::Yes);
     let swept = sweep(&store, &age(1), later(2));
     assert_eq!(swept.gone[&Reason::Age].objects, 1);
     assert_eq!(found(&store, 1), None);

@@ -15,7 +15,7 @@ fn former(root: &Path) -> BuildId {
         publish(&store, &put(1, 500), b"body");
         let build = store.create_build(id).unwrap();
         build.write_state(b"{}").unwrap();
-        assert!(store.show(&build, (output(b"body"), 4), store::Sharing::Link).unwrap());
+        assert_eq!(store.show(&build, (output(b"body"), 4), store::Sharing::Link).unwrap(), store::Shown::Yes);
         store.write_counts().unwrap();
     }
     fs::write(root.join("format"), "nix-gocacheprog store 1\n").unwrap();

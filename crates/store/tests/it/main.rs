@@ -10,7 +10,11 @@ mod damage; // whatever is broken on disk is a miss, and mended by the next put
 mod evict; // what goes, what stays, what a crash leaves
 mod former; // a store of the format before
 mod put_get; // what is put is got, under the rules for two outputs of one action
+mod unsynced; // a sync that failed, and what a get costs after a stop
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -72,5 +76,18 @@ fn plain(found: Found) -> Record {
 }
 
 fn content(store: &Store, record: &Record) -> Option<Vec<u8>> {
-    store.object(&record.output, record.size).unwrap().map(|path| std::fs::read(path).unwrap())
+    store.object(&record.output, record.size).unwrap().map(|path| fs::read(path).unwrap())
+}
+
+fn object_path(store: &Store, body: &[u8]) -> PathBuf {
+    store.root().join(Store::object_name(&output(body)))
+}
+
+/// Other bytes of the same size under the same times, as a file system leaves that lost them in a power cut.
+fn lose_bytes(store: &Store, body: &[u8]) {
+    let path = object_path(store, body);
+    let times = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&path, vec![0; body.len()]).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
 }

@@ -1,0 +1,144 @@
+use std::cell::Cell;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use store::{Access, Store};
+
+use crate::{content, found, lose_bytes, open, publish, put};
+
+fn reopen(root: &Path) -> Store {
+    Store::open(root, Access::Owner).unwrap()
+}
+
+fn sync(store: &Store) {
+    store.sync(SystemTime::now, || Ok(())).unwrap();
+}
+
+/// As Linux tells of a failed write: once.
+fn fail_once(store: &Store, error: io::ErrorKind) {
+    let failed = Cell::new(false);
+    let syncfs = || if failed.replace(true) { Ok(()) } else { Err(error.into()) };
+    assert!(store.sync(SystemTime::now, syncfs).is_err());
+    assert!(!store.root().join("synced").exists());
+    store.sync(SystemTime::now, syncfs).unwrap();
+    assert!(store.root().join("synced").exists());
+}
+
+#[test]
+fn what_a_failed_sync_was_about_is_read_back_though_the_next_succeeds() {
+    for error in [io::ErrorKind::Other, io::ErrorKind::StorageFull] {
+        let (dir, store) = open();
+        let root = dir.path().join("state");
+        publish(&store, &put(1, 500), b"lost");
+        publish(&store, &put(2, 500), b"kept");
+        let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
+        fail_once(&store, error);
+        lose_bytes(&store, b"lost");
+        // Here, and after a stop in order, by any process.
+        for store in [store, reopen(&root).doubting_again(false, "boot", SystemTime::now())] {
+            assert_eq!(content(&store, &lost), None);
+            assert_eq!(content(&store, &kept).as_deref(), Some(b"kept".as_slice()));
+            publish(&store, &put(1, 600), b"lost");
+            lose_bytes(&store, b"lost");
+        }
+    }
+}
+
+#[test]
+fn what_was_put_after_a_failed_sync_and_synced_is_not_doubted() {
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"before");
+    let a_while_ago = || SystemTime::now() - std::time::Duration::from_secs(3600);
+    assert!(store.sync(a_while_ago, || Err(io::ErrorKind::Other.into())).is_err());
+    sync(&store);
+    publish(&store, &put(2, 500), b"after");
+    lose_bytes(&store, b"after");
+    let store = reopen(&dir.path().join("state")).doubting_again(false, "boot", SystemTime::now());
+    assert!(content(&store, &found(&store, 2).unwrap()).is_some(), "nothing says that it is lost");
+}
+
+#[test]
+fn a_failed_sync_in_a_store_of_no_daemon_is_known_to_the_next_process_even_without_room() {
+    for has_room in [true, false] {
+        let (dir, store) = open();
+        let root = dir.path().join("state");
+        let store = store.doubting_since_boot("boot", SystemTime::now()).0;
+        publish(&store, &put(1, 500), b"lost");
+        let lost = found(&store, 1).unwrap();
+        if !has_room {
+            fs::remove_dir(root.join("tmp")).unwrap(); // no small file can be written
+        }
+        assert!(store.sync(SystemTime::now, || Err(io::ErrorKind::StorageFull.into())).is_err());
+        drop(store);
+        fs::create_dir_all(root.join("tmp")).unwrap();
+        let (store, noted) = reopen(&root).doubting_since_boot("boot", SystemTime::now());
+        noted.unwrap();
+        sync(&store);
+        lose_bytes(&store, b"lost");
+        let store = reopen(&root).doubting_since_boot("boot", SystemTime::now()).0;
+        assert_eq!(content(&store, &lost), None, "room: {has_room}");
+    }
+}
+
+#[test]
+fn nothing_is_said_to_be_synced_while_what_is_doubted_cannot_be_written_down() {
+    let (dir, store) = open();
+    let root = dir.path().join("state");
+    publish(&store, &put(1, 500), b"body");
+    fs::remove_dir(root.join("tmp")).unwrap();
+    assert!(store.sync(SystemTime::now, || Err(io::ErrorKind::StorageFull.into())).is_err());
+    assert!(store.sync(SystemTime::now, || Ok(())).is_err());
+    fs::create_dir(root.join("tmp")).unwrap();
+    assert!(!root.join("synced").exists());
+    sync(&store);
+    assert!(root.join("synced").exists() && root.join("doubt").exists());
+}
+
+/// Gets after a stop. Not a test by itself.
+#[test]
+#[ignore = "started by the other tests of this file"]
+fn child() {
+    let variable = |name: &str| std::env::var(name).unwrap();
+    let store = reopen(Path::new(&variable("STORE")));
+    let store = if variable("AFTER") == "boot" {
+        store.doubting_since_boot("second boot", SystemTime::now()).0
+    } else {
+        let store = store.doubting_again(true, "first boot", SystemTime::now());
+        sync(&store);
+        store
+    };
+    for n in 0..20 {
+        assert_eq!(content(&store, &found(&store, n).unwrap()).unwrap(), [n]);
+    }
+}
+
+#[test]
+fn after_a_stop_a_get_reads_and_syncs_nothing_by_itself() {
+    for after in ["boot", "crash"] {
+        let (dir, store) = open();
+        let store = store.doubting_since_boot("first boot", SystemTime::now()).0;
+        for n in 0..20 {
+            publish(&store, &put(n, 500), &[n]);
+        }
+        let calls = dir.path().join("calls");
+        let child = Command::new("strace")
+            .args(["-f", "-qq", "-e", "trace=fsync,fdatasync,syncfs", "-o"])
+            .arg(&calls)
+            .arg(std::env::current_exe().unwrap())
+            .args(["unsynced::child", "--exact", "--ignored"])
+            .envs([("STORE", store.root().as_os_str()), ("AFTER", after.as_ref())])
+            .stdout(Stdio::null())
+            .status();
+        assert!(child.expect("strace is needed: apt-get install strace").success());
+        assert_eq!(fs::read_to_string(&calls).unwrap(), "", "after a {after}");
+        let is_read = |n: u8| {
+            let store = reopen(store.root()).doubting(&[(0, u64::MAX)]);
+            lose_bytes(&store, &[n]);
+            content(&store, &found(&store, n).unwrap()).is_some()
+        };
+        assert!((0..20).all(is_read), "each says that it was read");
+    }
+}
