@@ -3,9 +3,8 @@
 mod find;
 mod offers;
 
-use std::cell::OnceCell;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use proto::control::Counts;
@@ -20,12 +19,14 @@ use crate::build::{self, Build};
 use crate::clock;
 use crate::goroot::{self, Goroot};
 use crate::policy::{self, About, Decision, Mode, Proof};
+use crate::sync::lock;
 use crate::trace::{self, Came, Fate};
 
 use find::Known;
 use offers::{Offer, Offers};
 
-/// One session's view of the cache.
+/// One session's view of the cache. Two threads work with it: the session's own, and one for gets whose objects have to be read
+/// first (aside.rs).
 #[derive(Debug)]
 pub(crate) struct Handler {
     store: Arc<Store>,
@@ -34,13 +35,14 @@ pub(crate) struct Handler {
     /// Of what it puts.
     origin: Origin,
     /// Since when Go computes each missed action: until its put.
-    missed: Recent<Instant>,
+    missed: Mutex<Recent<Instant>>,
     /// What the client has not decided yet.
-    offers: Offers,
+    offers: Mutex<Offers>,
     mode: Mode,
     /// The client's toolchain, looked at when there is an index of it.
-    goroot: OnceCell<Option<Goroot>>,
-    scratch: Vec<u8>,
+    goroot: OnceLock<Option<Goroot>>,
+    /// Taken out while a body is received: by the session's own thread.
+    scratch: Mutex<Vec<u8>>,
 }
 
 /// Whom a session serves.
@@ -69,16 +71,24 @@ impl Handler {
     pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
         let origin = client.view.origin(Some(build.id()), build.name());
         let mode = Mode { shares_tests, keeps_its_own: client.keeps_its_own };
-        let (missed, offers, goroot) = (Recent::default(), Offers::default(), OnceCell::new());
-        Self { store, build, client, origin, missed, offers, mode, goroot, scratch: Vec::new() }
+        let (missed, offers, scratch) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { store, build, client, origin, missed, offers, mode, goroot: OnceLock::new(), scratch }
     }
 
     /// A get: a hit whose output the build can see now, an offer under a condition, or a miss. An offer counts as a miss until the
-    /// client has said that it holds.
-    pub(crate) fn get(&mut self, id: u32, action: &ActionId) -> Reply {
+    /// client has said that it holds. `None`: an object of more than `most` bytes has to be read first, and nothing was done yet.
+    pub(crate) fn get(&self, id: u32, action: &ActionId, most: u64) -> Option<Reply> {
         let now = clock::now();
+        let known = self.find(action, now, most);
+        if matches!(known, Known::Unread(_)) {
+            return None;
+        }
         self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-        let (records, reply) = match self.find(action, now) {
+        Some(self.reply(id, action, known, now))
+    }
+
+    fn reply(&self, id: u32, action: &ActionId, known: Known, now: SystemTime) -> Reply {
+        let (records, reply) = match known {
             Known::Hit(record) => {
                 self.served(action, &record, Came::Hit(record.output), now);
                 return Reply::Hit { output: record.output, size: record.size, time: record.time.into() };
@@ -108,7 +118,7 @@ impl Handler {
                 (offered.into_iter().map(|(_, record)| record).collect(), Reply::Conditional { scope, candidates })
             }
         };
-        if self.offers.open(id, Offer { action: *action, records }) {
+        if lock(&self.offers).open(id, Offer { action: *action, records }) {
             return reply;
         }
         self.missed(action, Came::Miss, now);
@@ -130,9 +140,9 @@ impl Handler {
         self.build.counters.add(&counts);
     }
 
-    fn missed(&mut self, action: &ActionId, came: Came, now: SystemTime) {
+    fn missed(&self, action: &ActionId, came: Came, now: SystemTime) {
         self.build.trace.get(self.client.session, action, came, now);
-        self.missed.insert(*action, Instant::now());
+        lock(&self.missed).insert(*action, Instant::now());
     }
 
     /// A put: read, checked, kept for the build or for all, and shown to the build.
@@ -140,16 +150,23 @@ impl Handler {
     /// # Errors
     /// Where the body could not be read to its end: the session is over.
     pub(crate) fn put(
-        &mut self,
+        &self,
         (action, output, size): (ActionId, OutputId, u64),
         condition: Option<&Condition>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
-        match self.store.receive(output, size, body, &mut self.scratch) {
+        match self.receive((output, size), body) {
             Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
             Ok(mut body) => Ok(self.keep(&self.about(&body, Proof::None), (action, condition), &mut body)),
             Err(e) => self.not_received(e, &output),
         }
+    }
+
+    fn receive(&self, (output, size): (OutputId, u64), body: &mut impl Read) -> Result<Incoming, ReceiveError> {
+        let mut scratch = std::mem::take(&mut *lock(&self.scratch));
+        let received = self.store.receive(output, size, body, &mut scratch);
+        *lock(&self.scratch) = scratch;
+        received
     }
 
     fn too_much(&self) -> Reply {
@@ -176,7 +193,7 @@ impl Handler {
     /// # Errors
     /// As [`Handler::put`].
     pub(crate) fn put_test(
-        &mut self,
+        &self,
         (action, output, size): (ActionId, OutputId, u64),
         inputs: u64,
         input: &mut impl Read,
@@ -186,7 +203,7 @@ impl Handler {
         if list.len() as u64 != inputs {
             return Err(FrameError::Truncated);
         }
-        let received = self.store.receive(output, size, &mut input.take(size), &mut self.scratch);
+        let received = self.receive((output, size), &mut input.take(size));
         let mut result = match received {
             Ok(_) if !self.build.may_put(size) => return Ok(self.too_much()),
             Ok(result) => result,
@@ -194,7 +211,7 @@ impl Handler {
         };
         let id = OutputId(Sha256::digest(&list).into());
         // A list that cannot be taken in proves nothing: the result is this build's.
-        let mut list = self.store.receive(id, inputs, &mut list.as_slice(), &mut self.scratch).ok();
+        let mut list = self.receive((id, inputs), &mut list.as_slice()).ok();
         let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind()));
         let about = self.about(&result, proof);
         Ok(match (policy::put(&about, self.mode), &mut list) {
@@ -203,7 +220,7 @@ impl Handler {
         })
     }
 
-    fn share_test(&mut self, action: ActionId, list: &mut Incoming, result: &mut Incoming) -> Reply {
+    fn share_test(&self, action: ActionId, list: &mut Incoming, result: &mut Incoming) -> Reply {
         let asked = self.asked(&action);
         let put = self.put_of(action, asked);
         let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
@@ -234,7 +251,7 @@ impl Handler {
     }
 
     fn keep(
-        &mut self,
+        &self,
         about: &About<'_>,
         (action, condition): (ActionId, Option<&Condition>),
         body: &mut Incoming,
@@ -270,8 +287,8 @@ impl Handler {
     }
 
     /// Milliseconds since the action was asked for and missed.
-    fn asked(&mut self, action: &ActionId) -> Option<u64> {
-        let since = self.missed.remove(action).map(|asked| asked.elapsed().as_millis());
+    fn asked(&self, action: &ActionId) -> Option<u64> {
+        let since = lock(&self.missed).remove(action).map(|asked| asked.elapsed().as_millis());
         since.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX))
     }
 

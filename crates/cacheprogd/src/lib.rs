@@ -3,7 +3,7 @@
 //! Where things are: serve.rs starts and stops it; accept.rs is the loop that owns all sockets and decides what happens when,
 //! pause.rs when it accepts again after that failed; registry.rs the live
 //! builds; build.rs one live build; watch.rs whether a build still runs (pure but for the looking); peer.rs who connected;
-//! sessions.rs all connections, `connection_table.rs` who has room for one (pure), deadline.rs how long a peer may take; session.rs one from a sandbox; handler.rs gets and puts, without sockets; goroot.rs which
+//! sessions.rs all connections, `connection_table.rs` who has room for one (pure), deadline.rs how long a peer may take; session.rs one from a sandbox, with aside.rs for what takes long there; handler.rs gets and puts, without sockets; goroot.rs which
 //! indexes are of the toolchain; control.rs the hook's and the
 //! command line's requests, host.rs those of go commands outside of sandboxes; listener.rs binding; order.rs how the last
 //! daemon stopped; housekeeping.rs when to evict, gc.rs doing it; settings.rs what may be kept (check.rs: is it well said); state.rs finding a store from
@@ -20,6 +20,7 @@ pub mod error;
 
 mod accept;
 mod account;
+mod aside;
 mod build;
 mod builds;
 mod check;

@@ -41,12 +41,13 @@ impl Unread {
 }
 
 impl Handler {
-    /// What is known of an action, shown to the build. What has to be read for that is read first.
-    pub(super) fn find(&self, action: &ActionId, now: SystemTime) -> Known {
+    /// What is known of an action, shown to the build. What has to be read for that is read first, unless it is larger than `most`
+    /// bytes.
+    pub(super) fn find(&self, action: &ActionId, now: SystemTime, most: u64) -> Known {
         // A list, its result and candidates, each of which is read once or not served.
         for _ in 0..2 + limits::CONDITIONS {
             let unread = match self.find_read(action, now) {
-                Ok(Known::Unread(unread)) => unread,
+                Ok(Known::Unread(unread)) if unread.size <= most => unread,
                 Ok(known) => return known,
                 Err(e) => return self.damaged(&e),
             };

@@ -8,6 +8,7 @@ use proto::{ActionId, limits};
 use store::Record;
 
 use crate::clock;
+use crate::sync::lock;
 use crate::trace::Came;
 
 use super::Handler;
@@ -49,8 +50,8 @@ impl Offers {
 
 impl Handler {
     /// The client uses a candidate of what answered the get with this id, or none.
-    pub(crate) fn decided(&mut self, id: u32, candidate: Option<u8>) {
-        let Some(Offer { action, records }) = self.offers.close(id) else { return };
+    pub(crate) fn decided(&self, id: u32, candidate: Option<u8>) {
+        let Some(Offer { action, records }) = lock(&self.offers).close(id) else { return };
         let now = clock::now();
         match (candidate.and_then(|n| records.get(usize::from(n))), records.first()) {
             (Some(record), _) => self.served(&action, record, Came::HitIf(record.output), now),
@@ -63,17 +64,17 @@ impl Handler {
     }
 
     /// The session is over: what the client said nothing of it did not use.
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn leave(&self) {
         let now = clock::now();
-        let undecided: Vec<_> = self.offers.rest().map(|offer| offer.action).collect();
+        let undecided: Vec<_> = lock(&self.offers).rest().map(|offer| offer.action).collect();
         undecided.iter().for_each(|action| self.missed(action, Came::Miss, now));
     }
 
     /// The client used these without asking: they count as served, if they are known and hold without a condition.
-    pub(crate) fn used(&mut self, actions: &[ActionId]) {
+    pub(crate) fn used(&self, actions: &[ActionId]) {
         let now = clock::now();
         for action in actions {
-            if let Known::Hit(record) = self.find(action, now) {
+            if let Known::Hit(record) = self.find(action, now, 0) {
                 self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
                 self.served(action, &record, Came::Hit(record.output), now);
             }

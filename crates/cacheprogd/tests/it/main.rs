@@ -12,6 +12,7 @@ mod lifecycle; // start, restart, stop
 mod offers; // what is served under a condition
 mod seeing; // what others are told of builds
 mod serving; // gets and puts, and who sees what
+mod slow; // an object that has to be read before it is served
 mod strangers; // what those who only look may cause
 
 use std::collections::{HashMap, VecDeque};

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use proto::control::{BuildStatus, Counts};
 use proto::wire::{Reply, Request};
+use proto::{Condition, Scope, ScopeDigest};
 
 use crate::daemon::Daemon;
 use crate::seeing::account;
@@ -109,6 +110,50 @@ fn there_is_an_end_to_offers_without_a_word() {
     assert_eq!(session.get(1), Reply::Miss);
     session.tell(first, Request::Rejected, b"");
     offered(&mut session);
+}
+
+/// Puts under a condition: what a scope holds, and what is made of that.
+fn put_if(view: &Path, digest: u8, body: &[u8]) {
+    let mut session = Session::open(view, "/go");
+    session.get(5);
+    let condition = Condition { scope: Scope::new("module m").unwrap(), digest: ScopeDigest([digest; 32]) };
+    let put = Request::PutIf { action: action(5), output: output(body), size: body.len() as u64, condition };
+    session.send(put, body);
+    assert!(matches!(session.reply(), Reply::Stored { .. }));
+}
+
+/// What a client does that finds this digest: it takes the candidate that has it, or none.
+fn take(view: &Path, session: &mut Session, digest: u8) -> Option<Vec<u8>> {
+    let id = session.send(Request::Get { action: action(5) }, b"");
+    let Reply::Conditional { scope, candidates } = session.reply() else { panic!("no offer") };
+    assert_eq!(scope.as_str(), "module m");
+    let files = candidates.iter().map(|one| std::fs::read(view.join("o").join(one.output.to_string())).unwrap());
+    let files: Vec<_> = files.collect(); // all are there, whichever is the right one
+    let held = candidates.iter().position(|one| one.digest == ScopeDigest([digest; 32]));
+    let decision = held.map_or(Request::Rejected, |n| Request::Accepted(u8::try_from(n).unwrap()));
+    session.tell(id, decision, b"");
+    held.map(|n| files[n].clone())
+}
+
+#[test]
+fn of_what_is_kept_under_conditions_a_client_takes_what_holds_for_it() {
+    let daemon = Daemon::start();
+    let bodies = [b"!<arch>\none", b"!<arch>\ntwo"];
+    for (digest, body) in (1..).zip(bodies) {
+        put_if(&daemon.register(&format!("puts {digest}")), digest, body);
+    }
+    let view = daemon.register("takes");
+    let mut session = Session::open(&view, "/go");
+    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
+    assert_eq!(take(&view, &mut session, 2).unwrap(), bodies[1]);
+    assert_eq!(take(&view, &mut session, 3), None);
+    wait(&mut session);
+    assert_eq!(counts(&daemon, "takes"), (3, 2, 1));
+    assert_eq!(build(&daemon, "takes").counts.bytes_served, 22);
+    // It puts what it made instead, and takes that the next time.
+    put_if(&view, 3, b"!<arch>\nthree");
+    assert_eq!(take(&view, &mut session, 3).unwrap(), b"!<arch>\nthree");
+    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
 }
 
 #[test]
