@@ -212,10 +212,11 @@ impl Handler {
         let id = OutputId(Sha256::digest(&list).into());
         // A list that cannot be taken in proves nothing: the result is this build's.
         let mut list = self.receive((id, inputs), &mut list.as_slice()).ok();
-        let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind()));
+        let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind(), result.kind()));
         let about = self.about(&result, proof);
         Ok(match (policy::put(&about, self.mode), &mut list) {
-            (Decision::Share(_), Some(list)) => self.share_test(action, list, &mut result),
+            (Decision::Share(_), Some(list)) if proof == Proof::List => self.share_test(action, list, &mut result),
+            // Not a test's result, say: it is put as anything else, and replaces nothing for the sake of a list.
             _ => self.keep(&About { proof: Proof::None, ..about }, (action, None), &mut result),
         })
     }

@@ -110,9 +110,9 @@ pub(crate) fn kind_with(proof: Proof, kind: Kind) -> Kind {
     if proof == Proof::Toolchain { Kind::StoreIndex } else { kind }
 }
 
-/// What a body proves of the result that comes with it.
-pub(crate) fn proof_by(list: Kind) -> Proof {
-    if list == Kind::TestInputs { Proof::List } else { Proof::None }
+/// What a body proves of another one that comes with it: a list of what a test looked at, of that test's result and of nothing else.
+pub(crate) fn proof_by(list: Kind, of: Kind) -> Proof {
+    if (list, of) == (Kind::TestInputs, Kind::TestResult) { Proof::List } else { Proof::None }
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Handler {
             Serve::Hit => None,
             Serve::Miss | Serve::HitIfSame => return Ok(Known::Nothing),
             Serve::HitIfListed => match self.store.find_inputs(&self.client.view, action, now)? {
-                Some(list) if policy::proof_by(list.kind) == Proof::List => Some(list),
+                Some(list) if policy::proof_by(list.kind, record.kind) == Proof::List => Some(list),
                 Some(_) | None => return Ok(Known::Nothing),
             },
         };

@@ -196,9 +196,10 @@ fn what_others_compile_with_is_not_replaced_by_what_looks_like_a_test() {
     session.put(1, b"# test log\n");
     let list = b"nix-gocacheprog test inputs 1 x\n";
     put_test(&mut session, list, b"ok  \tm\t1s\n");
-    put_test(&mut session, list, b"another archive");
     put_test(&mut session, b"no list", b"ok  \tm\t1s\n");
     put_test(&mut session, list, archive);
+    put_test(&mut session, list, b"no archive");
+    put_test(&mut session, list, b"!<arch>\nanother archive"); // the last one: nothing puts the first one back
     let third = daemon.register("third");
     assert_eq!(content(&third, Session::open(&third, "/go").get(1)), archive);
 }
