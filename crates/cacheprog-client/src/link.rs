@@ -3,8 +3,9 @@
 //!
 //! An answer that is late concerns its request alone: that one is answered without the daemon, and what the daemon says to it
 //! later is dropped. The daemon itself is given up where it leaves out what costs it nothing to answer (a probe, sent when it was
-//! silent for a second although something is outstanding), or where [`MOST_LATE`] requests in a row were late: then each further
-//! one would cost the go command a wait.
+//! silent for a second although something is outstanding), where it takes a body in so slowly that its put is late before all of
+//! it was sent (cmd/go is not read meanwhile), or where [`MOST_LATE`] requests in a row were late: then each further one would
+//! cost the go command a wait.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -119,6 +120,8 @@ struct State {
     pending: HashMap<u32, Pending>,
     /// Bytes of the bodies among them.
     bodies: u64,
+    /// The one whose body is being sent: nothing else is, meanwhile.
+    sending: Option<u32>,
     /// Requests begun and not yet answered: the pending ones, and those taken out.
     owed: usize,
     is_waited_for: bool,
@@ -157,11 +160,17 @@ impl Link {
         let Some(connection) = state.connection.clone() else { return Err(ask) };
         let (wire_id, since) = (connection.next_id(), Instant::now());
         state.bodies += ask.body();
+        state.sending = (ask.body() > 0).then_some(wire_id);
         let due = since + ANSWER + state.slow_disk();
         let pending = Pending { id, ask, connection: connection.clone(), wire_id, since, due };
         state.pending.insert(wire_id, pending);
         state.owed += 1;
         Ok(Begun { connection, wire_id, notices: std::mem::take(&mut state.notices) })
+    }
+
+    /// The body of the request that was begun last is sent.
+    pub(crate) fn sent(&self) {
+        self.state().sending = None;
     }
 
     /// A notice for the daemon, which goes with the next request.
@@ -200,12 +209,13 @@ impl Link {
         let is_old = state.pending.values().any(|pending| now.duration_since(pending.since) >= PROBE);
         let late = in_order(state.pending.extract_if(|_, pending| pending.due <= now));
         state.late += late.len();
+        let is_stuck = late.iter().any(|late| Some(late.wire_id) == state.sending);
         let slow_disk = state.slow_disk();
         state.bodies -= late.iter().map(|late| late.ask.body()).sum::<u64>();
         let is_silent = state.heard.is_none_or(|heard| now.duration_since(heard) >= PROBE);
         let found = match state.probe_due {
             Some(due) if due <= now => Found::Dead,
-            _ if state.late >= MOST_LATE => Found::Dead,
+            _ if is_stuck || state.late >= MOST_LATE => Found::Dead,
             None if is_silent && is_old => {
                 state.probe_due = Some(now + PROBE + slow_disk);
                 Found::Silence

@@ -191,6 +191,8 @@ impl Shared {
                 frames.extend_from_slice(list.as_deref().unwrap_or_default());
                 if send(&connection, &frames, body.as_deref()).is_err() {
                     self.fail(&connection);
+                } else if body.is_some() {
+                    self.link.sent();
                 }
             }
             Err(ask) => {

@@ -27,6 +27,8 @@ pub(crate) enum Manner {
     Older,
     /// Holds its answers to everything about [`HELD`] back.
     Holds,
+    /// Takes bodies in by small pieces with pauses between them, which are never as long as a second.
+    Trickles,
     /// Offers everything under a condition.
     Offers,
     /// Hangs up after this many requests, before it answers.
@@ -49,6 +51,8 @@ pub(crate) struct Daemon {
     pub(crate) alone: Arc<AtomicUsize>,
     /// What clients said to offers.
     pub(crate) decided: Arc<Mutex<Vec<Request>>>,
+    /// Bytes of bodies that were taken in by pieces.
+    pub(crate) trickled: Arc<AtomicUsize>,
     held: Held,
 }
 
@@ -73,6 +77,7 @@ impl Daemon {
             sessions: Arc::default(),
             alone: Arc::default(),
             decided: Arc::default(),
+            trickled: Arc::default(),
             held: Held::default(),
         };
         let serving = daemon.clone();
@@ -181,7 +186,11 @@ impl Daemon {
             },
             (_, Request::Put { action, output, size } | Request::PutIf { action, output, size, .. }) => {
                 let mut body = vec![0; usize::try_from(size).unwrap()];
-                input.read_exact(&mut body).ok()?;
+                if manner == Manner::Trickles {
+                    self.trickle(&mut body, input)?;
+                } else {
+                    input.read_exact(&mut body).ok()?;
+                }
                 if manner == Manner::Full {
                     return Some(Reply::Refused(proto::wire::Refusal::Storage));
                 }
@@ -190,6 +199,17 @@ impl Daemon {
                 Reply::Stored { time }
             }
         })
+    }
+}
+
+impl Daemon {
+    fn trickle(&self, body: &mut [u8], input: &mut impl Read) -> Option<()> {
+        for piece in body.chunks_mut(64 << 10) {
+            std::thread::sleep(Duration::from_millis(250));
+            input.read_exact(piece).ok()?;
+            self.trickled.fetch_add(piece.len(), SeqCst);
+        }
+        Some(())
     }
 }
 

@@ -215,6 +215,22 @@ fn a_daemon_that_is_late_again_and_again_is_given_up() {
     go.finish();
 }
 
+/// While a body is sent no request of cmd/go's is read, so that a daemon that takes it in slowly would hold everything up.
+#[test]
+fn a_daemon_that_takes_a_large_body_in_slowly_keeps_nothing_else_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), Manner::Trickles);
+    let mut go = start(dir.path(), &daemon.socket());
+    let body = vec![7; 30_000_000]; // at that pace two minutes
+    let put = go.ask_put(1, &body);
+    let get = go.ask_get(2);
+    assert_eq!(go.answer(get)["Miss"], true);
+    assert!(daemon.trickled.load(SeqCst) < body.len(), "it was answered before all of the body was sent");
+    assert!(go.stored(put).starts_with(&spool(dir.path())));
+    assert_eq!(go.get(1).unwrap(), body);
+    go.finish();
+}
+
 #[test]
 fn what_is_offered_under_a_condition_is_a_miss_and_the_daemon_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
