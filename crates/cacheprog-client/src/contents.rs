@@ -21,8 +21,10 @@ const MOST_TIME: Duration = Duration::from_secs(1);
 /// Files whose hashes are kept, of some 100 bytes each. Beyond, a file is read each time.
 const MOST_KNOWN: usize = 10_000;
 
-/// The kernel's file times lag behind its clock by a tick.
+/// The kernel's file times lag behind its clock by a tick; and some file systems have them in whole seconds, or every second one
+/// (ext4 with small inodes, some of those on a network).
 const TICK: Duration = Duration::from_millis(20);
+const COARSE: Duration = Duration::from_secs(2);
 
 #[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
@@ -68,7 +70,7 @@ pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     /// By ctime.
-    pub(crate) changed: SystemTime,
+    changed: SystemTime,
 }
 
 impl Stamp {
@@ -87,16 +89,17 @@ impl Stamp {
         Some(Self { device, inode, changed: UNIX_EPOCH + changed })
     }
 
+    /// From when on another change would surely have another time.
+    pub(crate) fn settled(&self) -> SystemTime {
+        let is_coarse = self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0);
+        self.changed + if is_coarse { COARSE } else { TICK }
+    }
+
     pub(crate) fn feed(&self, hasher: &mut Hasher) {
         let changed = self.changed.duration_since(UNIX_EPOCH).unwrap_or_default();
         hasher.update(&self.device.to_le_bytes()).update(&self.inode.to_le_bytes());
         hasher.update(&changed.as_nanos().to_le_bytes());
     }
-}
-
-/// Whether a change at `changed` is surely seen as earlier than one at `time`.
-pub(crate) fn is_before(changed: SystemTime, time: SystemTime) -> bool {
-    time.checked_sub(TICK).is_some_and(|time| changed < time)
 }
 
 /// How a test looked at a path.
@@ -176,8 +179,8 @@ impl Contents {
             _ => {
                 let now = clock::now();
                 let hash = read(path, &stamp, metadata.len(), budget.until)?;
-                // A file that changes again in the same tick may show the same time.
-                if is_before(stamp.changed, now) && (self.known.len() < MOST_KNOWN || self.known.contains_key(&key)) {
+                // A file that changes again before that may show the same time.
+                if stamp.settled() < now && (self.known.len() < MOST_KNOWN || self.known.contains_key(&key)) {
                     self.known.insert(key, (stamp.changed, hash));
                 }
                 hash
@@ -201,7 +204,7 @@ fn read(path: &Path, stamp: &Stamp, size: u64, until: Instant) -> Option<Hash> {
 /// With `since`: if it did not change after that.
 fn is_older(metadata: &Metadata, since: Option<SystemTime>) -> Option<()> {
     let Some(since) = since else { return Some(()) };
-    is_before(Stamp::of(metadata)?.changed, since).then_some(())
+    (Stamp::of(metadata)?.settled() < since).then_some(())
 }
 
 /// Names, kinds, modes, sizes, and where links lead, as a listing shows them.
@@ -239,4 +242,18 @@ impl Read for Timed<'_> {
 /// Length and bytes, so that no two lists of parts hash alike.
 pub(crate) fn part(hasher: &mut Hasher, bytes: &[u8]) {
     hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_settled_when_a_change_would_show_in_its_time() {
+        let settled = |nanoseconds| Stamp::new(1, 1, (10, nanoseconds)).unwrap().settled();
+        let at = |milliseconds| UNIX_EPOCH + Duration::from_millis(milliseconds);
+        assert_eq!(settled(500_000_000), at(10_520));
+        // One that changes at 10.9 s has the time 10 s, and so has what changes after it was read.
+        assert_eq!(settled(0), at(12_000));
+    }
 }

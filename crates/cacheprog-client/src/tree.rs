@@ -12,7 +12,7 @@ use blake3::{Hash, Hasher};
 use rustix::fs::{AtFlags, Mode, OFlags, statat};
 
 use crate::clock;
-use crate::contents::{Budget, Contents, Stamp, is_before, part};
+use crate::contents::{Budget, Contents, Stamp, part};
 
 /// Directories in each other: the thread that looks has a small stack.
 const DEEPEST: u32 = 64;
@@ -25,8 +25,8 @@ pub(crate) struct Tree {
     paths: Vec<u8>,
     /// Of their stamps.
     stamps: Hash,
-    /// When the last of them changed.
-    newest: SystemTime,
+    /// From when on another change to any of them would show.
+    settled: SystemTime,
     /// When reading began.
     began: SystemTime,
     /// The data: everything below the root but Go's own sources (which are in the keys of what they are compiled to; below
@@ -45,19 +45,19 @@ impl Tree {
         walk.below(root, DEEPEST, false)?;
         let (word, paths, seen) = (walk.hasher.finalize().to_string(), walk.paths, walk.seen);
         let stamps = seen.hasher.finalize();
-        let tree = Self { root: root.to_owned(), paths, stamps, newest: seen.newest, began, word };
+        let tree = Self { root: root.to_owned(), paths, stamps, settled: seen.settled, began, word };
         tree.has_same_stamps().then_some(tree)
     }
 
     /// Whether this is what a look at it would find now.
     pub(crate) fn is_current(&self, root: &Path) -> bool {
-        // What changes again in the same tick may show the same time.
-        self.root == root && is_before(self.newest, self.began) && self.has_same_stamps()
+        // What changes again before that may show the same time.
+        self.root == root && self.settled < self.began && self.has_same_stamps()
     }
 
     /// Whether nothing of what was found changed after `since`.
     pub(crate) fn is_older(&self, since: SystemTime) -> bool {
-        is_before(self.newest, since)
+        self.settled < since
     }
 
     /// A name that comes or goes changes the time of its directory.
@@ -84,17 +84,17 @@ fn stamp_at(dir: &OwnedFd, path: &[u8]) -> Option<Stamp> {
 /// The stamps of all that was seen, in one hash.
 struct Seen {
     hasher: Hasher,
-    newest: SystemTime,
+    settled: SystemTime,
 }
 
 impl Seen {
     fn new() -> Self {
-        Self { hasher: Hasher::new(), newest: UNIX_EPOCH }
+        Self { hasher: Hasher::new(), settled: UNIX_EPOCH }
     }
 
     fn add(&mut self, stamp: Stamp) {
         stamp.feed(&mut self.hasher);
-        self.newest = self.newest.max(stamp.changed);
+        self.settled = self.settled.max(stamp.settled());
     }
 }
 
