@@ -14,6 +14,7 @@ use transport::Connection;
 
 use crate::link::{Ask, Found, LOOK_UP, Pending, Taken, connect};
 use crate::own::is_there;
+use crate::sync::try_lock;
 
 use super::Shared;
 use super::jobs::Job;
@@ -119,19 +120,27 @@ impl Shared {
     }
 
     /// Asks what costs nothing to answer. False where a request is being sent: that is what the daemon is at.
-    fn probes(&self, connection: &Connection) -> bool {
-        let Ok(_turn) = self.sending.try_lock() else { return false };
+    fn probes(&self, connection: &Arc<Connection>) -> bool {
+        let Some(_turn) = try_lock(&self.sending) else { return false };
         let mut frame = Vec::new();
         Request::Summary.write(connection.next_id(), &mut frame);
-        super::send(connection, &frame, None).is_ok()
+        self.send_or_fail(connection, &frame);
+        true
     }
 
     /// Sends what waited for a request to go with, unless one is being sent.
     fn send_notices(&self) {
-        if let Ok(_turn) = self.sending.try_lock()
+        if let Some(_turn) = try_lock(&self.sending)
             && let Some((connection, notices)) = self.link.take_notices()
         {
-            drop(super::send(&connection, &notices, None)); // it is gone: nobody is told
+            self.send_or_fail(&connection, &notices);
+        }
+    }
+
+    /// Nothing may follow what was cut off.
+    fn send_or_fail(&self, connection: &Arc<Connection>, frames: &[u8]) {
+        if super::send(connection, frames, None).is_err() {
+            self.fail(connection);
         }
     }
 
