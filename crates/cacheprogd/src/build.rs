@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use store::BuildDir;
 
 use crate::health::Health;
+use crate::quota::{self, Quota, Used};
 use crate::sync::lock;
 use crate::trace::Trace;
 use crate::watch::{Verdict, Watch};
@@ -37,10 +38,6 @@ const IDLE_SEEN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// is beyond counts as if it had been counted before: figures are too low then, and not too high.
 const COUNTED: usize = 32 << 10;
 
-/// Bytes that a build may put: what it has put stays on the disk while it lives, within the store's limits or not. A build of
-/// Kubernetes puts some ten.
-const MOST_PUT: u64 = 32 << 30;
-
 /// Lines in the log that one build may cause.
 const MOST_COMPLAINTS: u64 = 10;
 
@@ -50,6 +47,7 @@ pub(crate) struct Build {
     pub(crate) dir: BuildDir,
     pub(crate) listener: UnixListener,
     pub(crate) counters: Counters,
+    pub(crate) quota: Quota,
     /// The daemon's, not the build's: what a put finds out.
     pub(crate) health: Arc<Health>,
     /// What the build asked for.
@@ -91,6 +89,8 @@ pub(crate) struct Saved {
     pub(crate) owner: Option<u32>,
     #[serde(default)]
     pub(crate) counts: Counts,
+    #[serde(default)]
+    pub(crate) used: Used,
 }
 
 impl Build {
@@ -105,6 +105,7 @@ impl Build {
             dir,
             listener,
             counters: Counters::from(saved.counts),
+            quota: Quota::from(saved.used),
             health,
             trace,
             account: account::Live::default(),
@@ -171,11 +172,15 @@ impl Build {
         !self.is_noted.swap(true, Relaxed)
     }
 
-    /// Whether the build may put so many bytes more.
-    pub(crate) fn may_put(&self, bytes: u64) -> bool {
-        let may = self.counters.counts().bytes_put.saturating_add(bytes) <= MOST_PUT;
+    /// Takes what a put may need from what the build may put; false where there is not as much left.
+    pub(crate) fn may_put(&self, wanted: Used) -> bool {
+        let may = self.quota.take(wanted);
         if !may {
-            self.complain(format_args!("it has put {MOST_PUT} bytes, which is all it may"));
+            self.complain(format_args!(
+                "it has put what a build may ({} GiB, {} files)",
+                quota::MOST_BYTES >> 30,
+                quota::MOST_FILES
+            ));
         }
         may
     }
@@ -238,6 +243,7 @@ impl Build {
     /// Writes `build.json` again, with the counters and the time of the last session as they are now.
     pub(crate) fn save_counts(&self) -> Result<(), store::StoreError> {
         let mut saved = serde_json::to_value(&self.saved).unwrap_or_default();
+        saved["used"] = serde_json::to_value(self.quota.used()).unwrap_or_default();
         saved["counts"] = serde_json::to_value(self.counters.counts()).unwrap_or_default();
         saved["last_used_ms"] = self.last_used(clock::now()).into();
         self.dir.write_state(saved.to_string().as_bytes())

@@ -3,7 +3,7 @@
 mod find;
 mod offers;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Instant, SystemTime};
 
@@ -19,6 +19,7 @@ use crate::build::{self, Build};
 use crate::clock;
 use crate::goroot::{self, Goroot};
 use crate::policy::{self, About, Decision, Mode, Proof};
+use crate::quota::Used;
 use crate::sync::lock;
 use crate::trace::{self, Came, Fate};
 
@@ -155,10 +156,16 @@ impl Handler {
         condition: Option<&Condition>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
+        let wanted = Used::by(&[size]);
+        if !self.build.may_put(wanted) {
+            return self.discard(size, body);
+        }
         match self.receive((output, size), body) {
-            Ok(_) if !self.build.may_put(size) => Ok(self.too_much()),
             Ok(mut body) => Ok(self.keep(&self.about(&body, Proof::None), (action, condition), &mut body)),
-            Err(e) => self.not_received(e, &output),
+            Err(e) => {
+                self.build.quota.give_back(wanted);
+                self.not_received(e, &output)
+            }
         }
     }
 
@@ -169,9 +176,14 @@ impl Handler {
         received
     }
 
-    fn too_much(&self) -> Reply {
+    /// Reads what is not taken, a little at a time, and keeps nothing of it.
+    fn discard(&self, size: u64, body: &mut impl Read) -> Result<Reply, FrameError> {
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
-        Reply::Refused(Refusal::Storage)
+        match io::copy(&mut body.take(size), &mut io::sink()) {
+            Ok(read) if read == size => Ok(Reply::Refused(Refusal::Storage)),
+            Ok(_) => Err(FrameError::Truncated),
+            Err(e) => Err(FrameError::Read(e)),
+        }
     }
 
     fn not_received(&self, error: ReceiveError, output: &OutputId) -> Result<Reply, FrameError> {
@@ -198,6 +210,10 @@ impl Handler {
         inputs: u64,
         input: &mut impl Read,
     ) -> Result<Reply, FrameError> {
+        let wanted = Used::by(&[inputs, size]);
+        if !self.build.may_put(wanted) {
+            return self.discard(inputs + size, input);
+        }
         let mut list = Vec::new();
         input.take(inputs).read_to_end(&mut list)?;
         if list.len() as u64 != inputs {
@@ -205,9 +221,11 @@ impl Handler {
         }
         let received = self.receive((output, size), &mut input.take(size));
         let mut result = match received {
-            Ok(_) if !self.build.may_put(size) => return Ok(self.too_much()),
             Ok(result) => result,
-            Err(e) => return self.not_received(e, &output),
+            Err(e) => {
+                self.build.quota.give_back(wanted);
+                return self.not_received(e, &output);
+            }
         };
         let id = OutputId(Sha256::digest(&list).into());
         // A list that cannot be taken in proves nothing: the result is this build's.

@@ -51,6 +51,7 @@ mod peer;
 mod policy;
 mod progress;
 mod purge;
+mod quota;
 mod registry;
 mod report;
 mod screen;

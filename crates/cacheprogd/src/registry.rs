@@ -21,6 +21,7 @@ use crate::error::chain;
 use crate::health::Health;
 use crate::history::{self, History};
 use crate::listener;
+use crate::quota::Used;
 use crate::sync::lock;
 use crate::watch::Watch;
 use crate::{build, why};
@@ -143,6 +144,7 @@ impl Registry {
             owner,
             watch: Watch::new(registration.chroot.as_deref(), chroot, worker),
             counts: Counts::default(),
+            used: Used::default(),
         };
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
         let build = self.start(dir, saved)?;

@@ -56,7 +56,7 @@ pub use purge::{Purged, Which};
 pub use recent::Recent;
 pub use record::{Record, kind_of, letter};
 pub use sweep::{Share, Swept};
-pub use tally::Census;
+pub use tally::{Census, RECORD, on_disk};
 pub use verify::{Unwanted, Verified};
 pub use view::View;
 

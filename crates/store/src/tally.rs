@@ -50,12 +50,13 @@ impl Census {
 }
 
 /// What a file of `size` bytes takes on the disk.
-pub(crate) fn on_disk(size: u64) -> u64 {
+#[must_use]
+pub fn on_disk(size: u64) -> u64 {
     size.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
 /// What a record takes on the disk.
-pub(crate) const RECORD: u64 = BLOCK;
+pub const RECORD: u64 = BLOCK;
 
 /// A file by its inode and mtime: it is always replaced as a whole.
 type Identity = (u64, i64, i64);

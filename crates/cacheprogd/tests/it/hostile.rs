@@ -54,6 +54,38 @@ fn a_body_that_breaks_off_is_not_kept() {
     assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
 }
 
+/// Blocks and files count, and not the bytes of bodies: empty ones too take inodes.
+#[test]
+fn a_build_that_has_put_what_it_may_is_refused_before_its_body_is_taken() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    daemon.stop();
+    let state = view.parent().unwrap().join("build.json");
+    let mut saved: serde_json::Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+    saved["used"] = serde_json::json!({ "bytes": 0, "files": (1 << 20) - 2 });
+    std::fs::write(&state, saved.to_string()).unwrap();
+    daemon.start_again();
+    let mut session = Session::open(&view, "/go");
+    assert!(matches!(session.put(1, b"the last one"), Reply::Stored { .. }));
+    let tmp = daemon.state_dir().join("tmp");
+    let large = vec![7; 20 << 20];
+    // Half of it is sent: nothing of it is on the disk, where it would have a file in tmp by now.
+    session
+        .send(Request::Put { action: action(2), output: output(&large), size: large.len() as u64 }, &large[..10 << 20]);
+    assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0);
+    session.stream.write_all(&large[10 << 20..]).unwrap();
+    assert!(matches!(session.reply(), Reply::Refused(_)));
+    assert!(matches!(session.put(3, b""), Reply::Refused(_)));
+    assert_eq!((session.get(2), session.get(3)), (Reply::Miss, Reply::Miss));
+    assert_eq!(content(&view, session.get(1)), b"the last one");
+    // And so it stays.
+    drop(session);
+    daemon.stop();
+    daemon.start_again();
+    assert!(matches!(Session::open(&view, "/go").put(3, b""), Reply::Refused(_)));
+    assert_eq!(daemon.status().entries, 1);
+}
+
 #[test]
 fn silence_within_a_frame_ends_the_session_and_between_frames_does_not() {
     let daemon = Daemon::start();
