@@ -109,6 +109,10 @@ fn report(dir: &str, (swept, what): (&Swept, Unwanted), caps: &Caps, disk: Disk)
         bytes(disk.free),
         bytes(free)
     );
+    if disk.inodes > 0 {
+        let (free, floor) = (disk.free_inodes, caps.min_free_inodes(disk));
+        text += &format!("{free} inodes free, at least {floor} to be left\n");
+    }
     let does = if what == Unwanted::Leave { "would go" } else { "gone" };
     for (reason, share) in &swept.gone {
         let why = match reason {
@@ -117,7 +121,9 @@ fn report(dir: &str, (swept, what): (&Swept, Unwanted), caps: &Caps, disk: Disk)
             Reason::Broken => "entries that are damaged or without their object".to_owned(),
             Reason::Age => format!("unused for more than {age}"),
             Reason::Size => "least recently used, as the store is larger than its limit".to_owned(),
-            Reason::Space => "least recently used, as the disk has too little free space".to_owned(),
+            Reason::Space => {
+                "least recently used, as the disk has too little free space or too few free inodes".to_owned()
+            }
         };
         let (entries, objects, size) = (share.entries, share.objects, bytes(share.bytes));
         // Writing to a String cannot fail.

@@ -48,8 +48,8 @@ struct Running {
     since: Instant,
     /// It is the day's look at everything.
     is_full: bool,
-    /// The disk's free space when it began, where that was too little.
-    free: Option<u64>,
+    /// The disk when it began, where it was short of space or inodes.
+    short: Option<Disk>,
 }
 
 /// What `cacheprogd gc --json` says, as far as it is needed.
@@ -116,13 +116,12 @@ impl Housekeeping {
         let census = self.store.census();
         Instant::now() >= self.full
             || self.caps.max_size(disk).is_some_and(|most| census.bytes > most)
-            || (disk.free < self.caps.min_free(disk) && census.entries > 0)
+            || (self.caps.is_short(disk) && census.entries > 0)
     }
 
     fn begin(&mut self) {
         self.store.expect_counts();
-        let free =
-            Disk::of(self.store.root()).ok().filter(|&disk| disk.free < self.caps.min_free(disk)).map(|disk| disk.free);
+        let short = Disk::of(self.store.root()).ok().filter(|&disk| self.caps.is_short(disk));
         let child = Command::new("/proc/self/exe")
             .args(["gc", "--json", "--config", "/dev/null", "--state-dir"])
             .arg(self.store.root())
@@ -133,7 +132,7 @@ impl Housekeeping {
         match child {
             Ok(child) => {
                 let now = Instant::now();
-                self.running = Some(Running { child, since: now, is_full: now >= self.full, free });
+                self.running = Some(Running { child, since: now, is_full: now >= self.full, short });
             }
             Err(e) => {
                 self.store.settle_counts(Some(Census::default()));
@@ -165,8 +164,10 @@ impl Housekeeping {
             ..sum
         });
         // Where space was short, that it is less so is what counts: what live builds have linked is not free yet.
-        let is_freer = running.free.is_none_or(|before| Disk::of(self.store.root()).is_ok_and(|now| now.free > before));
-        if !running.is_full || running.free.is_some() {
+        let is_more = |before: Disk, now: Disk| now.free > before.free || now.free_inodes > before.free_inodes;
+        let is_freer =
+            running.short.is_none_or(|before| Disk::of(self.store.root()).is_ok_and(|now| is_more(before, now)));
+        if !running.is_full || running.short.is_some() {
             self.rest(gone.bytes > 0 && is_freer);
         }
         if gone.bytes > 0 {
@@ -189,7 +190,8 @@ const LOOKED: &str = "looked";
 
 fn since_last_look(root: &Path) -> Duration {
     match fs::metadata(root.join(LOOKED)).and_then(|file| file.modified()) {
-        Ok(looked) => clock::now().duration_since(looked).unwrap_or_default(),
+        // One from the future, of a clock that was ahead, says nothing.
+        Ok(looked) => clock::now().duration_since(looked).unwrap_or(FULL),
         Err(_) => {
             note_look(root);
             Duration::ZERO

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use store::Disk;
 
-    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30 };
+    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30, inodes: 0, free_inodes: 0 };
 
     fn file(text: &str) -> Result<Settings, String> {
         toml::from_str(text).map_err(|e| e.to_string())

@@ -42,7 +42,7 @@ impl StateDir {
         };
         match fs::symlink_metadata(dir.join("format")) {
             Ok(format) if format.is_file() => {
-                let store = Store::open(&dir, Access::Owner)?;
+                let store = Store::open(&dir, Access::Owner)?.beside_a_daemon();
                 if store.was_of_format_before() {
                     log::warn!("{}: {}", self.state_dir.display(), store::SET_ASIDE);
                 }

@@ -106,7 +106,7 @@ fn limits(store: &Store, caps: &Caps) -> Limits {
 
 fn is_over(limits: &Limits, census: Census) -> bool {
     let is_large = limits.max_size.is_some_and(|most| census.bytes > most);
-    is_large || (limits.free > 0 && census.entries > 0)
+    is_large || (limits.free.max(limits.free_files) > 0 && census.entries > 0)
 }
 
 #[cfg(test)]

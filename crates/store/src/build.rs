@@ -70,8 +70,8 @@ impl Store {
     pub fn open_build(&self, id: BuildId) -> BuildDir {
         let dir = self.layout.build(&id);
         let outputs = dir.join("view/o");
-        let private = Actions::new(dir.join("records"), self.layout.tmp(), PRIVATE_LEVELS);
-        BuildDir { id, dir, outputs, tmp: self.layout.tmp(), private, doubt: self.layout.doubt().clone() }
+        let private = Actions::new(dir.join("records"), self.layout.tmp().to_owned(), PRIVATE_LEVELS);
+        BuildDir { id, dir, outputs, tmp: self.layout.tmp().to_owned(), private, doubt: self.layout.doubt().clone() }
     }
 
     /// What an earlier process left unpublished or half removed, and the records of the format before. Only for whoever has the
@@ -80,7 +80,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where it cannot be listed.
     pub fn leftovers(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let unfinished = names(&self.layout.tmp())?.into_iter().map(|name| self.layout.tmp().join(name));
+        let unfinished = names(self.layout.tmp())?.into_iter().map(|name| self.layout.tmp().join(name));
         Ok(unfinished.chain(self.layout.former_records()).collect())
     }
 

@@ -19,6 +19,8 @@ pub struct Limits {
     pub max_age: Option<Duration>,
     /// Bytes to free whatever the size, as the disk has too little free space.
     pub free: u64,
+    /// Files to remove whatever the size, as the disk has too few free inodes.
+    pub free_files: u64,
     /// Entries used within this time stay, whatever the limits: their paths may have been told.
     pub spare: Duration,
 }
@@ -37,7 +39,7 @@ pub enum Reason {
     Age,
     /// The store is larger than its limit.
     Size,
-    /// The disk has too little free space.
+    /// The disk has too little free space, or too few free inodes.
     Space,
 }
 
@@ -59,8 +61,8 @@ pub(crate) struct Doomed {
 
 /// Decides. `now` is in seconds since 1970. The result is in the order of the survey.
 pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
-    let freed = survey.unnamed_bytes(now, limits.spare);
-    let mut plan = Plan { survey, users: survey.users(), doomed: Vec::new(), freed };
+    let (files, freed) = survey.unnamed_files(now, limits.spare);
+    let mut plan = Plan { survey, users: survey.users(), doomed: Vec::new(), freed, files };
     let mut stays: Vec<(u64, Place)> = Vec::new();
     for (place, entry) in survey.places() {
         if !survey.has_object(entry) {
@@ -79,12 +81,12 @@ pub(crate) fn plan(survey: &Survey, limits: &Limits, now: u64) -> Vec<Doomed> {
         0..=MOST_ENTRIES => 0,
         entries => entries - MOST_ENTRIES / 10 * FILLED_AFTER,
     };
-    if plan.freed < excess.max(limits.free) || too_many > 0 {
+    if plan.freed < excess.max(limits.free) || plan.files < limits.free_files || too_many > 0 {
         stays.sort_unstable_by_key(|&(staleness, place)| (Reverse(staleness), place));
         for (_, place) in stays {
             let reason = match plan.freed {
                 freed if freed < excess || (plan.doomed.len() as u64) < too_many => Reason::Size,
-                freed if freed < limits.free => Reason::Space,
+                freed if freed < limits.free || plan.files < limits.free_files => Reason::Space,
                 _ => break,
             };
             plan.doom(place, survey.entry(place), reason);
@@ -100,16 +102,19 @@ struct Plan<'a> {
     users: Vec<u32>,
     doomed: Vec<Doomed>,
     freed: u64,
+    files: u64,
 }
 
 impl Plan<'_> {
     fn doom(&mut self, place: Place, entry: &Entry, reason: Reason) {
         self.freed += RECORD;
+        self.files += 1;
         for output in self.survey.outputs(entry) {
             if let Some(object) = self.survey.object_of(output) {
                 self.users[object] -= 1;
                 if self.users[object] == 0 {
                     self.freed += on_disk(output.size);
+                    self.files += 1;
                 }
             }
         }
@@ -137,7 +142,7 @@ mod tests {
     fn entry(n: u8, output: u64, size: u64, age: u32) -> Entry {
         let used = u32::try_from(NOW).unwrap() - age;
         let output = Output { key: output, size };
-        Entry { action: ActionId([n; 32]), output, others: None, used, cost_ms: 0, is_junk: false }
+        Entry { action: ActionId([n; 32]), output, others: None, used, cost_ms: 0, is_junk: false, was_ahead: false }
     }
 
     fn survey(entries: Vec<Entry>) -> Survey {
@@ -210,6 +215,18 @@ mod tests {
         assert_eq!(gone(&survey, &Limits::default()), []);
         survey.lose(5);
         assert_eq!(gone(&survey, &Limits::default()), [(2, Reason::Broken)]);
+    }
+
+    #[test]
+    fn files_are_freed_as_bytes_are() {
+        let survey = survey(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
+        let files = |free_files| gone(&survey, &Limits { free_files, ..Limits::default() });
+        assert_eq!(files(0), []);
+        assert_eq!(files(1), [(0, Reason::Space)]);
+        // Its record, and with the second one the object that both have.
+        assert_eq!(files(2), [(0, Reason::Space), (1, Reason::Space)]);
+        assert_eq!(files(3), [(0, Reason::Space), (1, Reason::Space)]);
+        assert_eq!(files(4).len(), 3);
     }
 
     #[test]

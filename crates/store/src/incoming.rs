@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::kind::{Kind, Sniffer};
 use crate::layout::Layout;
+use crate::place::unfinished;
 use crate::{ReceiveError, StoreError};
 
 /// Bodies up to this size stay in memory until it is known that they must be written: nine of ten puts are smaller, and
@@ -147,7 +148,7 @@ fn write(tmp: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
 
 /// A file that becomes an object: mode 0444 whatever the umask, as others read it and nobody writes it again.
 pub(crate) fn new_file(tmp: &Path) -> Result<NamedTempFile, StoreError> {
-    let file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
+    let file = unfinished(tmp)?;
     let mode = file.as_file().set_permissions(Permissions::from_mode(0o444));
     mode.map_err(StoreError::at("setting the mode of", file.path()))?;
     Ok(file)
@@ -165,7 +166,7 @@ impl Sink {
         if size <= IN_MEMORY {
             return Self::Memory(Vec::with_capacity(usize::try_from(size).unwrap_or(0)));
         }
-        new_file(&layout.tmp()).map_or_else(Self::Failed, Self::File)
+        new_file(layout.tmp()).map_or_else(Self::Failed, Self::File)
     }
 
     fn write(&mut self, piece: &[u8]) {

@@ -6,6 +6,7 @@
 //! records/<namespace>/<1 hex>/<action id> the records of an action
 //! builds/<build id>/                      a live build (build.rs)
 //! tmp/                                    unpublished files
+//! beside/                                 those of programs that work beside a daemon
 //! ```
 
 use std::fs::{self, DirBuilder, Permissions};
@@ -25,6 +26,12 @@ const FORMAT: &str = "nix-gocacheprog store 2\n";
 /// [`FORMER_RECORDS`], which nothing reads any more: a sweep removes it, and so does a daemon at its start.
 const FORMER: &str = "nix-gocacheprog store 1\n";
 const FORMER_RECORDS: &str = "actions";
+
+/// Unpublished files of the daemon, or of the programs that share a store of no daemon.
+const TMP: &str = "tmp";
+
+/// Those of programs that work beside a daemon. It is made by who needs it.
+const BESIDE: &str = "beside";
 
 /// What a program says that opened a store of the format before.
 pub const SET_ASIDE: &str = "the entries are of an earlier version, which this one does not read: \
@@ -54,6 +61,8 @@ pub(crate) struct Layout {
     root: PathBuf,
     access: Access,
     doubt: Doubt,
+    /// Where unfinished files are: [`TMP`] or [`BESIDE`].
+    tmp: PathBuf,
     /// It had the format before when it was opened.
     was_former: bool,
 }
@@ -62,7 +71,7 @@ impl Layout {
     pub(crate) fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         // Paths are handed out and must not depend on anyone's working directory.
         let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
-        let mut layout = Self { root, access, doubt: Doubt::default(), was_former: false };
+        let mut layout = Self { tmp: root.join(TMP), root, access, doubt: Doubt::default(), was_former: false };
         layout.was_former = layout.make()?;
         Ok(layout)
     }
@@ -71,7 +80,7 @@ impl Layout {
     pub(crate) fn make(&self) -> Result<bool, StoreError> {
         make_dir(&self.root, self.access.mode(), Existing::Widen)?;
         let was_former = self.check_format()?;
-        for (dir, mode) in [("objects", 0o700), ("records", 0o700), ("builds", self.access.mode()), ("tmp", 0o700)] {
+        for (dir, mode) in [("objects", 0o700), ("records", 0o700), ("builds", self.access.mode()), (TMP, 0o700)] {
             make_dir(&self.root.join(dir), mode, Existing::Leave)?;
         }
         Ok(was_former)
@@ -99,8 +108,18 @@ impl Layout {
         &self.root
     }
 
-    pub(crate) fn tmp(&self) -> PathBuf {
-        self.root.join("tmp")
+    /// Where unpublished files of this process are; it may be missing.
+    pub(crate) fn tmp(&self) -> &Path {
+        &self.tmp
+    }
+
+    pub(crate) fn set_beside(&mut self) {
+        self.tmp = self.root.join(BESIDE);
+    }
+
+    /// Where unpublished files of any process are.
+    pub(crate) fn unfinished(&self) -> [PathBuf; 2] {
+        [TMP, BESIDE].map(|dir| self.root.join(dir))
     }
 
     pub(crate) fn objects(&self) -> PathBuf {

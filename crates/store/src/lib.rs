@@ -136,6 +136,13 @@ impl Store {
         Ok(Self { layout: Layout::open(root, access)?, tally: Tally::default() })
     }
 
+    /// For a program that may work beside a daemon: a daemon that starts takes what is unfinished for its predecessor's.
+    #[must_use]
+    pub fn beside_a_daemon(mut self) -> Self {
+        self.layout.set_beside();
+        self
+    }
+
     /// Whether this store had the format before when it was opened: its records are not read, and removed by the next sweep.
     #[must_use]
     pub fn was_of_format_before(&self) -> bool {
@@ -272,11 +279,11 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        place::write_small(&self.layout.tmp(), path, bytes, 0)
+        place::write_small(self.layout.tmp(), path, bytes, 0)
     }
 
     fn actions(&self, namespace: &Namespace) -> Actions {
-        Actions::new(self.layout.records(namespace), self.layout.tmp(), ACTION_LEVELS)
+        Actions::new(self.layout.records(namespace), self.layout.tmp().to_owned(), ACTION_LEVELS)
     }
 }
 

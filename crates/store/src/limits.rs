@@ -38,6 +38,10 @@ pub struct Disk {
     pub size: u64,
     /// Those that may be written to.
     pub free: u64,
+    /// All its inodes; 0 where a file system makes them as they are needed (btrfs), or does not say.
+    pub inodes: u64,
+    /// Those that are free.
+    pub free_inodes: u64,
 }
 
 impl Caps {
@@ -62,6 +66,20 @@ impl Caps {
         self.min_free.of(disk.size)
     }
 
+    /// Inodes to be left free on this disk: the same part of all as of its bytes.
+    #[must_use]
+    pub fn min_free_inodes(&self, disk: Disk) -> u64 {
+        let part = u128::from(disk.inodes) * u128::from(self.min_free(disk).min(disk.size));
+        u64::try_from(part / u128::from(disk.size.max(1))).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the disk has too few bytes or inodes left.
+    #[must_use]
+    pub fn is_short(&self, disk: Disk) -> bool {
+        let limits = self.limits(disk);
+        limits.free > 0 || limits.free_files > 0
+    }
+
     /// Whether they make sense on this disk.
     ///
     /// # Errors
@@ -77,10 +95,12 @@ impl Caps {
     /// What has to go now. Where space is short, a tenth more is freed, so that it is not short again at once.
     #[must_use]
     pub fn limits(&self, disk: Disk) -> Limits {
-        let floor = self.min_free(disk);
-        let is_short = disk.size > 0 && disk.free < floor;
-        let free = if is_short { floor.saturating_add(floor / 10) - disk.free } else { 0 };
-        Limits { max_size: self.max_size(disk), max_age: self.max_age, free, ..Limits::default() }
+        let missing = |all, free, floor: u64| {
+            if all > 0 && free < floor { floor.saturating_add(floor / 10) - free } else { 0 }
+        };
+        let free = missing(disk.size, disk.free, self.min_free(disk));
+        let free_files = missing(disk.inodes, disk.free_inodes, self.min_free_inodes(disk));
+        Limits { max_size: self.max_size(disk), max_age: self.max_age, free, free_files, ..Limits::default() }
     }
 }
 
@@ -176,7 +196,7 @@ impl TryFrom<String> for Size {
 mod tests {
     use super::*;
 
-    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30 };
+    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30, inodes: 0, free_inodes: 0 };
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
@@ -217,16 +237,31 @@ mod tests {
         assert_eq!(caps.limits(DISK), Limits { free: floor + floor / 10 - DISK.free, ..Limits::default() });
         let caps = Caps::default();
         assert_eq!((caps.max_size(DISK), caps.min_free(DISK)), (Some(DISK.size / 100 * 10), DISK.size / 100 * 5));
-        let large = Disk { size: 1 << 44, free: 1 << 43 };
+        let large = Disk { size: 1 << 44, free: 1 << 43, ..DISK };
         assert_eq!((caps.max_size(large), caps.min_free(large)), (Some(50 << 30), 10 << 30));
         assert_eq!(caps.limits(large).free, 0);
         let greedy = Caps { min_free: Size::Bytes(99 << 30), ..caps };
         assert!(greedy.check(DISK).unwrap_err().to_string().contains("min-free is 99.0 GiB of a disk of 100.0 GiB"));
         assert_eq!((caps.check(DISK), greedy.check(large)), (Ok(()), Ok(())));
-        let unknown = Disk { size: 0, free: 0 };
+        let unknown = Disk { size: 0, free: 0, ..DISK };
         assert_eq!(
             caps.limits(unknown),
             Limits { max_size: Some(50 << 30), max_age: caps.max_age, ..Limits::default() }
         );
+    }
+
+    #[test]
+    fn inodes_are_left_free_as_bytes_are_where_a_file_system_counts_them() {
+        let caps = Caps { max_size: None, max_age: None, min_free: "5%".parse().unwrap() };
+        let disk = Disk { inodes: 1000, free_inodes: 50, ..DISK };
+        assert_eq!((caps.min_free_inodes(disk), caps.limits(disk).free_files, caps.is_short(disk)), (50, 0, false));
+        let short = Disk { free_inodes: 0, ..disk };
+        assert_eq!(caps.limits(short), Limits { free_files: 55, ..Limits::default() });
+        assert!(caps.is_short(short));
+        assert_eq!(caps.min_free_inodes(Disk { free: 0, ..DISK }), 0, "btrfs");
+        assert_eq!(caps.limits(Disk { size: 0, ..short }).free_files, 0, "nobody knows what a part of it is");
+        // A limit that stands for a small part of a large disk does so for its inodes.
+        let caps = Caps { min_free: "5%, at most 1GiB".parse().unwrap(), ..caps };
+        assert_eq!(caps.min_free_inodes(disk), 10);
     }
 }

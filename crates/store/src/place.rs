@@ -36,8 +36,20 @@ pub(crate) fn write_new(tmp: &Path, path: &Path, bytes: &[u8], levels: usize) ->
     }
 }
 
+/// A new file in the directory of unfinished ones, which is made where it is missing.
+pub(crate) fn unfinished(tmp: &Path) -> Result<NamedTempFile, StoreError> {
+    let made = match NamedTempFile::new_in(tmp) {
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            make_dir(tmp, 0o700, Existing::Leave)?;
+            NamedTempFile::new_in(tmp)
+        }
+        made => made,
+    };
+    made.map_err(StoreError::at("creating a file in", tmp))
+}
+
 fn small(tmp: &Path, bytes: &[u8]) -> Result<NamedTempFile, StoreError> {
-    let mut file = NamedTempFile::new_in(tmp).map_err(StoreError::at("creating a file in", tmp))?;
+    let mut file = unfinished(tmp)?;
     file.write_all(bytes).map_err(StoreError::at("writing", file.path()))?;
     Ok(file)
 }

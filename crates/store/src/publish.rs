@@ -132,7 +132,7 @@ fn publish_object(layout: &Layout, body: &mut Incoming) -> Result<Option<u64>, S
         return Ok(None);
     }
     let is_new = fs::symlink_metadata(&path).is_err();
-    publish_file(body, &layout.tmp(), &path, OBJECT_LEVELS)?;
+    publish_file(body, layout.tmp(), &path, OBJECT_LEVELS)?;
     Ok(is_new.then_some(body.size()))
 }
 

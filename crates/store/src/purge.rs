@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proto::{ActionId, BuildId, OutputId};
 
 use crate::actions::{Actions, names, subdirectories};
-use crate::survey::key;
+use crate::survey::{AHEAD, key};
 use crate::sweep::is_unchanged;
 use crate::tally::{RECORD, on_disk};
 use crate::verify::note;
@@ -58,7 +58,7 @@ impl Store {
     /// is told now and then how many entries were looked at.
     ///
     /// # Errors
-    /// A [`StoreError`] where a directory cannot be listed, or the count not be written.
+    /// A [`StoreError`] where a directory cannot be listed.
     pub fn purge(
         &self,
         which: &Which,
@@ -71,10 +71,11 @@ impl Store {
         let used_before = now.checked_sub(spares).unwrap_or(now);
         let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let removes = what == Unwanted::Remove;
-        let mut purge = Purge { store: self, removes, used_before, purged: Purged::default() };
+        let not_ahead = now + AHEAD;
+        let mut purge = Purge { store: self, removes, used_before, not_ahead, purged: Purged::default() };
         let (mut doomed, mut named) = (Vec::new(), HashSet::new());
         for namespace in subdirectories(&self.layout.all_records())? {
-            let records = Actions::new(namespace.clone(), self.layout.tmp(), 0);
+            let records = Actions::new(namespace.clone(), self.layout.tmp().to_owned(), 0);
             for dir in subdirectories(&namespace)? {
                 purge.shelf(&records, &dir, which, (&mut doomed, &mut named))?;
                 seen(purge.purged.seen);
@@ -92,7 +93,7 @@ impl Store {
         if purge.removes {
             let census = self.take_census()?;
             self.set_census(census);
-            self.write_counts()?;
+            self.note_counts();
         }
         Ok(purge.purged)
     }
@@ -103,6 +104,8 @@ struct Purge<'a> {
     removes: bool,
     /// What was used since stays.
     used_before: SystemTime,
+    /// But not what a clock that was ahead has used.
+    not_ahead: SystemTime,
     purged: Purged,
 }
 
@@ -120,7 +123,7 @@ impl Purge<'_> {
             match records.look(&action) {
                 Ok(Some((lines, used))) => {
                     self.purged.seen += lines.records.len() as u64;
-                    let is_spared = used > self.used_before;
+                    let is_spared = used > self.used_before && used <= self.not_ahead;
                     let (go, stay): (Vec<_>, Vec<_>) =
                         lines.records.into_iter().partition(|record| !is_spared && which.holds(record));
                     named.extend(stay.iter().map(|record| key(&record.output)));

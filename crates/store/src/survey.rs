@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) cost_ms: u32,
     /// Goes first: see [`Kind::Mtime`].
     pub(crate) is_junk: bool,
+    /// Its file has another time than `used`: one that is ahead.
+    pub(crate) was_ahead: bool,
 }
 
 /// An output as an entry names it.
@@ -49,6 +51,22 @@ impl Entry {
     pub(crate) fn age(&self, now: u64) -> u64 {
         now.saturating_sub(u64::from(self.used))
     }
+}
+
+/// A time of a file that is so far ahead is of a clock that was: it tells nothing. Less is what a look takes.
+pub(crate) const AHEAD: Duration = Duration::from_secs(3600);
+
+/// What a last use that tells nothing counts for: older than what is used today, and it grows older from then on.
+const UNKNOWN_USE: u64 = 24 * 3600;
+
+/// Whether a time is of a clock that was ahead. Both in seconds since 1970.
+pub(crate) fn is_ahead(time: u64, now: u64) -> bool {
+    time > now.saturating_add(AHEAD.as_secs())
+}
+
+/// The last use of an entry, of which its file says this.
+pub(crate) fn last_use(said: u64, now: u64) -> u64 {
+    if is_ahead(said, now) { now.saturating_sub(UNKNOWN_USE) } else { said.min(now) }
 }
 
 /// The first bytes of an output's id: among a million outputs two have the same ones once in 40 million stores, and then an
@@ -85,7 +103,7 @@ pub(crate) struct Unnamed {
 impl Unnamed {
     /// Whether nobody can be about to name it, or have been told its path within `spare`.
     pub(crate) fn is_left(&self, now: u64, spare: Duration) -> bool {
-        now.saturating_sub(self.changed) > GRACE.max(spare).as_secs()
+        is_ahead(self.changed, now) || now.saturating_sub(self.changed) > GRACE.max(spare).as_secs()
     }
 }
 
@@ -93,6 +111,8 @@ impl Unnamed {
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     pub(crate) shelves: Vec<Shelf>,
+    /// When it was taken, in seconds since 1970.
+    now: u64,
     /// Of entries with several outputs those after the first.
     pub(crate) others: Vec<Vec<Output>>,
     /// The outputs that entries name, sorted, each once; and whether its object is there.
@@ -108,10 +128,10 @@ pub(crate) struct Survey {
 
 impl Survey {
     /// Looks at everything; `None` if it was told to stop.
-    pub(crate) fn take(layout: &Layout, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StoreError> {
-        let mut survey = Self::default();
+    pub(crate) fn take(layout: &Layout, now: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StoreError> {
+        let mut survey = Self { now, ..Self::default() };
         for namespace in subdirectories(&layout.all_records())? {
-            let records = Actions::new(namespace.clone(), layout.tmp(), 0);
+            let records = Actions::new(namespace.clone(), layout.tmp().to_owned(), 0);
             for dir in subdirectories(&namespace)? {
                 if !go_on() {
                     return Ok(None);
@@ -173,9 +193,10 @@ impl Survey {
             action,
             output: Output::of(first),
             others: None,
-            used: u32::try_from(used).unwrap_or(u32::MAX),
+            used: u32::try_from(last_use(used, self.now)).unwrap_or(u32::MAX),
             cost_ms: u32::try_from(cost_ms).unwrap_or(u32::MAX),
             is_junk: records.iter().all(|record| record.kind == Kind::Mtime),
+            was_ahead: is_ahead(used, self.now),
         };
         if !others.is_empty() {
             entry.others = u32::try_from(self.others.len()).ok();
@@ -279,8 +300,10 @@ impl Survey {
         users
     }
 
-    pub(crate) fn unnamed_bytes(&self, now: u64, spare: Duration) -> u64 {
-        self.unnamed.iter().filter(|object| object.is_left(now, spare)).map(|object| on_disk(object.size)).sum()
+    /// How many objects are left without a name, and their bytes.
+    pub(crate) fn unnamed_files(&self, now: u64, spare: Duration) -> (u64, u64) {
+        let left = self.unnamed.iter().filter(|object| object.is_left(now, spare));
+        left.fold((0, 0), |(files, bytes), object| (files + 1, bytes + on_disk(object.size)))
     }
 
     /// For tests: an object that is gone.

@@ -4,7 +4,7 @@
 //! shown stays readable to it, as its own link holds it.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::actions::{Actions, Hold, names};
 use crate::build::remove_leftover;
 use crate::evict::{Doomed, GRACE, Limits, Reason, plan};
-use crate::survey::{Output, Survey};
+use crate::survey::{Output, Survey, is_ahead, last_use};
 use crate::tally::{Census, RECORD, on_disk};
 use crate::verify::note;
 use crate::{Record, Store, StoreError, Unwanted};
@@ -71,10 +71,10 @@ impl Swept {
 
 impl Store {
     /// Brings the store within its limits, and collects what crashes have left. Sets the count right, here and in `counts`.
-    /// With [`Unwanted::Leave`] it only says what would go. `go_on` is asked now and then; `None` if it said no.
+    /// With [`Unwanted::Leave`] it only says what would go. `go_on` is asked now and then; `None` if it said no. It needs no room.
     ///
     /// # Errors
-    /// A [`StoreError`] where a directory cannot be listed, or the count not be written.
+    /// A [`StoreError`] where a directory cannot be listed.
     pub fn sweep(
         &self,
         limits: &Limits,
@@ -82,8 +82,8 @@ impl Store {
         what: Unwanted,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Swept>, StoreError> {
-        let Some(survey) = Survey::take(&self.layout, go_on)? else { return Ok(None) };
         let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Some(survey) = Survey::take(&self.layout, began.as_secs(), go_on)? else { return Ok(None) };
         let errors = survey.errors.clone();
         let swept = Swept { before: survey.census, left: survey.census, errors, ..Swept::default() };
         let limits = Limits { spare: limits.spare.max(self.spares()), ..*limits };
@@ -99,7 +99,7 @@ impl Store {
         let swept = sweep.swept;
         if what == Unwanted::Remove {
             self.set_census(swept.left);
-            self.write_counts()?;
+            self.note_counts();
         }
         Ok(Some(swept))
     }
@@ -126,7 +126,7 @@ impl Sweep<'_> {
     fn entry(&mut self, doomed: &Doomed) {
         let entry = self.survey.entry(doomed.place);
         let dir = self.survey.dir(doomed.place);
-        let records = Actions::new(dir.parent().unwrap_or(dir).to_owned(), self.store.layout.tmp(), 0);
+        let records = Actions::new(dir.parent().unwrap_or(dir).to_owned(), self.store.layout.tmp().to_owned(), 0);
         let held = match records.hold(&entry.action) {
             Ok(Hold::Held(held)) => held,
             Ok(Hold::Absent) | Err(_) => return, // gone, or not to be read any more
@@ -134,8 +134,8 @@ impl Sweep<'_> {
         };
         let known = &held.lines.records;
         let used = held.used().ok().and_then(|used| used.duration_since(UNIX_EPOCH).ok());
-        let is_used =
-            used.is_none_or(|used| used.as_secs() > u64::from(entry.used)) || !self.survey.is_of(entry, known);
+        let used = used.map(|used| last_use(used.as_secs(), self.began.as_secs()));
+        let is_used = used.is_none_or(|used| used > u64::from(entry.used)) || !self.survey.is_of(entry, known);
         // Only what is known not to be there is gone.
         let is_gone = |record: &Record| self.store.layout.object(&record.output).try_exists().is_ok_and(|there| !there);
         if is_used || (doomed.reason == Reason::Broken && !known.iter().all(is_gone)) {
@@ -177,16 +177,10 @@ impl Sweep<'_> {
                 self.swept.share(Reason::Broken, 1, RECORD);
             }
         }
-        let tmp = self.store.layout.tmp();
-        for path in names(&tmp)?.into_iter().map(|name| tmp.join(name)) {
-            // By ctime: the mtime of a finished body is its seal.
-            let Ok(metadata) = fs::symlink_metadata(&path) else { continue }; // published meanwhile
-            let is_left =
-                changed(&path).is_some_and(|changed| now.saturating_sub(changed.as_secs()) > UNFINISHED.as_secs());
-            if metadata.is_file() && is_left && self.remove(&path) {
-                self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
-            }
+        for dir in self.store.layout.unfinished() {
+            self.unfinished(&dir)?;
         }
+        self.set_uses();
         if self.removes
             && let Some(former) = self.store.layout.former_records()
             && let Err(e) = remove_leftover(&former)
@@ -200,6 +194,30 @@ impl Sweep<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What writers that were killed have left.
+    fn unfinished(&mut self, dir: &Path) -> Result<(), StoreError> {
+        let now = self.began.as_secs();
+        for path in names(dir)?.into_iter().map(|name| dir.join(name)) {
+            // By ctime: the mtime of a finished body is its seal.
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue }; // published meanwhile
+            let is_old = |changed: u64| is_ahead(changed, now) || now.saturating_sub(changed) > UNFINISHED.as_secs();
+            let is_left = changed(&path).is_some_and(|changed| is_old(changed.as_secs()));
+            if metadata.is_file() && is_left && self.remove(&path) {
+                self.swept.share(Reason::Unfinished, 1, on_disk(metadata.len()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a clock was ahead, the time of last use that counts is written down: an entry grows old from now on.
+    fn set_uses(&self) {
+        for (place, entry) in self.survey.places().filter(|(_, entry)| self.removes && entry.was_ahead) {
+            let path = self.survey.dir(place).join(entry.action.to_string());
+            let used = UNIX_EPOCH + Duration::from_secs(entry.used.into());
+            drop(File::open(path).and_then(|file| file.set_modified(used))); // gone, or seen by the next sweep
+        }
     }
 
     /// Whether it is gone, or would be.
@@ -219,13 +237,15 @@ impl Sweep<'_> {
 
 /// Whether a directory has not changed for a while.
 fn is_older(dir: &Path, now: u64) -> bool {
-    fs::symlink_metadata(dir).is_ok_and(|m| now.saturating_sub(u64::try_from(m.mtime()).unwrap_or(0)) > GRACE.as_secs())
+    let changed = fs::symlink_metadata(dir).map(|m| u64::try_from(m.mtime()).unwrap_or(0));
+    changed.is_ok_and(|changed| is_ahead(changed, now) || now.saturating_sub(changed) > GRACE.as_secs())
 }
 
 /// Whether an object did not change since the survey began, in time since 1970. One that did was put or shown again: should no
 /// entry name it, the next sweep has it.
 pub(crate) fn is_unchanged(object: &Path, began: Duration) -> bool {
-    changed(object).is_some_and(|changed| changed + CLOCK_TICK < began)
+    let is_before = |changed: Duration| changed + CLOCK_TICK < began || is_ahead(changed.as_secs(), began.as_secs());
+    changed(object).is_some_and(is_before)
 }
 
 /// A file's last change, also of its links, since 1970.

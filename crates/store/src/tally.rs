@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
     pub fn take_census(&self) -> Result<Census, StoreError> {
-        let survey = Survey::take(&self.layout, &mut || true)?;
+        let survey = Survey::take(&self.layout, u64::MAX, &mut || true)?; // of times it counts none
         Ok(survey.map(|survey| survey.census).unwrap_or_default())
     }
 
@@ -162,9 +162,17 @@ impl Store {
         }
         let Census { entries, objects, bytes } = self.census();
         let path = counts(self.root());
-        write_small(&self.layout.tmp(), &path, format!("{entries} {objects} {bytes}\n").as_bytes(), 0)?;
+        write_small(self.layout.tmp(), &path, format!("{entries} {objects} {bytes}\n").as_bytes(), 0)?;
         self.tally.state().seen = identity(&path);
         Ok(())
+    }
+
+    /// As [`Store::write_counts`], where that must not be what keeps space from being freed: a count that cannot be written is
+    /// removed, so that the next process makes its own.
+    pub(crate) fn note_counts(&self) {
+        if self.write_counts().is_err() {
+            drop(fs::remove_file(counts(self.root())));
+        }
     }
 
     /// A survey has found this.
@@ -181,7 +189,8 @@ impl Disk {
     pub fn of(dir: &Path) -> io::Result<Self> {
         let stat = rustix::fs::statvfs(dir)?;
         let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
-        Ok(Self { size: bytes(stat.f_blocks), free: bytes(stat.f_bavail) })
+        let (inodes, free_inodes) = (stat.f_files, stat.f_favail);
+        Ok(Self { size: bytes(stat.f_blocks), free: bytes(stat.f_bavail), inodes, free_inodes })
     }
 }
 

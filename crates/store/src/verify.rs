@@ -69,7 +69,7 @@ pub(crate) fn verify(layout: &Layout, damage: Unwanted, seen: &mut dyn FnMut(u64
         seen(walk.found.objects + walk.found.entries);
     }
     for namespace in subdirectories(&layout.all_records())? {
-        let records = Actions::new(namespace.clone(), layout.tmp(), 0);
+        let records = Actions::new(namespace.clone(), layout.tmp().to_owned(), 0);
         for dir in subdirectories(&namespace)? {
             for name in names(&dir)? {
                 walk.record(&records, &dir.join(&name), name.parse().ok());

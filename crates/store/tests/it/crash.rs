@@ -15,7 +15,7 @@ use store::{Limits, Store, Unwanted};
 
 use super::*;
 
-const ALL: Limits = Limits { max_size: None, max_age: None, free: u64::MAX, spare: Duration::ZERO };
+const ALL: Limits = Limits { max_size: None, max_age: None, free: u64::MAX, free_files: 0, spare: Duration::ZERO };
 
 /// Bodies on both sides of what is held in memory; the first and the sixth are the same.
 fn body(n: u8) -> Vec<u8> {

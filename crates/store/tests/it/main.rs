@@ -9,6 +9,7 @@ mod crash; // killed at every call, cut from its power
 mod damage; // whatever is broken on disk is a miss, and mended by the next put
 mod evict; // what goes, what stays, what a crash leaves
 mod former; // a store of the format before
+mod no_room; // a disk without inodes, and who has what is unfinished
 mod put_get; // what is put is got, under the rules for two outputs of one action
 mod unsynced; // a sync that failed, and what a get costs after a stop
 

@@ -13,6 +13,17 @@ fn reopen(root: &Path) -> Store {
     Store::open(root, Access::Owner).unwrap()
 }
 
+/// No small file can be written.
+fn take_room(root: &Path) {
+    fs::remove_dir(root.join("tmp")).unwrap();
+    fs::write(root.join("tmp"), "").unwrap();
+}
+
+fn give_room(root: &Path) {
+    fs::remove_file(root.join("tmp")).unwrap();
+    fs::create_dir(root.join("tmp")).unwrap();
+}
+
 fn sync(store: &Store) {
     store.sync(SystemTime::now, || Ok(())).unwrap();
 }
@@ -69,11 +80,13 @@ fn a_failed_sync_in_a_store_of_no_daemon_is_known_to_the_next_process_even_witho
         publish(&store, &put(1, 500), b"lost");
         let lost = found(&store, 1).unwrap();
         if !has_room {
-            fs::remove_dir(root.join("tmp")).unwrap(); // no small file can be written
+            take_room(&root);
         }
         assert!(store.sync(SystemTime::now, || Err(io::ErrorKind::StorageFull.into())).is_err());
         drop(store);
-        fs::create_dir_all(root.join("tmp")).unwrap();
+        if !has_room {
+            give_room(&root);
+        }
         let (store, noted) = reopen(&root).doubting_since_boot("boot", SystemTime::now());
         noted.unwrap();
         sync(&store);
@@ -88,10 +101,10 @@ fn nothing_is_said_to_be_synced_while_what_is_doubted_cannot_be_written_down() {
     let (dir, store) = open();
     let root = dir.path().join("state");
     publish(&store, &put(1, 500), b"body");
-    fs::remove_dir(root.join("tmp")).unwrap();
+    take_room(&root);
     assert!(store.sync(SystemTime::now, || Err(io::ErrorKind::StorageFull.into())).is_err());
     assert!(store.sync(SystemTime::now, || Ok(())).is_err());
-    fs::create_dir(root.join("tmp")).unwrap();
+    give_room(&root);
     assert!(!root.join("synced").exists());
     sync(&store);
     assert!(root.join("synced").exists() && root.join("doubt").exists());
