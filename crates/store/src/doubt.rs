@@ -102,12 +102,11 @@ impl Store {
     }
 
     /// Doubts what was doubted before, and, where the last stop was `unclean`, what was made since the last sync. `boot` is the
-    /// kernel's id of this boot. Whoever says unclean has to [`Store::sync`] before anything is served: one sync for all, as
-    /// the machine may have gone on since.
+    /// kernel's id of this boot. Whoever says unclean does well to [`Store::sync`] first: the machine may have gone on, and until
+    /// one has succeeded each object is brought to the disk by itself.
     #[must_use]
     pub fn doubting_again(mut self, unclean: bool, boot: &str, now: SystemTime) -> Self {
-        let written = unclean.then_some(Written::Back);
-        self.doubt_again(written, boot, now);
+        self.doubt_again(unclean.then_some(Written::Perhaps), boot, now);
         self
     }
 
@@ -257,9 +256,24 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Access;
 
     fn back(since: u64, until: u64) -> Span {
         Span { since, until, written: Written::Back }
+    }
+
+    #[test]
+    fn after_an_unclean_stop_nothing_counts_as_written_back_before_a_sync_has_succeeded() {
+        let (dir, now) = (tempfile::tempdir().unwrap(), || UNIX_EPOCH + std::time::Duration::from_secs(1000));
+        let store = Store::open(dir.path(), Access::Owner).unwrap().doubting_again(true, "boot", now());
+        let written = || store.layout.doubt().spans().iter().map(|span| span.written).collect::<Vec<_>>();
+        // The doubt cannot be written down, so that nothing is synced either.
+        fs::create_dir(dir.path().join("doubt")).unwrap();
+        store.sync(now, || panic!("it is not asked for")).unwrap_err();
+        assert_eq!(written(), [Written::Perhaps]);
+        fs::remove_dir(dir.path().join("doubt")).unwrap();
+        store.sync(now, || Ok(())).unwrap();
+        assert_eq!(written(), [Written::Back]);
     }
 
     #[test]
