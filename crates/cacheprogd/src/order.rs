@@ -122,13 +122,12 @@ impl Syncing {
     }
 
     /// The end, in order: all that was written is on the disk, or the next daemon doubts it.
-    pub(crate) fn finish(self) {
-        let Some(last) = self.start() else { return };
+    pub(crate) fn finish(mut self) {
         let until = Instant::now() + AT_END;
-        while !last.is_finished() && Instant::now() < until {
-            thread::sleep(Duration::from_millis(2));
-        }
-        if !last.is_finished() || !last.join().unwrap_or(false) {
+        // First the one that is under way: of an error the kernel tells one of two, and that one has to write it down.
+        let is_over = self.running.take().is_none_or(|running| wait(&running, until));
+        let is_last = |last: JoinHandle<bool>| wait(&last, until) && last.join().unwrap_or(false);
+        if !is_over || !self.start().is_some_and(is_last) {
             log::warn!("the disk is slow or full: the next daemon reads what was written last before it serves it");
         } else if let Err(e) = self.store.write_file(&self.store.root().join("clean"), b"") {
             log::warn!("{}", chain(&e));
@@ -140,6 +139,14 @@ impl Syncing {
         let work = move || disk.sync(&store).inspect_err(|e| log::warn!("{}", chain(e))).is_ok();
         thread::Builder::new().name("sync".to_owned()).spawn(work).ok()
     }
+}
+
+/// Whether it ends before this moment.
+fn wait(running: &JoinHandle<bool>, until: Instant) -> bool {
+    while !running.is_finished() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(2));
+    }
+    running.is_finished()
 }
 
 /// The disk on which the store is.
@@ -209,6 +216,27 @@ mod tests {
         let (store, syncing) = start(|_| Ok(()));
         assert!(syncing.was_clean());
         assert_eq!(store.object(&OutputId(Sha256::digest(b"body").into()), 4).unwrap(), None);
+    }
+
+    #[test]
+    fn the_last_sync_begins_when_no_other_is_under_way() {
+        static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+        static AT_ONCE: AtomicBool = AtomicBool::new(false);
+        let slow = |_: &File| {
+            AT_ONCE.fetch_or(UNDER_WAY.swap(true, Relaxed), Relaxed);
+            thread::sleep(Duration::from_millis(100));
+            UNDER_WAY.store(false, Relaxed);
+            Ok(())
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (_store, mut syncing) =
+            take_over(Store::open(dir.path(), Access::Traversable).unwrap(), "boot", slow).unwrap();
+        syncing.running = syncing.start();
+        while !UNDER_WAY.load(Relaxed) {
+            thread::yield_now();
+        }
+        syncing.finish();
+        assert!(dir.path().join("clean").exists() && !AT_ONCE.load(Relaxed));
     }
 
     #[test]
