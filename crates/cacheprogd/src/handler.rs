@@ -24,7 +24,7 @@ use crate::sync::lock;
 use crate::trace::{self, Came, Fate};
 
 use find::Known;
-use offers::{Offer, Offers};
+use offers::{Given, Offer, Offers};
 
 /// One session's view of the cache. Two threads work with it: the session's own, and one for gets whose objects have to be read
 /// first (aside.rs).
@@ -89,9 +89,9 @@ impl Handler {
     }
 
     fn reply(&self, id: u32, action: &ActionId, known: Known, now: SystemTime) -> Reply {
-        let (records, reply) = match known {
+        let (candidates, reply) = match known {
             Known::Hit(record) => {
-                self.served(action, &record, Came::Hit(record.output), now);
+                self.served(action, Given::from(&record), Came::Hit(record.output), now);
                 return Reply::Hit { output: record.output, size: record.size, time: record.time.into() };
             }
             // It was put before and is not here: the client keeps it by itself.
@@ -106,7 +106,7 @@ impl Handler {
             }
             Known::HitIfListed(record, inputs) => {
                 let reply = Reply::HitIf { inputs, output: record.output, size: record.size, time: record.time.into() };
-                (vec![record], reply)
+                (vec![Given::from(&record)], reply)
             }
             Known::HitIfSame(scope, offered) => {
                 let candidate = |(digest, Record { output, size, time, .. }): &(_, Record)| Candidate {
@@ -116,27 +116,28 @@ impl Handler {
                     time: (*time).into(),
                 };
                 let candidates = offered.iter().map(candidate).collect();
-                (offered.into_iter().map(|(_, record)| record).collect(), Reply::Conditional { scope, candidates })
+                let given = offered.iter().map(|(_, record)| Given::from(record)).collect();
+                (given, Reply::Conditional { scope, candidates })
             }
         };
-        if lock(&self.offers).open(id, Offer { action: *action, records }) {
+        if lock(&self.offers).open(id, Offer { action: *action, candidates }) {
             return reply;
         }
         self.missed(action, Came::Miss, now);
         Reply::Miss
     }
 
-    fn served(&self, action: &ActionId, record: &Record, came: Came, now: SystemTime) {
+    fn served(&self, action: &ActionId, given: Given, came: Came, now: SystemTime) {
         self.build.trace.get(self.client.session, action, came, now);
         let mut counts = Counts { hits: 1, ..Counts::default() };
         if self.build.is_first(action) {
-            counts.saved_milliseconds = record.cost_ms;
-            counts.packages_needed = record.kind.is_package().into();
+            counts.saved_milliseconds = given.cost_ms;
+            counts.packages_needed = given.is_package.into();
         } else {
             counts.repeated_gets = 1;
         }
-        if self.build.is_first_output(&record.output) {
-            counts.bytes_served = record.size;
+        if self.build.is_first_output(&given.output) {
+            counts.bytes_served = given.size;
         }
         self.build.counters.add(&counts);
     }

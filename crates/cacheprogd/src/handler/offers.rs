@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use proto::control::Counts;
-use proto::{ActionId, limits};
+use proto::{ActionId, OutputId, limits};
 use store::Record;
 
 use crate::clock;
@@ -19,7 +19,22 @@ use super::find::Known;
 pub(super) struct Offer {
     pub(super) action: ActionId,
     /// In the order in which they were offered.
-    pub(super) records: Vec<Record>,
+    pub(super) candidates: Vec<Given>,
+}
+
+/// What counts of a record that a build was served. Records are longer, and a session may have thousands in open offers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) output: OutputId,
+    pub(super) size: u64,
+    pub(super) cost_ms: u64,
+    pub(super) is_package: bool,
+}
+
+impl From<&Record> for Given {
+    fn from(&Record { output, size, cost_ms, kind, .. }: &Record) -> Self {
+        Self { output, size, cost_ms, is_package: kind.is_package() }
+    }
 }
 
 /// The open offers of a session, by the id of their get: at most [`limits::OFFERS`].
@@ -51,13 +66,13 @@ impl Offers {
 impl Handler {
     /// The client uses a candidate of what answered the get with this id, or none.
     pub(crate) fn decided(&self, id: u32, candidate: Option<u8>) {
-        let Some(Offer { action, records }) = lock(&self.offers).close(id) else { return };
+        let Some(Offer { action, candidates }) = lock(&self.offers).close(id) else { return };
         let now = clock::now();
-        match (candidate.and_then(|n| records.get(usize::from(n))), records.first()) {
-            (Some(record), _) => self.served(&action, record, Came::HitIf(record.output), now),
+        match (candidate.and_then(|n| candidates.get(usize::from(n))), candidates.first()) {
+            (Some(given), _) => self.served(&action, *given, Came::HitIf(given.output), now),
             (None, first) => {
                 self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
-                let came = first.map_or(Came::Miss, |record| Came::Rejected(record.output));
+                let came = first.map_or(Came::Miss, |given| Came::Rejected(given.output));
                 self.missed(&action, came, now);
             }
         }
@@ -76,7 +91,7 @@ impl Handler {
         for action in actions {
             if let Known::Hit(record) = self.find(action, now, 0) {
                 self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-                self.served(action, &record, Came::Hit(record.output), now);
+                self.served(action, Given::from(&record), Came::Hit(record.output), now);
             }
         }
     }
@@ -88,7 +103,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_what_is_offered_and_an_id_has_one_offer() {
-        let offer = || Offer { action: ActionId([1; 32]), records: Vec::new() };
+        let offer = || Offer { action: ActionId([1; 32]), candidates: Vec::new() };
         let mut offers = Offers::default();
         assert!(offers.open(7, offer()));
         assert!(!offers.open(7, offer()));
@@ -97,5 +112,11 @@ mod tests {
         assert!(offers.close(7).is_some() && offers.close(7).is_none());
         assert!(offers.open(7, offer()));
         assert_eq!(offers.rest().count(), limits::OFFERS);
+    }
+
+    #[test]
+    fn all_offers_of_a_session_take_a_part_of_the_memory_that_it_may_take() {
+        let one = size_of::<Offer>() + limits::CONDITIONS * size_of::<Given>();
+        assert!(limits::OFFERS * one <= 256 << 10, "a MiB for all of a session");
     }
 }
