@@ -10,10 +10,10 @@ mkdir "$WORK/include-1" "$WORK/include-2"
 echo '#define SMALL_SYSTEM 71' > "$WORK/include-1/small_system.h"
 echo '#define SMALL_SYSTEM 72' > "$WORK/include-2/small_system.h"
 
-# with_c VERSION [NIX-ARG...]: what the program with C in it prints, built from WORK/src.
+# with_c VERSION ATTRIBUTES [NIX-ARG...]: what the program with C in it prints, built from WORK/src.
 with_c() {
     local out
-    out=$(small "$@" --arg src "$WORK/src")
+    out=$(small "$1" --arg src "$WORK/src" --arg extra "{ $NO_TESTS $2 }" "${@:3}")
     "$out/bin/withc"
 }
 plain_sharing
@@ -32,27 +32,27 @@ is "a header of the tree, plain, first" "41 0" "$(stale tree-plain-1 --arg extra
 answer 42
 is "a header of the tree, plain, changed: stale" "41 0" "$(stale tree-plain-2 --arg extra "$no_check")"
 answer 51
-is "a header of the tree, first" "51 0" "$(with_c tree-1)"
+is "a header of the tree, first" "51 0" "$(with_c tree-1 "")"
 answer 52
-is "a header of the tree, changed" "52 0" "$(with_c tree-2)"
-is "unchanged" "52 0" "$(with_c tree-3)"
+is "a header of the tree, changed" "52 0" "$(with_c tree-2 "")"
+is "unchanged" "52 0" "$(with_c tree-3 "")"
 puts=$(($(build_field small-tree-3 puts) - $(build_field small-tree-3 private_puts)))
 expect "an unchanged build compiles no C anew ($puts puts)" test "$puts" -le 20
 
 make_header() { echo "sed -i \"s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/\" shared/answer.h"; }
 is "made by preBuild, plain: stale" "41 0" "$(stale made-plain --arg extra "{ doCheck = false; preBuild = ''$(make_header 61)''; }")"
-is "made by preBuild, first" "63 0" "$(with_c made-1 --arg extra "{ preBuild = ''$(make_header 63)''; }")"
-is "made by preBuild, changed" "64 0" "$(with_c made-2 --arg extra "{ preBuild = ''$(make_header 64)''; }")"
+is "made by preBuild, first" "63 0" "$(with_c made-1 "preBuild = ''$(make_header 63)'';")"
+is "made by preBuild, changed" "64 0" "$(with_c made-2 "preBuild = ''$(make_header 64)'';")"
 
 answer 10
-flags() { echo "{ NIX_CFLAGS_COMPILE = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
-is "a header elsewhere, plain: stale" "41 0" "$(stale flags-plain --arg extra "$(flags 2) // $no_check")"
-is "a header elsewhere, first" "10 71" "$(with_c flags-1 --arg extra "$(flags 1)")"
-is "a header elsewhere, changed" "10 72" "$(with_c flags-2 --arg extra "$(flags 2)")"
+flags() { echo "NIX_CFLAGS_COMPILE = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\";"; }
+is "a header elsewhere, plain: stale" "41 0" "$(stale flags-plain --arg extra "{ doCheck = false; $(flags 2) }")"
+is "a header elsewhere, first" "10 71" "$(with_c flags-1 "$(flags 1)")"
+is "a header elsewhere, changed" "10 72" "$(with_c flags-2 "$(flags 2)")"
 wrapper() { echo "{ ccFlags = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
 is "the compiler wrapper, plain: stale" "41 0" "$(stale wrapper-plain --arg extra "$no_check" --arg standin "$(wrapper 2)")"
-is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 --arg standin "$(wrapper 1)")"
-is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 --arg standin "$(wrapper 2)")"
+is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 "" --arg standin "$(wrapper 1)")"
+is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 "" --arg standin "$(wrapper 2)")"
 
 # A static library. What is linked is linked anew in each build; but a test's result is reused where its keys are the same.
 # The test wants 81 and must fail with a library that says 82.

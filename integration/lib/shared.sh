@@ -89,6 +89,7 @@ plain_sharing() {
     _plain "$WORK/plain"
     shared plain _make_plain
     cp -a --reflink=auto "$SHARED/plain/store" "$WORK/plain"
+    chmod -R a+rwX "$WORK/plain/store" # it was filled under another user
 }
 _plain() {
     mkdir -p "$1"
