@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
@@ -24,6 +24,9 @@ use crate::sync::lock;
 
 /// Bytes read from the socket at a time, where no body is being read past the buffer.
 const BUFFER: usize = 32 << 10;
+
+/// What took so long is sent at once, with what waits before it: many such would add up.
+const SLOW: Duration = Duration::from_millis(1);
 
 /// Bytes of an object that are read while others wait, where it has to be read first: some milliseconds.
 const READ_AT_ONCE: u64 = 1 << 20;
@@ -92,8 +95,12 @@ impl Session<'_> {
             }
             let began = Instant::now();
             if let Some(reply) = self.answer((id, request), input, aside)? {
-                self.latency.observe(&reply, began.elapsed());
+                let took = began.elapsed();
+                self.latency.observe(&reply, took);
                 reply.write(id, &mut replies);
+                if took >= SLOW {
+                    self.flush(&mut replies)?; // the next one may take as long
+                }
             }
         }
     }
