@@ -24,7 +24,7 @@ pub(super) enum Known {
 }
 
 /// An output whose file must be read before it is served, which may take as long as the disk does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unread {
     output: OutputId,
     size: u64,
@@ -44,9 +44,12 @@ impl Handler {
     /// What is known of an action, shown to the build. What has to be read for that is read first, unless it is larger than `most`
     /// bytes.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, most: u64) -> Known {
+        let mut read = None;
         // A list, its result and candidates, each of which is read once or not served.
         for _ in 0..2 + limits::CONDITIONS {
             let unread = match self.find_read(action, now) {
+                // That it was read could not be noted: the disk refuses.
+                Ok(Known::Unread(unread)) if read == Some(unread) => return Known::Nothing,
                 Ok(Known::Unread(unread)) if unread.size <= most => unread,
                 Ok(known) => return known,
                 Err(e) => return self.damaged(&e),
@@ -54,6 +57,7 @@ impl Handler {
             if let Err(e) = unread.read(&self.store, &self.build) {
                 return self.damaged(&e);
             }
+            read = Some(unread);
         }
         Known::Nothing
     }
