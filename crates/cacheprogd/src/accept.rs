@@ -116,8 +116,8 @@ impl Server {
             if ready.iter().any(|source| matches!(source, Source::Signal(_))) {
                 return Ok(());
             }
-            // The others would fail alike.
-            if let Err(e) = ready.iter().try_for_each(|source| self.take(source)) {
+            // Each for itself: one listener that fails whatever is done keeps no other from being served.
+            if let Some(e) = ready.iter().filter_map(|source| self.take(source).err()).last() {
                 if pause.failed(Instant::now()) {
                     log::error!("accepting a connection: {e}; they wait until it is possible again");
                 }

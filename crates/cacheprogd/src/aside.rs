@@ -60,7 +60,8 @@ impl<'scope, 'env> Aside<'scope, 'env> {
         let (serve, over) = (self.serve, self.over.clone());
         let run = move || gets.into_iter().take_while(|_| !over.load(Relaxed)).for_each(serve);
         let started = Builder::new().name("aside".to_owned()).stack_size(STACK).spawn_scoped(self.scope, run);
-        started.inspect_err(|e| log::error!("starting a thread: {e}")).ok().map(|_| queue)
+        // A build may cause this as often as it asks: the get is served all the same, on the session's own thread.
+        started.inspect_err(|e| log::debug!("starting a thread: {e}")).ok().map(|_| queue)
     }
 }
 

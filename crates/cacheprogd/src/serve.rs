@@ -1,7 +1,7 @@
 //! `cacheprogd serve`: what is to be there before the loop of accept.rs begins, and what is left to do after it.
 //!
-//! Threads: the loop, one named thread a connection, and short ones that remove what is over ("removal") or bring what was
-//! written to the disk ("sync"). Only the loop accepts and only it removes builds.
+//! Threads: the loop, one named thread a connection, a second one ("aside") for a session whose objects have to be read first, and
+//! short ones that remove what is over ("removal") or bring what was written to the disk ("sync"). Only the loop accepts and only it removes builds.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -134,7 +134,8 @@ impl<S: AsFd + Send + Sync + 'static> Sessions<S> {
         !lock(&self.inner).running.is_empty()
     }
 
-    /// Lets every session answer what it has read, then see the end of its input.
+    /// Lets every session answer what it has read, then see the end of its input. Gets that wait for an object to be read
+    /// (aside.rs) are not waited for: their client makes misses of them.
     /// Whether all have ended.
     pub(crate) fn finish(&self) -> bool {
         for connection in lock(&self.inner).running.values() {
