@@ -26,14 +26,13 @@ fetch_program() {
         echo "program.sh: could not fetch $PROGRAM_MODULE@$PROGRAM_VERSION" >&2
         return 1
     fi
-    cp -r "$from" "$dir/src"
-    chmod -R u+w "$dir/src"
+    # A caller that looks at the status has no `set -e` here.
+    cp -r "$from" "$dir/src" && chmod -R u+w "$dir/src" || return 1
     (cd "$dir/src" && GOFLAGS=-mod=mod GOWORK=off go mod vendor 2> "$dir/vendor.log") || {
         cat "$dir/vendor.log" >&2
         return 1
     }
-    mv "$dir/src/vendor" "$dir/vendor"
-    touch "$dir/complete"
+    mv "$dir/src/vendor" "$dir/vendor" && touch "$dir/complete"
 }
 
 # edit_program DIR [TEXT]: in DIR/src, give PROGRAM_EDITED a function that returns TEXT (default: the time), replacing the

@@ -7,7 +7,8 @@ set -euo pipefail
 
 SHARED=${TEST_SHARED:-$WORK/shared}
 
-# shared NAME MAKER [ARG...]: makes SHARED/NAME by `MAKER SHARED/NAME ARG...` if nobody did; others wait meanwhile.
+# shared NAME MAKER [ARG...]: makes SHARED/NAME by `MAKER SHARED/NAME ARG...` if nobody did; others wait meanwhile. There is no
+# `set -e` in MAKER, whose status is looked at.
 shared() {
     local dir=$SHARED/$1 maker=$2
     shift 2
@@ -100,9 +101,7 @@ _plain() {
     PLAIN=(--option extra-sandbox-paths "/plain=$1")
 }
 _make_plain() {
-    _plain "$1"
-    mkdir -m 777 "$1/store"
-    _std "${PLAIN[@]}" --arg plain true
+    _plain "$1" && mkdir -m 777 "$1/store" && _std "${PLAIN[@]}" --arg plain true
 }
 
 # real_program DIR: a copy of the real program's sources and vendor tree (lib/program.sh).
