@@ -32,10 +32,10 @@ for version in $(go_versions); do
     for manner in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
         line="| $release | $manner |"
         for command in "${commands[@]}"; do
+            # A command's words. Without --full those that come out as `build` each time, and take longer, are left out.
+            # shellcheck disable=SC2086
             case ${TEST_FULL:-no}:$command in
-                # As `build` each time, and longer.
                 no:test* | no:*-export*) line+=" [a-z]* |" ;;
-                # shellcheck disable=SC2086 # a command's words
                 *) line+=" $(status "$go" "$manner" $command) |" ;;
             esac
         done
