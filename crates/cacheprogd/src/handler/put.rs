@@ -17,6 +17,13 @@ use crate::quota::Used;
 use crate::sync::lock;
 use crate::trace::{self, Fate};
 
+/// The list before a test's result, of so many bytes.
+fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, ReceiveError> {
+    let mut list = Vec::new();
+    input.take(length).read_to_end(&mut list).map_err(ReceiveError::Body)?;
+    if list.len() as u64 == length { Ok(list) } else { Err(ReceiveError::Length(length)) }
+}
+
 /// Who has what was put, by what was counted of it.
 fn fate(counts: &Counts) -> Fate {
     match (counts.private_puts, counts.conflicts) {
@@ -95,14 +102,10 @@ impl Handler {
         if !self.build.may_put(wanted) {
             return self.discard(inputs + size, input);
         }
-        let mut list = Vec::new();
-        input.take(inputs).read_to_end(&mut list)?;
-        if list.len() as u64 != inputs {
-            return Err(FrameError::Truncated);
-        }
-        let received = self.receive((output, size), &mut input.take(size));
-        let mut result = match received {
-            Ok(result) => result,
+        let received =
+            read_list(inputs, input).and_then(|list| Ok((list, self.receive((output, size), &mut input.take(size))?)));
+        let (list, mut result) = match received {
+            Ok(received) => received,
             Err(e) => {
                 self.build.quota.give_back(wanted);
                 return self.not_received(e, &output);

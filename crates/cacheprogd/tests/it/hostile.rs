@@ -41,17 +41,25 @@ fn garbage_ends_its_session_and_no_other() {
 
 #[test]
 fn a_body_that_breaks_off_is_not_kept() {
-    let daemon = Daemon::start();
+    let mut daemon = Daemon::start();
     let view = daemon.register("one");
-    for size in [10u64, 1 << 20] {
+    let (action_1, x) = (action(1), output(b"x"));
+    let put = |size| Request::Put { action: action_1, output: x, size };
+    // Its list breaks off, and its result after the list.
+    let put_test = |inputs| Request::PutTest { action: action_1, output: x, size: 10, inputs };
+    for request in [put(10), put(1 << 20), put_test(10), put_test(3)] {
         let mut session = Session::open(&view, "/go");
-        session.send(Request::Put { action: action(1), output: output(b"x"), size }, b"half");
+        session.send(request, b"half");
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
     }
     assert_eq!(Session::open(&view, "/go").get(1), Reply::Miss);
     let tmp = daemon.state_dir().join("tmp");
     assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
+    daemon.stop();
+    let saved = std::fs::read(view.parent().unwrap().join("build.json")).unwrap();
+    let saved: serde_json::Value = serde_json::from_slice(&saved).unwrap();
+    assert_eq!(saved["used"], serde_json::json!({ "bytes": 0, "files": 0 }), "nor does it count");
 }
 
 /// Blocks and files count, and not the bytes of bodies: empty ones too take inodes.
