@@ -1,4 +1,4 @@
-//! When connections are accepted again after that failed. Where this process or the machine has no descriptors left, a listener
+//! When connections are accepted again after that failed, and how often the log is told of such failures. Where this process or the machine has no descriptors left, a listener
 //! stays ready whatever is done: it is left alone for a moment, while the connections there are go on. Pure.
 
 use std::time::{Duration, Instant};
@@ -6,25 +6,36 @@ use std::time::{Duration, Instant};
 /// How long the listeners are left alone.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// How often the log is told of it.
+/// How often the log is told of what may fail at each connection.
 const TOLD: Duration = Duration::from_secs(60);
+
+/// When the log was last told.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Option<Instant>);
+
+impl Told {
+    /// It failed again. Whether the log is to be told.
+    pub(crate) fn failed(&mut self, now: Instant) -> bool {
+        let is_news = self.0.is_none_or(|told| now.duration_since(told) >= TOLD);
+        if is_news {
+            self.0 = Some(now);
+        }
+        is_news
+    }
+}
 
 /// Whether connections are accepted now.
 #[derive(Debug, Default)]
 pub(crate) struct Pause {
     until: Option<Instant>,
-    told: Option<Instant>,
+    told: Told,
 }
 
 impl Pause {
     /// Accepting failed. Whether the log is to be told.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
         self.until = Some(now + MOMENT);
-        let is_news = self.told.is_none_or(|told| now.duration_since(told) >= TOLD);
-        if is_news {
-            self.told = Some(now);
-        }
-        is_news
+        self.told.failed(now)
     }
 
     /// What is left of the pause, if there is one.

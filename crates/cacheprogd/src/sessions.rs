@@ -13,6 +13,7 @@ use proto::BuildId;
 use rustix::net::{Shutdown, shutdown};
 
 use crate::connection_table::{Activity, Key, Table, Verdict};
+use crate::pause::Told;
 use crate::sync::lock;
 
 /// A connection's thread needs little: its buffers are on the heap.
@@ -79,6 +80,8 @@ pub(crate) struct Sessions<S = UnixStream> {
     /// Guards nothing else; `ended` is told of each thread that ends.
     inner: Mutex<Inner<S>>,
     ended: Condvar,
+    /// Of threads that could not be had. Guards nothing else.
+    told: Mutex<Told>,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,13 @@ impl<S: AsFd + Send + Sync + 'static> Sessions<S> {
     /// So many at once, and so many of one owner.
     pub(crate) fn new(most: usize, most_of_one: usize) -> Arc<Self> {
         let inner = Inner { table: Table::new(most, most_of_one), running: HashMap::new() };
-        Arc::new(Self { most, epoch: Instant::now(), inner: Mutex::new(inner), ended: Condvar::new() })
+        Arc::new(Self {
+            most,
+            epoch: Instant::now(),
+            inner: Mutex::new(inner),
+            ended: Condvar::new(),
+            told: Mutex::default(),
+        })
     }
 
     /// Serves a connection in a thread of its own. Whether there was a place for it.
@@ -107,7 +116,11 @@ impl<S: AsFd + Send + Sync + 'static> Sessions<S> {
             serve(&connection);
         };
         if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(run) {
-            log::error!("starting a thread: {e}");
+            // `run` is gone, and the connection with it.
+            if lock(&self.told).failed(Instant::now()) {
+                log::error!("starting a thread: {e}; connections are closed until it is possible again");
+            }
+            log::debug!("starting a thread: {e}");
         }
         true
     }
