@@ -85,7 +85,8 @@ impl Handler {
         undecided.iter().for_each(|action| self.missed(action, Came::Miss, now));
     }
 
-    /// The client used these without asking: they count as served, if they are known and hold without a condition.
+    /// The client used these without asking: they count as gets and hits, if they are known, hold without a condition and need not be
+    /// read first. Any other counts as nothing.
     pub(crate) fn used(&self, actions: &[ActionId]) {
         let now = clock::now();
         for action in actions {
