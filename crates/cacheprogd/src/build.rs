@@ -54,6 +54,9 @@ pub(crate) struct Build {
     pub(crate) trace: Trace,
     /// What is kept of that for those who look.
     pub(crate) account: account::Live,
+    /// Held while a session of it is told why it misses: one at a time, so that its sessions take one place among all builds that
+    /// are told.
+    pub(crate) asks_why: Mutex<()>,
     saved: Saved,
     sessions: AtomicU64,
     /// Complaints logged about this build.
@@ -109,6 +112,7 @@ impl Build {
             health,
             trace,
             account: account::Live::default(),
+            asks_why: Mutex::default(),
             sessions: AtomicU64::new(0),
             complaints: AtomicU64::new(0),
             last_used: AtomicU64::new(saved.last_used_ms),

@@ -247,8 +247,10 @@ impl Registry {
         }
     }
 
-    /// Why a live build misses what it misses, in few words; empty where nothing is known.
+    /// Why a live build misses what it misses, in few words; empty where nothing is known, and where it is being told already. Waits
+    /// for the other builds that are told, each of them once.
     pub(crate) fn headline(&self, build: &Build) -> String {
+        let Ok(_once) = build.asks_why.try_lock() else { return String::new() };
         let _one = lock(&self.comparing);
         let Builds { mut live, ended } = self.builds();
         live.extend(ended);

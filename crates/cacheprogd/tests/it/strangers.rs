@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use proto::control::{Answer, Control, Envelope};
 use proto::limits;
-use proto::wire::{Hello, Toolchain, read_json_line, write_json_line};
+use proto::wire::{Hello, Reply, Request, Toolchain, read_json_line, write_json_line};
 
 use crate::Session;
 use crate::daemon::Daemon;
@@ -18,14 +18,22 @@ use crate::daemon::Daemon;
 /// A build whose trace is a pipe now: making its account takes until the pipe has a writer, and that one is gone.
 fn endless(daemon: &mut Daemon, name: &str) -> (String, std::path::PathBuf) {
     let view = daemon.register(name);
-    Session::greet(&view, &Hello::new(Toolchain { goroot: name.into(), ..Toolchain::default() })).get(1);
+    let mut session = Session::open(&view, name);
+    session.get(1);
+    session.put(1, b"body");
+    drop(session);
     daemon.stop();
     daemon.start_again(); // nothing waits to be written down
     let trace = view.parent().unwrap().join("trace");
-    std::fs::remove_file(&trace).unwrap();
+    std::fs::rename(&trace, was(&trace)).unwrap();
     assert!(Command::new("mkfifo").arg(&trace).status().unwrap().success());
     let build = daemon.status().builds.live.into_iter().find(|build| build.name == name).unwrap();
     (build.short, trace)
+}
+
+/// What the pipe is in the place of.
+fn was(trace: &Path) -> std::path::PathBuf {
+    trace.with_extension("was")
 }
 
 fn asked(socket: &Path, build: &str) -> UnixStream {
@@ -70,6 +78,25 @@ fn nobody_waits_for_the_account_of_another_build() {
     pipe.flush().unwrap();
     drop(pipe);
     assert!(matches!(answered(waits), Answer::Follows(_)));
+}
+
+/// Else 256 sessions of one build would hold up the end of every other build.
+#[test]
+fn a_build_that_is_told_why_it_misses_is_told_nothing_else_meanwhile() {
+    let mut daemon = Daemon::start();
+    let (_, trace) = endless(&mut daemon, "long");
+    let open = || Session::open(&trace.with_file_name("view"), "long");
+    let (mut first, mut second) = (open(), open());
+    first.send(Request::Why, b"");
+    let mut pipe = File::options().write(true).open(&trace).unwrap(); // it is being found out
+    second.send(Request::Why, b"");
+    assert_eq!(second.reply(), Reply::Why(String::new()));
+    pipe.write_all(&std::fs::read(was(&trace)).unwrap()).unwrap();
+    drop(pipe);
+    let why = first.reply();
+    assert!(matches!(&why, Reply::Why(text) if text.starts_with("1 misses: first build")), "{why:?}");
+    second.send(Request::Why, b"");
+    assert_eq!(second.reply(), why, "and later it is told again");
 }
 
 /// Needs root, to be another user.
