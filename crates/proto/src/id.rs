@@ -20,7 +20,9 @@ macro_rules! hex_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex(&self.0))
+                // Each get writes several of them into paths: without a string of their own.
+                let mut digits = [0; 2 * $bytes];
+                f.write_str(digits_of(&self.0, &mut digits))
             }
         }
 
@@ -107,8 +109,16 @@ pub struct InvalidHex;
 /// Lower-case hex of any bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
+    digits_of(bytes, &mut vec![0; 2 * bytes.len()]).to_owned()
+}
+
+/// Writes the digits of `bytes` to `out`, which is twice as long.
+fn digits_of<'a>(bytes: &[u8], out: &'a mut [u8]) -> &'a str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).map(char::from).collect()
+    for (byte, pair) in bytes.iter().zip(out.as_chunks_mut().0) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    str::from_utf8(out).unwrap_or_default() // digits are UTF-8
 }
 
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
