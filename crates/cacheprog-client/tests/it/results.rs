@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::wire::Request;
@@ -52,16 +52,22 @@ fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
     assert_eq!(decisions(&daemon, 4), [yes.clone(), no.clone(), no, yes]);
 }
 
+/// Puts a pipe in the place of the list that the result holds for: who opens it waits for a writer. Where it is, and what was there.
+fn hang(daemon: &Daemon) -> (PathBuf, Vec<u8>) {
+    let list = daemon.view.join("o").join(daemon.list(2).to_string());
+    let text = std::fs::read(&list).unwrap();
+    std::fs::remove_file(&list).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &list, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    (list, text)
+}
+
 /// While the list that a result holds for cannot be read, everything else goes on: in the thread that reads cmd/go, and in the
 /// one that reads the daemon. Only what has to look at files as well waits for its turn.
 #[test]
 fn others_are_answered_while_files_are_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = tested(dir.path());
-    let list = dir.path().join("view/o").join(daemon.list(2).to_string());
-    let text = std::fs::read(&list).unwrap();
-    std::fs::remove_file(&list).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &list, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let (list, text) = hang(&daemon);
     let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
     let writer = std::thread::spawn(move || {
         // A client that waits for it would wait for ever.
@@ -83,4 +89,26 @@ fn others_are_answered_while_files_are_looked_at() {
     go.stored(result);
     go.finish();
     assert!(daemon.has(4));
+}
+
+/// A file may never be read, as on a file system whose server is gone: cmd/go is answered all the same, and the client ends.
+#[test]
+fn a_file_that_is_never_read_keeps_nobody_waiting_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = tested(dir.path());
+    hang(&daemon);
+    let mut go = start(dir.path(), &daemon, &[]);
+    let offered = go.ask_get(2);
+    assert_eq!(go.get(1).as_deref(), Some(LOG));
+    go.put(3, b"# test log\nstat testdata/golden\n");
+    let result = go.ask_put(4, b"ok  \texample.test/m\t0.02s\n");
+    assert_eq!(go.answer(offered)["Miss"], true);
+    go.stored(result);
+    // No more is left to who hangs.
+    go.put(6, b"# test log\nopen testdata/golden\n");
+    assert_eq!(go.get(2), None);
+    go.put(7, b"ok  \texample.test/m\t0.03s\n");
+    go.finish();
+    assert!(daemon.has(4) && daemon.has(7));
+    assert_eq!(decisions(&daemon, 2), [Request::Rejected, Request::Rejected]);
 }
