@@ -41,7 +41,9 @@ impl Shared {
         let mut pause = FIRST_PAUSE;
         loop {
             if let Some(connection) = connection.take() {
-                let ended = self.read_from(&connection);
+                // A fault in there must not leave all that is asked later without an answer.
+                let ended = catch_unwind(AssertUnwindSafe(|| self.read_from(&connection)));
+                let ended = ended.unwrap_or(Ended::Broken { answered: false });
                 self.fail(&connection);
                 pause = match ended {
                     Ended::Broken { answered: true } => FIRST_PAUSE,
