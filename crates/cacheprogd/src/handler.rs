@@ -76,10 +76,16 @@ impl Handler {
     }
 
     fn reply(&self, id: u32, action: &ActionId, known: Known, now: SystemTime) -> Reply {
+        let is_hit = matches!(known, Known::Hit(_));
         let (candidates, reply) = match known {
             Known::Hit(record) => {
-                self.served(action, Given::from(&record), Came::Hit(record.output), now);
-                return Reply::Hit { output: record.output, size: record.size, time: record.time.into() };
+                let (given, time) = (Given::from(&record), record.time.into());
+                let reply = Reply::Hit { output: record.output, size: record.size, time };
+                if !self.client.keeps_its_own {
+                    self.served(action, given, Came::Hit(record.output), now);
+                    return reply;
+                }
+                (vec![given], reply) // it may not admit what others share
             }
             // It was put before and is not here: the client keeps it by itself.
             Known::Nothing if self.build.had(action) => {
@@ -107,7 +113,7 @@ impl Handler {
                 (given, Reply::Conditional { scope, candidates })
             }
         };
-        if lock(&self.offers).open(id, Offer { action: *action, candidates }) {
+        if lock(&self.offers).open(id, Offer { action: *action, is_hit, candidates }) {
             return reply;
         }
         self.missed(action, Came::Miss, now);

@@ -318,7 +318,8 @@ pub struct Counts {
     pub gets: u64,
     /// Gets answered with an output; with one under a condition, if the client found the condition to hold and said so.
     pub hits: u64,
-    /// Gets answered with an output under a condition that the client found not to hold: they count as misses.
+    /// Gets answered with an output under a condition that the client found not to hold, or, where it keeps its own, with one that it
+    /// does not admit: they count as misses.
     pub rejected: u64,
     /// Of the hits, those on what the build was served or had put before: its own `GOCACHE` would have had it.
     pub repeated_gets: u64,

@@ -96,7 +96,7 @@ impl Shared {
                         self.silence.is_over();
                     }
                 }
-                Taken::Late if matches!(reply, Reply::HitIf { .. } | Reply::Conditional { .. }) => {
+                Taken::Late if self.is_offer(&reply) => {
                     self.link.tell(connection, wire_id, &Request::Rejected);
                 }
                 Taken::Late => {}
@@ -169,10 +169,15 @@ impl Shared {
         match (&pending.ask, reply) {
             (Ask::Get(action), Reply::Hit { output, size, time }) => {
                 let hit = Hit { output, size, time: time.into(), path: path(output) };
-                if is_there(&hit) && self.plain.as_ref().is_none_or(|plain| plain.admits(action, &hit)) {
-                    self.answers.hit(pending.id, &hit);
-                } else {
-                    self.settle(pending.id, &pending.ask);
+                let is_there = is_there(&hit);
+                match &self.plain {
+                    None if is_there => self.answers.hit(pending.id, &hit),
+                    None => self.settle(pending.id, &pending.ask),
+                    Some(plain) if is_there && plain.admits(action, &hit) => {
+                        self.link.tell(&pending.connection, pending.wire_id, &Request::Accepted(0));
+                        self.answers.hit(pending.id, &hit);
+                    }
+                    Some(_) => self.reject(pending),
                 }
             }
             // Too large for a test's result; or under a condition, and this client knows no digests yet: nobody puts under one.
@@ -200,6 +205,15 @@ impl Shared {
                 | Reply::Refused(Refusal::Storage),
             )
             | (_, Reply::Summary(_) | Reply::Why(_)) => self.settle(pending.id, &pending.ask),
+        }
+    }
+
+    /// Whether the daemon waits to be told what came of a reply. In transparent mode that is so with each hit.
+    fn is_offer(&self, reply: &Reply) -> bool {
+        match reply {
+            Reply::HitIf { .. } | Reply::Conditional { .. } => true,
+            Reply::Hit { .. } => self.plain.is_some(),
+            Reply::Miss | Reply::Stored { .. } | Reply::Refused(_) | Reply::Summary(_) | Reply::Why(_) => false,
         }
     }
 

@@ -1,8 +1,9 @@
 use std::path::Path;
 
+use proto::wire::Request;
 use sha2::{Digest, Sha256};
 
-use crate::daemon::{Daemon, Manner};
+use crate::daemon::{Daemon, Manner, decisions};
 use crate::go::Go;
 
 /// A compiled package: one member, of an even number of bytes.
@@ -90,6 +91,9 @@ fn what_others_share_is_used_if_it_is_compiled_go() {
     }
     assert_eq!(go.get(said(2)), None);
     go.finish();
+    // The daemon is told what came of each hit.
+    let (yes, no) = (Request::Accepted(0), Request::Rejected);
+    assert_eq!(decisions(&daemon, 7), [no.clone(), yes.clone(), yes, no.clone(), no.clone(), no.clone(), no]);
 }
 
 #[test]

@@ -18,6 +18,8 @@ use super::find::Known;
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) action: ActionId,
+    /// There is no condition: a hit, of which the client says whether it admits it.
+    pub(super) is_hit: bool,
     /// In the order in which they were offered.
     pub(super) candidates: Vec<Given>,
 }
@@ -66,13 +68,15 @@ impl Offers {
 impl Handler {
     /// The client uses a candidate of what answered the get with this id, or none.
     pub(crate) fn decided(&self, id: u32, candidate: Option<u8>) {
-        let Some(Offer { action, candidates }) = lock(&self.offers).close(id) else { return };
+        let Some(Offer { action, is_hit, candidates }) = lock(&self.offers).close(id) else { return };
         let now = clock::now();
         match (candidate.and_then(|n| candidates.get(usize::from(n))), candidates.first()) {
+            (Some(given), _) if is_hit => self.served(&action, *given, Came::Hit(given.output), now),
             (Some(given), _) => self.served(&action, *given, Came::HitIf(given.output), now),
             (None, first) => {
                 self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
-                let came = first.map_or(Came::Miss, |given| Came::Rejected(given.output));
+                // No condition failed that could be told of.
+                let came = first.filter(|_| !is_hit).map_or(Came::Miss, |given| Came::Rejected(given.output));
                 self.missed(&action, came, now);
             }
         }
@@ -104,7 +108,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_what_is_offered_and_an_id_has_one_offer() {
-        let offer = || Offer { action: ActionId([1; 32]), candidates: Vec::new() };
+        let offer = || Offer { action: ActionId([1; 32]), is_hit: false, candidates: Vec::new() };
         let mut offers = Offers::default();
         assert!(offers.open(7, offer()));
         assert!(!offers.open(7, offer()));

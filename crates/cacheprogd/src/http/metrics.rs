@@ -87,7 +87,7 @@ fn requests(all: &mut Registry, counts: &Counts) {
         ("gets", "Gets asked", gets),
         ("hits", "Gets answered with an output", hits),
         ("repeated_gets", "Hits on what the build was served or had put before", counts.repeated_gets),
-        ("rejected", "Offers under a condition that did not hold", counts.rejected),
+        ("rejected", "Offers that clients did not take", counts.rejected),
         ("private_gets", "Gets that missed what no build shares", counts.private_gets),
         ("puts", "Puts received whole", puts),
         ("private_puts", "Puts kept for their build alone", private_puts),

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use proto::control::{BuildStatus, Counts};
-use proto::wire::{Reply, Request};
+use proto::wire::{Hello, Reply, Request, Toolchain};
 use proto::{Condition, Scope, ScopeDigest};
 
 use crate::daemon::Daemon;
@@ -73,6 +73,34 @@ fn what_is_offered_under_a_condition_counts_when_the_client_has_said_that_it_hol
     offered(&mut session);
     drop(session);
     assert_eq!(counts(&daemon, "two"), (4, 1, 2));
+}
+
+#[test]
+fn a_hit_counts_when_a_client_that_keeps_its_own_has_said_that_it_admits_it() {
+    let daemon = Daemon::start();
+    put_all(&daemon.register("one"));
+    let toolchain = Toolchain { goroot: "/go".to_owned(), ..Toolchain::default() };
+    let hello = Hello { keeps_its_own: true, ..Hello::new(toolchain) };
+    for (name, decision, counted, came) in [
+        ("?", None, (1, 0, 0), "miss"),
+        ("no", Some(Request::Rejected), (1, 0, 1), "miss"),
+        ("yes", Some(Request::Accepted(0)), (1, 1, 0), "hit"),
+    ] {
+        let mut session = Session::greet(&daemon.register(name), &hello);
+        let id = session.send(Request::Get { action: action(2) }, b"");
+        assert!(matches!(session.reply(), Reply::Hit { .. }));
+        assert_eq!(counts(&daemon, name), (1, 0, 0), "nobody has looked yet");
+        if let Some(decision) = decision {
+            session.tell(id, decision, b"");
+            wait(&mut session);
+        }
+        session.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(session.is_over());
+        assert_eq!(counts(&daemon, name), counted);
+        assert_eq!(build(&daemon, name).counts.bytes_served, 8 * counted.1);
+        let account = account(&daemon, &build(&daemon, name).short).unwrap();
+        assert_eq!(account["others"][0]["came"], came, "{account}");
+    }
 }
 
 #[test]
