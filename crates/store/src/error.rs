@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// A failed operation.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -42,6 +44,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether a file that could not be read or believed is damaged itself, for whoever reads it: its content (EIO, and what file
+    /// systems say where a checksum is wrong) or its mode. What a process or the system lacks for a while is no damage.
+    pub(crate) fn is_damage(&self) -> bool {
+        let damage = [Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::ACCESS].map(Errno::raw_os_error);
+        match self {
+            Self::DamagedRecord { .. } => true,
+            Self::Io { source, .. } => source.raw_os_error().is_some_and(|errno| damage.contains(&errno)),
+            Self::Format { .. } | Self::Busy { .. } => false,
+        }
+    }
+
     /// For `map_err`.
     pub(crate) fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -64,4 +77,19 @@ pub enum ReceiveError {
     /// It could not be written. It was read to its end.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_lacks_is_no_damage() {
+        let is_damage = |errno: Errno| StoreError::at("opening", Path::new("/record"))(errno.into()).is_damage();
+        let lacks = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::INTR, Errno::STALE, Errno::NOSPC];
+        assert!(lacks.into_iter().all(|errno| !is_damage(errno)));
+        assert!([Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::ACCESS].into_iter().all(is_damage));
+        assert!(StoreError::DamagedRecord { path: PathBuf::new() }.is_damage());
+        assert!(!StoreError::Busy { path: PathBuf::new() }.is_damage());
+    }
 }

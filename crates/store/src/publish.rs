@@ -50,24 +50,24 @@ pub(crate) fn publish(
         condition: put.condition.cloned(),
     };
     let is_there = |old: &Record| is_whole(&layout.object(&old.output), &old.output, old.size, layout.doubt());
-    // A record that cannot be read is replaced, like one that is not there.
-    let before = actions.read(&put.action).unwrap_or_default();
+    let path = actions.path(&put.action);
+    let before = unless_damaged(&path, actions.read(&put.action))?.unwrap_or_default();
     if let Published::Conflict(first) = decide(put.replaces, &before, &record, is_there)?.0 {
         return Ok(Published::Conflict(first));
     }
     store.tally.add(false, publish_object(layout, body)?);
     for _ in 0..TRIES {
-        let (known, held) = match actions.hold(&put.action) {
-            Ok(Hold::Absent) => {
+        let (known, held) = match unless_damaged(&path, actions.hold(&put.action))? {
+            Some(Hold::Absent) => {
                 if actions.create(&put.action, std::slice::from_ref(&record))? {
                     store.tally.add(true, None);
                     return Ok(Published::New);
                 }
                 continue; // somebody was as quick
             }
-            Ok(Hold::Held(held)) => (held.lines.records.clone(), Some(held)),
-            Ok(Hold::Busy) => (actions.read(&put.action).unwrap_or_default(), None),
-            Err(_) => (Vec::new(), None), // what it is cannot be told, so that it is no record
+            Some(Hold::Held(held)) => (held.lines.records.clone(), Some(held)),
+            Some(Hold::Busy) => (unless_damaged(&path, actions.read(&put.action))?.unwrap_or_default(), None),
+            None => (Vec::new(), None),
         };
         let (published, left) = decide(put.replaces, &known, &record, is_there)?;
         match (&published, &held) {
@@ -82,7 +82,17 @@ pub(crate) fn publish(
         actions.write(&put.action, &left)?;
         return Ok(published);
     }
-    Err(StoreError::Busy { path: actions.path(&put.action) })
+    Err(StoreError::Busy { path })
+}
+
+/// `None` where what is there is no record that anybody could read: like one that is not there it is replaced. Another error, of a
+/// process without descriptors say, tells nothing of the record, which may be good and stays.
+fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match known {
+        Ok(known) => Ok(Some(known)),
+        Err(e) if e.is_damage() || fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// What becomes of a new record beside those that are there, and which there are then, the newest first. Pure, but for `is_there`,

@@ -52,25 +52,28 @@ impl Handler {
                 Ok(Known::Unread(unread)) if read == Some(unread) => return Known::Nothing,
                 Ok(Known::Unread(unread)) if unread.size <= most => unread,
                 Ok(known) => return known,
-                Err(e) => return self.damaged(&e),
+                Err(e) => {
+                    self.complain(&e);
+                    return Known::Nothing;
+                }
             };
             if let Err(e) = unread.read(&self.store, &self.build) {
-                return self.damaged(&e);
+                self.complain(&e);
+                return Known::Nothing;
             }
             read = Some(unread);
         }
         Known::Nothing
     }
 
-    fn damaged(&self, error: &StoreError) -> Known {
+    fn complain(&self, error: &StoreError) {
         self.build.complain(format_args!("{}", chain(error)));
-        Known::Nothing
     }
 
     /// As [`Handler::find`], as far as it can be told without reading an output.
     fn find_read(&self, action: &ActionId, now: SystemTime) -> Result<Known, StoreError> {
         let own = self.build.dir.find(action, now).unwrap_or_else(|e| {
-            self.build.complain(format_args!("{}", chain(&e)));
+            self.complain(&e);
             None
         });
         if let Some(own) = own {
@@ -83,7 +86,7 @@ impl Handler {
         let record = match self.store.find(&self.client.view, action, now)? {
             None => return Ok(Known::Nothing),
             Some(Found::Plain(record)) => record,
-            Some(Found::Conditional(scope, candidates)) => return self.offer(scope, candidates),
+            Some(Found::Conditional(scope, candidates)) => return Ok(self.offer(scope, candidates)),
         };
         let inputs = match self.serve(&record, None) {
             Serve::Hit => None,
@@ -106,20 +109,23 @@ impl Handler {
         })
     }
 
-    /// Those of the candidates that the session may have and that are there.
-    fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Result<Known, StoreError> {
-        let mut offered = Vec::with_capacity(candidates.len());
+    /// Those of the candidates that the session may have and that can be shown. One that cannot keeps no other back.
+    fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Known {
+        let (mut offered, mut failed) = (Vec::with_capacity(candidates.len()), None);
         for (digest, record) in candidates {
             if self.serve(&record, Some(&scope)) != Serve::HitIfSame {
                 continue;
             }
-            match self.show(&record)? {
-                Shown::Yes => offered.push((digest, record)),
-                Shown::No => {}
-                Shown::Unread => return Ok(unread(&record, false)),
+            match self.show(&record) {
+                Ok(Shown::Yes) => offered.push((digest, record)),
+                Ok(Shown::No) => {}
+                Ok(Shown::Unread) => return unread(&record, false),
+                Err(e) => failed = Some(e),
             }
         }
-        Ok(if offered.is_empty() { Known::Nothing } else { Known::HitIfSame(scope, offered) })
+        // Once, and not each time that a candidate has to be read first.
+        failed.iter().for_each(|e| self.complain(e));
+        if offered.is_empty() { Known::Nothing } else { Known::HitIfSame(scope, offered) }
     }
 
     fn serve(&self, record: &Record, scope: Option<&Scope>) -> Serve {

@@ -6,7 +6,7 @@ use proto::{Condition, Scope, ScopeDigest};
 
 use crate::daemon::Daemon;
 use crate::seeing::account;
-use crate::{Session, action, output};
+use crate::{Session, action, content, output};
 
 const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
 const RESULT: &[u8] = b"ok  \tm\t0.01s\n";
@@ -195,4 +195,38 @@ fn what_was_used_without_asking_counts_as_served_and_is_kept() {
     wait(&mut session);
     assert_eq!(counts(&daemon, "two"), (1, 1, 0));
     assert_eq!(build(&daemon, "two").counts.bytes_served, 8);
+}
+
+#[test]
+fn who_puts_what_others_have_under_a_condition_contradicts_nobody() {
+    let mut daemon = Daemon::start();
+    put_if(&daemon.register("one"), 1, b"!<arch>\nsame");
+    let view = daemon.register("two");
+    let mut session = Session::open(&view, "/go");
+    assert!(matches!(session.put(5, b"!<arch>\nsame"), Reply::Stored { .. }));
+    assert_eq!(build(&daemon, "two").counts.conflicts, 0);
+    // It is true for this build without a condition.
+    assert_eq!(content(&view, session.get(5)), b"!<arch>\nsame");
+    assert!(matches!(session.put(5, b"!<arch>\nother"), Reply::Stored { .. }));
+    assert_eq!(build(&daemon, "two").counts.conflicts, 1);
+    let log = daemon.stop();
+    assert_eq!(log.matches("which stays").count(), 1, "{log}");
+}
+
+#[test]
+fn a_candidate_that_cannot_be_shown_keeps_no_other_back() {
+    let mut daemon = Daemon::start();
+    let bodies = [b"!<arch>\none", b"!<arch>\ntwo"];
+    for (digest, body) in (1..).zip(bodies) {
+        put_if(&daemon.register(&format!("puts {digest}")), digest, body);
+    }
+    let view = daemon.register("takes");
+    // A file does not take the place of a directory.
+    std::fs::create_dir(view.join("o").join(output(bodies[1]).to_string())).unwrap();
+    let mut session = Session::open(&view, "/go");
+    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
+    assert_eq!(take(&view, &mut session, 2), None);
+    drop(session);
+    let log = daemon.stop();
+    assert_eq!(log.matches(&output(bodies[1]).to_string()).count(), 2, "once a get: {log}");
 }
