@@ -35,6 +35,12 @@ pub enum CommandError {
         /// The state directory.
         path: PathBuf,
     },
+    /// What that daemon has there would be changed under it.
+    #[error("a daemon of an earlier version runs on {}: restart it first", path.display())]
+    Earlier {
+        /// The state directory.
+        path: PathBuf,
+    },
     /// The state directory cannot be used.
     #[error("opening the state directory")]
     Store(#[from] StoreError),
@@ -147,6 +153,7 @@ impl CommandError {
             | Self::Inherited(_)
             | Self::Listen { .. }
             | Self::Locked { .. }
+            | Self::Earlier { .. }
             | Self::NoStore { .. }
             | Self::Damaged { .. }
             | Self::Unswept { .. }

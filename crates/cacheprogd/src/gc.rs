@@ -74,10 +74,10 @@ pub(crate) fn run(args: &Gc) -> Result<(), CommandError> {
     // Builds come first. Should the system refuse, it is done at the usual priority.
     let _busy = setpriority_process(None, 19);
     let caps = args.keep.settings()?.caps();
-    let store = args.store.open()?;
+    let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
+    let store = args.store.open(what)?;
     let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
     caps.check(disk).map_err(CommandError::Limits)?;
-    let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
     let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
     let mut go_on = || {
         steps += 1;

@@ -53,14 +53,15 @@ struct Args {
 /// # Errors
 /// Where there is no store or no such build, or something could not be looked at or removed.
 pub(crate) fn run(args: &Purge) -> Result<(), CommandError> {
-    let store = args.store.open()?;
+    let is_sure = args.yes || !args.which.all;
+    let what = if args.dry_run || !is_sure { Unwanted::Leave } else { Unwanted::Remove };
+    let store = args.store.open(what)?;
     let which = match (&args.which.written_by, args.which.older_than) {
         (Some(build), _) => Which::WrittenBy(written_by(store.root(), build)?),
         (None, Some(age)) => Which::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
-        (None, None) if args.yes || args.dry_run => Which::All,
+        (None, None) if is_sure || args.dry_run => Which::All,
         (None, None) => return Err(CommandError::NotSure),
     };
-    let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
     store.read_counts();
     let mut progress = Progress::new("entries", store.census().entries);
     let purged = store.purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;

@@ -4,7 +4,8 @@
 //! short ones that remove what is over ("removal") or bring what was written to the disk ("sync"). Only the loop accepts and only it removes builds.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use crate::meter::Meter;
 use crate::order;
 use crate::registry::{Registry, boot_id, remove_in_background};
 use crate::settings::OrNone;
-use crate::{clock, http, listener};
+use crate::{clock, http, listener, state};
 
 /// Where `serve` listens and keeps its state.
 #[derive(Debug, clap::Args)]
@@ -63,14 +64,13 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let settings = args.keep.settings()?;
-    let store = Store::open(state_dir, Access::Traversable)?;
+    let (store, _locked) = open_alone(state_dir)?;
     if let Ok(disk) = Disk::of(store.root()) {
         settings.caps().check(disk).map_err(CommandError::Limits)?;
     }
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
-    let _locked = lock_state(&store)?;
     if store.was_of_format_before() {
         log::warn!("{}: {}", state_dir.display(), store::SET_ASIDE);
     }
@@ -148,20 +148,26 @@ fn raise_file_limit() {
     }
 }
 
-/// Two daemons on one state directory would take each other's sockets away.
-fn lock_state(store: &Store) -> Result<File, CommandError> {
+/// Two daemons on one state directory would take each other's sockets away. The lock comes first: opening a store changes one of the
+/// format before, and a daemon of an earlier version may have it.
+fn open_alone(state_dir: &Path) -> Result<(Store, File), CommandError> {
+    let before = lock_state(state_dir)?;
+    let store = Store::open(state_dir, Access::Traversable)?;
+    if let Some(held) = before {
+        return Ok((store, held));
+    }
     let path = store.root().join("lock");
     let system = |e| CommandError::System("locking the state directory", e);
-    if !path.exists() {
-        File::create(&path).map_err(system)?;
-    }
-    // For reading: a file that is open for writing would keep its file system from being made read-only.
-    let file = File::open(&path).map_err(system)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(CommandError::Locked { path: store.root().to_owned() }),
-        Err(std::fs::TryLockError::Error(e)) => Err(system(e)),
-    }
+    File::create(&path).map_err(system)?;
+    let held = lock_state(store.root())?.ok_or_else(|| system(ErrorKind::NotFound.into()))?;
+    Ok((store, held))
+}
+
+fn lock_state(dir: &Path) -> Result<Option<File>, CommandError> {
+    state::lock(dir, File::try_lock).map_err(|e| match e.kind() {
+        ErrorKind::WouldBlock => CommandError::Locked { path: dir.to_owned() },
+        _ => CommandError::System("locking the state directory", e),
+    })
 }
 
 pub(crate) fn notify(states: &[NotifyState<'_>]) {

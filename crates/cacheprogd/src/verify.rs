@@ -28,11 +28,11 @@ pub(crate) struct Verify {
 /// Where there is no store, it cannot be read, or something in it is damaged and stays.
 pub(crate) fn run(args: &Verify) -> Result<(), CommandError> {
     let dir = &args.store.state_dir;
-    let store = args.store.open()?;
+    let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };
+    let store = args.store.open(damage)?;
     store.read_counts();
     let census = store.census();
     let mut progress = Progress::new("objects and records", census.objects + census.entries);
-    let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };
     let found = store.verify_and_tell(damage, &mut |seen| progress.at(seen))?;
     drop(progress);
     let text = if args.json {

@@ -20,7 +20,7 @@ use crate::doubt::Doubt;
 use crate::{Namespace, StoreError};
 
 /// What the `format` file says. Another number is another layout, which this code does not touch, but for the one before.
-const FORMAT: &str = "nix-gocacheprog store 2\n";
+pub const FORMAT: &str = "nix-gocacheprog store 2\n";
 
 /// The format before. Its objects, builds and what was synced are as now. Its records are in a directory of their own,
 /// [`FORMER_RECORDS`], which nothing reads any more: a sweep removes it, and so does a daemon at its start.
@@ -74,6 +74,13 @@ impl Layout {
         let mut layout = Self { tmp: root.join(TMP), root, access, doubt: Doubt::default(), was_former: false };
         layout.was_former = layout.make()?;
         Ok(layout)
+    }
+
+    /// As [`Layout::open`], for who only looks: nothing is made or changed.
+    pub(crate) fn look(root: &Path) -> Result<Self, StoreError> {
+        let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
+        let was_former = read_format(&root.join("format"))? == FORMER;
+        Ok(Self { tmp: root.join(TMP), root, access: Access::Owner, doubt: Doubt::default(), was_former })
     }
 
     /// Makes what is missing of the tree. True if its records were of the format before.
@@ -148,20 +155,24 @@ impl Layout {
 
     fn check_format(&self) -> Result<bool, StoreError> {
         let path = self.root.join("format");
-        let found = match fs::read_to_string(&path) {
-            Ok(text) if text == FORMAT => return Ok(false),
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(StoreError::at("reading", &path)(e)),
-        };
-        // Empty after a crash right after it was made.
-        if !found.is_empty() && found != FORMER {
-            return Err(StoreError::Format { path, found: found.trim().chars().take(80).collect() });
+        let found = read_format(&path)?;
+        if found == FORMAT {
+            return Ok(false);
         }
         // Several processes may come here at once: all write the same bytes.
         let mut file = fs::File::create(&path).map_err(StoreError::at("creating", &path))?;
         file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", &path))?;
         Ok(found == FORMER)
+    }
+}
+
+/// What a `format` file says: ours, the one before, or nothing where it is missing or a crash came right after it was made.
+fn read_format(path: &Path) -> Result<String, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.is_empty() || text == FORMAT || text == FORMER => Ok(text),
+        Ok(text) => Err(StoreError::Format { path: path.to_owned(), found: text.trim().chars().take(80).collect() }),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(e) => Err(StoreError::at("reading", path)(e)),
     }
 }
 

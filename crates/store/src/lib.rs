@@ -47,7 +47,7 @@ pub use error::{ReceiveError, StoreError};
 pub use evict::{Limits, Reason};
 pub use incoming::Incoming;
 pub use kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
-pub use layout::{Access, SET_ASIDE};
+pub use layout::{Access, FORMAT, SET_ASIDE};
 pub use limits::{Caps, CapsError, Disk, Size, SizeError};
 pub use namespace::{Namespace, NoPartition, Partition};
 pub use origin::{BuildName, Origin};
@@ -134,6 +134,14 @@ impl Store {
     /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         Ok(Self { layout: Layout::open(root, access)?, tally: Tally::default() })
+    }
+
+    /// Opens the store in `root` for who only looks: nothing is made, and one of the format before stays one.
+    ///
+    /// # Errors
+    /// A [`StoreError`]: no permission, or a store of another format.
+    pub fn look(root: &Path) -> Result<Self, StoreError> {
+        Ok(Self { layout: Layout::look(root)?, tally: Tally::default() })
     }
 
     /// For a program that may work beside a daemon: a daemon that starts takes what is unfinished for its predecessor's.

@@ -8,9 +8,6 @@ use super::{Finding, Level};
 /// Our version: the programs of one package go together.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What a store's `format` says.
-const FORMAT: &str = "nix-gocacheprog store 1";
-
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
     let checks: [fn(&Facts) -> Finding; 13] = [
@@ -213,7 +210,7 @@ fn state_dir(facts: &Facts) -> Finding {
     if facts.is_read_only {
         return bad(what, format!("{path} is on a file system mounted read-only"), "mount it for writing");
     }
-    if !facts.format.is_empty() && facts.format != FORMAT {
+    if !facts.format.is_empty() && facts.format != store::FORMAT.trim() {
         let found = format!("{path} is of another format: {}", facts.format);
         return bad(what, found, "give the daemon another directory, or the programs that made this one");
     }

@@ -268,3 +268,37 @@ fn verify_works_beside_a_daemon_and_without_one() {
     daemon.stop();
     assert_eq!(verify(&[]).0, Some(0));
 }
+
+#[test]
+fn a_store_of_a_daemon_of_an_earlier_version_is_left_alone() {
+    let mut daemon = Daemon::start();
+    let (state_dir, other) = (daemon.state_dir(), daemon.dir.path().join("other.sock"));
+    let (format, former) = (state_dir.join("format"), state_dir.join("actions"));
+    // As version 1 has it while it runs.
+    std::fs::write(&format, "nix-gocacheprog store 1\n").unwrap();
+    std::fs::create_dir(&former).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
+        let output = command.args(args).arg("--state-dir").arg(&state_dir).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let is_former = || former.exists() && std::fs::read_to_string(&format).unwrap().ends_with("store 1\n");
+    let gc = ["gc", "--config", "/dev/null"];
+    let looks: [&[&str]; 3] = [&[&gc[..], &["--dry-run"]].concat(), &["verify"], &["purge", "--all", "--dry-run"]];
+    for args in looks.into_iter().chain([&gc[..], &["verify", "--repair"], &["purge", "--all", "--yes"]]) {
+        let (code, text) = run(args);
+        assert_eq!(code, Some(1), "{args:?}: {text}");
+        assert!(text.contains("a daemon of an earlier version runs on"), "{args:?}: {text}");
+        assert!(is_former(), "{args:?}");
+    }
+    let (code, text) = run(&["serve", "--control-socket", other.to_str().unwrap()]);
+    assert!(code == Some(1) && text.contains("in use by another daemon") && is_former(), "{text}");
+    daemon.kill();
+    // Without it who only looks changes nothing either.
+    for args in looks {
+        let (code, text) = run(args);
+        assert!(code == Some(0) && is_former(), "{args:?}: {text}");
+    }
+    assert_eq!(run(&gc).0, Some(0));
+    assert!(!former.exists() && std::fs::read_to_string(&format).unwrap().ends_with("store 2\n"));
+}
