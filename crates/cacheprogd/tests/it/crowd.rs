@@ -40,12 +40,19 @@ fn builds_that_hold_all_the_sessions_they_can_keep_no_other_build_out() {
     let views = names.map(|name| daemon.register(name));
     // Long before the others: a put whose body is under way, and one that says nothing any more.
     let mut putting = Session::open(&views[0], "/go");
-    putting.send(Request::Put { action: action(1), output: output(b"body"), size: 4 }, b"bo");
+    let body = [b'b'; 1 + 4 * 16];
+    putting.send(Request::Put { action: action(1), output: output(&body), size: body.len() as u64 }, b"");
     let mut silent = Session::open(&views[0], "/go");
     assert_eq!(silent.get(9), Reply::Miss);
     let mut held = Vec::new();
     let told = views.each_ref().map(|view| {
-        let (streams, told): (Vec<_>, Vec<_>) = (0..256).map(|_| greet(view)).unzip();
+        let greet_and_put = |n: usize| {
+            if n.is_multiple_of(16) {
+                putting.stream.write_all(b"b").unwrap(); // it goes on, however slow this machine is
+            }
+            greet(view)
+        };
+        let (streams, told): (Vec<_>, Vec<_>) = (0..256).map(greet_and_put).unzip();
         held.extend(streams);
         told.into_iter().filter(|told| *told).count()
     });
@@ -57,7 +64,7 @@ fn builds_that_hold_all_the_sessions_they_can_keep_no_other_build_out() {
     let of_the_four = live.iter().filter(|build| names.contains(&build.name.as_str())).map(|build| build.sessions);
     assert!(of_the_four.clone().max().unwrap() - of_the_four.min().unwrap() <= 2, "the four have alike: {live:?}");
     assert!(silent.is_over(), "it was silent for longest");
-    putting.stream.write_all(b"dy").unwrap();
+    putting.stream.write_all(b"b").unwrap();
     assert!(matches!(putting.reply(), Reply::Stored { .. }), "a request under way keeps its session");
     drop(held);
     let comes_back = (0..2000).any(|_| {
