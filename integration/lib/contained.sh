@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 if [ -z "${CASE_CONTAINED:-}" ]; then
+    [ "$(id -u)" = 0 ] || { echo "$0: needs root: namespaces, Nix sandboxes with users of their own, and a daemon under another user" >&2; exit 1; }
     CASE_CONTAINED=1 exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 unset CASE_CONTAINED

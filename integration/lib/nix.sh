@@ -4,7 +4,7 @@
 # (copies of passwd and group bound over the real ones there), so nothing is left behind even after kill -9.
 # NIX_MACHINE=1 uses a Nix that is set up properly, with its users, substituters and nixpkgs (not tried: none was at hand).
 # Reads: NIX_WORK (a private directory; made when unset), NIX_DIVERTED_STORE (a directory for --store; unset: /nix/store),
-# PRE_BUILD_HOOK (a program), NIX_MAX_JOBS, NIX_EXTRA_CONFIG (lines of nix.conf).
+# PRE_BUILD_HOOK (a program), NIX_MAX_JOBS, NIX_EXTRA_CONFIG (lines of nix.conf), NIX_PRIVATE (the store goes with this run).
 # Call need_nix first, in the main shell, and nix_cleanup in an EXIT trap: it deletes what this run built.
 # shellcheck shell=bash
 set -euo pipefail
@@ -223,7 +223,7 @@ nix_cleanup() {
     if [ -n "${NIX_DIVERTED_STORE:-}" ]; then
         chmod -R u+w "$NIX_DIVERTED_STORE/nix" 2> /dev/null || true
         rm -rf "$NIX_DIVERTED_STORE/nix"
-    else
+    elif [ -z "${NIX_PRIVATE:-}" ]; then
         local paths
         mapfile -t paths < <(run_paths)
         store_delete "${paths[@]}"

@@ -39,6 +39,8 @@ private_store() {
     cp -a "$SHARED/nix/var" "$WORK/store/var"
     cp -al "$SHARED/nix/store" "$WORK/store/store"
     mount --bind "$WORK/store" /nix
+    # shellcheck disable=SC2034 # for lib/nix.sh
+    NIX_PRIVATE=1
     # shellcheck disable=SC2034 # for the case
     SDK=$(cat "$SHARED/nix.sdk")
 }
