@@ -1,4 +1,5 @@
-# The client as a cache program by itself, with real Go versions of each dialect, in the ways people call go.
+# The client as a cache program by itself, with real Go versions of each dialect (to 1.23, from 1.24 on), in the ways people
+# call go. `integration/test --full` takes one version more.
 # Texts for Nix stay unexpanded, and variables are for the sourced files:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
@@ -9,7 +10,7 @@ source "$CASE_DIR/lib/go.sh"
 cp -r "$CASE_DIR/programs/small" "$WORK/src"
 cd "$WORK/src" || exit 1
 export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off
-for version in 1.21.13 1.24.11 local 1.27.0; do
+for version in 1.21.13 ${TEST_FULL:+1.24.11} local 1.27.0; do
     go=$(go_with_cacheprog "$version")
     echo "--- $("$go" version)"
     export GOTOOLCHAIN=local GOCACHE=$WORK/gocache-$version GOCACHEPROG="$BIN/cacheprog-client --store $WORK/store"
