@@ -11,6 +11,7 @@ mod evict; // what goes, what stays, what a crash leaves
 mod former; // a store of the format before
 mod no_room; // a disk without inodes, and who has what is unfinished
 mod put_get; // what is put is got, under the rules for two outputs of one action
+mod unreadable; // a disk that refuses to look
 mod unsynced; // a sync that failed, and what a get costs after a stop
 
 use std::fs;
