@@ -27,7 +27,7 @@ const TRIES: usize = 50;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Bytes that one read takes in: all of nearly every file.
-const FIRST_READ: usize = 1024;
+const FIRST_READ: usize = 512;
 
 #[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;

@@ -51,19 +51,21 @@ pub(crate) fn publish(
     };
     let is_there = |old: &Record| is_whole(&layout.object(&old.output), &old.output, old.size, layout.doubt());
     let path = actions.path(&put.action);
-    let before = unless_damaged(&path, actions.read(&put.action))?.unwrap_or_default();
-    if let Published::Conflict(first) = decide(put.replaces, &before, &record, is_there)?.0 {
+    let before = unless_damaged(&path, actions.read(&put.action))?;
+    let mut is_absent = before.as_ref().is_some_and(Vec::is_empty);
+    if let Published::Conflict(first) = decide(put.replaces, &before.unwrap_or_default(), &record, is_there)?.0 {
         return Ok(Published::Conflict(first));
     }
     store.tally.add(false, publish_object(layout, body)?);
     for _ in 0..TRIES {
+        if is_absent && actions.create(&put.action, std::slice::from_ref(&record))? {
+            store.tally.add(true, None);
+            return Ok(Published::New);
+        }
         let (known, held) = match unless_damaged(&path, actions.hold(&put.action))? {
             Some(Hold::Absent) => {
-                if actions.create(&put.action, std::slice::from_ref(&record))? {
-                    store.tally.add(true, None);
-                    return Ok(Published::New);
-                }
-                continue; // somebody was as quick
+                is_absent = true;
+                continue;
             }
             Some(Hold::Held(held)) => (held.lines.records.clone(), Some(held)),
             Some(Hold::Busy) => (unless_damaged(&path, actions.read(&put.action))?.unwrap_or_default(), None),
