@@ -134,6 +134,8 @@ fn staleness(entry: &Entry, bytes: u64, now: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::survey::{Output, Shelf};
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
     use proto::ActionId;
 
@@ -206,7 +208,8 @@ mod tests {
     #[test]
     fn an_entry_with_several_outputs_goes_as_a_whole_and_is_broken_without_all_of_them() {
         let others = [2, 3, 5].map(|key| vec![Output { key, size: MIB }]).to_vec();
-        let several = |n: u8, first, age| Entry { others: Some(n.into()), ..entry(n, first, MIB, age) };
+        let several =
+            |n: u8, first, age| Entry { others: NonZeroU32::new(u32::from(n) + 1), ..entry(n, first, MIB, age) };
         let mut survey = survey_with(vec![several(0, 1, 300), several(1, 2, 200), several(2, 4, 100)], others);
         // Of the first one an object frees its space, of both three.
         let limits = Limits { free: 2 * MIB, ..Limits::default() };
@@ -254,7 +257,7 @@ mod tests {
             let others = raw.iter().map(|(outputs, ..)| outputs[1..].iter().map(output).collect()).collect();
             let entries: Vec<_> = (0..).zip(&raw).map(|(n, (outputs, age, cost_ms, is_junk))| {
                 let first = entry(n, outputs[0], outputs[0] * 7000, *age);
-                Entry { cost_ms: *cost_ms, is_junk: *is_junk, others: Some(n.into()), ..first }
+                Entry { cost_ms: *cost_ms, is_junk: *is_junk, others: NonZeroU32::new(u32::from(n) + 1), ..first }
             }).collect();
             let survey = survey_with(entries.clone(), others);
             let limits = Limits { max_size: Some(max), free, ..Limits::default() };

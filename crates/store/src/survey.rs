@@ -2,6 +2,7 @@
 //! several outputs: it goes as a whole.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,8 +22,8 @@ pub(crate) struct Entry {
     pub(crate) action: ActionId,
     /// Its first output.
     pub(crate) output: Output,
-    /// Those under further conditions, if there are any: their number in [`Survey::others`].
-    pub(crate) others: Option<u32>,
+    /// Those under further conditions, if there are any: their place in [`Survey::others`], counted from 1.
+    pub(crate) others: Option<NonZeroU32>,
     /// Last use, in seconds since 1970: until 2106.
     pub(crate) used: u32,
     pub(crate) cost_ms: u32,
@@ -31,6 +32,9 @@ pub(crate) struct Entry {
     /// Its file has another time than `used`: one that is ahead.
     pub(crate) was_ahead: bool,
 }
+
+/// A look at a million entries has that many in memory: see the budget in docs/performance.md.
+const _: () = assert!(size_of::<Entry>() <= 64);
 
 /// An output as an entry names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,15 +203,15 @@ impl Survey {
             was_ahead: is_ahead(used, self.now),
         };
         if !others.is_empty() {
-            entry.others = u32::try_from(self.others.len()).ok();
             self.others.push(others.iter().map(Output::of).collect());
+            entry.others = u32::try_from(self.others.len()).ok().and_then(NonZeroU32::new);
         }
         Some(entry)
     }
 
     /// All outputs of an entry.
     pub(crate) fn outputs(&self, entry: &Entry) -> impl Iterator<Item = Output> {
-        let others = entry.others.and_then(|n| self.others.get(n as usize));
+        let others = entry.others.and_then(|n| self.others.get(n.get() as usize - 1));
         std::iter::once(entry.output).chain(others.into_iter().flatten().copied())
     }
 
