@@ -16,5 +16,8 @@ build_matrix
 go=()
 for version in ${MATRIX_GO:-$(go_versions)}; do go+=(--go "$version=$(go_with_cacheprog "$version")"); done
 
+# The paths of sockets have to be short; this mount is the case's own.
+mkdir -p /mnt
+mount --bind "$WORK" /mnt
 # shellcheck disable=SC2086 # rows are words
-TMPDIR=$WORK own_root "$WORK/root" "" "$matrix" --bin "$BIN" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}
+TMPDIR=/mnt own_root "$WORK/root" "" "$matrix" --bin "$BIN" ${TEST_FULL:+--full} "${go[@]}" ${MATRIX_ROWS:-}
