@@ -51,7 +51,7 @@ in
       type = toml.type;
       default = { };
       example = { max-size = "20GiB"; };
-      description = "Settings of the daemon: what goes to /etc/nix-gocacheprog.toml (docs/install.md).";
+      description = "Settings of the daemon: what goes to /etc/nix-gocacheprog.toml (docs/reference/settings.md).";
     };
 
     hook = {

@@ -1,6 +1,6 @@
 # What both overlays do to builders of Go packages, whichever there are: buildGoModule, buildGo126Module,
 # buildGoLatestModule, gomod2nix' buildGoApplication. A builder that nixpkgs removed is an alias that throws when it is used,
-# and stays one: its text is nixpkgs' own (FACTS-nix.md 3.2). Nothing here is evaluated before it is used.
+# and stays one: its text is nixpkgs' own (docs/facts/nix.md, "Go in nixpkgs"). Nothing here is evaluated before it is used.
 final: prev:
 let
   inherit (final) lib;

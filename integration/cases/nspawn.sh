@@ -109,7 +109,7 @@ source "$CASE_DIR/lib/hardening.sh"
 source "$CASE_DIR/lib/unsandboxed.sh"
 
 echo "=== settings"
-# docs/install.md, "The daemon's settings"; docs/metrics.md.
+# docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.
 settings() { printf '%s\n' "$@" > "$MACHINE/etc/nix-gocacheprog.toml"; on_machine systemctl restart nix-gocacheprog.service; }
 settings 'status-socket = "none"'
 expect "the status socket is switched off, and says so" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogd status 2>&1)

@@ -1,4 +1,4 @@
-# A build from another machine: its derivation is not sent along (FACTS-nix.md 1.8), and the setting `unreadable` decides.
+# A build from another machine: its derivation is not sent along (docs/facts/nix.md, "Builds without a derivation"), and the setting `unreadable` decides.
 # The other machine is another store on this one, reached by Nix' own protocol through an `ssh` that stays here.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"

@@ -1,5 +1,5 @@
-# The command line, metrics and the page over a history of 30 builds of two real programs: the transcripts in docs/cli.md, a
-# real Prometheus with docs/metrics/, and Chromium, which makes the picture in the README. With UPDATE=1 the transcripts and
+# The command line, metrics and the page over a history of 30 builds of two real programs: the transcripts in docs/reference/cli.md, a
+# real Prometheus with docs/reference/metrics/, and Chromium, which makes the picture in the README. With UPDATE=1 the transcripts and
 # the picture are written anew.
 # Texts for Prometheus stay unexpanded:
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034,SC2016
@@ -18,7 +18,7 @@ fetch_history
 
 cat > "$WORK/prometheus.yml" <<YML
 global: { scrape_interval: 1s, evaluation_interval: 1s }
-rule_files: [ "$ROOT_DIR/docs/metrics/alerts.yml" ]
+rule_files: [ "$ROOT_DIR/docs/reference/metrics/alerts.yml" ]
 scrape_configs:
   - job_name: nix-gocacheprog
     static_configs: [ { targets: [ "127.0.0.1:$PORT" ] } ]
@@ -44,7 +44,7 @@ is "a user sees builds" 30 "$(user builds -n 100 --json | jq '.ended | length')"
 expect "and why they missed" grep -q 'changed dependency' <(user why age)
 expect "and no id of a live build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
 
-# Transcripts: a line of docs/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
+# Transcripts: a line of docs/reference/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
 # spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
 shape() { sed -E ':a; s/([0-9]),([0-9]{3})/\1\2/; ta; s/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
 on_terminal() {
@@ -66,19 +66,19 @@ transcripts() {
                 in_transcript=
                 printf '%s\n' "$line" ;;
         esac
-    done < "$ROOT_DIR/docs/cli.md"
+    done < "$ROOT_DIR/docs/reference/cli.md"
 }
 transcripts > "$WORK/cli.md"
-if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/cli.md"; fi
-expect "docs/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
-is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/cli.md")"
+if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/reference/cli.md"; fi
+expect "docs/reference/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/reference/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
+is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/reference/cli.md")"
 
-# Every command's JSON has the fields of the schema in docs/cli.md.
+# Every command's JSON has the fields of the schema in docs/reference/cli.md.
 for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor"; do
     # shellcheck disable=SC2086
     "$BIN/cacheprogd" $words --json > "$WORK/json" 2> /dev/null || [ "$words" = doctor ] || fail "cacheprogd $words --json failed"
     jq -r 'keys[]' "$WORK/json" | while read -r key; do
-        grep -q "\`$key\`" "$ROOT_DIR/docs/cli.md" || fail "cacheprogd $words --json has $key, docs/cli.md does not"
+        grep -q "\`$key\`" "$ROOT_DIR/docs/reference/cli.md" || fail "cacheprogd $words --json has $key, docs/reference/cli.md does not"
     done
 done
 echo "ok: the schema names every field"
@@ -90,7 +90,7 @@ for field in packages_compiled packages_needed hits; do
     is "$field, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
 done
 is "builds" 30 "$(value gocacheprog_builds_total)"
-jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
+jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/reference/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
     is "data for $expression" yes "$(query "$expression" | jq -r 'if (.status == "success") and (.data.result | length) > 0 then "yes" else "no" end')"
 done
 rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")
@@ -107,6 +107,6 @@ expect "with packages in its timeline" grep -q '<title>filippo.io/age/internal/s
 browser --enable-logging=stderr --v=0 --screenshot="$WORK/page.png" > "$WORK/browser.log" 2>&1
 if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the page has faults"; fi
 expect "a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
-if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/page.png"; fi
+if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/images/page.png"; fi
 is "a page elsewhere that names us" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
 echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"

@@ -1,5 +1,5 @@
 # What each version of cmd/go makes of cache programs that do what one should not (matrix/src/odd.rs): the exit status of
-# four commands, or of two of them without `integration/test --full`, compared with the table of docs/never-fatal.md. The
+# four commands, or of two of them without `integration/test --full`, compared with the table of docs/explanation/never-fatal.md. The
 # client's fallbacks lean on it.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034
@@ -44,6 +44,6 @@ for version in $(go_versions); do
 done > "$WORK/table"
 cat "$WORK/table"
 while read -r line; do
-    grep -qx "$line" "$ROOT_DIR/docs/never-fatal.md" || fail "docs/never-fatal.md does not say: $line"
+    grep -qx "$line" "$ROOT_DIR/docs/explanation/never-fatal.md" || fail "docs/explanation/never-fatal.md does not say: $line"
 done < "$WORK/table"
 echo "summary: as the table says: $(wc -l < "$WORK/table") lines"

@@ -10,7 +10,7 @@
 //! lock means.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a
-//! path (FACTS-go.md section 10). cmd/go ends the build otherwise.
+//! path (docs/facts/go.md, "Rules for a cache program"). cmd/go ends the build otherwise.
 
 pub mod args;
 

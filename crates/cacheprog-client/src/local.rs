@@ -98,7 +98,7 @@ impl Local {
     }
 
     /// A path for a put that could not be kept. cmd/go builds on: it finds no file there and takes the output from where
-    /// it made it (FACTS-go.md section 7, "put ok but `DiskPath` wrong").
+    /// it made it (docs/facts/go.md, "What fails a go command").
     pub(crate) fn nowhere(&self) -> String {
         format!("{}/nowhere", self.shown)
     }

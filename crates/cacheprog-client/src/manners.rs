@@ -1,4 +1,4 @@
-//! What a child of cmd/go must see to before anything else (FACTS-go.md section 10, points 1 and 2).
+//! What a child of cmd/go must see to before anything else (docs/facts/go.md, "Rules for a cache program").
 
 use std::fs::File;
 use std::io;

@@ -1,5 +1,5 @@
 //! Read your writes: what this process put, it finds again whatever became of the daemon (`go list -compiled` fails
-//! without, FACTS-go.md section 7).
+//! without, docs/facts/go.md, "What fails a go command").
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +11,7 @@ use proto::gocmd::Hit;
 
 use crate::sync::lock;
 
-/// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (FACTS-go.md section 9). What is put beyond is
+/// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (docs/facts/go.md, "Traffic"). What is put beyond is
 /// found through the daemon or the spool.
 const MOST: usize = 8192;
 

@@ -1,5 +1,5 @@
 //! What a store of this user's needs once a day, when cmd/go has its last answer: to be kept within its limits, and to be
-//! known to be on the disk. Nobody waits for it: cmd/go waits for the end of our output, not for us (FACTS-go.md section 7).
+//! known to be on the disk. Nobody waits for it: cmd/go waits for the end of our output, not for us (docs/facts/go.md, "What fails a go command").
 
 use std::fs::File;
 use std::io;

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// How many at most.
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = MOST)]
     most: usize,
-    /// The builds as one JSON object (docs/cli.md has the schema).
+    /// The builds as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
     json: bool,
     #[command(flatten)]

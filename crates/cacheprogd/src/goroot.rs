@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 /// What lies here never changes.
 const STORE: &str = "/nix/store/";
 
-/// Longest index that is looked at, in bytes: the largest of Go's own are of 123 kB (FACTS-go.md section 9).
+/// Longest index that is looked at, in bytes: the largest of Go's own are of 123 kB (docs/facts/go.md, "Traffic").
 pub(crate) const LARGEST: u64 = 1 << 20;
 
 /// Most names in a directory: `runtime` has 700.

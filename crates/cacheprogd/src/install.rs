@@ -215,7 +215,7 @@ impl Place {
 
     fn hook_settings(&self) -> String {
         let mut text = format!(
-            "# Settings of the pre-build-hook (docs/install.md). `cacheprogd install` leaves this file as it finds it.\n\
+            "# Settings of the pre-build-hook (docs/reference/settings.md). `cacheprogd install` leaves this file as it finds it.\n\
              # \"transparent\": builds with a Go toolchain among their inputs use the cache without asking for it.\n\
              mode = \"opt-in\"\ngo-env = \"{}\"\n",
             self.setting("go-env").display()
@@ -296,7 +296,7 @@ fn farewell(place: &Place, dry_run: bool) -> String {
     let start = if place.has_systemd {
         String::new()
     } else {
-        "systemd does not run here: start the daemon by other means (docs/install.md, \"Without systemd\")\n".to_owned()
+        "systemd does not run here: start the daemon by other means (docs/how-to/install.md, \"Without systemd\")\n".to_owned()
     };
     format!("{start}done: a Go package with nixGocacheprogHook among its nativeBuildInputs is built with the cache\n")
 }

@@ -1,4 +1,4 @@
-//! With whom an entry is shared: a pure table. docs/soundness.md has it in words, and a test compares the two.
+//! With whom an entry is shared: a pure table. docs/explanation/soundness.md has it in words, and a test compares the two.
 //!
 //! What Go's key covers is everyone's who reads the namespace; what it does not is shared under a condition or for a proof, or
 //! stays with the build.
@@ -119,11 +119,11 @@ pub(crate) fn proof_by(list: Kind, of: Kind) -> Proof {
 mod tests {
     use super::*;
 
-    const DOCS: &str = include_str!("../../../docs/soundness.md");
+    const DOCS: &str = include_str!("../../../docs/explanation/soundness.md");
 
     /// The rows of the table under a heading, without its first two lines.
     fn rows(heading: &str) -> Vec<Vec<&'static str>> {
-        let (_, rest) = DOCS.split_once(heading).unwrap_or_else(|| panic!("docs/soundness.md has no {heading}"));
+        let (_, rest) = DOCS.split_once(heading).unwrap_or_else(|| panic!("docs/explanation/soundness.md has no {heading}"));
         let table = rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
         table.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
     }

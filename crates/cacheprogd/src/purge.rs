@@ -28,7 +28,7 @@ pub(crate) struct Purge {
     /// Go on without this, `--all` removes nothing: it throws away what every build of the machine has made.
     #[arg(long)]
     yes: bool,
-    /// What was done as one JSON object (docs/cli.md has the schema).
+    /// What was done as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
     json: bool,
 }

@@ -7,7 +7,7 @@ use crate::{clock, report, screen};
 /// How to say it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The whole status as one JSON object (docs/cli.md has the schema).
+    /// The whole status as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! Whether a build still runs. Nix tells nobody when a build ends; what it leaves behind tells.
 //!
 //! - `….drv.chroot`, which Nix makes before it calls the hook and removes at the end. Newer Nix names `….drv.chroot/root`
-//!   to the hook, which lies in a 0700 directory of root's, so the parent is watched (FACTS-nix.md 1.2, 1.7).
+//!   to the hook, which lies in a 0700 directory of root's, so the parent is watched (docs/facts/nix.md, "How the hook is called").
 //! - The same directory as a descriptor from the hook, for where the path cannot be seen (`PrivateTmp`, `--store /tmp/x`).
 //! - The Nix process that runs the build, as a pidfd from the hook: a killed nix-daemon leaves its chroot behind.
 

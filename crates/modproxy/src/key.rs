@@ -41,7 +41,7 @@ pub(crate) fn immutable(source: &Source, path: &str) -> ActionId {
 }
 
 /// What was seen last of something that changes, in an hour since 1970. The daemon keeps the first output of an action
-/// (docs/architecture.md), so that each hour has a name of its own.
+/// (docs/explanation/architecture.md), so that each hour has a name of its own.
 pub(crate) fn seen(source: &Source, path: &str, hour: u64) -> ActionId {
     name(&format!("seen {hour}"), source, path)
 }

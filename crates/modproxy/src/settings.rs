@@ -39,7 +39,7 @@ pub struct Settings {
     pub spool: PathBuf,
     /// Where the build's module may be: go.sum is looked for here and above.
     pub module: Option<PathBuf>,
-    /// Whether the checksum database may be reached by way of this proxy; see docs/modproxy.md.
+    /// Whether the checksum database may be reached by way of this proxy; see docs/explanation/modproxy.md.
     pub offers_sumdb: bool,
     /// PEM files of trusted certificates.
     pub certificates: Option<PathBuf>,

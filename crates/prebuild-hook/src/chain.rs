@@ -1,7 +1,7 @@
 //! Other hooks that run beside ours: nix.conf takes one `pre-build-hook` only.
 //!
 //! They get the arguments, environment and standard error that Nix gave to us, and no deadline, as Nix has none. What they
-//! say counts as it would without us (FACTS-nix.md 1.3, 1.4): a last line without an end is dropped, and a hook that fails
+//! say counts as it would without us (docs/facts/nix.md, "What the hook prints"): a last line without an end is dropped, and a hook that fails
 //! fails. Only one that cannot be started at all does less harm than it would: the build goes on without it.
 
 use std::ffi::OsString;

@@ -66,7 +66,7 @@ pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) ->
 /// Whether a direct input is one of these.
 fn has_input(derivation: &Derivation, is: impl Fn(&str) -> bool) -> bool {
     derivation.input_derivations.iter().filter_map(|path| path.strip_suffix(".drv")).any(&is)
-        // A resolved content-addressed derivation has the outputs of its inputs as sources (FACTS-nix.md 1.8).
+        // A resolved content-addressed derivation has the outputs of its inputs as sources (docs/facts/nix.md, "Builds without a derivation").
         || derivation.input_sources.iter().any(|path| is(path))
 }
 
@@ -101,7 +101,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// With a diverted store (`--store /tmp/x`) the derivation is not where it is named, but beside its chroot:
-/// `….drv.chroot[/root]` (FACTS-nix.md 1.2).
+/// `….drv.chroot[/root]` (docs/facts/nix.md, "How the hook is called").
 fn beside(chroot: Option<&Path>) -> Option<PathBuf> {
     let chroot = chroot?.to_str()?;
     let chroot = chroot.strip_suffix("/root").unwrap_or(chroot);

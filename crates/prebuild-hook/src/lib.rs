@@ -139,7 +139,7 @@ fn merge(said: Said, ours: Result<Option<String>, HookError>) -> Outcome {
 
 fn answer(settings: &Settings, args: &[OsString]) -> Result<Option<String>, HookError> {
     let [derivation, rest @ ..] = args else { return Err(HookError::Usage) };
-    // Darwin's Nix up to 2.29 passes an empty chroot (FACTS-nix.md 1.2).
+    // Darwin's Nix up to 2.29 passes an empty chroot (docs/facts/nix.md, "How the hook is called").
     let chroot = rest.first().filter(|chroot| !chroot.is_empty()).map(PathBuf::from);
     let derivation = PathBuf::from(derivation);
     let (go_env, is_plain) = match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {

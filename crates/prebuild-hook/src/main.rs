@@ -1,7 +1,7 @@
 //! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that is offered the cache.
 //! `prebuild-hook --check SETTINGS` says what is wrong with its settings.
 //!
-//! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (FACTS-nix.md 1.4),
+//! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (docs/facts/nix.md, "A hook that fails"),
 //! so only another hook of the chain that wants that, by failing itself, gets it.
 
 use std::ffi::OsString;

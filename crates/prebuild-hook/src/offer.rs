@@ -93,7 +93,7 @@ pub(crate) fn check_go_env(path: &Path) -> Result<PathBuf, OfferError> {
 }
 
 /// Nix mounts from a user namespace in which root has no power over other users' directories: below one of them that is
-/// closed to others it is refused, while root's own and its user's own may be closed (FACTS-nix.md 1.6).
+/// closed to others it is refused, while root's own and its user's own may be closed (docs/facts/nix.md, "Mounts").
 fn reachable(path: &Path) -> Result<(), String> {
     let own = rustix::process::geteuid().as_raw();
     for dir in path.ancestors().skip(1) {

@@ -1,7 +1,7 @@
 //! What the hook is told: by a file beside it, as nix.conf has no place for arguments, and by its environment, which wins.
 //!
 //! The file is named as Nix calls the hook, with `.toml` added: Nix runs `pre-build-hook` by its path, which is `argv[0]`
-//! (FACTS-nix.md 1.2), so a link and a file beside it give the installed program its settings. No file: the defaults.
+//! (docs/facts/nix.md, "How the hook is called"), so a link and a file beside it give the installed program its settings. No file: the defaults.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ pub(crate) enum Mode {
 }
 
 /// What to do for a derivation that cannot be read, as on most remote builders, where Nix sends no .drv
-/// (FACTS-nix.md 1.8).
+/// (docs/facts/nix.md, "Builds without a derivation").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Unreadable {

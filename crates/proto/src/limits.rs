@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest header line from cmd/go, in bytes. Real ones are under 250 (FACTS: ids are 32 bytes); a longer line is no cmd/go.
+/// Longest header line from cmd/go, in bytes. Real ones are under 250 (ids are 32 bytes: docs/facts/go.md, "Requests"); a longer line is no cmd/go.
 pub const HEADER_LINE: usize = 16 << 10;
 
 /// Largest body of a put, in bytes. The largest objects seen are 40 MB archives; embedded data can make them larger.

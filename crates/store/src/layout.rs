@@ -43,7 +43,7 @@ pub enum Access {
     /// The owner alone.
     Owner,
     /// Everyone: Nix mounts the directory of a build out of it, and cannot pass through another user's 0700
-    /// directories when it does (FACTS-nix.md 1.6).
+    /// directories when it does (docs/facts/nix.md, "Mounts").
     Traversable,
 }
 
@@ -182,7 +182,7 @@ pub(crate) fn object_name(output: &OutputId) -> String {
 }
 
 /// `dir/<first character>/<name>`: at a million entries a directory holds 62,000 names, which a survey has in memory at a time.
-/// More directories were slower: making 512 of them took an eighth of the time of the first 1,000 puts (docs/performance.md).
+/// More directories were slower: making 512 of them took an eighth of the time of the first 1,000 puts (docs/explanation/performance.md).
 pub(crate) fn fan_out(dir: &Path, name: &str) -> PathBuf {
     dir.join(&name[..1]).join(name)
 }

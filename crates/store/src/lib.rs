@@ -197,7 +197,7 @@ impl Store {
     /// Publishes a body as the output of an action, for everyone who reads what this view writes.
     ///
     /// The first output of an action (under a condition: of an action and a condition) stays while its object is whole, unless
-    /// `put` may replace it (docs/architecture.md, "Two outputs for one action").
+    /// `put` may replace it (docs/explanation/architecture.md, "Two outputs for one action").
     ///
     /// # Errors
     /// A [`StoreError`] where the object or the record cannot be written.

@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     pub(crate) was_ahead: bool,
 }
 
-/// A look at a million entries has that many in memory: see the budget in docs/performance.md.
+/// A look at a million entries has that many in memory: see the budget in docs/explanation/performance.md.
 const _: () = assert!(size_of::<Entry>() <= 64);
 
 /// An output as an entry names it.

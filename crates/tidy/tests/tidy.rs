@@ -60,10 +60,10 @@ fn nothing_is_left_for_later_without_an_issue() {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// docs/architecture.md draws the crates as lines `crate -> crate, crate`; cargo says what is so.
+/// docs/explanation/architecture.md draws the crates as lines `crate -> crate, crate`; cargo says what is so.
 #[test]
 fn the_drawn_dependencies_are_the_real_ones() {
-    let docs = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let docs = std::fs::read_to_string(root().join("docs/explanation/architecture.md")).unwrap();
     let drawn: BTreeMap<String, BTreeSet<String>> = docs
         .lines()
         .filter_map(|line| line.strip_prefix("    ")?.split_once(" -> "))
@@ -88,7 +88,7 @@ fn the_drawn_dependencies_are_the_real_ones() {
             real.insert(package["name"].as_str().unwrap().to_owned(), on);
         }
     }
-    assert_eq!(drawn, real, "docs/architecture.md says the left, Cargo.toml the right");
+    assert_eq!(drawn, real, "docs/explanation/architecture.md says the left, Cargo.toml the right");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Cache programs that do what one should not, to see what each version of cmd/go makes of it: our client's ladder of
-//! fallbacks leans on the answers (docs/never-fatal.md has the table).
+//! fallbacks leans on the answers (docs/explanation/never-fatal.md has the table).
 
 use std::collections::HashMap;
 use std::fs;

@@ -19,7 +19,7 @@ use crate::sync::try_lock;
 use super::Shared;
 use super::jobs::Job;
 
-/// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (FACTS-nix.md section 6).
+/// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (docs/facts/nix.md, "Daemon and sandbox").
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 

@@ -184,7 +184,7 @@ fn status_socket(facts: &Facts) -> Finding {
         None => poor(
             what,
             "there is none: users see no status",
-            "it is off by `status-socket = \"none\"`, else see docs/cli.md",
+            "it is off by `status-socket = \"none\"`, else see docs/reference/cli.md",
         ),
     }
 }
@@ -215,7 +215,7 @@ fn state_dir(facts: &Facts) -> Finding {
         return bad(what, found, "give the daemon another directory, or the programs that made this one");
     }
     if mode.uid == 0 {
-        let mend = "run the daemon under a user of its own, who owns its directory (docs/security.md)";
+        let mend = "run the daemon under a user of its own, who owns its directory (docs/explanation/security.md)";
         return poor(what, format!("{path} is root's"), mend);
     }
     good(what, path.to_string())

@@ -28,7 +28,7 @@ pub(crate) struct Doctor {
     /// The client that builds get. [default: the one beside this program]
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CLIENT")]
     client: Option<PathBuf>,
-    /// The findings as one JSON object (docs/cli.md has the schema).
+    /// The findings as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
     json: bool,
     #[command(flatten)]

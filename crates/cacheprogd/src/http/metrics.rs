@@ -1,4 +1,4 @@
-//! What the daemon counts, in the text that Prometheus reads (OpenMetrics 1.0). docs/metrics.md lists the names.
+//! What the daemon counts, in the text that Prometheus reads (OpenMetrics 1.0). docs/reference/metrics.md lists the names.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Metrics and the page, over HTTP: off unless a setting names an address. Whoever reaches the address may read both.
 //!
 //! request.rs understands what is asked (pure), metrics.rs and page.rs are the answers. Why connections are accepted and limited here
-//! and not by `tiny_http`: docs/dependencies.md.
+//! and not by `tiny_http`: docs/reference/dependencies.md.
 
 pub(crate) mod metrics;
 mod page;

@@ -1,6 +1,6 @@
 //! What can be written down of a build: the format of a trace, and the only file that knows it. Pure.
 //!
-//! A type byte, then fields of fixed width, little-endian; a session is a length and JSON. docs/on-disk.md has the layout.
+//! A type byte, then fields of fixed width, little-endian; a session is a length and JSON. docs/reference/on-disk.md has the layout.
 
 use std::io::{BufRead, Read};
 

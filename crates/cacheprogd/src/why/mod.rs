@@ -36,7 +36,7 @@ pub(crate) struct Why {
     /// All that was missed, not only what cost most.
     #[arg(long)]
     all: bool,
-    /// The answer as one JSON object (docs/cli.md has the schema).
+    /// The answer as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -22,7 +22,7 @@ pub struct Hit {
 }
 
 /// The first message: what we can do. `close` is left out on purpose: without it cmd/go waits for the end of our output
-/// all the same, and a missing or failed answer to it cannot fail the command (FACTS-go.md section 7).
+/// all the same, and a missing or failed answer to it cannot fail the command (docs/facts/go.md, "What fails a go command").
 pub fn write_hello(out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"ID\":0,\"KnownCommands\":[\"get\",\"put\"]}\n");
 }

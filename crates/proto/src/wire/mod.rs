@@ -2,7 +2,7 @@
 //!
 //! The client sends one [`Hello`] line of JSON, the daemon answers with one [`Welcome`] line; then the client sends
 //! frames and the daemon answers, in any order: a reply has the id of its request. A frame is a type byte, the id and fixed
-//! little-endian fields; a put's raw bytes follow its frame. docs/protocol.md has the layout.
+//! little-endian fields; a put's raw bytes follow its frame. docs/reference/protocol.md has the layout.
 
 mod fields;
 mod hello;

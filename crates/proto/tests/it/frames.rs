@@ -204,7 +204,7 @@ fn hex(bytes: &[u8]) -> String {
     proto::id::hex(bytes)
 }
 
-/// The layout, byte for byte: another one is another version (docs/protocol.md).
+/// The layout, byte for byte: another one is another version (docs/reference/protocol.md).
 #[test]
 fn each_frame_is_as_it_was_recorded() {
     let (action, output) = (ActionId([0xaa; 32]), OutputId([0xbb; 32]));
