@@ -3,8 +3,8 @@
 { pkgs, package }:
 let
   inherit (pkgs) lib;
-  truths = import ../integration/nix/overlays.nix { packages = overlays: pkgs.appendOverlays overlays; };
-  untrue = builtins.filter (name: !truths.${name}) (builtins.attrNames truths);
+  assertions = import ../integration/nix/overlays.nix { packages = overlays: pkgs.appendOverlays overlays; };
+  untrue = builtins.filter (name: !assertions.${name}) (builtins.attrNames assertions);
   tests = lib.filterAttrs (name: kind: kind == "regular" && lib.hasSuffix ".nix" name) (builtins.readDir ../nixos/tests);
   machine = file: pkgs.testers.runNixOSTest (import (../nixos/tests + "/${file}") { inherit pkgs package; });
 in

@@ -11,7 +11,7 @@ victim=$("$WORK/hook" "/nix/store/00000000000000000000000000000000-victim.drv" "
 
 cat > "$WORK/attack.nix" <<NIX
 let
-  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; };
+  pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; };
   bin = builtins.path { name = "bin"; path = $BIN; };
 in pkgs.stdenv.mkDerivation {
   name = "attack";

@@ -7,7 +7,7 @@ warm_start
 built() {
     cat > "$WORK/$2.nix" << NIX
 let
-  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; overlay = $ROOT_DIR/$1; };
+  pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = "$SDK"; overlay = $ROOT_DIR/$1; };
   small = { pname = "small"; version = "$2"; vendorHash = null; src = builtins.path { name = "small-source"; path = $CASE_DIR/programs/small; }; };
 in $3
 NIX

@@ -4,7 +4,7 @@
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/lab.sh"
+source "$CASE_DIR/lib/fake_builds.sh"
 start_daemon
 export GOPROXY=off GOSUMDB=off CGO_ENABLED=0
 
@@ -19,11 +19,11 @@ printf 'package middle\n\nimport "example.test/tiny/deep"\n\nfunc Twice() int { 
 printf 'package main\n\nimport "example.test/tiny/middle"\n\nfunc main() { println(middle.Twice()) }\n' > cmd/tiny/main.go
 printf 'package c\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > c/c.go
 
-build() { rm -f "$WORK/out"; lab_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
+build() { rm -f "$WORK/out"; fake_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
 why() { "$BIN/cacheprogd" why --control-socket "$CONTROL" --all "$@"; }
 # answer PACKAGE CAUSE SURE [TEXT]: what is said of the package in the latest build.
 answer() {
-    why "$LAB_ID" > "$WORK/why" || { cat "$WORK/why" >&2; fail "why failed"; }
+    why "$FAKE_BUILD_ID" > "$WORK/why" || { cat "$WORK/why" >&2; fail "why failed"; }
     if ! awk -F'\t' -v p="$1" -v c="$2" -v s="$3" -v t="${4:-}" '$1 == p && $4 == c && $5 == s && index($6, t) { found = 1 }
         END { exit !found }' "$WORK/why"; then
         cat "$WORK/why" >&2
@@ -31,7 +31,7 @@ answer() {
     fi
     echo "ok: $2 ($3): $(awk -F'\t' -v p="$1" '$1 == p { print $6; exit }' "$WORK/why")"
 }
-missed() { why "$LAB_ID" | awk -F'\t' -v p="$1" '$1 == p { n++ } END { print n + 0 }'; }
+missed() { why "$FAKE_BUILD_ID" | awk -F'\t' -v p="$1" '$1 == p { n++ } END { print n + 0 }'; }
 deep=example.test/tiny/deep middle=example.test/tiny/middle
 
 build 1
@@ -74,10 +74,10 @@ build 11
 # The same Go at another place: a toolchain of its own.
 mkdir "$WORK/go2"
 # shellcheck disable=SC2016
-lab_build tiny-12 sh -c 'mount --bind "$1" "$2" && "$2/bin/go" build -o "$3" ./cmd/tiny' sh "$(go env GOROOT)" "$WORK/go2" "$WORK/out"
+fake_build tiny-12 sh -c 'mount --bind "$1" "$2" && "$2/bin/go" build -o "$3" ./cmd/tiny' sh "$(go env GOROOT)" "$WORK/go2" "$WORK/out"
 answer $deep "other toolchain" certain "now at $WORK/go2" # 7
 build 13
-lab_build tiny-14 env NIX_GOCACHEPROG_NAMESPACE=other go build -o "$WORK/out" ./cmd/tiny
+fake_build tiny-14 env NIX_GOCACHEPROG_NAMESPACE=other go build -o "$WORK/out" ./cmd/tiny
 answer $deep "other namespace" certain "none, now other" # 8
 
 build 15
@@ -87,14 +87,14 @@ answer $deep evicted certain # 9
 
 # Go keeps no result of a test that looked at a file of the last two seconds.
 touch -d '2 minutes ago' deep/testdata/golden
-lab_build tiny-17 go test ./deep
+fake_build tiny-17 go test ./deep
 echo GOLDEN > deep/testdata/golden
 touch -d '1 minute ago' deep/testdata/golden
-lab_build tiny-18 go test ./deep
+fake_build tiny-18 go test ./deep
 answer $deep "other test inputs" certain # 10
 
-CGO_ENABLED=1 lab_build tiny-19 go build ./c
-CGO_ENABLED=1 CGO_CFLAGS=-DX=1 lab_build tiny-20 go build ./c
+CGO_ENABLED=1 fake_build tiny-19 go build ./c
+CGO_ENABLED=1 CGO_CFLAGS=-DX=1 fake_build tiny-20 go build ./c
 answer runtime/cgo "other flags" inferred CGO_CFLAGS # 11
 answer example.test/tiny/c "changed dependency" certain "runtime/cgo changed: other flags, CGO_CFLAGS"
 
@@ -104,13 +104,13 @@ sed -i 's/return 7/return 8/' deep/deep.go
 GODEBUG=gocachehash=1 build 22 2> "$WORK/hashes"
 answer $middle "changed dependency" certain "$deep changed: new source" # 12
 expect "Go's key of $middle has the content of $deep" grep -q "HASH\[build $middle\]: \"import $deep " "$WORK/hashes"
-for package in $(why "$LAB_ID" | awk -F'\t' '$2 == "package" && $1 !~ /main/ { print $1 }'); do
+for package in $(why "$FAKE_BUILD_ID" | awk -F'\t' '$2 == "package" && $1 !~ /main/ { print $1 }'); do
     expect "$package was missed, and depends on $deep" grep -qE "^HASH\[build $package\]: \"(import $deep |file deep.go )" "$WORK/hashes"
 done
 
 # What the setup hook prints at the end of a poor build.
 rm -rf "$STATE/accounts"
-lab_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
+fake_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
 cat "$WORK/line"
 expect "the line says why" grep -q "other flags (compiler flags: " "$WORK/line"
 expect "unknown builds have near names" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)

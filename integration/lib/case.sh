@@ -7,7 +7,7 @@ set -euo pipefail
 
 CASE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/contained.sh"
+source "$CASE_DIR/lib/namespaces.sh"
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-case.XXXXXX")
 chmod 711 "$WORK"
 export NIX_WORK=$WORK/nix

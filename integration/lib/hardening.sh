@@ -1,4 +1,4 @@
-# Part of case `nspawn`: the hardening of nixos/hardening.nix by effect. A probe runs inside the unit, before the daemon and
+# Part of case `booted-system`: the hardening of nixos/hardening.nix by effect. A probe runs inside the unit, before the daemon and
 # under all that the unit says, and tries what is forbidden; beside it runs the same probe without the unit, where each try
 # must succeed, so that none fails for another reason.
 # shellcheck shell=bash disable=SC2016

@@ -1,5 +1,5 @@
 # A history to look at: 30 builds of two real programs, with edits, other flags and a new version among them. Source it after
-# lib/lab.sh. The programs and their modules come from GOPROXY, checked against the checksum database.
+# lib/fake_builds.sh. The programs and their modules come from GOPROXY, checked against the checksum database.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -25,7 +25,7 @@ fetch_history() {
 # history_build NAME DIR PACKAGE [FLAG...]: one build of a program.
 history_build() {
     cd "$WORK/$2" || return 1
-    lab_build "$1" go build "${@:4}" -o "$WORK/out" "$3"
+    fake_build "$1" go build "${@:4}" -o "$WORK/out" "$3"
     rm -f "$WORK/out"
 }
 

@@ -7,7 +7,7 @@ set -euo pipefail
 MACHINE=
 MACHINE_PID=
 MACHINE_RELEASE=trixie
-# What the stand-in for nixpkgs is made of, and a Nix that is set up as packages do it.
+# What the nixpkgs stub is made of, and a Nix that is set up as packages do it.
 MACHINE_PACKAGES=(nix-bin nix-setup-systemd gawk gcc libc6-dev procps python3-minimal)
 
 # machine_tools: debootstrap and systemd-nspawn, installed where they are missing.

@@ -83,7 +83,7 @@ build_uids() {
         index(members, "," $1 ",") { print $3 }' "$users/group" "$users/passwd"
 }
 
-# The host's tools that the stand-in for nixpkgs is made of; those that exist here.
+# The host's tools that the nixpkgs stub is made of; those that exist here.
 _nix_sandbox_paths() {
     local path
     for path in /bin /lib /lib64 /usr/bin /usr/lib /usr/lib64 /usr/libexec /usr/include /usr/share /etc/alternatives /etc/ssl; do
@@ -160,7 +160,7 @@ add_go_to_store() {
         "") goroot=$(go env GOROOT) ;;
         [0-9]*) goroot=$(cd / && GOTOOLCHAIN="go$goroot" GOFLAGS='' go env GOROOT) ;;
     esac
-    goroot=$(nix_run nix-instantiate --eval --read-write-mode --argstr goroot "$goroot" "$NIX_LIB_DIR/../standin/gosdk.nix")
+    goroot=$(nix_run nix-instantiate --eval --read-write-mode --argstr goroot "$goroot" "$NIX_LIB_DIR/../nixpkgs_stub/gosdk.nix")
     tr -d '"' <<< "$goroot" | tee -a "$NIX_WORK/added"
 }
 

@@ -1,5 +1,5 @@
 # What the cases of a run share, each part made by the first case that needs it: a Nix store with the Go toolchain and the
-# stand-in's tools, a daemon's store that knows Go's standard library, the same for plain sharing, the real program's
+# stub's tools, a daemon's store that knows Go's standard library, the same for plain sharing, the real program's
 # sources. They stand below SHARED: TEST_SHARED (integration/test), or the case's own WORK. A case works on a copy, so
 # that no case sees what another one did. Source it after lib/nix.sh and lib/daemon.sh; reads WORK and CASE_DIR.
 # shellcheck shell=bash

@@ -1,11 +1,11 @@
-# The steps of a run, some of them at once: where one waits (a build's directory that lives for a minute, a machine that
-# boots), another one computes. Each has its own log in LOGS; what is printed of it comes when it is over, in one piece.
-# Source it; it makes LOGS, TMPDIR for the steps, and removes what is not a log at the end.
+# Runs the steps of a test run, several at once: while one waits (for a build's directory that lives a minute, for a machine
+# that boots), another computes. Each step has its own log in LOGS; its output is printed in one piece when it ends.
+# Source it; it makes LOGS and the TMPDIR of the steps, and at the end removes everything but the logs of failed steps.
 # shellcheck shell=bash
 set -uo pipefail
 
-# One more than there are processors.
-PLACES=${TEST_PLACES:-$(($(nproc) + 1))}
+# Steps at once: one more than there are processors.
+MAX_STEPS=${TEST_JOBS:-$(($(nproc) + 1))}
 LOGS=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-test.XXXXXX")
 chmod 711 "$LOGS"
 mkdir -m 711 "$LOGS/tmp"
@@ -13,34 +13,34 @@ export TMPDIR=$LOGS/tmp
 passed=0 failed=()
 declare -A step_name=() step_began=()
 
-# step NAME COMMAND...: begins it as soon as a place is free.
+# step NAME COMMAND...: starts the command as soon as fewer than MAX_STEPS steps run.
 step() {
     local name=$1
     shift
-    while [ ${#step_name[@]} -ge "$PLACES" ]; do _reap; done
+    while [ ${#step_name[@]} -ge "$MAX_STEPS" ]; do _reap; done
     ("$@"; status=$?; times > "$LOGS/$name.times"; exit $status) > "$LOGS/$name" 2>&1 < /dev/null &
     step_name[$!]=$name step_began[$!]=$SECONDS
 }
 
-# alone NAME COMMAND...: a step with no other one beside it.
-alone() {
-    all_over
+# exclusive_step NAME COMMAND...: a step while no other one runs.
+exclusive_step() {
+    wait_for_all
     step "$@"
-    all_over
+    wait_for_all
 }
 
-# over NAME: returns when that step is over; its status says whether it passed.
-over() {
+# wait_for NAME: waits until that step has ended; the status says whether it passed.
+wait_for() {
     while [[ " ${step_name[*]} " == *" $1 "* ]]; do _reap; done
     [[ " ${failed[*]} " != *" $1 "* ]]
 }
-all_over() { while [ ${#step_name[@]} -gt 0 ]; do _reap; done; }
+wait_for_all() { while [ ${#step_name[@]} -gt 0 ]; do _reap; done; }
 
-# Waits for the next step to be over and prints it.
+# Waits until a step ends and prints its result.
 _reap() {
     local pid status=0 name took running
     while true; do
-        # Not `wait -n`: bash 5.2 does not find a process with it that is over already.
+        # Not `wait -n`: bash 5.2 does not find a process with it that has ended already.
         running=" $(jobs -rp | tr '\n' ' ') "
         for pid in "${!step_name[@]}"; do [[ $running == *" $pid "* ]] || break 2; done
         sleep 0.3
@@ -64,7 +64,7 @@ _reap() {
 # What a shell's `times` says of its children, in seconds.
 _cpu_seconds() { awk 'NR == 2 { split($1 " " $2, t, /[ms ]+/); printf "%.0f", t[1] * 60 + t[2] + t[3] * 60 + t[4] }'; }
 
-# Whatever still runs is ended with all that it started; only logs of what failed stay.
+# Ends all running steps with their processes; keeps only the logs of failed steps.
 _steps_end() {
     local status=$? pid
     for pid in "${!step_name[@]}"; do _end "$pid"; done
@@ -78,14 +78,14 @@ trap 'exit 143' TERM
 # _end PID: the process and all below it. (A case takes its own processes with it, whoever their parent is: lib/case.sh.)
 _end() {
     local child
-    kill -STOP "$1" 2> /dev/null # it starts no more
+    kill -STOP "$1" 2> /dev/null # it starts no more processes
     for child in $(pgrep -P "$1"); do _end "$child"; done
     kill -KILL "$1" 2> /dev/null
 }
 
-# summed_up: the last lines of a run; its status is that of the run.
-summed_up() {
-    all_over
+# print_summary: prints the last lines of a run; returns the status of the run.
+print_summary() {
+    wait_for_all
     times > "$LOGS/times"
     echo "$((SECONDS / 60)) min $((SECONDS % 60)) s, $(($(_cpu_seconds < "$LOGS/times") / 60)) min CPU on $(nproc) processors; load $(cut -d' ' -f1-3 /proc/loadavg)"
     [ ${#failed[@]} = 0 ] || echo "failed: ${failed[*]}; logs in $LOGS"

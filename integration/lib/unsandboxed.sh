@@ -1,4 +1,4 @@
-# Part of case `nspawn`: the host's socket. The units are those of the module with `host.enable`; what the module does besides
+# Part of case `booted-system`: the host's socket. The units are those of the module with `host.enable`; what the module does besides
 # (a user, the link) is done by hand. Builds run with `sandbox = false`, and find the daemon by the setup hook.
 # shellcheck shell=bash disable=SC2016,SC2154
 

@@ -2,7 +2,7 @@
 # listed packages run. Left out are the tests that start whole servers on fixed ports (caddytest): they take seconds to
 # run whatever is cached, and a failure there would say nothing about a cache. No cgo, so it needs no C library.
 # `tests = false` builds cmd/caddy only. `report` prints when the go commands of a phase begin and end, and leaves in the
-# output a list of all packages of each phase: import path, file of the compiled form, what it depends on (lib/compare.sh).
+# output a list of all packages of each phase: import path, file of the compiled form, what it depends on (lib/compiled_packages.sh).
 { dir
 , gosdk
 , overlay ? null
@@ -11,7 +11,7 @@
 , report ? false
 , version ? "1"
 , extra ? { }
-, standin ? { }
+, stub ? { }
 , nixpkgs ? null
 }:
 let
@@ -36,7 +36,7 @@ let
   };
 in
 import ./program.nix ({
-  inherit gosdk overlay withHook standin version nixpkgs;
+  inherit gosdk overlay withHook stub version nixpkgs;
   pname = "caddy";
   # The names are the directories the trees are unpacked to, so they are fixed.
   src = builtins.path { name = "caddy-source"; path = path + "/src"; };

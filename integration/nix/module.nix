@@ -1,13 +1,13 @@
 # nixos/module.nix evaluated, without NixOS: the options that it sets are declared here, and `pkgs` has what it asks for.
-# `lib` is nixpkgs' or the stand-in's, `package` the programs (their path in the store, or anything for a look alone).
+# `lib` is nixpkgs' or the stub's, `package` the programs (their path in the store, or anything for a look alone).
 # `configuration` is as in configuration.nix. The result: { config, failures } with the messages of assertions that fail.
-{ lib ? import ../standin/lib.nix // import ../standin/modules.nix
+{ lib ? import ../nixpkgs_stub/lib.nix // import ../nixpkgs_stub/modules.nix
 , system ? builtins.currentSystem
 , package ? derivation { name = "programs"; inherit system; builder = "/bin/sh"; }
 , configuration ? { services.nix-gocacheprog.enable = true; }
 }:
 let
-  tools = import ../standin/tools.nix { inherit system; shell = "/bin/bash"; };
+  tools = import ../nixpkgs_stub/tools.nix { inherit system; shell = "/bin/bash"; };
   writeText = name: text: tools.runBash name { inherit text; passAsFile = [ "text" ]; } "cp \"$textPath\" \"$out\"";
   pkgs = {
     inherit writeText;

@@ -1,5 +1,5 @@
 # The modules of a program as a fixed output: the goModules of nixpkgs' buildGoModule (pkgs/build-support/go/module.nix), which
-# a `vendorHash` names, with the stand-in's stdenv. GOPROXY comes from who builds, as there.
+# a `vendorHash` names, with the stub's stdenv. GOPROXY comes from who builds, as there.
 { gosdk
 , overlay
 , src
@@ -10,7 +10,7 @@
 , extra ? { }
 }:
 let
-  pkgs = import ../standin { inherit gosdk overlay; };
+  pkgs = import ../nixpkgs_stub { inherit gosdk overlay; };
 in
 pkgs.stdenv.mkDerivation ({
   name = "${name}-go-modules";

@@ -1,5 +1,5 @@
-# What both overlays promise, as a set of truths: `nix-instantiate --eval --strict` prints it, and each must be true.
-# `packages` is a function from overlays to a package set: the stand-in's, or the real nixpkgs. `functions` tells whether its
+# What both overlays promise, as a set of named assertions: `nix-instantiate --eval --strict` prints it; each must be true.
+# `packages` is a function from overlays to a package set: the stub's, or the real nixpkgs'. `functions` tells whether its
 # buildGoModule takes `finalAttrs:`, as nixpkgs' does since 25.05.
 { packages, functions ? true }:
 let
@@ -30,7 +30,7 @@ in
   "the additive overlay changes no package" = same (plain.buildGoModule set) (pkgs.buildGoModule set);
   "a set of arguments" = hooks (pkgs.buildGoModuleCached set) == 1;
   "a function of arguments" = hooks (pkgs.buildGoModuleCached called) == 1;
-  "what is built is the same but for the hook" =
+  "the derivation differs by the hook only" =
     same (pkgs.withGocacheprog (plain.buildGoModule set)) (pkgs.buildGoModuleCached set);
   "override stays, and its result is wrapped" =
     hooks ((pkgs.buildGoModuleCached.override { inherit (pkgs) go; }) set) == 1;

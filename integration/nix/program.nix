@@ -1,7 +1,7 @@
-# The derivation of a Go program under test, by the stand-in's buildGoModule: the one place where tests and demo say how
+# The derivation of a Go program under test, by the stub's buildGoModule: the one place where tests and demo say how
 # a program is built. With the hook, `nixGocacheprogHook` of the project's overlay is among its nativeBuildInputs, and
 # that is the only difference. Everything not named here goes to buildGoModule as it is (subPackages, ldflags, env, …).
-# `standin` holds further arguments of the stand-in (ccFlags, ldFlags, cgoEnabled). `nixpkgs` (a path) takes the stand-in's
+# `stub` holds further arguments of the stub (ccFlags, ldFlags, cgoEnabled). `nixpkgs` (a path) takes the stub's
 # place where there is one, with its own Go; `pkgs` (a package set with the overlay in it) takes that of both.
 { src
 , goModules ? null
@@ -11,14 +11,14 @@
 , pname ? "program"
 , version ? "1"
 , nativeBuildInputs ? [ ]
-, standin ? { }
+, stub ? { }
 , nixpkgs ? null
-, pkgs ? if nixpkgs == null then import ../standin (standin // { inherit gosdk overlay; })
+, pkgs ? if nixpkgs == null then import ../nixpkgs_stub (stub // { inherit gosdk overlay; })
     else import nixpkgs { overlays = if overlay == null then [ ] else [ (import overlay) ]; }
 , ...
 }@args:
 let
-  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "standin" "nixpkgs" "pkgs" ];
+  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "stub" "nixpkgs" "pkgs" ];
   # The real buildGoModule takes modules from its own fetcher or from the source.
   modules =
     if goModules == null then { inherit src; vendorHash = null; }

@@ -11,10 +11,10 @@
 , version ? "1"
 , pname ? "small"
 , extra ? { }
-, standin ? { }
+, stub ? { }
 }:
 import ./program.nix ({
-  inherit gosdk overlay withHook standin version;
+  inherit gosdk overlay withHook stub version;
   src = builtins.path { name = "small-source"; path = src; };
   inherit pname;
 } // (if plain then { GOCACHEPROG = "/plain/client --store /plain/store"; } else { }) // extra)

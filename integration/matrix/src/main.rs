@@ -6,7 +6,7 @@
 //!
 //! Each cell runs one go command on a cache that is three quarters warm, makes one fault happen at its start, in its middle or near its end,
 //! and compares exit status, output and time with the same command without any cache. Needs root, and a mount namespace of
-//! its own with an empty directory /gocache (integration/cases/matrix.sh sees to both). Prints a line a cell.
+//! its own with an empty directory /gocache (integration/cases/fault-matrix.sh sees to both). Prints a line a cell.
 //!
 //! Where things are: cell.rs runs one cell, fault.rs the rows, world.rs the daemon and its
 //! directory, go.rs the commands, program.rs what they build; soak.rs is the soak, player.rs what speaks to its clients; odd.rs

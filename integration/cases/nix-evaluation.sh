@@ -1,4 +1,4 @@
-# The Nix face evaluated: both overlays and the module against the stand-in for nixpkgs' lib, and against the real one where
+# The Nix face evaluated: both overlays and the module against the lib of the nixpkgs stub, and against the real one where
 # INTEGRATION_NIXPKGS or NIX_PATH has it; wrong values fail with a sentence that helps; the settings that the module writes
 # are ones that the hook reads; the units are those that `cacheprogd install` has in it, and systemd understands them.
 # Nix expressions stay unexpanded:
@@ -9,17 +9,17 @@ nixpkgs=${INTEGRATION_NIXPKGS:-$(nix-instantiate --find-file nixpkgs 2> /dev/nul
 # evaluate EXPRESSION: its value; what is wrong in WORK/err.
 evaluate() { nix_run nix-instantiate --eval --strict --read-write-mode -E "$1" 2> "$WORK/err"; }
 
-# truths EXPRESSION: a set of named truths, all of them true.
-truths() {
+# assertions_hold EXPRESSION: its value is a set of named assertions, more than ten, and all are true.
+assertions_hold() {
     local all
     all=$(evaluate "$1") || { cat "$WORK/err" >&2; return 1; }
-    echo "    $(grep -o ' = ' <<< "$all" | wc -l) truths"
+    echo "    $(grep -o ' = ' <<< "$all" | wc -l) assertions"
     [ "$(grep -o ' = ' <<< "$all" | wc -l)" -gt 10 ] && ! grep -q 'false' <<< "$all"
 }
-expect "the overlays, with the stand-in" truths "import $CASE_DIR/nix/overlays.nix {
-    packages = overlay: import $CASE_DIR/standin { gosdk = \"$SDK\"; inherit overlay; }; }"
+expect "the overlays, with the stub" assertions_hold "import $CASE_DIR/nix/overlays.nix {
+    packages = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; }; }"
 if [ -n "$nixpkgs" ]; then
-    expect "the overlays, with nixpkgs" truths "import $CASE_DIR/nix/overlays.nix {
+    expect "the overlays, with nixpkgs" assertions_hold "import $CASE_DIR/nix/overlays.nix {
         packages = overlays: import $nixpkgs { inherit overlays; }; functions = (import $nixpkgs { }).lib.versionAtLeast (import $nixpkgs { }).lib.version \"25.05\"; }"
 fi
 
@@ -112,12 +112,12 @@ if command -v systemd-analyze > /dev/null; then
             test -z "$(XDG_RUNTIME_DIR=$WORK systemd-analyze "--$of" verify "$WORK/verify-$of/"* 2>&1 | tee "$WORK/said")"
     done
 else
-    echo "no systemd-analyze here: case nspawn verifies the units"
+    echo "no systemd-analyze here: case booted-system verifies the units"
 fi
 
-# flake.nix as Nix calls it, with the stand-in for its input.
+# flake.nix as Nix calls it, with the stub for its input.
 flake=$(evaluate "let
-  pkgs = import $CASE_DIR/standin { gosdk = \"$SDK\"; };
+  pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; };
   outputs = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; nixpkgs = { inherit (pkgs) lib; legacyPackages = { }; }; };
 in {
   names = builtins.attrNames outputs;

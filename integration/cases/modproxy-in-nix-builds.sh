@@ -70,7 +70,7 @@ expect "switched off: $(asked) requests" test "$(asked)" -gt 0
 cat > "$WORK/fetch.nix" << NIX
 { name, hash }:
 let
-  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; };
+  pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; };
 in (pkgs.nixGocacheprogFetching pkgs.stdenv).mkDerivation {
   inherit name;
   nativeBuildInputs = [ pkgs.go ];

@@ -1,4 +1,4 @@
-# The stand-in's generic builder, sourced by builder.sh as $stdenv/setup: hooks, inputs, environment and phases in the
+# The stub's generic builder, sourced by builder.sh as $stdenv/setup: hooks, inputs, environment and phases in the
 # order and with the names of nixpkgs' stdenv, as far as a Go package and a setup hook can tell the difference.
 # Behaviour taken from there, on purpose: an unpacked directory keeps its mtimes (so 1, from the store); a hook is first
 # the function or variable of that name, then the entries of the array <name>Hooks; setup hooks are sourced before PATH
@@ -231,7 +231,7 @@ patchPhase() {
     runHook postPatch
 }
 
-# What a package without phases of its own gets: hooks only, for the stand-in knows no make.
+# What a package without phases of its own gets: hooks only, for the stub knows no make.
 configurePhase() { runHook preConfigure; runHook postConfigure; }
 buildPhase() { runHook preBuild; runHook postBuild; }
 checkPhase() { runHook preCheck; runHook postCheck; }

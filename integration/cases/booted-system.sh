@@ -5,7 +5,7 @@
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 set -euo pipefail
 CASE_DIR=$(cd "$(dirname "$0")/.." && pwd)
-source "$CASE_DIR/lib/contained.sh"
+source "$CASE_DIR/lib/namespaces.sh"
 ROOT_DIR=$(cd "$CASE_DIR/.." && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-machine.XXXXXX")
 chmod 711 "$WORK"

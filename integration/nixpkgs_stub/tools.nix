@@ -1,5 +1,5 @@
 # The two ways to make a store path without a stdenv: a bash script run by Nix (runBash) and a file with given text.
-# The stand-in's own pieces (compiler wrapper, Go, stdenv) are made with runBash, so they cannot depend on one another.
+# The stub's own pieces (compiler wrapper, Go, stdenv) are made with runBash, so they cannot depend on one another.
 # Scripts see the host's tools in PATH and nothing else; `out` is theirs to make.
 { system, shell }:
 let

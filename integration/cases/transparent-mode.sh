@@ -78,7 +78,7 @@ if grep -q /gocache- "$out/seen" || registered no; then fail "NIX_GOCACHEPROG=0 
 out=$(unaware option --option pre-build-hook '' --arg extra "{ $seen }")
 if registered option; then fail "a build without a pre-build-hook was registered"; fi
 cat > "$WORK/other.nix" << NIX
-(import $CASE_DIR/standin { gosdk = "$SDK"; }).runCommand "no-go" { text = "/nix/store/go-1.26.8 -go-1"; } ''
+(import $CASE_DIR/nixpkgs_stub { gosdk = "$SDK"; }).runCommand "no-go" { text = "/nix/store/go-1.26.8 -go-1"; } ''
   ls -d /gocache* /homeless-shelter > \$out 2>&1 || true
 ''
 NIX

@@ -37,7 +37,7 @@ lib.extendMkDerivation {
     , overrideModAttrs ? (_: _: { })
     , modRoot ? "./"
     , goModules ? ""
-    , vendorHash ? (if goModules != "" then "given" else throw "stand-in buildGoModule: give goModules or vendorHash = null")
+    , vendorHash ? (if goModules != "" then "given" else throw "stub buildGoModule: give goModules or vendorHash = null")
     , deleteVendor ? false
     , proxyVendor ? false
     , enableParallelBuilding ? true

@@ -1,4 +1,4 @@
-# The buildPhase of the stand-in's buildGoModule: one `go install` for each package directory, as in nixpkgs, where a
+# The buildPhase of the stub's buildGoModule: one `go install` for each package directory, as in nixpkgs, where a
 # package that is not listed in subPackages is every directory with .go files that is no example or testdata.
 # Defines buildGoDir and getGoDirs, which checkPhase and packages' own phases use too.
 # shellcheck shell=bash disable=SC2154,SC2086,SC2048,SC2206

@@ -15,7 +15,7 @@ let
       preInstall = "echo @\${version} ends \$(date +%s.%N)";
     };
   };
-  pkgs = import $CASE_DIR/standin { gosdk = "$SDK"; };
+  pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = "$SDK"; };
 in [
   (small "left") (small "right")
   (pkgs.stdenv.mkDerivation { name = "no-go"; buildCommand = "ls -d /gocache* > \$out 2>&1 || true"; })

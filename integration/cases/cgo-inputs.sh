@@ -50,9 +50,9 @@ is "a header elsewhere, plain: stale" "41 0" "$(stale flags-plain --arg extra "{
 is "a header elsewhere, first" "10 71" "$(with_c flags-1 "$(flags 1)")"
 is "a header elsewhere, changed" "10 72" "$(with_c flags-2 "$(flags 2)")"
 wrapper() { echo "{ ccFlags = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
-is "the compiler wrapper, plain: stale" "41 0" "$(stale wrapper-plain --arg extra "$no_check" --arg standin "$(wrapper 2)")"
-is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 "" --arg standin "$(wrapper 1)")"
-is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 "" --arg standin "$(wrapper 2)")"
+is "the compiler wrapper, plain: stale" "41 0" "$(stale wrapper-plain --arg extra "$no_check" --arg stub "$(wrapper 2)")"
+is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 "" --arg stub "$(wrapper 1)")"
+is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 "" --arg stub "$(wrapper 2)")"
 
 # A static library. What is linked is linked anew in each build; but a test's result is reused where its keys are the same.
 # The test wants 81 and must fail with a library that says 82.

@@ -1,4 +1,4 @@
-# The checkPhase of the stand-in's buildGoModule: one `go test` for each package directory with tests. As in nixpkgs,
+# The checkPhase of the stub's buildGoModule: one `go test` for each package directory with tests. As in nixpkgs,
 # -trimpath is off, so tests find their files by the path of their source; that is why tests compile everything anew.
 # shellcheck shell=bash disable=SC2154
 runHook preCheck

@@ -1,4 +1,4 @@
-# Medians and their intervals, for measurements. Source it.
+# Statistics of measurements: elapsed time, medians, and the interval of a median ratio. Source it.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -8,9 +8,9 @@ since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.4f\n", b - a }'
 # median < NUMBERS
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-# ratios FILE BASE: the median of the first numbers over the second ones, line by line, and its 95 % interval: of the sorted ratios
+# median_ratio FILE BASE: the median of FILE's numbers divided by BASE's, line by line, with its 95 % interval: of the sorted ratios
 # the k-th and the k-th last, with the largest k for which P(Binomial(n, 1/2) < k) is at most 2.5 %.
-ratios() {
+median_ratio() {
     paste "$1" "$2" | awk '{ printf "%.4f\n", $1 / $2 }' | sort -n | awk '
         { v[NR] = $1 }
         END {

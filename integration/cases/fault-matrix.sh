@@ -1,6 +1,6 @@
 # The fault matrix (matrix/): a few cells by default; all of them, for Go 1.21 to 1.27, with
 # `integration/test --full`.
-# Alone: it compares how long commands take.
+# Exclusive: it compares how long commands take.
 # MATRIX_ROWS chooses rows by name, MATRIX_GO versions.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034

@@ -6,7 +6,7 @@
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/lab.sh"
+source "$CASE_DIR/lib/fake_builds.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/history.sh"
 
@@ -31,7 +31,7 @@ PROMETHEUS=$!
 make_history
 cacheprogd() { "$BIN/cacheprogd" "$@"; }
 export NIX_GOCACHEPROG_CONTROL=$CONTROL CACHE_DIRECTORY=$STATE NO_COLOR=1
-lab_end
+end_fake_builds
 for ((tries = 0; tries < 90; tries++)); do
     [ -n "$(ls -A "$STATE/builds")" ] || break
     sleep 1

@@ -1,4 +1,4 @@
-# The setup hook of the stand-in's compiler wrapper (cc.nix fills in @out@): the variables nixpkgs' wrapper exports, the
+# The setup hook of the stub's compiler wrapper (cc.nix fills in @out@): the variables nixpkgs' wrapper exports, the
 # include and library directories of the build's inputs, and the random seed that makes gcc's output repeatable. That
 # seed differs in every derivation, which a cache key made from NIX_CFLAGS_COMPILE has to know.
 # shellcheck shell=bash disable=SC2154

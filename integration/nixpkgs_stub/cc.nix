@@ -3,7 +3,7 @@
 # ccFlags and ldFlags lie in the wrapper's nix-support, where nixpkgs keeps those of libc: another header path there
 # changes NIX_CC and no other variable, which is how a C library is upgraded under Go's cache.
 { runBash, ccFlags, ldFlags }:
-runBash "gcc-wrapper-stand-in"
+runBash "gcc-wrapper-stub"
 {
   inherit ccFlags ldFlags;
   wrapper = ./cc-wrapper.sh;

@@ -6,29 +6,29 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/own_root.sh"
 
-LAB_BUILDS=0
+FAKE_BUILDS=0
 # As a build has it: nothing of the user's, one GOCACHE a build (it stays empty).
 export GOFLAGS='' GOTOOLCHAIN=local GOTELEMETRY=off GOENV=off
 
-# lab_build NAME COMMAND...: a build of this name runs the command in the present directory; LAB_ID is its id for people.
+# fake_build NAME COMMAND...: a build of this name runs the command in the present directory; FAKE_BUILD_ID is its id for people.
 # Another root of the process is all that tells it from a build: what it writes below WORK stays.
-lab_build() {
+fake_build() {
     local name=$1 chroot view status=0
     shift
-    LAB_BUILDS=$((LAB_BUILDS + 1))
+    FAKE_BUILDS=$((FAKE_BUILDS + 1))
     sleep 1.01 # builds are told apart by the second in which they began
-    chroot=$WORK/lab/$LAB_BUILDS-$name.drv.chroot/root
+    chroot=$WORK/fake-builds/$FAKE_BUILDS-$name.drv.chroot/root
     mkdir -p "$chroot"
     view=$(NIX_GOCACHEPROG_CONTROL=$CONTROL NIX_GOCACHEPROG_CLIENT=$BIN/cacheprog-client \
         "$BIN/prebuild-hook" "/nix/store/00000000000000000000000000000000-$name.drv" "$chroot" | sed -n 's|^/gocache=||p')
-    [ -d "$view" ] || { echo "lab.sh: no directory for $name" >&2; return 1; }
-    own_root "$chroot" "$view" env GOCACHE="$WORK/lab/$LAB_BUILDS-gocache" GOCACHEPROG="$BIN/cacheprog-client" \
+    [ -d "$view" ] || { echo "fake_builds.sh: no directory for $name" >&2; return 1; }
+    own_root "$chroot" "$view" env GOCACHE="$WORK/fake-builds/$FAKE_BUILDS-gocache" GOCACHEPROG="$BIN/cacheprog-client" \
         NIX_GOCACHEPROG_SOCKET=/gocache/sock "$@" || status=$?
-    rm -rf "$WORK/lab/$LAB_BUILDS-gocache"
+    rm -rf "$WORK/fake-builds/$FAKE_BUILDS-gocache"
     # shellcheck disable=SC2034 # for the case
-    LAB_ID=$("$BIN/cacheprogd" builds --json --control-socket "$CONTROL" | sed -n 's/^ *"short": "\(.*\)",$/\1/p' | head -n 1)
+    FAKE_BUILD_ID=$("$BIN/cacheprogd" builds --json --control-socket "$CONTROL" | sed -n 's/^ *"short": "\(.*\)",$/\1/p' | head -n 1)
     return "$status"
 }
 
-# lab_end: all builds are over, as when Nix has removed their chroots. The daemon sees it when they are a minute old.
-lab_end() { rm -rf "$WORK"/lab/*.drv.chroot; }
+# end_fake_builds: all builds are over, as when Nix has removed their chroots. The daemon sees it when they are a minute old.
+end_fake_builds() { rm -rf "$WORK"/fake-builds/*.drv.chroot; }

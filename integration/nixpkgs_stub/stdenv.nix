@@ -1,4 +1,4 @@
-# The stand-in's stdenv: mkDerivation (from a set or from `finalAttrs:`) and the store path with `setup` that builds source.
+# The stub's stdenv: mkDerivation (from a set or from `finalAttrs:`) and the store path with `setup` that builds source.
 # Decides what a derivation's environment holds: the attributes of the caller without passthru, meta and env, env's
 # attributes, and the standard ones of nixpkgs. setup.sh decides what happens in the build.
 { lib, runBash, system, shell, cc }:
@@ -14,7 +14,7 @@ let
     canExecute = _: true;
   };
 
-  store = runBash "stdenv-stand-in"
+  store = runBash "stdenv-stub"
     { inherit shell; initialPath = "/ /usr"; defaultNativeBuildInputs = "${cc}"; setup = ./setup.sh; }
     ''
       mkdir -p "$out/nix-support"
