@@ -1,7 +1,7 @@
-# A booted system with systemd and Nix 2.26 as Debian sets it up, our programs installed as README.md says, and two users
-# who build through the nix-daemon: opt-in cold and warm, transparent, a restart in the middle of a build, idle exit and
-# socket activation, the hardening in force by effect, auto-allocate-uids, and an uninstallation that leaves nothing.
-# Texts for Nix stay unexpanded:
+# Proves, on a booted system with systemd and Nix 2.26 as Debian sets it up: the programs, installed as in the README, serve two
+# users who build through the nix-daemon. Opt-in cold and warm, transparent mode, a restart in the middle of a build, idle exit
+# and socket activation, the effect of the hardening, auto-allocate-uids; an uninstallation leaves nothing behind.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 set -euo pipefail
 CASE_DIR=$(cd "$(dirname "$0")/.." && pwd)
@@ -35,13 +35,13 @@ sandbox-paths = /bin /lib /lib64 /usr/bin /usr/lib /usr/lib64 /usr/libexec /usr/
 substituters =
 max-jobs = 2
 CONF
-# Debian lets that group alone use the daemon.
+# In Debian only that group may use the daemon.
 for user in alice bob; do chroot "$MACHINE" useradd --create-home --shell /bin/bash --groups nix-users "$user"; done
 machine_boot "--bind-ro=$ROOT_DIR:/opt/project" "--bind-ro=$(go env GOROOT):/opt/go" "--bind-ro=$BIN:/opt/bin"
 on_machine nix-daemon --version
 on_machine systemctl start nix-daemon.socket
 
-# nix_small USER VERSION [NIX-ARG...]: that user builds the small program; the output path on stdout.
+# nix_small USER VERSION [NIX-ARG...]: that user builds the small program; prints the output path.
 nix_small() {
     local user=$1 version=$2
     shift 2
@@ -49,23 +49,23 @@ nix_small() {
         --arg overlay /opt/project/overlay/default.nix --argstr version "$version" "$@" 2> "$WORK/small-$version.log" ||
         { tail -n 30 "$WORK/small-$version.log" >&2; return 1; }
 }
-# What lib/daemon.sh asks.
+# For build_field of lib/daemon.sh.
 status_json() { on_machine cacheprogd status --json; }
-# everything: all files where an installation could leave one.
-everything() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
+# all_files: lists all files in directories where an installation could leave one.
+all_files() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
 
 quick=(--arg extra "{ $NO_TESTS }")
 without=$(nix_small alice before --arg withHook false "${quick[@]}")
-everything > "$WORK/before"
+all_files > "$WORK/before"
 
 # README.md, "Debian, Fedora, Arch".
 on_machine install -m 755 -t /usr/local/bin /opt/bin/cacheprogd /opt/bin/cacheprog-client /opt/bin/prebuild-hook
 on_machine cacheprogd install --dry-run > "$WORK/dry"
-expect "a dry run changes nothing" diff <(everything | grep -v '^usr/local/bin/') <(grep -v '^usr/local/bin/' "$WORK/before")
+expect "a dry run changes nothing" diff <(all_files | grep -v '^usr/local/bin/') <(grep -v '^usr/local/bin/' "$WORK/before")
 on_machine cacheprogd install | tee "$WORK/installed"
-expect "what was said is what is done" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
-expect "a second time there is nothing to write" test -z "$(on_machine cacheprogd install | grep -v '^systemctl\|^done')"
-expect "systemd understands the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
+expect "install does what its dry run printed" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
+expect "a second install writes nothing" test -z "$(on_machine cacheprogd install | grep -v '^systemctl\|^done')"
+expect "systemd accepts the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
 expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
 
 echo "=== opt-in, two users"
@@ -74,27 +74,27 @@ expect "the first build puts" counts small-1 puts -gt 500
 expect "its socket started the daemon" on_machine systemctl is-active --quiet nix-gocacheprog.service
 nix_small bob 2 > /dev/null
 expect "another user's build hits" counts small-2 hits -gt 500
-expect "a user may look" as alice cacheprogd status
-expect "and may not ask at the control socket" refused as alice cacheprogd status --control-socket /run/nix-gocacheprog/control.sock
+expect "a user may ask for the status" as alice cacheprogd status
+expect "a user may not use the control socket" refused as alice cacheprogd status --control-socket /run/nix-gocacheprog/control.sock
 
 echo "=== a restart in the middle of a build"
 nix_small alice 3 --arg extra '{ allowGoReference = true; }' > /dev/null & build=$!
 in_the_middle small-3
 on_machine systemctl restart nix-gocacheprog.service
 expect "the build succeeds" wait "$build"
-expect "and went on with the new daemon" counts small-3 puts -gt 101
+expect "the build used the new daemon" counts small-3 puts -gt 101
 
 echo "=== transparent"
 drv() { as alice nix-instantiate /opt/project/integration/nix/small.nix --argstr gosdk /opt/go --arg withHook false --argstr version "$1" 2> /dev/null; }
 plain=$(drv t1)
 on_machine sed -i 's/^mode = .*/mode = "transparent"/' /etc/nix-gocacheprog/hook.toml
-expect "the settings are right" on_machine /etc/nix-gocacheprog/hook --check /etc/nix-gocacheprog/hook.toml
+expect "the hook accepts its settings" on_machine /etc/nix-gocacheprog/hook --check /etc/nix-gocacheprog/hook.toml
 first=$(nix_small alice t1 --arg withHook false)
-expect "it hits on what those put that asked for the cache" counts small-t1 hits -gt 50
+expect "a transparent build hits on outputs of opt-in builds" counts small-t1 hits -gt 50
 nix_small bob t2 --arg withHook false > /dev/null
 expect "another user's build hits" counts small-t2 hits -gt 50
-expect "the derivation is what it was" test "$(drv t1)" = "$plain"
-expect "and so is the program" cmp "$MACHINE$first/bin/small" "$MACHINE$without/bin/small"
+expect "transparent mode does not change the derivation" test "$(drv t1)" = "$plain"
+expect "transparent mode does not change the program" cmp "$MACHINE$first/bin/small" "$MACHINE$without/bin/small"
 on_machine sed -i 's/^mode = .*/mode = "opt-in"/' /etc/nix-gocacheprog/hook.toml
 
 echo "=== auto-allocate-uids"
@@ -102,7 +102,7 @@ printf 'experimental-features = auto-allocate-uids nix-command\nauto-allocate-ui
 on_machine systemctl restart nix-daemon.service
 nix_small alice 4 --arg extra '{ preBuild = "cat /proc/self/uid_map"; }' > /dev/null
 expect "the build had a user of its own" grep -qE '^ +1000 +8724[0-9]+ ' "$WORK/small-4.log"
-expect "and hits" counts small-4 hits -gt 500
+expect "a build with a user of its own hits" counts small-4 hits -gt 500
 
 source "$CASE_DIR/lib/hardening.sh"
 
@@ -112,15 +112,15 @@ echo "=== settings"
 # docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.
 settings() { printf '%s\n' "$@" > "$MACHINE/etc/nix-gocacheprog.toml"; on_machine systemctl restart nix-gocacheprog.service; }
 settings 'status-socket = "none"'
-expect "the status socket is switched off, and says so" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogd status 2>&1)
-expect "root may look all the same" on_machine cacheprogd status
+expect "a user is told that the status socket is switched off" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogd status 2>&1)
+expect "root may ask for the status without it" on_machine cacheprogd status
 settings 'status-socket = "/run/elsewhere.sock"'
 expect "a path where systemd has a socket is a warning" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -p warning..warning | grep -q "no status socket at /run/elsewhere.sock"'
-expect "and users may look" as alice cacheprogd status
+expect "users may ask at the socket of systemd" as alice cacheprogd status
 port=$((20000 + RANDOM % 10000)) # the machine has the network of all
 drop_in metrics PrivateNetwork=no IPAddressAllow=localhost 'RestrictAddressFamilies=AF_INET AF_INET6'
 settings "http = \"127.0.0.1:$port\""
-expect "metrics by way of a drop-in" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 "http://127.0.0.1:$port/metrics")
+expect "a drop-in allows metrics at a port" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 "http://127.0.0.1:$port/metrics")
 on_machine rm /etc/nix-gocacheprog.toml /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf
 on_machine systemctl daemon-reload
 on_machine systemctl restart nix-gocacheprog.service
@@ -136,7 +136,7 @@ for ((tries = 0; tries < 60; tries++)); do
     if [ "$again" != "$hung" ] && [ "$again" != 0 ]; then break; fi
     sleep 0.5
 done
-expect "systemd ends it and starts another" test "$again" != "$hung" -a "$again" != 0
+expect "systemd restarts a daemon that hangs" test "$again" != "$hung" -a "$again" != 0
 on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/watchdog.conf
 on_machine systemctl daemon-reload
 on_machine systemctl restart nix-gocacheprog.service
@@ -153,30 +153,30 @@ for ((tries = 0; tries < 120; tries++)); do
     sleep 1
 done
 is "the daemon ends without a live build" yes "$gone"
-expect "in order" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -n 5 | grep -q "nobody needs it"'
-expect "its socket stays" on_machine systemctl is-active --quiet nix-gocacheprog.socket
+expect "the log says why it ended" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -n 5 | grep -q "nobody needs it"'
+expect "its socket keeps listening" on_machine systemctl is-active --quiet nix-gocacheprog.socket
 nix_small bob 5 "${quick[@]}" > /dev/null
-expect "a build starts it again, and hits" counts small-5 hits -gt 500
-expect "it does not end while a build is live" test "$(sleep 6; on_machine systemctl is-active nix-gocacheprog.service)" = active
+expect "a build starts the daemon, and hits" counts small-5 hits -gt 500
+expect "the daemon does not end while a build runs" test "$(sleep 6; on_machine systemctl is-active nix-gocacheprog.service)" = active
 on_machine rm -r /etc/systemd/system/nix-gocacheprog.service.d
 
-echo "=== a user's own"
+echo "=== a daemon of one user"
 on_machine systemctl start "user@$(on_machine id -u alice).service"
 runtime=/run/user/$(on_machine id -u alice)
 own() { as alice env "XDG_RUNTIME_DIR=$runtime" "$@"; }
 own cacheprogd install --user > /dev/null
 expect "the socket listens" own systemctl --user is-active --quiet nix-gocacheprog.socket
-expect "and starts the daemon" own cacheprogd status --control-socket "$runtime/nix-gocacheprog/control.sock"
+expect "the socket starts the daemon" own cacheprogd status --control-socket "$runtime/nix-gocacheprog/control.sock"
 own cacheprogd uninstall --user > /dev/null
-expect "and both go" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
+expect "uninstall removes socket and daemon" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
 
 echo "=== uninstalled"
 on_machine cacheprogd uninstall | sed 's/^/    /'
-expect "a second time there is nothing to remove" test -z "$(on_machine cacheprogd uninstall | grep -v ^systemctl)"
+expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogd uninstall | grep -v ^systemctl)"
 on_machine rm /usr/local/bin/cacheprogd /usr/local/bin/cacheprog-client /usr/local/bin/prebuild-hook
-everything > "$WORK/after"
-expect "nothing is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
+all_files > "$WORK/after"
+expect "no file is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
 expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0
 nix_small alice 6 "${quick[@]}" > /dev/null
-expect "builds go on, without a cache" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
+expect "builds work without a cache afterwards" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
 echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, uninstalled"

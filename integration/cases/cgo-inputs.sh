@@ -1,7 +1,7 @@
-# C that Go's keys do not know of: a header in a sibling directory of the tree, one that preBuild makes, a header in a build
-# input, the flags of the compiler wrapper, a static library in each of these places. Each is changed at the same size
-# between two builds. With plain sharing the second build is wrong; with the hook it is right.
-# Texts for Nix stay unexpanded:
+# Proves that inputs of cgo which Go's keys do not contain are seen: a header in a sibling directory of the tree, a header that
+# preBuild makes, a header in a build input, the flags of the compiler wrapper, a static library in each of these places. Each
+# is changed at the same size between two builds. With naive sharing the second build is wrong; with the hook it is right.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
@@ -10,56 +10,56 @@ mkdir "$WORK/include-1" "$WORK/include-2"
 echo '#define SMALL_SYSTEM 71' > "$WORK/include-1/small_system.h"
 echo '#define SMALL_SYSTEM 72' > "$WORK/include-2/small_system.h"
 
-# with_c VERSION ATTRIBUTES [NIX-ARG...]: what the program with C in it prints, built from WORK/src.
+# with_c VERSION ATTRIBUTES [NIX-ARG...]: builds WORK/src; prints the output of the program with C.
 with_c() {
     local out
     out=$(small "$1" --arg src "$WORK/src" --arg extra "{ $NO_TESTS $2 }" "${@:3}")
     "$out/bin/withc"
 }
-plain_sharing
-# The same with plain sharing.
+naive_sharing
+# The same with naive sharing.
 stale() {
     local version=$1 out
     shift
-    out=$(plain "$version" --arg src "$WORK/src" "$@")
+    out=$(naive "$version" --arg src "$WORK/src" "$@")
     "$out/bin/withc"
 }
 answer() { sed -i "s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/" "$WORK/src/shared/answer.h"; }
 
 no_check='{ doCheck = false; }'
 answer 41
-is "a header of the tree, plain, first" "41 0" "$(stale tree-plain-1 --arg extra "$no_check")"
+is "a header of the tree, naive, first" "41 0" "$(stale tree-naive-1 --arg extra "$no_check")"
 answer 42
-is "a header of the tree, plain, changed: stale" "41 0" "$(stale tree-plain-2 --arg extra "$no_check")"
+is "a header of the tree, naive, changed: stale" "41 0" "$(stale tree-naive-2 --arg extra "$no_check")"
 answer 51
 is "a header of the tree, first" "51 0" "$(with_c tree-1 "")"
 answer 52
 is "a header of the tree, changed" "52 0" "$(with_c tree-2 "")"
 is "unchanged" "52 0" "$(with_c tree-3 "")"
 puts=$(($(build_field small-tree-3 puts) - $(build_field small-tree-3 private_puts)))
-expect "an unchanged build compiles no C anew ($puts puts)" test "$puts" -le 20
+expect "an unchanged build compiles no C again ($puts puts)" test "$puts" -le 20
 
 make_header() { echo "sed -i \"s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/\" shared/answer.h"; }
-is "made by preBuild, plain: stale" "41 0" "$(stale made-plain --arg extra "{ doCheck = false; preBuild = ''$(make_header 61)''; }")"
+is "made by preBuild, naive: stale" "41 0" "$(stale made-naive --arg extra "{ doCheck = false; preBuild = ''$(make_header 61)''; }")"
 is "made by preBuild, first" "63 0" "$(with_c made-1 "preBuild = ''$(make_header 63)'';")"
 is "made by preBuild, changed" "64 0" "$(with_c made-2 "preBuild = ''$(make_header 64)'';")"
 
 answer 10
 flags() { echo "NIX_CFLAGS_COMPILE = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\";"; }
-is "a header elsewhere, plain: stale" "41 0" "$(stale flags-plain --arg extra "{ doCheck = false; $(flags 2) }")"
+is "a header elsewhere, naive: stale" "41 0" "$(stale flags-naive --arg extra "{ doCheck = false; $(flags 2) }")"
 is "a header elsewhere, first" "10 71" "$(with_c flags-1 "$(flags 1)")"
 is "a header elsewhere, changed" "10 72" "$(with_c flags-2 "$(flags 2)")"
 wrapper() { echo "{ ccFlags = \"-isystem \${builtins.path { name = \"include\"; path = $WORK/include-$1; }}\"; }"; }
-is "the compiler wrapper, plain: stale" "41 0" "$(stale wrapper-plain --arg extra "$no_check" --arg stub "$(wrapper 2)")"
+is "the compiler wrapper, naive: stale" "41 0" "$(stale wrapper-naive --arg extra "$no_check" --arg stub "$(wrapper 2)")"
 is "the compiler wrapper, first" "10 71" "$(with_c wrapper-1 "" --arg stub "$(wrapper 1)")"
 is "the compiler wrapper, changed" "10 72" "$(with_c wrapper-2 "" --arg stub "$(wrapper 2)")"
 
-# A static library. What is linked is linked anew in each build; but a test's result is reused where its keys are the same.
-# The test wants 81 and must fail with a library that says 82.
+# A static library. Each build links its programs again; but a test result is reused where its keys are the same. The test
+# expects 81 and must fail with a library that returns 82.
 sed -i 's|^// #include "clib.h"|// #cgo LDFLAGS: -lsmallx\n&|' "$WORK/src/clib/clib.go"
 sed -i 's|^int clib_system.*|int small_lib(void);\nint clib_system(void) { return small_lib(); }|' "$WORK/src/clib/clib.c"
 printf 'package clib\n\nimport "testing"\n\nfunc TestSystem(t *testing.T) {\n\tif System() != 81 {\n\t\tt.Fatal("the library says ", System())\n\t}\n}\n' > "$WORK/src/clib/lib_test.go"
-# library NUMBER DIR: libsmallx.a there.
+# library NUMBER DIR: makes libsmallx.a in DIR, which returns NUMBER.
 library() {
     mkdir -p "$2"
     echo "int small_lib(void) { return $1; }" | gcc -xc -c -o "$WORK/smallx.o" -
@@ -73,9 +73,9 @@ made() {
     echo "{ $only NIX_LDFLAGS = \"-L/build/made\"; preBuild = ''mkdir /build/made; echo 'int small_lib(void) { return $1; }' | gcc -xc -c -o /build/made/x.o -; ar rcD /build/made/libsmallx.a /build/made/x.o''; }"
 }
 for place in in_tree outside made; do
-    plain "$place-plain-1" --arg src "$WORK/src" --arg extra "$("$place" 81)" > /dev/null
+    naive "$place-naive-1" --arg src "$WORK/src" --arg extra "$("$place" 81)" > /dev/null
     extra=$("$place" 82)
-    expect "a library ($place), plain, changed: the test passes and must not" plain "$place-plain-2" --arg src "$WORK/src" --arg extra "$extra"
+    expect "a library ($place), naive, changed: the test passes and must not" naive "$place-naive-2" --arg src "$WORK/src" --arg extra "$extra"
     extra=$("$place" 81)
     expect "a library ($place)" small "$place-1" --arg src "$WORK/src" --arg extra "$extra"
     extra=$("$place" 82)
@@ -86,13 +86,13 @@ done
 rm "$WORK/src/clib/lib_test.go"
 cp "$CASE_DIR/programs/small/clib/"* "$WORK/src/clib/"
 
-# Without -trimpath the flags would be recorded in the program; it is the same as without the cache.
+# Without -trimpath the flags would be recorded in the program; it has to be the same as without the cache.
 untrimmed='{ allowGoReference = true; doCheck = false; }'
 cached=$(small untrimmed --arg src "$WORK/src" --arg extra "$untrimmed")
 without=$(small untrimmed --arg src "$WORK/src" --arg withHook false --arg extra "$untrimmed")
 expect "a program built without -trimpath is the same" cmp "$cached/bin/small" "$without/bin/small"
-expect "and used the cache" counts small-untrimmed puts -gt 50
+expect "that build used the cache" counts small-untrimmed puts -gt 50
 trimmed=$(small trimmed --arg src "$WORK/src" --arg extra '{ doCheck = false; }')
 if grep -aq __nix_gocacheprog_key "$trimmed/bin/withc"; then fail "the marker is in a program built with -trimpath"; fi
-expect "the store is whole" store_is_whole
-echo "summary: headers, flags and libraries behind cgo: wrong with plain sharing, right with the hook"
+expect "every object and record of the store is intact" store_is_whole
+echo "summary: headers, flags and libraries behind cgo: wrong with naive sharing, right with the hook"

@@ -1,6 +1,6 @@
-# The client as a cache program by itself, with real Go versions of each dialect (to 1.23, from 1.24 on), in the ways people
-# call go. `integration/test --full` takes one version more.
-# Texts for Nix stay unexpanded, and variables are for the sourced files:
+# Proves that the client alone is a complete cache program: with real Go versions of each protocol dialect (up to 1.23, from 1.24
+# on), for the usual go commands. `integration/test --full` adds one version.
+# (Texts for Nix are not expanded; variables are read by sourced files.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -20,23 +20,23 @@ for version in 1.21.13 ${TEST_FULL:+1.24.11} local 1.27.0; do
     expect "tests are cached" grep -q '(cached)' <("$go" test ./...)
     "$go" clean -testcache
     if "$go" test ./... | grep -q '(cached)'; then fail "go clean -testcache had no effect"; fi
-    expect "and then cached again" grep -q '(cached)' <("$go" test ./...)
+    expect "results are cached again afterwards" grep -q '(cached)' <("$go" test ./...)
     rm -rf "$GOCACHE"
-    expect "with an empty GOCACHE they still are" grep -q '(cached)' <("$go" test ./...)
+    expect "results are cached with an empty GOCACHE too" grep -q '(cached)' <("$go" test ./...)
     "$go" list -export -deps -compiled -test -f '{{.Export}}' ./... | sort -u > "$WORK/exports"
-    expect "exported files are there" bash -c "grep / '$WORK/exports' | xargs stat -c %s > /dev/null"
+    expect "exported files exist" bash -c "grep / '$WORK/exports' | xargs stat -c %s > /dev/null"
     for _ in 1 2; do
         "$go" build -o "$WORK/lib.a" ./word # would be renamed out of the cache
         expect "the archive is a copy" test "$(head -c 7 "$WORK/lib.a")" = '!<arch>'
     done
     "$go" build -v ./word 2> "$WORK/compiled"
-    expect "and the cache has it still" test ! -s "$WORK/compiled"
+    expect "the output is still in the cache" test ! -s "$WORK/compiled"
     # shellcheck disable=SC2086 # a flag or none: with it the whole standard library is compiled once more, twice
     for trimpath in '' ${TEST_FULL:+-trimpath}; do
         GOCACHEPROG='' GOCACHE=$WORK/plain-$version "$go" build $trimpath -o "$WORK/plain" ./cmd/small
         "$go" build $trimpath -o "$WORK/cached" ./cmd/small
-        expect "the program is the same as without" cmp "$WORK/plain" "$WORK/cached"
+        expect "the program is the same as without the cache" cmp "$WORK/plain" "$WORK/cached"
     done
 done
 STATE=$WORK/store
-expect "the store is whole" store_is_whole
+expect "every object and record of the store is intact" store_is_whole

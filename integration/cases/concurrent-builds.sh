@@ -1,5 +1,5 @@
-# Two builds of the same packages at the same time, cold, with a build beside them that has nothing to do with Go.
-# Texts for Nix stay unexpanded, and variables are for the sourced files:
+# Proves that two builds of the same packages can run at the same time on an empty cache, together with a build without Go.
+# (Texts for Nix are not expanded; variables are read by sourced files.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
 source "$(dirname "$0")/../lib/case.sh"
 NIX_MAX_JOBS=3
@@ -24,14 +24,14 @@ NIX
 mapfile -t outs < <(nixbuild "$WORK/overlap.nix" 2> "$WORK/overlap.log" || { tail -n 30 "$WORK/overlap.log" >&2; exit 1; })
 expect "three builds succeeded" test "${#outs[@]}" = 3
 grep -ho '@[a-z]* [a-z]* [0-9.]*' "$WORK/overlap.log" | sort -k3
-# Both begin before either ends.
-expect "they overlapped" awk '/@(left|right) begins/ && $NF > begin { begin = $NF } /@(left|right) ends/ && (!end || $NF < end) { end = $NF }
+# Both have to begin before one ends.
+expect "the builds overlapped" awk '/@(left|right) begins/ && $NF > begin { begin = $NF } /@(left|right) ends/ && (!end || $NF < end) { end = $NF }
     END { exit !(begin && end && begin < end) }' "$WORK/overlap.log"
 if grep -q gocache- "${outs[2]}"; then fail "the build without Go was offered a cache"; fi
 entries=$("$BIN/cacheprogd" status --json --control-socket "$CONTROL" | sed -n 's/^  "entries": \([0-9]*\),/\1/p')
 for build in left right; do
     shared=$(($(build_field "small-$build" puts) - $(build_field "small-$build" private_puts)))
-    expect "small-$build put $shared times for all, no action of the $entries twice" test "$shared" -le "$entries"
+    expect "small-$build put $shared shared entries, none of the $entries twice" test "$shared" -le "$entries"
     expect "no conflict" counts "small-$build" conflicts -eq 0
 done
-expect "the store is whole" store_is_whole
+expect "every object and record of the store is intact" store_is_whole

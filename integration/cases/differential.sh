@@ -1,6 +1,7 @@
-# Generated histories of edits of the small program: each state is built with the cache, in a sandbox of its own, and without any;
-# programs must be the same to the byte and tests say the same. 2 histories of 3 states, or 32 with `integration/test --full`.
-# Texts for Nix stay unexpanded:
+# Proves that the cache changes no result: generated histories of edits of the small program, each state built with the cache, in
+# a sandbox of its own, and without any cache. Programs must be identical and tests must give the same verdicts. It builds 2
+# histories of 3 states, or 32 with `integration/test --full`.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
@@ -8,7 +9,7 @@ HISTORIES=${HISTORIES:-2}
 [ -z "${TEST_FULL:-}" ] || HISTORIES=32
 RANDOM=4242 # the same histories in each run
 
-# What edits work on, beside the program as it is.
+# prepare DIR: the small program, with more places for edits.
 prepare() {
     cp -r "$CASE_DIR/programs/small" "$1"
     printf 'package word\n\nimport _ "sort"\n\nconst Number = 1\n' > "$1/word/edited.go"
@@ -18,9 +19,9 @@ prepare() {
     sed -i 's|^int clib_system.*|int clib_system(void) { return SMALL_SYSTEM + SMALL_EXTRA; }|' "$1/clib/clib.c"
 }
 digit() { echo $((RANDOM % 10)); }
-# swap FILE A B: one for the other, whichever is there.
+# swap FILE A B: replaces A by B, or B by A.
 swap() { if grep -q "$2" "$1"; then sed -i "s|$2|$3|" "$1"; else sed -i "s|$3|$2|" "$1"; fi; }
-# edit DIR: one edit, mostly of the same size.
+# edit DIR: makes one edit, most of them of equal size.
 edit() {
     local dir=$1 extra
     case $((RANDOM % 13)) in
@@ -66,11 +67,11 @@ for dir in "$WORK/states"/*; do
     name=${dir##*/}
     with=$(small "state-$name" --arg src "$dir" --arg extra "$extra")
     for program in small withc; do
-        cmp "$with/bin/$program" "$without/$name/$program" || fail "state $name: $program is another one with the cache"
+        cmp "$with/bin/$program" "$without/$name/$program" || fail "state $name: $program differs with the cache"
     done
-    diff "$with/verdicts" "$without/$name/verdicts" || fail "state $name: tests say something else with the cache"
+    diff "$with/verdicts" "$without/$name/verdicts" || fail "state $name: verdicts of tests differ with the cache"
     states=$((states + 1))
 done
-expect "the last one had hits" counts "small-state-${name}" hits -gt 500
-expect "the store is whole" store_is_whole
+expect "the last build had hits" counts "small-state-${name}" hits -gt 500
+expect "every object and record of the store is intact" store_is_whole
 echo "summary: $states states of $HISTORIES histories: programs the same to the byte, $(cat "$without"/*/verdicts | wc -l) verdicts the same ($(cat "$without"/*/verdicts | grep -c ^FAIL) of them FAIL)"

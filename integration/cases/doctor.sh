@@ -1,4 +1,4 @@
-# cacheprogd doctor: nothing bad where all is well, and each of fifteen prepared faults with what mends it.
+# Proves that doctor finds nothing bad on a healthy installation, and each of fifteen prepared faults, with a fix.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"

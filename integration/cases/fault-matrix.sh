@@ -1,7 +1,6 @@
-# The fault matrix (matrix/): a few cells by default; all of them, for Go 1.21 to 1.27, with
-# `integration/test --full`.
+# Proves that go commands give the same result while the cache fails (matrix/): a few cells by default; all of them, for Go 1.21
+# to 1.27, with `integration/test --full`. MATRIX_ROWS selects rows by name, MATRIX_GO versions of Go.
 # Exclusive: it compares how long commands take.
-# MATRIX_ROWS chooses rows by name, MATRIX_GO versions.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034
 NO_NIX=1

@@ -1,11 +1,12 @@
-# What a build may not do, tried from inside a sandbox.
+# Proves, from inside a sandbox, that a build cannot list, change or replace what the cache shows it, and cannot reach other builds
+# or the control socket.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
 small 1 > /dev/null
-# An output that is in the store and that the attacker does not ask for: a package of the small program's own.
+# An output in the store for which the attacker does not ask: a package of the small program.
 foreign=$(grep -lra example.test/small/table "$STATE/objects" | head -n 1 | xargs basename)
-# A build that is live until the end: its chroot stays.
+# A build that runs until the end of the case: its chroot stays.
 mkdir -p "$WORK/victim.drv.chroot/root"
 victim=$("$WORK/hook" "/nix/store/00000000000000000000000000000000-victim.drv" "$WORK/victim.drv.chroot/root" | sed -n 's|^/gocache=||p')
 
@@ -56,7 +57,7 @@ NIX
 sed -i '/bin\/true/d' "$WORK/attack.nix"
 out=$(nixbuild "$WORK/attack.nix")
 cat "$out"
-expect "the other build is still there" test -S "$victim/sock"
+expect "the other build still has its socket" test -S "$victim/sock"
 expect "20 attacks were tried" test "$(wc -l < "$out")" = 20
-if grep SUCCEEDED "$out"; then fail "the sandbox may do what it should not"; fi
-expect "the store is whole" store_is_whole
+if grep SUCCEEDED "$out"; then fail "an attack from the sandbox succeeded"; fi
+expect "every object and record of the store is intact" store_is_whole

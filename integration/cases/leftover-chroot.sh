@@ -1,5 +1,5 @@
-# A nix-daemon that is killed leaves the chroots of its builds behind: such a build is over all the same, and the same
-# derivation builds again.
+# Proves that a build counts as ended when its nix-daemon was killed, although its chroot stays, and that the same derivation
+# builds again.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
@@ -9,9 +9,9 @@ for ((tries = 0; tries < 600; tries++)); do
     if grep -qs '^waiting' "$WORK/small-1.log"; then break; fi
     sleep 0.2
 done
-expect "the build is under way" grep -q '^waiting' "$WORK/small-1.log"
-expect "it has a directory" test "$(find "$STATE/builds" -mindepth 1 -maxdepth 1 | wc -l)" = 1
-# The daemon, the worker that runs the build, and the builder; all of our own.
+expect "the build is in progress" grep -q '^waiting' "$WORK/small-1.log"
+expect "the build has a directory" test "$(find "$STATE/builds" -mindepth 1 -maxdepth 1 | wc -l)" = 1
+# The nix-daemon of this case, the worker that runs the build, and the builder.
 mapfile -t family < <(pgrep -P "$NIX_DAEMON_PID")
 kill -KILL "${family[@]}" "$NIX_DAEMON_PID"
 wait "$client" || true
@@ -21,7 +21,7 @@ pkill -KILL -f '^sleep 1000$' || true
 left=$(find /nix/store -maxdepth 1 -name '*-small-1.drv.chroot')
 expect "a chroot was left behind" test -n "$left"
 expect "the build's directory is removed, though the chroot stays" no_builds_left
-expect "the chroot is still there" test -e "$left"
+expect "the chroot still exists" test -e "$left"
 rm -f "$WORK/nix/daemon.sock"
 start_nix_daemon
 small 1 --arg extra '{ preCheck = "echo again"; }' > /dev/null

@@ -1,6 +1,6 @@
-# What each version of cmd/go makes of cache programs that do what one should not (matrix/src/odd.rs): the exit status of
-# four commands, or of two of them without `integration/test --full`, compared with the table of docs/explanation/never-fatal.md. The
-# client's fallbacks lean on it.
+# Shows what each version of cmd/go does with cache programs that break the protocol's rules (matrix/src/misbehaving_cacheprog.rs):
+# the exit status of four commands, or of two without `integration/test --full`, is compared with the table in
+# docs/explanation/never-fatal.md. The client's fallbacks rest on it.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034
 NO_NIX=1
@@ -32,7 +32,7 @@ for version in $(go_versions); do
     for manner in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
         line="| $release | $manner |"
         for command in "${commands[@]}"; do
-            # A command's words. Without --full those that come out as `build` each time, and take longer, are left out.
+            # The command is split into words. Without --full the slow ones, whose result equals that of `build`, are left out.
             # shellcheck disable=SC2086
             case ${TEST_FULL:-no}:$command in
                 no:test* | no:*-export*) line+=" [a-z]* |" ;;
@@ -44,6 +44,6 @@ for version in $(go_versions); do
 done > "$WORK/table"
 cat "$WORK/table"
 while read -r line; do
-    grep -qx "$line" "$ROOT_DIR/docs/explanation/never-fatal.md" || fail "docs/explanation/never-fatal.md does not say: $line"
+    grep -qx "$line" "$ROOT_DIR/docs/explanation/never-fatal.md" || fail "docs/explanation/never-fatal.md has no line: $line"
 done < "$WORK/table"
-echo "summary: as the table says: $(wc -l < "$WORK/table") lines"
+echo "summary: as in the table: $(wc -l < "$WORK/table") lines"

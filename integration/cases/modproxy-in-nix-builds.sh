@@ -1,6 +1,6 @@
-# modproxy beside real Nix builds of a program's modules (a vendorHash): one dependency more downloads that dependency alone.
-# Then with a few modules: fetchers without phases, structured attributes, two builds at once, and what goes wrong.
-# Texts for Nix stay unexpanded, and variables are for the sourced files:
+# Proves that modproxy works in real Nix builds of a program's modules (a vendorHash): one more dependency downloads only that
+# dependency. Then, with a few modules: fetchers without phases, structured attributes, two builds at once, and failures.
+# (Texts for Nix are not expanded; variables are read by sourced files.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
@@ -12,7 +12,8 @@ real_program "$WORK/program"
 start_daemon
 start_upstream
 
-# program NAME MODULE@VERSION...: a program in WORK/NAME that needs these modules too; its vendorHash in HASH.
+# program NAME MODULE@VERSION...: makes a program in WORK/NAME, or adds to it, that needs these modules; sets HASH, its
+# vendorHash.
 program() {
     local name=$1 module
     shift
@@ -28,7 +29,7 @@ program() {
     HASH=$(nix-hash --type sha256 --base32 "$WORK/vendor-$name")
 }
 
-# modules NAME SRC [NIX-ARG...]: builds the modules of a program, with HASH, asking the counted upstream.
+# modules NAME SRC [NIX-ARG...]: builds the modules of a program, with HASH, from the counted upstream.
 modules() {
     local name=$1 src=$2
     shift 2
@@ -39,34 +40,34 @@ modules() {
 
 HASH=$(nix-hash --type sha256 --base32 "$WORK/program/vendor")
 modules without "$WORK/program/src" --arg withHook false
-without=$(asked)
-forget
+without=$(requests)
+reset_requests
 modules cold "$WORK/program/src"
-expect "cold: $(asked) requests, as without the cache ($without)" test "$(asked)" -le "$without"
-forget
+expect "cold: $(requests) requests, as without the cache ($without)" test "$(requests)" -le "$without"
+reset_requests
 modules again "$WORK/program/src"
-is "again: requests" 0 "$(asked)"
+is "again: requests" 0 "$(requests)"
 cp -r "$WORK/program/src" "$WORK/more"
 program more github.com/gorilla/schema@v1.2.0
-forget
+reset_requests
 modules more "$WORK/more"
-cat "$WORK/asked"
-expect "one module more: $(asked) requests, all for it" test "$(asked)" = "$(asked 'github.com/gorilla/schema/')"
-is "of its zip file" 1 "$(asked '/@v/v1.2.0.zip$')"
-echo "summary: without $without requests, again 0, one module more $(asked)"
+cat "$WORK/requests"
+expect "one module more: $(requests) requests, all for it" test "$(requests)" = "$(requests 'github.com/gorilla/schema/')"
+is "one request for its zip file" 1 "$(requests '/@v/v1.2.0.zip$')"
+echo "summary: without $without requests, again 0, one module more $(requests)"
 
 echo '--- a few modules'
 program few github.com/BurntSushi/toml@v1.2.0 github.com/gorilla/mux@v1.8.0
 modules few "$WORK/few"
-forget
+reset_requests
 modules structured "$WORK/few" --arg extra '{ __structuredAttrs = true; }'
-is "structured attributes: requests" 0 "$(asked)"
+is "structured attributes: requests" 0 "$(requests)"
 modules own "$WORK/few" --arg extra "{ preBuild = \"export GOPROXY='$UPSTREAM,off'\"; }"
-is "a list that the package sets itself: requests" 0 "$(asked)"
+is "a list that the package sets itself: requests" 0 "$(requests)"
 modules off "$WORK/few" --arg extra '{ NIX_GOCACHEPROG = "0"; }'
-expect "switched off: $(asked) requests" test "$(asked)" -gt 0
+expect "switched off: $(requests) requests" test "$(requests)" -gt 0
 
-# Fetchers without phases, each of one module, as gomod2nix has them.
+# Fetchers without phases, one for each module, as in gomod2nix.
 cat > "$WORK/fetch.nix" << NIX
 { name, hash }:
 let
@@ -86,14 +87,14 @@ in (pkgs.nixGocacheprogFetching pkgs.stdenv).mkDerivation {
 }
 NIX
 fetch mux "$UPSTREAM" go mod download github.com/gorilla/mux@v1.8.0
-forget
+reset_requests
 GOPROXY=$UPSTREAM nixbuild "$WORK/fetch.nix" --argstr name fetch \
     --argstr hash "$(nix-hash --type sha256 --base32 "$WORK/mod-mux/github.com/gorilla/mux@v1.8.0")" > /dev/null
-is "a fetcher without phases: requests" 0 "$(asked)"
+is "a fetcher without phases: requests" 0 "$(requests)"
 
-echo '--- trouble'
+echo '--- failures'
 modules killed "$WORK/few" --arg extra '{ preBuild = "for p in /proc/[0-9]*; do if grep -q ^gocache-mod \$p/comm; then kill -9 \${p#/proc/}; echo it is killed; fi; done"; }'
-expect "a proxy that is killed" grep -q 'it is killed' "$WORK/killed.log"
+expect "the build goes on after its proxy was killed" grep -q 'it is killed' "$WORK/killed.log"
 kill -STOP "$DAEMON_PID"
 (sleep 20; kill -CONT "$DAEMON_PID") & waker=$!
 modules waiting "$WORK/few" # without an answer the hook offers nothing
@@ -108,11 +109,11 @@ map (name: import $CASE_DIR/nix/modules.nix {
   gosdk = "$SDK"; overlay = $ROOT_DIR/overlay/default.nix; src = $WORK/few; hash = "$HASH"; inherit name;
 }) [ "left" "right" ]
 NIX
-GOPROXY=$UPSTREAM nixbuild "$WORK/two.nix" > /dev/null 2> "$WORK/two.log" || { tail -n 30 "$WORK/two.log" >&2; fail "two at once"; }
-# A daemon that hangs while the build talks to it.
+GOPROXY=$UPSTREAM nixbuild "$WORK/two.nix" > /dev/null 2> "$WORK/two.log" || { tail -n 30 "$WORK/two.log" >&2; fail "two builds at once failed"; }
+# A daemon that hangs while the build uses it.
 modules hangs "$WORK/few" --arg extra '{ preBuild = "echo go on; sleep 8"; }' & building=$!
-while ! grep -q 'go on' "$WORK/hangs.log" 2> /dev/null; do kill -0 "$building" || fail "it did not begin"; sleep 0.2; done
+while ! grep -q 'go on' "$WORK/hangs.log" 2> /dev/null; do kill -0 "$building" || fail "the build did not start"; sleep 0.2; done
 kill -STOP "$DAEMON_PID"
-wait "$building" || { kill -CONT "$DAEMON_PID"; fail "a daemon that hangs"; }
+wait "$building" || { kill -CONT "$DAEMON_PID"; fail "the build failed with a daemon that hangs"; }
 kill -CONT "$DAEMON_PID"
-expect "the store is whole" store_is_whole
+expect "every object and record of the store is intact" store_is_whole

@@ -1,5 +1,6 @@
-# modproxy on the host: the 100 and more modules of Caddy from the machine's real GOPROXY, counted; then what go commands ask
-# besides, by all versions of Go (--full); then upstreams in trouble, where go has to end as it would with the plain list.
+# Proves that modproxy on the host changes no result of go commands: with the more than 100 modules of Caddy from the machine's
+# real GOPROXY, with counted requests; with other requests of go commands, of all versions of Go (--full); with failing
+# upstreams, where go must end as it would with the list alone.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
@@ -15,24 +16,24 @@ start_upstream
 start_modproxy main
 
 cpu fetch plain "$UPSTREAM" go mod download
-plain_requests=$(asked) plain_bytes=$(bytes_asked) plain_cpu=$CPU
-forget
+plain_requests=$(requests) plain_bytes=$(requested_bytes) plain_cpu=$CPU
+reset_requests
 before=$(ticks "$MODPROXY_PID")
 cpu fetch cold "$PROXY" go mod download
 cold_cpu=$((CPU + $(ticks "$MODPROXY_PID") - before))
-modules=$(asked '\.zip$')
-expect "it has more than 100 modules: $modules" test "$modules" -gt 100
-expect "cold: $(asked) requests of the upstream, as without ($plain_requests)" test "$(asked)" -le "$plain_requests"
-expect "and $(bytes_asked) bytes ($plain_bytes)" test "$(bytes_asked)" -le "$plain_bytes"
-# The sumdb of the plain run is in its cache as well.
-expect "the same modules" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-cold/cache/download"
+modules=$(requests '\.zip$')
+expect "the program has more than 100 modules: $modules" test "$modules" -gt 100
+expect "cold: $(requests) requests of the upstream, as without ($plain_requests)" test "$(requests)" -le "$plain_requests"
+expect "cold: $(requested_bytes) bytes, as without ($plain_bytes)" test "$(requested_bytes)" -le "$plain_bytes"
+# Without modproxy the answers of the checksum database are in the module cache as well.
+expect "the same modules in the module cache" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-cold/cache/download"
 
-forget
+reset_requests
 before=$(ticks "$MODPROXY_PID")
 cpu fetch warm "$PROXY" go mod download
 warm_wall=$WALL warm_cpu=$((CPU + $(ticks "$MODPROXY_PID") - before))
-expect "warm: $(asked "$IMMUTABLE") requests of what never changes" test "$(asked "$IMMUTABLE")" = 0
-expect "the same modules" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-warm/cache/download"
+expect "warm: $(requests "$IMMUTABLE") requests of immutable files" test "$(requests "$IMMUTABLE")" = 0
+expect "the same modules in the module cache" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-warm/cache/download"
 cpu fetch floor "file://$WORK/mod-plain/cache/download" go mod download
 echo "summary: $modules modules; cold: CPU $cold_cpu, without $plain_cpu; warm: wall $warm_wall, CPU $warm_cpu; from a directory $WALL, $CPU (1/100 s)"
 
@@ -50,12 +51,12 @@ fetch versions "$PROXY" go list -m -versions github.com/caddyserver/certmagic > 
 stop_modproxy
 export -f offline start_modproxy stop_modproxy fetch _first_line
 export WORK BIN UPSTREAM GO_SUMDB MODPROXY_PID
-expect "warm, without any network" unshare --net bash -euc offline
-expect "with what was seen last" diff "$WORK/versions" "$WORK/versions-offline"
-expect "which the log says" grep -q 'when it was last seen' "$WORK/modproxy.log"
+expect "the warm proxy serves without a network" unshare --net bash -euc offline
+expect "without a network the last known answers are served" diff "$WORK/versions" "$WORK/versions-offline"
+expect "the log says so" grep -q 'serving the last known answer' "$WORK/modproxy.log"
 
-# --- What go commands ask ---
-# same NAME COMMAND: what it prints and its status are as without the proxy, with a proxy that knows nothing yet and one that does.
+# --- Other requests of go commands ---
+# same NAME COMMAND: its output and status are the same without the proxy, with a cold one and with a warm one.
 same() {
     local name=$1 run list
     shift
@@ -94,32 +95,32 @@ done
 PATH=$installed
 start_modproxy toolchain
 fetch toolchain "$PROXY" env GOTOOLCHAIN=go1.24.1 go version > "$WORK/toolchain"
-expect "a toolchain" grep -q go1.24.1 "$WORK/toolchain"
-forget
+expect "a toolchain is downloaded" grep -q go1.24.1 "$WORK/toolchain"
+reset_requests
 fetch toolchain "$PROXY" env GOTOOLCHAIN=go1.24.1 go version > "$WORK/toolchain"
-expect "once" test "$(asked '\.zip$')" = 0
+expect "the toolchain is downloaded once" test "$(requests '\.zip$')" = 0
 
-# --- Upstreams in trouble ---
+# --- Failing upstreams ---
 printf 'module example.test/m\n\ngo 1.21\n\nrequire github.com/pkg/errors v0.9.1\n' > "$WORK/module/go.mod"
 cd "$WORK/module"
 for fault in 404 410 403 500 cut short html; do
-    echo "$fault" > "$WORK/asked.fault"
+    echo "$fault" > "$WORK/requests.fault"
     status=0 with=0
     fetch fault "$UPSTREAM" go mod download > "$WORK/without" 2>&1 || status=$?
     fetch fault "$PROXY|$UPSTREAM" go mod download > "$WORK/with" 2>&1 || with=$?
     is "an upstream that does \"$fault\": exit status" "$status" "$with"
 done
-rm "$WORK/asked.fault"
+rm "$WORK/requests.fault"
 fetch fault "$PROXY|$UPSTREAM" go mod download
-expect "and nothing of it was kept" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
+expect "no wrong file was cached" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
 stop_modproxy KILL
 fetch fault "$PROXY|$UPSTREAM" go mod download
-expect "without the proxy the list goes on" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
-# Killed while a go command downloads by way of it.
+expect "without the proxy go asks the rest of its list" test -d "$WORK/mod-fault/github.com/pkg/errors@v0.9.1"
+# The proxy is killed during a download.
 cd "$WORK/program/src"
 start_modproxy killed
 (sleep 0.7 && kill -9 "$MODPROXY_PID") & killer=$!
 GONOSUMDB='*' fetch killed "$PROXY|$UPSTREAM" go mod download
 wait "$killer"
-expect "killed in the middle: all modules came" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-killed/cache/download"
+expect "after the proxy was killed all modules arrive" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-killed/cache/download"
 MODPROXY_PID=

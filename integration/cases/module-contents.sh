@@ -1,13 +1,13 @@
-# Modules that differ where Go's keys do not look: the index of a module in GOMODCACHE is keyed by its path alone. Two builds
-# with proxyVendor have one module@version with different contents; another two differ by the major version at equal lengths.
-# First with plain sharing, where the second build is wrong or fails; then with the hook.
+# Proves that modules with the same key and other contents are kept apart. Go keys the index of a module in GOMODCACHE by its path
+# alone. Two builds with proxyVendor have one module@version with different contents; two others differ in the major version, at
+# equal lengths. With naive sharing the second build is wrong or fails; with the hook it is right.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
-plain_sharing
+naive_sharing
 (cd "$CASE_DIR/programs/fileproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/fileproxy" .)
 
-# tree NAME MODULE VERSION IMPORT: a module tree with one module, whose package prints by way of IMPORT.
+# tree NAME MODULE VERSION IMPORT: makes a module tree with one module, whose package prints with functions of IMPORT.
 tree() {
     local dir=$WORK/dep-$1 call
     rm -rf "$dir" && mkdir "$dir"
@@ -16,13 +16,13 @@ tree() {
     printf 'package dep\n\nimport "%s"\n\nfunc Say() { println(%s) }\n' "$4" "$call" > "$dir/dep.go"
     "$WORK/fileproxy" "$WORK/tree-$1" "$2" "$3" "$dir"
 }
-# program MODULE VERSION: the source of a program that needs it.
+# program MODULE VERSION: makes the source of a program that needs it.
 program() {
     rm -rf "$WORK/src" && mkdir "$WORK/src"
     printf 'module example.test/user\n\ngo 1.21\n\nrequire %s %s\n' "$1" "$2" > "$WORK/src/go.mod"
     printf 'package main\n\nimport dep "%s"\n\nfunc main() { dep.Say() }\n' "$1" > "$WORK/src/main.go"
 }
-# built BUILDER VERSION TREE: what the program says.
+# built BUILDER VERSION TREE: builds the program; prints its output.
 built() {
     local out extra
     # There is no go.sum for modules that only exist here.
@@ -34,9 +34,9 @@ built() {
 tree one example.test/dep v1.0.0 strings
 tree two example.test/dep v1.0.0 unicode
 program example.test/dep v1.0.0
-is "plain, the first content" lower "$(built plain contents-1 one)"
-if said=$(built plain contents-2 two 2> "$WORK/err"); then is "plain, the second content: the first one's" lower "$said"; else
-    expect "plain, the second content: the build fails" grep -q 'could not import' "$WORK/err"
+is "naive sharing, the first content" lower "$(built naive contents-1 one)"
+if said=$(built naive contents-2 two 2> "$WORK/err"); then is "naive sharing, the second content: the first one, which is wrong" lower "$said"; else
+    expect "naive sharing, the second content: the build fails" grep -q 'could not import' "$WORK/err"
 fi
 is "the first content" lower "$(built small contents-3 one)"
 is "the second content" A "$(built small contents-4 two)"
@@ -44,14 +44,14 @@ is "the second content" A "$(built small contents-4 two)"
 tree v2 example.test/dep/v2 v2.0.0 strings
 tree v3 example.test/dep/v3 v3.0.0 unicode
 program example.test/dep/v2 v2.0.0
-is "plain, the second major version" lower "$(built plain major-1 v2)"
+is "naive sharing, major version 2" lower "$(built naive major-1 v2)"
 program example.test/dep/v3 v3.0.0
-if said=$(built plain major-2 v3 2> "$WORK/err"); then is "plain, the third: the second" lower "$said"; else
-    expect "plain, the third: the build fails" grep -qE 'dep/v2|could not import' "$WORK/err"
+if said=$(built naive major-2 v3 2> "$WORK/err"); then is "naive sharing, major version 3: version 2, which is wrong" lower "$said"; else
+    expect "naive sharing, major version 3: the build fails" grep -qE 'dep/v2|could not import' "$WORK/err"
 fi
 program example.test/dep/v2 v2.0.0
-is "the second major version" lower "$(built small major-3 v2)"
+is "major version 2" lower "$(built small major-3 v2)"
 program example.test/dep/v3 v3.0.0
-is "the third" A "$(built small major-4 v3)"
-expect "the store is whole" store_is_whole
-echo "summary: one module@version of two contents, and a major version: wrong with plain sharing, right with the hook"
+is "major version 3" A "$(built small major-4 v3)"
+expect "every object and record of the store is intact" store_is_whole
+echo "summary: one module@version of two contents, and a major version: wrong with naive sharing, right with the hook"

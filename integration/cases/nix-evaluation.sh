@@ -1,12 +1,12 @@
-# The Nix face evaluated: both overlays and the module against the lib of the nixpkgs stub, and against the real one where
-# INTEGRATION_NIXPKGS or NIX_PATH has it; wrong values fail with a sentence that helps; the settings that the module writes
-# are ones that the hook reads; the units are those that `cacheprogd install` has in it, and systemd understands them.
-# Nix expressions stay unexpanded:
+# Proves by evaluation that the Nix code is right: both overlays and the module, with the lib of the nixpkgs stub, and with the
+# real one where INTEGRATION_NIXPKGS or NIX_PATH has it. Wrong values fail with a helpful message; the hook reads the settings
+# that the module writes; the units are those that `install` contains, and systemd accepts them.
+# (Nix expressions are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 nixpkgs=${INTEGRATION_NIXPKGS:-$(nix-instantiate --find-file nixpkgs 2> /dev/null || true)}
 
-# evaluate EXPRESSION: its value; what is wrong in WORK/err.
+# evaluate EXPRESSION: prints its value; errors are in WORK/err.
 evaluate() { nix_run nix-instantiate --eval --strict --read-write-mode -E "$1" 2> "$WORK/err"; }
 
 # assertions_hold EXPRESSION: its value is a set of named assertions, more than ten, and all are true.
@@ -16,22 +16,22 @@ assertions_hold() {
     echo "    $(grep -o ' = ' <<< "$all" | wc -l) assertions"
     [ "$(grep -o ' = ' <<< "$all" | wc -l)" -gt 10 ] && ! grep -q 'false' <<< "$all"
 }
-expect "the overlays, with the stub" assertions_hold "import $CASE_DIR/nix/overlays.nix {
+expect "the assertions about overlays hold with the stub" assertions_hold "import $CASE_DIR/nix/overlays.nix {
     packages = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; }; }"
 if [ -n "$nixpkgs" ]; then
-    expect "the overlays, with nixpkgs" assertions_hold "import $CASE_DIR/nix/overlays.nix {
+    expect "the assertions about overlays hold with nixpkgs" assertions_hold "import $CASE_DIR/nix/overlays.nix {
         packages = overlays: import $nixpkgs { inherit overlays; }; functions = (import $nixpkgs { }).lib.versionAtLeast (import $nixpkgs { }).lib.version \"25.05\"; }"
 fi
 
 package="builtins.path { name = \"programs\"; path = $WORK/package; }"
 mkdir -p "$WORK/package"
 cp -r "$BIN" "$WORK/package/bin"
-# module LIB CONFIGURATION SELECTION: something of what the module gives.
+# module LIB CONFIGURATION SELECTION: prints a part of the evaluated module.
 module() {
     evaluate "let m = import $CASE_DIR/nix/module.nix { $1 package = { type = \"derivation\"; outPath = $package; };
         configuration.services.nix-gocacheprog = { enable = true; } // ($2); }; in $3"
 }
-# rejects WHAT LIB CONFIGURATION SENTENCE: an assertion fails, or the evaluation does, and says that.
+# rejects WHAT LIB CONFIGURATION MESSAGE: an assertion of the module or the evaluation fails with this message.
 rejects() {
     local said
     said=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
@@ -40,17 +40,17 @@ rejects() {
 libs=('')
 if [ -n "$nixpkgs" ]; then libs+=("lib = import $nixpkgs/lib;"); fi
 for lib in "${libs[@]}"; do
-    is "nothing is wrong with the defaults" '[ ]' "$(module "$lib" '{ }' m.failures)"
-    is "the overlay is there by default" 1 "$(module "$lib" '{ }' 'builtins.length m.config.nixpkgs.overlays')"
-    is "and is not where it is not wanted" 0 "$(module "$lib" '{ overlay.enable = false; }' 'builtins.length m.config.nixpkgs.overlays')"
+    is "no assertion fails with the defaults" '[ ]' "$(module "$lib" '{ }' m.failures)"
+    is "the overlay is added by default" 1 "$(module "$lib" '{ }' 'builtins.length m.config.nixpkgs.overlays')"
+    is "the overlay can be switched off" 0 "$(module "$lib" '{ overlay.enable = false; }' 'builtins.length m.config.nixpkgs.overlays')"
     is "no file of settings without settings" '{ }' "$(module "$lib" '{ }' m.config.environment.etc)"
-    rejects "a mode that is none" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
-    rejects "an option that is none" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
-    rejects "a relative program in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
-    rejects "a list without its mode" "$lib" '{ hook.deny = [ "x" ]; }' 'mean something with `mode = "transparent"` only'
-    rejects "a policy without its mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
-    rejects "intercepting without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
-    # Another module's hook: an error with how to mend it, and none once it is in the chain.
+    rejects "an unknown mode" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
+    rejects "an unknown option" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
+    rejects "a relative path in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
+    rejects "allow or deny without transparent mode" "$lib" '{ hook.deny = [ "x" ]; }' '`allow` and `deny` need `mode = "transparent"`'
+    rejects "unreadable = transparent without transparent mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
+    rejects "intercept without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
+    # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
     for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
         'programs.nix-required-mounts.enable = true:hook.chain = ['; do
         said=$(evaluate "toString (import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog.enable = true; ${setting%%:*}; }; }).failures")
@@ -58,10 +58,10 @@ for lib in "${libs[@]}"; do
     done
     chained=$(evaluate "(import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog = { enable = true; hook.chain = [ \"/x\" ]; };
         nix.settings.pre-build-hook = \"/x\"; programs.nix-required-mounts.enable = true; }; }).config.nix.settings.pre-build-hook")
-    expect "with a chain ours takes the place of the other hook" grep -q 'gocacheprog-prebuild/hook"$' <<< "$chained"
+    expect "with a chain our hook replaces the other one" grep -q 'gocacheprog-prebuild/hook"$' <<< "$chained"
 done
 
-# What the module makes is built, which checks it, and is what the hook reads.
+# The files that the module makes are built, which checks them; then the hook reads them.
 settings='{ hook = { mode = "transparent"; unreadable = "skip"; deny = [ "vault-*" ]; chain = [ "/bin/true" ]; }; }'
 cat > "$WORK/hook.nix" << NIX
 let
@@ -74,13 +74,13 @@ in derivation {
 }
 NIX
 hook=$(cat "$(nixbuild "$WORK/hook.nix")")
-expect "the hook has its settings beside it" grep -qx 'mode = "transparent"' "$hook.toml"
-expect "the hook reads them" "$hook" --check "$hook.toml"
+expect "the settings are beside the hook" grep -qx 'mode = "transparent"' "$hook.toml"
+expect "the hook accepts its settings" "$hook" --check "$hook.toml"
 sed 's/transparent"/transparant"/' "$hook.toml" > "$WORK/wrong.toml"
-if "$hook" --check "$WORK/wrong.toml" 2> "$WORK/err"; then fail "a wrong value is not found"; fi
-expect "and says what is wrong with others" grep -q 'unknown variant' "$WORK/err"
+if "$hook" --check "$WORK/wrong.toml" 2> "$WORK/err"; then fail "a wrong value is accepted"; fi
+expect "the hook explains a wrong value" grep -q 'unknown variant' "$WORK/err"
 
-# built_settings SETTINGS: the daemon's settings as the module writes them, checked.
+# built_settings SETTINGS: builds the daemon's file of settings, which checks it; prints its path.
 built_settings() {
     cat > "$WORK/settings.nix" << NIX
 (import $CASE_DIR/nix/module.nix { package = { type = "derivation"; outPath = $package; };
@@ -89,33 +89,33 @@ NIX
     nixbuild "$WORK/settings.nix" 2> "$WORK/err"
 }
 expect "the daemon's settings are written" grep -qx 'max-size = "20GiB"' "$(built_settings '{ max-size = "20GiB"; }')"
-expect "wrong ones are refused" refused built_settings '{ max-size = "much"; }'
-expect "with a sentence" grep -q 'write a size such as' "$WORK/err"
+expect "wrong settings of the daemon are refused" refused built_settings '{ max-size = "much"; }'
+expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
 
 (cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
 expect "the units of \`cacheprogd install\` are made from the module's (else: nixos/write-files)" \
     diff -r "$WORK/units" "$ROOT_DIR/crates/cacheprogd/units"
 module '' '{ }' 'builtins.toFile "service" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog.service")' > "$WORK/service"
-expect "and the module's are these" \
+expect "the module makes the same units" \
     diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogd/units/system/nix-gocacheprog.service"
 isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
 is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
-is "but where it has to serve metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
+is "it has a network where it serves metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
 line() { module '' "{ settings.http = \"$1\"; }" "builtins.length (builtins.split \"IPAddress$2\" m.units.\"nix-gocacheprog.service\") / 2"; }
-is "of this machine, where that is the address" "1 1" "$(line 127.0.0.1:9417 Deny=any) $(line 127.0.0.1:9417 Allow=localhost)"
-is "else of all" "0 0" "$(line 0.0.0.0:9417 Deny=any) $(line 0.0.0.0:9417 Allow=localhost)"
+is "only this machine's, with a loopback address" "1 1" "$(line 127.0.0.1:9417 Deny=any) $(line 127.0.0.1:9417 Allow=localhost)"
+is "all, with another address" "0 0" "$(line 0.0.0.0:9417 Deny=any) $(line 0.0.0.0:9417 Allow=localhost)"
 if command -v systemd-analyze > /dev/null; then
     for of in system user; do
         mkdir "$WORK/verify-$of"
         for unit in "$WORK/units/$of/"*; do sed "s|@programs@|$BIN|" "$unit" > "$WORK/verify-$of/${unit##*/}"; done
-        expect "systemd understands the units ($of)" \
+        expect "systemd accepts the units ($of)" \
             test -z "$(XDG_RUNTIME_DIR=$WORK systemd-analyze "--$of" verify "$WORK/verify-$of/"* 2>&1 | tee "$WORK/said")"
     done
 else
     echo "no systemd-analyze here: case booted-system verifies the units"
 fi
 
-# flake.nix as Nix calls it, with the stub for its input.
+# flake.nix, with the stub as its input.
 flake=$(evaluate "let
   pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; };
   outputs = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; nixpkgs = { inherit (pkgs) lib; legacyPackages = { }; }; };
@@ -124,7 +124,7 @@ in {
   systems = builtins.attrNames outputs.packages;
   functions = map builtins.isFunction [ outputs.overlays.default outputs.overlays.intercept outputs.nixosModules.default ];
 }")
-is "what the flake has" '{ functions = [ true true true ]; names = [ "apps" "checks" "devShells" "formatter" "nixosModules" "overlays" "packages" ]; systems = [ "aarch64-linux" "x86_64-linux" ]; }' "$flake"
+is "the outputs of the flake" '{ functions = [ true true true ]; names = [ "apps" "checks" "devShells" "formatter" "nixosModules" "overlays" "packages" ]; systems = [ "aarch64-linux" "x86_64-linux" ]; }' "$flake"
 for file in default.nix overlay.nix module.nix nix nixos; do
     find "$ROOT_DIR/$file" -name '*.nix' -print0 | xargs -0 -n 1 nix-instantiate --parse > /dev/null 2> "$WORK/err" || { cat "$WORK/err" >&2; fail "$file"; }
 done

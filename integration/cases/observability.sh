@@ -1,7 +1,7 @@
-# The command line, metrics and the page over a history of 30 builds of two real programs: the transcripts in docs/reference/cli.md, a
-# real Prometheus with docs/reference/metrics/, and Chromium, which makes the picture in the README. With UPDATE=1 the transcripts and
-# the picture are written anew.
-# Texts for Prometheus stay unexpanded:
+# Proves that the command line, the metrics and the page show a history of 30 builds of two real programs: the transcripts in
+# docs/reference/cli.md, a real Prometheus with docs/reference/metrics/, and Chromium, which makes the picture in the README. With
+# UPDATE=1 it rewrites the transcripts and the picture.
+# (Texts for Prometheus are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034,SC2016
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -36,13 +36,13 @@ for ((tries = 0; tries < 90; tries++)); do
     [ -n "$(ls -A "$STATE/builds")" ] || break
     sleep 1
 done
-is "builds remembered" 30 "$(cacheprogd builds -n 100 --json | jq '.ended | length')"
+is "builds in the history" 30 "$(cacheprogd builds -n 100 --json | jq '.ended | length')"
 
-# A user without rights sees as much, and cannot do anything.
+# A user without rights can read everything and change nothing.
 user() { setpriv --reuid 65534 --regid 65534 --clear-groups env -u NIX_GOCACHEPROG_CONTROL "$BIN/cacheprogd" "$@" --control-socket "$WORK/state/status.sock"; }
 is "a user sees builds" 30 "$(user builds -n 100 --json | jq '.ended | length')"
-expect "and why they missed" grep -q 'changed dependency' <(user why age)
-expect "and no id of a live build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
+expect "a user sees why builds missed" grep -q 'changed dependency' <(user why age)
+expect "a user sees no id of a running build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
 
 # Transcripts: a line of docs/reference/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
 # spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
@@ -70,7 +70,7 @@ transcripts() {
 }
 transcripts > "$WORK/cli.md"
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/reference/cli.md"; fi
-expect "docs/reference/cli.md says what the commands say" diff <(shape < "$ROOT_DIR/docs/reference/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
+expect "docs/reference/cli.md has the output of the commands" diff <(shape < "$ROOT_DIR/docs/reference/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
 is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/reference/cli.md")"
 
 # Every command's JSON has the fields of the schema in docs/reference/cli.md.
@@ -83,11 +83,11 @@ for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --
 done
 echo "ok: the schema names every field"
 
-# Prometheus has it all: every expression of the alerts and of the dashboard is understood and has data.
+# Prometheus accepts every expression of the alerts and the dashboard, and has data for it.
 query() { curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/query" --data-urlencode "query=$1"; }
 value() { query "$1" | jq -r '.data.result[0].value[1]'; }
 for field in packages_compiled packages_needed hits; do
-    is "$field, as Prometheus has them" "$(cacheprogd builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
+    is "$field in Prometheus" "$(cacheprogd builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
 done
 is "builds" 30 "$(value gocacheprog_builds_total)"
 jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/reference/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do
@@ -95,18 +95,18 @@ jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/reference/metrics/grafana.json"
 done
 rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")
 is "alert rules" 6 "$(jq '[.data.groups[].rules[]] | length' <<< "$rules")"
-is "of them healthy" 6 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
+is "healthy alert rules" 6 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
 kill "$PROMETHEUS"
 
-# The page, in a browser: it draws, complains of nothing, and asks for nothing elsewhere.
+# The page in a browser: it draws without errors and without requests to other hosts.
 browser() { chromium --headless --no-sandbox --disable-gpu --user-data-dir="$WORK/chromium" --virtual-time-budget=5000 --window-size=1180,1150 "$@" "http://127.0.0.1:$PORT/"; }
 browser --dump-dom > "$WORK/dom.html" 2> "$WORK/browser.log"
 expect "the page was drawn to its end" grep -q 'data-drawn="yes"' "$WORK/dom.html"
-expect "with the builds" grep -q 'fzf-0.57.0' "$WORK/dom.html"
-expect "with packages in its timeline" grep -q '<title>filippo.io/age/internal/stream: ' "$WORK/dom.html"
+expect "the page shows the builds" grep -q 'fzf-0.57.0' "$WORK/dom.html"
+expect "the timeline shows packages" grep -q '<title>filippo.io/age/internal/stream: ' "$WORK/dom.html"
 browser --enable-logging=stderr --v=0 --screenshot="$WORK/page.png" > "$WORK/browser.log" 2>&1
-if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the page has faults"; fi
-expect "a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
+if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the page has errors"; fi
+expect "the browser made a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/images/page.png"; fi
-is "a page elsewhere that names us" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
+is "a request with another host name is refused" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
 echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"

@@ -1,5 +1,5 @@
-# Builds through the overlays, as README.md has them: the cached builder, a package that is given the cache, and the
-# intercepting overlay, under which a package needs to say nothing.
+# Proves that builds use the cache through the overlays, as in the README: the cached builder, a package that is given the cache,
+# and the intercepting overlay, where packages need no change.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
@@ -15,11 +15,11 @@ NIX
 }
 small 1 > /dev/null
 built overlay.nix cached 'pkgs.buildGoModuleCached small'
-expect "the cached builder" counts small-cached hits -gt 100
+expect "the cached builder uses the cache" counts small-cached hits -gt 100
 built overlay.nix given 'pkgs.withGocacheprog (pkgs.buildGoModule (finalAttrs: small // { meta.description = finalAttrs.pname; }))'
-expect "a package that is given the cache" counts small-given hits -gt 100
+expect "withGocacheprog gives a package the cache" counts small-given hits -gt 100
 built overlay.nix plain "pkgs.buildGoModule (small // { $NO_TESTS })"
-expect "a plain package is left alone" test -z "$(build_field small-plain id)"
+expect "other packages do not use the cache" test -z "$(build_field small-plain id)"
 built overlay/intercept.nix intercepted 'pkgs.buildGoModule small'
-expect "the intercepting overlay" counts small-intercepted hits -gt 100
-echo "summary: builders of the overlays use the cache, plain ones do not"
+expect "under the intercepting overlay a package uses the cache" counts small-intercepted hits -gt 100
+echo "summary: builders of the overlays use the cache, others do not"

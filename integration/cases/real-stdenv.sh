@@ -1,5 +1,6 @@
-# The setup hook under the real stdenv and the real buildGoModule, where they can be had: REAL_STDENV names a Nix function
-# { core, gosdk, overlay } that gives a package set of them around the host's tools, REAL_STDENV_CORE its checkout of nixpkgs.
+# Proves that the setup hook works with the real stdenv and the real buildGoModule, where they are available: REAL_STDENV names a
+# Nix function { core, gosdk, overlay } that makes a package set of them from the host's tools, REAL_STDENV_CORE a checkout of
+# nixpkgs.
 # shellcheck shell=bash source-path=SCRIPTDIR
 if [ -z "${REAL_STDENV:-}" ]; then
     echo "REAL_STDENV is not set: skipped"
@@ -19,4 +20,4 @@ import $CASE_DIR/nix/small.nix {
 NIX
 for version in 1 2; do nixbuild "$WORK/real.nix" --argstr version "$version"; done
 expect "the second build hits" counts small-2 hits -gt 500
-expect "the store is whole" store_is_whole
+expect "every object and record of the store is intact" store_is_whole

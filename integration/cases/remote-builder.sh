@@ -1,9 +1,10 @@
-# A build from another machine: its derivation is not sent along (docs/facts/nix.md, "Builds without a derivation"), and the setting `unreadable` decides.
-# The other machine is another store on this one, reached by Nix' own protocol through an `ssh` that stays here.
+# Proves that the setting `unreadable` decides for builds from another machine, whose derivation is not sent along
+# (docs/facts/nix.md, "Builds without a derivation"). The other machine is another store on this one, reached with Nix' own
+# protocol through an `ssh` that does not leave this machine.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
-# Ours is another one as well: the derivation is nowhere where it is named.
+# The local store is diverted as well: no derivation is at its path.
 NIX_DIVERTED_STORE=$WORK/here
 mkdir -p "$NIX_DIVERTED_STORE"
 SDK=$(add_go_to_store)
@@ -24,7 +25,7 @@ exec nix-store --serve --write --store $WORK/elsewhere
 SSH
 chmod 755 "$WORK/ssh/ssh"
 PATH=$WORK/ssh:$PATH
-# remotely VERSION [NIX-ARG...]: built there.
+# remotely VERSION [NIX-ARG...]: builds the small program there.
 remotely() {
     NIX_MAX_JOBS=0 NIX_EXTRA_CONFIG="builders = ssh://there $(nix-instantiate --eval -E builtins.currentSystem 2> /dev/null | tr -d '"')" small "$@" --arg extra '{ doCheck = false; }'
 }
@@ -32,16 +33,16 @@ registered() { [ -n "$(build_field "small-$1" id)" ]; }
 
 settings
 for version in 1 2; do remotely "$version" > /dev/null; done
-expect "it was built there" test -n "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2')"
-expect "without its derivation" test -z "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2.drv')"
+expect "it was built on the other machine" test -n "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2')"
+expect "the derivation was not sent there" test -z "$(find "$WORK/elsewhere/nix/store" -maxdepth 1 -name '*-small-2.drv')"
 expect "a build with the setup hook hits" counts small-2 hits -gt 100
 remotely unaware-1 --arg withHook false > /dev/null
-expect "one without it is offered the cache and uses none" counts small-unaware-1 gets -eq 0
+expect "a build without it is offered the cache and does not use it" counts small-unaware-1 gets -eq 0
 settings 'unreadable = "skip"'
 remotely skipped > /dev/null
-expect "by policy it is offered none" refused registered skipped
+expect "with unreadable = skip it is offered nothing" refused registered skipped
 settings 'mode = "transparent"' "go-env = '$WORK/go-env'" 'unreadable = "transparent"'
 for version in 2 3; do remotely "unaware-$version" --arg withHook false > /dev/null; done
-expect "or is treated as a Go build" counts small-unaware-3 hits -gt 100
+expect "with unreadable = transparent it uses the cache" counts small-unaware-3 hits -gt 100
 chmod -R u+w "$WORK/elsewhere"
-echo "summary: builds whose derivation is elsewhere: offered, skipped or transparent, as the policy says"
+echo "summary: builds whose derivation is elsewhere: offered, skipped or transparent, as set"

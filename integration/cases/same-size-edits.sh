@@ -1,16 +1,16 @@
-# What Go keys by name, size and mtime, in sandboxes where every source file has mtime 1. Each edit keeps the size. First with
-# plain sharing, where the second build is wrong; then with the hook, where it is right.
-# Texts for Nix stay unexpanded:
+# Proves that edits are seen which keep size and mtime: Go keys some results by name, size and mtime, and in a sandbox every source
+# file has mtime 1. With naive sharing the second build is wrong; with the hook it is right.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
-plain_sharing
+naive_sharing
 src=$WORK/src
-# What go list says of a package, written to the output. Without -mod=vendor, as with it Go reads the main module's packages
-# themselves and not their index.
+# listing PACKAGE: attributes with which the output of go list for a package is written to the output. Without -mod=vendor, since
+# with it Go reads the packages of the main module and not their index.
 listing() { echo "{ doCheck = false; proxyVendor = true; postInstall = \"go list -f '{{.Imports}} {{.GoFiles}} {{.EmbedPatterns}} {{.CgoCFLAGS}}' ./$1 > \$out/listed\"; }"; }
 
-# fresh: the source as it was before any edit.
+# fresh: restores the source.
 fresh() {
     rm -rf "$src"
     cp -r "$CASE_DIR/programs/small" "$src"
@@ -25,19 +25,19 @@ edit_tag() { sed -i 's/never/linux/' "$src/word/tagged.go"; }
 edit_embed() { sed -i 's/go:embed title.txt/go:embed other.txt/' "$src/embedded/embedded.go"; }
 edit_preamble() { sed -i 's/SMALL_EXTRA=71/SMALL_EXTRA=72/' "$src/clib/clib.go"; }
 
-# try EDIT PACKAGE WORD: the word is in the listing after the edit and not before; with plain sharing it never is.
+# try EDIT PACKAGE WORD: the listing has the word after the edit and not before; with naive sharing it never has it.
 try() {
     local edit=$1 package=$2 word=$3 out builder number=0
-    for builder in plain small; do
+    for builder in naive small; do
         fresh
         number=$((number + 1))
         out=$("$builder" "$edit-$number-before" --arg src "$src" --arg extra "$(listing "$package")")
         expect "$builder, $edit, before" test "$(grep -c "$word" "$out/listed")" = 0
         "edit_$edit"
         if ! out=$("$builder" "$edit-$number-after" --arg src "$src" --arg extra "$(listing "$package")"); then
-            expect "plain, $edit, after: the build fails" test "$builder" = plain
-        elif [ "$builder" = plain ]; then
-            expect "plain, $edit, after: not seen" test "$(grep -c "$word" "$out/listed")" = 0
+            expect "naive, $edit, after: the build fails" test "$builder" = naive
+        elif [ "$builder" = naive ]; then
+            expect "naive, $edit, after: not seen" test "$(grep -c "$word" "$out/listed")" = 0
         else
             expect "with the hook, $edit, after: seen" grep -q "$word" "$out/listed"
         fi
@@ -52,9 +52,9 @@ try preamble clib SMALL_EXTRA=72
 # A golden file changed at the same size under an unchanged test, and an environment variable that the test reads.
 edit_golden() { sed -i 's/fox/box/' "$src/golden/testdata/golden.txt"; }
 fresh
-plain golden-plain-1 --arg src "$src" > /dev/null
+naive golden-naive-1 --arg src "$src" > /dev/null
 edit_golden
-expect "plain, a golden file: the test passes and must not" plain golden-plain-2 --arg src "$src"
+expect "naive, a golden file: the test passes and must not" naive golden-naive-2 --arg src "$src"
 fresh
 small golden-1 --arg src "$src" > /dev/null
 if small golden-fails --arg src "$src" --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> "$WORK/err"; then fail "a test passed though it reads a variable that fails it"; fi
@@ -64,20 +64,20 @@ if small golden-2 --arg src "$src" 2> "$WORK/err"; then fail "a test passed thou
 expect "a golden file: the test fails" grep -q 'FAIL.*golden' "$WORK/err"
 expect "the build that failed had hits" counts small-golden-2 hits -gt 500
 
-# Another project of the same layout and sizes: nothing of the first is taken for its own.
+# Another project of the same layout and sizes: results of the first are not used for it.
 fresh
 first=$(small project-1 --arg src "$src" --arg extra "$(listing word)")
 edit_import
 second=$(small 1 --argstr pname other --arg src "$src" --arg extra "$(listing word)")
-expect "two projects of one layout" test "$(cat "$first/listed")" != "$(cat "$second/listed")"
+expect "two projects of one layout have different listings" test "$(cat "$first/listed")" != "$(cat "$second/listed")"
 fresh
-plain project-1 --arg src "$src" --arg extra "$(listing word)" > /dev/null
+naive project-1 --arg src "$src" --arg extra "$(listing word)" > /dev/null
 edit_import
-if second=$(plain 1 --argstr pname another --arg src "$src" --arg extra "$(listing word)" 2> "$WORK/err"); then
-    is "plain, two projects of one layout: the first one's" "$(cat "$first/listed")" "$(cat "$second/listed")"
+if second=$(naive 1 --argstr pname another --arg src "$src" --arg extra "$(listing word)" 2> "$WORK/err"); then
+    is "naive, two projects of one layout: the first one's" "$(cat "$first/listed")" "$(cat "$second/listed")"
 else
-    expect "plain, two projects of one layout: the second fails" grep -q 'could not import path' "$WORK/err"
+    expect "naive, two projects of one layout: the second fails" grep -q 'could not import path' "$WORK/err"
 fi
 
-expect "the store is whole" store_is_whole
-echo "summary: six edits of equal size: wrong with plain sharing, right with the hook"
+expect "every object and record of the store is intact" store_is_whole
+echo "summary: six edits of equal size: wrong with naive sharing, right with the hook"

@@ -1,5 +1,5 @@
-# The soak (matrix/src/soak.rs): 16 clients while the daemon is killed and held; 40 seconds, or ten minutes with
-# `integration/test --full`.
+# Proves that nothing is wrong or left over after 16 clients for 40 seconds (matrix/src/soak.rs), while the daemon is killed and
+# paused; ten minutes with `integration/test --full`.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034
 NO_NIX=1

@@ -1,6 +1,6 @@
-# Results of tests: reused in another build where all that the test looked at is the same by content, and only there; the
-# tree's mtimes are never touched for it, so what orders by them (make) does what it does without a cache.
-# Texts for Nix stay unexpanded:
+# Proves that a test result is reused in another build exactly where everything that the test looked at has the same content, and
+# that mtimes of the tree never change for it: programs that order by mtime (make) work as without a cache.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
@@ -46,7 +46,7 @@ GO
 }
 # run VERSION [NIX-ARG...]: builds WORK/src; the log is in WORK/small-VERSION.log.
 run() { small "$1" --arg src "$src" "${@:2}" > /dev/null; }
-# cached VERSION PACKAGE / ran VERSION PACKAGE: what go test said. (Nix writes spaces for tabs.)
+# cached VERSION PACKAGE / ran VERSION PACKAGE: whether go test used a cached result. (Nix writes spaces for tabs.)
 cached() { grep -qE "^ok +example.test/small/$2 +\(cached\)" "$WORK/small-$1.log"; }
 ran() { grep -qE "^ok +example.test/small/$2 +[0-9.]+s" "$WORK/small-$1.log"; }
 
@@ -57,15 +57,15 @@ run 2
 for package in golden listing word clib render count; do expect "again, of $package: cached" cached 2 "$package"; done
 echo "    $(build_field small-2 gets) gets, $(build_field small-2 hits) hits, $(build_field small-2 private_puts) private puts"
 
-expect "the build's log says what the cache gave" grep -qE 'nix-gocacheprog: [0-9,]+ of [0-9,]+ packages compiled; ' "$WORK/small-2.log"
+expect "the build's log has a summary of the cache" grep -qE 'nix-gocacheprog: [0-9,]+ of [0-9,]+ packages compiled; ' "$WORK/small-2.log"
 misses=$(($(build_field small-2 gets) - $(build_field small-2 hits)))
 others=$(($(build_field small-2 puts) - $(build_field small-2 private_puts)))
-expect "an unchanged build misses what is private and the links of its two programs ($misses, $others put for all)" test "$others" -le 2
+expect "an unchanged build misses only private entries and the links of its two programs ($misses misses, $others shared puts)" test "$others" -le 2
 
 echo 'func init() { println("anew") }' >> "$src/golden/golden.go"
 run code
-expect "an edit of code: tests of what does not depend on it are cached" cached code count
-expect "and those of what does run" ran code golden
+expect "an edit of code: results of independent packages are cached" cached code count
+expect "an edit of code: tests of dependent packages run" ran code golden
 fresh
 sed -i 's/fox/box/' "$src/golden/testdata/golden.txt"
 if run golden 2> /dev/null; then fail "a golden file changed at the same size, and the test passed"; fi
@@ -83,19 +83,19 @@ if run mode --arg extra '{ SMALL_MODE = "1"; }' 2> /dev/null; then fail "a varia
 expect "a variable that is read before the log begins: the test fails" grep -q 'SMALL_MODE is set' "$WORK/small-mode.log"
 mv "$src/listing/data/one" "$src/listing/data/two"
 run name
-expect "another name in a directory that is listed: it runs" ran name listing
+expect "another name in a listed directory: the test runs" ran name listing
 echo more > "$src/listing/data/three"
 if run names 2> /dev/null; then fail "one more name in a directory that is listed, and the test passed"; fi
-expect "one more name: the test fails" grep -q 'FAIL.*listing' "$WORK/small-names.log"
+expect "one more name in a listed directory: the test fails" grep -q 'FAIL.*listing' "$WORK/small-names.log"
 fresh
 run off --arg extra '{ NIX_GOCACHEPROG_TESTS = "0"; }'
 expect "switched off in the derivation: tests run" ran off golden
 
-# make orders by mtime: a .go file that is made from another one, in buildPhase and in checkPhase, as without a cache; a
-# tarball and a generator that embed mtimes.
+# Programs that use mtimes: make, for a .go file made from another one, in buildPhase and in checkPhase; a tarball and a
+# generator that embed mtimes.
 fresh
 printf 'generated.go: word.go\n\tsed s/Split/Cut/ word.go | sed s/Greeting/Other/ > generated.go\n\techo made >> made\n' > "$src/word/Makefile"
-# With `--full` of all packages.
+# All packages with `--full`.
 [ -n "${TEST_FULL:-}" ] && packages= || packages='subPackages = [ "word" "golden" "table" ];'
 extra="{ $packages "'preBuild = "make -C word; make -C word; sleep 2"; preCheck = "make -C word; touch word/word.go; make -C word";
     postInstall = "cat word/made > $out/made; find golden table -printf %p:%T@:%s- > $out/times; tar cf $out/tree.tar golden table"; }'
@@ -106,5 +106,5 @@ for file in made times tree.tar; do
     expect "$file: as without a cache" cmp "$make_1/$file" "$without/$file"
     expect "$file: and again" cmp "$make_2/$file" "$without/$file"
 done
-expect "the store is whole" store_is_whole
+expect "every object and record of the store is intact" store_is_whole
 echo "summary: results of tests are reused by content"

@@ -1,9 +1,9 @@
-# Two toolchains with the same version line and different compilers: Go knows a compiler by that line only. The second one leaves
-# out bounds checks, which a program can tell. With plain sharing it is served what the first compiled.
+# Proves that two compilers with the same version line are kept apart: Go identifies a compiler by that line only. The second
+# compiler omits bounds checks, which a program can detect. With naive sharing it gets outputs of the first.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 warm_start
-plain_sharing
+naive_sharing
 goroot=$WORK/sdk
 cp -r "$(go env GOROOT)" "$goroot"
 chmod -R u+w "$goroot"
@@ -17,7 +17,7 @@ case $1 in
 esac
 COMPILE
 chmod 755 "$tool/compile"
-is "the two say the same of themselves" "$(go tool compile -V=full)" "$("$tool/compile" -V=full)"
+is "both compilers have the same version line" "$(go tool compile -V=full)" "$("$tool/compile" -V=full)"
 other=$(add_go_to_store "$goroot")
 
 mkdir "$WORK/src"
@@ -34,16 +34,16 @@ func main() {
 	table[len(os.Args)+8] = 1
 }
 GO
-# checked BUILDER VERSION SDK: whether the program checks bounds.
+# checked BUILDER VERSION SDK: prints whether the program checks bounds.
 checked() {
     local out
     out=$(SDK=$3 "$1" "$2" --arg src "$WORK/src" --arg extra '{ doCheck = false; }')
     "$out/bin/bounds" 2>&1
 }
-is "plain, the first compiler" true "$(checked plain plain-1 "$SDK")"
-is "plain, the second: what the first compiled" true "$(checked plain plain-2 "$other")"
+is "naive sharing, the first compiler" true "$(checked naive naive-1 "$SDK")"
+is "naive sharing, the second compiler: the output of the first" true "$(checked naive naive-2 "$other")"
 is "the first compiler" true "$(checked small 1 "$SDK")"
-is "the second" false "$(checked small 2 "$other")"
-is "the first again" true "$(checked small 3 "$SDK")"
-expect "which hits" counts small-3 hits -gt 20
-expect "the store is whole" store_is_whole
+is "the second compiler" false "$(checked small 2 "$other")"
+is "the first compiler again" true "$(checked small 3 "$SDK")"
+expect "that build hits" counts small-3 hits -gt 20
+expect "every object and record of the store is intact" store_is_whole

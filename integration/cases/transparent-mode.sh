@@ -1,6 +1,6 @@
-# Transparent mode: derivations that know nothing of us use the cache. What is shared is compiled Go and its own indexes, what is
-# built is as without a cache, and builds that are no Go builds, or see to themselves, notice nothing.
-# Texts for Nix stay unexpanded:
+# Proves for transparent mode: unchanged derivations use the cache; only compiled Go and Go's own indexes are shared; programs are
+# identical to those without a cache; other builds, and builds that configure Go themselves, are not affected.
+# (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
 start_daemon
@@ -14,11 +14,11 @@ settings() {
 }
 settings
 cp -r "$CASE_DIR/programs/small" "$WORK/src"
-# unaware VERSION [NIX-ARG...]: the small program without the setup hook.
+# unaware VERSION [NIX-ARG...]: builds the small program without the setup hook.
 unaware() { small "$1" --arg withHook false --arg src "$WORK/src" "${@:2}"; }
 with_c() { "$(unaware "$@")/bin/withc"; }
 answer() { sed -i "s/SHARED_ANSWER [0-9]*/SHARED_ANSWER $1/" "$WORK/src/shared/answer.h"; }
-# Where tests say nothing that is looked at; and where compiling does not either, which `--full` does all the same.
+# quick: without tests, where they are not part of an assertion. light: also without compiling, except with `--full`.
 quick='doCheck = false;'
 light='doCheck = false; buildPhase = "runHook preBuild; go list ./...; runHook postBuild";'
 [ -z "${TEST_FULL:-}" ] || light=$quick
@@ -29,8 +29,8 @@ first=$(unaware 1)
 expect "the first build puts" counts small-1 puts -gt 100
 second=$(unaware 2)
 expect "the second build hits" counts small-2 hits -gt 100
-expect "all it puts is its own" counts small-2 puts -lt 20
-for built in "$first" "$second"; do expect "the program is as without a cache" cmp "$without/bin/small" "$built/bin/small"; done
+expect "it puts private entries only" counts small-2 puts -lt 20
+for built in "$first" "$second"; do expect "the program is the same as without a cache" cmp "$without/bin/small" "$built/bin/small"; done
 
 echo "=== what is shared"
 count=0 indexes=0
@@ -38,21 +38,21 @@ while read -r object; do
     count=$((count + 1))
     [ -s "$object" ] || continue
     if [ "$(head -c 10 "$object")" = 'go index v' ]; then indexes=$((indexes + 1)); continue; fi
-    [ "$(head -c 8 "$object")" = '!<arch>' ] || fail "no archive: $object: $(head -c 60 "$object")"
-    grep -aq '^go object' "$object" || fail "no Go: $object"
-    if ar t "$object" | grep '^_x0'; then fail "made with C: $object"; fi
+    [ "$(head -c 8 "$object")" = '!<arch>' ] || fail "not an archive: $object: $(head -c 60 "$object")"
+    grep -aq '^go object' "$object" || fail "not compiled by Go: $object"
+    if ar t "$object" | grep '^_x0'; then fail "compiled with C: $object"; fi
 done < <(find "$STATE/objects" -type f)
 expect "only compiled Go without C, and indexes ($indexes of $count objects)" test "$indexes" -gt 40 -a "$((count - indexes))" -gt 100
-is "of Go's own" "$indexes" "$(grep -rh $'^2\ts\t' "$STATE/records" | cut -f3 | sort -u | wc -l)"
+is "indexes of Go's own packages" "$indexes" "$(grep -rh $'^2\ts\t' "$STATE/records" | cut -f3 | sort -u | wc -l)"
 small hooked --arg extra "{ $quick }" > /dev/null
-expect "a build with the setup hook hits on it" counts small-hooked hits -gt 100
+expect "a build with the setup hook hits on these outputs" counts small-hooked hits -gt 100
 
 echo "=== C, tests"
 answer 51
 is "a header of the tree, first" "51 0" "$(with_c header-1 --arg extra "{ $quick }")"
 answer 52
 is "a header of the tree, changed" "52 0" "$(with_c header-2 --arg extra "{ $quick }")"
-expect "and the build hit" counts small-header-2 hits -gt 100
+expect "that build hit" counts small-header-2 hits -gt 100
 if unaware variable --arg extra '{ SMALL_MUST_FAIL = "1"; }' 2> "$WORK/err"; then fail "a test passed though it reads a variable that fails it"; fi
 expect "a variable: the test fails" grep -q SMALL_MUST_FAIL "$WORK/err"
 sed -i 's/fox/box/' "$WORK/src/golden/testdata/golden.txt"
@@ -60,19 +60,19 @@ if unaware golden 2> "$WORK/err"; then fail "a test passed though its golden fil
 expect "a golden file: the test fails" grep -q 'FAIL.*golden' "$WORK/err"
 sed -i 's/box/fox/' "$WORK/src/golden/testdata/golden.txt"
 
-echo "=== builds that see to themselves"
+echo "=== builds that configure Go themselves"
 seen=$light'postInstall = "ls -d /gocache* /homeless-shelter > $out/seen 2>&1 || true; go env GOCACHEPROG > $out/prog";'
 out=$(unaware seen --arg extra "{ $seen }")
-expect "a plain build is told" grep -qx '/gocache-client --transparent' "$out/prog"
+expect "a build without settings of its own uses the cache" grep -qx '/gocache-client --transparent' "$out/prog"
 out=$(unaware home --arg extra "{ preConfigure = \"export HOME=\$TMPDIR\"; ${seen/"$light"/"$quick"} }")
-expect "one with a HOME of its own is not" test -z "$(cat "$out/prog")"
+expect "a build with a HOME of its own does not" test -z "$(cat "$out/prog")"
 expect "its programs are the same" cmp "$without/bin/small" "$out/bin/small"
 out=$(unaware goenv --arg extra "{ preConfigure = \"export XDG_CONFIG_HOME=\$TMPDIR; go env -w GOFLAGS=-trimpath\"; $seen }")
-expect "nor is one with a go/env of its own" test -z "$(cat "$out/prog")"
+expect "a build with a go/env of its own does not" test -z "$(cat "$out/prog")"
 out=$(unaware off --arg extra "{ GOENV = \"off\"; $seen }")
-expect "nor one that reads none" test -z "$(cat "$out/prog")"
+expect "a build with GOENV=off does not" test -z "$(cat "$out/prog")"
 unaware own --arg extra "{ $light "'preConfigure = "export GOCACHEPROG=$NIX_BUILD_TOP/mine"; postConfigure = "go env GOCACHEPROG > $NIX_BUILD_TOP/kept || true; echo kept $GOCACHEPROG; unset GOCACHEPROG"; }' > /dev/null
-expect "a GOCACHEPROG of the package's own stays" grep -q '^kept .*/mine$' "$WORK/small-own.log"
+expect "a GOCACHEPROG that the package sets stays" grep -q '^kept .*/mine$' "$WORK/small-own.log"
 out=$(unaware no --arg extra "{ NIX_GOCACHEPROG = \"0\"; $seen }")
 if grep -q /gocache- "$out/seen" || registered no; then fail "NIX_GOCACHEPROG=0 had the mounts"; fi
 out=$(unaware option --option pre-build-hook '' --arg extra "{ $seen }")
@@ -82,7 +82,7 @@ cat > "$WORK/other.nix" << NIX
   ls -d /gocache* /homeless-shelter > \$out 2>&1 || true
 ''
 NIX
-expect "a build that is no Go build has no mounts" refused grep -E '^/(gocache|homeless)' "$(nixbuild "$WORK/other.nix")"
+expect "a build without Go has no mounts" refused grep -E '^/(gocache|homeless)' "$(nixbuild "$WORK/other.nix")"
 unaware structured --arg extra '{ doCheck = false; __structuredAttrs = true; }' > /dev/null
 expect "structured attributes hit" counts small-structured hits -gt 100
 
@@ -94,7 +94,7 @@ settings 'allow = ["other-*"]'
 unaware foreign --arg extra "{ $light }" > /dev/null
 if registered foreign; then fail "a derivation that is not in the list was registered"; fi
 small asks --arg extra "{ $quick }" > /dev/null
-expect "one that asks for it gets it all the same" counts small-asks hits -gt 100
+expect "a build that opts in uses the cache in any case" counts small-asks hits -gt 100
 echo 'mode = "transparant"' > "$PRE_BUILD_HOOK.toml"
 unaware wrong --arg extra "{ $quick }" > /dev/null
 expect "wrong settings cost the cache and nothing else" refused registered wrong
@@ -103,7 +103,7 @@ echo "=== a content-addressed derivation"
 settings
 export NIX_EXTRA_CONFIG='experimental-features = ca-derivations nix-command'
 addressed='doCheck = false; __contentAddressed = true; outputHashMode = "recursive"; outputHashAlgo = "sha256";'
-# Of another name each time: what such a derivation came to is remembered by Nix, also when its output is gone.
+# Another name in each run: Nix remembers the output path of such a derivation, also when the output does not exist any more.
 ca=ca-${WORK##*.}
 unaware "$ca-1" --arg extra "{ $addressed }" > /dev/null
 expect "hits in transparent mode" counts "small-$ca-1" hits -gt 100
@@ -113,6 +113,6 @@ NIX_EXTRA_CONFIG=
 
 stop_daemon
 unaware absent --arg extra "{ $quick }" > /dev/null
-expect "without a daemon it builds" test -n "$(last_log)"
-expect "the store is whole" store_is_whole
-echo "summary: unaware derivations: hits, compiled Go alone is shared, C and tests are right, others notice nothing"
+expect "without a daemon the build succeeds" test -n "$(last_log)"
+expect "every object and record of the store is intact" store_is_whole
+echo "summary: unaware derivations: hits, only compiled Go is shared, C and tests are right, other builds are not affected"

@@ -1,5 +1,5 @@
-# Why a build missed: twelve prepared causes, each with the answer it has to have, and what a build's log is told. What Go
-# itself says of its keys (GODEBUG=gocachehash=1) is held against the answers.
+# Proves that `why` names the cause of a miss: twelve prepared causes, each with the expected answer, and the summary in a build's
+# log. Go's own output about its keys (GODEBUG=gocachehash=1) is compared with the answers.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -8,7 +8,7 @@ source "$CASE_DIR/lib/fake_builds.sh"
 start_daemon
 export GOPROXY=off GOSUMDB=off CGO_ENABLED=0
 
-# A program with two packages of its own, one of which imports the other, and as little of Go as may be.
+# A program with two packages, one of which imports the other, and few packages of Go.
 mkdir -p "$WORK/src"/{deep,middle,cmd/tiny,c}
 cd "$WORK/src" || exit 1
 printf 'module example.test/tiny\n\ngo 1.21\n' > go.mod
@@ -21,13 +21,13 @@ printf 'package c\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() in
 
 build() { rm -f "$WORK/out"; fake_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
 why() { "$BIN/cacheprogd" why --control-socket "$CONTROL" --all "$@"; }
-# answer PACKAGE CAUSE SURE [TEXT]: what is said of the package in the latest build.
+# answer PACKAGE CAUSE SURE [TEXT]: `why` gives this cause for the package in the latest build.
 answer() {
     why "$FAKE_BUILD_ID" > "$WORK/why" || { cat "$WORK/why" >&2; fail "why failed"; }
     if ! awk -F'\t' -v p="$1" -v c="$2" -v s="$3" -v t="${4:-}" '$1 == p && $4 == c && $5 == s && index($6, t) { found = 1 }
         END { exit !found }' "$WORK/why"; then
         cat "$WORK/why" >&2
-        fail "not so: $1 was missed for: $2, $3 ${4:-}"
+        fail "expected for $1: $2, $3 ${4:-}"
     fi
     echo "ok: $2 ($3): $(awk -F'\t' -v p="$1" '$1 == p { print $6; exit }' "$WORK/why")"
 }
@@ -58,7 +58,7 @@ build 5 -gcflags=all=-N
 answer $deep "other flags" certain # 5
 build 6
 build 7 -tags sometag
-is "a tag that chooses nothing: packages missed" 0 "$(missed $deep)"
+is "a tag without effect: packages missed" 0 "$(missed $deep)"
 build 8 -trimpath
 answer $deep "other flags" certain trimpath
 build 9 -asmflags=all=-D=X
@@ -71,7 +71,7 @@ answer $deep "other directory" certain "$WORK/elsewhere" # 6
 cd "$WORK/src" || exit 1
 build 11
 
-# The same Go at another place: a toolchain of its own.
+# The same Go in another directory is another toolchain.
 mkdir "$WORK/go2"
 # shellcheck disable=SC2016
 fake_build tiny-12 sh -c 'mount --bind "$1" "$2" && "$2/bin/go" build -o "$3" ./cmd/tiny' sh "$(go env GOROOT)" "$WORK/go2" "$WORK/out"
@@ -98,7 +98,7 @@ CGO_ENABLED=1 CGO_CFLAGS=-DX=1 fake_build tiny-20 go build ./c
 answer runtime/cgo "other flags" inferred CGO_CFLAGS # 11
 answer example.test/tiny/c "changed dependency" certain "runtime/cgo changed: other flags, CGO_CFLAGS"
 
-# Go's own word: of a build with a changed dependency, the keys that differ are those that import the changed content.
+# Go's own output: after a change of a dependency, the changed keys are those that contain the hash of the changed content.
 build 21
 sed -i 's/return 7/return 8/' deep/deep.go
 GODEBUG=gocachehash=1 build 22 2> "$WORK/hashes"
@@ -108,9 +108,9 @@ for package in $(why "$FAKE_BUILD_ID" | awk -F'\t' '$2 == "package" && $1 !~ /ma
     expect "$package was missed, and depends on $deep" grep -qE "^HASH\[build $package\]: \"(import $deep |file deep.go )" "$WORK/hashes"
 done
 
-# What the setup hook prints at the end of a poor build.
+# The summary of the setup hook at the end of a build with many misses.
 rm -rf "$STATE/accounts"
 fake_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
 cat "$WORK/line"
-expect "the line says why" grep -q "other flags (compiler flags: " "$WORK/line"
-expect "unknown builds have near names" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)
+expect "the summary names the cause" grep -q "other flags (compiler flags: " "$WORK/line"
+expect "for an unknown name a similar one is suggested" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)

@@ -1,7 +1,7 @@
-# The frame of a test case: a scratch directory, a Nix store, our programs, and an end that removes it all. A case sources this
-# first, then does its work; it fails by its exit status, with the reason on stderr.
-# Reads TEST_BIN (programs that were built already) and TEST_SHARED (lib/shared.sh). Sets what lib/nix.sh and lib/daemon.sh
-# say, and SDK.
+# The frame of a test case: it makes a scratch directory, a Nix store and a copy of the programs, and removes everything at the
+# end. A case sources this file first. A case fails by its exit status, with the reason on stderr.
+# Reads TEST_BIN (programs that are already built) and TEST_SHARED (lib/shared.sh). Sets the variables of lib/nix.sh and
+# lib/daemon.sh, and SDK (the Go toolchain in the store).
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -35,19 +35,19 @@ source "$CASE_DIR/lib/expect.sh"
 source "$CASE_DIR/lib/shared.sh"
 
 build_programs
-# A case that sets NO_NIX first does without Nix.
+# A case without Nix sets NO_NIX before it sources this file.
 [ -n "${NO_NIX:-}" ] || need_nix
 new_state
 [ -n "${NO_NIX:-}" ] || private_store
 
-# build_matrix: sets matrix, the program that does damage (integration/matrix).
+# build_matrix: builds the fault matrix (integration/matrix); sets matrix, its program.
 build_matrix() {
     # shellcheck disable=SC2034 # for the case
     matrix=${TEST_BIN:-$(release_dir "$ROOT_DIR")}/matrix
     if [ -z "${TEST_BIN:-}" ]; then (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p matrix); fi
 }
 
-# small VERSION [NIX-ARG...]: builds the small program with the hook; the output path on stdout.
+# small VERSION [NIX-ARG...]: builds the small program with the setup hook; prints the output path.
 small() {
     local version=$1
     shift
@@ -60,10 +60,10 @@ _small() {
         --argstr version "$version" "$@"
 }
 
-# plain VERSION [NIX-ARG...]: as small, with plain sharing.
-plain() { small "$1" "${PLAIN[@]}" --arg plain true "${@:2}"; }
+# naive VERSION [NIX-ARG...]: the same with naive sharing (lib/shared.sh).
+naive() { small "$1" "${NAIVE[@]}" --arg naive true "${@:2}"; }
 
-# store_is_whole: every object's sha256 is its name, and every record names an object that is there with its size.
+# store_is_whole: the name of every object is its sha256, and every record names an existing object of the right size.
 store_is_whole() {
     local record output size
     (cd "$STATE/objects" && find . -type f -printf '%f  %p\n') > "$WORK/sums"
@@ -74,7 +74,7 @@ store_is_whole() {
     done
 }
 
-# no_builds_left: within 80 seconds the daemon has removed every build's directory.
+# no_builds_left: waits until the daemon has removed the directories of all builds, at most 80 seconds.
 no_builds_left() {
     local tries
     for ((tries = 0; tries < 80; tries++)); do

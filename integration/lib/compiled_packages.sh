@@ -1,5 +1,5 @@
-# Which packages a build compiled, by name, from what it put; and which ones go says depend on the edited one. Source it
-# after lib/program.sh and lib/daemon.sh.
+# Finds the names of the packages that a build compiled, from the outputs that it put, and compares them with the packages that
+# depend on the edited one. Source it after lib/program.sh and lib/daemon.sh.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -23,7 +23,7 @@ compare_compiled() {
     wrong=$(grep -v '^1|' "$work/compiled" || true)
     rm -rf "$work"
     if [ -n "$wrong" ]; then
-        echo "compiled though nothing changed for it (0: does not depend on it, ?: not to be named):" >&2
+        echo "compiled without need (0: does not depend on the edited package, ?: unknown package):" >&2
         echo "$wrong" >&2
         return 1
     fi

@@ -1,5 +1,5 @@
-# Our programs for tests and demo: built, copied to where other users can run them, a daemon under an unprivileged uid of
-# its own in a scratch directory, and the pre-build-hook that leads to it. Source it after lib/nix.sh.
+# The project's programs, for tests and demo: it builds them, copies them to where other users can run them, runs a daemon under
+# an unprivileged uid in a scratch directory, and makes the pre-build-hook for it. Source it after lib/nix.sh.
 # Sets BIN (the programs), STATE (the daemon's state directory), CONTROL (its socket), DAEMON_PID; reads WORK (a directory).
 # shellcheck shell=bash
 set -euo pipefail
@@ -19,7 +19,7 @@ build_programs() {
     install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprog-client,prebuild-hook,modproxy}
 }
 
-# new_state: a fresh state directory for the daemon's user, and the hook that leads there.
+# new_state: makes an empty state directory for the daemon's user, and a hook with its control socket.
 new_state() {
     STATE=$WORK/state/cache
     CONTROL=$WORK/state/control.sock
@@ -32,7 +32,7 @@ new_state() {
     export PRE_BUILD_HOOK=$WORK/hook
 }
 
-# start_daemon: cacheprogd on STATE, with SERVE_ARGS if set, its log in WORK/daemon.log; returns when it answers.
+# start_daemon: starts cacheprogd on STATE, with SERVE_ARGS if set, with its log in WORK/daemon.log; returns when it answers.
 start_daemon() {
     local tries
     setpriv --reuid "$DAEMON_UID" --regid "$DAEMON_UID" --clear-groups \
@@ -49,7 +49,7 @@ start_daemon() {
     return 1
 }
 
-# stop_daemon [SIGNAL]: end it and wait; nothing to do when none runs.
+# stop_daemon [SIGNAL]: ends the daemon, if one runs, and waits for it.
 stop_daemon() {
     [ -n "$DAEMON_PID" ] || return 0
     kill "-${1:-TERM}" "$DAEMON_PID" 2> /dev/null || true
@@ -57,10 +57,10 @@ stop_daemon() {
     DAEMON_PID=
 }
 
-# status_json: the daemon's status. A case with its daemon elsewhere has its own.
+# status_json: prints the daemon's status. A case with a daemon in another place redefines it.
 status_json() { "$BIN/cacheprogd" status --json --control-socket "$CONTROL"; }
 
-# build_field NAME FIELD: a field of the latest build of that name, live or ended, from the daemon's status.
+# build_field NAME FIELD: prints a field of the latest build of that name, running or ended, from the daemon's status.
 build_field() {
     status_json | awk -v name="$1" -v field="$2" '
         { gsub(/[",]/, ""); key = $1; sub(/:$/, "", key) }
@@ -70,7 +70,7 @@ build_field() {
         mine && field == "id" && !found { print id; found = 1 }'
 }
 
-# archives_put BUILD-ID: the output ids of the compiled packages that this build put first.
+# archives_put BUILD-ID: prints the output ids of the compiled packages that this build was the first to put.
 archives_put() {
     local record output
     grep -rhF $'\t'"$1"$'\t' "$STATE/records" | while read -r record; do

@@ -1,8 +1,8 @@
-# What a case says of what it saw. Source it; a case ends at the first thing that is not so.
+# Assertions of cases. Source it; a case ends at the first assertion that fails.
 # shellcheck shell=bash
 
-# For builds whose tests say nothing that the case looks at: attributes with which they run with `--full` alone, as tests
-# compile the whole standard library once more (README.md has the list).
+# Attributes for builds whose tests are not part of an assertion: their tests run with `--full` only, since tests compile the
+# whole standard library once more (README.md has the list).
 NO_TESTS=
 # shellcheck disable=SC2034 # for the case
 [ -n "${TEST_FULL:-}" ] || NO_TESTS='doCheck = false;'
@@ -13,7 +13,7 @@ fail() { echo "$*" >&2; exit 1; }
 expect() {
     local what=$1
     shift
-    if "$@"; then echo "ok: $what"; else fail "not so: $what"; fi
+    if "$@"; then echo "ok: $what"; else fail "assertion failed: $what"; fi
 }
 
 # refused COMMAND...: the command fails.
@@ -22,7 +22,7 @@ refused() { if "$@" > /dev/null 2>&1; then return 1; fi; }
 # is DESCRIPTION EXPECTED SEEN
 is() { expect "$1: $3" test "$3" = "$2"; }
 
-# counts NAME FIELD OPERATOR NUMBER: a comparison of a counter of the latest build of that name.
+# counts NAME FIELD OPERATOR NUMBER: compares a counter of the latest build of that name with a number.
 counts() {
     local value
     value=$(build_field "$1" "$2")
@@ -30,7 +30,7 @@ counts() {
     [ -n "$value" ] && test "$value" "$3" "$4"
 }
 
-# in_the_middle NAME: returns when the build of that name has put a hundred times.
+# in_the_middle NAME: waits until the build of that name has put a hundred times.
 in_the_middle() {
     local tries puts
     for ((tries = 0; tries < 1200; tries++)); do

@@ -1,5 +1,5 @@
-# Builds without Nix: each registers as Nix would, and its commands run where /gocache is the build's directory, in a mount
-# namespace and a root of their own, so that the machine sees nothing of it. Faster than sandboxes, for what needs many builds.
+# Fake builds, without Nix: each is registered as by Nix, and its commands run in a mount namespace with a root of its own, where
+# /gocache is the build's directory. The machine is not changed. They are faster than sandboxes, for cases with many builds.
 # Source it after lib/daemon.sh; needs root. Reads WORK, BIN and CONTROL.
 # shellcheck shell=bash
 set -euo pipefail
@@ -7,11 +7,11 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/own_root.sh"
 
 FAKE_BUILDS=0
-# As a build has it: nothing of the user's, one GOCACHE a build (it stays empty).
+# The environment of a build: no settings of the user, one GOCACHE for each build (it stays empty).
 export GOFLAGS='' GOTOOLCHAIN=local GOTELEMETRY=off GOENV=off
 
-# fake_build NAME COMMAND...: a build of this name runs the command in the present directory; FAKE_BUILD_ID is its id for people.
-# Another root of the process is all that tells it from a build: what it writes below WORK stays.
+# fake_build NAME COMMAND...: runs the command in the present directory as a build of this name; sets FAKE_BUILD_ID, its short id.
+# Other than in a real build, files that it writes below WORK stay.
 fake_build() {
     local name=$1 chroot view status=0
     shift
@@ -30,5 +30,5 @@ fake_build() {
     return "$status"
 }
 
-# end_fake_builds: all builds are over, as when Nix has removed their chroots. The daemon sees it when they are a minute old.
+# end_fake_builds: ends all builds, by removing their chroots as Nix does. The daemon notices when they are a minute old.
 end_fake_builds() { rm -rf "$WORK"/fake-builds/*.drv.chroot; }

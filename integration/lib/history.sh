@@ -1,4 +1,4 @@
-# A history to look at: 30 builds of two real programs, with edits, other flags and a new version among them. Source it after
+# A history of 30 builds of two real programs, with edits, other flags and a new version among them. Source it after
 # lib/fake_builds.sh. The programs and their modules come from GOPROXY, checked against the checksum database.
 # shellcheck shell=bash
 set -euo pipefail
@@ -18,7 +18,7 @@ fetch_history() {
         chmod -R u+w "$WORK/$name"
         (cd "$WORK/$name" && go mod download)
     done
-    # Their lists of tools are none of ours, and change what is in go.mod.
+    # The programs' lists of tools are not needed, and would change go.mod.
     export GOFLAGS='-mod=mod -trimpath' CGO_ENABLED=0 GOPROXY=off
 }
 

@@ -1,6 +1,6 @@
 # A machine with systemd and Debian's Nix in a container: a root made once by debootstrap and kept in the user's cache folder,
 # copied for the run, booted by systemd-nspawn. Source it after lib/tools.sh; reads WORK, sets MACHINE (its root).
-# Whatever happens, machine_stop ends it.
+# The case has to call machine_stop at its end.
 # shellcheck shell=bash
 set -euo pipefail
 

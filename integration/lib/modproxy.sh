@@ -1,17 +1,17 @@
-# modproxy on the host, in front of the machine's real GOPROXY or of a tree, with every request counted. Source it after
-# lib/case.sh and lib/go.sh; reads WORK, BIN, CASE_DIR. The case says `trap modproxy_case_end EXIT`.
+# modproxy on the host, with the machine's real GOPROXY or a directory as its upstream, and a counter of all requests between
+# them. Source it after lib/case.sh and lib/go.sh; reads WORK, BIN, CASE_DIR. The case sets `trap modproxy_case_end EXIT`.
 # shellcheck shell=bash
 set -euo pipefail
 
 COUNT_PID=
 MODPROXY_PID=
 
-# start_upstream [URL]: a counter in front of URL, or of the first proxy that go says; sets UPSTREAM. Its notes: WORK/asked.
+# start_upstream [URL]: a counter in front of URL, or of the first proxy of `go env GOPROXY`; sets UPSTREAM. Its log: WORK/requests.
 start_upstream() {
     local url=${1:-${GO_PROXY%%[,|]*}}
     shared countproxy _make_countproxy
-    : > "$WORK/asked"
-    "$SHARED/countproxy/countproxy" "$WORK/asked" "$url" > "$WORK/upstream.url" 2> "$WORK/upstream.log" &
+    : > "$WORK/requests"
+    "$SHARED/countproxy/countproxy" "$WORK/requests" "$url" > "$WORK/upstream.url" 2> "$WORK/upstream.log" &
     COUNT_PID=$!
     UPSTREAM=$(_first_line "$WORK/upstream.url")
 }
@@ -51,7 +51,7 @@ modproxy_end() {
     COUNT_PID=
 }
 
-# The end of a case, with its status, whatever becomes of what it started.
+# Ends a case with its status, and the processes that it started.
 modproxy_case_end() {
     local status=$?
     set +e
@@ -60,12 +60,12 @@ modproxy_case_end() {
     _case_end
 }
 
-# asked [PATTERN]: how many requests came to the upstream since `forget`, of those whose path has the pattern.
-asked() { grep -cE "^[0-9]+ [0-9]+ .*${1:-}" "$WORK/asked" || true; }
-bytes_asked() { awk '{ sum += $2 } END { print sum + 0 }' "$WORK/asked"; }
-forget() { : > "$WORK/asked"; }
+# requests [PATTERN]: prints how many requests with this pattern in the path the upstream got since `reset_requests`.
+requests() { grep -cE "^[0-9]+ [0-9]+ .*${1:-}" "$WORK/requests" || true; }
+requested_bytes() { awk '{ sum += $2 } END { print sum + 0 }' "$WORK/requests"; }
+reset_requests() { : > "$WORK/requests"; }
 
-# What never changes, by its path, for the case.
+# A pattern for the paths of immutable files.
 # shellcheck disable=SC2034
 IMMUTABLE='@v/v[0-9]+\.[0-9]+\.[0-9]+[^/]*\.(info|mod|zip)$|/tile/|/lookup/'
 
@@ -77,10 +77,10 @@ fetch() {
     GOMODCACHE=$WORK/mod-$name GOFLAGS=-modcacherw GOPROXY=$list GOSUMDB=$GO_SUMDB GOCACHEPROG='' "$@"
 }
 
-# ticks PID: what it used of the processor so far, in hundredths of a second.
+# ticks PID: prints the processor time that it has used, in hundredths of a second.
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
-# cpu COMMAND...: runs it; sets CPU (its processor time) and WALL, in hundredths of a second.
+# cpu COMMAND...: runs the command; sets CPU (its processor time) and WALL, in hundredths of a second.
 cpu() {
     local before after began self=$BASHPID
     began=$(date +%s%N)

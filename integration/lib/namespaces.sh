@@ -1,5 +1,5 @@
-# Whatever a case mounts and starts ends with it, however it ends: it runs in a mount namespace and a process namespace of its
-# own. Source it first of all.
+# Runs a case in a mount namespace and a process namespace of its own: when the case ends, in whatever way, its mounts and
+# processes end too. Source it first.
 # shellcheck shell=bash
 
 if [ -z "${CASE_IN_NAMESPACES:-}" ]; then
@@ -7,6 +7,6 @@ if [ -z "${CASE_IN_NAMESPACES:-}" ]; then
     CASE_IN_NAMESPACES=1 exec unshare --mount --propagation private --pid --fork --kill-child --mount-proc bash "$0" "$@"
 fi
 unset CASE_IN_NAMESPACES
-# The first process of a namespace has no signal that ends it by default.
+# By default no signal ends the first process of a namespace.
 trap 'exit 130' INT
 trap 'exit 143' TERM

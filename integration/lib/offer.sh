@@ -1,9 +1,9 @@
-# A build's directory at /gocache without Nix, as a sandbox would see it, for measurements. Source it after lib/daemon.sh.
+# For measurements without Nix: the directory of a build at /gocache, as in a sandbox. Source it after lib/daemon.sh.
 # shellcheck shell=bash
 set -euo pipefail
 
-# in_own_mounts COMMAND...: the command with an empty /gocache in a mount namespace of its own. The empty directory is all that
-# the rest of the machine sees.
+# in_own_mounts COMMAND...: runs the command in a mount namespace of its own with an empty /gocache. Other processes see only the
+# empty directory.
 in_own_mounts() {
     local status=0
     [ ! -e /gocache ] || { echo "offer.sh: /gocache exists already" >&2; return 1; }
@@ -13,7 +13,7 @@ in_own_mounts() {
     return "$status"
 }
 
-# offer_build NAME: a build of that name, registered by the hook, its directory at /gocache until withdraw_build.
+# offer_build NAME: registers a build of that name by the hook, and mounts its directory at /gocache until withdraw_build.
 offer_build() {
     local view
     mkdir -p "$WORK/$1.drv.chroot/root"

@@ -1,9 +1,9 @@
-# A root directory of its own for a command: the machine's directories, and /gocache beside them, which the rest of the
-# machine does not see. Source it; needs root.
+# Runs a command with a root directory of its own: the machine's directories and /gocache, which other processes do not see.
+# Source it; needs root.
 # shellcheck shell=bash
 set -euo pipefail
 
-# own_root DIR VIEW COMMAND...: the command in the present directory, in a mount namespace of its own whose root is made in
+# own_root DIR VIEW COMMAND...: runs the command in the present directory, in a mount namespace of its own whose root is made in
 # DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty.
 own_root() {
     local dir=$1 view=$2

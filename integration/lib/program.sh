@@ -26,7 +26,7 @@ fetch_program() {
         echo "program.sh: could not fetch $PROGRAM_MODULE@$PROGRAM_VERSION" >&2
         return 1
     fi
-    # A caller that looks at the status has no `set -e` here.
+    # `set -e` does not apply here where the caller tests the status.
     cp -r "$from" "$dir/src" && chmod -R u+w "$dir/src" || return 1
     (cd "$dir/src" && GOFLAGS=-mod=mod GOWORK=off go mod vendor 2> "$dir/vendor.log") || {
         cat "$dir/vendor.log" >&2

@@ -1,14 +1,14 @@
-# What the cases of a run share, each part made by the first case that needs it: a Nix store with the Go toolchain and the
-# stub's tools, a daemon's store that knows Go's standard library, the same for plain sharing, the real program's
-# sources. They stand below SHARED: TEST_SHARED (integration/test), or the case's own WORK. A case works on a copy, so
-# that no case sees what another one did. Source it after lib/nix.sh and lib/daemon.sh; reads WORK and CASE_DIR.
+# What the cases of a run share; the first case that needs a part makes it: a Nix store with the Go toolchain and the stub's
+# tools, a daemon's store with Go's standard library, such a store for naive sharing, the sources of the real program. The
+# parts are in SHARED: TEST_SHARED (set by integration/test), or a directory of the case. Each case works on a copy, so cases
+# do not see each other's changes. Source it after lib/nix.sh and lib/daemon.sh; reads WORK and CASE_DIR.
 # shellcheck shell=bash
 set -euo pipefail
 
 SHARED=${TEST_SHARED:-$WORK/shared}
 
-# shared NAME MAKER [ARG...]: makes SHARED/NAME by `MAKER SHARED/NAME ARG...` if nobody did; others wait meanwhile. There is no
-# `set -e` in MAKER, whose status is looked at.
+# shared NAME MAKER [ARG...]: makes SHARED/NAME by `MAKER SHARED/NAME ARG...` unless it exists; other cases wait meanwhile. MAKER
+# runs without `set -e`, since its status is tested.
 shared() {
     local dir=$SHARED/$1 maker=$2
     shift 2
@@ -26,8 +26,8 @@ shared() {
     exec 8>&-
 }
 
-# private_store: from here on /nix is this case's own, with the toolchain in it; sets SDK. Cases at the same time, and
-# other runs, build what has the same name. Where Nix itself stands in /nix, the machine's store is used.
+# private_store: mounts a store of this case at /nix, with the toolchain in it; sets SDK. Without it, cases and runs at the same
+# time would build the same store paths. Where Nix itself is in /nix, the machine's store is used.
 private_store() {
     if [ -n "${NIX_MACHINE:-}" ] || [[ $(realpath "$(command -v nix-build)") == /nix/* ]]; then
         SDK=$(add_go_to_store)
@@ -35,7 +35,7 @@ private_store() {
     fi
     shared nix _make_nix
     mkdir "$WORK/store"
-    # The database is written in place, the store's files never are.
+    # Copies the database, which is written in place; links the store's files, which never are.
     cp -a "$SHARED/nix/var" "$WORK/store/var"
     cp -al "$SHARED/nix/store" "$WORK/store/store"
     mount --bind "$WORK/store" /nix
@@ -45,7 +45,7 @@ private_store() {
     SDK=$(cat "$SHARED/nix.sdk")
 }
 
-# What the small program's derivation needs is what any other one needs.
+# All other derivations need the same inputs as the small program's.
 _make_nix() {
     local status=0
     mkdir -p /nix
@@ -61,13 +61,13 @@ _make_tools() {
         [ ${#inputs[@]} -gt 0 ] && nix_run nix-store --realise "${inputs[@]}" > /dev/null
 }
 
-# _std [NIX-ARG...]: fills a cache with the standard library.
+# _std [NIX-ARG...]: a build that fills a cache with the standard library.
 _std() {
     nixbuild "$CASE_DIR/nix/std.nix" --argstr gosdk "$SDK" --arg overlay "$ROOT_DIR/overlay/default.nix" "$@" \
         > /dev/null 2> "$WORK/std.log" || { tail -n 30 "$WORK/std.log" >&2; return 1; }
 }
 
-# warm_start: start_daemon on a store that knows the standard library, in the place of an empty one.
+# warm_start: start_daemon, on a store with the standard library instead of an empty one.
 warm_start() {
     shared state _make_state
     mkdir -p "$STATE"
@@ -86,24 +86,24 @@ _make_state() {
     return "$status"
 }
 
-# plain_sharing: from here on builds have a store of everyone's at /plain, which knows the standard library; see
-# nix/small.nix.
-plain_sharing() {
-    _plain "$WORK/plain"
-    shared plain _make_plain
-    cp -a --reflink=auto "$SHARED/plain/store" "$WORK/plain"
-    chmod -R a+rwX "$WORK/plain/store" # it was filled under another user
+# naive_sharing: builds with `naive` from here on share a store at /naive that anyone may write, under Go's own keys and without
+# our rules (nix/small.nix). It shows what would be wrong without them. The store has the standard library already.
+naive_sharing() {
+    _naive "$WORK/naive"
+    shared naive _make_naive
+    cp -a --reflink=auto "$SHARED/naive/store" "$WORK/naive"
+    chmod -R a+rwX "$WORK/naive/store" # it was filled under another user
 }
-_plain() {
+_naive() {
     mkdir -p "$1"
     install -m 755 "$BIN/cacheprog-client" "$1/store-client"
-    # The client keeps toolchains apart by GOROOT and by who started it: here neither tells.
-    printf '#!/bin/bash\nunset GOROOT GOTOOLDIR\n/plain/store-client "$@"\nexit $?\n' > "$1/client"
+    # The client separates toolchains by GOROOT and by its parent process; this script hides both.
+    printf '#!/bin/bash\nunset GOROOT GOTOOLDIR\n/naive/store-client "$@"\nexit $?\n' > "$1/client"
     chmod 755 "$1/client"
-    PLAIN=(--option extra-sandbox-paths "/plain=$1")
+    NAIVE=(--option extra-sandbox-paths "/naive=$1")
 }
-_make_plain() {
-    _plain "$1" && mkdir -m 777 "$1/store" && _std "${PLAIN[@]}" --arg plain true
+_make_naive() {
+    _naive "$1" && mkdir -m 777 "$1/store" && _std "${NAIVE[@]}" --arg naive true
 }
 
 # real_program DIR: a copy of the real program's sources and vendor tree (lib/program.sh).

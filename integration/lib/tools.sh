@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-# need_tools PROGRAM=PACKAGE...: each program is there, or its package is installed; status 1 where neither is possible.
-# One run installs at a time: apt has no waiting of its own for its lists.
+# need_tools PROGRAM=PACKAGE...: installs the packages of missing programs; status 1 where that is not possible.
+# One run installs at a time: apt itself does not wait for the lock of its lists.
 need_tools() {
     local tool missing=()
     for tool in "$@"; do

@@ -21,12 +21,12 @@ for version in unsandboxed-1 unsandboxed-2; do nix_small alice "$version" "${qui
 expect "a build without a sandbox hits" counts small-unsandboxed-2 hits -gt 100
 session=/var/cache/nix-gocacheprog/builds/$(build_field small-unsandboxed-2 id)/view/sock
 on_machine test -S "$session"
-# hello USER SESSION: what the daemon says to that user there.
+# hello USER SESSION: prints the daemon's answer to that user at that socket.
 hello() { as "$1" python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"{\"version\":2,\"toolchain\":{\"goroot\":\"/go\"}}\n"); print(s.recv(999))' "$2" 2> /dev/null; }
 own=$(as alice bash -c 'eval "$(name=own /gocache-client env)"; echo "$NIX_GOCACHEPROG_SESSION"')
 expect "a user's own session serves" grep -q '"outputs":"/' <(hello alice "$own")
 for other in "$own" "$session"; do
-    expect "another user's session is nobody's" refused grep -q outputs <(hello bob "$other")
+    expect "the session of one user does not serve another" refused grep -q outputs <(hello bob "$other")
 done
 expect "a user cannot list the sessions" refused as bob ls /var/cache/nix-gocacheprog/builds
 as alice bash -c 'cd && mkdir -p m && cd m && printf "module m\ngo 1.24\n" > go.mod && printf "package main\nimport \"fmt\"\nfunc main() { fmt.Println(1) }\n" > m.go &&
