@@ -1,5 +1,5 @@
 # The units as files for systems that are not NixOS: crates/cacheprogd/units, which `cacheprogd install` has in it. Made anew
-# by `nixos/write-files`; case `evaluation` compares. `@programs@` is where the programs lie.
+# by `nixos/write-files`; case `nix-evaluation` compares. `@programs@` is where the programs lie.
 let
   render = user: import ./render.nix (import ./units.nix { program = "@programs@/cacheprogd"; inherit user; });
   # Not as a name alone: `nix-instantiate` says where each lies.

@@ -1,5 +1,5 @@
 # What the daemon's service may not do, as serviceConfig. Each line was seen in force by effect in a booted system, or is
-# named in docs/explanation/security.md as not shown (case `nspawn`). What is left out has its reason here too:
+# named in docs/explanation/security.md as not shown (case `booted-system`). What is left out has its reason here too:
 # - PrivateUsers: every peer would be uid 65534, and the control socket tells root from others by its uid.
 # - ProcSubset=pid hides /proc/sys/kernel/random/boot_id, by which builds of another boot are known to be over.
 {

@@ -1,6 +1,5 @@
 # services.nix-gocacheprog: the daemon with its socket, the pre-build-hook in nix.conf, and the overlay.
-# What the units say is in units.nix. Settings are checked when the system is built: a mistake in them is found by
-# `nixos-rebuild`, and not by a build.
+# units.nix has the units. Settings are checked when the system is built: `nixos-rebuild` finds a mistake, not the first build.
 { config, lib, pkgs, ... }:
 let
   cfg = config.services.nix-gocacheprog;
@@ -44,14 +43,14 @@ in
       type = types.package;
       default = pkgs.pkgsStatic.callPackage ../nix/package.nix { };
       defaultText = literalExpression "pkgs.pkgsStatic.callPackage ./nix/package.nix { }";
-      description = "The programs. They have to be static: a sandbox gets the client and no library with it.";
+      description = "The programs. They have to be static: a sandbox contains the client and no libraries for it.";
     };
 
     settings = mkOption {
       type = toml.type;
       default = { };
       example = { max-size = "20GiB"; };
-      description = "Settings of the daemon: what goes to /etc/nix-gocacheprog.toml (docs/reference/settings.md).";
+      description = "Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md).";
     };
 
     hook = {
@@ -59,9 +58,9 @@ in
         type = types.enum [ "opt-in" "transparent" ];
         default = "opt-in";
         description = ''
-          Which builds use the cache: those that have `nixGocacheprogHook` among their inputs (`opt-in`), or also each that
-          has a Go toolchain among its direct inputs and knows nothing of us (`transparent`), whose hash stays as it is.
-          Transparent builds share compiled Go and Go's own indexes only: nothing that cgo makes and no results of tests.
+          Which builds use the cache. `opt-in`: builds with `nixGocacheprogHook` among their inputs. `transparent`: these, and
+          all builds with a Go toolchain among their direct inputs; their derivations, and so their hashes, do not change.
+          Transparent builds share only compiled Go and Go's own indexes: no outputs of cgo and no test results.
         '';
       };
 
@@ -69,9 +68,9 @@ in
         type = types.enum [ "offer" "skip" "transparent" ];
         default = "offer";
         description = ''
-          What to do for a build whose derivation is not on this machine, as when it came from another one by the usual
-          remote building: offer the cache, which only a derivation with our setup hook uses; leave the build alone; or,
-          in transparent mode, treat it as one that has a Go toolchain.
+          What to do for a build whose derivation is not on this machine, as on most remote builders. `offer`: offer the
+          cache, which only a build with the setup hook uses. `skip`: offer nothing. `transparent`, in transparent mode: treat
+          the build like one with a Go toolchain.
         '';
       };
 
@@ -79,14 +78,14 @@ in
         type = types.listOf types.str;
         default = [ "*" ];
         example = [ "caddy-*" ];
-        description = "In transparent mode: patterns of the names of derivations that use the cache; `*` stands for any text.";
+        description = "In transparent mode: patterns of the names of derivations that use the cache; `*` matches any text.";
       };
 
       deny = mkOption {
         type = types.listOf types.str;
         default = [ ];
         example = [ "*-go-modules" ];
-        description = "In transparent mode: patterns of the names of derivations that do not, whatever `allow` says.";
+        description = "In transparent mode: patterns of the names of derivations that do not use the cache; it has priority over `allow`.";
       };
 
       chain = mkOption {
@@ -94,8 +93,8 @@ in
         default = [ ];
         example = literalExpression "[ (lib.getExe config.programs.nix-required-mounts.package) ]";
         description = ''
-          Other programs of the kind of `nix.settings.pre-build-hook`, which holds one only: they run as well, in this
-          order. With one here, ours takes the place of another definition of that setting.
+          Other pre-build-hooks, which run before this one, in this order: `nix.settings.pre-build-hook` takes only one
+          program. If the list is not empty, other definitions of that setting are overridden.
         '';
       };
     };
@@ -104,9 +103,9 @@ in
       type = types.bool;
       default = false;
       description = ''
-        Serve go commands outside of sandboxes too (`sandbox = false`, CI), of any user: a setup hook that finds no sandbox
-        asks at /run/nix-gocacheprog-host.sock. They share what transparent builds share. Every user of the
-        machine can put into the cache then. This makes the link /gocache-client.
+        Also serve go commands outside of sandboxes (`sandbox = false`, CI), of any user: without a sandbox the setup hook
+        connects to /run/nix-gocacheprog-host.sock. These go commands share what transparent builds share. Every user of the
+        machine can then put entries into the cache. This creates the link /gocache-client.
       '';
     };
 
@@ -115,7 +114,7 @@ in
         type = types.bool;
         default = true;
         description = ''
-          Add `nixGocacheprogHook`, `withGocacheprog`, `buildGoModuleCached` and so on to `pkgs`. No package changes by this.
+          Add `nixGocacheprogHook`, `withGocacheprog`, `buildGoModuleCached` and so on to `pkgs`. This changes no package.
         '';
       };
 
@@ -123,8 +122,8 @@ in
         type = types.bool;
         default = false;
         description = ''
-          Let every builder of Go packages use the cache by itself. This changes every Go package's hash, so that none of
-          them comes from a binary cache.
+          Make every builder of Go packages use the cache. This changes the hash of every Go package, so no Go package comes
+          from a binary cache any more.
         '';
       };
     };
@@ -134,20 +133,20 @@ in
     assertions = [
       {
         assertion = config.nix.enable;
-        message = "services.nix-gocacheprog needs `nix.enable = true`: it is Nix that calls its hook.";
+        message = "services.nix-gocacheprog needs `nix.enable = true`: Nix calls its hook.";
       }
       {
         assertion = cfg.host.enable || config.nix.settings.sandbox or true != false;
         message = ''
-          services.nix-gocacheprog: with `nix.settings.sandbox = false` Nix calls no pre-build-hook, so that no build would
-          get the cache. Leave the sandbox on, or set `services.nix-gocacheprog.host.enable`.
+          services.nix-gocacheprog: with `nix.settings.sandbox = false` Nix calls no pre-build-hook, so no build would get
+          the cache. Enable the sandbox, or set `services.nix-gocacheprog.host.enable`.
         '';
       }
       {
         assertion = cfg.hook.chain != [ ] || !(config.programs.nix-required-mounts.enable or false);
         message = ''
-          services.nix-gocacheprog and programs.nix-required-mounts both need `nix.settings.pre-build-hook`, which holds one
-          program. Let ours run theirs:
+          services.nix-gocacheprog and programs.nix-required-mounts both set `nix.settings.pre-build-hook`, which takes one
+          program. Add the other hook to the chain:
             services.nix-gocacheprog.hook.chain = [ (lib.getExe config.programs.nix-required-mounts.package) ];
         '';
       }
@@ -168,7 +167,7 @@ in
     nix.settings.pre-build-hook = (if cfg.hook.chain == [ ] then lib.id else lib.mkForce) "${hook}/hook";
 
     systemd.sockets = units.sockets;
-    # Builds that run have sockets which a stopped daemon does not serve, and nothing else would start it for them.
+    # Running builds have sockets that a stopped daemon does not serve, and nothing would start it for them.
     systemd.services = lib.mapAttrs
       (_: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON cfg.settings) ]; })
       units.services;
@@ -177,7 +176,7 @@ in
       users.nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; };
       groups.nix-gocacheprog = { };
     };
-    # The setup hook looks for the client there, with a sandbox or without.
+    # The setup hook uses the client at this path, with a sandbox or without.
     systemd.tmpfiles.rules = optionals cfg.host.enable
       [ "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client" ];
 
