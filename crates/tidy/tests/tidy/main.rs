@@ -1,0 +1,18 @@
+//! The project's own rules, as far as neither rustc nor clippy checks them. One module has one rule, or two of one kind.
+//! `source`, `tokens`, `paths` and `modules` read the tree for the others; they hold no rule.
+//!
+//! Each rule reads what git lists, so that a file counts before it is committed. A message names the file and the way out.
+#![cfg(test)]
+
+mod circles;
+mod citations;
+mod crates;
+mod folders;
+mod heads;
+mod modules;
+mod paths;
+mod sizes;
+mod source;
+mod tables;
+mod tokens;
+mod words;
