@@ -8,10 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, Counts, MOUNTED_OUTPUTS};
-use proto::id::hex;
 use proto::{ActionId, BuildId, OutputId};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use store::BuildDir;
 
 use crate::health::Health;
@@ -228,11 +226,11 @@ impl Build {
         let end = if is_over { last_used } else { clock::unix_ms(now) };
         BuildStatus {
             id: self.id().to_string(),
-            short: short(&self.id()),
+            short: self.id().short(),
             name: self.saved.name.clone(),
             started: self.saved.started,
             ended: if is_over { last_used / 1000 } else { 0 },
-            took_milliseconds: end.saturating_sub(started_ms),
+            wall_milliseconds: end.saturating_sub(started_ms),
             sessions: self.sessions(),
             counts: self.counters.counts(),
         }
@@ -271,10 +269,10 @@ impl Build {
     }
 }
 
-/// Name and short id, as `cacheprogd builds` shows them.
+/// Name and short id, as `cacheprogctl builds` shows them.
 impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name(), short(&self.id()))
+        write!(f, "{} ({})", self.name(), self.id().short())
     }
 }
 
@@ -322,11 +320,6 @@ impl From<Counts> for Counters {
     fn from(counts: Counts) -> Self {
         Self(counts.values().map(AtomicU64::new))
     }
-}
-
-/// What people call a build by: who knows the id of a live build finds its socket, and from this the id cannot be had.
-pub(crate) fn short(id: &BuildId) -> String {
-    hex(&Sha256::new().chain_update(b"nix-gocacheprog build").chain_update(id.0).finalize()[..4])
 }
 
 /// The name in a derivation's path: `/nix/store/<32 characters>-NAME.drv`.

@@ -166,7 +166,7 @@ pub(crate) fn for_everyone_status(context: &Context) -> Status {
 }
 
 pub(crate) fn status(context: &Context) -> Status {
-    context.store.read_counts(); // should `cacheprogd gc` have been at work
+    context.store.read_counts(); // should `cacheprogctl gc` have been at work
     let census = context.store.census();
     let disk = Disk::of(context.store.root()).ok();
     context.meter.turn(context.registry.totals(), clock::now());

@@ -1,4 +1,4 @@
-//! Keeps the store within its limits: looks at kept counters and at the disk, and runs `cacheprogd gc` when it is time.
+//! Keeps the store within its limits: looks at kept counters and at the disk, and runs an eviction (evict.rs) when it is time.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
 use proto::figures::bytes;
+use settings::arguments;
 use store::{Caps, Census, Disk, Store};
 
 use crate::clock;
-use crate::settings::arguments;
 use crate::sync::lock;
 
 /// How often the whole store is looked at: for the age limit, for what crashes left, and to set the count right.
@@ -52,7 +52,7 @@ struct Running {
     short: Option<Disk>,
 }
 
-/// What `cacheprogd gc --json` says, as far as it is needed.
+/// What the eviction prints, as far as it is needed.
 #[derive(serde::Deserialize)]
 struct Outcome {
     before: Census,
@@ -123,7 +123,7 @@ impl Housekeeping {
         self.store.expect_counts();
         let short = Disk::of(self.store.root()).ok().filter(|&disk| self.caps.is_short(disk));
         let child = Command::new("/proc/self/exe")
-            .args(["gc", "--json", "--config", "/dev/null", "--state-dir"])
+            .args(["evict", "--state-dir"])
             .arg(self.store.root())
             .args(arguments(&self.caps))
             .stdin(Stdio::null())

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trouble};
+use proto::profile::BuildProfile;
 use proto::{BuildId, figures};
 use store::{BuildDir, Store, StoreError};
 
@@ -24,7 +25,6 @@ use crate::listener;
 use crate::quota::Used;
 use crate::sync::lock;
 use crate::watch::Watch;
-use crate::{build, why};
 
 /// Live builds at once: each has a descriptor or three, and no machine runs a tenth of it.
 const MOST_BUILDS: usize = 2000;
@@ -98,11 +98,11 @@ impl Registry {
                     lock(&self.inner).live.insert(id, Arc::new(build));
                 }
                 Err(Revival::Over(why)) => {
-                    log::info!("build {} is over: {why}", build::short(&id));
+                    log::info!("build {} is over: {why}", id.short());
                     self.remove_dir(&self.store.open_build(id));
                 }
                 Err(Revival::Later(why)) => {
-                    log::debug!("build {} cannot go on yet: {}", build::short(&id), chain(&why));
+                    log::debug!("build {} cannot go on yet: {}", id.short(), chain(&why));
                     lock(&self.inner).asleep.push(id);
                 }
             }
@@ -241,7 +241,7 @@ impl Registry {
     /// # Errors
     /// Where there is none, or none for this asker now.
     pub(crate) fn account(&self, short: &str, asker: Asker) -> std::io::Result<File> {
-        match self.live().into_iter().find(|build| build::short(&build.id()) == short) {
+        match self.live().into_iter().find(|build| build.id().short() == short) {
             Some(build) => self.account_of(&build, asker),
             None => self.accounts.open(short),
         }
@@ -255,9 +255,9 @@ impl Registry {
         let Builds { mut live, ended } = self.builds();
         live.extend(ended);
         let Ok(account) = self.account_of(build, Asker::Build) else { return String::new() };
-        let opened = |earlier: &BuildStatus| account::read(self.account(&earlier.short, Asker::Build).ok()?);
-        let earlier = why::earlier(&build.status(clock::now()), &live).into_iter().find_map(opened);
-        account::read(account).map_or(String::new(), |account| why::headline(&account, earlier.as_ref()))
+        let opened = |earlier: &BuildStatus| BuildProfile::read(self.account(&earlier.short, Asker::Build).ok()?);
+        let earlier = misses::earlier_builds(&build.status(clock::now()), &live).into_iter().find_map(opened);
+        BuildProfile::read(account).map_or(String::new(), |profile| misses::headline(&profile, earlier.as_ref()))
     }
 
     fn account_of(&self, build: &Build, asker: Asker) -> std::io::Result<File> {

@@ -14,12 +14,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use settings::{LimitOptions, OrNone};
 use store::{Access, Disk, Store};
 
 use crate::accept::{Chores, Server};
 use crate::control::Context;
 use crate::error::{CommandError, chain};
-use crate::gc::Keep;
 use crate::housekeeping::Housekeeping;
 use crate::http::metrics::Latency;
 use crate::idle::Idle;
@@ -27,8 +27,7 @@ use crate::listener::Sockets;
 use crate::meter::Meter;
 use crate::order;
 use crate::registry::{Registry, boot_id, remove_in_background};
-use crate::settings::OrNone;
-use crate::{clock, http, listener, state};
+use crate::{clock, http, listener};
 
 /// Where `serve` listens and keeps its state.
 #[derive(Debug, clap::Args)]
@@ -47,7 +46,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) http: Option<String>,
     #[command(flatten)]
-    pub(crate) keep: Keep,
+    pub(crate) limits: LimitOptions,
     /// Serve go commands outside of sandboxes too, of any user, at this socket.
     #[arg(long, value_name = "PATH")]
     pub(crate) host_socket: Option<PathBuf>,
@@ -63,7 +62,7 @@ pub(crate) struct Serve {
 pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
-    let settings = args.keep.settings()?;
+    let settings = args.limits.settings()?;
     let (store, _locked) = open_alone(state_dir)?;
     if let Ok(disk) = Disk::of(store.root()) {
         settings.caps().check(disk).map_err(CommandError::Limits)?;
@@ -164,7 +163,7 @@ fn open_alone(state_dir: &Path) -> Result<(Store, File), CommandError> {
 }
 
 fn lock_state(dir: &Path) -> Result<Option<File>, CommandError> {
-    state::lock(dir, File::try_lock).map_err(|e| match e.kind() {
+    settings::lock(dir, File::try_lock).map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => CommandError::Locked { path: dir.to_owned() },
         _ => CommandError::System("locking the state directory", e),
     })

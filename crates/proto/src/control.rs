@@ -186,7 +186,7 @@ pub enum Answer {
     Error(String),
 }
 
-/// The state of a daemon. The JSON of `cacheprogd status --json`.
+/// The state of a daemon. The JSON of `cacheprogctl status --json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The daemon's version.
@@ -294,9 +294,9 @@ pub struct BuildStatus {
     /// When its last go command ended, in seconds since 1970 (if it had none: when it was registered); 0 while the build lives.
     #[serde(default)]
     pub ended: u64,
-    /// The build's time: from its registration to the end of its last go command; while it lives, up to now.
-    #[serde(default)]
-    pub took_milliseconds: u64,
+    /// Wall time from the build's registration to the end of its last go command; while the build lives, to now.
+    #[serde(default, alias = "took_milliseconds")]
+    pub wall_milliseconds: u64,
     /// Sessions open now.
     #[serde(default)]
     pub sessions: u64,

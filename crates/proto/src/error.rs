@@ -1,6 +1,22 @@
 //! What can be wrong with what a peer said. Two levels only: a [`RequestError`] is answered and the session goes on,
 //! a [`FrameError`] ends the session because nobody knows where the next request begins.
 
+use std::error::Error;
+use std::fmt::Write;
+
+/// An error with its causes, in one line.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 /// A request that cannot be served, in a stream that is still in step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {

@@ -1,11 +1,11 @@
-//! Figures as people read them, and the sentences made of them. The one place that rounds: the command line, the page and the
+//! Figures as people read them, and the sentences and rows made of them. The one place that rounds: the command line, the page and the
 //! line at the end of a build's log all come here, so that they say the same. Pure.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::control::Counts;
+use crate::control::{BuildStatus, Counts};
 
 /// Bytes: `1.5 GiB`.
 #[must_use]
@@ -52,6 +52,49 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// Whole seconds as a span of time.
+#[must_use]
+pub fn seconds(seconds: u64) -> String {
+    duration(Duration::from_secs(seconds))
+}
+
+/// How many of the requests for what may be shared were hits, in percent.
+#[must_use]
+pub fn hit_rate(counts: &Counts) -> String {
+    percent(counts.shareable_hits(), counts.shareable_gets())
+}
+
+/// The compile time that hits saved.
+#[must_use]
+pub fn saved(counts: &Counts) -> String {
+    duration(Duration::from_millis(counts.saved_milliseconds))
+}
+
+/// The head of the table of builds; [`build_row`] makes its rows. `#` marks a column that is aligned to the right.
+pub const BUILD_COLUMNS: [&str; 9] =
+    ["id", "name", "when", "#wall time", "#compiled", "#needed", "#hit rate", "#served", "#saved"];
+
+/// What a build did, under [`BUILD_COLUMNS`]. `now` is in seconds since 1970.
+#[must_use]
+pub fn build_row(build: &BuildStatus, now: u64) -> [String; 9] {
+    let counts = &build.counts;
+    let when = match build.ended {
+        0 => "now".to_owned(),
+        ended => seconds(now.saturating_sub(ended)) + " ago",
+    };
+    [
+        build.short.clone(),
+        build.name.clone(),
+        when,
+        duration(Duration::from_millis(build.wall_milliseconds)),
+        counts.packages_compiled.to_string(),
+        counts.packages_needed.to_string(),
+        hit_rate(counts),
+        bytes(counts.bytes_served),
+        saved(counts),
+    ]
+}
+
 /// How much of what was needed had to be compiled: `56 of 812 packages compiled`.
 #[must_use]
 pub fn packages(compiled: u64, needed: u64) -> String {
@@ -75,7 +118,7 @@ pub fn summary(counts: &Counts) -> String {
         "{packages}{}, {}; {} of compiling saved",
         requests(counts.shareable_hits(), counts.shareable_gets()),
         bytes(counts.bytes_served),
-        duration(Duration::from_millis(counts.saved_milliseconds))
+        saved(counts)
     )
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64_simd::STANDARD;
+use sha2::{Digest, Sha256};
 
 use crate::RequestError;
 
@@ -90,6 +91,16 @@ hex_id!(
     BuildId,
     16
 );
+
+impl BuildId {
+    /// The short id that users see: a hash of the id. The id cannot be computed from it, and a reader who knows the id of a live
+    /// build finds the build's socket.
+    #[must_use]
+    pub fn short(self) -> String {
+        hex(&Sha256::new().chain_update(b"nix-gocacheprog build").chain_update(self.0).finalize()[..4])
+    }
+}
+
 hex_id!(
     /// What the scope of a condition held: a hash that the client makes.
     ScopeDigest,

@@ -8,12 +8,12 @@ use std::path::Path;
 
 use proto::control::BuildStatus;
 use proto::id::hex;
+use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package};
 use proto::{ActionId, OutputId};
 use sha2::{Digest, Sha256};
 use store::archive::Archive;
 use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
-use super::{Account, Action, Came, Other, Package, What};
 use crate::trace::{self, Event, Events};
 
 /// Packages that an account holds, and others: bounds the memory that making it takes. Its bytes are bounded as well.
@@ -45,28 +45,28 @@ impl Asked {
     }
 
     fn action(&self, id: &ActionId) -> Action {
-        let came = self.get.map_or(Came::Unasked, |get| match get.came {
-            trace::Came::Miss => Came::Miss,
-            trace::Came::Hit(_) => Came::Hit,
-            trace::Came::HitIf(_) => Came::HitIf,
-            trace::Came::Rejected(_) => Came::Rejected,
+        let outcome = self.get.map_or(GetOutcome::Unasked, |get| match get.came {
+            trace::Came::Miss => GetOutcome::Miss,
+            trace::Came::Hit(_) => GetOutcome::Hit,
+            trace::Came::HitIf(_) => GetOutcome::HitIf,
+            trace::Came::Rejected(_) => GetOutcome::Rejected,
         });
         let get = self.get.map(|get| (get.session, get.at_ms));
         let (session, at_ms) = get.or(self.put.map(|put| (put.session, put.at_ms))).unwrap_or_default();
         Action {
             key: hex(&id.0[..8]),
             session,
-            came,
+            get: outcome,
             at_ms,
             cost_ms: self.put.map_or(0, |put| put.cost_ms),
-            fate: self.put.map(|put| put.fate),
+            put: self.put.map(|put| put.fate),
         }
     }
 }
 
 /// An account of what `trace` says; `outputs` is the directory in which the build sees them.
-pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> Account {
-    let mut account = Account { build, ..Account::default() };
+pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> BuildProfile {
+    let mut account = BuildProfile { build, ..BuildProfile::default() };
     let mut asked: HashMap<ActionId, Asked> = HashMap::new();
     for event in Events::new(trace) {
         match event {
@@ -135,27 +135,27 @@ impl Reading<'_> {
     fn other(&self, id: &ActionId, asked: &Asked) -> Other {
         let kind = asked.put.map(|put| put.kind);
         let mut path = String::new();
-        let what = match asked.output() {
-            None if self.subkeys.contains(&subkey(id, "link-stdout")) => What::Link,
-            None => What::NeverPut,
-            Some(_) if kind == Some(Kind::Mtime) => What::Mtime,
-            Some(_) if kind == Some(Kind::StoreIndex) => What::GoIndex,
+        let output_kind = match asked.output() {
+            None if self.subkeys.contains(&subkey(id, "link-stdout")) => OutputKind::Link,
+            None => OutputKind::NeverPut,
+            Some(_) if kind == Some(Kind::Mtime) => OutputKind::Mtime,
+            Some(_) if kind == Some(Kind::StoreIndex) => OutputKind::GoIndex,
             Some(output) => {
                 let tail = self.tail(&output);
                 let head = self.head(&output);
                 if let Some(tested) = tail.lines().last().and_then(|line| line.strip_prefix(TEST_PASSED)) {
                     path = tested.split('\t').next().unwrap_or_default().chars().take(128).collect();
-                    What::TestResult
+                    OutputKind::TestResult
                 } else if head.starts_with(TEST_LOG) {
-                    What::TestLog
+                    OutputKind::TestLog
                 } else if head.starts_with(INDEX) {
-                    What::Mtime
+                    OutputKind::Mtime
                 } else {
-                    What::Rest
+                    OutputKind::Rest
                 }
             }
         };
-        Other { action: asked.action(id), what, path }
+        Other { action: asked.action(id), kind: output_kind, path }
     }
 
     fn head(&self, output: &OutputId) -> String {

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use proto::control::BuildStatus;
 use proto::limits;
+use proto::profile::BuildProfile;
 use store::Store;
 
 use super::live::{Allowance, Asker, Live};
-use super::{Account, make};
+use super::make;
 use crate::error::chain;
 use crate::sync::lock;
 
@@ -137,7 +138,7 @@ impl Saved {
 }
 
 /// The account as JSON; of one that is too long, half as much until it is not.
-fn bounded(mut account: Account) -> Vec<u8> {
+fn bounded(mut account: BuildProfile) -> Vec<u8> {
     loop {
         // Serialising plain data into memory cannot fail.
         let json = serde_json::to_vec(&account).unwrap_or_default();
@@ -158,21 +159,21 @@ fn bounded(mut account: Account) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Other, Package};
     use super::*;
+    use proto::profile::{Other, Package};
     use store::Access;
 
     #[test]
     fn a_long_account_is_cut_and_says_so() {
         let package = |n: u32| Package { path: "p".repeat(500), imports: vec![n / 2, n], ..Package::default() };
-        let account = Account {
+        let account = BuildProfile {
             packages: (0..10_000).map(package).collect(),
             others: vec![Other::default(); 100],
-            ..Account::default()
+            ..BuildProfile::default()
         };
         let json = bounded(account);
         assert!(json.len() as u64 <= limits::ACCOUNT);
-        let read: Account = serde_json::from_slice(&json).unwrap();
+        let read: BuildProfile = serde_json::from_slice(&json).unwrap();
         assert_eq!(read.packages.len() + read.others.len(), 10_100 - read.left_out as usize);
         assert!(read.packages.iter().flat_map(|p| &p.imports).all(|&n| (n as usize) < read.packages.len()));
     }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use proto::control::Counts;
+use proto::profile::PutOutcome;
 use proto::wire::{Refusal, Reply};
 use proto::{ActionId, Condition, FrameError, OutputId};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use crate::goroot::{self, Goroot};
 use crate::policy::{self, About, Decision, Proof};
 use crate::quota::Used;
 use crate::sync::lock;
-use crate::trace::{self, Fate};
+use crate::trace;
 
 /// The list before a test's result, of so many bytes.
 fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, ReceiveError> {
@@ -25,11 +26,11 @@ fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, ReceiveError
 }
 
 /// Who has what was put, by what was counted of it.
-fn fate(counts: &Counts) -> Fate {
+fn fate(counts: &Counts) -> PutOutcome {
     match (counts.private_puts, counts.conflicts) {
-        (0, 0) => Fate::Shared,
-        (0, _) => Fate::Conflict,
-        _ => Fate::Private,
+        (0, 0) => PutOutcome::Shared,
+        (0, _) => PutOutcome::Conflict,
+        _ => PutOutcome::Private,
     }
 }
 
@@ -197,7 +198,7 @@ impl Handler {
             ..Counts::default()
         });
         self.build.is_first_output(&body.output());
-        self.trace(put, body, if kept.is_ok() { fate(counts) } else { Fate::Refused });
+        self.trace(put, body, if kept.is_ok() { fate(counts) } else { PutOutcome::Refused });
         match kept {
             Ok(()) => {
                 self.build.health.well();
@@ -208,7 +209,7 @@ impl Handler {
         }
     }
 
-    fn trace(&self, put: &Put<'_>, body: &Incoming, fate: Fate) {
+    fn trace(&self, put: &Put<'_>, body: &Incoming, fate: PutOutcome) {
         let event = |at_ms| trace::Put {
             session: self.client.session,
             at_ms,

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use proto::control::{BuildStatus, Span, Status};
-use proto::figures::{bytes, duration, number, packages, percent};
+use proto::figures::{BUILD_COLUMNS, build_row, bytes, duration, hit_rate, number, packages, percent, saved, seconds};
+use proto::profile::{BuildProfile, Package};
 use serde::Serialize;
 
-use crate::account::{self, Asker, Package};
+use crate::account::Asker;
+use crate::clock;
 use crate::control::{Context, for_everyone_status};
 use crate::usage::{Series, Step};
-use crate::{clock, report};
 
 /// What the page may load: itself.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
@@ -35,9 +36,9 @@ struct Data {
     served: Vec<Point>,
     saved: Vec<Point>,
     today: Vec<Today>,
-    /// What [`report::row`] says of the builds, under its head.
-    head: [&'static str; report::HEAD.len()],
-    builds: Vec<[String; report::HEAD.len()]>,
+    /// What [`build_row`] says of the builds, under its head.
+    head: [&'static str; BUILD_COLUMNS.len()],
+    builds: Vec<[String; BUILD_COLUMNS.len()]>,
 }
 
 /// A time, in seconds since 1970, how high it is drawn, and in words.
@@ -79,10 +80,10 @@ pub(crate) fn page(context: &Context) -> String {
         numbers: numbers(&status),
         size: points(if hours.len() > 24 { hours } else { fives }, |step| (step.bytes, bytes(step.bytes))),
         served: points(days.iter().filter(|step| step.counts.packages_needed > 0), served),
-        saved: points(days, |step| (step.counts.saved_milliseconds, report::saved(&step.counts))),
+        saved: points(days, |step| (step.counts.saved_milliseconds, saved(&step.counts))),
         today: today.map(|build| of_today(context, build)).collect(),
-        head: report::HEAD,
-        builds: all().take(MOST_ROWS).map(|build| report::row(build, now)).collect(),
+        head: BUILD_COLUMNS,
+        builds: all().take(MOST_ROWS).map(|build| build_row(build, now)).collect(),
     };
     // Serialising plain data into memory cannot fail.
     let json = serde_json::to_string(&data).unwrap_or_default();
@@ -90,7 +91,7 @@ pub(crate) fn page(context: &Context) -> String {
 }
 
 fn about(status: &Status) -> String {
-    let (up, live) = (report::seconds(status.uptime_seconds), status.builds.live.len());
+    let (up, live) = (seconds(status.uptime_seconds), status.builds.live.len());
     format!("cacheprogd {}, up {up}; {live} live builds", status.daemon)
 }
 
@@ -106,8 +107,8 @@ fn numbers(status: &Status) -> Vec<[String; 2]> {
             format!("{} of {}", number(counts.packages_compiled), number(counts.packages_needed)),
             format!(
                 "packages compiled {when}; {} of shareable requests hit, {} saved",
-                report::hit_rate(counts),
-                report::saved(counts)
+                hit_rate(counts),
+                saved(counts)
             ),
         ]);
     }
@@ -131,11 +132,11 @@ fn served(step: &Step) -> (u64, String) {
 
 fn of_today(context: &Context, build: &BuildStatus) -> Today {
     let counts = &build.counts;
-    let took = duration(Duration::from_millis(build.took_milliseconds));
+    let took = duration(Duration::from_millis(build.wall_milliseconds));
     Today {
         started: build.started,
         name: build.name.clone(),
-        took: build.took_milliseconds,
+        took: build.wall_milliseconds,
         text: format!("{}, {took}", packages(counts.packages_compiled, counts.packages_needed)),
         compiled: compiled(context, build),
     }
@@ -149,8 +150,8 @@ fn harmless(json: &str) -> String {
 /// The slowest of what a build compiled, in the order in which it did.
 fn compiled(context: &Context, build: &BuildStatus) -> Vec<Compiled> {
     let account =
-        context.registry.account(&build.short, Asker::Anyone).ok().and_then(account::read).unwrap_or_default();
-    let mut missed: Vec<Package> = account.packages.into_iter().filter(|p| p.action.came.is_miss()).collect();
+        context.registry.account(&build.short, Asker::Anyone).ok().and_then(BuildProfile::read).unwrap_or_default();
+    let mut missed: Vec<Package> = account.packages.into_iter().filter(|p| p.action.get.is_miss()).collect();
     missed.sort_by_key(|package| std::cmp::Reverse(package.action.cost_ms));
     missed.truncate(MOST_PACKAGES);
     missed.sort_by_key(|package| package.action.at_ms);

@@ -4,9 +4,8 @@
 
 use std::io::{BufRead, Read};
 
-use proto::wire::{Command, Toolchain};
+use proto::profile::{PutOutcome, Session};
 use proto::{ActionId, OutputId, limits};
-use serde::{Deserialize, Serialize};
 use store::Kind;
 
 /// Something that happened.
@@ -16,14 +15,6 @@ pub(crate) enum Event {
     Session(Session),
     Get(Get),
     Put(Put),
-}
-
-/// A kind of go command.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Session {
-    pub(crate) toolchain: Toolchain,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) command: Option<Command>,
 }
 
 /// An action was asked for, for the first time in this build.
@@ -54,24 +45,10 @@ pub(crate) struct Put {
     pub(crate) at_ms: u32,
     /// Since it was missed; 0 if it was not.
     pub(crate) cost_ms: u32,
-    pub(crate) fate: Fate,
+    pub(crate) fate: PutOutcome,
     pub(crate) kind: Kind,
     pub(crate) action: ActionId,
     pub(crate) output: OutputId,
-}
-
-/// What became of a put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Fate {
-    /// Everyone in the namespace has it.
-    Shared,
-    /// The build alone has it, as Go's key does not name the content.
-    Private,
-    /// The build alone has it, as others have another output of the action.
-    Conflict,
-    /// Nobody has it.
-    Refused,
 }
 
 const SESSION: u8 = b'S';
@@ -104,10 +81,10 @@ impl Event {
             }
             Self::Put(put) => {
                 let fate = match put.fate {
-                    Fate::Shared => 0,
-                    Fate::Private => 1,
-                    Fate::Conflict => 2,
-                    Fate::Refused => 3,
+                    PutOutcome::Shared => 0,
+                    PutOutcome::Private => 1,
+                    PutOutcome::Conflict => 2,
+                    PutOutcome::Refused => 3,
                 };
                 out.extend_from_slice(&[PUT, fate, store::letter(put.kind) as u8]);
                 out.extend_from_slice(&put.session.to_le_bytes());
@@ -149,10 +126,10 @@ impl Event {
             PUT => {
                 let [fate, kind] = array(input)?;
                 let fate = match fate {
-                    0 => Fate::Shared,
-                    1 => Fate::Private,
-                    2 => Fate::Conflict,
-                    3 => Fate::Refused,
+                    0 => PutOutcome::Shared,
+                    1 => PutOutcome::Private,
+                    2 => PutOutcome::Conflict,
+                    3 => PutOutcome::Refused,
                     _ => return None,
                 };
                 Some(Self::Put(Put {
@@ -232,7 +209,7 @@ mod tests {
         for came in [Came::Miss, Came::Hit(output), Came::HitIf(output), Came::Rejected(output)] {
             all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
         }
-        let fates = [Fate::Shared, Fate::Private, Fate::Conflict, Fate::Refused];
+        let fates = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];
         for (fate, kind) in fates.into_iter().cycle().zip(Kind::ALL) {
             all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, fate, kind, action, output }));
         }

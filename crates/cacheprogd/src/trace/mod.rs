@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use proto::profile::Session;
 use proto::wire::{Command, Hello};
 use proto::{ActionId, OutputId};
 
-pub(crate) use event::{Came, Event, Fate, Get, Put, Session};
+pub(crate) use event::{Came, Event, Get, Put};
 
 use crate::sync::lock;
 

@@ -1,7 +1,7 @@
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use proto::wire::Reply;
+use testkit::lose_bytes;
 
 use crate::daemon::Daemon;
 use crate::{Session, content};
@@ -93,18 +93,6 @@ fn a_second_daemon_on_the_state_directory_is_refused() {
 }
 
 #[test]
-fn without_a_daemon_status_says_how_to_start_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
-        .args(["status", "--control-socket"])
-        .arg(dir.path().join("none"))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cacheprogd serve"));
-}
-
-#[test]
 fn a_long_state_directory_is_no_trouble() {
     // A socket's address holds 108 bytes.
     let dir = tempfile::tempdir().unwrap();
@@ -184,15 +172,6 @@ fn a_stopping_daemon_leaves_anothers_socket_alone() {
     assert!(daemon.control().exists());
 }
 
-/// Other bytes under the same size and times, as after a power cut.
-fn lose_bytes(daemon: &Daemon, body: &[u8]) {
-    let path = daemon.state_dir().join(store::Store::object_name(&crate::output(body)));
-    let times = std::fs::metadata(&path).unwrap().modified().unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    std::fs::write(&path, vec![0; body.len()]).unwrap();
-    std::fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
-}
-
 #[test]
 fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
     let mut daemon = Daemon::start();
@@ -236,69 +215,4 @@ fn what_was_not_read_yet_is_doubted_by_the_daemons_after_it() {
     daemon.start_again();
     let other = daemon.register("two");
     assert_eq!(Session::open(&other, "/go").get(1), Reply::Miss);
-}
-
-#[test]
-fn verify_works_beside_a_daemon_and_without_one() {
-    let mut daemon = Daemon::start();
-    let view = daemon.register("one");
-    let mut session = Session::open(&view, "/go");
-    session.put(1, b"damaged");
-    session.put(2, b"whole");
-    lose_bytes(&daemon, b"damaged");
-    let state_dir = daemon.state_dir();
-    let verify = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
-        let output = command.arg("verify").args(args).arg("--state-dir").arg(&state_dir).output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let (code, text) = verify(&[]);
-    assert_eq!(code, Some(1));
-    assert!(text.contains("1 damaged objects: remove with --repair"), "{text}");
-    let (code, text) = verify(&["--json", "--repair"]);
-    assert_eq!(code, Some(0), "{text}");
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["damaged_objects"], 1);
-    assert_eq!(session.get(1), Reply::Miss);
-    let nowhere = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
-        .args(["verify", "--state-dir", "/nowhere/at/all"])
-        .output()
-        .unwrap();
-    assert_eq!(nowhere.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("no store in /nowhere/at/all"));
-    daemon.stop();
-    assert_eq!(verify(&[]).0, Some(0));
-}
-
-#[test]
-fn a_store_of_a_daemon_of_an_earlier_version_is_left_alone() {
-    let mut daemon = Daemon::start();
-    let (state_dir, other) = (daemon.state_dir(), daemon.dir.path().join("other.sock"));
-    let (format, former) = (state_dir.join("format"), state_dir.join("actions"));
-    // As version 1 has it while it runs.
-    std::fs::write(&format, "nix-gocacheprog store 1\n").unwrap();
-    std::fs::create_dir(&former).unwrap();
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
-        let output = command.args(args).arg("--state-dir").arg(&state_dir).output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let is_former = || former.exists() && std::fs::read_to_string(&format).unwrap().ends_with("store 1\n");
-    let gc = ["gc", "--config", "/dev/null"];
-    let looks: [&[&str]; 3] = [&[&gc[..], &["--dry-run"]].concat(), &["verify"], &["purge", "--all", "--dry-run"]];
-    for args in looks.into_iter().chain([&gc[..], &["verify", "--repair"], &["purge", "--all", "--yes"]]) {
-        let (code, text) = run(args);
-        assert_eq!(code, Some(1), "{args:?}: {text}");
-        assert!(text.contains("a daemon of an earlier version runs on"), "{args:?}: {text}");
-        assert!(is_former(), "{args:?}");
-    }
-    let (code, text) = run(&["serve", "--control-socket", other.to_str().unwrap()]);
-    assert!(code == Some(1) && text.contains("in use by another daemon") && is_former(), "{text}");
-    daemon.kill();
-    // Without it who only looks changes nothing either.
-    for args in looks {
-        let (code, text) = run(args);
-        assert!(code == Some(0) && is_former(), "{args:?}: {text}");
-    }
-    assert_eq!(run(&gc).0, Some(0));
-    assert!(!former.exists() && std::fs::read_to_string(&format).unwrap().ends_with("store 2\n"));
 }

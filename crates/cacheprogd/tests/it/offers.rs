@@ -5,8 +5,8 @@ use proto::wire::{Hello, Reply, Request, Toolchain};
 use proto::{Condition, Scope, ScopeDigest};
 
 use crate::daemon::Daemon;
-use crate::seeing::account;
 use crate::{Session, action, content, output};
+use testkit::profile as account;
 
 const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
 const RESULT: &[u8] = b"ok  \tm\t0.01s\n";

@@ -1,64 +1,12 @@
-use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::process::Command;
 
-use proto::control::{Answer, Control, Envelope, Registration};
-use proto::limits;
-use proto::wire::{Reply, Request, read_json_line, write_json_line};
-use serde_json::Value;
+use proto::control::{Answer, Control, Registration};
+use proto::wire::{Reply, Request};
+use testkit::{http, look, profile as account};
 
 use crate::Session;
 use crate::daemon::Daemon;
-
-/// Asks at the socket for everyone; what follows the answer is returned with it.
-pub(crate) fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
-    let stream = UnixStream::connect(daemon.dir.path().join("status.sock")).unwrap();
-    write_json_line(&stream, &Envelope::new(request)).unwrap();
-    let mut rest = BufReader::new(stream);
-    let answer = read_json_line(&mut rest, limits::CONTROL_ANSWER).unwrap();
-    let mut text = String::new();
-    rest.read_to_string(&mut text).unwrap();
-    (answer, text)
-}
-
-pub(crate) fn account(daemon: &Daemon, build: &str) -> Result<Value, String> {
-    match look(daemon, Control::Account { build: build.to_owned() }) {
-        (Answer::Follows(length), text) => {
-            assert_eq!(text.len() as u64, length);
-            Ok(serde_json::from_str(&text).unwrap())
-        }
-        (Answer::Error(error), _) => Err(error),
-        (other, _) => panic!("{other:?}"),
-    }
-}
-
-pub(crate) fn command(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogd"));
-    let output = command.args(arguments).env("NIX_GOCACHEPROG_CONTROL", daemon.control()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-/// As Nix ends a build, a minute ago.
-fn end(daemon: &mut Daemon, name: &str) {
-    daemon.stop();
-    for entry in std::fs::read_dir(daemon.state_dir().join("builds")).unwrap() {
-        let state = entry.unwrap().path().join("build.json");
-        let mut saved: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
-        saved["started"] = (saved["started"].as_u64().unwrap() - 61).into();
-        std::fs::write(&state, saved.to_string()).unwrap();
-    }
-    daemon.start_again();
-    std::fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
-    let over = (0..200).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        let kept = std::fs::read_dir(daemon.state_dir().join("accounts")).unwrap().count() > 0;
-        kept && daemon.status().builds.live.is_empty()
-    });
-    assert!(over);
-}
 
 #[test]
 fn everyone_may_look_and_is_not_told_what_leads_to_a_live_build() {
@@ -104,37 +52,6 @@ fn a_setting_turns_the_socket_for_everyone_off() {
 }
 
 #[test]
-fn accounts_and_usage_outlive_the_build_and_the_daemon() {
-    let mut daemon = Daemon::start();
-    let view = daemon.register("one-1.0");
-    let mut session = Session::open(&view, "/go");
-    assert_eq!(session.get(1), Reply::Miss);
-    session.put(1, b"body");
-    session.get(1);
-    session.put(2, b"go index v2\nprivate");
-    end(&mut daemon, "one-1.0");
-    let status = daemon.status();
-    assert_eq!((status.usage.hour.builds, status.usage.month.counts.gets), (1, 2));
-    let short = status.builds.ended[0].short.clone();
-    let others = account(&daemon, &short).unwrap()["others"].as_array().unwrap().clone();
-    let said = |n: usize, field: &str| others[n][field].as_str().unwrap_or_default().to_owned();
-    assert_eq!((said(0, "came"), said(0, "fate"), said(0, "what")), ("miss".into(), "shared".into(), "rest".into()));
-    assert_eq!(
-        (said(1, "came"), said(1, "fate"), said(1, "what")),
-        ("unasked".into(), "private".into(), "mtime".into())
-    );
-    daemon.stop();
-    daemon.start_again();
-    assert_eq!(daemon.status().usage.month.counts.gets, 2);
-    let (code, text, error) = command(&daemon, &["why", "one"]);
-    assert_eq!(code, Some(0), "{error}");
-    assert!(text.contains("first build\t1\t"), "{text}");
-    let (code, text, _) = command(&daemon, &["builds", "--json"]);
-    assert_eq!(code, Some(0));
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["ended"][0]["name"], "one-1.0");
-}
-
-#[test]
 fn a_build_is_told_why_it_missed() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
@@ -144,62 +61,6 @@ fn a_build_is_told_why_it_missed() {
     session.send(Request::Why, b"");
     let why = session.reply();
     assert!(matches!(&why, Reply::Why(text) if text.starts_with("1 misses: first build")), "{why:?}");
-}
-
-#[test]
-fn unknown_names_are_answered_with_the_nearest() {
-    let daemon = Daemon::start();
-    daemon.register("caddy-2.10");
-    for arguments in [["why", "cady"], ["builds", "cadi"]] {
-        let (code, _, error) = command(&daemon, &arguments);
-        assert_eq!(code, Some(1));
-        assert!(error.contains("did you mean caddy-2.10?"), "{error}");
-    }
-}
-
-#[test]
-fn purge_removes_what_a_build_put_beside_a_running_daemon_and_nothing_else() {
-    let mut daemon = Daemon::start();
-    let (one, two) = (daemon.register("one"), daemon.register("two"));
-    let (mut first, mut second) = (Session::open(&one, "/go"), Session::open(&two, "/go"));
-    first.put(1, b"of one");
-    first.put(2, b"of both");
-    second.put(3, b"of both");
-    second.put(4, b"of two");
-    let state_dir = daemon.state_dir();
-    let purge = |arguments: &[&str]| {
-        let arguments = [&["purge", "--json", "--state-dir", state_dir.to_str().unwrap()], arguments].concat();
-        let (code, text, error) = command(&daemon, &arguments);
-        (code, serde_json::from_str::<Value>(&text).unwrap_or_default(), error)
-    };
-    std::thread::sleep(std::time::Duration::from_millis(50)); // what was put this moment keeps its object
-    let (code, would, _) = purge(&["--written-by", "one", "--dry-run"]);
-    assert_eq!((code, &would["entries"], &would["objects"]), (Some(0), &2.into(), &1.into()));
-    assert_eq!(daemon.status().entries, 4);
-    assert_eq!(purge(&["--written-by", "one"]).1["entries"], 2);
-    let third = daemon.register("three");
-    let mut session = Session::open(&third, "/go");
-    let found = [1, 2, 3, 4].map(|n| matches!(session.get(n), Reply::Hit { .. }));
-    assert_eq!(found, [false, false, true, true]);
-    assert_eq!(daemon.status().entries, 2);
-    assert!(purge(&["--written-by", "onee"]).2.contains("did you mean one"));
-    assert!(purge(&["--all"]).2.contains("--yes"));
-    assert_eq!(purge(&["--older-than", "1h"]).1["entries"], 0);
-    assert_eq!(purge(&["--all", "--yes"]).1["entries"], 2);
-    assert_eq!(daemon.status().entries, 0);
-    daemon.stop();
-    let (code, ..) = command(&daemon, &["purge", "--all", "--yes", "--state-dir", state_dir.to_str().unwrap()]);
-    assert_eq!(code, Some(0), "without a daemon too");
-}
-
-/// What one connection is answered.
-pub(crate) fn http(port: u16, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(request).unwrap();
-    drop(stream.shutdown(std::net::Shutdown::Write));
-    let mut answer = String::new();
-    drop(stream.read_to_string(&mut answer));
-    answer
 }
 
 #[test]

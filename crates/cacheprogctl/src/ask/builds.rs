@@ -1,0 +1,48 @@
+//! `cacheprogctl builds`: the latest builds.
+
+use proto::control::BuildStatus;
+
+use super::connection::{self, Sockets};
+use super::{build_selector, report};
+use crate::clock;
+use crate::error::CommandError;
+use crate::terminal::{look, print, print_json};
+
+/// How many builds are shown by default.
+const MOST: usize = 20;
+
+/// Which builds.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only builds of this name, with or without its version.
+    name: Option<String>,
+    /// The largest number of builds.
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = MOST)]
+    most: usize,
+    /// Print the builds as one JSON object (docs/reference/cli.md has the schema).
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sockets: Sockets,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// Where no daemon answers, or it knows no such build.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let mut builds = connection::builds(&args.sockets)?;
+    if let Some(name) = &args.name {
+        let is_wanted = |build: &BuildStatus| {
+            build.name == *name || misses::without_version(&build.name) == name || build.short == *name
+        };
+        if !builds.live.iter().chain(&builds.ended).any(is_wanted) {
+            build_selector::find(&builds, name)?; // an error with the nearest names
+        }
+        builds.live.retain(is_wanted);
+        builds.ended.retain(is_wanted);
+    }
+    builds.live.truncate(args.most);
+    builds.ended.truncate(args.most.saturating_sub(builds.live.len()));
+    if args.json { print_json(&builds) } else { print(&report::builds(&builds, clock::unix_now(), look())) }
+}

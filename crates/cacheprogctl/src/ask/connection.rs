@@ -1,0 +1,108 @@
+//! Asks a running daemon at its control socket or its status socket.
+
+use std::io::{BufRead, ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::control::{Answer, Builds, Control, DEFAULT_SOCKET, STATUS_SOCKETS, Status};
+use proto::profile::BuildProfile;
+use proto::{FrameError, limits};
+
+use crate::error::CommandError;
+
+/// How long a user waits for the answer. Counting a store of a million entries takes seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Where the daemon is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Sockets {
+    /// A socket of the daemon. [default: the control socket, /run/nix-gocacheprog/control.sock; for users who may not use that, the
+    /// status socket, /run/nix-gocacheprog-status.sock]
+    #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL")]
+    control_socket: Option<PathBuf>,
+}
+
+impl Sockets {
+    /// Connects to the first socket at which a daemon listens.
+    fn connect(&self) -> Result<UnixStream, CommandError> {
+        let (mut path, mut error) = match transport::dial(self.control(), TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(e) => (self.control().to_owned(), e),
+        };
+        // Users who may not use the control socket find its directory closed.
+        let others: &[&str] = if self.control_socket.is_some() { &[] } else { &STATUS_SOCKETS };
+        for other in others {
+            match transport::dial(Path::new(other), TIMEOUT) {
+                Ok(stream) => return Ok(stream),
+                // The error of the status socket tells more than that the control socket is closed.
+                Err(e) if error.kind() == ErrorKind::PermissionDenied => (path, error) = (other.into(), e),
+                Err(_) => {}
+            }
+        }
+        Err(CommandError::NoDaemon { path, source: error })
+    }
+
+    /// Where the status socket may be.
+    pub(crate) fn status(&self) -> Vec<PathBuf> {
+        match &self.control_socket {
+            Some(control) => vec![control.with_file_name("status.sock")],
+            None => STATUS_SOCKETS.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    /// The control socket, or the default one.
+    pub(crate) fn control(&self) -> &Path {
+        self.control_socket.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET))
+    }
+}
+
+/// The daemon's status.
+///
+/// # Errors
+/// Where no daemon answers, or its answer is something else.
+pub(crate) fn status(sockets: &Sockets) -> Result<Status, CommandError> {
+    match ask(sockets, Control::Status)?.0 {
+        Answer::Status(status) => Ok(*status),
+        other => Err(refused(other)),
+    }
+}
+
+/// The live builds and the latest ended ones.
+///
+/// # Errors
+/// As [`status`].
+pub(crate) fn builds(sockets: &Sockets) -> Result<Builds, CommandError> {
+    match ask(sockets, Control::Builds)?.0 {
+        Answer::Builds(builds) => Ok(builds),
+        other => Err(refused(other)),
+    }
+}
+
+/// The profile of one build.
+///
+/// # Errors
+/// As [`status`]; the daemon refuses where it keeps no profile of the build.
+pub(crate) fn profile(sockets: &Sockets, short: &str) -> Result<BuildProfile, CommandError> {
+    match ask(sockets, Control::Account { build: short.to_owned() })? {
+        (Answer::Follows(length), rest) => {
+            let mut json = Vec::new();
+            rest.take(length.min(limits::ACCOUNT)).read_to_end(&mut json).map_err(FrameError::from)?;
+            serde_json::from_slice(&json).map_err(|e| FrameError::from(e).into())
+        }
+        (other, _) => Err(refused(other)),
+    }
+}
+
+fn refused(answer: Answer) -> CommandError {
+    match answer {
+        Answer::Error(error) => CommandError::Refused(error),
+        Answer::Registered { .. } | Answer::Builds(_) | Answer::Status(_) | Answer::Follows(_) => {
+            CommandError::Refused("its answer belongs to another request".to_owned())
+        }
+    }
+}
+
+fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), CommandError> {
+    Ok(transport::ask(sockets.connect()?, request, &[])?)
+}

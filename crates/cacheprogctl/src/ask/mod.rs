@@ -1,0 +1,16 @@
+//! What is asked of a running daemon: status, builds, why, top.
+//!
+//! connection.rs speaks to the daemon; `build_selector.rs` finds the build that a user names; report.rs makes the text of a status
+//! and of builds.
+
+mod build_selector;
+mod connection;
+mod report;
+
+pub(crate) mod builds;
+pub(crate) mod status;
+pub(crate) mod top;
+pub(crate) mod why;
+
+pub(crate) use build_selector::nearest_names;
+pub(crate) use connection::{Sockets, status as daemon_status};

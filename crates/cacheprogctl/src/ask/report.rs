@@ -1,0 +1,83 @@
+//! The text of a daemon's status and of its builds. Pure. proto's figures.rs rounds, for the page too.
+
+use proto::control::{BuildStatus, Builds, Span, Status};
+use proto::figures::{BUILD_COLUMNS, build_row, bytes, hit_rate, number, saved, seconds};
+
+use crate::terminal::{Look, Table, Tone};
+
+/// The whole text of `cacheprogctl status`. `now` is in seconds since 1970.
+pub(crate) fn status(status: &Status, now: u64, look: Look) -> String {
+    let most = status.max_bytes.map_or(String::new(), |most| format!(" of at most {}", bytes(most)));
+    let mut out = format!(
+        "cacheprogd {}, up {}\n{} entries, {} objects, {}{most}\n{} free on the disk, at least {} must stay free\n",
+        status.daemon,
+        seconds(status.uptime_seconds),
+        number(status.entries),
+        number(status.objects),
+        bytes(status.bytes),
+        bytes(status.free_bytes),
+        bytes(status.min_free_bytes),
+    );
+    if let Some(eviction) = &status.eviction {
+        let ago = seconds(now.saturating_sub(eviction.at));
+        let gone = number(eviction.entries);
+        out += &format!("last eviction: {ago} ago, {gone} entries, {}\n", bytes(eviction.bytes));
+    }
+    out +=
+        &match &status.trouble {
+            None => look.paint(Tone::Good, "storage: ok") + "\n",
+            Some(trouble) => look.paint(
+                Tone::Bad,
+                &format!(
+                    "storage: FAILING: {} puts could not be stored and stay private to their builds. Latest error: {}",
+                    number(trouble.failures),
+                    trouble.latest
+                ),
+            ) + "\n",
+        };
+    let mut usage = Table::new(&["in the last", "builds", "compiled", "needed", "hit rate", "served", "put", "saved"]);
+    for (name, span) in [("hour", &status.usage.hour), ("day", &status.usage.day), ("30 days", &status.usage.month)] {
+        usage.row(usage_row(name, span));
+    }
+    out += &format!("\n{}\n{}", usage.text(look), table("live builds", &status.builds.live, now, look));
+    let ended = &status.builds.ended;
+    let latest = &ended[..ended.len().min(LATEST)];
+    out + "\n" + &table("ended builds, latest first", latest, now, look)
+}
+
+/// How many ended builds a status shows; `builds` shows more.
+const LATEST: usize = 10;
+
+/// The text of `cacheprogctl builds`.
+pub(crate) fn builds(builds: &Builds, now: u64, look: Look) -> String {
+    let all: Vec<_> = builds.live.iter().chain(&builds.ended).cloned().collect();
+    if all.is_empty() {
+        return "no build has used the cache yet\n".to_owned();
+    }
+    rows(&all, now).text(look)
+}
+
+fn usage_row(name: &str, span: &Span) -> [String; 8] {
+    let counts = &span.counts;
+    [
+        name.to_owned(),
+        span.builds.to_string(),
+        counts.packages_compiled.to_string(),
+        counts.packages_needed.to_string(),
+        hit_rate(counts),
+        bytes(counts.bytes_served),
+        bytes(counts.bytes_put),
+        saved(counts),
+    ]
+}
+
+fn table(title: &str, builds: &[BuildStatus], now: u64, look: Look) -> String {
+    let text = if builds.is_empty() { String::new() } else { rows(builds, now).text(look) };
+    format!("{title}: {}\n{text}", builds.len())
+}
+
+fn rows(builds: &[BuildStatus], now: u64) -> Table {
+    let mut table = Table::new(&BUILD_COLUMNS.map(|name| name.trim_start_matches('#')));
+    builds.iter().for_each(|build| table.row(build_row(build, now)));
+    table
+}

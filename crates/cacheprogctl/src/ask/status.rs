@@ -1,0 +1,26 @@
+//! `cacheprogctl status`: what the daemon has and does.
+
+use super::connection::{self, Sockets};
+use super::report;
+use crate::clock;
+use crate::error::CommandError;
+use crate::terminal::{look, print, print_json};
+
+/// Of which daemon, and in which form.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print the whole status as one JSON object (docs/reference/cli.md has the schema).
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sockets: Sockets,
+}
+
+/// Asks and prints.
+///
+/// # Errors
+/// Where no daemon answers.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let status = connection::status(&args.sockets)?;
+    if args.json { print_json(&status) } else { print(&report::status(&status, clock::unix_now(), look())) }
+}

@@ -1,0 +1,251 @@
+//! Judges the facts and gives a fix for each problem. Pure.
+
+use proto::figures::bytes;
+
+use super::facts::{Facts, Mode, Program};
+use super::finding::{Finding, Level};
+
+/// The version of this program: programs of one package work together.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The format before the present one. A daemon replaces such a store when it starts (store: format/layout.rs).
+const FORMER_FORMAT: &str = "nix-gocacheprog store 1";
+
+/// Judges everything, in the order in which a build depends on it.
+pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
+    let checks: [fn(&Facts) -> Finding; 13] = [
+        hook_is_set,
+        hook_runs,
+        sandbox,
+        client_runs,
+        client_version,
+        units,
+        daemon,
+        daemon_version,
+        control_socket,
+        status_socket,
+        state_dir,
+        free_space,
+        settings,
+    ];
+    checks.iter().map(|check| check(facts)).collect()
+}
+
+fn good(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Good, found: found.into(), fix: String::new() }
+}
+
+fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Warn, found: found.into(), fix: fix.into() }
+}
+
+fn bad(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { level: Level::Bad, ..warn(what, found, fix) }
+}
+
+fn hook_is_set(facts: &Facts) -> Finding {
+    let what = "Nix's pre-build-hook";
+    let (path, settings) = &facts.nix_conf;
+    let path = path.display();
+    let line = "pre-build-hook = /etc/nix-gocacheprog/hook, or run `cacheprogctl install`";
+    match (settings, &facts.hook) {
+        (None, _) => bad(what, format!("{path} cannot be read"), format!("write it, with the line: {line}")),
+        (Some(_), None) => bad(what, format!("none in {path}"), format!("add the line: {line}; restart nix-daemon")),
+        (Some(_), Some(hook)) if is_ours(hook) => good(what, hook.path.display().to_string()),
+        (Some(_), Some(hook)) => warn(
+            what,
+            format!("{} does not look like nix-gocacheprog's hook", hook.path.display()),
+            "Nix runs one hook: name /etc/nix-gocacheprog/hook there and your own in its `chain` setting",
+        ),
+    }
+}
+
+fn is_ours(hook: &Program) -> bool {
+    let name = hook.path.to_string_lossy();
+    name.ends_with("prebuild-hook") || name.contains("nix-gocacheprog") || hook.text.contains("prebuild-hook")
+}
+
+fn hook_runs(facts: &Facts) -> Finding {
+    let what = "the hook's program";
+    match &facts.hook {
+        None => warn(what, "not checked: nix.conf names no hook", ""),
+        Some(hook) => runs(what, hook, "every build fails"),
+    }
+}
+
+fn client_runs(facts: &Facts) -> Finding {
+    runs("the client's program", &facts.client, "no build is offered the cache")
+}
+
+fn runs(what: &'static str, program: &Program, else_: &str) -> Finding {
+    let path = program.path.display();
+    match program.mode {
+        None => bad(what, format!("{path} does not exist: {else_}"), "install it, or correct the path"),
+        Some(mode) if mode & 0o555 != 0o555 => {
+            bad(what, format!("{path} has mode {mode:04o}: {else_}"), format!("chmod 755 {path}"))
+        }
+        Some(_) if program.is_noexec => {
+            bad(what, format!("{path} is on a file system mounted noexec: {else_}"), "install it elsewhere")
+        }
+        Some(_) => good(what, path.to_string()),
+    }
+}
+
+fn client_version(facts: &Facts) -> Finding {
+    let what = "the client's version";
+    match facts.client_version.strip_prefix("cacheprog-client ") {
+        Some(VERSION) => good(what, VERSION),
+        Some(other) => bad(what, format!("{other}, and this program is {VERSION}"), "install programs of one package"),
+        None => warn(what, "not known", "run it by hand with --version"),
+    }
+}
+
+fn sandbox(facts: &Facts) -> Finding {
+    let what = "Nix's sandbox";
+    let settings = facts.nix_conf.1.as_ref();
+    match settings.and_then(|settings| settings.get("sandbox")).map_or("true", String::as_str) {
+        "true" => good(what, "on"),
+        "relaxed" => warn(what, "relaxed: builds with __noChroot get no cache", "sandbox = true in nix.conf"),
+        other => bad(
+            what,
+            format!("sandbox = {other}: Nix mounts nothing, so that no build gets the cache"),
+            "sandbox = true in nix.conf, and restart nix-daemon",
+        ),
+    }
+}
+
+fn units(facts: &Facts) -> Finding {
+    let what = "systemd's socket unit";
+    match facts.units.as_ref().map(|(enabled, active)| (enabled.as_str(), active.as_str())) {
+        None => warn(what, "no systemd here: start the daemon in another way", ""),
+        Some((_, "active")) => good(what, "active"),
+        Some(("" | "not-found", _)) => warn(what, "not installed", "install the units, or start the daemon yourself"),
+        Some((enabled, active)) => bad(
+            what,
+            format!("{active}, {enabled}"),
+            "systemctl enable --now nix-gocacheprog.socket; journalctl -u nix-gocacheprog says more",
+        ),
+    }
+}
+
+fn daemon(facts: &Facts) -> Finding {
+    let what = "the daemon";
+    match &facts.daemon {
+        Some(Ok(status)) => match &status.trouble {
+            None => good(what, "answers"),
+            Some(trouble) => bad(
+                what,
+                format!("cannot store what builds put: {}", trouble.latest),
+                "free space, or repair its directory; the daemon then stores again by itself",
+            ),
+        },
+        Some(Err(error)) => {
+            bad(what, error.clone(), "start it: `systemctl start nix-gocacheprog.socket`, or `cacheprogd serve`")
+        }
+        None => warn(what, "not asked", ""),
+    }
+}
+
+fn daemon_version(facts: &Facts) -> Finding {
+    let what = "the daemon's version";
+    match &facts.daemon {
+        Some(Ok(status)) if status.daemon == VERSION => good(what, VERSION),
+        Some(Ok(status)) => {
+            let found = format!("{}, and this program is {VERSION}", status.daemon);
+            bad(what, found, "restart it: `systemctl restart nix-gocacheprog`; live builds continue")
+        }
+        _ => warn(what, "not known", ""),
+    }
+}
+
+fn control_socket(facts: &Facts) -> Finding {
+    let what = "the control socket";
+    let (path, mode) = &facts.control;
+    let path = path.display();
+    match mode {
+        Some(Mode { mode, .. }) if mode & 0o077 == 0 => good(what, path.to_string()),
+        Some(Mode { mode, .. }) => warn(
+            what,
+            format!("{path} has mode {mode:04o}; the daemon refuses other users anyway"),
+            format!("chmod 600 {path}; in a unit: SocketMode=0600"),
+        ),
+        None if facts.is_root => bad(
+            what,
+            format!("{path} does not exist: the hook cannot reach the daemon"),
+            "start the daemon with this path",
+        ),
+        None => warn(what, format!("{path} is not visible to this user"), "run this as root"),
+    }
+}
+
+fn status_socket(facts: &Facts) -> Finding {
+    let what = "the status socket";
+    match facts.status_socket {
+        Some(Mode { mode, .. }) if mode & 0o006 == 0o006 => good(what, "exists"),
+        Some(Mode { mode, .. }) => {
+            let fix = "chmod 666 the socket; in a unit: SocketMode=0666";
+            warn(what, format!("it has mode {mode:04o}: users see no status"), fix)
+        }
+        None => warn(
+            what,
+            "does not exist: users see no status",
+            "remove `status-socket = \"none\"` from the settings, or restart the daemon",
+        ),
+    }
+}
+
+fn state_dir(facts: &Facts) -> Finding {
+    let what = "the state directory";
+    let (path, mode) = &facts.state;
+    let path = path.display();
+    let Some(mode) = mode else {
+        if facts.is_hidden {
+            return warn(what, format!("{path} is not visible to this user"), "run doctor as root");
+        }
+        return bad(what, format!("{path} does not exist"), "start the daemon, or give --state-dir");
+    };
+    if let Some(closed) = &facts.closed {
+        let closed = closed.display();
+        return bad(
+            what,
+            format!("{closed} is closed to others: Nix cannot mount from below"),
+            format!("chmod o+x {closed}"),
+        );
+    }
+    if facts.is_read_only {
+        return bad(what, format!("{path} is on a file system mounted read-only"), "mount it for writing");
+    }
+    if facts.format == FORMER_FORMAT {
+        let found = format!("{path} has an earlier format: {}", facts.format);
+        return bad(what, found, "restart the daemon: it replaces the old entries, and builds store them again");
+    }
+    if !facts.format.is_empty() && facts.format != store::FORMAT.trim() {
+        let found = format!("{path} has another format: {}", facts.format);
+        return bad(what, found, "give the daemon another directory, or use the programs that made this one");
+    }
+    if mode.uid == 0 {
+        let fix = "run the daemon under a user of its own, which owns its directory (docs/explanation/security.md)";
+        return warn(what, format!("{path} belongs to root"), fix);
+    }
+    good(what, path.to_string())
+}
+
+fn free_space(facts: &Facts) -> Finding {
+    let what = "free space";
+    match facts.free {
+        Some((free, least)) if free < least => {
+            let found = format!("{}, but {} must stay free: all entries are evicted", bytes(free), bytes(least));
+            bad(what, found, "free some, or set a smaller min-free in /etc/nix-gocacheprog.toml")
+        }
+        Some((free, _)) => good(what, bytes(free)),
+        None => warn(what, "not known", ""),
+    }
+}
+
+fn settings(facts: &Facts) -> Finding {
+    let what = "the settings";
+    match &facts.settings {
+        None => good(what, "valid"),
+        Some(error) => bad(what, error.clone(), "correct the file: the daemon does not start with it"),
+    }
+}

@@ -1,0 +1,163 @@
+//! Looks at the machine for `doctor`. It judges nothing: that is done in checks.rs.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proto::control::Status;
+use proto::error::with_causes;
+use rustix::fs::{StatVfsMountFlags, statvfs};
+use settings::{Settings, SettingsError, StateDir};
+use store::{CapsError, Disk};
+
+use super::nix_conf;
+use crate::ask::{Sockets, daemon_status};
+
+/// Where to look, if not at the default places.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Sources {
+    /// Nix's configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/nix/nix.conf")]
+    nix_conf: PathBuf,
+    /// The daemon's settings. [default: /etc/nix-gocacheprog.toml, if it exists]
+    #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
+    config: Option<PathBuf>,
+    /// The client that builds get. [default: the one in this program's directory]
+    #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CLIENT")]
+    client: Option<PathBuf>,
+    #[command(flatten)]
+    sockets: Sockets,
+    #[command(flatten)]
+    store: StateDir,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// Nix's settings; `None` where the file cannot be read.
+    pub(crate) nix_conf: (PathBuf, Option<nix_conf::Settings>),
+    /// The hook that they name.
+    pub(crate) hook: Option<Program>,
+    pub(crate) client: Program,
+    /// What the client prints as its version.
+    pub(crate) client_version: String,
+    /// The daemon's answer.
+    pub(crate) daemon: Option<Result<Status, String>>,
+    pub(crate) control: (PathBuf, Option<Mode>),
+    /// The status socket, where it is at a default place.
+    pub(crate) status_socket: Option<Mode>,
+    pub(crate) state: (PathBuf, Option<Mode>),
+    /// Whether this user may not see the state directory.
+    pub(crate) is_hidden: bool,
+    /// The first directory above the state directory that others cannot pass.
+    pub(crate) closed: Option<PathBuf>,
+    pub(crate) format: String,
+    /// Bytes that are free, and bytes that must stay free.
+    pub(crate) free: Option<(u64, u64)>,
+    pub(crate) is_read_only: bool,
+    /// What is wrong with the settings.
+    pub(crate) settings: Option<String>,
+    /// The state of the socket unit in systemd: enabled, active; `None` without systemd.
+    pub(crate) units: Option<(String, String)>,
+    pub(crate) is_root: bool,
+}
+
+/// Owner and permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub(crate) uid: u32,
+    pub(crate) mode: u32,
+}
+
+/// A program that Nix or a build runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// `None` if it is not there.
+    pub(crate) mode: Option<u32>,
+    pub(crate) is_noexec: bool,
+    /// The beginning of a script, to see what it runs.
+    pub(crate) text: String,
+}
+
+/// Looks at everything.
+pub(crate) fn gather(args: &Sources) -> Facts {
+    let read = |path: &Path| fs::read_to_string(path).ok();
+    let nix = nix_conf::settings(&args.nix_conf, &read);
+    let hook = nix.as_ref().and_then(|nix| nix.get("pre-build-hook")).filter(|hook| !hook.is_empty());
+    let beside = || std::env::current_exe().unwrap_or_default().with_file_name("cacheprog-client");
+    let client = program(&args.client.clone().unwrap_or_else(beside));
+    let read_settings = settings::read(args.config.as_deref());
+    let dir = &args.store.state_dir;
+    let disk = Disk::of(dir).ok();
+    let caps = read_settings.as_ref().map(Settings::caps).unwrap_or_default();
+    Facts {
+        hook: hook.map(|hook| program(Path::new(hook))),
+        client_version: version(&client),
+        client,
+        daemon: Some(daemon_status(&args.sockets).map_err(|e| with_causes(&e))),
+        control: (args.sockets.control().to_owned(), mode(args.sockets.control())),
+        status_socket: args.sockets.status().iter().find_map(|path| mode(path)),
+        state: (dir.clone(), mode(dir)),
+        is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
+        closed: closed(dir),
+        format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
+        free: disk.map(|disk| (disk.free, caps.min_free(disk))),
+        is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        settings: wrong(read_settings.err(), disk.and_then(|disk| caps.check(disk).err())),
+        units: units(),
+        is_root: rustix::process::geteuid().is_root(),
+        nix_conf: (args.nix_conf.clone(), nix),
+    }
+}
+
+/// What is wrong with the settings by themselves, or on this disk.
+fn wrong(settings: Option<SettingsError>, caps: Option<CapsError>) -> Option<String> {
+    settings.map(|e| one_line(&with_causes(&e))).or(caps.map(|e| e.to_string()))
+}
+
+/// A parser's message without the lines in which it draws arrows.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().filter(|word| !word.bytes().all(|byte| b"^|".contains(&byte))).collect::<Vec<_>>().join(" ")
+}
+
+fn mode(path: &Path) -> Option<Mode> {
+    fs::metadata(path).ok().map(|m| Mode { uid: m.uid(), mode: m.mode() & 0o7777 })
+}
+
+fn program(path: &Path) -> Program {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let is_script = metadata.as_ref().is_some_and(|m| m.len() < 64 << 10);
+    Program {
+        path: path.to_owned(),
+        mode: metadata.map(|m| m.mode() & 0o7777),
+        is_noexec: statvfs(path).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::NOEXEC)),
+        text: if is_script { fs::read_to_string(path).unwrap_or_default() } else { String::new() },
+    }
+}
+
+/// What the client prints with `--version`.
+fn version(client: &Program) -> String {
+    let said = Command::new(&client.path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    said.map_or(String::new(), |said| String::from_utf8_lossy(&said.stdout).trim().chars().take(80).collect())
+}
+
+/// Nix mounts from a user namespace in which root has no power over other users' directories.
+fn closed(dir: &Path) -> Option<PathBuf> {
+    let is_closed = |dir: &&Path| fs::metadata(dir).is_ok_and(|m| m.mode() & 0o001 == 0 && m.uid() != 0);
+    dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()).find(is_closed).map(Path::to_owned)
+}
+
+fn units() -> Option<(String, String)> {
+    if !Path::new("/run/systemd/system").exists() {
+        return None;
+    }
+    let ask = |verb: &str| {
+        let said =
+            Command::new("systemctl").args([verb, "nix-gocacheprog.socket"]).stdin(Stdio::null()).output().ok()?;
+        Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    ask("is-enabled").zip(ask("is-active"))
+}

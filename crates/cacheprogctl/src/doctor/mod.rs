@@ -1,0 +1,61 @@
+//! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
+//!
+//! facts.rs looks at the machine, `nix_conf.rs` reads nix.conf (pure), checks.rs judges (pure), finding.rs is what it finds.
+
+mod checks;
+mod facts;
+mod finding;
+mod nix_conf;
+
+use serde::Serialize;
+
+use self::facts::Sources;
+use self::finding::{Finding, Level};
+use crate::error::CommandError;
+use crate::terminal::{Look, Tone, look, print, print_json};
+
+/// What to check.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    sources: Sources,
+    /// Print the findings as one JSON object (docs/reference/cli.md has the schema).
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    findings: Vec<Finding>,
+}
+
+/// Checks and prints.
+///
+/// # Errors
+/// Where something is bad.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let findings = checks::all(&facts::gather(&args.sources));
+    let bad = findings.iter().filter(|finding| finding.level == Level::Bad).count();
+    if args.json {
+        print_json(&Answer { findings })?;
+    } else {
+        print(&text(&findings, look()))?;
+    }
+    if bad == 0 { Ok(()) } else { Err(CommandError::BadFindings { bad }) }
+}
+
+fn text(findings: &[Finding], look: Look) -> String {
+    let mut text = String::new();
+    for Finding { what, level, found, fix } in findings {
+        let (word, tone) = match level {
+            Level::Good => ("good", Tone::Good),
+            Level::Warn => ("warn", Tone::Warn),
+            Level::Bad => ("BAD ", Tone::Bad),
+        };
+        text += &format!("{} {what}: {found}\n", look.paint(tone, word));
+        if !fix.is_empty() {
+            text += &format!("       fix: {fix}\n");
+        }
+    }
+    text
+}

@@ -1,0 +1,120 @@
+//! What ends a command, and with which exit code.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use proto::FrameError;
+use settings::{SettingsError, StateError};
+use store::{CapsError, StoreError};
+
+use crate::install::error::InstallError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No daemon answers.
+    #[error(
+        "no daemon answers at {}; start it with `systemctl start nix-gocacheprog` or `cacheprogd serve`",
+        path.display()
+    )]
+    NoDaemon {
+        /// The control socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The daemon's answer cannot be read.
+    #[error("reading the daemon's answer")]
+    Frame(#[from] FrameError),
+    /// The daemon refused.
+    #[error("the daemon refused: {0}")]
+    Refused(String),
+    /// The daemon knows no build of this name or id.
+    #[error("no build named {wanted}{}", did_you_mean(nearest))]
+    NoBuild {
+        /// The name or id.
+        wanted: String,
+        /// The nearest names.
+        nearest: String,
+    },
+    /// The build did not ask for this package.
+    #[error("the build did not ask for a package {wanted}{}", did_you_mean(nearest))]
+    NoPackage {
+        /// The import path.
+        wanted: String,
+        /// The nearest import paths.
+        nearest: String,
+    },
+    /// The settings file cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The limits cannot be kept on this disk.
+    #[error(transparent)]
+    Limits(CapsError),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The store cannot be read or changed.
+    #[error("working on the store")]
+    Store(#[from] StoreError),
+    /// The store has damage that was not repaired.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// Entries that were to be removed are still there.
+    #[error("{}: some entries could not be read or removed", path.display())]
+    NotRemoved {
+        /// The state directory.
+        path: PathBuf,
+    },
+    /// `purge --all` needs a confirmation.
+    #[error("this removes the whole cache: add --yes to confirm, or --dry-run to see how much it is")]
+    NotConfirmed,
+    /// The doctor found problems.
+    #[error("{bad} findings are bad")]
+    BadFindings {
+        /// How many.
+        bad: usize,
+    },
+    /// The installation is incomplete or did not begin.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// A system call failed.
+    #[error("{0}")]
+    System(&'static str, #[source] io::Error),
+    /// The output cannot be written.
+    #[error("writing the output")]
+    Output(#[source] io::Error),
+}
+
+impl CommandError {
+    /// 3: no daemon; 1: everything else (2 is a wrong command line).
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoDaemon { .. } => ExitCode::from(3),
+            Self::Frame(_)
+            | Self::Refused(_)
+            | Self::NoBuild { .. }
+            | Self::NoPackage { .. }
+            | Self::Settings(_)
+            | Self::Limits(_)
+            | Self::State(_)
+            | Self::Store(_)
+            | Self::Damaged { .. }
+            | Self::NotRemoved { .. }
+            | Self::NotConfirmed
+            | Self::BadFindings { .. }
+            | Self::Install(_)
+            | Self::System(..)
+            | Self::Output(_) => ExitCode::from(1),
+        }
+    }
+}
+
+fn did_you_mean(nearest: &str) -> String {
+    if nearest.is_empty() { String::new() } else { format!("; did you mean {nearest}?") }
+}

@@ -1,0 +1,60 @@
+//! `cacheprogctl install` and `uninstall`, on a Linux with systemd that is not NixOS.
+//!
+//! place.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
+//! carries them out, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
+
+pub(crate) mod error;
+mod place;
+mod plan;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use self::place::{Place, check_programs};
+use self::plan::{plan_install, plan_uninstall};
+use self::steps::carry_out;
+use crate::error::CommandError;
+use crate::terminal::print;
+
+/// For whom, and whether at all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// For a single-user Nix: in this user's own configuration, under this user's own systemd.
+    #[arg(long)]
+    user: bool,
+}
+
+/// Installs everything.
+///
+/// # Errors
+/// A [`CommandError`]. Steps that were done before it stay; the next run finds them done.
+pub(crate) fn install(args: &Args) -> Result<(), CommandError> {
+    let place = Place::find(args.user, args.dry_run)?;
+    check_programs(&place.programs, args.user)?;
+    let done = carry_out(&plan_install(&place)?, args.dry_run)?;
+    print(&(done + &farewell(&place, args.dry_run)))
+}
+
+/// Removes everything, and the cache.
+///
+/// # Errors
+/// As [`install`].
+pub(crate) fn uninstall(args: &Args) -> Result<(), CommandError> {
+    let place = Place::find(args.user, args.dry_run)?;
+    print(&carry_out(&plan_uninstall(&place), args.dry_run)?)
+}
+
+fn farewell(place: &Place, dry_run: bool) -> String {
+    if dry_run {
+        return String::new();
+    }
+    let start = if place.has_systemd {
+        ""
+    } else {
+        "systemd does not run here: start the daemon in another way (docs/how-to/install.md, \"Without systemd\")\n"
+    };
+    format!("{start}done: a Go package with nixGocacheprogHook in its nativeBuildInputs is built with the cache\n")
+}

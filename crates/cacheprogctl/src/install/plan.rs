@@ -1,0 +1,121 @@
+//! The steps of an installation and of its removal, in their order.
+
+use std::path::PathBuf;
+
+use super::error::InstallError;
+use super::place::Place;
+use super::steps::{Step, is_same};
+
+/// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is the directory of the programs.
+const SYSTEM_UNITS: [(&str, &str); 3] = [
+    ("nix-gocacheprog.socket", include_str!("../../units/system/nix-gocacheprog.socket")),
+    ("nix-gocacheprog-status.socket", include_str!("../../units/system/nix-gocacheprog-status.socket")),
+    ("nix-gocacheprog.service", include_str!("../../units/system/nix-gocacheprog.service")),
+];
+const USER_UNITS: [(&str, &str); 2] = [
+    ("nix-gocacheprog.socket", include_str!("../../units/user/nix-gocacheprog.socket")),
+    ("nix-gocacheprog.service", include_str!("../../units/user/nix-gocacheprog.service")),
+];
+
+impl Place {
+    fn systemctl(&self, words: &str) -> Step {
+        let words = words.split_whitespace().map(str::to_owned);
+        let user = self.own.is_some().then(|| "--user".to_owned());
+        Step::Systemctl { words: user.into_iter().chain(words).collect(), is_there: self.has_systemd }
+    }
+
+    fn units(&self) -> &'static [(&'static str, &'static str)] {
+        if self.own.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
+    }
+
+    fn unit_texts(&self) -> impl Iterator<Item = (PathBuf, String)> {
+        let programs = self.programs.display().to_string();
+        self.units().iter().map(move |(name, text)| (self.units.join(name), text.replace("@programs@", &programs)))
+    }
+
+    /// The socket units.
+    fn sockets(&self) -> String {
+        let names = self.units().iter().map(|(name, _)| *name).filter(|name| name.ends_with(".socket"));
+        names.collect::<Vec<_>>().join(" ")
+    }
+
+    fn hook_settings(&self) -> String {
+        let mut text = format!(
+            "# Settings of the pre-build-hook (docs/how-to/install.md). `cacheprogctl install` does not change this file.\n\
+             # \"transparent\": builds with a Go toolchain among their inputs use the cache without the setup hook.\n\
+             mode = \"opt-in\"\ngo-env = \"{}\"\n",
+            self.setting("go-env").display()
+        );
+        if let Some(own) = &self.own {
+            text += &format!("control = \"{}\"\n", own.runtime.join("nix-gocacheprog/control.sock").display());
+        }
+        text
+    }
+}
+
+/// The line for nix.conf.
+fn hook_line(place: &Place) -> String {
+    format!("pre-build-hook = {}", place.setting("hook").display())
+}
+
+/// The steps of `install`.
+///
+/// # Errors
+/// Where nix.conf names another hook.
+pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
+    let line = hook_line(place);
+    if let Some(other) = other_hook(&std::fs::read_to_string(&place.nix_conf).unwrap_or_default(), &line) {
+        let program = other.split_once('=').map_or("", |(_, program)| program.trim()).to_owned();
+        let (path, settings) = (place.nix_conf.clone(), place.setting("hook.toml"));
+        return Err(InstallError::OtherHook { path, line: other, program, settings });
+    }
+    let mut steps: Vec<_> = place.unit_texts().map(|(path, text)| Step::Write { path, text }).collect();
+    steps.extend([
+        Step::Write { path: place.setting("go-env"), text: proto::control::GO_ENV.to_owned() },
+        Step::Leave { path: place.setting("hook.toml"), text: place.hook_settings() },
+        Step::Link { path: place.setting("hook"), to: place.programs.join("prebuild-hook") },
+        place.systemctl("daemon-reload"),
+        place.systemctl(&format!("enable --now {}", place.sockets())),
+        // For a daemon of an earlier version, if one runs.
+        place.systemctl("try-restart nix-gocacheprog.service"),
+        // Last, as Nix calls the hook from then on.
+        Step::AddLine { path: place.nix_conf.clone(), line },
+    ]);
+    if place.own.is_none() {
+        steps.push(place.systemctl("try-restart nix-daemon.service"));
+    }
+    Ok(steps)
+}
+
+/// The steps of `uninstall`.
+pub(crate) fn plan_uninstall(place: &Place) -> Vec<Step> {
+    // First, so that Nix calls no hook that does not exist.
+    // The second file may have been made or removed since the installation.
+    let files = ["nix.conf", "nix.custom.conf"].map(|name| place.nix_conf.with_file_name(name));
+    let mut steps: Vec<_> = files.map(|path| Step::RemoveLine { path, line: hook_line(place) }).into();
+    if place.own.is_none() {
+        steps.push(place.systemctl("try-restart nix-daemon.service"));
+    }
+    if place.unit_texts().any(|(path, _)| path.exists()) {
+        steps.push(place.systemctl(&format!("disable --now {} nix-gocacheprog.service", place.sockets())));
+        steps.push(match &place.own {
+            // `systemctl clean` needs a bus, which a user's systemd does not always have.
+            Some(own) => Step::RemoveTree { path: own.cache.clone() },
+            None => place.systemctl("clean --what=cache nix-gocacheprog.service"),
+        });
+        steps.extend(place.unit_texts().map(|(path, _)| Step::Remove { path }));
+        steps.push(place.systemctl("daemon-reload"));
+    }
+    steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: place.setting(name) }));
+    steps.push(Step::RemoveDir { path: place.settings.clone() });
+    steps
+}
+
+/// A line of nix.conf that names another hook.
+fn other_hook(nix_conf: &str, line: &str) -> Option<String> {
+    let named = |text: &str| {
+        text.split_once('=')
+            .is_some_and(|(name, program)| name.trim() == "pre-build-hook" && !program.trim().is_empty())
+    };
+    nix_conf.lines().map(str::trim).find(|text| named(text) && !is_same(text, line)).map(str::to_owned)
+}

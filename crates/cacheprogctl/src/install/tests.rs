@@ -1,0 +1,86 @@
+//! Installing and uninstalling in a temporary directory, without systemd.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::place::{Own, Place};
+use super::plan::{plan_install, plan_uninstall};
+use super::steps::carry_out;
+
+fn place(dir: &Path, runtime: Option<&str>) -> Place {
+    Place {
+        programs: "/opt/programs".into(),
+        units: dir.join("units"),
+        settings: dir.join("settings"),
+        nix_conf: dir.join("nix.conf"),
+        own: runtime.map(|runtime| Own { runtime: runtime.into(), cache: dir.join("cache") }),
+        has_systemd: false,
+    }
+}
+
+/// All files below a directory with their texts, and links with their targets.
+fn files(dir: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let name = entry.file_name().into_string().unwrap();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)));
+        } else {
+            let to = fs::read_link(&path).map(|to| to.display().to_string());
+            found.push((name, to.unwrap_or_else(|_| fs::read_to_string(&path).unwrap())));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
+    for (runtime, before) in [(None, "cores = 2"), (None, ""), (Some("/run/user/7"), "a = b\n")] {
+        let dir = tempfile::tempdir().unwrap();
+        let place = place(dir.path(), runtime);
+        if !before.is_empty() {
+            fs::write(&place.nix_conf, before).unwrap();
+            fs::set_permissions(&place.nix_conf, Permissions::from_mode(0o640)).unwrap();
+        }
+        let said = carry_out(&plan_install(&place).unwrap(), true).unwrap();
+        assert!(said.contains("add `pre-build-hook = ") && !place.units.exists(), "{said}");
+        assert_eq!(carry_out(&plan_install(&place).unwrap(), false).unwrap(), said);
+        let all = files(dir.path());
+        assert_eq!(carry_out(&plan_install(&place).unwrap(), false).unwrap(), "");
+        assert_eq!(files(dir.path()), all);
+        let text = |name: &str| &all.iter().find(|(known, _)| known == name).unwrap().1;
+        assert!(text("units/nix-gocacheprog.service").contains("ExecStart=/opt/programs/cacheprogd serve "));
+        assert_eq!(text("settings/hook"), "/opt/programs/prebuild-hook");
+        assert_eq!(text("settings/go-env"), proto::control::GO_ENV);
+        assert_eq!(text("settings/hook.toml").contains("/run/user/7"), runtime.is_some());
+        assert!(text("nix.conf").starts_with(before), "{}", text("nix.conf"));
+        fs::create_dir_all(dir.path().join("cache/objects")).unwrap(); // what a daemon keeps
+        assert!(!carry_out(&plan_uninstall(&place), false).unwrap().is_empty());
+        assert_eq!(dir.path().join("cache").exists(), runtime.is_none(), "or else by systemd");
+        assert_eq!(carry_out(&plan_uninstall(&place), false).unwrap(), "");
+        let left = files(dir.path());
+        assert_eq!(left.len(), usize::from(!before.is_empty()), "{left:?}");
+        if let [(name, text)] = &left[..] {
+            assert_eq!((name.as_str(), text.trim_end()), ("nix.conf", before.trim_end()));
+            assert_eq!(fs::metadata(&place.nix_conf).unwrap().permissions().mode() & 0o777, 0o640);
+        }
+    }
+}
+
+#[test]
+fn the_users_settings_and_another_hook_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = place(dir.path(), None);
+    fs::create_dir(&place.settings).unwrap();
+    fs::write(place.settings.join("hook.toml"), "mode = 'transparent'").unwrap();
+    carry_out(&plan_install(&place).unwrap(), false).unwrap();
+    assert_eq!(fs::read_to_string(place.settings.join("hook.toml")).unwrap(), "mode = 'transparent'");
+    fs::write(&place.nix_conf, "# x\n pre-build-hook=/opt/other\n").unwrap();
+    let said = plan_install(&place).unwrap_err().to_string();
+    assert!(said.contains("`pre-build-hook=/opt/other`") && said.contains("chain = [\"/opt/other\"]"), "{said}");
+    fs::write(&place.nix_conf, "#pre-build-hook = /x\npre-build-hook =\n").unwrap();
+    assert!(plan_install(&place).is_ok());
+}

@@ -1,0 +1,20 @@
+//! `cacheprogctl`: the command line of people. Parse, logger, run, exit code; no more here.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = cacheprogctl::cli::Args::parse();
+    // Under systemd the journal adds the time; RUST_LOG chooses the level.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(settings::log_line)
+        .init();
+    match args.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{}", proto::error::with_causes(&error));
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `cacheprogctl gc`: brings a store within its limits, with or without a daemon beside it. The daemon does the same by itself
+//! (cacheprogd: evict.rs).
+
+use std::fmt::Write;
+
+use proto::figures::bytes;
+use rustix::process::setpriority_process;
+use settings::{LimitOptions, StateDir};
+use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
+
+use crate::clock;
+use crate::error::CommandError;
+use crate::terminal::{Progress, print, print_json};
+
+/// What to keep, and of which store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    store: StateDir,
+    #[command(flatten)]
+    limits: LimitOptions,
+    /// Say what would be removed and why, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Scans, plans and removes.
+///
+/// # Errors
+/// Where the settings cannot be used, there is no store, or an entry could not be read or removed.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    // Builds come first. If the system refuses, the work is done at the usual priority.
+    let _refused = setpriority_process(None, 19);
+    let caps = args.limits.settings()?.caps();
+    let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
+    let store = args.store.open(what)?;
+    let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
+    caps.check(disk).map_err(CommandError::Limits)?;
+    let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
+    let mut go_on = || {
+        steps += 1;
+        progress.at(steps);
+        true
+    };
+    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
+    drop(progress);
+    if args.json {
+        print_json(&swept)?;
+    } else {
+        print(&report(&args.store.state_dir.display().to_string(), (&swept, what), &caps, disk))?;
+    }
+    if swept.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
+}
+
+fn report(dir: &str, (swept, what): (&Swept, Unwanted), caps: &Caps, disk: Disk) -> String {
+    let Limits { max_size, max_age, .. } = caps.limits(disk);
+    let age = max_age.map_or(String::new(), |age| humantime::format_duration(age).to_string());
+    let count = |census: &store::Census| {
+        format!("{} entries, {} objects, {}", census.entries, census.objects, bytes(census.bytes))
+    };
+    let most = max_size.map_or(String::new(), |most| format!(" of at most {}", bytes(most)));
+    let free = caps.min_free(disk);
+    let mut text = format!(
+        "{dir}: {}{most}\n{} free on the disk, at least {} must stay free\n",
+        count(&swept.before),
+        bytes(disk.free),
+        bytes(free)
+    );
+    if disk.inodes > 0 {
+        let (free, floor) = (disk.free_inodes, caps.min_free_inodes(disk));
+        text += &format!("{free} inodes free, at least {floor} must stay free\n");
+    }
+    let does = if what == Unwanted::Leave { "would remove" } else { "removed" };
+    for (reason, share) in &swept.gone {
+        let why = match reason {
+            Reason::Unnamed => "objects that no entry names".to_owned(),
+            Reason::Unfinished => "temporary files of killed writers".to_owned(),
+            Reason::Broken => "damaged entries and entries without their object".to_owned(),
+            Reason::Age => format!("unused for more than {age}"),
+            Reason::Size => "least recently used, as the store is larger than its limit".to_owned(),
+            Reason::Space => {
+                "least recently used, as the disk has too little free space or too few free inodes".to_owned()
+            }
+        };
+        let (entries, objects, size) = (share.entries, share.objects, bytes(share.bytes));
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{does}: {entries} entries, {objects} objects, {size}: {why}");
+    }
+    if swept.gone.is_empty() {
+        text += "nothing to remove\n";
+    }
+    if swept.spared > 0 {
+        let _infallible = writeln!(text, "{} entries were used meanwhile and are kept", swept.spared);
+    }
+    let _infallible = writeln!(text, "left: {}", count(&swept.left));
+    swept.errors.iter().for_each(|error| text += &format!("{error}\n"));
+    text
+}

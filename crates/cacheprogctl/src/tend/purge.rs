@@ -1,0 +1,126 @@
+//! `cacheprogctl purge`: removes chosen entries from a store, with or without a daemon beside it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use proto::BuildId;
+use proto::control::BuildStatus;
+use proto::figures::bytes;
+use serde::Deserialize;
+use settings::StateDir;
+use store::{Purged, Unwanted, Which};
+
+use crate::ask::nearest_names;
+use crate::clock;
+use crate::error::CommandError;
+use crate::terminal::{Progress, print, print_json};
+
+/// What to remove, and from which store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    which: Selection,
+    #[command(flatten)]
+    store: StateDir,
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Confirm `--all`, which removes what every build of the machine has stored. Without this it removes nothing.
+    #[arg(long)]
+    yes: bool,
+    /// Print the result as one JSON object (docs/reference/cli.md has the schema).
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Selection {
+    /// What this build put: its id as `cacheprogctl builds` shows it or as records have it, or a derivation's name, for all of its
+    /// builds in the history.
+    #[arg(long, value_name = "BUILD")]
+    written_by: Option<String>,
+    /// Entries that were last put longer ago than this: 30d, 12h.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
+    /// All entries.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Removes.
+///
+/// # Errors
+/// Where there is no store or no such build, or an entry could not be read or removed.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let is_confirmed = args.yes || !args.which.all;
+    let what = if args.dry_run || !is_confirmed { Unwanted::Leave } else { Unwanted::Remove };
+    let store = args.store.open(what)?;
+    let which = match (&args.which.written_by, args.which.older_than) {
+        (Some(build), _) => Which::WrittenBy(written_by(store.root(), build)?),
+        (None, Some(age)) => Which::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
+        (None, None) if is_confirmed || args.dry_run => Which::All,
+        (None, None) => return Err(CommandError::NotConfirmed),
+    };
+    store.read_counts();
+    let mut progress = Progress::new("entries", store.census().entries);
+    let purged = store.purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;
+    drop(progress);
+    if args.json {
+        print_json(&purged)?;
+    } else {
+        print(&report(&purged, what))?;
+    }
+    if purged.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
+}
+
+fn report(purged: &Purged, what: Unwanted) -> String {
+    let does = if what == Unwanted::Leave { "would remove" } else { "removed" };
+    let mut text = format!(
+        "{does}: {} of {} entries, {} objects, {}\n",
+        purged.entries,
+        purged.seen,
+        purged.objects,
+        bytes(purged.bytes)
+    );
+    purged.errors.iter().for_each(|error| text += &format!("{error}\n"));
+    text
+}
+
+/// The ids of the builds that are meant, by what the state directory has of them.
+fn written_by(root: &Path, wanted: &str) -> Result<Vec<BuildId>, CommandError> {
+    if let Ok(id) = wanted.parse() {
+        return Ok(vec![id]); // a whole id, in the history or not
+    }
+    let known = known(root);
+    let is_it = |build: &&BuildStatus| build.short == wanted || build.name == wanted;
+    let ids: Vec<BuildId> = known.iter().filter(is_it).filter_map(|build| build.id.parse().ok()).collect();
+    if ids.is_empty() {
+        let nearest = nearest_names(wanted, known.iter().map(|build| build.name.as_str()));
+        return Err(CommandError::NoBuild { wanted: wanted.to_owned(), nearest });
+    }
+    Ok(ids)
+}
+
+/// What is needed of a live build's `build.json` (cacheprogd writes it).
+#[derive(Debug, Deserialize)]
+struct LiveBuild {
+    name: String,
+}
+
+/// The builds of the history and the live ones.
+fn known(root: &Path) -> Vec<BuildStatus> {
+    let history = fs::read(root.join("history.json")).ok();
+    let mut known: Vec<BuildStatus> = history.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    for entry in fs::read_dir(root.join("builds")).into_iter().flatten().flatten() {
+        let id = entry.file_name().to_str().and_then(|name| name.parse::<BuildId>().ok());
+        let saved = fs::read(entry.path().join("build.json")).ok();
+        let saved = saved.and_then(|json| serde_json::from_slice::<LiveBuild>(&json).ok());
+        if let (Some(id), Some(saved)) = (id, saved) {
+            let (short, name) = (id.short(), saved.name);
+            known.push(BuildStatus { id: id.to_string(), short, name, ..BuildStatus::default() });
+        }
+    }
+    known
+}

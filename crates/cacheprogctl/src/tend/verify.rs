@@ -1,0 +1,72 @@
+//! `cacheprogctl verify`: reads everything in a store, with or without a daemon beside it.
+
+use std::path::Path;
+
+use settings::StateDir;
+use store::{Unwanted, Verified};
+
+use crate::error::CommandError;
+use crate::terminal::{Progress, print, print_json};
+
+/// Which store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    store: StateDir,
+    /// Remove damaged entries. A build that needs one compiles it again.
+    #[arg(long)]
+    repair: bool,
+    /// Print the findings as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// Where there is no store, it cannot be read, or it has damage that is not repaired.
+pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    let dir = &args.store.state_dir;
+    let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };
+    let store = args.store.open(damage)?;
+    store.read_counts();
+    let census = store.census();
+    let mut progress = Progress::new("objects and records", census.objects + census.entries);
+    let found = store.verify_and_tell(damage, &mut |seen| progress.at(seen))?;
+    drop(progress);
+    if args.json {
+        print_json(&found)?;
+    } else {
+        print(&report(dir, &found, args.repair))?;
+    }
+    if found.is_whole() || (args.repair && found.errors.is_empty()) {
+        Ok(())
+    } else {
+        Err(CommandError::Damaged { path: dir.clone() })
+    }
+}
+
+fn report(dir: &Path, found: &Verified, repaired: bool) -> String {
+    let mut text = format!(
+        "{}: {} entries and {} objects ({} bytes) are intact\n",
+        dir.display(),
+        found.entries,
+        found.objects,
+        found.bytes
+    );
+    let done = if repaired { "removed" } else { "remove with --repair" };
+    for (number, what) in [
+        (found.damaged_objects, "damaged objects"),
+        (found.damaged_records, "damaged records"),
+        (found.lost_outputs, "records without their object"),
+    ] {
+        if number > 0 {
+            text += &format!("{number} {what}: {done}\n");
+        }
+    }
+    if found.foreign > 0 {
+        text += &format!("{} foreign files: left alone\n", found.foreign);
+    }
+    found.errors.iter().for_each(|error| text += &format!("{error}\n"));
+    text
+}

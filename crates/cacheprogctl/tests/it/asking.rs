@@ -1,0 +1,107 @@
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use proto::wire::Reply;
+use serde_json::Value;
+use testkit::{Daemon, Session, profile};
+
+use crate::command;
+
+/// Ends a build as Nix does, as if it had been registered a minute ago.
+fn end(daemon: &mut Daemon, name: &str) {
+    daemon.stop();
+    for entry in std::fs::read_dir(daemon.state_dir().join("builds")).unwrap() {
+        let state = entry.unwrap().path().join("build.json");
+        let mut saved: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
+        saved["started"] = (saved["started"].as_u64().unwrap() - 61).into();
+        std::fs::write(&state, saved.to_string()).unwrap();
+    }
+    daemon.start_again();
+    std::fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
+    let over = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let kept = std::fs::read_dir(daemon.state_dir().join("accounts")).unwrap().count() > 0;
+        kept && daemon.status().builds.live.is_empty()
+    });
+    assert!(over);
+}
+
+#[test]
+fn profiles_and_usage_survive_the_build_and_the_daemon() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one-1.0");
+    let mut session = Session::open(&view, "/go");
+    assert_eq!(session.get(1), Reply::Miss);
+    session.put(1, b"body");
+    session.get(1);
+    session.put(2, b"go index v2\nprivate");
+    end(&mut daemon, "one-1.0");
+    let status = daemon.status();
+    assert_eq!((status.usage.hour.builds, status.usage.month.counts.gets), (1, 2));
+    let short = status.builds.ended[0].short.clone();
+    let others = profile(&daemon, &short).unwrap()["others"].as_array().unwrap().clone();
+    let field = |n: usize, field: &str| others[n][field].as_str().unwrap_or_default().to_owned();
+    assert_eq!((field(0, "came"), field(0, "fate"), field(0, "what")), ("miss".into(), "shared".into(), "rest".into()));
+    assert_eq!(
+        (field(1, "came"), field(1, "fate"), field(1, "what")),
+        ("unasked".into(), "private".into(), "mtime".into())
+    );
+    daemon.stop();
+    daemon.start_again();
+    assert_eq!(daemon.status().usage.month.counts.gets, 2);
+    let (code, text, error) = command(&daemon, &["why", "one"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(text.contains("first build\t1\t"), "{text}");
+    let (code, text, _) = command(&daemon, &["builds", "--json"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["ended"][0]["name"], "one-1.0");
+}
+
+#[test]
+fn unknown_names_fail_with_the_nearest_names() {
+    let daemon = Daemon::start();
+    daemon.register("caddy-2.10");
+    for arguments in [["why", "cady"], ["builds", "cadi"]] {
+        let (code, _, error) = command(&daemon, &arguments);
+        assert_eq!(code, Some(1));
+        assert!(error.contains("did you mean caddy-2.10?"), "{error}");
+    }
+}
+
+#[test]
+fn without_a_daemon_the_error_says_how_to_start_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"))
+        .args(["status", "--control-socket"])
+        .arg(dir.path().join("none"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cacheprogd serve"));
+}
+
+/// Needs root, to act as another user; CI and `integration/test` run as root.
+#[test]
+fn another_user_is_refused_by_the_control_socket() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::start();
+    // The modes allow every user: the daemon decides by the credentials. The program is where other users can run it.
+    let program = daemon.dir.path().join("cacheprogctl");
+    std::fs::copy(env!("CARGO_BIN_EXE_cacheprogctl"), &program).unwrap();
+    for (path, mode) in [(daemon.dir.path(), 0o755), (&daemon.control(), 0o666), (&program, 0o755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let status = || {
+        let mut command = Command::new(&program);
+        command.args(["status", "--control-socket"]).arg(daemon.control());
+        command
+    };
+    let refused = status().uid(4242).gid(4242).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("only root and the daemon's own user"), "{error}");
+    assert!(status().output().unwrap().status.success(), "and nothing else was in the way");
+}

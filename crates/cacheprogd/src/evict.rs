@@ -1,0 +1,39 @@
+//! One eviction, as a process of its own that the daemon starts: the memory that a scan of a million entries takes goes back to the
+//! system. housekeeping.rs starts it and reads what it prints; `cacheprogctl gc` does the same for people.
+
+use std::io::Write;
+
+use nix::sys::signal::SigSet;
+use rustix::process::setpriority_process;
+use settings::{Settings, StateDir};
+use store::{Disk, Unwanted};
+
+use crate::clock;
+use crate::error::CommandError;
+
+/// Which store, and its limits.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Evict {
+    #[command(flatten)]
+    store: StateDir,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Scans, plans, removes, and prints the result as JSON.
+///
+/// # Errors
+/// Where there is no store, the limits cannot be kept on this disk, or the store cannot be scanned.
+pub(crate) fn run(args: &Evict) -> Result<(), CommandError> {
+    // The daemon, which started this, has blocked signals.
+    SigSet::all().thread_unblock().map_err(|e| CommandError::System("unblocking signals", e.into()))?;
+    // Builds come first. If the system refuses, the work is done at the usual priority.
+    let _refused = setpriority_process(None, 19);
+    let caps = args.settings.caps();
+    let store = args.store.open(Unwanted::Remove)?;
+    let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
+    caps.check(disk).map_err(CommandError::Limits)?;
+    let swept = store.sweep(&caps.limits(disk), clock::now(), Unwanted::Remove, &mut || true)?.unwrap_or_default();
+    let json = serde_json::to_vec(&swept).map_err(|e| CommandError::Output(e.into()))?;
+    std::io::stdout().write_all(&json).map_err(CommandError::Output)
+}

@@ -1,0 +1,196 @@
+//! The settings file, and the same settings as options of a command line. Options overrule the file.
+//!
+//! What a limit means on a disk is the store's (store: limits.rs). Pure, except for `read`.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use proto::control::DEFAULT_SETTINGS;
+use serde::Deserialize;
+use store::{Caps, Size};
+
+use crate::error::SettingsError;
+
+/// What can be set in the settings file and on the command line. The command line comes first.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// Bytes on the disk that the cache may take: 50GiB, 800MB, 10% (of the disk), "10%, at most 50GiB", or none for no limit.
+    /// The least recently used goes first. [default: 10%, at most 50GiB]
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<OrNone<Size>>,
+    /// Remove what was not used for this long: 60d, 12h, or none. [default: 60d]
+    #[arg(long, value_name = "TIME")]
+    max_age: Option<OrNone<Age>>,
+    /// Free space to leave on the disk, written as a size above. [default: 5%, at most 10GiB]
+    #[arg(long, value_name = "SIZE")]
+    min_free: Option<Size>,
+    /// Share no test result between builds.
+    #[arg(long)]
+    pub private_tests: bool,
+    /// Where every user may ask for the status; `serve` has an option for it.
+    #[arg(skip)]
+    pub status_socket: Option<OrNone<PathBuf>>,
+    /// Where metrics and the page are; `serve` has an option for it.
+    #[arg(skip)]
+    pub http: Option<String>,
+}
+
+impl Settings {
+    /// These settings; `others` where these say nothing.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            max_size: self.max_size.or(others.max_size),
+            max_age: self.max_age.or(others.max_age),
+            min_free: self.min_free.or(others.min_free),
+            private_tests: self.private_tests || others.private_tests,
+            status_socket: self.status_socket.or(others.status_socket),
+            http: self.http.or(others.http),
+        }
+    }
+
+    /// The limits that the store is kept within, with the defaults.
+    #[must_use]
+    pub fn caps(&self) -> Caps {
+        let defaults = Caps::default();
+        Caps {
+            max_size: self.max_size.as_ref().map_or(defaults.max_size, |size| size.0),
+            max_age: self.max_age.as_ref().map_or(defaults.max_age, |age| age.0.map(|age| age.0)),
+            min_free: self.min_free.unwrap_or(defaults.min_free),
+        }
+    }
+}
+
+/// Limits as command line options.
+#[must_use]
+pub fn arguments(caps: &Caps) -> [String; 6] {
+    let none = || "none".to_owned();
+    [
+        "--max-size".to_owned(),
+        caps.max_size.map_or_else(none, |size| size.to_string()),
+        "--max-age".to_owned(),
+        caps.max_age.map_or_else(none, |age| humantime::format_duration(age).to_string()),
+        "--min-free".to_owned(),
+        caps.min_free.to_string(),
+    ]
+}
+
+/// The settings, from the command line and from a file.
+#[derive(Debug, clap::Args)]
+pub struct LimitOptions {
+    /// Settings, as TOML: the options of this command without their dashes. [default: /etc/nix-gocacheprog.toml, if it exists]
+    #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl LimitOptions {
+    /// The settings of the command line, with those of the file where the command line says nothing.
+    ///
+    /// # Errors
+    /// A [`SettingsError`] where the file cannot be read or holds something else.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        Ok(self.settings.clone().or(read(self.config.as_deref())?))
+    }
+}
+
+/// The settings of a file, or of the default one if it exists.
+///
+/// # Errors
+/// A [`SettingsError`] where the file cannot be read or holds something else.
+pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
+    let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Invalid { path, source }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
+        Err(source) => Err(SettingsError::Unreadable { path, source }),
+    }
+}
+
+/// How long an entry may stay unused.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Age(Duration);
+
+/// A text that is no such time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write a time such as 60d or 12h, of at least an hour")]
+pub struct AgeError;
+
+impl FromStr for Age {
+    type Err = AgeError;
+
+    fn from_str(text: &str) -> Result<Self, AgeError> {
+        match humantime::parse_duration(text) {
+            Ok(age) if age >= Duration::from_secs(3600) => Ok(Self(age)),
+            _ => Err(AgeError),
+        }
+    }
+}
+
+/// A limit, or the word `none`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "String", bound = "T: FromStr<Err: std::fmt::Display>")]
+pub struct OrNone<T>(pub Option<T>);
+
+impl<T: FromStr> FromStr for OrNone<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text == "none" { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
+    }
+}
+
+impl<T: FromStr> TryFrom<String> for OrNone<T> {
+    type Error = T::Err;
+
+    fn try_from(text: String) -> Result<Self, T::Err> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Age {
+    type Error = AgeError;
+
+    fn try_from(text: String) -> Result<Self, AgeError> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Disk;
+
+    const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30, inodes: 0, free_inodes: 0 };
+
+    fn file(text: &str) -> Result<Settings, String> {
+        toml::from_str(text).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_name_and_what_to_write() {
+        for (text, name, fix) in [
+            ("max-size = \"much\"", "max-size", "write a size such as"),
+            ("max-size = \"1KiB\"", "max-size", "at least 64MiB"),
+            ("max-age = \"60 potatoes\"", "max-age", "write a time such as 60d"),
+            ("max-age = \"5s\"", "max-age", "at least an hour"),
+            ("min-free = \"none\"", "min-free", "write a size such as"),
+            ("max-sise = \"1GiB\"", "max-sise", "unknown field"),
+        ] {
+            let error = file(text).unwrap_err();
+            assert!(error.contains(name) && error.contains(fix), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_comes_first() {
+        let typed = Settings { max_size: Some("1GiB".parse().unwrap()), ..Settings::default() };
+        let both = typed.or(file("max-size = \"2GiB\"\nmin-free = \"3GiB\"\nprivate-tests = true").unwrap());
+        assert_eq!((both.caps().max_size(DISK), both.caps().min_free(DISK)), (Some(1 << 30), 3 << 30));
+        assert!(both.private_tests);
+    }
+}
