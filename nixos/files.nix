@@ -1,4 +1,4 @@
-# The units as files for systems that are not NixOS: crates/cacheprogd/units, which `cacheprogd install` has in it. Made anew
+# The units as files for systems that are not NixOS: crates/cacheprogctl/units, which `cacheprogctl install` writes. Made
 # by `nixos/write-files`; case `nix-evaluation` compares. `@programs@` is where the programs lie.
 let
   render = user: import ./render.nix (import ./units.nix { program = "@programs@/cacheprogd"; inherit user; });

@@ -9,7 +9,7 @@ let
   # The hook as Nix calls it, with its settings beside it (crates/prebuild-hook/src/settings.rs).
   hook = pkgs.runCommand "nix-gocacheprog-prebuild" { } ''
     mkdir "$out"
-    ln -s ${cfg.package}/bin/prebuild-hook "$out/hook"
+    ln -s ${cfg.package}/libexec/nix-gocacheprog/prebuild-hook "$out/hook"
     cp ${toml.generate "gocacheprog-hook.toml" hookSettings} "$out/hook.toml"
     "$out/hook" --check "$out/hook.toml"
   '';
@@ -25,7 +25,7 @@ let
 
   settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
     cp ${toml.generate "gocacheprog-daemon.toml" cfg.settings} "$out"
-    ${cfg.package}/bin/cacheprogd check "$out"
+    ${cfg.package}/bin/cacheprogctl check "$out"
   '';
   units = import ./units.nix {
     program = "${cfg.package}/bin/cacheprogd";

@@ -1,5 +1,5 @@
 # The daemon's systemd units, as NixOS has them in systemd.services and systemd.sockets: the only place they are written.
-# module.nix takes them as they are; render.nix makes the files that `cacheprogd install` puts on other systems.
+# module.nix takes them as they are; render.nix makes the files that `cacheprogctl install` puts on other systems.
 # `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
 # there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
 # outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to. `network` is
@@ -29,10 +29,10 @@ let
       };
     };
   };
-  # For everyone who asks what the cache does. Not below the directory of the control socket, which is closed to others.
-  toLook = {
+  # For every user who asks what the cache does. Not below the directory of the control socket, which is closed to others.
+  ofStatus = {
     nix-gocacheprog-status = {
-      description = "Go's build cache for Nix builds: where everyone may ask what it does";
+      description = "Go's build cache for Nix builds: status socket for all users";
       wantedBy = [ "sockets.target" ];
       socketConfig = {
         ListenStream = "/run/nix-gocacheprog-status.sock";
@@ -47,9 +47,9 @@ let
     ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
 in
 {
-  sockets = (if host then ofHost else { }) // (if user then { } else toLook) // {
+  sockets = (if host then ofHost else { }) // (if user then { } else ofStatus) // {
     nix-gocacheprog = {
-      description = "Go's build cache for Nix builds: where the pre-build-hook asks";
+      description = "Go's build cache for Nix builds: control socket of the pre-build-hook";
       wantedBy = [ "sockets.target" ];
       socketConfig = {
         ListenStream = if user then "%t/nix-gocacheprog/control.sock" else "/run/nix-gocacheprog/control.sock";
@@ -62,17 +62,17 @@ in
 
   services.nix-gocacheprog = {
     description = "Go's build cache for Nix builds";
-    # It is started by its socket, and ends when nobody has needed it for a while.
+    # Its socket starts it, and it stops when it is idle.
     requires = [ "nix-gocacheprog.socket" ];
     after = sockets;
-    # A failing daemon is tried again for ever: a unit that systemd gave up would take its socket down with it.
+    # A failing daemon is restarted without end: if systemd gave the unit up, its socket would fail with it.
     unitConfig.StartLimitIntervalSec = 0;
     serviceConfig = {
       Type = "notify";
       ExecStart = "${program} serve --idle-exit 600";
       Restart = "on-failure";
       RestartSec = 2;
-      # It reports at least once a second, when all is well with its loop; a disk may stand still for a while.
+      # Its loop reports at least once a second; a slow disk may block it for a while.
       WatchdogSec = 120;
       TimeoutStopSec = 20;
       # A live build has a socket and two descriptors, a session one.

@@ -50,7 +50,7 @@ nix_small() {
         { tail -n 30 "$WORK/small-$version.log" >&2; return 1; }
 }
 # For build_field of lib/daemon.sh.
-status_json() { on_machine cacheprogd status --json; }
+status_json() { on_machine cacheprogctl status --json; }
 # all_files: lists all files in directories where an installation could leave one.
 all_files() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home root -not -path 'var/lib/systemd/*' -not -path 'etc/*.cache' | sort); }
 
@@ -59,12 +59,13 @@ without=$(nix_small alice before --arg withHook false "${quick[@]}")
 all_files > "$WORK/before"
 
 # README.md, "Debian, Fedora, Arch".
-on_machine install -m 755 -t /usr/local/bin /opt/bin/cacheprogd /opt/bin/cacheprog-client /opt/bin/prebuild-hook
-on_machine cacheprogd install --dry-run > "$WORK/dry"
+on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/prebuild-hook /opt/bin/modproxy
+on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/bin/
+on_machine cacheprogctl install --dry-run > "$WORK/dry"
 expect "a dry run changes nothing" diff <(all_files | grep -v '^usr/local/bin/') <(grep -v '^usr/local/bin/' "$WORK/before")
-on_machine cacheprogd install | tee "$WORK/installed"
+on_machine cacheprogctl install | tee "$WORK/installed"
 expect "install does what its dry run printed" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
-expect "a second install writes nothing" test -z "$(on_machine cacheprogd install | grep -v '^systemctl\|^done')"
+expect "a second install writes nothing" test -z "$(on_machine cacheprogctl install | grep -v '^systemctl\|^done')"
 expect "systemd accepts the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
 expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
 
@@ -74,8 +75,8 @@ expect "the first build puts" counts small-1 puts -gt 500
 expect "its socket started the daemon" on_machine systemctl is-active --quiet nix-gocacheprog.service
 nix_small bob 2 > /dev/null
 expect "another user's build hits" counts small-2 hits -gt 500
-expect "a user may ask for the status" as alice cacheprogd status
-expect "a user may not use the control socket" refused as alice cacheprogd status --control-socket /run/nix-gocacheprog/control.sock
+expect "a user may ask for the status" as alice cacheprogctl status
+expect "a user may not use the control socket" refused as alice cacheprogctl status --control-socket /run/nix-gocacheprog/control.sock
 
 echo "=== a restart in the middle of a build"
 nix_small alice 3 --arg extra '{ allowGoReference = true; }' > /dev/null & build=$!
@@ -112,11 +113,11 @@ echo "=== settings"
 # docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.
 settings() { printf '%s\n' "$@" > "$MACHINE/etc/nix-gocacheprog.toml"; on_machine systemctl restart nix-gocacheprog.service; }
 settings 'status-socket = "none"'
-expect "a user is told that the status socket is switched off" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogd status 2>&1)
-expect "root may ask for the status without it" on_machine cacheprogd status
+expect "a user is told that the status socket is switched off" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogctl status 2>&1)
+expect "root may ask for the status without it" on_machine cacheprogctl status
 settings 'status-socket = "/run/elsewhere.sock"'
 expect "a path where systemd has a socket is a warning" on_machine sh -c 'journalctl --no-pager -u nix-gocacheprog -p warning..warning | grep -q "no status socket at /run/elsewhere.sock"'
-expect "users may ask at the socket of systemd" as alice cacheprogd status
+expect "users may ask at the socket of systemd" as alice cacheprogctl status
 port=$((20000 + RANDOM % 10000)) # the machine has the network of all
 drop_in metrics PrivateNetwork=no IPAddressAllow=localhost 'RestrictAddressFamilies=AF_INET AF_INET6'
 settings "http = \"127.0.0.1:$port\""
@@ -145,7 +146,7 @@ expect "builds hit again" counts small-watched hits -gt 500
 
 echo "=== idle exit and socket activation"
 # Builds are kept for a minute at least.
-drop_in idle 'ExecStart=' 'ExecStart=/usr/local/bin/cacheprogd serve --idle-exit 3'
+drop_in idle 'ExecStart=' 'ExecStart=/usr/local/libexec/nix-gocacheprog/cacheprogd serve --idle-exit 3'
 on_machine systemctl restart nix-gocacheprog.service
 gone=no
 for ((tries = 0; tries < 120; tries++)); do
@@ -164,16 +165,16 @@ echo "=== a daemon of one user"
 on_machine systemctl start "user@$(on_machine id -u alice).service"
 runtime=/run/user/$(on_machine id -u alice)
 own() { as alice env "XDG_RUNTIME_DIR=$runtime" "$@"; }
-own cacheprogd install --user > /dev/null
+own cacheprogctl install --user > /dev/null
 expect "the socket listens" own systemctl --user is-active --quiet nix-gocacheprog.socket
-expect "the socket starts the daemon" own cacheprogd status --control-socket "$runtime/nix-gocacheprog/control.sock"
-own cacheprogd uninstall --user > /dev/null
+expect "the socket starts the daemon" own cacheprogctl status --control-socket "$runtime/nix-gocacheprog/control.sock"
+own cacheprogctl uninstall --user > /dev/null
 expect "uninstall removes socket and daemon" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
 
 echo "=== uninstalled"
-on_machine cacheprogd uninstall | sed 's/^/    /'
-expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogd uninstall | grep -v ^systemctl)"
-on_machine rm /usr/local/bin/cacheprogd /usr/local/bin/cacheprog-client /usr/local/bin/prebuild-hook
+on_machine cacheprogctl uninstall | sed 's/^/    /'
+expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogctl uninstall | grep -v ^systemctl)"
+on_machine rm -r /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client
 all_files > "$WORK/after"
 expect "no file is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
 expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0

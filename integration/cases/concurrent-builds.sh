@@ -28,7 +28,7 @@ grep -ho '@[a-z]* [a-z]* [0-9.]*' "$WORK/overlap.log" | sort -k3
 expect "the builds overlapped" awk '/@(left|right) begins/ && $NF > begin { begin = $NF } /@(left|right) ends/ && (!end || $NF < end) { end = $NF }
     END { exit !(begin && end && begin < end) }' "$WORK/overlap.log"
 if grep -q gocache- "${outs[2]}"; then fail "the build without Go was offered a cache"; fi
-entries=$("$BIN/cacheprogd" status --json --control-socket "$CONTROL" | sed -n 's/^  "entries": \([0-9]*\),/\1/p')
+entries=$("$BIN/cacheprogctl" status --json --control-socket "$CONTROL" | sed -n 's/^  "entries": \([0-9]*\),/\1/p')
 for build in left right; do
     shared=$(($(build_field "small-$build" puts) - $(build_field "small-$build" private_puts)))
     expect "small-$build put $shared shared entries, none of the $entries twice" test "$shared" -le "$entries"

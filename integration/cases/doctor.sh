@@ -1,4 +1,4 @@
-# Proves that doctor finds nothing bad on a healthy installation, and each of fifteen prepared faults, with a fix.
+# Proves that doctor finds nothing bad on a healthy installation, and each of sixteen prepared faults, with a fix.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -8,8 +8,8 @@ printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
 start_daemon
 DOCTOR=(--nix-conf "$WORK/nix.conf" --config "$WORK/settings.toml" --client "$BIN/cacheprog-client"
     --control-socket "$CONTROL" --state-dir "$STATE")
-doctor() { "$BIN/cacheprogd" doctor "${DOCTOR[@]}" > "$WORK/found" 2> "$WORK/err"; }
-# finds LEVEL WHAT FOUND MEND: the last look found it, and names the mend.
+doctor() { "$BIN/cacheprogctl" doctor "${DOCTOR[@]}" > "$WORK/found" 2> "$WORK/err"; }
+# finds LEVEL WHAT FOUND FIX: the last run found it, and names the fix.
 faults=0
 finds() {
     if ! grep -A 1 -F "$1 $2: " "$WORK/found" | tr '\n' ' ' | grep -F -- "$3" | grep -qF -- "$4"; then
@@ -19,10 +19,10 @@ finds() {
     faults=$((faults + 1))
     echo "ok: $2: $3"
 }
-# is_bad: looks, and the exit code tells.
+# is_bad: a run whose exit code says that something is bad.
 is_bad() { if doctor; then cat "$WORK/found" >&2; fail "exit code 0"; fi; }
 
-doctor || { cat "$WORK/found" "$WORK/err" >&2; fail "something is bad where all is well"; }
+doctor || { cat "$WORK/found" "$WORK/err" >&2; fail "something is bad on a healthy installation"; }
 expect "nothing is bad" test "$(grep -c '^BAD' "$WORK/found")" = 0
 
 printf 'sandbox = true\n' > "$WORK/nix.conf"
@@ -30,7 +30,7 @@ is_bad
 finds 'BAD ' "Nix's pre-build-hook" none 'add the line: pre-build-hook ='
 printf 'pre-build-hook = %s/gone/prebuild-hook\nsandbox = false\n' "$WORK" > "$WORK/nix.conf"
 is_bad
-finds 'BAD ' "the hook's program" "is not there: every build fails" install
+finds 'BAD ' "the hook's program" "does not exist: every build fails" install
 finds 'BAD ' "Nix's sandbox" "sandbox = false" "sandbox = true in nix.conf"
 printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
 chmod 700 "$WORK/hook"
@@ -40,7 +40,7 @@ chmod 755 "$WORK/hook"
 printf '#!/bin/sh\n' > "$WORK/another" && chmod 755 "$WORK/another"
 printf 'pre-build-hook = %s\n' "$WORK/another" > "$WORK/nix.conf"
 doctor || fail "another hook is not bad by itself"
-finds poor "Nix's pre-build-hook" "does not look like ours" "run it from yours"
+finds warn "Nix's pre-build-hook" "does not look like nix-gocacheprog's hook" "your own in its \`chain\`"
 printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
 
 chmod 744 "$BIN/cacheprog-client"
@@ -48,16 +48,16 @@ is_bad
 finds 'BAD ' "the client's program" "mode 0744" "chmod 755"
 chmod 755 "$BIN/cacheprog-client"
 printf '#!/bin/sh\necho cacheprog-client 0.0.1\n' > "$WORK/old-client" && chmod 755 "$WORK/old-client"
-"$BIN/cacheprogd" doctor "${DOCTOR[@]/"$BIN/cacheprog-client"/"$WORK/old-client"}" > "$WORK/found" 2> "$WORK/err" && fail "exit code 0"
+"$BIN/cacheprogctl" doctor "${DOCTOR[@]/"$BIN/cacheprog-client"/"$WORK/old-client"}" > "$WORK/found" 2> "$WORK/err" && fail "exit code 0"
 finds 'BAD ' "the client's version" "0.0.1, and this program is" "programs of one package"
 
 chmod 666 "$CONTROL"
 doctor || fail "an open control socket is not bad: others are refused"
-finds poor "the control socket" "mode 0666" "chmod 600 $CONTROL"
+finds warn "the control socket" "mode 0666" "chmod 600 $CONTROL"
 chmod 600 "$CONTROL"
 chmod 600 "$WORK/state/status.sock"
-doctor || fail "a closed socket for everyone is not bad"
-finds poor "the socket for everyone" "mode 0600" SocketMode=0666
+doctor || fail "a closed status socket is not bad"
+finds warn "the status socket" "mode 0600" SocketMode=0666
 chmod 666 "$WORK/state/status.sock"
 
 chmod 700 "$WORK/state"
@@ -69,17 +69,20 @@ is_bad
 finds 'BAD ' "the settings" max-sise "correct the file"
 printf 'min-free = "900TiB"\n' > "$WORK/settings.toml"
 is_bad
-finds 'BAD ' "free space" "everything is evicted" "smaller min-free"
+finds 'BAD ' "free space" "all entries are evicted" "smaller min-free"
 printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
 
 stop_daemon
 is_bad
 finds 'BAD ' "the daemon" "no daemon answers" "systemctl start"
-finds 'BAD ' "the control socket" "is not there" "start the daemon"
+finds 'BAD ' "the control socket" "does not exist" "start the daemon"
 echo 'nix-gocacheprog store 9' > "$STATE/format"
 is_bad
 finds 'BAD ' "the state directory" "another format: nix-gocacheprog store 9" "another directory"
+echo 'nix-gocacheprog store 1' > "$STATE/format"
+is_bad
+finds 'BAD ' "the state directory" "earlier format: nix-gocacheprog store 1" "restart the daemon: it replaces the old entries"
 
-"$BIN/cacheprogd" doctor --json "${DOCTOR[@]}" > "$WORK/json" 2> /dev/null && fail "exit code 0"
+"$BIN/cacheprogctl" doctor --json "${DOCTOR[@]}" > "$WORK/json" 2> /dev/null && fail "exit code 0"
 expect "as JSON too" grep -q '"level": "bad"' "$WORK/json"
-echo "summary: $faults findings for as many prepared faults, each with its mend"
+echo "summary: $faults findings for as many prepared faults, each with its fix"

@@ -46,9 +46,9 @@ in pkgs.stdenv.mkDerivation {
       try "reading an output it did not name" cat /gocache/o/$foreign
       try "leaving its directory upwards" ls /gocache/../builds
       try "reaching another build's directory" ls $victim
-      try "asking the control socket's questions of its own socket" \${bin}/cacheprogd status --control-socket /gocache/sock
-      try "asking the control socket" \${bin}/cacheprogd status --control-socket $CONTROL
-      try "asking the control socket at its usual place" \${bin}/cacheprogd status
+      try "asking the control socket's questions of its own socket" \${bin}/cacheprogctl status --control-socket /gocache/sock
+      try "asking the control socket" \${bin}/cacheprogctl status --control-socket $CONTROL
+      try "asking the control socket at its usual place" \${bin}/cacheprogctl status
     } > \$out
     cmp -s \$served \$served || exit 1
   '';

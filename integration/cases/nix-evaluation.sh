@@ -26,6 +26,8 @@ fi
 package="builtins.path { name = \"programs\"; path = $WORK/package; }"
 mkdir -p "$WORK/package"
 cp -r "$BIN" "$WORK/package/bin"
+mkdir -p "$WORK/package/libexec/nix-gocacheprog"
+mv "$WORK/package/bin"/{prebuild-hook,modproxy} "$WORK/package/libexec/nix-gocacheprog"
 # module LIB CONFIGURATION SELECTION: prints a part of the evaluated module.
 module() {
     evaluate "let m = import $CASE_DIR/nix/module.nix { $1 package = { type = \"derivation\"; outPath = $package; };
@@ -93,11 +95,11 @@ expect "wrong settings of the daemon are refused" refused built_settings '{ max-
 expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
 
 (cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
-expect "the units of \`cacheprogd install\` are made from the module's (else: nixos/write-files)" \
-    diff -r "$WORK/units" "$ROOT_DIR/crates/cacheprogd/units"
+expect "the units of \`cacheprogctl install\` are made from the module's (else: nixos/write-files)" \
+    diff -r "$WORK/units" "$ROOT_DIR/crates/cacheprogctl/units"
 module '' '{ }' 'builtins.toFile "service" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog.service")' > "$WORK/service"
 expect "the module makes the same units" \
-    diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogd/units/system/nix-gocacheprog.service"
+    diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogctl/units/system/nix-gocacheprog.service"
 isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
 is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
 is "it has a network where it serves metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"

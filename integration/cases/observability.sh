@@ -29,17 +29,17 @@ prometheus --config.file="$WORK/prometheus.yml" --storage.tsdb.path="$WORK/tsdb"
 PROMETHEUS=$!
 
 make_history
-cacheprogd() { "$BIN/cacheprogd" "$@"; }
+cacheprogctl() { "$BIN/cacheprogctl" "$@"; }
 export NIX_GOCACHEPROG_CONTROL=$CONTROL CACHE_DIRECTORY=$STATE NO_COLOR=1
 end_fake_builds
 for ((tries = 0; tries < 90; tries++)); do
     [ -n "$(ls -A "$STATE/builds")" ] || break
     sleep 1
 done
-is "builds in the history" 30 "$(cacheprogd builds -n 100 --json | jq '.ended | length')"
+is "builds in the history" 30 "$(cacheprogctl builds -n 100 --json | jq '.ended | length')"
 
 # A user without rights can read everything and change nothing.
-user() { setpriv --reuid 65534 --regid 65534 --clear-groups env -u NIX_GOCACHEPROG_CONTROL "$BIN/cacheprogd" "$@" --control-socket "$WORK/state/status.sock"; }
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups env -u NIX_GOCACHEPROG_CONTROL "$BIN/cacheprogctl" "$@" --control-socket "$WORK/state/status.sock"; }
 is "a user sees builds" 30 "$(user builds -n 100 --json | jq '.ended | length')"
 expect "a user sees why builds missed" grep -q 'changed dependency' <(user why age)
 expect "a user sees no id of a running build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
@@ -71,14 +71,14 @@ transcripts() {
 transcripts > "$WORK/cli.md"
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/reference/cli.md"; fi
 expect "docs/reference/cli.md has the output of the commands" diff <(shape < "$ROOT_DIR/docs/reference/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
-is "transcripts" 13 "$(grep -c '^    \$ cacheprogd' "$ROOT_DIR/docs/reference/cli.md")"
+is "transcripts" 13 "$(grep -c '^    \$ cacheprogctl' "$ROOT_DIR/docs/reference/cli.md")"
 
 # Every command's JSON has the fields of the schema in docs/reference/cli.md.
 for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor"; do
     # shellcheck disable=SC2086
-    "$BIN/cacheprogd" $words --json > "$WORK/json" 2> /dev/null || [ "$words" = doctor ] || fail "cacheprogd $words --json failed"
+    "$BIN/cacheprogctl" $words --json > "$WORK/json" 2> /dev/null || [ "$words" = doctor ] || fail "cacheprogctl $words --json failed"
     jq -r 'keys[]' "$WORK/json" | while read -r key; do
-        grep -q "\`$key\`" "$ROOT_DIR/docs/reference/cli.md" || fail "cacheprogd $words --json has $key, docs/reference/cli.md does not"
+        grep -q "\`$key\`" "$ROOT_DIR/docs/reference/cli.md" || fail "cacheprogctl $words --json has $key, docs/reference/cli.md does not"
     done
 done
 echo "ok: the schema names every field"
@@ -87,7 +87,7 @@ echo "ok: the schema names every field"
 query() { curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/query" --data-urlencode "query=$1"; }
 value() { query "$1" | jq -r '.data.result[0].value[1]'; }
 for field in packages_compiled packages_needed hits; do
-    is "$field in Prometheus" "$(cacheprogd builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
+    is "$field in Prometheus" "$(cacheprogctl builds -n 100 --json | jq "[.ended[].$field] | add")" "$(value "gocacheprog_${field}_total")"
 done
 is "builds" 30 "$(value gocacheprog_builds_total)"
 jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/reference/metrics/grafana.json" | sed 's/\$__rate_interval/15m/g' | while IFS= read -r expression; do

@@ -20,7 +20,7 @@ printf 'package main\n\nimport "example.test/tiny/middle"\n\nfunc main() { print
 printf 'package c\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > c/c.go
 
 build() { rm -f "$WORK/out"; fake_build "tiny-$1" go build -o "$WORK/out" "${@:2}" ./cmd/tiny; }
-why() { "$BIN/cacheprogd" why --control-socket "$CONTROL" --all "$@"; }
+why() { "$BIN/cacheprogctl" why --control-socket "$CONTROL" --all "$@"; }
 # answer PACKAGE CAUSE SURE [TEXT]: `why` gives this cause for the package in the latest build.
 answer() {
     why "$FAKE_BUILD_ID" > "$WORK/why" || { cat "$WORK/why" >&2; fail "why failed"; }
@@ -81,7 +81,7 @@ fake_build tiny-14 env NIX_GOCACHEPROG_NAMESPACE=other go build -o "$WORK/out" .
 answer $deep "other namespace" certain "none, now other" # 8
 
 build 15
-"$BIN/cacheprogd" purge --state-dir "$STATE" --all --yes > "$WORK/purged"
+"$BIN/cacheprogctl" purge --state-dir "$STATE" --all --yes > "$WORK/purged"
 build 16
 answer $deep evicted certain # 9
 
@@ -113,4 +113,4 @@ rm -rf "$STATE/accounts"
 fake_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
 cat "$WORK/line"
 expect "the summary names the cause" grep -q "other flags (compiler flags: " "$WORK/line"
-expect "for an unknown name a similar one is suggested" grep -q 'did you mean tiny-' <("$BIN/cacheprogd" why --control-socket "$CONTROL" tinny-1 2>&1)
+expect "for an unknown name a similar one is suggested" grep -q 'did you mean tiny-' <("$BIN/cacheprogctl" why --control-socket "$CONTROL" tinny-1 2>&1)

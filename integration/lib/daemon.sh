@@ -14,9 +14,9 @@ source "$ROOT_DIR/integration/lib/target.sh"
 build_programs() {
     BIN=$WORK/bin
     if [ -z "${TEST_BIN:-}" ]; then
-        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprog-client -p prebuild-hook -p modproxy)
+        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprogctl -p cacheprog-client -p prebuild-hook -p modproxy)
     fi
-    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprog-client,prebuild-hook,modproxy}
+    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprogctl,cacheprog-client,prebuild-hook,modproxy}
 }
 
 # new_state: makes an empty state directory for the daemon's user, and a hook with its control socket.
@@ -40,7 +40,7 @@ start_daemon() {
         ${SERVE_ARGS[@]+"${SERVE_ARGS[@]}"} < /dev/null 2>> "$WORK/daemon.log" &
     DAEMON_PID=$!
     for ((tries = 0; tries < 200; tries++)); do
-        if "$BIN/cacheprogd" status --control-socket "$CONTROL" > /dev/null 2>&1; then return 0; fi
+        if "$BIN/cacheprogctl" status --control-socket "$CONTROL" > /dev/null 2>&1; then return 0; fi
         kill -0 "$DAEMON_PID" 2> /dev/null || break
         sleep 0.05
     done
@@ -58,7 +58,7 @@ stop_daemon() {
 }
 
 # status_json: prints the daemon's status. A case with a daemon in another place redefines it.
-status_json() { "$BIN/cacheprogd" status --json --control-socket "$CONTROL"; }
+status_json() { "$BIN/cacheprogctl" status --json --control-socket "$CONTROL"; }
 
 # build_field NAME FIELD: prints a field of the latest build of that name, running or ended, from the daemon's status.
 build_field() {

@@ -26,7 +26,7 @@ fake_build() {
         NIX_GOCACHEPROG_SOCKET=/gocache/sock "$@" || status=$?
     rm -rf "$WORK/fake-builds/$FAKE_BUILDS-gocache"
     # shellcheck disable=SC2034 # for the case
-    FAKE_BUILD_ID=$("$BIN/cacheprogd" builds --json --control-socket "$CONTROL" | sed -n 's/^ *"short": "\(.*\)",$/\1/p' | head -n 1)
+    FAKE_BUILD_ID=$("$BIN/cacheprogctl" builds --json --control-socket "$CONTROL" | sed -n 's/^ *"short": "\(.*\)",$/\1/p' | head -n 1)
     return "$status"
 }
 

@@ -6,11 +6,11 @@ echo "=== without a sandbox"
 units=$MACHINE/etc/systemd/system
 cp -a "$units" "$WORK/units-before"
 for name in nix-gocacheprog.service nix-gocacheprog.socket nix-gocacheprog-host.socket; do
-    on_machine nix-instantiate --eval --strict --json -E "(import /opt/project/nixos/render.nix (import /opt/project/nixos/units.nix { program = \"/usr/local/bin/cacheprogd\"; host = true; })).\"$name\"" |
+    on_machine nix-instantiate --eval --strict --json -E "(import /opt/project/nixos/render.nix (import /opt/project/nixos/units.nix { program = \"/usr/local/libexec/nix-gocacheprog/cacheprogd\"; host = true; })).\"$name\"" |
         sed 's/^"//; s/"$//; s/\\"/"/g; s/\\n/\n/g' > "$units/$name"
 done
 on_machine useradd --system nix-gocacheprog
-on_machine ln -s /usr/local/bin/cacheprog-client /gocache-client
+on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprog-client /gocache-client
 on_machine systemctl daemon-reload
 on_machine systemctl stop nix-gocacheprog.service nix-gocacheprog.socket
 on_machine systemctl start nix-gocacheprog.socket nix-gocacheprog-host.socket

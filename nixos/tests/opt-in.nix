@@ -9,7 +9,7 @@
 
     def build(version, user):
         machine.succeed(f"su - {user} -c 'nix-store --realise $(cat /etc/small-{version})'")
-        status = json.loads(machine.succeed("cacheprogd status --json"))
+        status = json.loads(machine.succeed("cacheprogctl status --json"))
         return next(b for b in status["live"] + status["ended"] if b["name"] == f"small-{version}")
 
     machine.wait_for_unit("multi-user.target")
@@ -22,6 +22,6 @@
     machine.succeed("systemctl restart nix-gocacheprog.service")
     after = build(3, "alice")
     assert after["hits"] > 100, after
-    machine.succeed("su - alice -c 'cacheprogd status'")
+    machine.succeed("su - alice -c 'cacheprogctl status'")
   '';
 }

@@ -10,7 +10,7 @@
     import json
 
     def builds():
-        status = json.loads(machine.succeed("cacheprogd status --json"))
+        status = json.loads(machine.succeed("cacheprogctl status --json"))
         return {b["name"]: b for b in status["live"] + status["ended"]}
 
     machine.wait_for_unit("multi-user.target")
