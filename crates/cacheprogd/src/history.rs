@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proto::control::BuildStatus;
 
-/// Ended builds to remember: what `cacheprogd status` shows; 50 KB on disk.
+/// Ended builds to remember: what `cacheprogctl status` shows; 50 KB on disk.
 pub(crate) const LENGTH: usize = 100;
 
 #[derive(Debug)]

@@ -1,17 +1,17 @@
 //! What tests of several crates need: a daemon as a process, a client's side of a session, and questions to the daemon's sockets.
 //!
-//! daemon.rs starts and stops a daemon on a temporary state directory; session.rs speaks the protocol of builds; look.rs asks at the
+//! daemon.rs starts and stops a daemon on a temporary state directory; session.rs speaks the protocol of builds; ask.rs asks at the
 //! status socket and over HTTP; damage.rs damages what a store holds.
 //!
 //! Only tests use this crate. No program links it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests: what fails here fails a test")]
 
+mod ask;
 mod daemon;
 mod damage;
-mod look;
 mod session;
 
+pub use ask::{ask_status_socket, http, profile};
 pub use daemon::{Daemon, program};
 pub use damage::lose_bytes;
-pub use look::{http, look, profile};
 pub use session::{Session, action, content, output};

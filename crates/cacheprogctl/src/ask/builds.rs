@@ -6,7 +6,7 @@ use super::connection::{self, Sockets};
 use super::{build_selector, report};
 use crate::clock;
 use crate::error::CommandError;
-use crate::terminal::{look, print, print_json};
+use crate::terminal::{print, print_json, stdout_style};
 
 /// How many builds are shown by default.
 const MOST: usize = 20;
@@ -44,5 +44,5 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     }
     builds.live.truncate(args.most);
     builds.ended.truncate(args.most.saturating_sub(builds.live.len()));
-    if args.json { print_json(&builds) } else { print(&report::builds(&builds, clock::unix_now(), look())) }
+    if args.json { print_json(&builds) } else { print(&report::builds(&builds, clock::unix_now(), stdout_style())) }
 }

@@ -3,10 +3,10 @@
 use proto::control::{BuildStatus, Builds, Span, Status};
 use proto::figures::{BUILD_COLUMNS, build_row, bytes, hit_rate, number, saved, seconds};
 
-use crate::terminal::{Look, Table, Tone};
+use crate::terminal::{Style, Table, Tone};
 
 /// The whole text of `cacheprogctl status`. `now` is in seconds since 1970.
-pub(crate) fn status(status: &Status, now: u64, look: Look) -> String {
+pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
     let most = status.max_bytes.map_or(String::new(), |most| format!(" of at most {}", bytes(most)));
     let mut out = format!(
         "cacheprogd {}, up {}\n{} entries, {} objects, {}{most}\n{} free on the disk, at least {} must stay free\n",
@@ -25,8 +25,8 @@ pub(crate) fn status(status: &Status, now: u64, look: Look) -> String {
     }
     out +=
         &match &status.trouble {
-            None => look.paint(Tone::Good, "storage: ok") + "\n",
-            Some(trouble) => look.paint(
+            None => style.paint(Tone::Good, "storage: ok") + "\n",
+            Some(trouble) => style.paint(
                 Tone::Bad,
                 &format!(
                     "storage: FAILING: {} puts could not be stored and stay private to their builds. Latest error: {}",
@@ -39,22 +39,22 @@ pub(crate) fn status(status: &Status, now: u64, look: Look) -> String {
     for (name, span) in [("hour", &status.usage.hour), ("day", &status.usage.day), ("30 days", &status.usage.month)] {
         usage.row(usage_row(name, span));
     }
-    out += &format!("\n{}\n{}", usage.text(look), table("live builds", &status.builds.live, now, look));
+    out += &format!("\n{}\n{}", usage.text(style), table("live builds", &status.builds.live, now, style));
     let ended = &status.builds.ended;
     let latest = &ended[..ended.len().min(LATEST)];
-    out + "\n" + &table("ended builds, latest first", latest, now, look)
+    out + "\n" + &table("ended builds, latest first", latest, now, style)
 }
 
 /// How many ended builds a status shows; `builds` shows more.
 const LATEST: usize = 10;
 
 /// The text of `cacheprogctl builds`.
-pub(crate) fn builds(builds: &Builds, now: u64, look: Look) -> String {
+pub(crate) fn builds(builds: &Builds, now: u64, style: Style) -> String {
     let all: Vec<_> = builds.live.iter().chain(&builds.ended).cloned().collect();
     if all.is_empty() {
         return "no build has used the cache yet\n".to_owned();
     }
-    rows(&all, now).text(look)
+    rows(&all, now).text(style)
 }
 
 fn usage_row(name: &str, span: &Span) -> [String; 8] {
@@ -71,8 +71,8 @@ fn usage_row(name: &str, span: &Span) -> [String; 8] {
     ]
 }
 
-fn table(title: &str, builds: &[BuildStatus], now: u64, look: Look) -> String {
-    let text = if builds.is_empty() { String::new() } else { rows(builds, now).text(look) };
+fn table(title: &str, builds: &[BuildStatus], now: u64, style: Style) -> String {
+    let text = if builds.is_empty() { String::new() } else { rows(builds, now).text(style) };
     format!("{title}: {}\n{text}", builds.len())
 }
 

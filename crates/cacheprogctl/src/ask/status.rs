@@ -4,7 +4,7 @@ use super::connection::{self, Sockets};
 use super::report;
 use crate::clock;
 use crate::error::CommandError;
-use crate::terminal::{look, print, print_json};
+use crate::terminal::{print, print_json, stdout_style};
 
 /// Of which daemon, and in which form.
 #[derive(Debug, clap::Args)]
@@ -22,5 +22,5 @@ pub(crate) struct Args {
 /// Where no daemon answers.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let status = connection::status(&args.sockets)?;
-    if args.json { print_json(&status) } else { print(&report::status(&status, clock::unix_now(), look())) }
+    if args.json { print_json(&status) } else { print(&report::status(&status, clock::unix_now(), stdout_style())) }
 }

@@ -10,7 +10,7 @@ use proto::figures::{bytes, hit_rate, percent, saved, seconds};
 use super::connection::{self, Sockets};
 use crate::clock;
 use crate::error::CommandError;
-use crate::terminal::{Look, Table, Tone, look, print};
+use crate::terminal::{Style, Table, Tone, print, stdout_style};
 
 /// The bar of a build's progress, in letters.
 const WIDTH: u64 = 20;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let once = args.once || !std::io::stdout().is_terminal();
     loop {
         let builds = connection::builds(&args.sockets)?;
-        let text = text(&builds, clock::unix_now(), look());
+        let text = text(&builds, clock::unix_now(), stdout_style());
         if once {
             return print(&text);
         }
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     }
 }
 
-fn text(builds: &Builds, now: u64, look: Look) -> String {
+fn text(builds: &Builds, now: u64, style: Style) -> String {
     let sessions: u64 = builds.live.iter().map(|build| build.sessions).sum();
     let title = format!("{} live builds, {sessions} go commands", builds.live.len());
     let mut table =
@@ -66,8 +66,8 @@ fn text(builds: &Builds, now: u64, look: Look) -> String {
             progress(build, &builds.ended),
         ]);
     }
-    let rows = if builds.live.is_empty() { String::new() } else { table.text(look) };
-    format!("{}\n{rows}", look.paint(Tone::Head, &title))
+    let rows = if builds.live.is_empty() { String::new() } else { table.text(style) };
+    format!("{}\n{rows}", style.paint(Tone::Head, &title))
 }
 
 /// The build's gets as a share of those of the last build of its name.

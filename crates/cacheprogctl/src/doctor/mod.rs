@@ -12,7 +12,7 @@ use serde::Serialize;
 use self::facts::Sources;
 use self::finding::{Finding, Level};
 use crate::error::CommandError;
-use crate::terminal::{Look, Tone, look, print, print_json};
+use crate::terminal::{Style, Tone, print, print_json, stdout_style};
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -39,12 +39,12 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     if args.json {
         print_json(&Answer { findings })?;
     } else {
-        print(&text(&findings, look()))?;
+        print(&text(&findings, stdout_style()))?;
     }
     if bad == 0 { Ok(()) } else { Err(CommandError::BadFindings { bad }) }
 }
 
-fn text(findings: &[Finding], look: Look) -> String {
+fn text(findings: &[Finding], style: Style) -> String {
     let mut text = String::new();
     for Finding { what, level, found, fix } in findings {
         let (word, tone) = match level {
@@ -52,7 +52,7 @@ fn text(findings: &[Finding], look: Look) -> String {
             Level::Warn => ("warn", Tone::Warn),
             Level::Bad => ("BAD ", Tone::Bad),
         };
-        text += &format!("{} {what}: {found}\n", look.paint(tone, word));
+        text += &format!("{} {what}: {found}\n", style.paint(tone, word));
         if !fix.is_empty() {
             text += &format!("       fix: {fix}\n");
         }

@@ -1,16 +1,16 @@
 //! `cacheprogctl install` and `uninstall`, on a Linux with systemd that is not NixOS.
 //!
-//! place.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
+//! destination.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
 //! carries them out, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
 
+mod destination;
 pub(crate) mod error;
-mod place;
 mod plan;
 mod steps;
 #[cfg(test)]
 mod tests;
 
-use self::place::{Place, check_programs};
+use self::destination::{Destination, check_programs};
 use self::plan::{plan_install, plan_uninstall};
 use self::steps::carry_out;
 use crate::error::CommandError;
@@ -32,10 +32,10 @@ pub(crate) struct Args {
 /// # Errors
 /// A [`CommandError`]. Steps that were done before it stay; the next run finds them done.
 pub(crate) fn install(args: &Args) -> Result<(), CommandError> {
-    let place = Place::find(args.user, args.dry_run)?;
-    check_programs(&place.programs, args.user)?;
-    let done = carry_out(&plan_install(&place)?, args.dry_run)?;
-    print(&(done + &farewell(&place, args.dry_run)))
+    let destination = Destination::find(args.user, args.dry_run)?;
+    check_programs(&destination.programs, args.user)?;
+    let done = carry_out(&plan_install(&destination)?, args.dry_run)?;
+    print(&(done + &next_step(&destination, args.dry_run)))
 }
 
 /// Removes everything, and the cache.
@@ -43,15 +43,15 @@ pub(crate) fn install(args: &Args) -> Result<(), CommandError> {
 /// # Errors
 /// As [`install`].
 pub(crate) fn uninstall(args: &Args) -> Result<(), CommandError> {
-    let place = Place::find(args.user, args.dry_run)?;
-    print(&carry_out(&plan_uninstall(&place), args.dry_run)?)
+    let destination = Destination::find(args.user, args.dry_run)?;
+    print(&carry_out(&plan_uninstall(&destination), args.dry_run)?)
 }
 
-fn farewell(place: &Place, dry_run: bool) -> String {
+fn next_step(destination: &Destination, dry_run: bool) -> String {
     if dry_run {
         return String::new();
     }
-    let start = if place.has_systemd {
+    let start = if destination.has_systemd {
         ""
     } else {
         "systemd does not run here: start the daemon in another way (docs/how-to/install.md, \"Without systemd\")\n"

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::destination::Destination;
 use super::error::InstallError;
-use super::place::Place;
 use super::steps::{Step, is_same};
 
 /// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is the directory of the programs.
@@ -17,15 +17,15 @@ const USER_UNITS: [(&str, &str); 2] = [
     ("nix-gocacheprog.service", include_str!("../../units/user/nix-gocacheprog.service")),
 ];
 
-impl Place {
+impl Destination {
     fn systemctl(&self, words: &str) -> Step {
         let words = words.split_whitespace().map(str::to_owned);
-        let user = self.own.is_some().then(|| "--user".to_owned());
-        Step::Systemctl { words: user.into_iter().chain(words).collect(), is_there: self.has_systemd }
+        let user = self.user.is_some().then(|| "--user".to_owned());
+        Step::Systemctl { words: user.into_iter().chain(words).collect(), has_systemd: self.has_systemd }
     }
 
     fn units(&self) -> &'static [(&'static str, &'static str)] {
-        if self.own.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
+        if self.user.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
     }
 
     fn unit_texts(&self) -> impl Iterator<Item = (PathBuf, String)> {
@@ -46,7 +46,7 @@ impl Place {
              mode = \"opt-in\"\ngo-env = \"{}\"\n",
             self.setting("go-env").display()
         );
-        if let Some(own) = &self.own {
+        if let Some(own) = &self.user {
             text += &format!("control = \"{}\"\n", own.runtime.join("nix-gocacheprog/control.sock").display());
         }
         text
@@ -54,60 +54,60 @@ impl Place {
 }
 
 /// The line for nix.conf.
-fn hook_line(place: &Place) -> String {
-    format!("pre-build-hook = {}", place.setting("hook").display())
+fn hook_line(destination: &Destination) -> String {
+    format!("pre-build-hook = {}", destination.setting("hook").display())
 }
 
 /// The steps of `install`.
 ///
 /// # Errors
 /// Where nix.conf names another hook.
-pub(crate) fn plan_install(place: &Place) -> Result<Vec<Step>, InstallError> {
-    let line = hook_line(place);
-    if let Some(other) = other_hook(&std::fs::read_to_string(&place.nix_conf).unwrap_or_default(), &line) {
+pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, InstallError> {
+    let line = hook_line(destination);
+    if let Some(other) = other_hook(&std::fs::read_to_string(&destination.nix_conf).unwrap_or_default(), &line) {
         let program = other.split_once('=').map_or("", |(_, program)| program.trim()).to_owned();
-        let (path, settings) = (place.nix_conf.clone(), place.setting("hook.toml"));
+        let (path, settings) = (destination.nix_conf.clone(), destination.setting("hook.toml"));
         return Err(InstallError::OtherHook { path, line: other, program, settings });
     }
-    let mut steps: Vec<_> = place.unit_texts().map(|(path, text)| Step::Write { path, text }).collect();
+    let mut steps: Vec<_> = destination.unit_texts().map(|(path, text)| Step::Write { path, text }).collect();
     steps.extend([
-        Step::Write { path: place.setting("go-env"), text: proto::control::GO_ENV.to_owned() },
-        Step::Leave { path: place.setting("hook.toml"), text: place.hook_settings() },
-        Step::Link { path: place.setting("hook"), to: place.programs.join("prebuild-hook") },
-        place.systemctl("daemon-reload"),
-        place.systemctl(&format!("enable --now {}", place.sockets())),
+        Step::Write { path: destination.setting("go-env"), text: proto::control::GO_ENV.to_owned() },
+        Step::WriteIfMissing { path: destination.setting("hook.toml"), text: destination.hook_settings() },
+        Step::Link { path: destination.setting("hook"), to: destination.programs.join("prebuild-hook") },
+        destination.systemctl("daemon-reload"),
+        destination.systemctl(&format!("enable --now {}", destination.sockets())),
         // For a daemon of an earlier version, if one runs.
-        place.systemctl("try-restart nix-gocacheprog.service"),
+        destination.systemctl("try-restart nix-gocacheprog.service"),
         // Last, as Nix calls the hook from then on.
-        Step::AddLine { path: place.nix_conf.clone(), line },
+        Step::AddLine { path: destination.nix_conf.clone(), line },
     ]);
-    if place.own.is_none() {
-        steps.push(place.systemctl("try-restart nix-daemon.service"));
+    if destination.user.is_none() {
+        steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
     Ok(steps)
 }
 
 /// The steps of `uninstall`.
-pub(crate) fn plan_uninstall(place: &Place) -> Vec<Step> {
+pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
     // First, so that Nix calls no hook that does not exist.
     // The second file may have been made or removed since the installation.
-    let files = ["nix.conf", "nix.custom.conf"].map(|name| place.nix_conf.with_file_name(name));
-    let mut steps: Vec<_> = files.map(|path| Step::RemoveLine { path, line: hook_line(place) }).into();
-    if place.own.is_none() {
-        steps.push(place.systemctl("try-restart nix-daemon.service"));
+    let files = ["nix.conf", "nix.custom.conf"].map(|name| destination.nix_conf.with_file_name(name));
+    let mut steps: Vec<_> = files.map(|path| Step::RemoveLine { path, line: hook_line(destination) }).into();
+    if destination.user.is_none() {
+        steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
-    if place.unit_texts().any(|(path, _)| path.exists()) {
-        steps.push(place.systemctl(&format!("disable --now {} nix-gocacheprog.service", place.sockets())));
-        steps.push(match &place.own {
+    if destination.unit_texts().any(|(path, _)| path.exists()) {
+        steps.push(destination.systemctl(&format!("disable --now {} nix-gocacheprog.service", destination.sockets())));
+        steps.push(match &destination.user {
             // `systemctl clean` needs a bus, which a user's systemd does not always have.
             Some(own) => Step::RemoveTree { path: own.cache.clone() },
-            None => place.systemctl("clean --what=cache nix-gocacheprog.service"),
+            None => destination.systemctl("clean --what=cache nix-gocacheprog.service"),
         });
-        steps.extend(place.unit_texts().map(|(path, _)| Step::Remove { path }));
-        steps.push(place.systemctl("daemon-reload"));
+        steps.extend(destination.unit_texts().map(|(path, _)| Step::Remove { path }));
+        steps.push(destination.systemctl("daemon-reload"));
     }
-    steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: place.setting(name) }));
-    steps.push(Step::RemoveDir { path: place.settings.clone() });
+    steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: destination.setting(name) }));
+    steps.push(Step::RemoveDir { path: destination.settings.clone() });
     steps
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Step {
     /// A file with this text.
     Write { path: PathBuf, text: String },
     /// A file with this text where there is none.
-    Leave { path: PathBuf, text: String },
+    WriteIfMissing { path: PathBuf, text: String },
     /// A symbolic link.
     Link { path: PathBuf, to: PathBuf },
     /// A line in a file that is not ours.
@@ -34,7 +34,7 @@ pub(crate) enum Step {
     /// Removes a directory if it is empty.
     RemoveDir { path: PathBuf },
     /// Runs systemctl, where systemd runs.
-    Systemctl { words: Vec<String>, is_there: bool },
+    Systemctl { words: Vec<String>, has_systemd: bool },
 }
 
 /// Carries the steps out, or in a dry run only says them. Returns a line for each step that changes something.
@@ -56,7 +56,7 @@ impl Step {
     fn needed(&self) -> Result<Option<String>, InstallError> {
         let (said, needed) = match self {
             Self::Write { path, text } => (format!("write {}", path.display()), read(path)?.as_ref() != Some(text)),
-            Self::Leave { path, .. } => (format!("write {}", path.display()), read(path)?.is_none()),
+            Self::WriteIfMissing { path, .. } => (format!("write {}", path.display()), read(path)?.is_none()),
             Self::Link { path, to } => {
                 (format!("link {} to {}", path.display(), to.display()), fs::read_link(path).ok().as_ref() != Some(to))
             }
@@ -70,7 +70,7 @@ impl Step {
             Self::RemoveTree { path } | Self::RemoveDir { path } => {
                 (format!("remove {}", path.display()), path.is_dir())
             }
-            Self::Systemctl { words, is_there } => (format!("systemctl {}", words.join(" ")), *is_there),
+            Self::Systemctl { words, has_systemd } => (format!("systemctl {}", words.join(" ")), *has_systemd),
         };
         Ok(needed.then_some(said))
     }
@@ -80,7 +80,9 @@ impl Step {
             outcome.map_err(|source| InstallError::Step { what, path: path.to_owned(), source })
         };
         match self {
-            Self::Write { path, text } | Self::Leave { path, text } => on("writing", path, replace(path, text)),
+            Self::Write { path, text } | Self::WriteIfMissing { path, text } => {
+                on("writing", path, replace(path, text))
+            }
             Self::Link { path, to } => on("linking", path, link(path, to)),
             Self::AddLine { path, line } => {
                 let text = read(path)?.unwrap_or_default();

@@ -4,17 +4,17 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::place::{Own, Place};
+use super::destination::{Destination, UserDirs};
 use super::plan::{plan_install, plan_uninstall};
 use super::steps::carry_out;
 
-fn place(dir: &Path, runtime: Option<&str>) -> Place {
-    Place {
+fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
+    Destination {
         programs: "/opt/programs".into(),
         units: dir.join("units"),
         settings: dir.join("settings"),
         nix_conf: dir.join("nix.conf"),
-        own: runtime.map(|runtime| Own { runtime: runtime.into(), cache: dir.join("cache") }),
+        user: runtime.map(|runtime| UserDirs { runtime: runtime.into(), cache: dir.join("cache") }),
         has_systemd: false,
     }
 }
@@ -40,16 +40,16 @@ fn files(dir: &Path) -> Vec<(String, String)> {
 fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
     for (runtime, before) in [(None, "cores = 2"), (None, ""), (Some("/run/user/7"), "a = b\n")] {
         let dir = tempfile::tempdir().unwrap();
-        let place = place(dir.path(), runtime);
+        let destination = destination(dir.path(), runtime);
         if !before.is_empty() {
-            fs::write(&place.nix_conf, before).unwrap();
-            fs::set_permissions(&place.nix_conf, Permissions::from_mode(0o640)).unwrap();
+            fs::write(&destination.nix_conf, before).unwrap();
+            fs::set_permissions(&destination.nix_conf, Permissions::from_mode(0o640)).unwrap();
         }
-        let said = carry_out(&plan_install(&place).unwrap(), true).unwrap();
-        assert!(said.contains("add `pre-build-hook = ") && !place.units.exists(), "{said}");
-        assert_eq!(carry_out(&plan_install(&place).unwrap(), false).unwrap(), said);
+        let said = carry_out(&plan_install(&destination).unwrap(), true).unwrap();
+        assert!(said.contains("add `pre-build-hook = ") && !destination.units.exists(), "{said}");
+        assert_eq!(carry_out(&plan_install(&destination).unwrap(), false).unwrap(), said);
         let all = files(dir.path());
-        assert_eq!(carry_out(&plan_install(&place).unwrap(), false).unwrap(), "");
+        assert_eq!(carry_out(&plan_install(&destination).unwrap(), false).unwrap(), "");
         assert_eq!(files(dir.path()), all);
         let text = |name: &str| &all.iter().find(|(known, _)| known == name).unwrap().1;
         assert!(text("units/nix-gocacheprog.service").contains("ExecStart=/opt/programs/cacheprogd serve "));
@@ -58,14 +58,14 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
         assert_eq!(text("settings/hook.toml").contains("/run/user/7"), runtime.is_some());
         assert!(text("nix.conf").starts_with(before), "{}", text("nix.conf"));
         fs::create_dir_all(dir.path().join("cache/objects")).unwrap(); // what a daemon keeps
-        assert!(!carry_out(&plan_uninstall(&place), false).unwrap().is_empty());
+        assert!(!carry_out(&plan_uninstall(&destination), false).unwrap().is_empty());
         assert_eq!(dir.path().join("cache").exists(), runtime.is_none(), "or else by systemd");
-        assert_eq!(carry_out(&plan_uninstall(&place), false).unwrap(), "");
+        assert_eq!(carry_out(&plan_uninstall(&destination), false).unwrap(), "");
         let left = files(dir.path());
         assert_eq!(left.len(), usize::from(!before.is_empty()), "{left:?}");
         if let [(name, text)] = &left[..] {
             assert_eq!((name.as_str(), text.trim_end()), ("nix.conf", before.trim_end()));
-            assert_eq!(fs::metadata(&place.nix_conf).unwrap().permissions().mode() & 0o777, 0o640);
+            assert_eq!(fs::metadata(&destination.nix_conf).unwrap().permissions().mode() & 0o777, 0o640);
         }
     }
 }
@@ -73,14 +73,14 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
 #[test]
 fn the_users_settings_and_another_hook_are_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let place = place(dir.path(), None);
-    fs::create_dir(&place.settings).unwrap();
-    fs::write(place.settings.join("hook.toml"), "mode = 'transparent'").unwrap();
-    carry_out(&plan_install(&place).unwrap(), false).unwrap();
-    assert_eq!(fs::read_to_string(place.settings.join("hook.toml")).unwrap(), "mode = 'transparent'");
-    fs::write(&place.nix_conf, "# x\n pre-build-hook=/opt/other\n").unwrap();
-    let said = plan_install(&place).unwrap_err().to_string();
+    let destination = destination(dir.path(), None);
+    fs::create_dir(&destination.settings).unwrap();
+    fs::write(destination.settings.join("hook.toml"), "mode = 'transparent'").unwrap();
+    carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+    assert_eq!(fs::read_to_string(destination.settings.join("hook.toml")).unwrap(), "mode = 'transparent'");
+    fs::write(&destination.nix_conf, "# x\n pre-build-hook=/opt/other\n").unwrap();
+    let said = plan_install(&destination).unwrap_err().to_string();
     assert!(said.contains("`pre-build-hook=/opt/other`") && said.contains("chain = [\"/opt/other\"]"), "{said}");
-    fs::write(&place.nix_conf, "#pre-build-hook = /x\npre-build-hook =\n").unwrap();
-    assert!(plan_install(&place).is_ok());
+    fs::write(&destination.nix_conf, "#pre-build-hook = /x\npre-build-hook =\n").unwrap();
+    assert!(plan_install(&destination).is_ok());
 }

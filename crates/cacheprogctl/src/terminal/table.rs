@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::look::{Look, Tone};
+use super::style::{Style, Tone};
 
 /// Rows of fields under a head. Columns of quantities are aligned to the right.
 #[derive(Debug, Default)]
@@ -22,9 +22,9 @@ impl Table {
         self.rows.push(fields.into_iter().map(harmless).collect());
     }
 
-    pub(crate) fn text(&self, look: Look) -> String {
+    pub(crate) fn text(&self, style: Style) -> String {
         let mut out = String::new();
-        if !look.aligned {
+        if !style.aligned {
             for row in std::iter::once(&self.head).chain(&self.rows) {
                 out += &(row.join("\t") + "\n");
             }
@@ -43,7 +43,7 @@ impl Table {
                     if *right { write!(line, "  {field:>width$}") } else { write!(line, "  {field:<width$}") };
             }
             let line = line.trim_end();
-            out += &if n == 0 { look.paint(Tone::Head, line) } else { line.to_owned() };
+            out += &if n == 0 { style.paint(Tone::Head, line) } else { line.to_owned() };
             out.push('\n');
         }
         out
@@ -74,14 +74,14 @@ mod tests {
         let mut table = Table::new(&["name", "hits", "saved"]);
         table.row(["caddy-2.10".to_owned(), "9".to_owned(), "1 min 5 s".to_owned()]);
         table.row(["x".to_owned(), "10000".to_owned(), "3 s".to_owned()]);
-        let people = Look { aligned: true, colours: false };
+        let people = Style { aligned: true, colours: false };
         assert_eq!(
             table.text(people),
             "  name         hits      saved\n  caddy-2.10      9  1 min 5 s\n  x           10000        3 s\n"
         );
-        assert_eq!(table.text(Look::default()), "name\thits\tsaved\ncaddy-2.10\t9\t1 min 5 s\nx\t10000\t3 s\n");
-        assert!(table.text(Look { colours: true, ..people }).starts_with("\x1b[1m  name"));
+        assert_eq!(table.text(Style::default()), "name\thits\tsaved\ncaddy-2.10\t9\t1 min 5 s\nx\t10000\t3 s\n");
+        assert!(table.text(Style { colours: true, ..people }).starts_with("\x1b[1m  name"));
         table.row(["\x1b]0;gotcha\x07\n\t".to_owned(), String::new(), String::new()]);
-        assert!(table.text(Look::default()).ends_with("?]0;gotcha???\t\t\n"));
+        assert!(table.text(Style::default()).ends_with("?]0;gotcha???\t\t\n"));
     }
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use proto::control::{Answer, BuildStatus, Control, Counts};
 use proto::wire::Reply;
 use serde_json::Value;
-use testkit::{Daemon, Session, http, look};
+use testkit::{Daemon, Session, ask_status_socket, http};
 
 use crate::{command, directory, remove_chroot};
 
@@ -52,7 +52,7 @@ fn a_build_that_is_over_is_not_live_while_its_directory_stays() {
     let ended = &status.builds.ended[0];
     assert_eq!((ended.name.as_str(), ended.counts.puts), ("one", 1));
     assert!(ended.ended >= ended.started);
-    let (Answer::Builds(builds), text) = look(&daemon, Control::Builds) else { panic!() };
+    let (Answer::Builds(builds), text) = ask_status_socket(&daemon, Control::Builds) else { panic!() };
     assert_eq!((builds.ended[0].name.as_str(), text.contains(&id)), ("one", false));
     assert_eq!(builds.ended[0].id, "", "its socket is there as well");
     assert!(command(&daemon, &["top", "--once"]).1.starts_with("0 live builds"));

@@ -6,7 +6,7 @@ use proto::{Condition, Scope, ScopeDigest};
 
 use crate::daemon::Daemon;
 use crate::{Session, action, content, output};
-use testkit::profile as account;
+use testkit::profile;
 
 const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
 const RESULT: &[u8] = b"ok  \tm\t0.01s\n";
@@ -98,7 +98,7 @@ fn a_hit_counts_when_a_client_that_keeps_its_own_has_said_that_it_admits_it() {
         assert!(session.is_over());
         assert_eq!(counts(&daemon, name), counted);
         assert_eq!(build(&daemon, name).counts.bytes_served, 8 * counted.1);
-        let account = account(&daemon, &build(&daemon, name).short).unwrap();
+        let account = profile(&daemon, &build(&daemon, name).short).unwrap();
         assert_eq!(account["others"][0]["came"], came, "{account}");
     }
 }
@@ -120,7 +120,7 @@ fn an_account_tells_what_was_used_of_what_was_offered() {
         }
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
-        let account = account(&daemon, &build(&daemon, name).short).unwrap();
+        let account = profile(&daemon, &build(&daemon, name).short).unwrap();
         assert_eq!(account["others"][0]["came"], came, "{account}");
     }
 }

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use proto::control::{Answer, Control, Registration};
 use proto::wire::{Reply, Request};
-use testkit::{http, look, profile as account};
+use testkit::{ask_status_socket, http, profile};
 
 use crate::Session;
 use crate::daemon::Daemon;
@@ -18,18 +18,18 @@ fn everyone_may_look_and_is_not_told_what_leads_to_a_live_build() {
     let id = daemon.status().builds.live[0].id.clone();
     assert_eq!(id.len(), 32);
     for request in [Control::Status, Control::Builds] {
-        let (answer, _) = look(&daemon, request);
+        let (answer, _) = ask_status_socket(&daemon, request);
         let text = serde_json::to_string(&answer).unwrap();
         assert!(text.contains("\"name\":\"one\"") && !text.contains(&id), "{text}");
     }
     let short = daemon.status().builds.live[0].short.clone();
-    let told = account(&daemon, &short).unwrap();
+    let told = profile(&daemon, &short).unwrap();
     assert_eq!(told["build"]["name"], "one");
     assert!(!told["others"].as_array().unwrap().is_empty());
-    assert!(account(&daemon, "../../lock").is_err());
+    assert!(profile(&daemon, "../../lock").is_err());
     let derivation = "/nix/store/x-two.drv".to_owned();
     let register = Control::Register(Registration { derivation, chroot: None, descriptors: Vec::new() });
-    assert!(matches!(look(&daemon, register).0, Answer::Error(error) if error.contains("control socket")));
+    assert!(matches!(ask_status_socket(&daemon, register).0, Answer::Error(error) if error.contains("control socket")));
     assert_eq!(daemon.status().builds.live.len(), 1);
 }
 
@@ -40,7 +40,7 @@ fn an_account_does_not_lead_to_a_live_build_either() {
     let view = daemon.register("one");
     Session::open(&view, "/go").get(1);
     let build = daemon.status().builds.live[0].clone();
-    let told = account(&daemon, &build.short).unwrap();
+    let told = profile(&daemon, &build.short).unwrap();
     assert!(!told.to_string().contains(&build.id), "{told}");
 }
 

@@ -13,7 +13,7 @@ use self::answer::Answer;
 use super::build_selector::{find, nearest_names};
 use super::connection::{self, Sockets};
 use crate::error::CommandError;
-use crate::terminal::{look, print, print_json};
+use crate::terminal::{print, print_json, stdout_style};
 
 /// Which build, and what of it.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         return print_json(&answer);
     }
     let most = if args.all || args.package.is_some() { usize::MAX } else { text::MOST };
-    print(&text::text(&answer, most, look()))
+    print(&text::text(&answer, most, stdout_style()))
 }
 
 /// The nearest earlier build whose profile is kept. A build whose profile the daemon has removed meanwhile is skipped.

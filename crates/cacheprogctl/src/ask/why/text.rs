@@ -6,13 +6,13 @@ use misses::{Cause, Missed, verdict_text};
 use proto::figures::{self, duration};
 
 use super::answer::Answer;
-use crate::terminal::{Look, Table, Tone};
+use crate::terminal::{Style, Table, Tone};
 
 /// How many missed packages are listed by default.
 pub(crate) const MOST: usize = 15;
 
 /// The whole answer.
-pub(crate) fn text(answer: &Answer, most: usize, look: Look) -> String {
+pub(crate) fn text(answer: &Answer, most: usize, style: Style) -> String {
     let build = &answer.build;
     let packages = figures::packages(build.counts.packages_compiled, build.counts.packages_needed);
     let mut out = format!("{} ({}): {packages}", build.name, build.short);
@@ -34,19 +34,19 @@ pub(crate) fn text(answer: &Answer, most: usize, look: Look) -> String {
             group.detail.clone(),
         ]);
     }
-    out += &format!("\n{}", causes.text(look));
+    out += &format!("\n{}", causes.text(style));
     let mut missed: Vec<_> = answer.missed.iter().filter(|one| is_listed(one, most)).collect();
     missed.sort_by(|a, b| b.cost_ms.cmp(&a.cost_ms).then_with(|| a.path.cmp(&b.path)));
     let left = missed.len().saturating_sub(most);
     missed.truncate(most);
     if !missed.is_empty() {
-        out += &format!("\n{}", list(&missed).text(look));
+        out += &format!("\n{}", list(&missed).text(style));
     }
     if left > 0 {
         out += &format!("{left} more: --all shows them\n");
     }
     if answer.left_out > 0 {
-        out += &look.paint(Tone::Warn, &format!("{} actions are not listed: too many\n", answer.left_out));
+        out += &style.paint(Tone::Warn, &format!("{} actions are not listed: too many\n", answer.left_out));
     }
     out
 }

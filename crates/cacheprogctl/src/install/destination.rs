@@ -12,7 +12,7 @@ const UNUSABLE: [&str; 5] = ["/home", "/root", "/tmp", "/var/tmp", "/run"];
 
 /// What is where.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Destination {
     /// Directory of the programs.
     pub(crate) programs: PathBuf,
     /// Directory of systemd's units.
@@ -22,22 +22,22 @@ pub(crate) struct Place {
     /// Nix's settings.
     pub(crate) nix_conf: PathBuf,
     /// For a user's own daemon.
-    pub(crate) own: Option<Own>,
+    pub(crate) user: Option<UserDirs>,
     /// Whether systemd runs.
     pub(crate) has_systemd: bool,
 }
 
 /// The directories of a user's own daemon.
 #[derive(Debug)]
-pub(crate) struct Own {
+pub(crate) struct UserDirs {
     /// `$XDG_RUNTIME_DIR`, for its socket.
     pub(crate) runtime: PathBuf,
     /// The directory of its cache (nixos/units.nix: `CacheDirectory`).
     pub(crate) cache: PathBuf,
 }
 
-impl Place {
-    /// The place for the system, or for this user.
+impl Destination {
+    /// The destination for the system, or for this user.
     pub(crate) fn find(user: bool, dry_run: bool) -> Result<Self, InstallError> {
         let programs = std::env::current_exe().and_then(std::fs::canonicalize);
         let programs = programs.ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
@@ -58,7 +58,7 @@ impl Place {
             units: "/etc/systemd/system".into(),
             settings: "/etc/nix-gocacheprog".into(),
             nix_conf: if custom.exists() { custom } else { own },
-            own: None,
+            user: None,
             has_systemd: Path::new("/run/systemd/system").is_dir(),
         })
     }
@@ -77,7 +77,7 @@ impl Place {
             settings: config.join("nix-gocacheprog"),
             nix_conf: config.join("nix/nix.conf"),
             has_systemd: runtime.join("systemd").is_dir(),
-            own: Some(Own { runtime, cache }),
+            user: Some(UserDirs { runtime, cache }),
         })
     }
 

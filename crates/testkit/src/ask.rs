@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 
 /// Asks at the status socket. Returns the answer and what follows it.
 #[must_use]
-pub fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
+pub fn ask_status_socket(daemon: &Daemon, request: Control) -> (Answer, String) {
     let stream = UnixStream::connect(daemon.dir.path().join("status.sock")).unwrap();
     write_json_line(&stream, &Envelope::new(request)).unwrap();
     let mut rest = BufReader::new(stream);
@@ -28,7 +28,7 @@ pub fn look(daemon: &Daemon, request: Control) -> (Answer, String) {
 /// # Errors
 /// The daemon's answer where it refuses.
 pub fn profile(daemon: &Daemon, build: &str) -> Result<Value, String> {
-    match look(daemon, Control::Account { build: build.to_owned() }) {
+    match ask_status_socket(daemon, Control::Account { build: build.to_owned() }) {
         (Answer::Follows(length), text) => {
             assert_eq!(text.len() as u64, length);
             Ok(serde_json::from_str(&text).unwrap())

@@ -2,9 +2,9 @@
 
 use std::io::IsTerminal;
 
-/// How text is to look.
+/// How text looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct Style {
     /// Columns are aligned: a person reads it.
     pub(crate) aligned: bool,
     pub(crate) colours: bool,
@@ -19,7 +19,7 @@ pub(crate) enum Tone {
     Bad,
 }
 
-impl Look {
+impl Style {
     /// The text, in its colour if there are colours.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
@@ -32,10 +32,10 @@ impl Look {
     }
 }
 
-/// The look of standard output. `NO_COLOR` is the usual variable for no colours (no-color.org).
-pub(crate) fn look() -> Look {
+/// The style of standard output. `NO_COLOR` is the usual variable for no colours (no-color.org).
+pub(crate) fn stdout_style() -> Style {
     let aligned = std::io::stdout().is_terminal();
     #[expect(clippy::disallowed_methods, reason = "this is the edge of the program")]
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Look { aligned, colours: aligned && !plain }
+    Style { aligned, colours: aligned && !plain }
 }
