@@ -62,7 +62,7 @@ all_files > "$WORK/before"
 on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/prebuild-hook /opt/bin/modproxy
 on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/bin/
 on_machine cacheprogctl install --dry-run > "$WORK/dry"
-expect "a dry run changes nothing" diff <(all_files | grep -v '^usr/local/bin/') <(grep -v '^usr/local/bin/' "$WORK/before")
+expect "a dry run changes nothing" diff <(all_files | grep -Ev '^usr/local/(bin|libexec)') <(grep -Ev '^usr/local/(bin|libexec)' "$WORK/before")
 on_machine cacheprogctl install | tee "$WORK/installed"
 expect "install does what its dry run printed" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
 expect "a second install writes nothing" test -z "$(on_machine cacheprogctl install | grep -v '^systemctl\|^done')"

@@ -123,7 +123,8 @@ mod tests {
 
     /// The rows of the table under a heading, without its first two lines.
     fn rows(heading: &str) -> Vec<Vec<&'static str>> {
-        let (_, rest) = DOCS.split_once(heading).unwrap_or_else(|| panic!("docs/explanation/soundness.md has no {heading}"));
+        let (_, rest) =
+            DOCS.split_once(heading).unwrap_or_else(|| panic!("docs/explanation/soundness.md has no {heading}"));
         let table = rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
         table.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
     }

@@ -34,7 +34,7 @@ fn gc_beside_a_daemon_says_what_it_removes_and_the_daemon_counts_it() {
     assert!(text.contains("would remove: 2 entries, 2 objects, 40.0 MiB: least recently used"), "{text}");
     assert_eq!(daemon.status().entries, 5);
     let done = gc(&[&keep[..], &["--json"]].concat());
-    let json: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let json: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!((&json["gone"]["size"]["entries"], &json["left"]["entries"]), (&2.into(), &3.into()), "{json}");
     assert_eq!(daemon.status().entries, 3);
     // The session goes on, with what it was shown and with new puts.
@@ -90,7 +90,7 @@ fn verify_works_beside_a_daemon_and_without_one() {
     assert!(text.contains("1 damaged objects: remove with --repair"), "{text}");
     let (code, text) = verify(&["--json", "--repair"]);
     assert_eq!(code, Some(0), "{text}");
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["damaged_objects"], 1);
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["damaged_objects"], 1);
     assert_eq!(session.get(1), Reply::Miss);
     let nowhere = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"))
         .args(["verify", "--state-dir", "/nowhere/at/all"])

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use store::{Incoming, Published, Put, ReceiveError, Replaces, Shown, StoreError};
 
 use super::{Handler, is_short};
-use crate::build;
 use crate::clock;
 use crate::goroot::{self, Goroot};
 use crate::policy::{self, About, Decision, Proof};
@@ -249,7 +248,7 @@ impl Handler {
             Published::Conflict(first) => {
                 counts.conflicts = 1;
                 let by = first.origin.build;
-                let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", build::short(&id)));
+                let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
                 self.build.complain(format_args!(
                     "action {}: it put {}, {by} put {} before, which stays",
                     put.action,
