@@ -189,8 +189,10 @@ fn texts_are_read_once() {
 
 fn riddles(name: &str, text: &str) -> Vec<String> {
     let text = text.to_lowercase();
-    let is_found =
-        |word: &str| text.match_indices(word).any(|(at, _)| !text[at + word.len()..].starts_with(char::is_alphabetic));
+    let is_part = |next: Option<char>| next.is_some_and(|sign| sign.is_alphabetic() || sign == '_'); // of a longer word or a name
+    let is_whole =
+        |at: usize, end: usize| !is_part(text[..at].chars().next_back()) && !is_part(text[end..].chars().next());
+    let is_found = |word: &str| text.match_indices(word).any(|(at, _)| is_whole(at, at + word.len()));
     let found = RIDDLES.iter().filter(|(old, _)| is_found(old));
     found.map(|(old, new)| format!("{name}: \"{old}\": {new}")).collect()
 }
