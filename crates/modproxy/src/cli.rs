@@ -1,4 +1,4 @@
-//! The command line: what can be asked for, and who does it.
+//! The command line: subcommands and their arguments, and the functions that carry them out.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::error::ProxyError;
+use crate::launch;
 use crate::settings::Settings;
-use crate::{ProxyError, attach};
 
-/// A Go module proxy that keeps what it fetched: each module is downloaded once a machine.
+/// A Go module proxy with a cache: each module is downloaded once per machine.
 #[derive(Debug, Parser)]
 #[command(name = "modproxy", version)]
 pub struct Args {
@@ -19,26 +20,26 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the users of this machine: GOPROXY=http://127.0.0.1:PORT. Prints its address when it listens.
+    /// Serve the users of this machine, as GOPROXY=http://127.0.0.1:PORT. Prints its URL when it listens.
     Serve {
-        /// Where to listen; an address of this machine alone. Port 0: any.
+        /// Where to listen: a loopback address. Port 0: a free port.
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: SocketAddr,
-        /// The list to stand in front of; by default what `go env GOPROXY` says.
+        /// The proxies to fetch from, as in GOPROXY; by default the value of `go env GOPROXY`.
         #[arg(long, value_name = "GOPROXY")]
         upstream: Option<String>,
-        /// Keep modules in this store; by default in that of cacheprog-client, in the user's cache directory.
+        /// Cache modules in this store; by default in that of cacheprog-client, in the user's cache directory.
         /// `NIX_GOCACHEPROG_MAX_SIZE=20GiB` limits it (default: 10% of the disk, at most 50GiB).
         #[arg(long, value_name = "DIR")]
         store: Option<PathBuf>,
     },
-    /// For the setup hook, in a build with network: start a proxy that ends with the shell SHELL, and print the GOPROXY with
-    /// it in front. Fails and prints nothing where that is of no use.
+    /// For the setup hook, in a build with network: start a proxy that ends with the process SHELL, and print the GOPROXY
+    /// that puts it first. Fails and prints nothing where GOPROXY names no server.
     Beside {
         /// Process id of the build's shell.
         shell: i32,
     },
-    /// That proxy itself.
+    /// The proxy that `beside` starts.
     #[command(hide = true)]
     Attached {
         /// Process id of the build's shell.
@@ -47,7 +48,7 @@ enum Command {
 }
 
 impl Args {
-    /// Without a proxy a build goes on as it is, which is no news: who looks for one is told.
+    /// A build without a proxy is not an error, so its reason is logged at level "info" only.
     #[must_use]
     pub fn level_of_errors(&self) -> log::Level {
         match self.command {
@@ -56,22 +57,22 @@ impl Args {
         }
     }
 
-    /// Does what was asked for.
+    /// Carries out the subcommand.
     ///
     /// # Errors
     /// A [`ProxyError`].
     pub fn run(&self) -> Result<(), ProxyError> {
         match &self.command {
             Command::Serve { listen, upstream, store } => {
-                attach::serve(*listen, Settings::of_a_host(upstream.as_deref(), store.as_deref())?)
+                launch::serve_host(*listen, Settings::for_host(upstream.as_deref(), store.as_deref())?)
             }
-            Command::Beside { shell } => attach::beside(*shell),
-            Command::Attached { shell } => attach::attached(*shell),
+            Command::Beside { shell } => launch::start_for_build(*shell),
+            Command::Attached { shell } => launch::serve_build(*shell),
         }
     }
 }
 
-/// One log line. An upstream chooses some of the words: they stay in one line.
+/// Writes one log line. Parts of the text come from an upstream, so line breaks are replaced.
 ///
 /// # Errors
 /// What the writer returns.

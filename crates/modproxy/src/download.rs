@@ -1,126 +1,139 @@
-//! What the thread of a download does: fetch, check, keep; and, where nobody can be asked, remember.
+//! What the thread of a download does: fetch the file, check it, cache it. For answers that change it remembers the last one,
+//! and gives it where no upstream can be reached.
 
 use std::io::Write;
 use std::time::UNIX_EPOCH;
 
 use proto::OutputId;
 
-use crate::answer::Proxy;
-use crate::cache::Found;
+use crate::cache::CachedFile;
+use crate::cache::key::{self, SourceId};
 use crate::clock;
-use crate::fetch::{self, Failure, Got, Job};
-use crate::flight::Pilot;
-use crate::key::{self, Source};
-use crate::list::{OnError, Place};
-use crate::path::{File, Target, What};
-use crate::verify;
+use crate::download_error::DownloadError;
+use crate::fetch::{self, Fetched, Job};
+use crate::goproxy_list::{Location, OnError};
+use crate::proxy::Proxy;
+use crate::resource::{FileKind, Resource, ResourceKind};
+use crate::single_flight::Writer;
+use crate::verify::{self, content};
 
-/// How long what was seen last of something that changes is looked for, in hours: a month.
-const REMEMBERED: u64 = 30 * 24;
+/// How far back a remembered answer is looked for, in hours: a month.
+const REMEMBERED_HOURS: u64 = 30 * 24;
 
-/// What stands before something that was seen: that there was nothing is worth remembering as well.
-const SEEN: &[u8] = b"200\n";
-const SEEN_NOTHING: &[u8] = b"404\n";
+/// What stands before a remembered answer: "not found" is worth remembering as well.
+const REMEMBERED_FOUND: &[u8] = b"200\n";
+const REMEMBERED_NOT_FOUND: &[u8] = b"404\n";
 
 impl Proxy {
-    /// Carries out a download, and sees to what was learned by it.
-    pub(crate) fn fly(&self, target: &Target, pilot: &Pilot) {
-        // Another one may have ended after the file was looked for, and before this one began.
-        let end = match self.kept(target) {
-            Some(found) => copy(&found, 0, pilot).map(|()| None),
-            None => self.download(target, pilot).map(Some),
+    /// Carries out a download, then caches or remembers its result.
+    pub(crate) fn run_download(&self, resource: &Resource, writer: &Writer) {
+        // Another download may have ended between the request's look into the cache and this one's start.
+        let end = match self.find_cached(resource) {
+            Some(found) => copy(&found, 0, writer).map(|()| None),
+            None => self.download(resource, writer).map(Some),
         };
-        // Who asks after this answer gets a newer one, or another try. Only what is about to be kept is given to him as well.
-        if !target.what.is_immutable() || !matches!(end, Ok(Some(_))) {
-            self.flights.leave(&target.path, pilot.flight());
+        // A request after this answer gets a newer one, or another attempt. Only a file that is about to be cached still
+        // serves new requests.
+        if !resource.kind.is_immutable() || !matches!(end, Ok(Some(_))) {
+            self.downloads.remove(&resource.path, writer.download());
         }
         match end {
-            Ok(None) => pilot.end(Ok(())),
-            // The go command need not wait for what others have of it.
-            Ok(Some(got)) => {
-                pilot.end(Ok(()));
-                self.keep(target, pilot, got);
+            Ok(None) => writer.finish(Ok(())),
+            // The go command does not wait until the file is cached for others.
+            Ok(Some(fetched)) => {
+                writer.finish(Ok(()));
+                self.cache_result(resource, writer, fetched);
             }
             Err(e) => {
-                log::info!("{}: {e}", target.path);
-                pilot.end(if target.what.is_immutable() { Err(e) } else { self.seen_last(target, pilot, e) });
+                log::info!("{}: {e}", resource.path);
+                writer.finish(if resource.kind.is_immutable() {
+                    Err(e)
+                } else {
+                    self.last_known_answer(resource, writer, e)
+                });
             }
         }
-        self.flights.leave(&target.path, pilot.flight());
+        self.downloads.remove(&resource.path, writer.download());
     }
 
-    fn download(&self, target: &Target, pilot: &Pilot) -> Result<Got, Failure> {
-        let Self { upstreams, patience, .. } = self;
-        let got = fetch::from_list(Job { upstreams, patience: *patience, target, pilot }, &self.list)?;
-        let hash = self.hash(target);
-        verify::check(target, &pilot.flight().file, hash.as_deref())?;
-        // Where only the end of the connection says that this is all, a hash or a zip's own end has to say so too.
-        let tells_its_end = matches!(target.what, What::File(File::Zip, _));
-        Ok(Got { is_whole: got.is_whole || hash.is_some() || tells_its_end, ..got })
+    fn download(&self, resource: &Resource, writer: &Writer) -> Result<Fetched, DownloadError> {
+        let Self { upstreams, timeouts, .. } = self;
+        let fetched = fetch::from_list(Job { upstreams, timeouts: *timeouts, resource, writer }, &self.list)?;
+        let hash = self.expected_hash(resource);
+        verify::check(resource, &writer.download().file, hash.as_deref())?;
+        // Where only the end of the connection marks the end of the body, a hash or the end record of a zip has to confirm it.
+        let marks_its_end = matches!(resource.kind, ResourceKind::File(FileKind::Zip, _));
+        Ok(Fetched { is_complete: fetched.is_complete || hash.is_some() || marks_its_end, ..fetched })
     }
 
-    /// Keeps what came, under the entry that gave it.
-    fn keep(&self, target: &Target, pilot: &Pilot, got: Got) {
-        let (source, file) = (&self.sources[got.entry], &pilot.flight().file);
-        if !target.what.is_immutable() {
-            // A page of HTML in the place of a list is none a month later either.
-            let seen = verify::read(file).ok().filter(|bytes| verify::is_plausible(target, bytes));
-            return seen.map_or((), |bytes| self.remember(target, source, &[SEEN, &bytes]));
+    /// Caches a file under the entry that gave it.
+    fn cache_result(&self, resource: &Resource, writer: &Writer, fetched: Fetched) {
+        let (source, file) = (&self.source_ids[fetched.entry], &writer.download().file);
+        if !resource.kind.is_immutable() {
+            // An HTML page in the place of a list must not be given for it a month later.
+            let answer = content::read(file).ok().filter(|bytes| verify::is_plausible(resource, bytes));
+            return answer.map_or((), |bytes| self.remember(resource, source, &[REMEMBERED_FOUND, &bytes]));
         }
-        // What lies in a directory here is as near as it would be with us.
-        if got.is_whole && matches!(self.list[got.entry].place, Place::Web { .. }) {
-            match verify::sha256(file) {
+        // A file in a directory of this machine is read as fast there as from the cache.
+        if fetched.is_complete && matches!(self.list[fetched.entry].location, Location::Server { .. }) {
+            match content::sha256(file) {
                 Ok(output) => {
-                    let what = (OutputId(output), pilot.flight().state().written);
-                    self.cache.put(&key::immutable(source, &target.path), what, file);
+                    let body = (OutputId(output), writer.download().progress().written);
+                    self.cache.put(&key::immutable(source, &resource.path), body, file);
                 }
-                Err(e) => log::info!("{}: reading it back: {e}", target.path),
+                Err(e) => log::info!("{}: reading the downloaded file: {e}", resource.path),
             }
         }
     }
 
-    fn remember(&self, target: &Target, source: &Source, parts: &[&[u8]]) {
-        let kept = tempfile::tempfile_in(&self.spool).and_then(|mut file| {
+    fn remember(&self, resource: &Resource, source: &SourceId, parts: &[&[u8]]) {
+        let remembered = tempfile::tempfile_in(&self.spool_dir).and_then(|mut file| {
             file.write_all(&parts.concat())?;
-            let what = (OutputId(verify::sha256(&file)?), file.metadata()?.len());
-            self.cache.put(&key::seen(source, &target.path, this_hour()), what, &file);
+            let body = (OutputId(content::sha256(&file)?), file.metadata()?.len());
+            self.cache.put(&key::last_answer(source, &resource.path, current_hour()), body, &file);
             Ok(())
         });
-        kept.unwrap_or_else(|e| log::info!("{}: it cannot be remembered: {e}", target.path));
+        remembered.unwrap_or_else(|e| log::info!("{}: the answer cannot be remembered: {e}", resource.path));
     }
 
-    /// In place of an upstream that cannot be reached, what it said last.
-    fn seen_last(&self, target: &Target, pilot: &Pilot, failure: Failure) -> Result<(), Failure> {
-        if let Some(last) = self.sources.last().filter(|_| failure.is_not_found()) {
-            self.remember(target, last, &[SEEN_NOTHING]);
+    /// The last known answer, in the place of an upstream that cannot be reached.
+    fn last_known_answer(
+        &self,
+        resource: &Resource,
+        writer: &Writer,
+        error: DownloadError,
+    ) -> Result<(), DownloadError> {
+        if let Some(last) = self.source_ids.last().filter(|_| error.is_not_found()) {
+            self.remember(resource, last, &[REMEMBERED_NOT_FOUND]);
         }
-        // Behind a `|` the go command has somebody else to ask.
-        let has_others = self.list.iter().any(|entry| entry.on_error == OnError::Next);
-        if !failure.is_unreachable() || has_others {
-            return Err(failure);
+        // With a `|` in the list the go command goes on to another upstream.
+        let has_others = self.list.iter().any(|entry| entry.on_error == OnError::TryNext);
+        if !error.is_unreachable() || has_others {
+            return Err(error);
         }
-        let now = this_hour();
-        let found = (now.saturating_sub(REMEMBERED)..=now).rev().find_map(|hour| {
-            let seen = |source| self.cache.get(&key::seen(source, &target.path, hour));
-            self.sources.iter().find_map(seen).filter(|found| verify::is_same(&found.file, &found.output).is_ok())
+        let now = current_hour();
+        let found = (now.saturating_sub(REMEMBERED_HOURS)..=now).rev().find_map(|hour| {
+            let answer = |source| self.cache.get(&key::last_answer(source, &resource.path, hour));
+            let is_whole = |found: &CachedFile| verify::check_output(&found.file, &found.output).is_ok();
+            self.source_ids.iter().find_map(answer).filter(is_whole)
         });
-        let Some(found) = found else { return Err(failure) };
-        log::warn!("{}: {failure}; answered with what it was when it was last seen", target.path);
-        if verify::read(&found.file).is_ok_and(|bytes| bytes == SEEN_NOTHING) {
-            return Err(Failure::not_found());
+        let Some(found) = found else { return Err(error) };
+        log::warn!("{}: {error}; serving the last known answer", resource.path);
+        if content::read(&found.file).is_ok_and(|bytes| bytes == REMEMBERED_NOT_FOUND) {
+            return Err(DownloadError::not_found());
         }
-        copy(&found, SEEN.len() as u64, pilot)
+        copy(&found, REMEMBERED_FOUND.len() as u64, writer)
     }
 }
 
-/// Gives what was kept to those who wait for a download.
-fn copy(found: &Found, from: u64, pilot: &Pilot) -> Result<(), Failure> {
-    let bytes = verify::read(&found.file).map_err(Failure::Spool)?;
+/// Gives a cached file to the readers of a download.
+fn copy(found: &CachedFile, from: u64, writer: &Writer) -> Result<(), DownloadError> {
+    let bytes = content::read(&found.file).map_err(DownloadError::Spool)?;
     let bytes = bytes.get(usize::try_from(from).unwrap_or(usize::MAX)..).unwrap_or_default();
-    pilot.announce(Some(bytes.len() as u64))?;
-    pilot.accept(0, bytes)
+    writer.announce(Some(bytes.len() as u64))?;
+    writer.write_at(0, bytes)
 }
 
-fn this_hour() -> u64 {
+fn current_hour() -> u64 {
     clock::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 3600)
 }

@@ -1,40 +1,40 @@
-//! What ends this program, or keeps it from starting.
+//! Why a proxy cannot start, or ends.
 
 use std::io;
 use std::net::SocketAddr;
 
 use store::StoreError;
 
-use crate::list::ListError;
+use crate::goproxy_list::ListError;
 
-/// Why there is no proxy.
+/// Why no proxy runs.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// The go command cannot be asked for its settings.
-    #[error("asking `go env`: {0}")]
+    /// `go env` failed.
+    #[error("running `go env`: {0}")]
     GoEnv(#[source] io::Error),
-    /// GOPROXY is no list.
+    /// GOPROXY cannot be read.
     #[error(transparent)]
     List(#[from] ListError),
-    /// There is nothing in front of which to stand: the list begins with `off`, `direct` or a directory.
-    #[error("GOPROXY names no server to ask")]
+    /// The list begins with `off`, `direct` or a directory: a proxy is of no use there.
+    #[error("GOPROXY names no server to fetch from")]
     NoServer,
     /// It cannot listen.
     #[error("listening at {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// Others than this machine's users would reach it.
-    #[error("{0} is not an address of this machine alone: listen at 127.0.0.1")]
+    /// Other machines could connect.
+    #[error("{0} can be reached from other machines: listen at 127.0.0.1")]
     NotLoopback(SocketAddr),
-    /// GOPROXY leads back here.
-    #[error("GOPROXY names this proxy itself: give the list that stands behind it as --upstream")]
-    Itself,
-    /// The build cannot be watched, or the proxy not be started.
+    /// GOPROXY leads back to this proxy.
+    #[error("GOPROXY names this proxy itself: pass the list of its upstreams as --upstream")]
+    Loop,
+    /// A system call failed.
     #[error("{0}: {1}")]
     System(&'static str, #[source] io::Error),
-    /// The store of its own cannot be opened.
+    /// The embedded store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The proxy in the background did not begin in time.
-    #[error("the proxy did not begin")]
+    /// The proxy in the background did not listen in time.
+    #[error("the proxy did not start")]
     NotReady,
 }

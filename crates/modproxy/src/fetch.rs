@@ -1,137 +1,58 @@
-//! A download: from the entries of the list in their order, with further attempts where that may help, into a flight.
+//! Fetches a file from the entries of the list, in their order, with further attempts where these may help, and writes it to a
+//! shared download.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::thread;
 
-use crate::flight::Pilot;
-use crate::list::{Entry, OnError};
-use crate::path::{File, Target, What};
-use crate::settings::Patience;
-use crate::upstream::{Response, Trouble, Upstreams, trouble_in_body};
-use crate::verify::Damage;
+use crate::download_error::DownloadError;
+use crate::goproxy_list::{Entry, OnError};
+use crate::limits;
+use crate::resource::Resource;
+use crate::settings::Timeouts;
+use crate::single_flight::Writer;
+use crate::upstream::{self, Response, UpstreamClient};
 
-/// Attempts at one entry: after resets, server errors and "too many requests".
-const ATTEMPTS: u32 = 4;
+/// Attempts at one entry: after lost connections, server errors and "too many requests".
+const MAX_ATTEMPTS: u32 = 4;
 
-/// Each pause is this many times as long as the one before.
-const LONGER: u32 = 4;
+/// Each delay before an attempt is this many times as long as the one before.
+const BACKOFF_FACTOR: u32 = 4;
 
-/// Largest zip and largest other file in bytes: those of the go command (cmd/go/internal/modfetch/codehost `MaxZipFile`,
-/// `MaxGoMod`).
-pub(crate) const MOST_ZIP: u64 = 500 << 20;
-const MOST: u64 = 16 << 20;
-
-/// Bytes of an upstream's words that are passed on.
-const MOST_SAID: u64 = 4 << 10;
-
-/// Largest file that may be what a path asks for.
-pub(crate) fn most(target: &Target) -> u64 {
-    if matches!(target.what, What::File(File::Zip, _)) { MOST_ZIP } else { MOST }
-}
+/// Bytes of an upstream's error text that are passed on.
+const MAX_MESSAGE_SIZE: u64 = 4 << 10;
 
 /// Bytes read at a time.
-const PIECE: usize = 64 << 10;
+const BUFFER_SIZE: usize = 64 << 10;
 
-/// Why there is no file.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The upstream says no, and perhaps why.
-    #[error("{}", if said.is_empty() { format!("the upstream answers with status {status}") } else { said.clone() })]
-    Refused {
-        /// Its status.
-        status: u16,
-        /// Its words.
-        said: String,
-    },
-    /// Neither a file nor a refusal: a status that the go command takes for an error too, whatever it says of itself.
-    #[error("the upstream answers with status {0}, which is no file")]
-    Status(u16),
-    /// The body is not the file's own bytes.
-    #[error("the upstream answers with {0}, which was not asked for")]
-    Coded(String),
-    #[error("asking the upstream: {0}")]
-    Trouble(#[from] Trouble),
-    /// The connection ended in order before the file did.
-    #[error("the upstream left the file off at {0} bytes")]
-    Short(u64),
-    /// Two attempts gave two contents.
-    #[error("the upstream gave something else than a moment ago")]
-    Differs,
-    /// It came whole and is not what was asked for.
-    #[error("what the upstream gave is not it: {0}")]
-    Damaged(#[from] Damage),
-    #[error("it is over {0} bytes")]
-    TooLarge(u64),
-    /// There is no room for it here.
-    #[error("keeping it on the way: {0}")]
-    Spool(#[source] io::Error),
-    /// A fault in this program.
-    #[error("the download failed inside")]
-    Fault,
-}
-
-impl Failure {
-    /// Whether nobody could be asked, so that what was seen last is the best there is.
-    pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Trouble(Trouble::Unreachable(_) | Trouble::Broken(_)))
-    }
-
-    /// The status that tells the go command.
-    pub(crate) fn status(&self) -> u16 {
-        match self {
-            Self::Refused { status, .. } => *status,
-            _ => 502,
-        }
-    }
-
-    /// Whether there is none: then the go command goes on to the next entry whatever the separator.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: 404 | 410, .. })
-    }
-
-    /// There is none.
-    pub(crate) fn not_found() -> Self {
-        Self::Refused { status: 404, said: "not found".to_owned() }
-    }
-
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Refused { status, .. } => *status >= 500 || *status == 429,
-            Self::Trouble(Trouble::Broken(_)) | Self::Short(_) => true,
-            _ => false,
-        }
-    }
-}
-
-/// A file that came whole.
+/// A file that was fetched.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Got {
+pub(crate) struct Fetched {
     /// Which entry of the list gave it.
     pub(crate) entry: usize,
-    /// Whether it is known to be all of it.
-    pub(crate) is_whole: bool,
+    /// Whether it is known to be complete.
+    pub(crate) is_complete: bool,
 }
 
-/// What a download works with.
+/// What a fetch works with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub(crate) upstreams: &'a Upstreams,
-    pub(crate) patience: Patience,
-    pub(crate) target: &'a Target,
-    pub(crate) pilot: &'a Pilot,
+    pub(crate) upstreams: &'a UpstreamClient,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) resource: &'a Resource,
+    pub(crate) writer: &'a Writer,
 }
 
-/// Goes through the list as the go command does: on after "not found", and after a `|` on after any error.
-pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Got, Failure> {
-    let mut failure = Failure::not_found();
-    for (entry, place) in list.iter().enumerate() {
-        match from_entry(job, place) {
-            Ok(got) => return Ok(Got { entry, ..got }),
+/// Goes through the list as the go command does: to the next entry after "not found", and after a `|` after any error.
+pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Fetched, DownloadError> {
+    let mut error = DownloadError::not_found();
+    for (index, entry) in list.iter().enumerate() {
+        match from_entry(job, entry) {
+            Ok(fetched) => return Ok(Fetched { entry: index, ..fetched }),
             Err(next) => {
-                let goes_on = next.is_not_found() || place.on_error == OnError::Next;
-                // Of several, that an entry could not be asked says more than that another one knows nothing.
-                if failure.is_not_found() || !next.is_not_found() {
-                    failure = next;
+                let goes_on = next.is_not_found() || entry.on_error == OnError::TryNext;
+                // Of several errors, one of an entry that could not answer says more than another's "not found".
+                if error.is_not_found() || !next.is_not_found() {
+                    error = next;
                 }
                 if !goes_on {
                     break;
@@ -139,84 +60,86 @@ pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Got, Failure> {
             }
         }
     }
-    Err(failure)
+    Err(error)
 }
 
-fn from_entry(job: Job<'_>, entry: &Entry) -> Result<Got, Failure> {
-    let mut pause = job.patience.pause;
+fn from_entry(job: Job<'_>, entry: &Entry) -> Result<Fetched, DownloadError> {
+    let mut delay = job.timeouts.retry_delay;
     let mut validator = None;
-    for attempt in 1.. {
-        match attempt_at(job, entry, &mut validator) {
+    for number in 1.. {
+        match attempt(job, entry, &mut validator) {
             // After a `|` the go command would not wait either.
-            Err(e) if e.may_pass() && attempt < ATTEMPTS && entry.on_error != OnError::Next => {
-                log::info!("{}: {e}; once more in {pause:?}", job.target.path);
-                thread::sleep(pause);
-                pause *= LONGER;
+            Err(e) if e.is_transient() && number < MAX_ATTEMPTS && entry.on_error != OnError::TryNext => {
+                log::info!("{}: {e}; next attempt in {delay:?}", job.resource.path);
+                thread::sleep(delay);
+                delay *= BACKOFF_FACTOR;
             }
             other => return other,
         }
     }
-    Err(Failure::Fault) // the range above has no end
+    Err(DownloadError::Internal) // the range above has no end
 }
 
-fn attempt_at(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Result<Got, Failure> {
-    let Job { target, pilot, .. } = job;
-    let written = pilot.flight().state().written;
-    // What changes is asked for from its beginning: the rest may belong to another one.
-    // Without a word for which version of it that was, the rest may be another one's: then all of it comes again, and is compared.
-    let is_resumable = written > 0 && target.what.is_immutable() && validator.is_some();
+fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Result<Fetched, DownloadError> {
+    let Job { resource, writer, .. } = job;
+    let written = writer.download().progress().written;
+    // Only the rest is asked for where the content cannot change and a validator names it. Otherwise the rest may belong to
+    // another content: then the whole file comes again, and the known part is compared.
+    let is_resumable = written > 0 && resource.kind.is_immutable() && validator.is_some();
     let rest = is_resumable.then_some((written, validator.as_deref()));
-    let mut response = job.upstreams.get(entry, &target.path, rest)?;
+    let mut response = job.upstreams.get(entry, &resource.path, rest)?;
     let from = match (response.status, response.range) {
         (200, _) => 0,
         (206, Some((from, _))) if rest.is_some() && from == written => from,
-        (400..=599, _) => return Err(Failure::Refused { status: response.status, said: words(response) }),
-        (status, _) => return Err(Failure::Status(status)),
+        (400..=599, _) => {
+            return Err(DownloadError::Refused { status: response.status, message: error_message(response) });
+        }
+        (status, _) => return Err(DownloadError::UnexpectedStatus(status)),
     };
-    if let Some(coding) = response.coding {
-        return Err(Failure::Coded(coding));
+    if let Some(encoding) = response.encoding {
+        return Err(DownloadError::UnexpectedEncoding(encoding));
     }
     let whole = response.length.map(|length| from + length);
     if from > 0 && whole != response.range.map(|(_, whole)| whole) {
-        return Err(Failure::Differs);
+        return Err(DownloadError::ContentChanged);
     }
-    let most = most(target);
-    if whole.is_some_and(|whole| whole > most) {
-        return Err(Failure::TooLarge(most));
+    let max_size = limits::max_size(resource);
+    if whole.is_some_and(|whole| whole > max_size) {
+        return Err(DownloadError::TooLarge(max_size));
     }
-    pilot.announce(whole)?;
+    writer.announce(whole)?;
     validator.clone_from(&response.validator);
-    let end = copy(&mut response, pilot, from, most)?;
+    let end = copy(&mut response, writer, from, max_size)?;
     if whole.is_some_and(|whole| whole != end) {
-        return Err(Failure::Short(end));
+        return Err(DownloadError::Truncated(end));
     }
-    Ok(Got { entry: 0, is_whole: response.is_framed })
+    Ok(Fetched { entry: 0, is_complete: response.is_framed })
 }
 
-/// What the upstream says beside a status, for the go command to tell its user.
-fn words(response: Response) -> String {
-    let mut said = Vec::new();
-    if response.is_text && response.body.take(MOST_SAID).read_to_end(&mut said).is_err() {
-        said.clear();
+/// The text of an error response, which the go command shows to its user.
+fn error_message(response: Response) -> String {
+    let mut message = Vec::new();
+    if response.is_text && response.body.take(MAX_MESSAGE_SIZE).read_to_end(&mut message).is_err() {
+        message.clear();
     }
-    String::from_utf8_lossy(&said).trim().to_owned()
+    String::from_utf8_lossy(&message).trim().to_owned()
 }
 
-/// Returns the number of the byte after the last.
-fn copy(response: &mut Response, pilot: &Pilot, mut at: u64, most: u64) -> Result<u64, Failure> {
-    let mut piece = vec![0; PIECE];
+/// Returns the offset after the last byte.
+fn copy(response: &mut Response, writer: &Writer, mut offset: u64, max_size: u64) -> Result<u64, DownloadError> {
+    let mut buffer = vec![0; BUFFER_SIZE];
     loop {
-        match response.body.read(&mut piece) {
-            Ok(0) => return Ok(at),
+        match response.body.read(&mut buffer) {
+            Ok(0) => return Ok(offset),
             Ok(n) => {
-                pilot.accept(at, &piece[..n])?;
-                at += n as u64;
+                writer.write_at(offset, &buffer[..n])?;
+                offset += n as u64;
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(trouble_in_body(e).into()),
+            Err(e) => return Err(upstream::classify_body_error(e).into()),
         }
-        if at > most {
-            return Err(Failure::TooLarge(most));
+        if offset > max_size {
+            return Err(DownloadError::TooLarge(max_size));
         }
     }
 }

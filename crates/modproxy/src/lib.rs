@@ -1,42 +1,39 @@
-//! A Go module proxy: what may be kept is kept in the machine's cache, everything else is handed on.
+//! A Go module proxy: files that never change are kept in the machine's cache, all other requests go to the upstream.
 //!
-//! Where things are, from the go command to the upstream: attach.rs puts a proxy beside a build; server.rs accepts, http.rs
-//! speaks; path.rs says what a request means; answer.rs decides where its answer comes from: the cache (cache.rs, with
-//! daemon.rs or an embedded store behind it), or a download (fetch.rs, which all who ask for the same file share by way of
-//! flight.rs). verify.rs, archive.rs and gosum.rs say what is whole. list.rs reads GOPROXY; upstream.rs asks one of its entries, with
-//! route.rs for HTTP proxies and netrc.rs for passwords. key.rs names what is kept, upkeep.rs
-//! keeps a store of our own within its limits. settings.rs reads the environment,
-//! clock.rs the clock.
+//! Where things are, from the go command to the upstream. launch.rs starts a proxy for one build or for the host; server.rs
+//! accepts connections, http.rs reads requests and writes responses. resource.rs parses what a request asks for. responder.rs
+//! answers it: from the cache (cache.rs), or from a download (download.rs), which all requests for the same file share
+//! (`single_flight.rs`). fetch.rs tries the entries of GOPROXY (`goproxy_list.rs`) in turn; upstream.rs asks one of them, with
+//! `http_proxies.rs` and netrc.rs. verify.rs checks that a file is whole. proxy.rs is what these parts share. settings.rs reads
+//! the environment, clock.rs the clock.
 //!
-//! The rules to keep. Whatever happens here, the go command must end as it would have with the user's own GOPROXY: that list
-//! stands behind this proxy after a `|`, so any failure is answered with an error, and never with something that is not
-//! known to be whole. And nothing is kept that was not checked.
+//! The rules to keep. A go command must end as it would with the user's own GOPROXY. That list stands behind this proxy after
+//! a `|`, so every failure here is answered with an error status, and never with a file that is not known to be whole. And
+//! nothing is cached before it is checked.
 
 pub mod cli;
-pub mod list;
+pub mod goproxy_list;
 pub mod server;
 pub mod settings;
 
-mod answer;
-mod archive;
-mod attach;
 mod cache;
 mod clock;
-mod daemon;
 mod download;
+mod download_error;
 mod error;
 mod fetch;
-mod flight;
-mod gosum;
 mod http;
-mod key;
+mod http_proxies;
+mod launch;
+mod limits;
 mod netrc;
-mod path;
-mod route;
+mod proxy;
+mod resource;
+mod responder;
+mod single_flight;
 mod sync;
-mod upkeep;
 mod upstream;
 mod verify;
 
-pub use answer::Proxy;
 pub use error::ProxyError;
+pub use proxy::Proxy;

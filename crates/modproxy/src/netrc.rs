@@ -1,4 +1,4 @@
-//! Passwords from .netrc, as cmd/go/internal/auth/netrc.go reads it (Go 1.21-1.27). Pure.
+//! Passwords from .netrc, as cmd/go/internal/auth/netrc.go reads them (Go 1.21-1.27). Pure.
 
 /// Logins by host.
 #[derive(Clone, Default)]
@@ -23,9 +23,9 @@ impl Netrc {
                     ["machine", name] => [machine, login, password] = [name.to_owned(), String::new(), String::new()],
                     ["login", name] => name.clone_into(&mut login),
                     ["password", word] => word.clone_into(&mut password),
-                    // A macro goes on to an empty line.
+                    // A macro ends at an empty line.
                     ["macdef", _] => lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop),
-                    // What comes then is for hosts that are not named, which the go command leaves alone.
+                    // It is for all other hosts; the go command ignores it.
                     ["default"] | ["default", _] => return Self(logins),
                     _ => {}
                 }
@@ -38,7 +38,7 @@ impl Netrc {
         Self(logins)
     }
 
-    /// User and password for a host; the first entry counts.
+    /// User and password for a host, from its first entry.
     pub(crate) fn login(&self, host: &str) -> Option<(String, String)> {
         let (_, user, password) = self.0.iter().find(|(machine, ..)| machine == host)?;
         Some((user.clone(), password.clone()))

@@ -1,4 +1,5 @@
-//! One loop that accepts, and a thread for each connection.
+//! Accepts connections, in one loop, and serves each in a thread of its own. The other clients of this machine do not know
+//! the secret of a build's proxy; their requests are refused here.
 
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream};
@@ -11,32 +12,33 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::Proxy;
 use crate::http::Connection;
+use crate::proxy::Proxy;
 
-/// Connections at once: a go command opens some ten. One more is closed, and its go command goes on without us.
-const MOST: usize = 256;
+/// Connections at once: a go command opens about ten. Above that a connection is closed, and its go command asks the rest of
+/// its list.
+const MAX_CONNECTIONS: usize = 256;
 
-/// How long the listener is left alone after a connection that could not be accepted: where there are no descriptors left, it
-/// stays ready whatever is done.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Delay after a connection that could not be accepted: without free file descriptors the listener stays ready, and the loop
+/// would spin.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// How often the log is told of it.
-const TOLD: Duration = Duration::from_secs(60);
+/// Least time between two log lines about it.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A thread of a connection reads and checks what was kept.
-const STACK: usize = 512 << 10;
+/// The thread of a connection reads and checks cached files.
+const CONNECTION_STACK_SIZE: usize = 512 << 10;
 
-/// Serves until `watched`, if there is one, becomes readable: a process that has ended, say. Requests have to begin with the
-/// secret, if it is not empty.
+/// Serves until `watched`, if there is one, becomes readable: the descriptor of a process does when the process ends. The path
+/// of each request has to begin with the secret, if that is not empty.
 ///
 /// # Errors
-/// The system does not let this loop wait.
+/// The system cannot wait for connections.
 pub fn serve(listener: &TcpListener, proxy: &Arc<Proxy>, secret: &str, watched: Option<&OwnedFd>) -> io::Result<()> {
     listener.set_nonblocking(true)?; // a connection may be gone again when it is accepted
     let secret: Arc<str> = secret.into();
     let live = Arc::new(AtomicUsize::new(0));
-    let mut told: Option<Instant> = None;
+    let mut warned: Option<Instant> = None;
     loop {
         let fds = [Some(listener.as_fd()), watched.map(AsFd::as_fd)];
         let mut fds: Vec<_> = fds.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
@@ -48,79 +50,80 @@ pub fn serve(listener: &TcpListener, proxy: &Arc<Proxy>, secret: &str, watched: 
             return Ok(());
         }
         match listener.accept() {
-            Ok((stream, _)) => start(stream, proxy, &secret, &live),
-            Err(e) if is_passing(e.kind()) => {}
+            Ok((stream, _)) => spawn_connection(stream, proxy, &secret, &live),
+            Err(e) if is_transient(e.kind()) => {}
             Err(e) => {
-                if told.is_none_or(|told| told.elapsed() > TOLD) {
-                    log::warn!("accepting connections: {e}; trying again every {} ms", PAUSE.as_millis());
-                    told = Some(Instant::now());
+                if warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL) {
+                    log::warn!("accepting connections: {e}; retrying every {} ms", ACCEPT_RETRY_DELAY.as_millis());
+                    warned = Some(Instant::now());
                 }
-                thread::sleep(PAUSE);
+                thread::sleep(ACCEPT_RETRY_DELAY);
             }
         }
     }
 }
 
-/// Whether an error of `accept` is over with it: a signal came, or the connection went again.
-fn is_passing(error: ErrorKind) -> bool {
+/// Whether the next `accept` can succeed at once: a signal arrived, or the client closed the connection.
+fn is_transient(error: ErrorKind) -> bool {
     matches!(error, ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted)
 }
 
-/// Counts a connection while it lives.
-struct Counted(Arc<AtomicUsize>);
+/// Counts a connection for as long as it lives.
+struct ConnectionGuard(Arc<AtomicUsize>);
 
-impl Drop for Counted {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }
 }
 
-fn start(stream: TcpStream, proxy: &Arc<Proxy>, secret: &Arc<str>, live: &Arc<AtomicUsize>) {
-    let counted = Counted(live.clone());
-    if live.fetch_add(1, Relaxed) >= MOST {
-        log::debug!("over {MOST} connections at once are turned away"); // anyone may cause these
+fn spawn_connection(stream: TcpStream, proxy: &Arc<Proxy>, secret: &Arc<str>, live: &Arc<AtomicUsize>) {
+    let guard = ConnectionGuard(live.clone());
+    if live.fetch_add(1, Relaxed) >= MAX_CONNECTIONS {
+        // Only at debug level: any process of this machine may cause it.
+        log::debug!("connection limit ({MAX_CONNECTIONS}) reached: refusing");
         return;
     }
     let (proxy, secret) = (proxy.clone(), secret.clone());
-    let thread = thread::Builder::new().name("go".to_owned()).stack_size(STACK);
+    let thread = thread::Builder::new().name("go".to_owned()).stack_size(CONNECTION_STACK_SIZE);
     let started = thread.spawn(move || {
-        converse(stream, &proxy, &secret).unwrap_or_else(|e| log::debug!("a connection ends: {e}"));
-        drop(counted);
+        serve_connection(stream, &proxy, &secret).unwrap_or_else(|e| log::debug!("closing a connection: {e}"));
+        drop(guard);
     });
     if let Err(e) = started {
-        log::warn!("a connection is turned away: {e}");
+        log::warn!("refusing a connection: no thread for it: {e}");
     }
 }
 
-fn converse(stream: TcpStream, proxy: &Arc<Proxy>, secret: &str) -> io::Result<()> {
+fn serve_connection(stream: TcpStream, proxy: &Arc<Proxy>, secret: &str) -> io::Result<()> {
     let mut connection = Connection::new(stream)?;
     loop {
         let request = match connection.read() {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
-            Err(e) => return connection.refuse(400, &e.to_string()),
+            Err(e) => return connection.send_error(400, &e.to_string()),
         };
-        match without_secret(&request.path, secret) {
+        match strip_secret(&request.path, secret) {
             Some(path) => {
-                connection.trust()?;
-                proxy.answer(path, &mut connection)?;
+                connection.set_authenticated()?;
+                proxy.respond(path, &mut connection)?;
             }
-            None => return connection.refuse(404, "not for you"),
+            None => return connection.send_error(404, "page not found"),
         }
-        if !request.stays {
+        if !request.keep_alive {
             return Ok(());
         }
     }
 }
 
-/// The path behind the secret. How long the comparison takes does not tell where they differ.
-fn without_secret<'a>(path: &'a str, secret: &str) -> Option<&'a str> {
+/// The path after the secret. The time of the comparison does not depend on where the two differ.
+fn strip_secret<'a>(path: &'a str, secret: &str) -> Option<&'a str> {
     if secret.is_empty() {
         return Some(path);
     }
     let (first, rest) = path.split_once('/')?;
-    let differ = first.bytes().zip(secret.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b));
-    (first.len() == secret.len() && differ == 0).then_some(rest)
+    let difference = first.bytes().zip(secret.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b));
+    (first.len() == secret.len() && difference == 0).then_some(rest)
 }
 
 #[cfg(test)]
@@ -128,18 +131,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_no_connection_can_be_accepted_there_is_a_pause() {
-        let passes = |errno: Errno| is_passing(io::Error::from(errno).kind());
-        assert!([Errno::INTR, Errno::AGAIN, Errno::CONNABORTED].into_iter().all(passes));
-        assert!(![Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].into_iter().any(passes));
+    fn accept_errors_that_persist_are_not_retried_at_once() {
+        let transient = |errno: Errno| is_transient(io::Error::from(errno).kind());
+        assert!([Errno::INTR, Errno::AGAIN, Errno::CONNABORTED].into_iter().all(transient));
+        assert!(![Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].into_iter().any(transient));
     }
 
     #[test]
-    fn who_does_not_know_the_secret_asks_for_nothing() {
-        assert_eq!(without_secret("secret/a.test/@v/list", "secret"), Some("a.test/@v/list"));
+    fn a_request_without_the_secret_has_no_path() {
+        assert_eq!(strip_secret("secret/a.test/@v/list", "secret"), Some("a.test/@v/list"));
         for path in ["a.test/@v/list", "secreT/a.test/@v/list", "secret", "secrets/x", "/x", ""] {
-            assert_eq!(without_secret(path, "secret"), None, "{path}");
+            assert_eq!(strip_secret(path, "secret"), None, "{path}");
         }
-        assert_eq!(without_secret("a.test/@v/list", ""), Some("a.test/@v/list"));
+        assert_eq!(strip_secret("a.test/@v/list", ""), Some("a.test/@v/list"));
     }
 }

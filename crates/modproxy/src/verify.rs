@@ -1,90 +1,54 @@
-//! What is whole: of a download before it is kept, of what was kept before it is served.
+//! Checks that a file is whole and is the requested one: after a download, before it is cached; after a cache hit, before it is
+//! served.
 //!
-//! What the go command would make of a file, it still makes of it: it compares each with go.sum or the checksum database
-//! itself. This keeps out what an upstream gave by mistake or with intent, so that it is asked for again.
+//! The go command still compares each file with go.sum or the checksum database itself. This check keeps wrong files of an
+//! upstream, by mistake or by intent, out of the cache, so that they are fetched again.
+
+pub(crate) mod content;
+mod damage;
+pub(crate) mod gosum;
+mod module_zip;
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
 
 use base64_simd::STANDARD;
 use proto::OutputId;
 use proto::id::hex;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use zip::result::ZipError;
 
-use crate::archive::{self, Hashes};
-use crate::gosum;
-use crate::path::{File, Target, Version, What};
+pub(crate) use damage::Damage;
+use module_zip::Hashes;
 
-/// Bytes read at a time.
-const PIECE: usize = 64 << 10;
+use crate::resource::{FileKind, ModuleVersion, Resource, ResourceKind};
 
-/// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Damage {
-    #[error("reading it back: {0}")]
-    Read(#[from] io::Error),
-    #[error("it is not a zip file: {0}")]
-    Zip(#[from] ZipError),
-    #[error("it is {0}")]
-    Is(&'static str),
-    #[error("its hash is {found}, not {wanted}")]
-    Hash { found: String, wanted: String },
-}
-
-/// Whether a file may be taken for what was asked for: by its form, a zip's own checksums, and its `h1:` hash where that is
-/// known.
-pub(crate) fn check(target: &Target, file: &fs::File, hash: Option<&str>) -> Result<(), Damage> {
-    match &target.what {
-        What::File(File::Zip, version) => match hash {
-            Some(hash) => compare(&archive::hashes(version, file)?, hash),
-            None => archive::check(version, file),
+/// Whether a file is the requested one: by its form, the checksums in a zip, and its `h1:` hash where that is known.
+pub(crate) fn check(resource: &Resource, file: &fs::File, hash: Option<&str>) -> Result<(), Damage> {
+    match &resource.kind {
+        ResourceKind::File(FileKind::Zip, version) => match hash {
+            Some(hash) => compare(&module_zip::hashes(version, file)?, hash),
+            None => module_zip::check(version, file),
         },
-        What::File(File::Mod, _) => go_mod(&read(file)?, hash),
-        What::File(File::Info, version) => info(&read(file)?, version),
-        What::Lookup(version) => lookup(&read(file)?, version),
-        What::Tile(Some(length)) if file.metadata()?.len() != *length => Err(Damage::Is("a tile of another length")),
-        What::Tile(_) | What::Query | What::SumdbLatest | What::SumdbSupported => Ok(()),
-    }
-}
-
-/// Whether a file that was kept is still what it was.
-pub(crate) fn is_same(file: &fs::File, output: &OutputId) -> Result<(), Damage> {
-    if sha256(file)? == output.0 { Ok(()) } else { Err(Damage::Is("not what was kept")) }
-}
-
-/// The sha256 of a file.
-pub(crate) fn sha256(file: &fs::File) -> io::Result<[u8; 32]> {
-    digest(&mut rewound(file)?)
-}
-
-pub(crate) fn digest(input: &mut (impl Read + ?Sized)) -> io::Result<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match input.read(&mut piece)? {
-            0 => return Ok(hasher.finalize().into()),
-            n => hasher.update(&piece[..n]),
+        ResourceKind::File(FileKind::Mod, _) => go_mod(&content::read(file)?, hash),
+        ResourceKind::File(FileKind::Info, version) => info(&content::read(file)?, version),
+        ResourceKind::Lookup(version) => lookup(&content::read(file)?, version),
+        ResourceKind::Tile(Some(length)) if file.metadata()?.len() != *length => {
+            Err(Damage::Is("a tile of another length"))
+        }
+        ResourceKind::Tile(_) | ResourceKind::Query | ResourceKind::SumdbLatest | ResourceKind::SumdbSupported => {
+            Ok(())
         }
     }
 }
 
-/// A small file from its beginning: the download saw to its size.
-pub(crate) fn read(file: &fs::File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    rewound(file)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-pub(crate) fn rewound(mut file: &fs::File) -> io::Result<&fs::File> {
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
+/// Whether a cached file still has the content that its output id names.
+pub(crate) fn check_output(file: &fs::File, output: &OutputId) -> Result<(), Damage> {
+    if content::sha256(file)? == output.0 { Ok(()) } else { Err(Damage::Is("not the content that was cached")) }
 }
 
 fn go_mod(bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
-    // The one line that every go.mod has, and no page of HTML or error in plain text: `module PATH` or `module (`, with a
-    // comment perhaps. What begins with `<` is a page whatever comes in it, and with U+FEFF the go command refuses it.
+    // Every go.mod has one line that no HTML page and no error text has: `module PATH` or `module (`, perhaps with a comment.
+    // A text that begins with `<` is a page whatever follows; one that begins with U+FEFF the go command refuses.
     let names_module = |line: &str| {
         let mut words = line.split("//").next().unwrap_or_default().split_whitespace();
         words.next() == Some("module") && words.next().is_some() && words.next().is_none()
@@ -97,7 +61,7 @@ fn go_mod(bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
     hash.map_or(Ok(()), |hash| compare(&hashes, hash))
 }
 
-fn compare(hashes: &Hashes, wanted: &str) -> Result<(), Damage> {
+fn compare(hashes: &Hashes, expected: &str) -> Result<(), Damage> {
     let mut hasher = Sha256::new();
     for (name, hash) in hashes {
         hasher.update(hex(hash));
@@ -106,14 +70,14 @@ fn compare(hashes: &Hashes, wanted: &str) -> Result<(), Damage> {
         hasher.update(b"\n");
     }
     let found = format!("h1:{}", STANDARD.encode_to_string(hasher.finalize()));
-    if found == wanted { Ok(()) } else { Err(Damage::Hash { found, wanted: wanted.to_owned() }) }
+    if found == expected { Ok(()) } else { Err(Damage::Hash { found, expected: expected.to_owned() }) }
 }
 
-/// cmd/go refuses an answer for another version (cmd/go/internal/modfetch/proxy.go `Stat`), and one whose fields are not of
-/// their types (codehost/codehost.go `RevInfo`, Go 1.26). It takes their names in any case.
-fn info(bytes: &[u8], Version { version, .. }: &Version) -> Result<(), Damage> {
+/// cmd/go refuses an answer for another version (cmd/go/internal/modfetch/proxy.go `Stat`), and one with a field of another
+/// type (codehost/codehost.go `RevInfo`, Go 1.26). It accepts the field names in upper and lower case.
+fn info(bytes: &[u8], ModuleVersion { version, .. }: &ModuleVersion) -> Result<(), Damage> {
     let json = serde_json::from_slice(bytes).ok();
-    let is_it = json.is_some_and(|fields: Map<String, Value>| {
+    let is_valid = json.is_some_and(|fields: Map<String, Value>| {
         let field = |name: &'static str| {
             fields.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
         };
@@ -122,48 +86,51 @@ fn info(bytes: &[u8], Version { version, .. }: &Version) -> Result<(), Damage> {
             && field("Time").all(|time| time.is_null() || time.as_str().is_some_and(is_time))
             && field("Origin").all(|origin| origin.is_null() || origin.is_object())
     });
-    if is_it { Ok(()) } else { Err(Damage::Is("not the version's information")) }
+    if is_valid { Ok(()) } else { Err(Damage::Is("not the information of this version")) }
 }
 
-/// Whether a text is a time as RFC 3339 has them.
+/// Whether a text is a time of RFC 3339.
 fn is_time(text: &str) -> bool {
-    let is_like = |text: &str, form: &str| {
-        let is_in_place = |(b, f): (u8, u8)| if f == b'0' { b.is_ascii_digit() } else { b == f };
-        text.len() == form.len() && text.bytes().zip(form.bytes()).all(is_in_place)
+    let has_form = |text: &str, form: &str| {
+        let fits = |(b, f): (u8, u8)| if f == b'0' { b.is_ascii_digit() } else { b == f };
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
     };
     let Some((seconds, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
     let zone = rest.strip_prefix('.').map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-    is_like(seconds, "0000-00-00T00:00:00") && (zone == "Z" || is_like(zone, "+00:00") || is_like(zone, "-00:00"))
+    has_form(seconds, "0000-00-00T00:00:00") && (zone == "Z" || has_form(zone, "+00:00") || has_form(zone, "-00:00"))
 }
 
-/// Whether an answer that may change has the form of one, so that it is worth remembering. The go command gets it as it is.
-pub(crate) fn is_plausible(target: &Target, bytes: &[u8]) -> bool {
+/// Whether a changeable answer has the form of one, so that it is worth remembering. The go command gets it in any case.
+pub(crate) fn is_plausible(resource: &Resource, bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let is_version =
         |line: &str| line.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    match target.what {
-        What::Query if target.path.ends_with("/@v/list") => text.trim().is_empty() || text.lines().any(is_version),
-        What::Query => serde_json::from_slice::<Map<String, Value>>(bytes).is_ok(),
-        What::SumdbLatest => text.starts_with("go.sum database tree\n"),
-        What::SumdbSupported | What::File(..) | What::Lookup(_) | What::Tile(_) => true,
+    match resource.kind {
+        ResourceKind::Query if resource.path.ends_with("/@v/list") => {
+            text.trim().is_empty() || text.lines().any(is_version)
+        }
+        ResourceKind::Query => serde_json::from_slice::<Map<String, Value>>(bytes).is_ok(),
+        ResourceKind::SumdbLatest => text.starts_with("go.sum database tree\n"),
+        ResourceKind::SumdbSupported | ResourceKind::File(..) | ResourceKind::Lookup(_) | ResourceKind::Tile(_) => true,
     }
 }
 
-/// A number, the version's lines of go.sum, and a signed note. The go command checks the signature.
-fn lookup(bytes: &[u8], version: &Version) -> Result<(), Damage> {
+/// A number, the lines of go.sum for the version, and a signed note. The go command checks the signature.
+fn lookup(bytes: &[u8], version: &ModuleVersion) -> Result<(), Damage> {
     let text = str::from_utf8(bytes).ok();
-    let is_it = text.and_then(|text| {
+    let is_valid = text.and_then(|text| {
         let (record, note) = text.split_once("\n\n")?;
         let has_number = record.lines().next()?.parse::<u64>().is_ok();
-        let has_hashes = [File::Zip, File::Mod].iter().all(|&file| gosum::hash_in(record, file, version).is_some());
+        let has_hashes =
+            [FileKind::Zip, FileKind::Mod].iter().all(|&file| gosum::hash_in(record, file, version).is_some());
         Some(has_number && has_hashes && note.contains("\n\n\u{2014} "))
     });
-    if is_it == Some(true) { Ok(()) } else { Err(Damage::Is("not what a checksum database says")) }
+    if is_valid == Some(true) { Ok(()) } else { Err(Damage::Is("not an answer of a checksum database")) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{self, Write};
 
     use super::*;
 
@@ -174,7 +141,7 @@ mod tests {
     }
 
     fn checked(path: &str, bytes: &[u8], hash: Option<&str>) -> Result<(), Damage> {
-        check(&Target::parse(path).unwrap(), &file(bytes), hash)
+        check(&Resource::parse(path).unwrap(), &file(bytes), hash)
     }
 
     fn packed(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -207,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_have_their_form() {
+    fn mod_info_and_lookup_files_are_checked_by_their_form() {
         let good = [
             ("a.test/@v/v1.0.0.mod", "// old\nmodule a.test // Deprecated: no\n"),
             ("a.test/@v/v1.0.0.mod", "go 1.21\r\nmodule \"a.test\"\r\n"),
@@ -256,8 +223,8 @@ mod tests {
     }
 
     #[test]
-    fn a_page_in_the_place_of_an_answer_is_not_worth_remembering() {
-        let is_plausible = |path: &str, text: &str| is_plausible(&Target::parse(path).unwrap(), text.as_bytes());
+    fn an_html_page_is_not_remembered_as_an_answer() {
+        let is_plausible = |path: &str, text: &str| is_plausible(&Resource::parse(path).unwrap(), text.as_bytes());
         for (path, text) in [
             ("a.test/@v/list", ""),
             ("a.test/@v/list", "garbage\nv1.0.0 2020-01-01T00:00:00Z\n"),
@@ -273,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_compared_with_its_name() {
+    fn a_cached_file_is_compared_with_its_output_id() {
         let output = OutputId(Sha256::digest(b"bytes").into());
-        is_same(&file(b"bytes"), &output).unwrap();
-        assert!(is_same(&file(b"bytez"), &output).is_err());
+        check_output(&file(b"bytes"), &output).unwrap();
+        assert!(check_output(&file(b"bytez"), &output).is_err());
     }
 }

@@ -1,15 +1,15 @@
-//! The proxy over its socket, between a test that plays the go command and an upstream that does what the test says.
+//! The proxy over its socket, between a test in the role of the go command and a fake upstream.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests play the parts of go commands and of upstreams in trouble")]
+#![expect(clippy::disallowed_methods, reason = "tests take the roles of go commands and of failing upstreams")]
 
-mod answers; // which answers of an upstream are a file
-mod build; // beside a build, as a process
-mod descriptors; // a process that has no more of them
-mod faults; // what upstreams do wrong
-mod keeping; // what is kept, and what of it is served
-mod limits; // how much is kept
-mod list; // GOPROXY's separators, passwords, directories, HTTP proxies
-mod upstream; // the upstream
+mod build_proxy; // the proxy of one build, as a process
+mod caching; // which files are cached, and which of them are served
+mod fake_upstream; // the upstream of all tests
+mod file_descriptors; // a process without free file descriptors
+mod goproxy_list; // GOPROXY's separators, passwords, directories, HTTP proxies
+mod rejected_responses; // responses that are not accepted as a file
+mod store_limits; // how much an embedded store keeps
+mod upstream_faults; // broken connections, timeouts, wrong contents
 
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,52 +19,52 @@ use std::time::Duration;
 
 use base64_simd::STANDARD;
 use modproxy::Proxy;
-use modproxy::settings::{Keep, Patience, Settings};
+use modproxy::settings::{CacheBackend, Settings, Timeouts};
 use proto::id::hex;
 use sha2::{Digest, Sha256};
 use store::{Caps, Size};
 
-/// What the go command gets.
+/// What the go command receives.
 #[derive(PartialEq, Eq)]
-enum Got {
-    /// All of an answer.
+enum Response {
+    /// A complete response.
     Whole(u16, Vec<u8>),
-    /// One that breaks off.
-    Cut,
+    /// A response that is cut off.
+    Truncated,
 }
 
-impl std::fmt::Debug for Got {
+impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Whole(status, body) => {
                 let begins = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
                 write!(f, "Whole({status}, {} bytes: {begins:?})", body.len())
             }
-            Self::Cut => f.write_str("Cut"),
+            Self::Truncated => f.write_str("Truncated"),
         }
     }
 }
 
-fn whole(bytes: &[u8]) -> Got {
-    Got::Whole(200, bytes.to_vec())
+fn whole(bytes: &[u8]) -> Response {
+    Response::Whole(200, bytes.to_vec())
 }
 
-/// The status, where that is all a test is about.
-fn status(got: &Got) -> Option<u16> {
-    match got {
-        Got::Whole(status, _) => Some(*status),
-        Got::Cut => None,
+/// The status of a complete response.
+fn status(response: &Response) -> Option<u16> {
+    match response {
+        Response::Whole(status, _) => Some(*status),
+        Response::Truncated => None,
     }
 }
 
-/// Settings for a proxy in front of `list`, with a store in `dir`.
+/// Settings for a proxy with the upstreams `list` and a store in `dir`.
 fn settings(list: &str, dir: &Path) -> Settings {
     Settings {
         list: list.to_owned(),
-        keep: Keep::Store(dir.join("store")),
-        caps: Caps { max_size: None, max_age: None, min_free: Size::Bytes(0) }, // however full this disk is
-        spool: dir.to_owned(),
-        patience: Patience { pause: Duration::from_millis(5), ..Patience::default() },
+        cache: CacheBackend::Embedded(dir.join("store")),
+        caps: Caps { max_size: None, max_age: None, min_free: Size::Bytes(0) }, // independent of the free space of this disk
+        spool_dir: dir.to_owned(),
+        timeouts: Timeouts { retry_delay: Duration::from_millis(5), ..Timeouts::default() },
         ..Settings::default()
     }
 }
@@ -78,58 +78,58 @@ fn start(settings: Settings) -> SocketAddr {
     address
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
+fn wait_until(is_true: impl Fn() -> bool) {
     let mut tries = 0..6000;
-    while !is_so() {
+    while !is_true() {
         assert!(tries.next().is_some(), "not within a minute");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn get(proxy: SocketAddr, path: &str) -> Got {
-    read(&mut ask(proxy, path))
+fn get(proxy: SocketAddr, path: &str) -> Response {
+    read(&mut send_request(proxy, path))
 }
 
 /// Sends a request.
-fn ask(proxy: SocketAddr, path: &str) -> BufReader<TcpStream> {
+fn send_request(proxy: SocketAddr, path: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     write!(stream, "GET /{} HTTP/1.1\r\nHost: {proxy}\r\n\r\n", path.replace('!', "%21")).unwrap();
     BufReader::new(stream)
 }
 
-/// Reads an answer, in the way net/http judges one.
-fn read(answer: &mut BufReader<TcpStream>) -> Got {
+/// Reads a response, with the checks of net/http.
+fn read(input: &mut BufReader<TcpStream>) -> Response {
     let mut line = || {
         let mut line = String::new();
-        answer.read_line(&mut line).ok().filter(|_| line.ends_with("\r\n"))?;
+        input.read_line(&mut line).ok().filter(|_| line.ends_with("\r\n"))?;
         Some(line.trim_end().to_owned())
     };
-    let Some(first) = line() else { return Got::Cut };
+    let Some(first) = line() else { return Response::Truncated };
     let status = first.split(' ').nth(1).unwrap().parse().unwrap();
     let mut length = None;
     loop {
         match line() {
-            None => return Got::Cut,
+            None => return Response::Truncated,
             Some(line) if line.is_empty() => break,
             Some(line) => length = line.strip_prefix("Content-Length: ").map(|n| n.parse().unwrap()).or(length),
         }
     }
     let mut body = Vec::new();
     let is_whole = match length {
-        Some(length) => answer.take(length).read_to_end(&mut body).is_ok() && body.len() as u64 == length,
-        None => chunks(answer, &mut body).is_some(),
+        Some(length) => input.take(length).read_to_end(&mut body).is_ok() && body.len() as u64 == length,
+        None => chunks(input, &mut body).is_some(),
     };
-    if is_whole { Got::Whole(status, body) } else { Got::Cut }
+    if is_whole { Response::Whole(status, body) } else { Response::Truncated }
 }
 
-fn chunks(answer: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> Option<()> {
+fn chunks(input: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> Option<()> {
     loop {
         let mut line = String::new();
-        answer.read_line(&mut line).ok()?;
+        input.read_line(&mut line).ok()?;
         let size = u64::from_str_radix(line.trim_end(), 16).ok()?;
-        let read = answer.take(size).read_to_end(body).ok()?;
-        answer.read_exact(&mut [0; 2]).ok()?;
+        let read = input.take(size).read_to_end(body).ok()?;
+        input.read_exact(&mut [0; 2]).ok()?;
         if read as u64 != size {
             return None;
         }
@@ -139,7 +139,7 @@ fn chunks(answer: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> Option<()> {
     }
 }
 
-/// A module's zip file with a file of so many bytes that cannot be packed.
+/// The zip file of a module with one file of so many incompressible bytes.
 fn packed(module: &str, version: &str, size: usize) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

@@ -1,10 +1,9 @@
-//! Whether a zip file is whole, and is a module's: what the go command would find wrong with it on reading all of it, and what
-//! a byte that changed on the way would show.
+//! Checks that a zip file is whole and is a module's. It finds what the go command would find on reading all of it, and bytes
+//! that changed on the way.
 //!
-//! The library unpacks and compares each member's CRC-32. It goes by the directory at the end, of two members with one name it
-//! has the last, and it does not look at sizes, at what stands before a member, nor behind one: these are compared here.
-//! Go's archive/zip has the same source of truth, the directory, and refuses other sizes and another CRC-32 behind a member
-//! (reader.go `checksumReader`, Go 1.26).
+//! The zip library unpacks each member and compares its CRC-32. It uses the directory at the end, takes the last of two members
+//! with one name, and ignores the sizes and the headers before and after a member: these are compared here. Go's archive/zip
+//! also uses the directory, and refuses other sizes and another CRC-32 after a member (reader.go `checksumReader`, Go 1.26).
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,20 +14,22 @@ use std::os::unix::fs::FileExt;
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
-use crate::fetch::MOST_ZIP;
-use crate::path::{Version, is_below};
-use crate::verify::{Damage, digest, rewound};
+use crate::limits::MAX_ZIP_SIZE;
+use crate::resource::{ModuleVersion, is_below};
 
-/// Hashes of the members by name. Sorted, as golang.org/x/mod/sumdb/dirhash `Hash1` has them.
+use super::content::{digest, rewound};
+use super::damage::Damage;
+
+/// Hashes of the members by name, in the order of golang.org/x/mod/sumdb/dirhash `Hash1`.
 pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 
 /// Whether a zip file is whole.
-pub(crate) fn check(version: &Version, file: &fs::File) -> Result<(), Damage> {
+pub(crate) fn check(version: &ModuleVersion, file: &fs::File) -> Result<(), Damage> {
     read_all(version, file, &mut |_, bytes| io::copy(bytes, &mut io::sink()).map(drop))
 }
 
-/// Hashes of the members of a zip file that is whole.
-pub(crate) fn hashes(version: &Version, file: &fs::File) -> Result<Hashes, Damage> {
+/// Hashes of the members of a whole zip file.
+pub(crate) fn hashes(version: &ModuleVersion, file: &fs::File) -> Result<Hashes, Damage> {
     let mut hashes = Hashes::new();
     read_all(version, file, &mut |name, bytes| {
         hashes.insert(name, digest(bytes)?);
@@ -37,79 +38,84 @@ pub(crate) fn hashes(version: &Version, file: &fs::File) -> Result<Hashes, Damag
     Ok(hashes)
 }
 
-/// What is done with a member: all of it is to be read.
-type See<'a> = &'a mut dyn FnMut(Vec<u8>, &mut dyn Read) -> io::Result<()>;
+/// What is done with a member. It has to read all of it.
+type Visit<'a> = &'a mut dyn FnMut(Vec<u8>, &mut dyn Read) -> io::Result<()>;
 
-/// Every name in it has to begin with the module and version (cmd/go/internal/modfetch/fetch.go `downloadZip`), and lead
-/// nowhere else.
-fn read_all(Version { module, version }: &Version, file: &fs::File, see: See<'_>) -> Result<(), Damage> {
-    let left = Cell::new(DIRECTORY);
-    let buffered = BufReader::with_capacity(BUFFER, rewound(file)?);
-    let mut archive = ZipArchive::new(Metered { buffered, left: &left })?;
+/// Reads all members. Every name has to begin with the module and version (cmd/go/internal/modfetch/fetch.go `downloadZip`), and
+/// must not lead out of their directory.
+fn read_all(
+    ModuleVersion { module, version }: &ModuleVersion,
+    file: &fs::File,
+    visit: Visit<'_>,
+) -> Result<(), Damage> {
+    let left = Cell::new(MAX_DIRECTORY_SIZE);
+    let buffered = BufReader::with_capacity(BUFFER_SIZE, rewound(file)?);
+    let mut archive = ZipArchive::new(LimitedReader { buffered, left: &left })?;
     left.set(u64::MAX);
     let prefix = format!("{module}@{version}/");
     let names = names(file, archive.central_directory_start())?;
-    let is_its = |name: &Vec<u8>| name.strip_prefix(prefix.as_bytes()).is_some_and(is_below);
-    if names.is_empty() || !names.iter().all(is_its) {
+    let is_inside = |name: &Vec<u8>| name.strip_prefix(prefix.as_bytes()).is_some_and(is_below);
+    if names.is_empty() || !names.iter().all(is_inside) {
         return Err(Damage::Is("a zip file of another module"));
     }
     if names.len() != archive.len() {
         return Err(Damage::Is("a zip file whose directory is damaged"));
     }
-    // What the directory says of a member's size may be anything, and members may overlap: what is unpacked is counted.
-    let mut left = MOST_ZIP;
+    // The sizes in the directory may be wrong, and members may overlap: the unpacked bytes are counted.
+    let mut left = MAX_ZIP_SIZE;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index)?;
         let name = member.name_raw().to_owned();
-        check_surroundings(file, &member)?;
+        check_headers(file, &member)?;
         let size = member.size();
         let mut bytes = (&mut member).take(left.min(size) + 1);
-        let most = bytes.limit();
-        see(name, &mut bytes)?;
-        let unpacked = most - bytes.limit();
-        left = left.checked_sub(unpacked).ok_or(Damage::Is("a zip file of more than a module may hold"))?;
+        let limit = bytes.limit();
+        visit(name, &mut bytes)?;
+        let unpacked = limit - bytes.limit();
+        left = left.checked_sub(unpacked).ok_or(Damage::Is("a zip file with more data than a module may have"))?;
         if unpacked != size {
-            return Err(Damage::Is("a zip file with a member of another size than it says"));
+            return Err(Damage::Is("a zip file with a member whose size differs from its directory"));
         }
     }
     Ok(())
 }
 
-/// Largest directory, in bytes, that is read: the library keeps all of it, with some five times as much for each entry. A Go
-/// toolchain has 14,000 files and a directory of 1.5 MB.
-const DIRECTORY: u64 = 16 << 20;
+/// Largest directory that is read, in bytes: the library keeps all of it and needs about five times its size. A Go toolchain
+/// has 14,000 files and a directory of 1.5 MB.
+const MAX_DIRECTORY_SIZE: u64 = 16 << 20;
 
-/// The library looks for its place before each entry and each member, which empties a buffer: more than an entry has is read
-/// for nothing.
-const BUFFER: usize = 1 << 10;
+/// The library seeks before each entry and each member, which empties the buffer: a buffer larger than an entry would be read
+/// in vain.
+const BUFFER_SIZE: usize = 1 << 10;
 
-/// A file of which so much may be read.
-struct Metered<'a> {
+/// A file of which a limited number of bytes may be read.
+struct LimitedReader<'a> {
     buffered: BufReader<&'a fs::File>,
     left: &'a Cell<u64>,
 }
 
-impl Read for Metered<'_> {
-    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let read = self.buffered.read(piece)?;
+impl Read for LimitedReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.buffered.read(buffer)?;
         let left = self.left.get().checked_sub(read as u64);
         self.left.set(left.ok_or_else(|| io::Error::other("its directory is too large"))?);
         Ok(read)
     }
 }
 
-impl Seek for Metered<'_> {
+impl Seek for LimitedReader<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.buffered.seek(to)
     }
 }
 
-/// The names in the directory that begins at `at`, each one once, read up to the first entry that is none, as Go reads it
-/// (archive/zip/reader.go `init`). Go's own are spelled as here; the library has them from other fields of an entry too.
+/// The names in the directory that begins at `at`, read up to the first bytes that are no entry, as Go reads it
+/// (archive/zip/reader.go `init`). A name that stands twice is an error. The library may take names from other fields of an
+/// entry; Go does not.
 fn names(file: &fs::File, mut at: u64) -> Result<BTreeSet<Vec<u8>>, Damage> {
     let mut names = BTreeSet::new();
     loop {
-        let mut entry = [0; ENTRY];
+        let mut entry = [0; ENTRY_SIZE];
         let is_entry = match file.read_exact_at(&mut entry, at) {
             Ok(()) => entry.starts_with(b"PK\x01\x02"),
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => false,
@@ -119,40 +125,40 @@ fn names(file: &fs::File, mut at: u64) -> Result<BTreeSet<Vec<u8>>, Damage> {
             return Ok(names);
         }
         let [name, extra, comment] = [28, 30, 32].map(|field| number(&entry, field));
-        if !names.insert(bytes(file, at + ENTRY as u64, name)?) {
+        if !names.insert(bytes(file, at + ENTRY_SIZE as u64, name)?) {
             return Err(Damage::Is("a zip file with two members of one name"));
         }
-        at += ENTRY as u64 + u64::from(name) + u64::from(extra) + u64::from(comment);
+        at += ENTRY_SIZE as u64 + u64::from(name) + u64::from(extra) + u64::from(comment);
     }
 }
 
-/// Bytes of an entry of the directory, and of what stands before a member, without names.
-const ENTRY: usize = 46;
-const HEAD: usize = 30;
+/// Bytes of an entry of the directory, and of the header before a member, without names.
+const ENTRY_SIZE: usize = 46;
+const HEADER_SIZE: usize = 30;
 
-/// The bit of a member's flags for "its CRC-32 stands behind it".
-const BEHIND: u16 = 8;
+/// The flag of a member for "its CRC-32 stands after its data".
+const HAS_DATA_DESCRIPTOR: u16 = 8;
 
-/// Compares what stands before and behind a member with the directory.
-fn check_surroundings<R: Read>(file: &fs::File, member: &ZipFile<'_, R>) -> Result<(), Damage> {
-    let mut head = [0; HEAD];
-    file.read_exact_at(&mut head, member.header_start())?;
-    let name = bytes(file, member.header_start() + HEAD as u64, number(&head, 26))?;
+/// Compares the headers before and after a member with the directory.
+fn check_headers<R: Read>(file: &fs::File, member: &ZipFile<'_, R>) -> Result<(), Damage> {
+    let mut header = [0; HEADER_SIZE];
+    file.read_exact_at(&mut header, member.header_start())?;
+    let name = bytes(file, member.header_start() + HEADER_SIZE as u64, number(&header, 26))?;
     let crc = member.crc32().to_le_bytes();
-    let mut entry = [0; ENTRY];
+    let mut entry = [0; ENTRY_SIZE];
     file.read_exact_at(&mut entry, member.central_header_start())?;
     let crc_is_right = match member.data_start() {
-        Some(start) if number(&entry, 8) & BEHIND != 0 => {
-            // With or without a mark before it (APPNOTE.TXT 4.3.9.3).
-            let behind = bytes(file, start + member.compressed_size(), 8)?;
-            behind.strip_prefix(b"PK\x07\x08").unwrap_or(&behind).starts_with(&crc)
+        Some(start) if number(&entry, 8) & HAS_DATA_DESCRIPTOR != 0 => {
+            // With or without a signature before it (APPNOTE.TXT 4.3.9.3).
+            let after = bytes(file, start + member.compressed_size(), 8)?;
+            after.strip_prefix(b"PK\x07\x08").unwrap_or(&after).starts_with(&crc)
         }
-        _ => head[14..18] == crc,
+        _ => header[14..18] == crc,
     };
     if name == member.name_raw() && crc_is_right {
         return Ok(());
     }
-    Err(Damage::Is("a zip file whose directory is not that of its members"))
+    Err(Damage::Is("a zip file whose directory differs from its members"))
 }
 
 fn number(bytes: &[u8], at: usize) -> u16 {
@@ -180,7 +186,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Hashes, Damage> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        hashes(&Version { module: "example.test/dep".into(), version: "v1.0.0".into() }, &file)
+        hashes(&ModuleVersion { module: "example.test/dep".into(), version: "v1.0.0".into() }, &file)
     }
 
     fn packed(method: CompressionMethod, members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -192,7 +198,7 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    /// As Go's archive/zip writes it: sizes and CRC-32 behind the member.
+    /// As Go's archive/zip writes it: sizes and CRC-32 after the member.
     fn streamed() -> Vec<u8> {
         let mut zip = ZipWriter::new_stream(Vec::new());
         zip.start_file(NAME, SimpleFileOptions::default()).unwrap();
@@ -217,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_ones_are_read() {
+    fn whole_files_are_read() {
         let hash: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(TEXT).into();
         for zip in all() {
             assert_eq!(read(&zip).unwrap()[NAME.as_bytes()], hash);
@@ -225,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn many_members_are_no_large_directory() {
+    fn a_file_with_many_members_is_read() {
         let names: Vec<_> = (0..5000).map(|n| format!("example.test/dep@v1.0.0/{n}.go")).collect();
         let members: Vec<_> = names.iter().map(|name| (name.as_str(), TEXT)).collect();
         assert_eq!(read(&packed(CompressionMethod::Deflated, &members)).unwrap().len(), 5000);
     }
 
     #[test]
-    fn no_cut_is_whole() {
+    fn a_file_that_was_cut_is_damaged() {
         for zip in all() {
             for length in 0..zip.len() {
                 assert!(read(&zip[..length]).is_err(), "{length} of {}", zip.len());
@@ -241,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn no_changed_byte_makes_another_module() {
+    fn a_changed_byte_never_gives_other_contents() {
         for zip in all() {
             let whole = read(&zip).unwrap();
             for at in 0..zip.len() {
                 for change in [1, 0x20, 0xff] {
                     let mut changed = zip.clone();
                     changed[at] ^= change;
-                    // Some bytes say nothing of the contents: times, the comment.
+                    // Some bytes have no influence on the contents: times, the comment.
                     if let Ok(found) = read(&changed) {
                         assert_eq!(found, whole, "byte {at} of {}", zip.len());
                     }
@@ -257,7 +263,7 @@ mod tests {
         }
     }
 
-    /// Changes all places where some bytes stand, or the last of them alone, which is in the directory.
+    /// Replaces some bytes at all their places, or at the last one only, which is in the directory.
     fn changed(zip: &[u8], from: &[u8], to: &[u8], everywhere: bool) -> Vec<u8> {
         let mut zip = zip.to_vec();
         let places: Vec<_> = (0..zip.len()).filter(|&at| zip[at..].starts_with(from)).collect();
@@ -269,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_that_of_its_members_is_damage() {
+    fn a_directory_that_differs_from_its_members_is_damage() {
         let zip = packed(CompressionMethod::Stored, &[(NAME, TEXT), ("example.test/dep@v1.0.0/den.go", TEXT)]);
         let twice = changed(&zip, b"den.go", b"dep.go", true);
         assert!(matches!(read(&twice), Err(Damage::Is("a zip file with two members of one name"))));
         let renamed = changed(&zip, b"den.go", b"der.go", false);
-        assert!(matches!(read(&renamed), Err(Damage::Is("a zip file whose directory is not that of its members"))));
-        assert!(read(&changed(&zip, b"den.go", b"der.go", true)).is_ok(), "in both places it is its name");
+        assert!(matches!(read(&renamed), Err(Damage::Is("a zip file whose directory differs from its members"))));
+        assert!(read(&changed(&zip, b"den.go", b"der.go", true)).is_ok(), "the name is the same in both places");
         let out = changed(&zip, b"/den.go", b"/../x.y", true);
         assert!(matches!(read(&out), Err(Damage::Is("a zip file of another module"))));
         let other = changed(&zip, b"v1.0.0/den", b"v1.0.1/den", true);
@@ -283,7 +289,7 @@ mod tests {
         let crc = crc32_of(&zip);
         let sum = changed(&zip, &crc, &[1, 2, 3, 4], true);
         assert!(matches!(read(&sum), Err(Damage::Read(_))), "the contents have another checksum");
-        // The directory says one more, or one less, than there is.
+        // The directory counts one member more, or one less, than there are.
         let end = zip.len() - 22;
         for count in [1, 3] {
             let mut miscounted = zip.clone();
@@ -294,26 +300,26 @@ mod tests {
         assert!(read(b"<html></html>").is_err());
     }
 
-    /// As it stands before the first member.
+    /// The CRC-32 in the header before the first member.
     fn crc32_of(zip: &[u8]) -> [u8; 4] {
         zip[14..18].try_into().unwrap()
     }
 
     #[test]
-    fn a_directory_that_would_take_much_memory_is_not_read() {
+    fn a_directory_that_needs_much_memory_is_not_read() {
         let names: Vec<_> = (0..300).map(|n| format!("example.test/dep@v1.0.0/{n}{}", "x".repeat(60_000))).collect();
         let members: Vec<_> = names.iter().map(|name| (name.as_str(), TEXT)).collect();
-        let much = read(&packed(CompressionMethod::Stored, &members)).unwrap_err();
-        assert!(much.to_string().contains("its directory is too large"), "{much}");
+        let error = read(&packed(CompressionMethod::Stored, &members)).unwrap_err();
+        assert!(error.to_string().contains("its directory is too large"), "{error}");
     }
 
     #[test]
-    fn a_size_that_is_not_the_members_is_damage() {
+    fn a_wrong_size_of_a_member_is_damage() {
         let zip = packed(CompressionMethod::Deflated, &[(NAME, TEXT)]);
         let size = u32::try_from(TEXT.len()).unwrap();
-        for said in [size - 1, size + 1, u32::MAX - 1] {
-            let wrong = changed(&zip, &size.to_le_bytes(), &said.to_le_bytes(), true);
-            assert!(matches!(read(&wrong), Err(Damage::Is(_))), "{said}");
+        for wrong_size in [size - 1, size + 1, u32::MAX - 1] {
+            let wrong = changed(&zip, &size.to_le_bytes(), &wrong_size.to_le_bytes(), true);
+            assert!(matches!(read(&wrong), Err(Damage::Is(_))), "{wrong_size}");
         }
     }
 }

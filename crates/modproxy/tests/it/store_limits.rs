@@ -1,10 +1,12 @@
+//! The limits of an embedded store, while the proxy serves.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use store::{Access, Caps, Size, Store};
 
-use crate::upstream::{Does, Upstream};
+use crate::fake_upstream::{Behavior, Upstream};
 use crate::{get, packed, settings, start, wait_until, whole};
 
 const SIZE: usize = 200_000;
@@ -16,9 +18,9 @@ fn path(n: usize) -> String {
 
 /// An upstream that has all versions.
 fn upstream() -> Upstream {
-    Upstream::start(|ask| {
-        let version = ask.path.split_once("/@v/").unwrap().1.trim_end_matches(".zip");
-        Does::Gives(packed("a.test", version, SIZE))
+    Upstream::start(|request| {
+        let version = request.path.split_once("/@v/").unwrap().1.trim_end_matches(".zip");
+        Behavior::Send(packed("a.test", version, SIZE))
     })
 }
 
@@ -35,7 +37,7 @@ fn records(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_store_of_its_own_stays_within_its_size_while_it_serves() {
+fn an_embedded_store_stays_within_its_size_while_the_proxy_serves() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = upstream();
     let mut settings = settings(&upstream.url(), dir.path());
@@ -47,13 +49,13 @@ fn a_store_of_its_own_stays_within_its_size_while_it_serves() {
         let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(&object).into());
         wait_until(|| dir.path().join("store").join(Store::object_name(&output)).is_file());
     }
-    assert_eq!(upstream.asked().len(), 12);
+    assert_eq!(upstream.requests().len(), 12);
     wait_until(|| bytes(dir.path()) <= LIMIT);
-    assert!(bytes(dir.path()) > LIMIT / 2, "not more than has to go");
+    assert!(bytes(dir.path()) > LIMIT / 2, "no more is evicted than necessary");
 }
 
 #[test]
-fn what_nobody_asked_for_in_a_long_time_goes() {
+fn entries_older_than_the_age_limit_are_evicted() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = upstream();
     start_and_get(&upstream, dir.path(), 0, None);
@@ -64,7 +66,7 @@ fn what_nobody_asked_for_in_a_long_time_goes() {
     wait_until(|| records(dir.path()).len() == 2 || records(dir.path()).len() == 1);
     wait_until(|| records(dir.path()).len() == 1);
     start_and_get(&upstream, dir.path(), 1, Caps::default().max_age);
-    assert_eq!(upstream.asked(), [path(0), path(1)], "what is young stays");
+    assert_eq!(upstream.requests(), [path(0), path(1)], "younger entries stay");
 }
 
 fn start_and_get(upstream: &Upstream, dir: &Path, n: usize, max_age: Option<Duration>) {

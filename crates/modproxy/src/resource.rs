@@ -1,27 +1,27 @@
-//! What a request asks for, by its path: <https://go.dev/ref/mod#goproxy-protocol> and
+//! What a request asks for, parsed from its path: <https://go.dev/ref/mod#goproxy-protocol> and
 //! <https://go.dev/design/25530-sumdb>. Pure.
 //!
-//! The rule to keep: what is no well-formed module path and version is neither asked of an upstream nor kept, so no request
-//! can name another place on a server, or another file.
+//! The rule to keep: a path without a well-formed module path and version is never sent to an upstream and never cached. So no
+//! request can name another place on a server, or another file.
 
-/// A checked request.
+/// A checked path of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// The path as the protocol has it, case-encoded, without a leading slash and without percent signs.
+pub(crate) struct Resource {
+    /// The path, case-encoded, without a leading slash, with percent signs decoded.
     pub(crate) path: String,
-    pub(crate) what: What,
+    pub(crate) kind: ResourceKind,
 }
 
-/// What is asked for.
+/// What kind of answer is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum ResourceKind {
     /// One of the three files of a version: never changes.
-    File(File, Version),
-    /// `@v/list`, `@latest`, or what a branch or a prefix of a version means today.
+    File(FileKind, ModuleVersion),
+    /// `@v/list`, `@latest`, or the version that a branch or a version prefix means today.
     Query,
     /// `sumdb/NAME/lookup/MODULE@VERSION`: never changes.
-    Lookup(Version),
-    /// `sumdb/NAME/tile/…`: never changes. With its length in bytes, where the path tells it.
+    Lookup(ModuleVersion),
+    /// `sumdb/NAME/tile/…`: never changes. With its length in bytes, where the path gives it.
     Tile(Option<u64>),
     /// `sumdb/NAME/latest`.
     SumdbLatest,
@@ -30,7 +30,7 @@ pub(crate) enum What {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum File {
+pub(crate) enum FileKind {
     Info,
     Mod,
     Zip,
@@ -38,12 +38,12 @@ pub(crate) enum File {
 
 /// A module at a canonical version, not case-encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Version {
+pub(crate) struct ModuleVersion {
     pub(crate) module: String,
     pub(crate) version: String,
 }
 
-impl What {
+impl ResourceKind {
     /// Whether its content can never change.
     pub(crate) fn is_immutable(&self) -> bool {
         match self {
@@ -53,62 +53,62 @@ impl What {
     }
 }
 
-impl Target {
-    /// Reads a path without percent signs and without a leading slash; `None` where it is none that the go command asks for.
+impl Resource {
+    /// Parses a path without a leading slash, with percent signs decoded; `None` where the go command never asks for it.
     pub(crate) fn parse(path: &str) -> Option<Self> {
-        let what = match path.strip_prefix("sumdb/") {
+        let kind = match path.strip_prefix("sumdb/") {
             Some(rest) => sumdb(rest)?,
             None => module(path)?,
         };
-        Some(Self { path: path.to_owned(), what })
+        Some(Self { path: path.to_owned(), kind })
     }
 }
 
-fn module(path: &str) -> Option<What> {
+fn module(path: &str) -> Option<ResourceKind> {
     if let Some(module) = path.strip_suffix("/@latest") {
-        return is_module(&unescape(module)?).then_some(What::Query);
+        return is_module(&unescape(module)?).then_some(ResourceKind::Query);
     }
     let (module, file) = path.split_once("/@v/")?;
     let module = unescape(module).filter(|module| is_module(module))?;
     if file == "list" {
-        return Some(What::Query);
+        return Some(ResourceKind::Query);
     }
     let (version, file) = file.rsplit_once('.')?;
     let file = match file {
-        "info" => File::Info,
-        "mod" => File::Mod,
-        "zip" => File::Zip,
+        "info" => FileKind::Info,
+        "mod" => FileKind::Mod,
+        "zip" => FileKind::Zip,
         _ => return None,
     };
     let version = unescape(version)?;
     if is_canonical(&version) {
-        return Some(What::File(file, Version { module, version }));
+        return Some(ResourceKind::File(file, ModuleVersion { module, version }));
     }
-    // Of what is no version only the meaning can be asked for.
-    (file == File::Info && is_query(&version)).then_some(What::Query)
+    // For a query that is no version, only its meaning (.info) can be asked for.
+    (file == FileKind::Info && is_query(&version)).then_some(ResourceKind::Query)
 }
 
-fn sumdb(rest: &str) -> Option<What> {
+fn sumdb(rest: &str) -> Option<ResourceKind> {
     let (name, rest) = rest.split_once('/')?;
     if !is_first_element(name) {
         return None;
     }
     match rest {
-        "supported" => return Some(What::SumdbSupported),
-        "latest" => return Some(What::SumdbLatest),
+        "supported" => return Some(ResourceKind::SumdbSupported),
+        "latest" => return Some(ResourceKind::SumdbLatest),
         _ => {}
     }
     if let Some(lookup) = rest.strip_prefix("lookup/") {
         let (module, version) = lookup.split_once('@')?;
         let module = unescape(module).filter(|module| is_module(module))?;
         let version = unescape(version).filter(|version| is_canonical(version))?;
-        return Some(What::Lookup(Version { module, version }));
+        return Some(ResourceKind::Lookup(ModuleVersion { module, version }));
     }
     tile(rest.strip_prefix("tile/")?)
 }
 
-/// `H/L/NNN[.p/W]`, with `data` for `L` where it is no hashes (golang.org/x/mod/sumdb/tlog `ParseTilePath`).
-fn tile(rest: &str) -> Option<What> {
+/// `H/L/NNN[.p/W]`, with `data` for `L` in a tile without hashes (golang.org/x/mod/sumdb/tlog `ParseTilePath`).
+fn tile(rest: &str) -> Option<ResourceKind> {
     const HASH: u64 = 32;
     let number = |text: &str| text.parse::<u32>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     let (height, rest) = rest.split_once('/')?;
@@ -125,12 +125,12 @@ fn tile(rest: &str) -> Option<What> {
         return None;
     }
     match level {
-        "data" => Some(What::Tile(None)),
-        _ => number(level).filter(|&level| level < 64).map(|_| What::Tile(Some(HASH * u64::from(width)))),
+        "data" => Some(ResourceKind::Tile(None)),
+        _ => number(level).filter(|&level| level < 64).map(|_| ResourceKind::Tile(Some(HASH * u64::from(width)))),
     }
 }
 
-/// Takes back the case encoding: `!a` is `A`, and no capital stands for itself (golang.org/x/mod/module `unescapeString`).
+/// Decodes the case encoding: `!a` is `A`; a capital letter is an error (golang.org/x/mod/module `unescapeString`).
 fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut letters = text.chars();
@@ -144,14 +144,14 @@ fn unescape(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// Names that Windows keeps for itself, which no element may have before its first dot.
+/// Names reserved by Windows, which no path element may have before its first dot.
 const RESERVED: [&str; 22] = [
     "con", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9", "nul", "aux", "lpt1", "lpt2",
     "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9", "prn",
 ];
 
-/// Whether the name of a file in a module's zip, behind `module@version/`, leads to a place below that: most of what
-/// golang.org/x/mod/module `CheckFilePath` says, without which the go command unpacks nothing.
+/// Whether the name of a file in a module's zip, after `module@version/`, stays inside that directory: most rules of
+/// golang.org/x/mod/module `CheckFilePath`; the go command refuses other names.
 pub(crate) fn is_below(name: &[u8]) -> bool {
     let is_element = |element: &str| {
         !element.is_empty() && !element.bytes().all(|b| b == b'.') && !element.contains(['\\', ':', '\0'])
@@ -174,7 +174,7 @@ fn is_module(path: &str) -> bool {
             && !RESERVED.contains(&short.to_ascii_lowercase().as_str())
             && !short.rsplit_once('~').is_some_and(is_short_name)
     };
-    is_first_element(first) && path.split('/').all(is_element) && has_sound_major(path)
+    is_first_element(first) && path.split('/').all(is_element) && has_valid_major(path)
 }
 
 /// A domain: with a dot, in small letters.
@@ -185,7 +185,7 @@ fn is_first_element(text: &str) -> bool {
 }
 
 /// `/vN` at the end is N from 2 without leading zeros; gopkg.in has `.vN` always.
-fn has_sound_major(path: &str) -> bool {
+fn has_valid_major(path: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if path.starts_with("gopkg.in/") {
         let path = path.strip_suffix("-unstable").unwrap_or(path);
@@ -197,7 +197,7 @@ fn has_sound_major(path: &str) -> bool {
     }
 }
 
-/// Whether a version is the one way to write itself: `vX.Y.Z`, a pre-release, and of metadata `+incompatible` alone
+/// Whether a version is in its canonical form: `vX.Y.Z`, a pre-release, and of metadata only `+incompatible`
 /// (golang.org/x/mod/module `CanonicalVersion`).
 fn is_canonical(version: &str) -> bool {
     let number = |text: &str| {
@@ -214,7 +214,7 @@ fn is_canonical(version: &str) -> bool {
     core.split('.').count() == 3 && core.split('.').all(number) && pre.is_none_or(|pre| pre.split('.').all(identifier))
 }
 
-/// A branch, a commit or the like, of letters that need no thought. The go command asks its own list for others.
+/// A branch, a commit or the like, of letters that need no escaping. For others the go command has to ask its own list.
 fn is_query(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('.')
@@ -225,20 +225,20 @@ fn is_query(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn what(path: &str) -> Option<What> {
-        Target::parse(path).map(|target| target.what)
+    fn kind(path: &str) -> Option<ResourceKind> {
+        Resource::parse(path).map(|resource| resource.kind)
     }
 
-    fn version(module: &str, version: &str) -> Version {
-        Version { module: module.into(), version: version.into() }
+    fn version(module: &str, version: &str) -> ModuleVersion {
+        ModuleVersion { module: module.into(), version: version.into() }
     }
 
     #[test]
     fn the_files_of_a_version_never_change() {
         let at = version("github.com/BurntSushi/toml", "v1.2.0");
-        for (name, file) in [("info", File::Info), ("mod", File::Mod), ("zip", File::Zip)] {
+        for (name, file) in [("info", FileKind::Info), ("mod", FileKind::Mod), ("zip", FileKind::Zip)] {
             let path = format!("github.com/!burnt!sushi/toml/@v/v1.2.0.{name}");
-            assert_eq!(what(&path), Some(What::File(file, at.clone())));
+            assert_eq!(kind(&path), Some(ResourceKind::File(file, at.clone())));
         }
         for (module, at) in [
             ("example.test/a/v2", "v2.0.0"),
@@ -248,33 +248,39 @@ mod tests {
             ("golang.org/toolchain", "v0.0.1-go1.24.1.linux-amd64"),
             ("example.test/~me/x", "v1.0.0-rc.1"),
         ] {
-            assert_eq!(what(&format!("{module}/@v/{at}.zip")), Some(What::File(File::Zip, version(module, at))));
+            assert_eq!(
+                kind(&format!("{module}/@v/{at}.zip")),
+                Some(ResourceKind::File(FileKind::Zip, version(module, at)))
+            );
         }
-        assert_eq!(what("a.test/@v/v1.0.0-!r!c1.mod"), Some(What::File(File::Mod, version("a.test", "v1.0.0-RC1"))));
+        assert_eq!(
+            kind("a.test/@v/v1.0.0-!r!c1.mod"),
+            Some(ResourceKind::File(FileKind::Mod, version("a.test", "v1.0.0-RC1")))
+        );
     }
 
     #[test]
-    fn questions_whose_answer_changes_are_told_from_those() {
+    fn requests_with_changing_answers_are_queries() {
         for path in ["a.test/@v/list", "a.test/x/@latest", "a.test/@v/master.info", "a.test/@v/v1.2.info"] {
-            assert_eq!(what(path), Some(What::Query), "{path}");
+            assert_eq!(kind(path), Some(ResourceKind::Query), "{path}");
         }
-        assert!(!What::Query.is_immutable());
-        assert_eq!(what("a.test/@v/v1.0.0+meta.info"), Some(What::Query));
+        assert!(!ResourceKind::Query.is_immutable());
+        assert_eq!(kind("a.test/@v/v1.0.0+meta.info"), Some(ResourceKind::Query));
     }
 
     #[test]
-    fn the_checksum_database_is_known() {
+    fn paths_of_the_checksum_database_are_parsed() {
         let at = version("github.com/BurntSushi/toml", "v1.2.0");
-        assert_eq!(what("sumdb/sum.test/lookup/github.com/!burnt!sushi/toml@v1.2.0"), Some(What::Lookup(at)));
-        assert_eq!(what("sumdb/sum.test/latest"), Some(What::SumdbLatest));
-        assert_eq!(what("sumdb/sum.test/supported"), Some(What::SumdbSupported));
-        assert_eq!(what("sumdb/sum.test/tile/8/0/x001/x234/067"), Some(What::Tile(Some(8192))));
-        assert_eq!(what("sumdb/sum.test/tile/8/1/003.p/17"), Some(What::Tile(Some(544))));
-        assert_eq!(what("sumdb/sum.test/tile/8/data/x001/067"), Some(What::Tile(None)));
+        assert_eq!(kind("sumdb/sum.test/lookup/github.com/!burnt!sushi/toml@v1.2.0"), Some(ResourceKind::Lookup(at)));
+        assert_eq!(kind("sumdb/sum.test/latest"), Some(ResourceKind::SumdbLatest));
+        assert_eq!(kind("sumdb/sum.test/supported"), Some(ResourceKind::SumdbSupported));
+        assert_eq!(kind("sumdb/sum.test/tile/8/0/x001/x234/067"), Some(ResourceKind::Tile(Some(8192))));
+        assert_eq!(kind("sumdb/sum.test/tile/8/1/003.p/17"), Some(ResourceKind::Tile(Some(544))));
+        assert_eq!(kind("sumdb/sum.test/tile/8/data/x001/067"), Some(ResourceKind::Tile(None)));
     }
 
     #[test]
-    fn names_in_a_zip_lead_below_its_module() {
+    fn names_in_a_zip_stay_inside_its_module() {
         for name in ["", "go.mod", "a/", "a/b.c/.hidden", "Ünïcode/Ö.txt", "a b/..c", "x@v1/~"] {
             assert!(is_below(name.as_bytes()), "{name}");
         }
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_refused() {
+    fn other_paths_are_refused() {
         for path in [
             "",
             "/",
@@ -327,7 +333,7 @@ mod tests {
             "sumdb/sum.test/tile/8/0/../067",
             "sumdb/sum.test/tile/8/+1/067",
         ] {
-            assert_eq!(Target::parse(path), None, "{path}");
+            assert_eq!(Resource::parse(path), None, "{path}");
         }
     }
 }
