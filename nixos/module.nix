@@ -156,7 +156,7 @@ in
       }
       {
         assertion = transparent || (cfg.hook.allow == [ "*" ] && cfg.hook.deny == [ ]);
-        message = ''services.nix-gocacheprog.hook: `allow` and `deny` mean something with `mode = "transparent"` only.'';
+        message = ''services.nix-gocacheprog.hook: `allow` and `deny` need `mode = "transparent"`.'';
       }
       {
         assertion = cfg.overlay.enable || !cfg.overlay.intercept;

@@ -1,70 +1,70 @@
-//! Other hooks that run beside ours: nix.conf takes one `pre-build-hook` only.
+//! Runs other pre-build-hooks before this one: nix.conf takes only one.
 //!
-//! They get the arguments, environment and standard error that Nix gave to us, and no deadline, as Nix has none. What they
-//! say counts as it would without us (docs/facts/nix.md, "What the hook prints"): a last line without an end is dropped, and a hook that fails
-//! fails. Only one that cannot be started at all does less harm than it would: the build goes on without it.
+//! They get the arguments, environment and standard error that Nix gave to this process, and no deadline, as Nix sets none.
+//! Their output counts as it would without us (docs/facts/nix.md, "What the hook prints"): an unfinished last line is dropped,
+//! and a hook that fails ends the build. Only a hook that cannot be started is skipped, where Nix would end the build.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// What Nix accepts at the beginning of a section.
-const SECTIONS: [&[u8]; 2] = [b"extra-sandbox-paths", b"extra-chroot-dirs"];
+/// First lines of the sections that Nix accepts.
+const SECTION_NAMES: [&[u8]; 2] = [b"extra-sandbox-paths", b"extra-chroot-dirs"];
 
-/// Set for the hooks of a chain: one that leads back to us, by whatever way, would never end.
+/// This variable is set for the hooks of a chain. A chain that contains this hook again would otherwise never end.
 pub(crate) const CHAINED: &str = "NIX_GOCACHEPROG_CHAINED";
 
-/// What the other hooks said.
+/// The output of the other hooks.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
-    /// For Nix: whole sections, or, of a hook that makes no sense, its words as they were.
+pub(crate) struct ChainOutput {
+    /// For Nix: complete sections; the text of a hook that Nix does not accept is unchanged.
     pub(crate) text: Vec<u8>,
-    /// Whether ours can follow.
-    pub(crate) is_whole: bool,
-    /// The first failure; then nothing is said.
+    /// Whether further sections can follow.
+    pub(crate) is_complete: bool,
+    /// The exit code of the first hook that failed; then nothing is printed.
     pub(crate) failed: Option<u8>,
-    /// Programs that could not be started.
+    /// Hooks that could not be started.
     pub(crate) missing: Vec<(PathBuf, std::io::Error)>,
 }
 
-/// Runs all of them, one after the other, up to the first that fails.
-pub(crate) fn run(programs: &[PathBuf], args: &[OsString]) -> Said {
-    let mut said = Said { is_whole: true, ..Said::default() };
+/// Runs the hooks one after another, up to the first that fails.
+pub(crate) fn run(programs: &[PathBuf], args: &[OsString]) -> ChainOutput {
+    let mut all = ChainOutput { is_complete: true, ..ChainOutput::default() };
     for program in programs {
         let mut command = Command::new(program);
-        let ran = command.args(args).env(CHAINED, "1").stderr(Stdio::inherit()).stdin(Stdio::inherit()).output();
-        match ran {
+        let result = command.args(args).env(CHAINED, "1").stderr(Stdio::inherit()).stdin(Stdio::inherit()).output();
+        match result {
             Ok(output) if output.status.success() => {
-                let (text, is_whole) = sections(&output.stdout);
-                said.text.extend(text);
-                if !is_whole {
-                    return Said { is_whole, ..said };
+                let (text, is_complete) = sections(&output.stdout);
+                all.text.extend(text);
+                if !is_complete {
+                    return ChainOutput { is_complete, ..all };
                 }
             }
-            Ok(output) => return Said { failed: Some(code(output.status)), ..said },
-            Err(e) => said.missing.push((program.clone(), e)),
+            Ok(output) => return ChainOutput { failed: Some(exit_code(output.status)), ..all },
+            Err(e) => all.missing.push((program.clone(), e)),
         }
     }
-    said
+    all
 }
 
-/// The exit code to fail with: theirs, or as a shell has it for a signal.
-fn code(status: ExitStatus) -> u8 {
+/// The exit code of a failed hook; for a signal the one that a shell gives.
+fn exit_code(status: ExitStatus) -> u8 {
     let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     number.and_then(|number| u8::try_from(number).ok()).filter(|&number| number != 0).unwrap_or(1)
 }
 
-/// A hook's output so that another's can follow, and whether it can: after words that Nix refuses nothing would be read.
+/// A hook's output with its last section ended, and whether another's can follow: after text that Nix refuses it reads nothing.
 fn sections(output: &[u8]) -> (Vec<u8>, bool) {
-    let ended = output.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let mut text = output[..ended].to_vec();
+    let end = output.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    let mut text = output[..end].to_vec();
     let mut in_section = false;
-    for line in output[..ended].split_inclusive(|&byte| byte == b'\n') {
+    for line in output[..end].split_inclusive(|&byte| byte == b'\n') {
         let line = &line[..line.len() - 1];
         if in_section {
             in_section = !line.is_empty();
-        } else if SECTIONS.contains(&line) {
+        } else if SECTION_NAMES.contains(&line) {
             in_section = true;
         } else {
             return (text, false);
@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sections_are_ended_and_what_nix_drops_is_dropped() {
-        for (said, expected, is_whole) in [
+    fn open_sections_are_ended_and_an_unfinished_line_is_dropped() {
+        for (output, expected, is_complete) in [
             ("", "", true),
             ("extra-sandbox-paths\n/a=/b\n\n", "extra-sandbox-paths\n/a=/b\n\n", true),
             ("extra-sandbox-paths\n/a=/b\n", "extra-sandbox-paths\n/a=/b\n\n", true),
@@ -96,8 +96,8 @@ mod tests {
             ("what\n/a\n", "what\n/a\n", false),
             ("\n", "\n", false),
         ] {
-            let (text, whole) = sections(said.as_bytes());
-            assert_eq!((String::from_utf8(text).unwrap().as_str(), whole), (expected, is_whole), "{said:?}");
+            let (text, complete) = sections(output.as_bytes());
+            assert_eq!((String::from_utf8(text).unwrap().as_str(), complete), (expected, is_complete), "{output:?}");
         }
     }
 }

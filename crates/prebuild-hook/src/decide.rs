@@ -1,4 +1,4 @@
-//! Whether a build is offered the cache, and how.
+//! Decides whether a build is offered the cache, and how: from its derivation and the settings.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,88 +6,89 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
-use crate::HookError;
 use crate::drv::{self, Derivation};
+use crate::error::HookError;
 use crate::settings::{Settings, Unreadable};
 
-/// The setup hook's derivation is named so (overlay/default.nix): frozen, as are the marks it leaves.
-const HOOK: &str = "-nix-gocacheprog-hook";
+/// How the path of the setup hook's derivation ends (overlay/default.nix). It never changes.
+const SETUP_HOOK_SUFFIX: &str = "-nix-gocacheprog-hook";
 
-/// The attribute by which a derivation says yes (`1`) or no (`0`) itself.
-const SWITCH: &str = "NIX_GOCACHEPROG";
+/// The attribute with which a derivation opts in (`1`) or out (`0`).
+const OPT_ATTRIBUTE: &str = "NIX_GOCACHEPROG";
 
-/// Bytes of a derivation that are read. Those of Go packages have some 5,000; only whole systems exceed a million.
-const MOST: u64 = 4 << 20;
+/// Bytes of a derivation that are read. Those of Go packages have about 5,000; only whole systems exceed a million.
+const MAX_DERIVATION_SIZE: u64 = 4 << 20;
 
-/// Name of a Go toolchain up to its version, as nixpkgs has it: `go-1.26.8`.
-const TOOLCHAIN: &str = "go-";
+/// The name of a Go toolchain in nixpkgs, up to its version: `go-1.26.8`.
+const TOOLCHAIN_PREFIX: &str = "go-";
 
 /// What a build is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Nothing.
     Nothing,
-    /// The cache, for its own setup hook or phases to use.
+    /// The cache, for the setup hook or the phases of the build.
     Cache,
-    /// The cache, and a `go/env` that tells every go command of it.
+    /// The cache, and a `go/env` with which every go command uses it.
     Transparent,
 }
 
-/// Decides for a derivation as Nix names it to the hook.
+/// Decides for a derivation, by the path that Nix gives to the hook.
 pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) -> Result<Decision, HookError> {
-    // A toolchain is not built with what it is to compile; its own build says GOENV=off (cmd/dist, Go 1.21-1.27).
-    let own = name(path.to_str().and_then(|path| path.strip_suffix(".drv")).unwrap_or_default());
-    let transparent = settings.transparent.as_ref().is_some_and(|of| !is_toolchain(own) && of.admits(own));
-    let Ok(bytes) = read(path).or_else(|e| beside(chroot).map_or(Err(e), |real| read(&real))) else {
+    // The build of a toolchain does not use the cache; it sets GOENV=off itself (cmd/dist, Go 1.21-1.27).
+    let name = store_name(path.to_str().and_then(|path| path.strip_suffix(".drv")).unwrap_or_default());
+    let transparent = settings.transparent.as_ref().is_some_and(|of| !is_toolchain(name) && of.admits(name));
+    let Ok(bytes) = read(path).or_else(|e| path_beside_chroot(chroot).map_or(Err(e), |real| read(&real))) else {
         return Ok(match settings.unreadable {
             Unreadable::Skip => Decision::Nothing,
             Unreadable::Transparent if transparent => Decision::Transparent,
             Unreadable::Offer | Unreadable::Transparent => Decision::Cache,
         });
     };
-    // Whatever says that a build wants the cache holds one of these words, in every encoding that Nix has. A build that
-    // says nothing, which is nearly every one, costs no more than this look.
-    let says = |word: &str| memmem::find(&bytes, word.as_bytes()).is_some();
-    if !(says(HOOK) || says(SWITCH) || transparent && says("-go-")) {
+    // A derivation that asks for the cache contains one of these texts, in every encoding of Nix. Nearly every derivation has
+    // none of them and is not parsed.
+    let contains = |word: &str| memmem::find(&bytes, word.as_bytes()).is_some();
+    if !(contains(SETUP_HOOK_SUFFIX) || contains(OPT_ATTRIBUTE) || transparent && contains("-go-")) {
         return Ok(Decision::Nothing);
     }
     let derivation = drv::parse(&bytes).ok_or_else(|| HookError::NotADerivation(path.to_owned()))?;
-    Ok(match switch(&derivation).as_deref() {
+    Ok(match opt_attribute(&derivation).as_deref() {
         Some("0") => Decision::Nothing,
         Some("1") => Decision::Cache,
-        Some(_) | None if has_input(&derivation, |input| input.ends_with(HOOK)) => Decision::Cache,
-        Some(_) | None if transparent && has_input(&derivation, |input| is_toolchain(name(input))) => {
+        Some(_) | None if has_input(&derivation, |input| input.ends_with(SETUP_HOOK_SUFFIX)) => Decision::Cache,
+        Some(_) | None if transparent && has_input(&derivation, |input| is_toolchain(store_name(input))) => {
             Decision::Transparent
         }
         Some(_) | None => Decision::Nothing,
     })
 }
 
-/// Whether a direct input is one of these.
+/// Whether a direct input has a property.
 fn has_input(derivation: &Derivation, is: impl Fn(&str) -> bool) -> bool {
     derivation.input_derivations.iter().filter_map(|path| path.strip_suffix(".drv")).any(&is)
         // A resolved content-addressed derivation has the outputs of its inputs as sources (docs/facts/nix.md, "Builds without a derivation").
         || derivation.input_sources.iter().any(|path| is(path))
 }
 
-/// The name in a store path: what follows the hash.
-fn name(path: &str) -> &str {
+/// The name in a store path: the part after the hash.
+fn store_name(path: &str) -> &str {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split_once('-').map_or("", |(_, name)| name)
 }
 
 fn is_toolchain(name: &str) -> bool {
-    name.strip_prefix(TOOLCHAIN).is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+    name.strip_prefix(TOOLCHAIN_PREFIX).is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-fn switch(derivation: &Derivation) -> Option<String> {
+/// The value of the attribute that opts in or out.
+fn opt_attribute(derivation: &Derivation) -> Option<String> {
     let value = |key: &str| derivation.environment.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
-    if let Some(plain) = value(SWITCH) {
+    if let Some(plain) = value(OPT_ATTRIBUTE) {
         return Some(plain.to_owned());
     }
-    // With __structuredAttrs all attributes are in one JSON object, the environment in its "env" since nixpkgs has one.
+    // With __structuredAttrs all attributes are in one JSON object; newer nixpkgs has the environment in its "env".
     let json: serde_json::Value = serde_json::from_str(value("__json")?).ok()?;
-    match json.get(SWITCH).or_else(|| json.get("env")?.get(SWITCH))? {
+    match json.get(OPT_ATTRIBUTE).or_else(|| json.get("env")?.get(OPT_ATTRIBUTE))? {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Bool(yes) => Some(if *yes { "1" } else { "0" }.to_owned()),
         other => Some(other.to_string()),
@@ -96,13 +97,13 @@ fn switch(derivation: &Derivation) -> Option<String> {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_DERIVATION_SIZE).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// With a diverted store (`--store /tmp/x`) the derivation is not where it is named, but beside its chroot:
+/// With a diverted store (`--store /tmp/x`) the derivation is not at its path, but beside its chroot:
 /// `….drv.chroot[/root]` (docs/facts/nix.md, "How the hook is called").
-fn beside(chroot: Option<&Path>) -> Option<PathBuf> {
+fn path_beside_chroot(chroot: Option<&Path>) -> Option<PathBuf> {
     let chroot = chroot?.to_str()?;
     let chroot = chroot.strip_suffix("/root").unwrap_or(chroot);
     chroot.strip_suffix(".chroot").map(PathBuf::from)
@@ -143,7 +144,7 @@ mod tests {
     const OUTPUT: &str = "/nix/store/0-nix-gocacheprog-hook";
 
     #[test]
-    fn a_build_opts_in_by_its_inputs_or_its_own_word() {
+    fn a_build_opts_in_by_its_inputs_or_by_an_attribute() {
         for (text, expected) in [
             (derivation(&["/a.drv", INPUT], &[], &[]), true),
             (derivation(&[], &[OUTPUT], &[]), true),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_derivation_is_left_alone() {
+    fn other_files_than_derivations_are_offered_nothing() {
         let cut = &derivation(&[INPUT], &[], &[])[..90];
         assert!(matches!(decided(cut.as_bytes()), Err(HookError::NotADerivation(_))));
         assert!(!decided(b"").unwrap());
@@ -175,7 +176,7 @@ mod tests {
     const TRANSPARENT: &str = "mode = 'transparent'\ngo-env = '/e'\n";
 
     #[test]
-    fn a_build_with_a_toolchain_is_offered_the_cache_transparently_unless_it_says_something() {
+    fn a_build_with_a_toolchain_is_transparent_unless_it_opts_in_or_out() {
         let go = "/nix/store/0-go-1.26.8.drv";
         for (text, expected) in [
             (derivation(&[go], &[], &[]), Decision::Transparent),
@@ -198,11 +199,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0-go-1.27.0.drv");
         std::fs::write(&path, derivation(&[go], &[], &[])).unwrap();
-        assert_eq!(decide(&path, None, &settings(TRANSPARENT)).unwrap(), Decision::Nothing, "a toolchain's own build");
+        assert_eq!(decide(&path, None, &settings(TRANSPARENT)).unwrap(), Decision::Nothing, "the build of a toolchain");
     }
 
     #[test]
-    fn a_missing_derivation_is_looked_for_beside_the_chroot_then_the_policy_decides() {
+    fn a_missing_derivation_is_searched_beside_the_chroot_then_the_setting_decides() {
         let dir = tempfile::tempdir().unwrap();
         let real = dir.path().join("y.drv");
         std::fs::write(&real, derivation(&["/a.drv"], &[], &[])).unwrap();

@@ -1,12 +1,12 @@
-//! The part of a derivation that tells whether it wants the cache. Pure.
+//! Parses the parts of a derivation that decide whether it uses the cache. Pure.
 //!
 //! `Derive([outputs],[(input.drv,[outputs])…],[sources],system,builder,[args],[(key,value)…])`, with dynamic derivations
 //! in an envelope `DrvWithVersion("…",…)` (nix/src/libstore/derivations.cc `unparse`, Nix 2.8-2.35).
 
-/// Deepest nesting that is read: Nix writes at most five levels (dynamic outputs).
-const DEPTH: u8 = 32;
+/// Deepest nesting that is parsed: Nix writes at most five levels (dynamic outputs).
+const MAX_DEPTH: u8 = 32;
 
-/// What was read.
+/// The parts of a derivation that are used here.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Derivation {
     /// Paths of the derivations it needs directly.
@@ -17,7 +17,7 @@ pub struct Derivation {
     pub environment: Vec<(String, String)>,
 }
 
-/// Reads a derivation; `None` where it is none.
+/// Parses a derivation; `None` where the text is none.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Derivation> {
     let mut parser = Parser { rest: bytes };
@@ -99,7 +99,7 @@ impl Parser<'_> {
     }
 
     fn term(&mut self, depth: u8) -> Option<Term> {
-        if depth > DEPTH {
+        if depth > MAX_DEPTH {
             return None;
         }
         match self.next()? {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_derivation_is_read() {
+    fn a_derivation_is_parsed() {
         let text = br#"Derive([("out","/nix/store/o","","")],[("/nix/store/a.drv",["out","dev"]),("/nix/store/b.drv",["out"])],["/nix/store/s"],"x86_64-linux","/bin/sh",["-c","x"],[("k","a\"\n\\"),("name","n")])"#;
         let read = parse(text).unwrap();
         assert_eq!(read.input_derivations, ["/nix/store/a.drv", "/nix/store/b.drv"]);
@@ -141,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn a_dynamic_derivation_is_read() {
+    fn a_dynamic_derivation_is_parsed() {
         let text = br#"DrvWithVersion("xp-dyn-drv",[],[("/nix/store/a.drv",(["out"],[("out",(["x"],[]))]))],[],"s","b",[],[])"#;
         assert_eq!(parse(text).unwrap().input_derivations, ["/nix/store/a.drv"]);
     }
 
     #[test]
-    fn every_cut_of_a_derivation_and_every_other_file_is_none() {
+    fn a_truncated_derivation_and_other_files_are_not_parsed() {
         let text = br#"Derive([("out","/o","","")],[("/a.drv",["out"])],["/s"],"x","/bin/sh",["-c"],[("k","v")])"#;
         assert!(parse(text).is_some());
         for cut in 0..text.len() {

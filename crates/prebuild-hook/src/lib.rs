@@ -1,12 +1,16 @@
-//! The hook without its process: what to print for a build, if anything.
+//! The hook without its process: the text that it prints for a build.
 //!
-//! settings.rs is what it is told, drv.rs reads a derivation, decide.rs says what it is offered (pattern.rs: by name),
-//! register.rs asks the daemon, offer.rs checks what is offered and words it, chain.rs runs other hooks.
+//! settings.rs reads the settings, drv.rs parses a derivation, decide.rs decides what a build is offered (pattern.rs: by its
+//! name), register.rs registers the build at the daemon, offer.rs checks the files and directories for the sandbox and makes the
+//! text for Nix, chain.rs runs other hooks, error.rs has the reasons for no cache.
+//!
+//! The rule to keep: whatever goes wrong in here, the result is a build without a cache, within a second.
 
 pub mod drv;
 
 mod chain;
 mod decide;
+mod error;
 mod offer;
 mod pattern;
 mod register;
@@ -18,77 +22,51 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chain::Said;
+use chain::ChainOutput;
 use decide::Decision;
-use settings::{Settings, SettingsError};
+use error::DEADLINE;
+use settings::Settings;
 
-/// Nix calls the hook from the loop that runs all of a client's builds, and waits for it without limit.
-const DEADLINE: Duration = Duration::from_secs(1);
+pub use error::HookError;
 
-/// Why a build goes without a cache.
-#[derive(Debug, thiserror::Error)]
-pub enum HookError {
-    /// Called by hand, or by a Nix with other habits.
-    #[error("usage: prebuild-hook DRV [CHROOT], as Nix calls its pre-build-hook, or prebuild-hook --check SETTINGS")]
-    Usage,
-    /// What it is told makes no sense.
-    #[error("{0}")]
-    Settings(#[from] SettingsError),
-    /// The derivation is there and is none.
-    #[error("{} is not a derivation", .0.display())]
-    NotADerivation(PathBuf),
-    /// The daemon cannot be asked.
-    #[error("{0}")]
-    Daemon(#[from] register::RegisterError),
-    /// What would be offered cannot be used.
-    #[error("{0}")]
-    Offer(#[from] offer::OfferError),
-    /// It took too long.
-    #[error("no answer within {DEADLINE:?}")]
-    Deadline,
-    /// A fault in this program.
-    #[error("the hook failed inside")]
-    Panic,
-}
-
-/// What Nix is answered.
+/// What the process prints and how it exits.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// For standard output.
     pub text: Vec<u8>,
-    /// The exit code: 0, or that of another hook of the chain which failed.
+    /// The exit code: 0, or that of another hook of the chain that failed.
     pub code: u8,
-    /// What the journal is told: why a build that wants the cache gets none, and which other hook is missing.
-    pub trouble: Vec<String>,
+    /// For standard error: why a build that asks for the cache gets none, and which other hook is missing.
+    pub warnings: Vec<String>,
 }
 
-/// What to answer for the build that Nix names in `args`. Our own part never takes longer than a second, never fails and
-/// never panics.
+/// Answers for the build that Nix names in `args`. Without the other hooks it takes at most a second, never fails and never
+/// panics.
 #[must_use]
 pub fn run(called: &OsStr, args: &[OsString]) -> Outcome {
     let outcome = std::panic::catch_unwind(|| respond(called, args));
-    outcome.unwrap_or_else(|_| Outcome { trouble: vec![goes_without(&HookError::Panic)], ..Outcome::default() })
+    outcome.unwrap_or_else(|_| Outcome { warnings: vec![no_cache(&HookError::Internal)], ..Outcome::default() })
 }
 
 fn respond(called: &OsStr, args: &[OsString]) -> Outcome {
     if settings::is_chained() {
-        return Outcome::default(); // the first of us answers
+        return Outcome::default(); // the outer hook answers
     }
     let settings = match Settings::read(called) {
         Ok(settings) => settings,
-        Err(e) => return Outcome { trouble: vec![goes_without(&e.into())], ..Outcome::default() },
+        Err(e) => return Outcome { warnings: vec![no_cache(&e.into())], ..Outcome::default() },
     };
     let (chain, began) = (settings.chain.clone(), Instant::now());
     let ours = start(settings, args.to_vec());
-    let said = chain::run(&chain, args);
+    let theirs = chain::run(&chain, args);
     let ours = ours.and_then(|ours| finish(&ours, DEADLINE.saturating_sub(began.elapsed())));
-    merge(said, ours)
+    merge(theirs, ours)
 }
 
-/// Says what is wrong with a file of settings.
+/// Checks a file of settings.
 ///
 /// # Errors
-/// That.
+/// What is wrong with it.
 pub fn check(settings: &Path) -> Result<(), HookError> {
     let settings = Settings::read_file(settings)?;
     if let Some(transparent) = &settings.transparent {
@@ -97,17 +75,17 @@ pub fn check(settings: &Path) -> Result<(), HookError> {
     Ok(())
 }
 
-fn goes_without(error: &HookError) -> String {
-    format!("this build goes without a cache: {error}")
+fn no_cache(error: &HookError) -> String {
+    format!("no cache for this build: {error}")
 }
 
 fn start(settings: Settings, args: Vec<OsString>) -> Result<Receiver<Result<Option<String>, HookError>>, HookError> {
     let (send, receive) = mpsc::sync_channel(1);
     let work = move || {
-        // The receiver is gone after the deadline, and with it whoever could be told.
+        // After the deadline there is no receiver any more.
         drop(send.send(answer(&settings, &args)));
     };
-    thread::Builder::new().name("hook".to_owned()).spawn(work).map_err(|_| HookError::Panic)?;
+    thread::Builder::new().name("hook".to_owned()).spawn(work).map_err(|_| HookError::Internal)?;
     Ok(receive)
 }
 
@@ -115,22 +93,22 @@ fn finish(ours: &Receiver<Result<Option<String>, HookError>>, left: Duration) ->
     match ours.recv_timeout(left) {
         Ok(outcome) => outcome,
         Err(mpsc::RecvTimeoutError::Timeout) => Err(HookError::Deadline),
-        Err(mpsc::RecvTimeoutError::Disconnected) => Err(HookError::Panic),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(HookError::Internal),
     }
 }
 
-fn merge(said: Said, ours: Result<Option<String>, HookError>) -> Outcome {
-    let missing = said
+fn merge(theirs: ChainOutput, ours: Result<Option<String>, HookError>) -> Outcome {
+    let missing = theirs
         .missing
         .iter()
-        .map(|(path, e)| format!("this build goes without the hook {}, which cannot be started: {e}", path.display()));
-    let mut outcome = Outcome { text: said.text, code: 0, trouble: missing.collect() };
+        .map(|(path, e)| format!("skipping the hook {}, which cannot be started: {e}", path.display()));
+    let mut outcome = Outcome { text: theirs.text, code: 0, warnings: missing.collect() };
     match ours {
-        Ok(Some(text)) if said.is_whole => outcome.text.extend_from_slice(text.as_bytes()),
+        Ok(Some(text)) if theirs.is_complete => outcome.text.extend_from_slice(text.as_bytes()),
         Ok(_) => {}
-        Err(e) => outcome.trouble.push(goes_without(&e)),
+        Err(e) => outcome.warnings.push(no_cache(&e)),
     }
-    if let Some(code) = said.failed {
+    if let Some(code) = theirs.failed {
         outcome.text.clear();
         outcome.code = code;
     }
@@ -142,14 +120,15 @@ fn answer(settings: &Settings, args: &[OsString]) -> Result<Option<String>, Hook
     // Darwin's Nix up to 2.29 passes an empty chroot (docs/facts/nix.md, "How the hook is called").
     let chroot = rest.first().filter(|chroot| !chroot.is_empty()).map(PathBuf::from);
     let derivation = PathBuf::from(derivation);
-    let (go_env, is_plain) = match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {
-        (Decision::Nothing, _) => return Ok(None),
-        (Decision::Transparent, Some(transparent)) => (offer::go_env(&transparent.go_env)?, false),
-        (Decision::Cache | Decision::Transparent, _) => (String::new(), true),
-    };
-    let client = offer::usable(&settings.client)?;
-    // The cache does not need it, and only a setup hook starts it.
-    let modproxy = if is_plain { offer::modproxy(&settings.modproxy) } else { None };
+    let (go_env, has_setup_hook) =
+        match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {
+            (Decision::Nothing, _) => return Ok(None),
+            (Decision::Transparent, Some(transparent)) => (offer::go_env(&transparent.go_env)?, false),
+            (Decision::Cache | Decision::Transparent, _) => (String::new(), true),
+        };
+    let client = offer::runnable(&settings.client)?;
+    // The cache works without it, and only the setup hook starts it.
+    let modproxy = if has_setup_hook { offer::modproxy(&settings.modproxy) } else { None };
     let directory = register::register(&settings.control, &derivation, chroot.as_deref())?;
-    Ok(Some(offer::paths(&directory, &client, &(go_env + &modproxy.unwrap_or_default()))?))
+    Ok(Some(offer::sandbox_paths(&directory, &client, &(go_env + &modproxy.unwrap_or_default()))?))
 }

@@ -1,5 +1,5 @@
 //! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that is offered the cache.
-//! `prebuild-hook --check SETTINGS` says what is wrong with its settings.
+//! `prebuild-hook --check SETTINGS` checks a file of settings.
 //!
 //! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (docs/facts/nix.md, "A hook that fails"),
 //! so only another hook of the chain that wants that, by failing itself, gets it.
@@ -16,18 +16,18 @@ fn main() -> ExitCode {
         && check == "--check"
     {
         let checked = prebuild_hook::check(Path::new(settings));
-        return checked.map_or_else(|e| tell(&e.to_string(), ExitCode::FAILURE), |()| ExitCode::SUCCESS);
+        return checked.map_or_else(|e| log(&e.to_string(), ExitCode::FAILURE), |()| ExitCode::SUCCESS);
     }
     let outcome = prebuild_hook::run(&called, args);
-    for trouble in &outcome.trouble {
-        tell(trouble, ExitCode::SUCCESS);
+    for warning in &outcome.warnings {
+        log(warning, ExitCode::SUCCESS);
     }
     drop(std::io::stdout().write_all(&outcome.text));
     ExitCode::from(outcome.code)
 }
 
-/// Standard error is the Nix daemon's own, so its journal; nobody to tell where it is gone.
-fn tell(text: &str, code: ExitCode) -> ExitCode {
+/// Writes a line to standard error, which is that of the Nix daemon: it goes to the journal. A write error is ignored.
+fn log(text: &str, code: ExitCode) -> ExitCode {
     drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
     code
 }

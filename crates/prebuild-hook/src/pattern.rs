@@ -1,11 +1,11 @@
-//! Patterns of derivation names, as a shell has them: `*` stands for any text, everything else for itself. Pure.
+//! Patterns of derivation names, as in a shell: `*` matches any text, all other characters match themselves. Pure.
 
-/// Whether all of `name` is what `pattern` says.
+/// Whether `pattern` matches the whole of `name`.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let Some((begin, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
     let Some(name) = name.strip_prefix(begin).and_then(|name| name.strip_suffix(end)) else { return false };
-    // Between the ends, the first place of each piece leaves the most for those after it.
+    // Between the ends, the first match of each piece leaves the most text for the pieces after it.
     let mut left = name;
     middle.split('*').all(|piece| match left.split_once(piece) {
         Some((_, after)) => {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_text() {
+    fn a_star_matches_any_text() {
         for (pattern, name, expected) in [
             ("*", "", true),
             ("*", "caddy-2.10", true),

@@ -1,4 +1,4 @@
-//! Asking the daemon for a build's directory.
+//! Registers a build at the daemon, which returns the build's directory.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -9,37 +9,39 @@ use proto::control::{Answer, Control, Descriptor, Registration};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-/// The hook's own deadline is over the whole; this one ends a wait that nobody listens to any more.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Timeout of the connection and of each read and write. The hook has a deadline for everything; this one ends the thread after
+/// it.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Names of programs that run builds: `nix-daemon`, `nix-build`, `nix`, and `lix-daemon`, `determinate-nixd` of the forks.
+/// Beginnings of the names of programs that run builds: `nix-daemon`, `nix-build`, `nix`, and `lix-daemon`, `determinate-nixd` of
+/// the forks.
 const NIX_NAMES: [&str; 3] = ["nix", "lix", "determinate-ni"];
 
-/// Wrappers between Nix and this hook.
-const ANCESTORS: usize = 4;
+/// How many ancestors are looked at: there may be wrapper scripts between Nix and this hook.
+const MAX_ANCESTORS: usize = 4;
 
-/// Why the daemon gave nothing.
+/// Why the daemon gave no directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// Nobody listens.
+    /// No connection.
     #[error("no daemon answers at {}: {source}", path.display())]
     Connect {
         /// The control socket.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The conversation broke off.
+    /// The connection failed.
     #[error("talking to the daemon: {0}")]
     Frame(#[from] FrameError),
-    /// The daemon said no.
-    #[error("the daemon says: {0}")]
+    /// The daemon refused.
+    #[error("the daemon refused the build: {0}")]
     Refused(String),
 }
 
 /// Registers a build; returns the directory to mount.
 pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>) -> Result<PathBuf, RegisterError> {
-    let dialed = transport::dial(control, PATIENCE);
+    let dialed = transport::dial(control, TIMEOUT);
     let stream = dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })?;
     let (descriptors, fds) = descriptors(chroot);
     let registration = Registration {
@@ -51,12 +53,12 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
         Answer::Registered { directory } => Ok(directory.into()),
         Answer::Error(error) => Err(RegisterError::Refused(error)),
         Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => {
-            Err(RegisterError::Refused("something else".to_owned()))
+            Err(RegisterError::Refused("unexpected answer".to_owned()))
         }
     }
 }
 
-/// What tells the daemon of the build's end: its chroot, and the Nix process that runs it.
+/// Descriptors from which the daemon sees the end of the build: its chroot, and the Nix process that runs it.
 fn descriptors(chroot: Option<&Path>) -> (Vec<Descriptor>, Vec<OwnedFd>) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let chroot = chroot.and_then(|path| rustix::fs::open(path, flags, Mode::empty()).ok());
@@ -65,11 +67,11 @@ fn descriptors(chroot: Option<&Path>) -> (Vec<Descriptor>, Vec<OwnedFd>) {
     all.into_iter().filter_map(|(what, fd)| fd.map(|fd| (what, fd))).unzip()
 }
 
-/// The nearest of our ancestors that is a Nix: our parent, or its, where a wrapper script calls this hook. Such a script is
-/// over long before the build.
+/// The nearest ancestor that is Nix: the parent of this process, or one above, where a wrapper script calls this hook. (A wrapper
+/// ends long before the build.)
 fn nix_process() -> Option<Pid> {
     let mut pid = getppid()?;
-    for _ in 0..ANCESTORS {
+    for _ in 0..MAX_ANCESTORS {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
         // pid (name) state parent …; the name may hold anything (proc_pid_stat(5)).
         let (name, rest) = (stat.split_once('(')?.1, stat.rsplit_once(')')?.1);

@@ -1,7 +1,7 @@
-//! What the hook is told: by a file beside it, as nix.conf has no place for arguments, and by its environment, which wins.
+//! The settings of the hook: from a file beside it, as nix.conf takes no arguments, and from the environment, which has priority.
 //!
 //! The file is named as Nix calls the hook, with `.toml` added: Nix runs `pre-build-hook` by its path, which is `argv[0]`
-//! (docs/facts/nix.md, "How the hook is called"), so a link and a file beside it give the installed program its settings. No file: the defaults.
+//! (docs/facts/nix.md, "How the hook is called"), so a link and a file beside it give the installed program its settings. Without a file the defaults apply.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -17,28 +17,28 @@ use crate::pattern;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Mode {
-    /// Those that ask for it.
+    /// Builds that opt in.
     #[default]
     OptIn,
-    /// These, and each that has a Go toolchain among its direct inputs, which is told of it by a `go/env`.
+    /// These, and each build with a Go toolchain among its direct inputs, which gets a `go/env`.
     Transparent,
 }
 
-/// What to do for a derivation that cannot be read, as on most remote builders, where Nix sends no .drv
+/// What to do for a derivation that cannot be read, as on most remote builders: Nix sends no .drv to them
 /// (docs/facts/nix.md, "Builds without a derivation").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Unreadable {
-    /// Offer the cache: only a derivation with our setup hook uses it.
+    /// Offer the cache: only a build with the setup hook uses it.
     #[default]
     Offer,
-    /// Leave the build alone.
+    /// Offer nothing.
     Skip,
-    /// Treat it as one that has a Go toolchain.
+    /// Treat it like a build with a Go toolchain.
     Transparent,
 }
 
-/// The file as it is written.
+/// The content of the file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct File {
@@ -53,7 +53,7 @@ struct File {
     modproxy: Option<PathBuf>,
 }
 
-/// What the hook does.
+/// The settings of the hook.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// `control`, `NIX_GOCACHEPROG_CONTROL`: the daemon's control socket.
@@ -75,14 +75,14 @@ pub(crate) struct Settings {
 pub(crate) struct Transparent {
     /// The `go/env` to mount.
     pub(crate) go_env: PathBuf,
-    /// Patterns of derivation names that may have it.
+    /// Patterns of derivation names that are offered the cache.
     allow: Vec<String>,
-    /// Patterns of those that may not.
+    /// Patterns of derivation names that are not.
     deny: Vec<String>,
 }
 
 impl Transparent {
-    /// Whether a derivation of this name may have it.
+    /// Whether a derivation with this name is offered the cache.
     pub(crate) fn admits(&self, name: &str) -> bool {
         let among = |patterns: &[String]| patterns.iter().any(|pattern| pattern::matches(pattern, name));
         among(&self.allow) && !among(&self.deny)
@@ -92,15 +92,15 @@ impl Transparent {
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// They are there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("reading the settings {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// They are no settings.
+    /// The file is no TOML, or has unknown keys or wrong types.
     #[error("{}: {source}", path.display())]
     Parse {
         /// The file.
@@ -108,7 +108,7 @@ pub enum SettingsError {
         /// What is wrong with it.
         source: Box<toml::de::Error>,
     },
-    /// They say something that cannot be meant.
+    /// A value is wrong, or wrong together with another.
     #[error("{}: {what}", path.display())]
     Value {
         /// The file.
@@ -119,7 +119,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The settings of the hook that is called by this name.
+    /// The settings for the hook that is called by this path.
     pub(crate) fn read(called: &OsStr) -> Result<Self, SettingsError> {
         let mut path = OsString::from(called);
         path.push(".toml");
@@ -131,7 +131,7 @@ impl Settings {
         }
     }
 
-    /// The settings in a file that has to be there.
+    /// The settings in a file that has to exist.
     pub(crate) fn read_file(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
@@ -149,13 +149,13 @@ impl Settings {
             [&file.go_env, &file.control, &file.client, &file.modproxy].into_iter().flatten().chain(&file.chain);
         if let Some(relative) = paths.into_iter().find(|path| !path.is_absolute()) {
             return refuse(format!(
-                "`{}` has to be an absolute path: Nix calls the hook from anywhere",
+                "`{}` has to be an absolute path: Nix calls the hook in any directory",
                 relative.display()
             ));
         }
         let transparent = match (file.mode, file.go_env) {
             (Mode::OptIn, None) if file.allow.is_some() || !file.deny.is_empty() => {
-                return refuse("`allow` and `deny` mean something with `mode = \"transparent\"` only".to_owned());
+                return refuse("`allow` and `deny` need `mode = \"transparent\"`".to_owned());
             }
             (Mode::OptIn, _) if file.unreadable == Unreadable::Transparent => {
                 return refuse("`unreadable = \"transparent\"` needs `mode = \"transparent\"`".to_owned());
@@ -168,13 +168,12 @@ impl Settings {
                 Some(Transparent { go_env, allow: file.allow.unwrap_or_else(|| vec!["*".to_owned()]), deny: file.deny })
             }
         };
-        let from =
-            |name, setting, or: fn() -> PathBuf| environment(name).map(PathBuf::from).or(setting).unwrap_or_else(or);
+        let from = |name, setting, or: fn() -> PathBuf| env_var(name).map(PathBuf::from).or(setting).unwrap_or_else(or);
         Ok(Self {
             control: from("NIX_GOCACHEPROG_CONTROL", file.control, || DEFAULT_SOCKET.into()),
             client: from("NIX_GOCACHEPROG_CLIENT", file.client, || beside("cacheprog-client")),
             modproxy: from("NIX_GOCACHEPROG_MODPROXY", file.modproxy, || beside("modproxy")),
-            unreadable: match environment("NIX_GOCACHEPROG_UNREADABLE") {
+            unreadable: match env_var("NIX_GOCACHEPROG_UNREADABLE") {
                 Some(value) if value == "skip" => Unreadable::Skip,
                 Some(value) if value == "offer" => Unreadable::Offer,
                 Some(_) | None => file.unreadable,
@@ -185,13 +184,13 @@ impl Settings {
     }
 }
 
-/// Whether another of us runs us as a hook of its chain.
+/// Whether another prebuild-hook runs this one as a hook of its chain.
 pub(crate) fn is_chained() -> bool {
-    environment(CHAINED).is_some()
+    env_var(CHAINED).is_some()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn environment(name: &str) -> Option<OsString> {
+fn env_var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
@@ -228,18 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused_with_a_sentence() {
+    fn wrong_settings_are_refused_with_a_helpful_message() {
         for (text, sentence) in [
             ("mode = 'transparent'", "needs `go-env`"),
             ("mode = 'all'", "unknown variant `all`, expected `opt-in` or `transparent`"),
             ("unreadable = 'transparent'", "needs `mode = \"transparent\"`"),
-            ("deny = ['x']", "`allow` and `deny` mean something"),
+            ("deny = ['x']", "`allow` and `deny` need `mode"),
             ("chain = ['hook']", "`hook` has to be an absolute path"),
             ("modes = 'opt-in'", "unknown field `modes`"),
             ("mode =", "/etc/hook.toml: TOML parse error"),
         ] {
-            let said = parsed(text).unwrap_err();
-            assert!(said.contains(sentence), "{text}: {said}");
+            let error = parsed(text).unwrap_err();
+            assert!(error.contains(sentence), "{text}: {error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The hook as a process: what it prints for a build, and that it always exits 0 within its deadline.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix and of a daemon in trouble")]
+#![expect(clippy::disallowed_methods, reason = "tests take the roles of Nix and of a failing daemon")]
 
 mod settings;
 
@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use proto::control::{Answer, Control, Descriptor, Envelope};
 
-const WANTS: &str =
+const OPTS_IN: &str =
     r#"Derive([("out","/o","","")],[("/nix/store/0-nix-gocacheprog-hook.drv",["out"])],[],"x","/bin/sh",[],[])"#;
-const WANTS_NOT: &str = r#"Derive([("out","/o","","")],[("/nix/store/0-other.drv",["out"])],[],"x","/bin/sh",[],[])"#;
+const DOES_NOT_OPT_IN: &str =
+    r#"Derive([("out","/o","","")],[("/nix/store/0-other.drv",["out"])],[],"x","/bin/sh",[],[])"#;
 
 /// A derivation, its chroot, a client, and a place for the control socket.
 struct Nix {
@@ -40,24 +41,24 @@ impl Nix {
         self.dir.path().join(name)
     }
 
-    /// A daemon that does this with each connection.
+    /// Starts a daemon that serves each connection with this function.
     fn daemon(&self, serve: impl Fn(UnixStream) + Send + 'static) {
         let listener = UnixListener::bind(self.path("control")).unwrap();
         std::thread::spawn(move || listener.incoming().for_each(|stream| serve(stream.unwrap())));
     }
 
-    /// A daemon that counts who asks, and hangs up. The hook waits for its answer, so that it is counted when it ends.
-    fn count(&self) -> Arc<AtomicUsize> {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = asked.clone();
+    /// Starts a daemon that counts connections and closes them. The hook waits for an answer, so it is counted before it ends.
+    fn counting_daemon(&self) -> Arc<AtomicUsize> {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
         self.daemon(move |stream| {
             counted.fetch_add(1, SeqCst);
             drop(stream);
         });
-        asked
+        connections
     }
 
-    /// The hook as Nix calls it, by the name that its settings lie beside.
+    /// The hook as Nix calls it: by a path beside which its settings are.
     fn command(&self, args: &[&Path]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prebuild-hook"));
         command
@@ -70,15 +71,15 @@ impl Nix {
         command
     }
 
-    fn hook(&self, args: &[&Path]) -> (Output, Duration) {
+    fn run_with(&self, args: &[&Path]) -> (Output, Duration) {
         let began = Instant::now();
         let output = self.command(args).output().unwrap();
         assert!(output.status.success(), "always exit 0: {output:?}");
         (output, began.elapsed())
     }
 
-    /// A directory with a socket in it, which a daemon offers to whoever asks.
-    fn offer(&self) -> UnixListener {
+    /// Starts a daemon that offers a directory with a socket to every build.
+    fn offering_daemon(&self) -> UnixListener {
         let view = self.path("view");
         std::fs::create_dir(&view).unwrap();
         let socket = UnixListener::bind(view.join("sock")).unwrap();
@@ -86,18 +87,18 @@ impl Nix {
         socket
     }
 
-    /// What is printed for a build that is offered the cache.
+    /// The output for a build that is offered the cache.
     fn offered(&self) -> String {
         let [view, client] = ["view", "cacheprog-client"].map(|name| self.path(name));
         format!("extra-sandbox-paths\n/gocache={}\n/gocache-client={}\n\n", view.display(), client.display())
     }
 
     fn run(&self) -> (Output, Duration) {
-        self.hook(&[&self.path("x.drv"), &self.path("x.drv.chroot/root")])
+        self.run_with(&[&self.path("x.drv"), &self.path("x.drv.chroot/root")])
     }
 }
 
-/// A daemon's answer: this directory.
+/// Reads a request and answers with this directory.
 fn answer(stream: &UnixStream, directory: &Path) -> String {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
@@ -107,30 +108,30 @@ fn answer(stream: &UnixStream, directory: &Path) -> String {
 }
 
 #[test]
-fn a_build_that_wants_it_is_offered_the_directory_and_the_client() {
-    let nix = Nix::new(WANTS);
+fn a_build_that_opts_in_is_offered_the_directory_and_the_client() {
+    let nix = Nix::new(OPTS_IN);
     let view = nix.path("view");
     std::fs::create_dir(&view).unwrap();
     let _socket = UnixListener::bind(view.join("sock")).unwrap();
-    let (asked, heard) = std::sync::mpsc::sync_channel(1);
-    nix.daemon(move |stream| asked.send(answer(&stream, &view)).unwrap());
+    let (send, requests) = std::sync::mpsc::sync_channel(1);
+    nix.daemon(move |stream| send.send(answer(&stream, &view)).unwrap());
     let (output, _) = nix.run();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), nix.offered());
     assert!(output.stderr.is_empty());
     let Envelope { request: Control::Register(registration), .. } =
-        serde_json::from_str(&heard.recv().unwrap()).unwrap()
+        serde_json::from_str(&requests.recv().unwrap()).unwrap()
     else {
         panic!()
     };
     assert_eq!(registration.derivation, nix.path("x.drv").to_str().unwrap());
     assert_eq!(registration.chroot.as_deref(), nix.path("x.drv.chroot/root").to_str());
-    // No Nix is among our ancestors, so there is no process of it to watch.
+    // No ancestor of this test is Nix, so there is no process to watch.
     assert_eq!(registration.descriptors, [Descriptor::Chroot]);
 }
 
 #[test]
-fn the_module_proxy_is_offered_where_it_is_there_and_can_run() {
-    let nix = Nix::new(WANTS);
+fn the_module_proxy_is_offered_where_builds_can_run_it() {
+    let nix = Nix::new(OPTS_IN);
     let view = nix.path("view");
     std::fs::create_dir(&view).unwrap();
     let _socket = UnixListener::bind(view.join("sock")).unwrap();
@@ -146,39 +147,39 @@ fn the_module_proxy_is_offered_where_it_is_there_and_can_run() {
 }
 
 #[test]
-fn a_build_that_does_not_want_it_is_no_ones_business() {
-    let nix = Nix::new(WANTS_NOT);
-    let asked = nix.count();
+fn a_build_that_does_not_opt_in_is_not_registered() {
+    let nix = Nix::new(DOES_NOT_OPT_IN);
+    let connections = nix.counting_daemon();
     let (output, _) = nix.run();
     assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
-    assert_eq!(asked.load(SeqCst), 0, "no socket call for a build that does not opt in");
+    assert_eq!(connections.load(SeqCst), 0, "no connection for a build that does not opt in");
 }
 
-/// Nothing printed, within the deadline, and a line in the journal that says why.
-fn nothing(nix: &Nix, why: &str) {
-    let (output, took) = nix.run();
+/// Asserts that the hook prints nothing, ends within the deadline, and gives this reason on standard error.
+fn assert_offers_nothing(nix: &Nix, reason: &str) {
+    let (output, elapsed) = nix.run();
     assert!(output.stdout.is_empty(), "{output:?}");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains(why), "{told}");
-    assert!(took < Duration::from_secs(10), "{took:?}"); // the deadline of 1 s, and a machine under load
+    let warnings = String::from_utf8_lossy(&output.stderr);
+    assert!(warnings.contains(reason), "{warnings}");
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}"); // the deadline is 1 s; the machine may be busy
 }
 
 #[test]
 fn without_a_daemon_nothing_is_offered() {
-    nothing(&Nix::new(WANTS), "no daemon answers");
+    assert_offers_nothing(&Nix::new(OPTS_IN), "no daemon answers");
 }
 
 #[test]
-fn a_daemon_that_never_answers_does_not_hold_the_build_up() {
-    let nix = Nix::new(WANTS);
+fn a_daemon_that_never_answers_does_not_delay_the_build() {
+    let nix = Nix::new(OPTS_IN);
     nix.daemon(|stream| std::thread::sleep(Duration::from_secs(if stream.peer_addr().is_ok() { 60 } else { 0 })));
-    nothing(&nix, "");
+    assert_offers_nothing(&nix, "");
 }
 
 #[test]
-fn a_daemon_whose_queue_is_full_does_not_hold_the_build_up() {
-    let nix = Nix::new(WANTS);
-    let _listener = UnixListener::bind(nix.path("control")).unwrap(); // accepts nobody
+fn a_daemon_with_a_full_queue_does_not_delay_the_build() {
+    let nix = Nix::new(OPTS_IN);
+    let _listener = UnixListener::bind(nix.path("control")).unwrap(); // accepts no connection
     let flags = rustix::net::SocketFlags::NONBLOCK;
     let address = rustix::net::SocketAddrUnix::new(nix.path("control")).unwrap();
     let mut waiting = Vec::new();
@@ -190,79 +191,79 @@ fn a_daemon_whose_queue_is_full_does_not_hold_the_build_up() {
         }
         waiting.push(socket);
     }
-    nothing(&nix, "no daemon answers");
+    assert_offers_nothing(&nix, "no daemon answers");
 }
 
 #[test]
-fn answers_that_make_no_sense_are_not_passed_on() {
-    for nonsense in ["", "{}\n", "\"x\"\n", "{\"registered\":{\"directory\":\"relative\"}}\n", "{\"error\":\"full\"}\n"]
+fn invalid_answers_are_not_passed_on() {
+    for invalid in ["", "{}\n", "\"x\"\n", "{\"registered\":{\"directory\":\"relative\"}}\n", "{\"error\":\"full\"}\n"]
     {
-        let nix = Nix::new(WANTS);
+        let nix = Nix::new(OPTS_IN);
         nix.daemon(move |mut stream| {
             drop(BufReader::new(&stream).read_line(&mut String::new()));
-            drop(stream.write_all(nonsense.as_bytes()));
+            drop(stream.write_all(invalid.as_bytes()));
         });
-        nothing(&nix, "goes without a cache");
+        assert_offers_nothing(&nix, "no cache for this build");
     }
 }
 
 #[test]
 fn a_directory_that_nix_could_not_mount_is_not_offered() {
     for name in ["gone", "without-socket", "two\nlines"] {
-        let nix = Nix::new(WANTS);
+        let nix = Nix::new(OPTS_IN);
         let view = nix.path(name);
         if name != "gone" {
             std::fs::create_dir(&view).unwrap();
         }
         let _socket = (name == "two\nlines").then(|| UnixListener::bind(view.join("sock")).unwrap());
         nix.daemon(move |stream| drop(answer(&stream, &view)));
-        nothing(&nix, "cannot be mounted");
+        assert_offers_nothing(&nix, "cannot be mounted");
     }
 }
 
 #[test]
 fn a_client_that_a_build_could_not_run_is_not_offered() {
-    let nix = Nix::new(WANTS);
-    let asked = nix.count();
+    let nix = Nix::new(OPTS_IN);
+    let connections = nix.counting_daemon();
     std::fs::set_permissions(nix.path("cacheprog-client"), std::fs::Permissions::from_mode(0o744)).unwrap();
-    nothing(&nix, "cannot be offered as the client");
+    assert_offers_nothing(&nix, "cannot be offered as the client");
     std::fs::remove_file(nix.path("cacheprog-client")).unwrap();
-    nothing(&nix, "cannot be offered as the client");
+    assert_offers_nothing(&nix, "cannot be offered as the client");
     std::fs::create_dir(nix.path("cacheprog-client")).unwrap();
-    nothing(&nix, "cannot be offered as the client");
-    assert_eq!(asked.load(SeqCst), 0, "the client is looked at first");
+    assert_offers_nothing(&nix, "cannot be offered as the client");
+    assert_eq!(connections.load(SeqCst), 0, "the client is checked first");
 }
 
 /// Needs root, to give a directory to another user.
 #[test]
-fn what_lies_in_another_users_closed_directory_is_not_offered() {
+fn a_client_in_another_users_closed_directory_is_not_offered() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    let nix = Nix::new(WANTS);
+    let nix = Nix::new(OPTS_IN);
     let home = nix.path("home");
     std::fs::create_dir(&home).unwrap();
     std::fs::rename(nix.path("cacheprog-client"), home.join("cacheprog-client")).unwrap();
     std::os::unix::fs::symlink(home.join("cacheprog-client"), nix.path("cacheprog-client")).unwrap();
     std::os::unix::fs::chown(&home, Some(4242), Some(4242)).unwrap();
     std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
-    nothing(&nix, "is closed to other users");
+    assert_offers_nothing(&nix, "is closed to other users");
 }
 
 #[test]
-fn odd_derivations_are_left_alone() {
-    for odd in ["", "Derive(", &WANTS[..90], "\x7fELF", &WANTS.replace("Derive", "Derive\u{0}")] {
-        let nix = Nix::new(odd);
-        let asked = nix.count();
+fn invalid_derivations_and_arguments_are_offered_nothing() {
+    for text in ["", "Derive(", &OPTS_IN[..90], "\x7fELF", &OPTS_IN.replace("Derive", "Derive\u{0}")] {
+        let nix = Nix::new(text);
+        let connections = nix.counting_daemon();
         let (output, _) = nix.run();
-        assert!(output.stdout.is_empty(), "{odd:?}");
-        assert_eq!(asked.load(SeqCst), 0, "{odd:?}");
+        assert!(output.stdout.is_empty(), "{text:?}");
+        assert_eq!(connections.load(SeqCst), 0, "{text:?}");
     }
-    let nix = Nix::new(WANTS);
+    let nix = Nix::new(OPTS_IN);
     for args in
         [&[][..], &[Path::new("")], &[Path::new("/"), Path::new("")], &[Path::new("/dev/null"), Path::new("/dev/null")]]
     {
-        let (output, _) = nix.hook(args);
+        let (output, _) = nix.run_with(args);
         assert!(output.stdout.is_empty(), "{args:?}");
     }
 }

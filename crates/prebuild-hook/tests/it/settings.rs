@@ -1,7 +1,9 @@
+//! The hook with a file of settings: transparent mode, and other hooks in its chain.
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::{Nix, WANTS, WANTS_NOT, nothing};
+use crate::{DOES_NOT_OPT_IN, Nix, OPTS_IN, assert_offers_nothing};
 
 const HAS_GO: &str = r#"Derive([("out","/o","","")],[("/nix/store/0-go-1.26.8.drv",["out"])],[],"x","/bin/sh",[],[])"#;
 
@@ -29,58 +31,58 @@ impl Nix {
     }
 }
 
-fn said(nix: &Nix) -> String {
+fn output(nix: &Nix) -> String {
     String::from_utf8(nix.run().0.stdout).unwrap()
 }
 
 #[test]
 fn in_transparent_mode_a_build_with_a_toolchain_is_offered_a_go_env() {
     let nix = Nix::new(HAS_GO);
-    let _socket = nix.offer();
-    assert_eq!(said(&nix), "", "not without the mode");
+    let _socket = nix.offering_daemon();
+    assert_eq!(output(&nix), "", "not without the mode");
     let line = nix.go_env(proto::control::GO_ENV);
-    assert_eq!(said(&nix), nix.offered().replace("\n\n", "\n") + &line);
-    std::fs::write(nix.path("x.drv"), WANTS).unwrap();
-    assert_eq!(said(&nix), nix.offered(), "a build that asks for it sees to itself");
-    std::fs::write(nix.path("x.drv"), WANTS_NOT).unwrap();
-    assert_eq!(said(&nix), "");
+    assert_eq!(output(&nix), nix.offered().replace("\n\n", "\n") + &line);
+    std::fs::write(nix.path("x.drv"), OPTS_IN).unwrap();
+    assert_eq!(output(&nix), nix.offered(), "a build that opts in gets no go/env");
+    std::fs::write(nix.path("x.drv"), DOES_NOT_OPT_IN).unwrap();
+    assert_eq!(output(&nix), "");
 }
 
 #[test]
-fn a_go_env_that_says_something_else_is_not_offered() {
+fn a_go_env_with_other_content_is_not_offered() {
     for text in ["", "GOFLAGS=-mod=mod\n", &proto::control::GO_ENV.replace("client", "CLIENT")] {
         let nix = Nix::new(HAS_GO);
-        let _socket = nix.offer();
+        let _socket = nix.offering_daemon();
         nix.go_env(text);
-        nothing(&nix, "cannot be mounted as go/env");
+        assert_offers_nothing(&nix, "cannot be mounted as go/env");
     }
     let nix = Nix::new(HAS_GO);
     nix.go_env("");
     std::fs::remove_file(nix.path("go-env")).unwrap();
-    nothing(&nix, "cannot be mounted as go/env");
+    assert_offers_nothing(&nix, "cannot be mounted as go/env");
 }
 
 #[test]
-fn settings_that_make_no_sense_cost_the_cache_and_nothing_else() {
+fn wrong_settings_cost_the_cache_and_nothing_else() {
     for text in ["mode = 'all'", "\0", "chain = [1]", "mode = 'transparent'"] {
-        let nix = Nix::new(WANTS);
-        let _socket = nix.offer();
+        let nix = Nix::new(OPTS_IN);
+        let _socket = nix.offering_daemon();
         nix.settings(text);
-        nothing(&nix, "goes without a cache");
+        assert_offers_nothing(&nix, "no cache for this build");
         let output = nix.command(&["--check".as_ref(), &nix.path("hook.toml")]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }
-    let nix = Nix::new(WANTS);
+    let nix = Nix::new(OPTS_IN);
     nix.settings("unreadable = 'skip'");
     assert!(nix.command(&["--check".as_ref(), &nix.path("hook.toml")]).output().unwrap().status.success());
     assert!(!nix.command(&["--check".as_ref(), &nix.path("none")]).output().unwrap().status.success());
 }
 
 #[test]
-fn what_other_hooks_say_comes_before_ours() {
-    let nix = Nix::new(WANTS);
-    let _socket = nix.offer();
+fn the_output_of_other_hooks_comes_first() {
+    let nix = Nix::new(OPTS_IN);
+    let _socket = nix.offering_daemon();
     let one = nix.script("one", "printf 'extra-sandbox-paths\\n/a=%s\\n' \"$1\"");
     let two = nix.script("two", "printf 'extra-sandbox-paths\\n/b=%s\\n\\ncut' \"$2\"");
     nix.chain(&[one, two]);
@@ -89,28 +91,28 @@ fn what_other_hooks_say_comes_before_ours() {
         nix.path("x.drv").display(),
         nix.path("x.drv.chroot/root").display()
     );
-    assert_eq!(said(&nix), theirs.clone() + &nix.offered());
-    std::fs::write(nix.path("x.drv"), WANTS_NOT).unwrap();
-    assert_eq!(said(&nix), theirs, "they run for every build");
-    std::fs::write(nix.path("x.drv"), WANTS).unwrap();
+    assert_eq!(output(&nix), theirs.clone() + &nix.offered());
+    std::fs::write(nix.path("x.drv"), DOES_NOT_OPT_IN).unwrap();
+    assert_eq!(output(&nix), theirs, "other hooks run for every build");
+    std::fs::write(nix.path("x.drv"), OPTS_IN).unwrap();
     std::fs::remove_dir_all(nix.path("view")).unwrap();
-    assert_eq!(said(&nix), theirs, "and whatever becomes of ours");
+    assert_eq!(output(&nix), theirs, "also where ours fails");
 }
 
 #[test]
-fn a_chain_that_leads_back_to_us_ends() {
-    let nix = Nix::new(WANTS);
-    let _socket = nix.offer();
+fn a_chain_that_contains_this_hook_ends() {
+    let nix = Nix::new(OPTS_IN);
+    let _socket = nix.offering_daemon();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_prebuild-hook"), nix.path("hook")).unwrap();
     let around = nix.script("around", &format!("exec {} \"$@\"", nix.path("hook").display()));
     nix.chain(&[nix.path("hook"), around]);
-    assert_eq!(said(&nix), nix.offered());
+    assert_eq!(output(&nix), nix.offered());
 }
 
 #[test]
-fn a_hook_that_fails_fails_as_without_us_and_a_missing_one_is_left_out() {
-    let nix = Nix::new(WANTS);
-    let _socket = nix.offer();
+fn a_failing_hook_ends_the_build_and_a_missing_one_is_skipped() {
+    let nix = Nix::new(OPTS_IN);
+    let _socket = nix.offering_daemon();
     let chroot = nix.path("x.drv.chroot/root");
     let outcome = |programs: &[PathBuf]| {
         nix.chain(programs);
@@ -123,10 +125,10 @@ fn a_hook_that_fails_fails_as_without_us_and_a_missing_one_is_left_out() {
     assert_eq!((code, text.as_str()), (Some(3), ""), "all or nothing");
     let (code, text, _) = outcome(&[nix.script("killed", "kill -9 $$"), good.clone()]);
     assert_eq!((code, text.as_str()), (Some(137), ""));
-    let (code, text, told) = outcome(&[nix.path("missing"), good.clone()]);
+    let (code, text, warnings) = outcome(&[nix.path("missing"), good.clone()]);
     assert_eq!((code, text), (Some(0), section.to_owned() + &nix.offered()));
-    assert!(told.contains("missing, which cannot be started"), "{told}");
-    // Nix refuses such words by itself; ours after them would not be read.
-    let (code, text, _) = outcome(&[good, nix.script("odd", "echo what")]);
+    assert!(warnings.contains("missing, which cannot be started"), "{warnings}");
+    // Nix refuses such a line and reads nothing after it.
+    let (code, text, _) = outcome(&[good, nix.script("invalid", "echo what")]);
     assert_eq!((code, text), (Some(0), section.to_owned() + "what\n"));
 }
