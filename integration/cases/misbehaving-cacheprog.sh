@@ -17,26 +17,26 @@ printf 'package main\n\nimport "testing"\n\nfunc TestX(t *testing.T) {}\n' > mai
 export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local
 commands=("build -o $WORK/program ." "test ." "list -export -deps ." "list -compiled -deps .")
 
-# status GO MANNER COMMAND: "ok", or how it ends.
+# status GO KIND COMMAND: "ok", "fails" or "hangs".
 status() {
-    local go=$1 manner=$2 out=ok
+    local go=$1 kind=$2 out=ok
     shift 2
-    rm -rf "$WORK/gocache" "$WORK/odd"
-    GOCACHE=$WORK/gocache GOCACHEPROG="$matrix --odd $manner $WORK/odd" timeout 300 "$go" "$@" > "$WORK/out" 2>&1 || out=$?
+    rm -rf "$WORK/gocache" "$WORK/misbehaving"
+    GOCACHE=$WORK/gocache GOCACHEPROG="$matrix --misbehave $kind $WORK/misbehaving" timeout 300 "$go" "$@" > "$WORK/out" 2>&1 || out=$?
     case $out in ok | hangs) ;; 124) out=hangs ;; *) out=fails ;; esac
     echo "$out"
 }
 for version in $(go_versions); do
     go=$(go_with_cacheprog "$version")
     release=$("$go" env GOVERSION | grep -o '1\.[0-9]*')
-    for manner in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
-        line="| $release | $manner |"
+    for kind in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
+        line="| $release | $kind |"
         for command in "${commands[@]}"; do
             # The command is split into words. Without --full the slow ones, whose result equals that of `build`, are left out.
             # shellcheck disable=SC2086
             case ${TEST_FULL:-no}:$command in
                 no:test* | no:*-export*) line+=" [a-z]* |" ;;
-                *) line+=" $(status "$go" "$manner" $command) |" ;;
+                *) line+=" $(status "$go" "$kind" $command) |" ;;
             esac
         done
         echo "$line"

@@ -1,4 +1,5 @@
-//! One cell: a go command on a cache that is three quarters warm, a fault at a moment of it, and what came of it.
+//! One cell of the matrix: a go command on a cache that has three quarters of its entries, one fault while it runs, and the
+//! comparison with the same command without a cache.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::fault::{Fault, fill};
-use crate::go::{Action, Ended, Go};
-use crate::world::{World, files, run as must};
+use crate::fixture::{Fixture, files, run_command};
+use crate::go_command::{Finished, Go, GoCommand};
 
 /// When the fault happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,8 @@ impl Moment {
         }
     }
 
-    /// After which part of the command's gets.
-    fn share(self) -> f64 {
+    /// The fraction of the command's gets before the fault.
+    fn fraction(self) -> f64 {
         match self {
             Self::Start => 0.01,
             Self::Middle => 0.45,
@@ -40,128 +41,129 @@ impl Moment {
     }
 }
 
-/// What came of a cell.
+/// The result of a cell.
 #[derive(Debug)]
 pub struct Outcome {
     /// What is wrong, if anything.
-    pub complaint: Option<String>,
-    /// What was seen.
-    pub told: String,
+    pub failure: Option<String>,
+    /// Times and counters, for the report.
+    pub details: String,
 }
 
-/// A store that one run of each action left, with every fourth record taken away, and the gets of each on it.
+/// A store after one run of each command, without every fourth record, and the number of gets of each command on it.
 #[derive(Debug)]
 pub struct Template {
     dir: PathBuf,
-    gets: HashMap<Action, u64>,
+    gets: HashMap<GoCommand, u64>,
 }
 
-/// The build's socket, which the client looks for only where it is mounted itself.
+/// The variable with the build's socket: without it a client looks for the socket only where it is mounted itself.
 fn socket() -> (&'static str, &'static Path) {
     ("NIX_GOCACHEPROG_SOCKET", Path::new(proto::control::MOUNTED_SOCKET))
 }
 
 /// Runs a cell.
-pub fn run(bin: &Path, (go, template): (&Go, &Template), fault: Fault, action: Action, moment: Moment) -> Outcome {
-    let plain = go.plain(action);
-    let mut world = World::start(bin, Some(&template.dir), fault.needs_small());
+pub fn run(bin: &Path, (go, template): (&Go, &Template), fault: Fault, command: GoCommand, moment: Moment) -> Outcome {
+    let reference = go.without_cache(command);
+    let mut fixture = Fixture::start(bin, Some(&template.dir), fault.needs_small());
     let dir = tempfile::tempdir().unwrap();
     let full = (fault == Fault::TmpFull).then(|| FullTmp::make(dir.path()));
-    if fault.is_before() {
-        fault.inject(&mut world);
+    if fault.precedes_command() {
+        fault.inject(&mut fixture);
     }
     let client = bin.join("cacheprog-client");
     let mut env = vec![("GOCACHEPROG", client.as_path()), socket()];
     if let Some(full) = &full {
         env.push(("TMPDIR", full.0.as_path()));
     }
-    let mut running = go.start(action, dir.path(), &env);
-    let wanted = (template.gets[&action] as f64 * moment.share()) as u64;
+    let mut running = go.start(command, dir.path(), &env);
+    let wanted = (template.gets[&command] as f64 * moment.fraction()) as u64;
     let mut before = Default::default();
-    if !fault.is_before() {
+    if !fault.precedes_command() {
         loop {
-            before = world.counts().unwrap_or(before);
-            if before.gets >= wanted || running.is_over() {
+            before = fixture.counts().unwrap_or(before);
+            if before.gets >= wanted || running.has_ended() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(3));
         }
-        if running.is_over() {
-            return Outcome { complaint: Some("the command was over before the fault".into()), told: String::new() };
+        if running.has_ended() {
+            return Outcome { failure: Some("the command ended before the fault".into()), details: String::new() };
         }
-        fault.inject(&mut world);
+        fault.inject(&mut fixture);
     }
-    let mut ended = running.wait();
-    let taken_away = fault.takes_files() && lost_files(&ended);
-    if taken_away {
-        // No cache that hands out paths can help it, nor can Go's own. The next command must do as if nothing had been.
+    let mut finished = running.wait();
+    let lost_outputs = fault.removes_outputs() && misses_outputs(&finished);
+    if lost_outputs {
+        // No cache that gives paths away can prevent it, neither can Go's own. The next command must succeed.
         fs::remove_dir_all(dir.path()).unwrap();
-        ended = go.start(action, dir.path(), &env).wait();
+        finished = go.start(command, dir.path(), &env).wait();
     }
-    let after = world.counts().unwrap_or_default();
-    let told = format!(
-        "{:>5.1} s (plain {:>5.1} s); gets/hits before {}/{}, at the end {}/{}{}",
-        ended.took.as_secs_f64(),
-        plain.took.as_secs_f64(),
+    let after = fixture.counts().unwrap_or_default();
+    let details = format!(
+        "{:>5.1} s ({:>5.1} s without a cache); gets/hits before {}/{}, at the end {}/{}{}",
+        finished.elapsed.as_secs_f64(),
+        reference.elapsed.as_secs_f64(),
         before.gets,
         before.hits,
         after.gets,
         after.hits,
-        if taken_away {
-            "; go missed files that it had been told of, and the next command went well".to_owned()
-        } else if ended.exports_gone > 0 {
-            format!("; {} exports gone", ended.exports_gone)
+        if lost_outputs {
+            "; go missed files that it had got, and the next command succeeded".to_owned()
+        } else if finished.missing_exports > 0 {
+            format!("; {} exports missing", finished.missing_exports)
         } else {
             String::new()
         }
     );
-    Outcome { complaint: complaint(&plain, &ended, fault, &mut world), told }
+    Outcome { failure: compare(&reference, &finished, fault, &mut fixture), details }
 }
 
-/// Whether the command failed for outputs that it was told of and that are not there any more.
-fn lost_files(ended: &Ended) -> bool {
+/// Whether the command failed because outputs that it had got do not exist any more.
+fn misses_outputs(finished: &Finished) -> bool {
     let lost = |line: &str| line.contains(proto::control::MOUNTED_OUTPUTS) && line.contains("no such file");
-    !ended.success && ended.output.lines().any(lost)
+    !finished.success && finished.output.lines().any(lost)
 }
 
-fn complaint(plain: &Ended, ended: &Ended, fault: Fault, world: &mut World) -> Option<String> {
-    let limit = plain.took.mul_f64(1.5) + Duration::from_secs(5);
-    if ended.success != plain.success || ended.output != plain.output {
-        let tail: String = ended.output.lines().rev().take(5).collect::<Vec<_>>().join(" | ");
-        return Some(format!("success {} and not {}, or other output: {tail}", ended.success, plain.success));
+/// What differs from the command without a cache, or is wrong with the daemon.
+fn compare(reference: &Finished, finished: &Finished, fault: Fault, fixture: &mut Fixture) -> Option<String> {
+    let limit = reference.elapsed.mul_f64(1.5) + Duration::from_secs(5);
+    if finished.success != reference.success || finished.output != reference.output {
+        let tail: String = finished.output.lines().rev().take(5).collect::<Vec<_>>().join(" | ");
+        return Some(format!("success {}, expected {}, or other output: {tail}", finished.success, reference.success));
     }
-    if ended.took > limit {
-        return Some(format!("took {:?}, over {limit:?}", ended.took));
+    if finished.elapsed > limit {
+        return Some(format!("it took {:?}, more than {limit:?}", finished.elapsed));
     }
-    if ended.exports_gone > 0 && !fault.takes_files() && !fault.leaves_no_room() {
-        return Some(format!("{} exported files are not where go list said", ended.exports_gone));
+    if finished.missing_exports > 0 && !fault.removes_outputs() && !fault.leaves_no_space() {
+        return Some(format!("{} exported files are missing at the paths of go list", finished.missing_exports));
     }
-    let ours = matches!(fault, Fault::NeverStarted | Fault::Killed | Fault::OlderVersion | Fault::NewerVersion);
-    if !ours && !world.is_up() {
-        return Some(format!("the daemon ended: {}", world.log()));
+    let ends_daemon = matches!(fault, Fault::NeverStarted | Fault::Killed | Fault::OlderVersion | Fault::NewerVersion);
+    if !ends_daemon && !fixture.is_running() {
+        return Some(format!("the daemon ended: {}", fixture.log()));
     }
-    let damaged = world.damaged();
-    (damaged > 0 && !fault.damages()).then(|| format!("{damaged} damaged objects in the store"))
+    let damaged = fixture.damaged_objects();
+    (damaged > 0 && !fault.damages_objects()).then(|| format!("{damaged} damaged objects in the store"))
 }
 
 impl Template {
-    /// Made once for each version; removed with the process's temporary directory by the case that runs us.
+    /// Makes it, once for each version of Go. The case that runs this program removes it with its temporary directory.
     pub fn make(bin: &Path, go: &Go) -> Self {
         let client = bin.join("cacheprog-client");
-        let run = |world: &World, action: Action| {
-            let before = world.counts().unwrap().gets;
+        let run = |fixture: &Fixture, command: GoCommand| {
+            let before = fixture.counts().unwrap().gets;
             let work = tempfile::tempdir().unwrap();
-            let ended = go.start(action, work.path(), &[("GOCACHEPROG", &client), socket()]).wait();
-            assert!(ended.success, "{} without a fault: {}", action.name(), ended.output);
-            world.counts().unwrap().gets - before
+            let finished = go.start(command, work.path(), &[("GOCACHEPROG", &client), socket()]).wait();
+            assert!(finished.success, "{} without a fault: {}", command.name(), finished.output);
+            fixture.counts().unwrap().gets - before
         };
         let dir = tempfile::tempdir().unwrap().keep();
-        let world = World::start(bin, None, false);
-        for action in Action::ALL {
-            run(&world, action);
+        let fixture = Fixture::start(bin, None, false);
+        for command in GoCommand::ALL {
+            run(&fixture, command);
         }
-        must(std::process::Command::new("cp").arg("-a").arg(world.state().join(".")).arg(&dir));
-        drop(world);
+        run_command(std::process::Command::new("cp").arg("-a").arg(fixture.state().join(".")).arg(&dir));
+        drop(fixture);
         fs::remove_dir_all(dir.join("builds")).unwrap();
         for record in files(&dir.join("records")) {
             let name = record.file_name().unwrap().to_str().unwrap();
@@ -169,13 +171,13 @@ impl Template {
                 fs::remove_file(&record).unwrap();
             }
         }
-        let gets = |action| (action, run(&World::start(bin, Some(&dir), false), action));
-        let gets = Action::ALL.into_iter().map(gets).collect();
+        let gets = |command| (command, run(&Fixture::start(bin, Some(&dir), false), command));
+        let gets = GoCommand::ALL.into_iter().map(gets).collect();
         Self { dir, gets }
     }
 }
 
-/// GOCACHE and TMPDIR of the command on a file system without space.
+/// A directory for GOCACHE and TMPDIR of the command, on a full file system.
 #[derive(Debug)]
 struct FullTmp(PathBuf);
 
@@ -184,7 +186,7 @@ impl FullTmp {
         let path = dir.join("gocache");
         fs::create_dir(&path).unwrap();
         mount("none", &path, "tmpfs", MountFlags::empty(), c"size=2m").unwrap();
-        // What every go command makes at its start (cmd/go/internal/cache `Open`).
+        // The directories and the file that every go command makes at its start (cmd/go/internal/cache `Open`).
         for n in 0..256 {
             fs::create_dir(path.join(format!("{n:02x}"))).unwrap();
         }
@@ -196,6 +198,6 @@ impl FullTmp {
 
 impl Drop for FullTmp {
     fn drop(&mut self) {
-        let _gone_already = unmount(&self.0, UnmountFlags::DETACH);
+        let _already_unmounted = unmount(&self.0, UnmountFlags::DETACH);
     }
 }

@@ -1,4 +1,4 @@
-//! The rows of the matrix: what can happen to the cache, and how it is made to happen.
+//! The rows of the matrix: the faults of the cache, and how each is injected.
 
 use std::fs;
 use std::io::{BufReader, Read, Write};
@@ -12,16 +12,16 @@ use proto::wire::{Hello, Request, Toolchain, VERSION, Welcome, read_json_line, w
 use proto::{ActionId, limits};
 use rustix::process::Signal;
 
-use crate::world::{World, files};
+use crate::fixture::{Fixture, files};
 
 /// Longer than every deadline of the client.
-const LONG: Duration = Duration::from_secs(12);
+const LONG_TIME: Duration = Duration::from_secs(12);
 
 /// The delay of each answer of a slow daemon.
-const SLOW: Duration = Duration::from_millis(50);
+const ANSWER_DELAY: Duration = Duration::from_millis(50);
 
-named! {
-    /// What happens.
+named_enum! {
+    /// A fault.
     Fault {
         NeverStarted "never-started",
         Killed "killed",
@@ -52,67 +52,71 @@ impl Fault {
         matches!(self, Self::DiskFull | Self::ReadOnly)
     }
 
-    /// It is there before the command starts, whatever the moment: it cannot begin later.
-    pub fn is_before(self) -> bool {
+    /// It is injected before the command starts: it cannot begin later.
+    pub fn precedes_command(self) -> bool {
         matches!(self, Self::NeverStarted | Self::TmpFull)
     }
 
     /// It damages objects itself.
-    pub fn damages(self) -> bool {
+    pub fn damages_objects(self) -> bool {
         matches!(self, Self::Truncated | Self::Corrupted)
     }
 
-    /// It takes away files that go was told of: no cache could keep them.
-    pub fn takes_files(self) -> bool {
+    /// It removes files whose paths go has already got: no cache could keep them.
+    pub fn removes_outputs(self) -> bool {
         matches!(self, Self::StateDeleted | Self::BuildRemoved)
     }
 
-    /// It leaves no room for files that go is told of.
-    pub fn leaves_no_room(self) -> bool {
+    /// It leaves no space for outputs.
+    pub fn leaves_no_space(self) -> bool {
         self == Self::TmpFull
     }
 
-    /// Makes it happen.
-    pub fn inject(self, world: &mut World) {
+    /// Injects it.
+    pub fn inject(self, fixture: &mut Fixture) {
         match self {
             Self::NeverStarted => {
-                world.end(Signal::KILL);
-                fs::remove_file(world.view.join("sock")).unwrap();
+                fixture.end(Signal::KILL);
+                fs::remove_file(fixture.view.join("sock")).unwrap();
             }
-            Self::Killed => world.end(Signal::KILL),
+            Self::Killed => fixture.end(Signal::KILL),
             Self::Stopped => {
-                world.signal(Signal::STOP);
-                // World continues it at its end; the command must not wait for that.
+                fixture.signal(Signal::STOP);
+                // Dropping the fixture continues it; the command must not wait for that.
             }
             Self::Restarted => {
-                world.end(Signal::TERM);
-                world.spawn();
+                fixture.end(Signal::TERM);
+                fixture.spawn();
             }
             Self::StoppedAndStarted => {
-                world.end(Signal::TERM);
+                fixture.end(Signal::TERM);
                 thread::sleep(Duration::from_secs(2));
-                world.spawn();
+                fixture.spawn();
             }
-            Self::OlderVersion => replace(world, VERSION - 1),
-            Self::NewerVersion => replace(world, VERSION + 1),
-            Self::StateDeleted => remove(&world.state()),
-            Self::DiskFull => fill(&world.state().join("filler")),
-            Self::ReadOnly => read_only(&world.dir.path().join("state")),
-            Self::BuildRemoved => remove(world.view.parent().unwrap()),
-            Self::SocketRemoved => fs::remove_file(world.view.join("sock")).unwrap(),
-            Self::Truncated => each(&world.state().join("objects"), |_| Some(Vec::new())),
-            Self::Corrupted => each(&world.state().join("objects"), |bytes| Some(bytes.iter().map(|b| !b).collect())),
-            Self::Deleted => each(&world.state().join("objects"), |_| None),
-            Self::RecordsGarbage => each(&world.state().join("records"), |_| Some(b"2\tc garbage\n".to_vec())),
-            Self::ManySessions => many_sessions(world.view.join("sock").as_path()),
-            Self::GarbageSession => garbage(world.view.join("sock").as_path()),
-            Self::Slow => slow(&world.view),
-            Self::TmpFull => {} // a matter of the command's own directories: see cell.rs
+            Self::OlderVersion => other_version(fixture, VERSION - 1),
+            Self::NewerVersion => other_version(fixture, VERSION + 1),
+            Self::StateDeleted => remove(&fixture.state()),
+            Self::DiskFull => fill(&fixture.state().join("filler")),
+            Self::ReadOnly => read_only(&fixture.dir.path().join("state")),
+            Self::BuildRemoved => remove(fixture.view.parent().unwrap()),
+            Self::SocketRemoved => fs::remove_file(fixture.view.join("sock")).unwrap(),
+            Self::Truncated => replace_files(&fixture.state().join("objects"), |_| Some(Vec::new())),
+            Self::Corrupted => {
+                replace_files(&fixture.state().join("objects"), |bytes| Some(bytes.iter().map(|b| !b).collect()));
+            }
+            Self::Deleted => replace_files(&fixture.state().join("objects"), |_| None),
+            Self::RecordsGarbage => {
+                replace_files(&fixture.state().join("records"), |_| Some(b"2\tc garbage\n".to_vec()));
+            }
+            Self::ManySessions => many_sessions(fixture.view.join("sock").as_path()),
+            Self::GarbageSession => garbage(fixture.view.join("sock").as_path()),
+            Self::Slow => slow(&fixture.view),
+            Self::TmpFull => {} // it is in the command's own directories: see cell.rs
         }
     }
 }
 
-/// Makes a file system read-only, which has to wait for a moment in which no file is open for writing.
+/// Makes a file system read-only. The kernel refuses that while a file is open for writing, so it is tried again.
 fn read_only(dir: &Path) {
     let flags = rustix::mount::MountFlags::RDONLY;
     for _ in 0..20_000 {
@@ -121,7 +125,7 @@ fn read_only(dir: &Path) {
             done => return done.unwrap(),
         }
     }
-    panic!("{} is never without a file open for writing", dir.display());
+    panic!("{} always has a file open for writing", dir.display());
 }
 
 /// Removes a directory while the daemon makes files in it.
@@ -135,9 +139,9 @@ fn remove(dir: &Path) {
     panic!("{} is never empty", dir.display());
 }
 
-/// Puts other content, or nothing, in the place of each file. By rename: what was handed out already is not taken back,
-/// as no cache could answer for that.
-fn each(dir: &Path, change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+/// Replaces the content of each file, or removes it. By rename: files that a build has already got stay as they are, since no
+/// cache could protect those.
+fn replace_files(dir: &Path, change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     for path in files(dir) {
         let Ok(bytes) = fs::read(&path) else { continue };
         match change(&bytes) {
@@ -152,7 +156,7 @@ fn each(dir: &Path, change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
     }
 }
 
-/// Writes until there is no space.
+/// Writes to a file until the file system is full.
 pub fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     for size in [1 << 20, 4096, 1] {
@@ -160,10 +164,10 @@ pub fn fill(path: &Path) {
     }
 }
 
-/// Another daemon in the place of ours: it says its version and hangs up.
-fn replace(world: &mut World, version: u32) {
-    world.end(Signal::KILL);
-    serve(&world.view.join("sock"), move |stream| {
+/// Another daemon in the place of ours: it sends its version and closes the connection.
+fn other_version(fixture: &mut Fixture, version: u32) {
+    fixture.end(Signal::KILL);
+    serve(&fixture.view.join("sock"), move |stream| {
         let mut input = BufReader::new(&stream);
         drop(read_json_line::<Hello>(&mut input, limits::HELLO_LINE));
         let welcome = Welcome { version, outputs: String::new(), error: Some("another version".into()) };
@@ -171,21 +175,21 @@ fn replace(world: &mut World, version: u32) {
     });
 }
 
-/// Listens at a path, in the place of whoever listened there, and serves each connection in a thread.
-fn serve(path: &Path, each: impl Fn(UnixStream) + Send + Clone + 'static) {
+/// Listens at a path, in the place of the former listener, and serves each connection in a thread.
+fn serve(path: &Path, handler: impl Fn(UnixStream) + Send + Clone + 'static) {
     let temporary = path.with_file_name("new");
     let listener = UnixListener::bind(&temporary).unwrap();
     fs::set_permissions(&temporary, fs::Permissions::from_mode(0o666)).unwrap();
     fs::rename(&temporary, path).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let each = each.clone();
-            thread::spawn(move || each(stream));
+            let handler = handler.clone();
+            thread::spawn(move || handler(stream));
         }
     });
 }
 
-/// A daemon whose every answer takes its time.
+/// A daemon that delays each answer.
 fn slow(view: &Path) {
     let real = view.join("real");
     fs::rename(view.join("sock"), &real).unwrap();
@@ -198,7 +202,7 @@ fn slow(view: &Path) {
         });
         let mut answer = vec![0; 4096];
         while let Ok(n @ 1..) = daemon.read(&mut answer) {
-            thread::sleep(SLOW);
+            thread::sleep(ANSWER_DELAY);
             if (&client).write_all(&answer[..n]).is_err() {
                 return;
             }
@@ -206,7 +210,7 @@ fn slow(view: &Path) {
     });
 }
 
-/// 64 clients that ask without a pause, for a while.
+/// 64 clients that send requests one after another, for some time.
 fn many_sessions(socket: &Path) {
     for _ in 0..64 {
         let socket = socket.to_owned();
@@ -216,7 +220,7 @@ fn many_sessions(socket: &Path) {
             let mut input = BufReader::new(&stream);
             drop(write_json_line(&stream, &Hello::new(Toolchain::default())));
             drop(read_json_line::<Welcome>(&mut input, limits::HELLO_LINE));
-            while began.elapsed() < LONG {
+            while began.elapsed() < LONG_TIME {
                 let mut frame = Vec::new();
                 Request::Get { action: ActionId([7; 32]) }.write(1, &mut frame);
                 if (&stream).write_all(&frame).is_err() || input.read(&mut [0; 64]).is_err() {
@@ -228,12 +232,12 @@ fn many_sessions(socket: &Path) {
     }
 }
 
-/// A client that says what no client says, again and again, for a while.
+/// A client that sends garbage on new connections, for some time.
 fn garbage(socket: &Path) {
     let socket = socket.to_owned();
     thread::spawn(move || {
         let began = Instant::now();
-        while began.elapsed() < LONG {
+        while began.elapsed() < LONG_TIME {
             if let Ok(mut stream) = UnixStream::connect(&socket) {
                 drop(stream.write_all(b"{\"version\":2,\"toolchain\":{\"goroot\":\"x\"}}\nP\0\0\0\0\xffgarbage"));
             }

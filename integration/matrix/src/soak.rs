@@ -1,5 +1,5 @@
-//! The soak: 16 clients for minutes, while the daemon is killed, stopped, restarted and held at random in the first half, and
-//! left alone in the second, in which its memory has to stay flat. Nothing may be answered wrong, nothing may be left behind.
+//! The soak test: 16 clients for minutes. In the first half the daemon is killed, stopped, restarted and paused at random; in the
+//! second it runs undisturbed, and its memory must not grow. Every answer must be right, and no file may be left over.
 
 use std::fs;
 use std::io::BufReader;
@@ -15,8 +15,8 @@ use proto::{ActionId, OutputId, limits};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
-use crate::player::Player;
-use crate::world::World;
+use crate::fake_go::FakeGo;
+use crate::fixture::Fixture;
 
 /// Clients at once.
 const CLIENTS: usize = 16;
@@ -27,10 +27,10 @@ const ACTIONS: u64 = 3000;
 /// Requests of one client process.
 const REQUESTS: u64 = 150;
 
-/// A build is kept for 60 s at least; then the daemon has a moment to remove it.
-const LAST_BUILD: Duration = Duration::from_secs(90);
+/// The daemon keeps the directory of a build for at least 60 s; then it removes it.
+const BUILD_REMOVAL_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// What the daemon's process uses.
+/// Resources of the daemon's process.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     kib: u64,
@@ -38,10 +38,10 @@ struct Sample {
     threads: usize,
 }
 
-/// Runs for so long; says what was wrong, or else what was seen.
-pub fn run(bin: &Path, lasts: Duration) -> Result<String, String> {
-    let mut world = World::start(bin, None, false);
-    let idle = sample(&world);
+/// Runs for this long; returns a summary, or what was wrong.
+pub fn run(bin: &Path, duration: Duration) -> Result<String, String> {
+    let mut fixture = Fixture::start(bin, None, false);
+    let idle = sample(&fixture);
     let (over, requests, hits) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let began = Instant::now();
     let client = bin.join("cacheprog-client");
@@ -50,19 +50,19 @@ pub fn run(bin: &Path, lasts: Duration) -> Result<String, String> {
         let clients: Vec<_> = (0..CLIENTS as u64)
             .map(|n| {
                 let (over, requests, hits, client) = (&over, &requests, &hits, &client);
-                let gocache = world.dir.path().join(format!("gocache-{n}"));
+                let gocache = fixture.dir.path().join(format!("gocache-{n}"));
                 scope.spawn(move || one_client(n, client, &gocache, (over, requests, hits)))
             })
             .collect();
         let mut random = Random(1);
-        while began.elapsed() < lasts {
-            short_build(&world);
-            if began.elapsed() < lasts / 2 {
-                fault(&mut world, &mut random);
+        while began.elapsed() < duration {
+            short_build(&fixture);
+            if began.elapsed() < duration / 2 {
+                inject_fault(&mut fixture, &mut random);
                 faults += 1;
             } else {
                 thread::sleep(Duration::from_secs(1));
-                samples.push(sample(&world));
+                samples.push(sample(&fixture));
             }
         }
         over.store(true, Relaxed);
@@ -72,42 +72,42 @@ pub fn run(bin: &Path, lasts: Duration) -> Result<String, String> {
     if failed > 0 {
         return Err(format!("{failed} of {CLIENTS} clients failed"));
     }
-    verdict(&mut world, idle, &samples)?;
-    let most = samples.iter().map(|sample| sample.kib).max().unwrap_or(0);
+    check_end(&mut fixture, idle, &samples)?;
+    let max_memory = samples.iter().map(|sample| sample.kib).max().unwrap_or(0);
     Ok(format!(
-        "{CLIENTS} clients, {requests} requests, {hits} hits in {} s, {faults} faults of the daemon; its memory at most {most} KiB",
+        "{CLIENTS} clients, {requests} requests, {hits} hits in {} s, {faults} faults of the daemon; its memory at most {max_memory} KiB",
         began.elapsed().as_secs()
     ))
 }
 
-/// Client processes one after the other, each with a few requests; the body of an action is always the same.
+/// Runs client processes one after another, each with some requests; the body of an action is always the same.
 fn one_client(n: u64, client: &Path, gocache: &Path, (over, requests, hits): (&AtomicBool, &AtomicU64, &AtomicU64)) {
     let mut random = Random(n + 2);
     while !over.load(Relaxed) {
-        let mut player = Player::start(client, ("NIX_GOCACHEPROG_SOCKET", Path::new(MOUNTED_SOCKET)), gocache);
+        let mut go = FakeGo::start(client, ("NIX_GOCACHEPROG_SOCKET", Path::new(MOUNTED_SOCKET)), gocache);
         for _ in 0..REQUESTS {
             let number = random.below(ACTIONS);
             let action = action(number);
-            match player.get(&action) {
+            match go.get(&action) {
                 Some(found) => {
-                    assert!(found == body(number), "another output than was put");
+                    assert!(found == body(number), "the output differs from the one that was put");
                     hits.fetch_add(1, Relaxed);
                 }
-                None => player.put(&action, &body(number)),
+                None => go.put(&action, &body(number)),
             }
             requests.fetch_add(1, Relaxed);
         }
-        player.finish();
-        // A build's own GOCACHE ends with it.
+        go.finish();
+        // The GOCACHE of a build is removed with the build.
         if random.below(4) == 0 {
             fs::remove_dir_all(gocache).unwrap();
         }
     }
 }
 
-/// A build of one session, over as soon as it has put something.
-fn short_build(world: &World) {
-    let chroot = tempfile::tempdir_in(world.dir.path()).unwrap();
+/// A build with one session, which ends after one put.
+fn short_build(fixture: &Fixture) {
+    let chroot = tempfile::tempdir_in(fixture.dir.path()).unwrap();
     let root = chroot.path().join("root");
     fs::create_dir(&root).unwrap();
     let registration = Registration {
@@ -115,84 +115,86 @@ fn short_build(world: &World) {
         chroot: root.to_str().map(str::to_owned),
         descriptors: Vec::new(),
     };
-    // While the daemon is down there is none.
-    let Some(view) = world.registered(registration) else { return };
-    let talk = || -> Option<()> {
+    // While the daemon does not run there is no build.
+    let Some(view) = fixture.registered(registration) else { return };
+    let converse = || -> Option<()> {
         let stream = UnixStream::connect(view.join("sock")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        let mut answers = BufReader::new(&stream);
+        let mut replies = BufReader::new(&stream);
         write_json_line(&stream, &Hello::new(Toolchain::default())).ok()?;
-        read_json_line::<Welcome>(&mut answers, limits::HELLO_LINE).ok()?;
+        read_json_line::<Welcome>(&mut replies, limits::HELLO_LINE).ok()?;
         let (mut frame, bytes) = (Vec::new(), body(7));
         let output = OutputId(Sha256::digest(&bytes).into());
         Request::Put { action: action(7), output, size: bytes.len() as u64 }.write(1, &mut frame);
         frame.extend_from_slice(&bytes);
         std::io::Write::write_all(&mut &stream, &frame).ok()?;
-        Reply::read(&mut answers).ok().map(drop)
+        Reply::read(&mut replies).ok().map(drop)
     };
-    talk();
+    converse();
 }
 
-/// Something happens to the daemon; afterwards it runs.
-fn fault(world: &mut World, random: &mut Random) {
-    let pause = |most| Duration::from_millis(most);
+/// Kills, stops, restarts or pauses the daemon; afterwards it runs.
+fn inject_fault(fixture: &mut Fixture, random: &mut Random) {
+    let milliseconds = Duration::from_millis;
     match random.below(4) {
-        0 => world.end(Signal::KILL),
-        1 => world.end(Signal::TERM),
+        0 => fixture.end(Signal::KILL),
+        1 => fixture.end(Signal::TERM),
         2 => {
-            world.end(Signal::TERM);
-            thread::sleep(pause(random.below(3000)));
+            fixture.end(Signal::TERM);
+            thread::sleep(milliseconds(random.below(3000)));
         }
         _ => {
-            world.signal(Signal::STOP);
-            thread::sleep(pause(random.below(5000)));
-            world.signal(Signal::CONT);
+            fixture.signal(Signal::STOP);
+            thread::sleep(milliseconds(random.below(5000)));
+            fixture.signal(Signal::CONT);
         }
     }
-    if !world.is_up() {
-        world.spawn();
+    if !fixture.is_running() {
+        fixture.spawn();
     }
-    thread::sleep(pause(random.below(4000)));
+    thread::sleep(milliseconds(random.below(4000)));
 }
 
-fn verdict(world: &mut World, idle: Sample, samples: &[Sample]) -> Result<(), String> {
-    let until = Instant::now() + LAST_BUILD;
-    let left = || fs::read_dir(world.state().join("builds")).unwrap().count();
+/// Checks what is left when all clients have ended.
+fn check_end(fixture: &mut Fixture, idle: Sample, samples: &[Sample]) -> Result<(), String> {
+    let until = Instant::now() + BUILD_REMOVAL_TIMEOUT;
+    let left = || fs::read_dir(fixture.state().join("builds")).unwrap().count();
     while left() > 1 && Instant::now() < until {
         thread::sleep(Duration::from_secs(1));
     }
     if left() > 1 {
-        return Err(format!("{} directories of builds are left, and one build lives", left()));
+        return Err(format!("{} directories of builds are left, expected 1", left()));
     }
-    // What is being removed or synced is so in a thread.
-    let unpublished = |world: &World| fs::read_dir(world.state().join("tmp")).unwrap().count();
-    let (mut now, mut tries) = (sample(world), 0);
-    while (unpublished(world) > 0 || now.descriptors > idle.descriptors || now.threads > idle.threads) && tries < 100 {
+    // Threads may still remove or sync files.
+    let unpublished = |fixture: &Fixture| fs::read_dir(fixture.state().join("tmp")).unwrap().count();
+    let (mut now, mut tries) = (sample(fixture), 0);
+    while (unpublished(fixture) > 0 || now.descriptors > idle.descriptors || now.threads > idle.threads) && tries < 100
+    {
         thread::sleep(Duration::from_millis(100));
-        (now, tries) = (sample(world), tries + 1);
+        (now, tries) = (sample(fixture), tries + 1);
     }
-    if unpublished(world) > 0 {
-        return Err(format!("{} files are left in tmp/", unpublished(world)));
+    if unpublished(fixture) > 0 {
+        return Err(format!("{} files are left in tmp/", unpublished(fixture)));
     }
     if now.descriptors > idle.descriptors || now.threads > idle.threads {
-        return Err(format!("before {idle:?}, after all clients are gone {now:?}"));
+        return Err(format!("before {idle:?}, after all clients have ended {now:?}"));
     }
-    let damaged = world.damaged();
+    let damaged = fixture.damaged_objects();
     if damaged > 0 {
         return Err(format!("{damaged} damaged objects"));
     }
-    // Without faults the memory is flat: its maximum in the last third is that of the third before, give or take pages.
+    // Without faults the memory does not grow: its maximum in the last third is close to that of the third before.
     let third = samples.len() / 3;
-    let most = |part: &[Sample]| part.iter().map(|sample| sample.kib).max().unwrap_or(0);
-    let (middle, last) = (most(&samples[third..2 * third]), most(&samples[2 * third..]));
+    let max = |part: &[Sample]| part.iter().map(|sample| sample.kib).max().unwrap_or(0);
+    let (middle, last) = (max(&samples[third..2 * third]), max(&samples[2 * third..]));
     if last > middle + middle / 10 + 512 {
         return Err(format!("memory grows: {middle} KiB, then {last} KiB"));
     }
     Ok(())
 }
 
-fn sample(world: &World) -> Sample {
-    let process = Path::new("/proc").join(world.pid().to_string());
+fn sample(fixture: &Fixture) -> Sample {
+    let process = Path::new("/proc").join(fixture.pid().to_string());
     let status = fs::read_to_string(process.join("status")).unwrap();
     let number = |name: &str| {
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
@@ -209,7 +211,7 @@ fn action(number: u64) -> ActionId {
     ActionId(Sha256::digest(number.to_le_bytes()).into())
 }
 
-/// Nine of ten small, some of megabytes, a quarter empty: as go's are.
+/// Sizes like those of go's outputs: a quarter empty, most small, a few of megabytes.
 fn body(number: u64) -> Vec<u8> {
     let size = match number % 40 {
         0 => 3 << 20,
@@ -233,7 +235,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
     }
 }

@@ -1,4 +1,4 @@
-//! cmd/go's side of the protocol: starts a client, asks, and checks each answer.
+//! cmd/go's side of the protocol: starts a client, sends requests, and checks each response.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,16 +10,16 @@ use proto::{ActionId, OutputId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// A client and what it was asked.
+/// A client process, and the id of its last request.
 #[derive(Debug)]
-pub struct Player {
+pub struct FakeGo {
     child: Child,
     stdin: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
     id: i64,
 }
 
-impl Player {
+impl FakeGo {
     /// Starts the client with its GOCACHE at `gocache` and reads its hello.
     pub fn start(client: &Path, socket: (&str, &Path), gocache: &Path) -> Self {
         fs::create_dir_all(gocache).unwrap();
@@ -33,12 +33,12 @@ impl Player {
             .spawn()
             .unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
-        let mut player = Self { child, stdin, answers: BufReader::new(stdout), id: 0 };
-        assert_eq!(player.read()["ID"], 0);
-        player
+        let mut go = Self { child, stdin, responses: BufReader::new(stdout), id: 0 };
+        assert_eq!(go.read()["ID"], 0);
+        go
     }
 
-    /// Gets: the bytes of a hit, which are those that it names.
+    /// Gets an action: the bytes of a hit, which have the hash of its output id.
     pub fn get(&mut self, action: &ActionId) -> Option<Vec<u8>> {
         self.id += 1;
         let line = format!(
@@ -46,17 +46,17 @@ impl Player {
             self.id,
             STANDARD.encode_to_string(action.0)
         );
-        let answer = self.ask(line.as_bytes());
-        if answer["Miss"] == true {
+        let response = self.request(line.as_bytes());
+        if response["Miss"] == true {
             return None;
         }
-        let read = fs::read(answer["DiskPath"].as_str().unwrap());
-        let bytes = read.unwrap_or_else(|e| panic!("{e}: {answer}"));
-        assert_eq!(answer["OutputID"], STANDARD.encode_to_string(Sha256::digest(&bytes)), "{answer}");
+        let read = fs::read(response["DiskPath"].as_str().unwrap());
+        let bytes = read.unwrap_or_else(|e| panic!("{e}: {response}"));
+        assert_eq!(response["OutputID"], STANDARD.encode_to_string(Sha256::digest(&bytes)), "{response}");
         Some(bytes)
     }
 
-    /// Puts, and finds the bytes where the answer says.
+    /// Puts a body, and finds it at the path of the response.
     pub fn put(&mut self, action: &ActionId, body: &[u8]) {
         self.id += 1;
         let [action, output] =
@@ -69,30 +69,30 @@ impl Player {
         if !body.is_empty() {
             line += &format!("\"{}\"\n", STANDARD.encode_to_string(body));
         }
-        let answer = self.ask(line.as_bytes());
-        let read = fs::read(answer["DiskPath"].as_str().unwrap());
-        assert!(read.unwrap_or_else(|e| panic!("{e}: {answer}")) == body, "{answer}");
+        let response = self.request(line.as_bytes());
+        let read = fs::read(response["DiskPath"].as_str().unwrap());
+        assert!(read.unwrap_or_else(|e| panic!("{e}: {response}")) == body, "{response}");
     }
 
-    /// There is no more to come: the client ends by itself.
+    /// Closes standard input: the client ends by itself.
     pub fn finish(mut self) {
         drop(self.stdin.take());
         let mut rest = String::new();
-        assert_eq!(self.answers.read_line(&mut rest).unwrap(), 0, "{rest}");
+        assert_eq!(self.responses.read_line(&mut rest).unwrap(), 0, "{rest}");
         assert!(self.child.wait().unwrap().success());
     }
 
-    fn ask(&mut self, request: &[u8]) -> Value {
+    fn request(&mut self, request: &[u8]) -> Value {
         self.stdin.as_mut().unwrap().write_all(request).unwrap();
-        let answer = self.read();
-        assert_eq!(answer["ID"], self.id, "{answer}");
-        assert_eq!(answer["Err"], Value::Null, "{answer}");
-        answer
+        let response = self.read();
+        assert_eq!(response["ID"], self.id, "{response}");
+        assert_eq!(response["Err"], Value::Null, "{response}");
+        response
     }
 
     fn read(&mut self) -> Value {
         let mut line = String::new();
-        assert_ne!(self.answers.read_line(&mut line).unwrap(), 0, "the client ended early");
+        assert_ne!(self.responses.read_line(&mut line).unwrap(), 0, "the client ended early");
         serde_json::from_str(&line).unwrap()
     }
 }

@@ -1,10 +1,10 @@
-//! The program of the matrix: more than 100 packages, each of a few lines, as a cell compiles many of them.
+//! The source that the matrix builds: more than 100 packages of a few lines each, so that a command makes many requests.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// Our packages; with the standard library's below them it is some 130.
+/// Packages of its own; with those of the standard library it has about 130.
 const PACKAGES: usize = 105;
 
 /// Writes the module to `dir`.
@@ -14,7 +14,7 @@ pub fn write(dir: &Path) {
     for n in 0..PACKAGES {
         let package = dir.join(format!("p{n}"));
         fs::create_dir_all(&package).unwrap();
-        // A tree: each has three that need it, so that compilers can run side by side.
+        // A tree: three packages import each one, so that compilers can run in parallel.
         let source = match n {
             0 => {
                 "package p0\n\nimport \"strings\"\n\nfunc Name() string { return strings.ToUpper(\"p0\") }\n".to_owned()

@@ -1,7 +1,7 @@
-//! Enums whose values have names on the command line and in the report.
+//! Enums whose values have names, for the command line and the report.
 
-/// `named!(/// Doc. Name { Value "value", … })`: an enum with `ALL` and `name`.
-macro_rules! named {
+/// `named_enum!(/// Doc. Name { Value "value", … })`: an enum with `ALL` and `name`.
+macro_rules! named_enum {
     ($(#[$doc:meta])* $enum:ident { $($value:ident $name:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]

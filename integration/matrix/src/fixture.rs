@@ -1,4 +1,4 @@
-//! A daemon with its state directory, and a build registered with it, whose directory is mounted at /gocache.
+//! A daemon with its state directory, and one registered build, whose directory is mounted at /gocache.
 
 use std::fs;
 use std::io::BufReader;
@@ -15,11 +15,11 @@ use proto::{OutputId, limits};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use sha2::{Digest, Sha256};
 
-/// The daemon's user: nobody else's.
+/// The daemon's user, which owns nothing else.
 const UID: u32 = 42_420;
 
 #[derive(Debug)]
-pub struct World {
+pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub bin: PathBuf,
     /// The build's directory.
@@ -29,27 +29,27 @@ pub struct World {
     small: bool,
 }
 
-impl World {
+impl Fixture {
     /// A daemon on a state directory that is a copy of `template`, or empty. `small`: on a file system of its own with
     /// little space left, which can be filled or made read-only.
     pub fn start(bin: &Path, template: Option<&Path>, small: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut world = Self { dir, bin: bin.to_owned(), view: PathBuf::new(), daemon: None, mounted: false, small };
-        fs::create_dir(world.dir.path().join("state")).unwrap();
+        let mut fixture = Self { dir, bin: bin.to_owned(), view: PathBuf::new(), daemon: None, mounted: false, small };
+        fs::create_dir(fixture.dir.path().join("state")).unwrap();
         if small {
             let options = std::ffi::CString::new("size=400m").unwrap();
-            mount("none", world.dir.path().join("state"), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap();
+            mount("none", fixture.dir.path().join("state"), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap();
         }
         if let Some(template) = template {
             let kind = if small { "-a" } else { "-al" };
             let from = template.join(".");
-            run(Command::new("cp").arg(kind).arg(&from).arg(world.state()));
+            run_command(Command::new("cp").arg(kind).arg(&from).arg(fixture.state()));
         }
-        run(Command::new("chown").arg(format!("{UID}:{UID}")).arg(world.dir.path().join("state")));
-        world.spawn();
-        world.register();
-        world
+        run_command(Command::new("chown").arg(format!("{UID}:{UID}")).arg(fixture.dir.path().join("state")));
+        fixture.spawn();
+        fixture.register();
+        fixture
     }
 
     pub fn state(&self) -> PathBuf {
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    pub fn is_up(&mut self) -> bool {
+    pub fn is_running(&mut self) -> bool {
         self.daemon.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
@@ -102,7 +102,7 @@ impl World {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    /// What the build did so far, where the daemon tells.
+    /// The counters of the build, where the daemon answers.
     pub fn counts(&self) -> Option<Counts> {
         match self.ask(Control::Builds)? {
             Answer::Builds(builds) => builds.live.first().map(|build| build.counts),
@@ -110,8 +110,8 @@ impl World {
         }
     }
 
-    /// Objects that do not hold what they are named after, and records that name no whole object.
-    pub fn damaged(&self) -> usize {
+    /// The number of objects whose content does not have the hash of their name.
+    pub fn damaged_objects(&self) -> usize {
         let mut damaged = 0;
         for path in files(&self.state().join("objects")) {
             let name: OutputId = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
@@ -140,7 +140,7 @@ impl World {
         self.mounted = true;
     }
 
-    /// Registers a build; its directory.
+    /// Registers a build; returns its directory.
     pub fn registered(&self, registration: Registration) -> Option<PathBuf> {
         match self.ask(Control::Register(registration))? {
             Answer::Registered { directory } => Some(directory.into()),
@@ -154,15 +154,15 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.signal(rustix::process::Signal::CONT);
         self.end(rustix::process::Signal::KILL);
         if self.mounted {
-            let _gone_already = unmount(MOUNT, UnmountFlags::DETACH);
+            let _already_unmounted = unmount(MOUNT, UnmountFlags::DETACH);
         }
         if self.small {
-            let _gone_already = unmount(self.dir.path().join("state"), UnmountFlags::DETACH);
+            let _already_unmounted = unmount(self.dir.path().join("state"), UnmountFlags::DETACH);
         }
     }
 }
@@ -179,6 +179,6 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Runs a command that must succeed.
-pub fn run(command: &mut Command) {
+pub fn run_command(command: &mut Command) {
     assert!(command.status().unwrap().success(), "{command:?}");
 }

@@ -1,4 +1,4 @@
-//! The go commands of the matrix, and what of their output must be the same with a failing cache as without one.
+//! The go commands of the matrix, and the part of their output that must not depend on the cache.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-/// A go command that hangs is ended after this, which is a failure.
-pub const HANGS: Duration = Duration::from_secs(300);
+/// A go command that runs longer is killed, and counts as failed.
+pub const MAX_RUN_TIME: Duration = Duration::from_secs(300);
 
-/// What is run.
+/// A go command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum GoCommand {
     Build,
     Vet,
     Test,
     List,
 }
 
-impl Action {
+impl GoCommand {
     pub const ALL: [Self; 4] = [Self::Build, Self::Vet, Self::Test, Self::List];
 
     pub fn name(self) -> &'static str {
@@ -44,61 +44,61 @@ impl Action {
     }
 }
 
-/// A go command of one version.
+/// The go program of one version, and the source that it builds.
 #[derive(Debug)]
 pub struct Go {
-    command: PathBuf,
-    program: PathBuf,
-    /// How each action ends without any cache.
-    plain: Mutex<HashMap<Action, Ended>>,
+    executable: PathBuf,
+    source: PathBuf,
+    /// The result of each command without a cache.
+    without_cache: Mutex<HashMap<GoCommand, Finished>>,
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct Finished {
     pub success: bool,
-    /// What it printed and made, with times and places taken out.
+    /// Its output and what it made, without times and paths.
     pub output: String,
-    pub took: Duration,
-    /// Packages whose exported file was not there any more after the command (`go list -export`).
-    pub exports_gone: usize,
+    pub elapsed: Duration,
+    /// Packages whose exported file did not exist any more after the command (`go list -export`).
+    pub missing_exports: usize,
 }
 
-/// A command that runs.
+/// A running command.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
     began: Instant,
-    action: Action,
+    command: GoCommand,
     dir: PathBuf,
 }
 
 impl Go {
-    pub fn new(command: &Path, program: &Path) -> Self {
-        Self { command: command.into(), program: program.into(), plain: Mutex::default() }
+    pub fn new(executable: &Path, source: &Path) -> Self {
+        Self { executable: executable.into(), source: source.into(), without_cache: Mutex::default() }
     }
 
-    /// The action without any cache, measured once.
-    pub fn plain(&self, action: Action) -> Ended {
-        let known = self.plain.lock().unwrap().get(&action).cloned();
+    /// The result of a command without a cache, measured once.
+    pub fn without_cache(&self, command: GoCommand) -> Finished {
+        let known = self.without_cache.lock().unwrap().get(&command).cloned();
         known.unwrap_or_else(|| {
             let dir = tempfile::tempdir().unwrap();
-            let ended = self.start(action, dir.path(), &[]).wait();
-            self.plain.lock().unwrap().insert(action, ended.clone());
-            ended
+            let finished = self.start(command, dir.path(), &[]).wait();
+            self.without_cache.lock().unwrap().insert(command, finished.clone());
+            finished
         })
     }
 
-    /// Starts an action with its GOCACHE and all else in `dir`.
-    pub fn start(&self, action: Action, dir: &Path, env: &[(&str, &Path)]) -> Running {
+    /// Starts a command with its GOCACHE and all its other files in `dir`.
+    pub fn start(&self, command: GoCommand, dir: &Path, env: &[(&str, &Path)]) -> Running {
         for sub in ["gocache", "work", "gopath"] {
             fs::create_dir_all(dir.join(sub)).unwrap();
         }
         let out = |name| fs::File::create(dir.join(name)).unwrap();
-        let mut command = Command::new(&self.command);
-        command
-            .args(action.args(&dir.join("program")))
-            .current_dir(&self.program)
+        let mut process = Command::new(&self.executable);
+        process
+            .args(command.args(&dir.join("program")))
+            .current_dir(&self.source)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", dir)
@@ -110,35 +110,35 @@ impl Go {
             .env("GOCACHE", dir.join("gocache"))
             .env("GOTMPDIR", dir.join("work"))
             .envs(env.iter().copied());
-        let child = command.stdin(Stdio::null()).stdout(out("stdout")).stderr(out("stderr")).spawn().unwrap();
-        Running { child, began: Instant::now(), action, dir: dir.to_owned() }
+        let child = process.stdin(Stdio::null()).stdout(out("stdout")).stderr(out("stderr")).spawn().unwrap();
+        Running { child, began: Instant::now(), command, dir: dir.to_owned() }
     }
 }
 
 impl Running {
-    pub fn is_over(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
-    pub fn wait(mut self) -> Ended {
-        while !self.is_over() && self.began.elapsed() < HANGS {
+    pub fn wait(mut self) -> Finished {
+        while !self.has_ended() && self.began.elapsed() < MAX_RUN_TIME {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let took = self.began.elapsed();
-        if !self.is_over() {
+        let elapsed = self.began.elapsed();
+        if !self.has_ended() {
             self.child.kill().unwrap();
         }
         let success = self.child.wait().unwrap().success();
         let text = |name| fs::read_to_string(self.dir.join(name)).unwrap();
         let (stdout, stderr) = (text("stdout"), text("stderr"));
-        let mut exports_gone = 0;
-        let printed = match self.action {
-            Action::Build => format!("{stdout}{:?}", fs::read(self.dir.join("program")).map(|b| hash(&b)).ok()),
-            Action::Vet => stdout,
-            Action::Test => stdout.lines().map(without_time).collect(),
-            Action::List => stdout.lines().map(|line| exported(line, &mut exports_gone)).collect(),
+        let mut missing_exports = 0;
+        let printed = match self.command {
+            GoCommand::Build => format!("{stdout}{:?}", fs::read(self.dir.join("program")).map(|b| hash(&b)).ok()),
+            GoCommand::Vet => stdout,
+            GoCommand::Test => stdout.lines().map(without_time).collect(),
+            GoCommand::List => stdout.lines().map(|line| exported(line, &mut missing_exports)).collect(),
         };
-        Ended { success, output: printed + &stderr, took, exports_gone }
+        Finished { success, output: printed + &stderr, elapsed, missing_exports }
     }
 }
 
@@ -147,11 +147,11 @@ fn without_time(line: &str) -> String {
     line.splitn(3, '\t').take(2).collect::<Vec<_>>().join("\t") + "\n"
 }
 
-/// The package, and whether it has an export at all: its place differs.
-fn exported(line: &str, gone: &mut usize) -> String {
+/// The package, and whether it has an export. The path differs from run to run.
+fn exported(line: &str, missing: &mut usize) -> String {
     let (package, path) = line.split_once('=').unwrap_or((line, ""));
     if !path.is_empty() && !Path::new(path).exists() {
-        *gone += 1;
+        *missing += 1;
     }
     format!("{package} {}\n", !path.is_empty())
 }
