@@ -65,12 +65,12 @@ same() {
         [ "$run" != plain ] || list=$UPSTREAM,direct
         rm -rf "$WORK/module" && mkdir "$WORK/module"
         printf 'module example.test/m\n\ngo 1.21\n' > "$WORK/module/go.mod"
-        (cd "$WORK/module" && fetch asks "$list" bash -c "$*" > "$WORK/said-$run" 2>&1; echo "status $?" >> "$WORK/said-$run"
-            cat go.mod go.sum >> "$WORK/said-$run" 2> /dev/null) || true
-        sed -i "s#$list#LIST#; s#${list%,direct}#PROXY#" "$WORK/said-$run"
+        (cd "$WORK/module" && fetch asks "$list" bash -c "$*" > "$WORK/output-$run" 2>&1; echo "status $?" >> "$WORK/output-$run"
+            cat go.mod go.sum >> "$WORK/output-$run" 2> /dev/null) || true
+        sed -i "s#$list#LIST#; s#${list%,direct}#PROXY#" "$WORK/output-$run"
     done
-    expect "$name, cold" diff "$WORK/said-plain" "$WORK/said-cold"
-    expect "$name, warm" diff "$WORK/said-plain" "$WORK/said-warm"
+    expect "$name, cold" diff "$WORK/output-plain" "$WORK/output-cold"
+    expect "$name, warm" diff "$WORK/output-plain" "$WORK/output-warm"
 }
 installed=$PATH
 for version in $(go_versions); do

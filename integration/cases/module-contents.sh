@@ -35,7 +35,7 @@ tree one example.test/dep v1.0.0 strings
 tree two example.test/dep v1.0.0 unicode
 program example.test/dep v1.0.0
 is "naive sharing, the first content" lower "$(built naive contents-1 one)"
-if said=$(built naive contents-2 two 2> "$WORK/err"); then is "naive sharing, the second content: the first one, which is wrong" lower "$said"; else
+if output=$(built naive contents-2 two 2> "$WORK/err"); then is "naive sharing, the second content: the first one, which is wrong" lower "$output"; else
     expect "naive sharing, the second content: the build fails" grep -q 'could not import' "$WORK/err"
 fi
 is "the first content" lower "$(built small contents-3 one)"
@@ -46,7 +46,7 @@ tree v3 example.test/dep/v3 v3.0.0 unicode
 program example.test/dep/v2 v2.0.0
 is "naive sharing, major version 2" lower "$(built naive major-1 v2)"
 program example.test/dep/v3 v3.0.0
-if said=$(built naive major-2 v3 2> "$WORK/err"); then is "naive sharing, major version 3: version 2, which is wrong" lower "$said"; else
+if output=$(built naive major-2 v3 2> "$WORK/err"); then is "naive sharing, major version 3: version 2, which is wrong" lower "$output"; else
     expect "naive sharing, major version 3: the build fails" grep -qE 'dep/v2|could not import' "$WORK/err"
 fi
 program example.test/dep/v2 v2.0.0

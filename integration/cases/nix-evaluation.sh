@@ -35,9 +35,9 @@ module() {
 }
 # rejects WHAT LIB CONFIGURATION MESSAGE: an assertion of the module or the evaluation fails with this message.
 rejects() {
-    local said
-    said=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
-    expect "refused: $1" grep -qF "$4" <(printf '%s\n' "${said//\\/}"; cat "$WORK/err")
+    local message
+    message=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
+    expect "refused: $1" grep -qF "$4" <(printf '%s\n' "${message//\\/}"; cat "$WORK/err")
 }
 libs=('')
 if [ -n "$nixpkgs" ]; then libs+=("lib = import $nixpkgs/lib;"); fi
@@ -55,8 +55,8 @@ for lib in "${libs[@]}"; do
     # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
     for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
         'programs.nix-required-mounts.enable = true:hook.chain = ['; do
-        said=$(evaluate "toString (import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog.enable = true; ${setting%%:*}; }; }).failures")
-        expect "refused: ${setting%%:*}" grep -qF "${setting#*:}" <<< "$said"
+        message=$(evaluate "toString (import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog.enable = true; ${setting%%:*}; }; }).failures")
+        expect "refused: ${setting%%:*}" grep -qF "${setting#*:}" <<< "$message"
     done
     chained=$(evaluate "(import $CASE_DIR/nix/module.nix { $lib configuration = { services.nix-gocacheprog = { enable = true; hook.chain = [ \"/x\" ]; };
         nix.settings.pre-build-hook = \"/x\"; programs.nix-required-mounts.enable = true; }; }).config.nix.settings.pre-build-hook")
@@ -111,7 +111,7 @@ if command -v systemd-analyze > /dev/null; then
         mkdir "$WORK/verify-$of"
         for unit in "$WORK/units/$of/"*; do sed "s|@programs@|$BIN|" "$unit" > "$WORK/verify-$of/${unit##*/}"; done
         expect "systemd accepts the units ($of)" \
-            test -z "$(XDG_RUNTIME_DIR=$WORK systemd-analyze "--$of" verify "$WORK/verify-$of/"* 2>&1 | tee "$WORK/said")"
+            test -z "$(XDG_RUNTIME_DIR=$WORK systemd-analyze "--$of" verify "$WORK/verify-$of/"* 2>&1 | tee "$WORK/message")"
     done
 else
     echo "no systemd-analyze here: case booted-system verifies the units"

@@ -44,7 +44,7 @@ is "a user sees builds" 30 "$(user builds -n 100 --json | jq '.ended | length')"
 expect "a user sees why builds missed" grep -q 'changed dependency' <(user why age)
 expect "a user sees no id of a running build" test "$(user status --json | jq '[.live[].id | select(. != "")] | length')" = 0
 
-# Transcripts: a line of docs/reference/cli.md that begins with `$ ` is run on a terminal; what follows is what it said. Numbers, ids and
+# Transcripts: a line of docs/reference/cli.md that begins with `$ ` is run on a terminal; the lines after it are its output. Numbers, ids and
 # spans of time differ from run to run, and with them the order of rows; words, columns and names do not.
 shape() { sed -E ':a; s/([0-9]),([0-9]{3})/\1\2/; ta; s/\b[0-9a-f]{8}\b/ID/g; s/[0-9]+(\.[0-9]+)?/0/g; s/0 (d|h|min) 0 (h|min|s)/0 s/g; s/0 (d|h|min|s)\b/0 s/g; s/0 (B|[KMGT]iB)\b/0 B/g; s/  +/ /g; s/ +$//'; }
 on_terminal() {

@@ -2,7 +2,7 @@
 # properly, with no change to the machine's settings, users or groups. Source it; it sets `set -euo pipefail`.
 # Settings go in by NIX_CONFIG. Build users that the machine lacks exist only in the mount namespace of the Nix process
 # (copies of passwd and group bound over the real ones there), so nothing is left behind even after kill -9.
-# NIX_MACHINE=1 uses a Nix that is set up properly, with its users, substituters and nixpkgs (not tried: none was at hand).
+# NIX_MACHINE=1 uses a Nix that is set up properly, with its users, substituters and nixpkgs (not tried).
 # Reads: NIX_WORK (a private directory; made when unset), NIX_DIVERTED_STORE (a directory for --store; unset: /nix/store),
 # PRE_BUILD_HOOK (a program), NIX_MAX_JOBS, NIX_EXTRA_CONFIG (lines of nix.conf), NIX_PRIVATE (the store goes with this run).
 # Call need_nix first, in the main shell, and nix_cleanup in an EXIT trap: it deletes what this run built.
@@ -59,7 +59,7 @@ _nix_start() {
     NIX_STARTED=1
 }
 
-# _nix_write_users DIR: passwd and group as on the machine and our group with its users, on ids nobody has.
+# _nix_write_users DIR: passwd and group as on the machine and our group with its users, with unused ids.
 _nix_write_users() {
     # Not always the same: Nix ends all processes of a build's user before a build, also those of another run.
     local base=$((41000 + RANDOM % 90 * 100)) n names=()

@@ -75,7 +75,7 @@ _steps_end() {
 trap _steps_end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# _end PID: the process and all below it. (A case takes its own processes with it, whoever their parent is: lib/case.sh.)
+# _end PID: the process and all below it. (A case takes its own processes with it, also those with another parent: lib/namespaces.sh.)
 _end() {
     local child
     kill -STOP "$1" 2> /dev/null # it starts no more processes

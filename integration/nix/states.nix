@@ -1,4 +1,4 @@
-# Builds many states of the small program without any cache, one after the other: for each its programs and what its tests said.
+# Builds many states of the small program without any cache, one after the other: for each its programs and the verdicts of its tests.
 # Only the standard library is compiled once, into a GOCACHE that each state gets a copy of.
 { gosdk, states }:
 import ./program.nix {

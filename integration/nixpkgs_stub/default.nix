@@ -1,6 +1,6 @@
-# A stub of nixpkgs: the few attributes a Go package and the project's overlay use, made of the host's own tools, so
-# that the integration tests and the demo need Nix and nothing else. It behaves as nixpkgs does where a build cache can
-# tell (phases, hooks, environment, mtimes, the `go` commands that run); it is no place to build software for use.
+# A stub of nixpkgs: the few attributes that a Go package and the project's overlay use, made of the tools of the host, so that the
+# integration tests and the demo need only Nix. It behaves like nixpkgs in everything that a build cache can notice (phases,
+# hooks, environment, mtimes, the `go` commands that run). It is not made for building software for use.
 # Use: import ./nixpkgs_stub { gosdk = GOROOT-or-store-path; overlay = null-or-file; }. Build with lib/nix.sh, which lets the
 # host's tools into the sandbox. `overlay` may also be a function `final: prev:`, or a list of files and functions.
 # ccFlags and ldFlags are baked into the compiler wrapper, where no environment variable shows them, as nixpkgs' libc is.

@@ -132,7 +132,7 @@ impl Settings {
             spool_dir: std::env::temp_dir(),
             certificates: ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"]
                 .into_iter()
-                .find_map(variable)
+                .find_map(env_var)
                 .map(PathBuf::from)
                 .or_else(|| CERTIFICATE_FILES.into_iter().map(PathBuf::from).find(|path| path.is_file())),
             netrc: if uses_netrc { netrc() } else { Netrc::default() },
