@@ -9,8 +9,8 @@ use proto::control::{HOST_SOCKET, MOUNT, MOUNTED_CLIENT, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 use store::Caps;
 
-use crate::derivation::Variables;
-use crate::overlay;
+use crate::condition::build_env::Variables;
+use crate::condition::go_overlay;
 
 /// The file that runs.
 const PROGRAM: &str = "/proc/self/exe";
@@ -35,7 +35,7 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
-    /// See [`overlay::reads_goroot`]; not looked at where there is no daemon to tell.
+    /// See [`go_overlay::reads_goroot`]; not looked at where there is no daemon to tell.
     pub(crate) reads_goroot: bool,
     /// Where a go command works, if tests' results may come from other builds and go there (`NIX_GOCACHEPROG_TESTS=0`: no).
     pub(crate) places: Option<Places>,
@@ -120,7 +120,7 @@ impl Environment {
         let goroot = Path::new(&toolchain.goroot);
         // The daemon asks for no other toolchain's.
         let is_asked = socket.is_some() && goroot.starts_with("/nix/store");
-        let reads_goroot = is_asked && overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
+        let reads_goroot = is_asked && go_overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let read = Self {
             socket,

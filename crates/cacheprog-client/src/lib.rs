@@ -14,34 +14,19 @@
 
 pub mod args;
 
-mod answers;
-mod asked;
-mod cache;
-mod cgo;
 mod clock;
-mod contents;
-mod derivation;
-mod drain;
-mod embedded;
+mod condition;
+mod daemon;
 mod environment;
-mod held;
-mod host;
-mod inputs;
-mod link;
-mod lists;
+mod gocmd;
+mod host_session;
 mod local;
-mod manners;
-mod overlay;
-mod own;
-mod plain;
-mod points;
-mod remote;
-mod serve;
-mod silence;
-mod summary;
-mod sync;
-mod tend;
-mod tree;
+mod locks;
+mod put_body;
+mod read_your_writes;
+mod setup_hook;
+mod share_policy;
+mod test_results;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -56,8 +41,8 @@ use environment::Environment;
 pub fn run(command: &Command) -> ExitCode {
     let read = Environment::read();
     let environment = if *command == Command::ServeTransparently { read.transparent() } else { read };
-    let serve = |store: Option<&Path>| match manners::take_stdout() {
-        Ok(output) => serve::run(output, store, &environment).map_err(|e| e.to_string()),
+    let serve = |store: Option<&Path>| match gocmd::stdio::take_stdout() {
+        Ok(output) => gocmd::serve::run(output, store, &environment).map_err(|e| e.to_string()),
         Err(e) => Err(format!("taking standard output: {e}")),
     };
     let done = match command {
@@ -88,10 +73,10 @@ pub fn usage(error: &UsageError) -> ExitCode {
 fn env(point: Option<&OsStr>, environment: &Environment) -> ExitCode {
     let point = point.map(OsStr::to_string_lossy);
     let commands = match point.as_deref() {
-        Some(point) if !environment.is_sandbox() && !points::BEGINNINGS.contains(&point) => None,
-        _ if !environment.is_sandbox() => host::commands(environment, &environment::variables()),
-        Some("exit") => Some(summary::command(environment)),
-        point => points::commands(point, &environment::variables()),
+        Some(point) if !environment.is_sandbox() && !setup_hook::phases::BEGINNINGS.contains(&point) => None,
+        _ if !environment.is_sandbox() => host_session::commands(environment, &environment::variables()),
+        Some("exit") => Some(setup_hook::summary::command(environment)),
+        point => setup_hook::phases::commands(point, &environment::variables()),
     };
     print(commands.as_deref().unwrap_or_default(), commands.is_some())
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use proto::wire::Request;
 
-use crate::daemon::{Daemon, HELD, Manner, decisions};
-use crate::go::Go;
+use crate::scripted_daemon::{Daemon, HELD, Manner, decisions};
+use crate::fake_go::Go;
 
 fn start(dir: &Path, socket: &str) -> Go {
     Go::start(dir, &[], &[("NIX_GOCACHEPROG_SOCKET", socket)])
@@ -343,7 +343,7 @@ fn once_a_day_the_spool_of_a_session_is_brought_within_its_limits() {
         go.finish();
     };
     let spool = std::path::PathBuf::from(spool(dir.path()));
-    let records = || crate::alone::files(&spool.join("records"));
+    let records = || crate::embedded::files(&spool.join("records"));
     run(1);
     run(2);
     assert_eq!(records().len(), 2);

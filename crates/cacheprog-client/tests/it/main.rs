@@ -2,11 +2,11 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of cmd/go and of a daemon in trouble")]
 
-mod alone; // with a store of its own
-mod daemon; // a daemon to script
+mod embedded; // with a store of its own
+mod fake_go; // cmd/go's side
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
-mod go; // cmd/go's side
-mod results; // results of tests
+mod scripted_daemon; // a daemon to script
+mod test_results; // results of tests
 mod transparent; // where no setup hook went before
 
 use proto::OutputId;

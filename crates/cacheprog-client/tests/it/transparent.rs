@@ -3,8 +3,8 @@ use std::path::Path;
 use proto::wire::Request;
 use sha2::{Digest, Sha256};
 
-use crate::daemon::{Daemon, Manner, decisions};
-use crate::go::Go;
+use crate::scripted_daemon::{Daemon, Manner, decisions};
+use crate::fake_go::Go;
 
 /// A compiled package: one member, of an even number of bytes.
 fn package(object: &str) -> Vec<u8> {

@@ -7,9 +7,9 @@ use std::path::Path;
 use proto::FrameError;
 use proto::control::{Answer, Control, MOUNTED_CLIENT, Registration};
 
-use crate::derivation::{Variables, value};
+use crate::condition::build_env::{Variables, value};
 use crate::environment::{Environment, is_this_program};
-use crate::points::quoted;
+use crate::setup_hook::phases::quoted;
 
 /// The shell commands, `None` where there is no such host.
 pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Option<String> {

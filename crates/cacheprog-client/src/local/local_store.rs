@@ -9,7 +9,7 @@ use proto::gocmd::{BodyError, Hit};
 use proto::{ActionId, FrameError, RequestError};
 use store::{Access, Found, Incoming, Origin, ReceiveError, Record, Replaces, Store, StoreError, View};
 
-use crate::cache::Put;
+use crate::gocmd::cache::Put;
 use crate::clock;
 use crate::environment::Environment;
 

@@ -13,18 +13,18 @@ use proto::OutputId;
 use proto::gocmd::Hit;
 use proto::wire::Request;
 
-use crate::answers::NOWHERE;
-use crate::cache::Put;
+use crate::gocmd::responder::NOWHERE;
+use crate::gocmd::cache::Put;
 use crate::clock;
 use crate::environment::Places;
-use crate::held::Held;
-use crate::inputs::TestResult;
-use crate::link::{Ask, Pending};
-use crate::lists::Lists;
-use crate::own::is_there;
-use crate::sync::lock;
+use crate::put_body::Held;
+use crate::test_results::test_logs::TestResult;
+use crate::daemon::in_flight::{Ask, Pending};
+use crate::test_results::test_inputs::Lists;
+use crate::read_your_writes::is_there;
+use crate::locks::lock;
 
-use super::Shared;
+use super::session::Shared;
 
 /// Jobs that wait. A go command has as many gets and puts under way as it runs actions side by side, one for each processor.
 const MOST_JOBS: usize = 256;

@@ -10,7 +10,7 @@ use rustix::process::setpriority_process;
 use store::{Access, Caps, Disk, Limits, Store, StoreError, Unwanted};
 
 use crate::clock;
-use crate::embedded::boot_id;
+use crate::local::embedded_store::boot_id;
 use crate::environment::{Environment, is_one_line};
 
 /// How often.

@@ -16,9 +16,9 @@ use proto::wire::{Hello, Request};
 use proto::{ActionId, FrameError};
 use transport::{ConnectError, Connection};
 
-use crate::cache::Put;
-use crate::held::Held;
-use crate::sync::lock;
+use crate::gocmd::cache::Put;
+use crate::put_body::Held;
+use crate::locks::lock;
 
 /// How often the reader of answers looks up to see whether one is overdue.
 pub(crate) const LOOK_UP: Duration = Duration::from_millis(250);

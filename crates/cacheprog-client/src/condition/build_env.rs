@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use blake3::Hasher;
 use proto::id::hex;
 
-use crate::contents::part;
+use crate::test_results::content_hash::part;
 
 /// An environment: what a variable is called, and what it says.
 pub(crate) type Variables = Vec<(OsString, OsString)>;

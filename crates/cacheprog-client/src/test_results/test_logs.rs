@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use store::{TEST_LOG, TEST_PASSED};
 
-use crate::held::Held;
+use crate::put_body::Held;
 
 /// Logs that are kept of a go command, in bytes.
 const MOST_LOGS: usize = 1 << 20;

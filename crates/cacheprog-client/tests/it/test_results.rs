@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use proto::wire::Request;
 
-use crate::daemon::{Daemon, Manner, decisions};
-use crate::go::Go;
+use crate::scripted_daemon::{Daemon, Manner, decisions};
+use crate::fake_go::Go;
 
 const LOG: &[u8] = b"# test log\nopen testdata/golden\n";
 const RESULT: &[u8] = b"ok  \texample.test/m\t0.01s\n";

@@ -12,7 +12,7 @@ use blake3::{Hash, Hasher};
 use rustix::fs::{AtFlags, Mode, OFlags, statat};
 
 use crate::clock;
-use crate::contents::{Budget, Contents, Stamp, part};
+use crate::test_results::content_hash::{Budget, Contents, Stamp, part};
 
 /// Directories in each other: the thread that looks has a small stack.
 const DEEPEST: u32 = 64;

@@ -14,25 +14,21 @@ use proto::gocmd::{Body, BodyError};
 use proto::wire::{Hello, Request};
 use transport::Connection;
 
-use crate::answers::{Answers, NOWHERE};
-use crate::asked;
-use crate::cache::{Cache, Put};
-use crate::drain::Drain;
+use crate::gocmd::responder::{Answers, NOWHERE};
+use crate::gocmd::invocation;
+use crate::gocmd::cache::{Cache, Put};
+use crate::local::spool_flush::Drain;
 use crate::environment::Environment;
-use crate::held::{Held, Holder};
-use crate::inputs::Inputs;
-use crate::link::{Ask, Begun, Link, connect};
-use crate::local::Local;
-use crate::own::Own;
-use crate::plain::Plain;
-use crate::silence::Silence;
-use crate::sync::lock;
+use crate::put_body::{Held, Holder};
+use crate::test_results::test_logs::Inputs;
+use crate::daemon::in_flight::{Ask, Begun, Link, connect};
+use crate::local::local_store::Local;
+use crate::read_your_writes::Own;
+use crate::share_policy::Plain;
+use crate::daemon::circuit_breaker::Silence;
+use crate::locks::lock;
 
-mod jobs;
-mod reader;
-mod transparent;
-
-use jobs::Jobs;
+use super::test_result_jobs::{self, Jobs};
 
 /// Bytes that one client spools: several times what `go build std cmd` puts. Beyond, puts are lost, the build is not.
 const MOST_SPOOLED: u64 = 4 << 30;
@@ -45,45 +41,45 @@ const STACK: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Remote {
-    shared: Arc<Shared>,
-    holder: Holder,
+    pub(super) shared: Arc<Shared>,
+    pub(super) holder: Holder,
     /// Where large bodies are held.
-    held_in: PathBuf,
+    pub(super) held_in: PathBuf,
     /// If tests' results may go to other builds.
-    inputs: Option<Inputs>,
-    drain: Drain,
+    pub(super) inputs: Option<Inputs>,
+    pub(super) drain: Drain,
 }
 
 /// What both threads work with.
 #[derive(Debug)]
-struct Shared {
-    socket: PathBuf,
-    hello: Hello,
-    link: Link,
-    own: Own,
-    answers: Arc<Answers>,
-    silence: Silence,
+pub(super) struct Shared {
+    pub(super) socket: PathBuf,
+    pub(super) hello: Hello,
+    pub(super) link: Link,
+    pub(super) own: Own,
+    pub(super) answers: Arc<Answers>,
+    pub(super) silence: Silence,
     /// For what must not keep the threads waiting.
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     /// Held while one request is begun and sent, or settled because it cannot be.
-    sending: Mutex<()>,
+    pub(super) sending: Mutex<()>,
     /// In transparent mode: less is shared.
-    plain: Option<Plain>,
+    pub(super) plain: Option<Plain>,
     /// Held for one put or look-up; its I/O is on a local file.
-    spool: Mutex<Local>,
-    spooled_bytes: AtomicU64,
+    pub(super) spool: Mutex<Local>,
+    pub(super) spooled_bytes: AtomicU64,
     /// Requests settled here because the daemon could not be asked or left them out, and puts spooled: to be told.
-    unanswered: AtomicU64,
-    spooled: AtomicU64,
+    pub(super) unanswered: AtomicU64,
+    pub(super) spooled: AtomicU64,
 }
 
 impl Remote {
     pub(crate) fn start(socket: &Path, answers: &Arc<Answers>, environment: &Environment) -> Self {
-        let (jobs, queue) = jobs::queue();
+        let (jobs, queue) = test_result_jobs::queue();
         let shared = Arc::new(Shared {
             socket: socket.to_owned(),
             hello: Hello {
-                command: Some(asked::command()),
+                command: Some(invocation::command()),
                 reads_goroot: environment.reads_goroot,
                 keeps_its_own: environment.is_transparent,
                 ..Hello::new(environment.toolchain.clone())
@@ -132,7 +128,7 @@ impl Remote {
     }
 }
 
-fn send(connection: &Connection, frame: &[u8], body: Option<&Held>) -> std::io::Result<()> {
+pub(super) fn send(connection: &Connection, frame: &[u8], body: Option<&Held>) -> std::io::Result<()> {
     let mut stream = &connection.stream;
     stream.write_all(frame)?;
     body.map_or(Ok(()), |body| body.send(&mut stream))
@@ -171,7 +167,7 @@ impl Cache for Remote {
 
 impl Shared {
     /// Sends a request, or settles it here where that is not possible.
-    fn ask(&self, id: i64, ask: Ask) {
+    pub(super) fn ask(&self, id: i64, ask: Ask) {
         let (request, list, body) = match &ask {
             Ask::Get(action) => (Request::Get { action: *action }, None, None),
             Ask::Put(Put { action, output, size }, body, list) => {
@@ -224,7 +220,7 @@ impl Shared {
     }
 
     /// Answers without the daemon, whatever happens.
-    fn settle(&self, id: i64, ask: &Ask) {
+    pub(super) fn settle(&self, id: i64, ask: &Ask) {
         let settled = catch_unwind(AssertUnwindSafe(|| match ask {
             Ask::Get(action) => {
                 let hit = self.spool().get(action);
@@ -242,7 +238,7 @@ impl Shared {
         }
     }
 
-    fn spool_put(&self, id: i64, put: &Put, body: &Held) {
+    pub(super) fn spool_put(&self, id: i64, put: &Put, body: &Held) {
         let mut spool = self.spool();
         let has_room = self.spooled_bytes.fetch_add(put.size, Relaxed) < MOST_SPOOLED;
         let received = match body.reader() {

@@ -8,9 +8,9 @@ use std::sync::Mutex;
 
 use proto::gocmd::{self, Hit};
 
-use crate::sync::lock;
+use crate::locks::lock;
 
-/// A path for a put of which nothing was kept: see [`crate::local::Local::nowhere`].
+/// A path for a put of which nothing was kept: see [`crate::local::local_store::Local::nowhere`].
 pub(crate) const NOWHERE: &str = "/nowhere";
 
 /// The id under which cmd/go waits for the hello.

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use base64_simd::STANDARD;
 
-use crate::go::Go;
+use crate::fake_go::Go;
 use crate::output;
 
 fn start(dir: &Path) -> Go {

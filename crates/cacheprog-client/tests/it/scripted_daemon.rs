@@ -10,7 +10,7 @@ use proto::control::Counts;
 use proto::wire::{Candidate, Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{ActionId, OutputId, Scope, ScopeDigest, limits};
 
-use crate::go::Action;
+use crate::fake_go::Action;
 
 /// How a scripted daemon behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use blake3::Hasher;
 use proto::id::hex;
 
-use crate::contents::part;
-use crate::derivation::{Variables, own_outputs, value, without_own};
+use crate::test_results::content_hash::part;
+use crate::condition::build_env::{Variables, own_outputs, value, without_own};
 
 /// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
 const MACRO: &str = "__nix_gocacheprog_key";

@@ -9,7 +9,7 @@ use proto::wire::{Hello, Reply, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
-use crate::local::Local;
+use crate::local::local_store::Local;
 
 /// How long the go command may wait for this at its end.
 const AT_END: Duration = Duration::from_millis(200);

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use proto::FrameError;
 use proto::gocmd::{BodyError, Command, Requests};
 
-use crate::answers::{Answers, NOWHERE};
-use crate::cache::{Cache, Put};
-use crate::embedded::Embedded;
+use crate::gocmd::responder::{Answers, NOWHERE};
+use crate::gocmd::cache::{Cache, Put};
+use crate::local::embedded_store::Embedded;
 use crate::environment::Environment;
-use crate::remote::Remote;
-use crate::tend::tend;
+use crate::daemon::session::Remote;
+use crate::local::maintenance::tend;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;

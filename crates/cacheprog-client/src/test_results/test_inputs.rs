@@ -22,11 +22,11 @@ use std::time::SystemTime;
 use proto::{OutputId, limits};
 use store::{TEST_INPUTS, TEST_LOG};
 
-use crate::contents::{Budget, Contents, Look};
-use crate::derivation;
+use crate::test_results::content_hash::{Budget, Contents, Look};
+use crate::condition::build_env;
 use crate::environment::{self, Places};
-use crate::inputs::TestResult;
-use crate::tree::Tree;
+use crate::test_results::test_logs::TestResult;
+use crate::test_results::module_tree::Tree;
 
 /// Where a running system shows itself: never the same, and none of the test's files.
 const NOT_FILES: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -121,7 +121,7 @@ impl Lists {
     fn second_line(&mut self, root: &Path) -> Option<String> {
         self.look_at(root)?;
         let data = &self.tree.as_ref()?.word;
-        let variables = self.variables.get_or_insert_with(|| derivation::word(&environment::variables()));
+        let variables = self.variables.get_or_insert_with(|| build_env::word(&environment::variables()));
         Some(format!("{data} {variables} {}", root.to_str()?))
     }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use proto::control::MOUNTED_MODPROXY;
 
-use crate::cgo;
-use crate::derivation::{self, Variables};
+use crate::condition::cgo_inputs;
+use crate::condition::build_env::{self, Variables};
 
 /// Before the phases in which a package runs go. Each asks again: any of them may be the package's own.
 pub(crate) const BEGINNINGS: [&str; 3] = ["postConfigure", "preBuild", "preCheck"];
@@ -33,7 +33,7 @@ fn proxy(variables: &Variables, modproxy: &Path) -> String {
     let list = text(variables, "GOPROXY");
     let is_ours = !list.is_empty() && list == text(variables, OUR_LIST);
     let has_upstream = !["off", "direct", "file:"].iter().any(|other| list.starts_with(other));
-    if is_ours || !has_upstream || !derivation::is_fixed_output(variables) || !modproxy.is_file() {
+    if is_ours || !has_upstream || !build_env::is_fixed_output(variables) || !modproxy.is_file() {
         return String::new();
     }
     let modproxy = modproxy.display();
@@ -44,12 +44,12 @@ fn proxy(variables: &Variables, modproxy: &Path) -> String {
 fn marker(point: Option<&str>, variables: &Variables) -> Option<String> {
     let top = text(variables, "NIX_BUILD_TOP");
     let tree = if top.is_empty() { PathBuf::from(".") } else { PathBuf::from(top) };
-    let key = cgo::key(variables, &tree, &[PathBuf::from(text(variables, "GOCACHE"))]).ok()?;
+    let key = cgo_inputs::key(variables, &tree, &[PathBuf::from(text(variables, "GOCACHE"))]).ok()?;
     // Without -trimpath the flags of cgo are recorded in the program, which has to be the same as without a cache: there
     // all results are kept apart. Tests are built without it as well, and not installed.
     let trims = text(variables, "GOFLAGS").split_whitespace().any(|flag| flag == "-trimpath");
     if trims || point == Some("preCheck") {
-        let flags = cgo::flags(&text(variables, "CGO_CPPFLAGS"), &key);
+        let flags = cgo_inputs::flags(&text(variables, "CGO_CPPFLAGS"), &key);
         Some(format!("export CGO_CPPFLAGS={}\n", quoted(&flags)))
     } else {
         Some(format!("export NIX_GOCACHEPROG_NAMESPACE={key}\n"))
@@ -58,7 +58,7 @@ fn marker(point: Option<&str>, variables: &Variables) -> Option<String> {
 
 /// What a variable says; nothing if it is not set.
 fn text(variables: &Variables, name: &str) -> String {
-    derivation::value(variables, name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+    build_env::value(variables, name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// For a shell.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::cache::Put;
-use crate::held::Held;
-use crate::link::Ask;
-use crate::plain;
+use crate::gocmd::cache::Put;
+use crate::put_body::Held;
+use crate::daemon::in_flight::Ask;
+use crate::share_policy;
 
-use super::Remote;
+use super::session::Remote;
 
 /// The id of a request of our own: cmd/go, which counts up from 0, waits for no answer to it.
 const NOBODY: i64 = -1;
@@ -17,10 +17,10 @@ impl Remote {
     /// said first (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27). Of an index the daemon knows whether it is.
     pub(super) fn put_plain(&self, id: i64, put: Put, body: Held) {
         let read = |bytes: &mut [u8], at| body.read_exact_at(bytes, at);
-        if self.shared.hello.reads_goroot && plain::is_index(read) {
+        if self.shared.hello.reads_goroot && share_policy::is_index(read) {
             return self.shared.ask(id, Ask::Put(put, Arc::new(body), None));
         }
-        let said = plain::said(&put.action);
+        let said = share_policy::said(&put.action);
         let nothing = self.shared.own.find(&said).filter(|hit| hit.size == 0);
         let is_compiled_go = store::archive::is_compiled_go(put.size, read);
         let Some(nothing) = nothing.filter(|_| is_compiled_go) else { return self.shared.spool_put(id, &put, &body) };

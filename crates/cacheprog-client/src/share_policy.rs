@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use store::INDEX;
 use store::archive::is_compiled_go;
 
-use crate::sync::lock;
+use crate::locks::lock;
 
 /// What this process was served that another entry belongs to.
 #[derive(Debug, Default)]

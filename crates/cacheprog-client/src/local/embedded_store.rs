@@ -10,11 +10,11 @@ use proto::ActionId;
 use proto::gocmd::{Body, BodyError};
 use store::Recent;
 
-use crate::answers::Answers;
-use crate::cache::{Cache, Put};
+use crate::gocmd::responder::Answers;
+use crate::gocmd::cache::{Cache, Put};
 use crate::environment::{Environment, is_one_line};
-use crate::local::Local;
-use crate::own::Own;
+use crate::local::local_store::Local;
+use crate::read_your_writes::Own;
 
 #[derive(Debug)]
 pub(crate) struct Embedded {

@@ -12,12 +12,12 @@ use proto::limits;
 use proto::wire::{Refusal, Reply, Request};
 use transport::Connection;
 
-use crate::link::{Ask, Found, LOOK_UP, Pending, Taken, connect};
-use crate::own::is_there;
-use crate::sync::try_lock;
+use crate::daemon::in_flight::{Ask, Found, LOOK_UP, Pending, Taken, connect};
+use crate::read_your_writes::is_there;
+use crate::locks::try_lock;
 
-use super::Shared;
-use super::jobs::Job;
+use super::session::Shared;
+use super::test_result_jobs::Job;
 
 /// Pauses between attempts to reach the daemon again: a restart takes 65 to 300 ms (docs/facts/nix.md, "Daemon and sandbox").
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -141,7 +141,7 @@ impl Shared {
 
     /// Nothing may follow what was cut off.
     fn send_or_fail(&self, connection: &Arc<Connection>, frames: &[u8]) {
-        if super::send(connection, frames, None).is_err() {
+        if super::session::send(connection, frames, None).is_err() {
             self.fail(connection);
         }
     }

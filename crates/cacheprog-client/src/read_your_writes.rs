@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use proto::ActionId;
 use proto::gocmd::Hit;
 
-use crate::sync::lock;
+use crate::locks::lock;
 
 /// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (docs/facts/go.md, "Traffic"). What is put beyond is
 /// found through the daemon or the spool.

@@ -8,7 +8,7 @@ use proto::wire::{Hello, Reply, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
-use crate::local::Local;
+use crate::local::local_store::Local;
 
 /// How long the daemon may take to say why: the build waits.
 const WHY: Duration = Duration::from_secs(2);
