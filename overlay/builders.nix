@@ -1,27 +1,27 @@
-# What both overlays do to builders of Go packages, whichever there are: buildGoModule, buildGo126Module,
-# buildGoLatestModule, gomod2nix' buildGoApplication. A builder that nixpkgs removed is an alias that throws when it is used,
-# and stays one: its text is nixpkgs' own (docs/facts/nix.md, "Go in nixpkgs"). Nothing here is evaluated before it is used.
+# Adds the setup hook to the packages of all builders of Go packages: buildGoModule, buildGo126Module, buildGoLatestModule,
+# gomod2nix' buildGoApplication. Both overlays use it. For a builder that it removed, nixpkgs has an alias that throws on use; it
+# still throws here, with nixpkgs' own message (docs/facts/nix.md, "Go in nixpkgs"). Nothing here is evaluated before it is used.
 final: prev:
 let
   inherit (final) lib;
   hookName = "nix-gocacheprog-hook";
-  # With cross compilation the build's own, as for all of nativeBuildInputs.
+  # When cross compiling this is the hook for the build platform, as for all nativeBuildInputs.
   hook = (final.buildPackages or final).nixGocacheprogHook;
 
-  # An alias of a builder is wrapped twice, and a package may have the hook by itself.
+  # A package gets the hook once: an alias of a builder is wrapped twice, and a package may have the hook already.
   withHook = inputs: if builtins.any (input: input.name or "" == hookName) inputs then inputs else inputs ++ [ hook ];
 
   withGocacheprog = package:
     package.overrideAttrs (old: { nativeBuildInputs = withHook (old.nativeBuildInputs or [ ]); });
 
-  # A builder is a function of a set or of `finalAttrs:`, mostly with `.override`.
+  # A builder is a function of a set or of `finalAttrs:`, and most have `.override`.
   wrap = build:
     {
       __functor = _: args: withGocacheprog (build args);
       __functionArgs = lib.functionArgs build;
     } // lib.optionalAttrs (build ? override) { override = args: wrap (build.override args); };
 
-  # Go 1.21 to 1.23 speak to cache programs only if they are built so (cmd/go/internal/cache/default.go).
+  # Go 1.21 to 1.23 use cache programs only if they are built with this experiment (cmd/go/internal/cache/default.go).
   experimental = name:
     let
       series = builtins.match "buildGo1([0-9]+)Module" name;

@@ -1,28 +1,28 @@
-# The additive overlay: it changes no package, so that what a binary cache has stays usable. It adds
+# The additive overlay: it changes no package, so that packages of a binary cache stay usable. It adds
 #   nixGocacheprogHook       the setup hook: `nativeBuildInputs = [ nixGocacheprogHook ];` in a package
-#   withGocacheprog PACKAGE  the package with that
+#   withGocacheprog PACKAGE  the package with the hook
 #   buildGoModuleCached, buildGo126ModuleCached, buildGoApplicationCached and so on
-#                            each builder of Go packages that is there, with that
-# It goes after overlays that bring builders (gomod2nix).
+#                            each existing builder of Go packages, with the hook
+# Apply it after overlays that add builders (gomod2nix).
 final: prev:
 let
   builders = import ./builders.nix final prev;
   cached = name: { name = "${name}Cached"; value = builders.cached name; };
 in
 {
-  # The pre-build-hook knows a build that wants the cache by this name: frozen.
+  # Do not change this name: the pre-build-hook recognises a build that wants the cache by it.
   nixGocacheprogHook = final.makeSetupHook { name = "nix-gocacheprog-hook"; } ./setup-hook.sh;
   inherit (builders) withGocacheprog;
 
-  # For what fetches modules one by one without phases, as gomod2nix does: a stdenv whose fixed outputs have the host's module
-  # proxy. gomod2nix' builder takes it as an argument:
+  # A stdenv in which fixed-output derivations use the host's module proxy. It is for builders that fetch modules one by one
+  # without phases, as gomod2nix does. gomod2nix' builder takes it as an argument:
   #   callPackage "${gomod2nix}/builder" { stdenvNoCC = nixGocacheprogFetching stdenvNoCC; ... }
   nixGocacheprogFetching = stdenv: stdenv // {
     mkDerivation = attrs:
       if builtins.isFunction attrs || !(attrs ? outputHash) then stdenv.mkDerivation attrs
       else stdenv.mkDerivation (attrs // {
         nativeBuildInputs = attrs.nativeBuildInputs or [ ] ++ [ final.nixGocacheprogHook ];
-        # The stdenv's setup ends with it, whoever sources that.
+        # The stdenv's setup runs postHook at its end, also without phases.
         postHook = (attrs.postHook or "") + "\nnixGocacheprog preBuild\n";
       });
   };

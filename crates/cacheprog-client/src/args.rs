@@ -15,13 +15,13 @@ usage:
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client --transparent
                                 ... in a sandbox without the setup hook: share compiled Go, and nothing made with C
-  cacheprog-client env [POINT]  for the setup hook, in such a sandbox: print the shell commands for this point of the
-                                build (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one
-                                those for a session with the host's daemon, where it offers that; fail elsewhere
+  cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
+                                (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one those
+                                for a session with the host's daemon, where it offers sessions; fail elsewhere
   cacheprog-client --version | --help
 
-NIX_GOCACHEPROG_VERBOSE=1 tells on standard error what happens.
-NIX_GOCACHEPROG_MAX_SIZE=20GiB limits a store of the user's own (default: 10% of the disk, at most 50GiB), once a day.
+NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon or the store is not used.
+NIX_GOCACHEPROG_MAX_SIZE=20GiB limits the user's own store, once a day (default: 10% of the disk, at most 50GiB).
 ";
 
 /// What to do.
@@ -32,12 +32,12 @@ pub enum Command {
         /// `--store DIR`.
         store: Option<PathBuf>,
     },
-    /// Serve cmd/go where no setup hook went before.
+    /// Serve cmd/go in a sandbox in which no setup hook ran.
     ServeTransparently,
     /// Print shell commands for the setup hook.
     Env {
-        /// Where the build stands. A point that this version does not know needs nothing.
-        point: Option<OsString>,
+        /// The phase of the build. For a phase that this version does not know nothing is printed.
+        phase: Option<OsString>,
     },
     /// Print [`HELP`].
     Help,
@@ -45,7 +45,7 @@ pub enum Command {
     Version,
 }
 
-/// A command line that means nothing.
+/// A command line that cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     /// `--store` without a directory.
@@ -68,7 +68,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
             Command::Serve { store: Some(store.into()) }
         }
         Some("--transparent") => Command::ServeTransparently,
-        Some("env") => Command::Env { point: args.next() },
+        Some("env") => Command::Env { phase: args.next() },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
         _ => return Err(UsageError::Unknown(first)),
@@ -93,8 +93,8 @@ mod tests {
         assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
         assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
         assert_eq!(parsed(&["--transparent"]), Ok(Command::ServeTransparently));
-        assert_eq!(parsed(&["env"]), Ok(Command::Env { point: None }));
-        assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { point: Some("preBuild".into()) }));
+        assert_eq!(parsed(&["env"]), Ok(Command::Env { phase: None }));
+        assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { phase: Some("preBuild".into()) }));
         assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));
         assert_eq!(parsed(&["-x"]), Err(UsageError::Unknown("-x".into())));
     }

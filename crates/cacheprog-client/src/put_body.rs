@@ -1,4 +1,5 @@
-//! A body that is kept until its put is answered, so that nothing is lost when the daemon goes away in the middle.
+//! The body of a put. It is kept until the put is answered, in memory or in a file, so that nothing is lost when the daemon dies
+//! in the middle of it.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -11,33 +12,33 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proto::gocmd::{Body, BodyError};
 use transport::send_file;
 
-/// A body up to this size may stay in memory: ninety-seven of a hundred do not exceed it. A larger one is written to a file and
-/// read from there, which costs two copies more.
+/// Limit of a body in memory: 97 of 100 are smaller. A larger one is written to a file and read from there, which costs two more
+/// copies.
 const SMALL: u64 = 2 << 20;
 
-/// All bodies in memory at once: half of what this program may take. cmd/go has as many puts under way as it runs compilers.
+/// Limit of all bodies in memory: half of what this program may use. cmd/go has as many puts under way as it runs compilers.
 const MEMORY: u64 = 4 << 20;
 
 /// Bytes decoded at a time.
 const PIECE: usize = 48 << 10;
 
-/// Where bodies are held.
+/// Reads bodies, and counts the memory that they use.
 #[derive(Debug)]
-pub(crate) struct Holder {
+pub(crate) struct BodyBuffer {
     in_memory: Arc<AtomicU64>,
     piece: Vec<u8>,
 }
 
 /// One body.
 #[derive(Debug)]
-pub(crate) enum Held {
+pub(crate) enum PutBody {
     /// In memory, counted until dropped.
     Memory(Counted),
     /// In an unlinked file.
     File(File, u64),
 }
 
-/// Bytes that give their share of the memory back.
+/// Bytes in memory. They are counted until they are dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     bytes: Vec<u8>,
@@ -58,42 +59,42 @@ impl Drop for Counted {
     }
 }
 
-impl Holder {
+impl BodyBuffer {
     pub(crate) fn new() -> Self {
         Self { in_memory: Arc::default(), piece: Vec::new() }
     }
 
     /// Reads a body to its end and keeps it, in `dir` if it is large; `None` where it cannot be kept.
-    pub(crate) fn hold<R: BufRead>(
+    pub(crate) fn read<R: BufRead>(
         &mut self,
         size: u64,
         body: &mut Body<'_, R>,
         dir: &Path,
-    ) -> Result<Option<Held>, BodyError> {
+    ) -> Result<Option<PutBody>, BodyError> {
         if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
-            let mut held = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
-            while body.append(&mut held.bytes)? > 0 {}
-            return Ok(Some(Held::Memory(held)));
+            let mut counted = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
+            while body.append(&mut counted.bytes)? > 0 {}
+            return Ok(Some(PutBody::Memory(counted)));
         }
         self.piece.resize(PIECE, 0);
         let mut file = tempfile::tempfile_in(dir).or_else(|_| tempfile::tempfile()).ok();
         loop {
             let n = body.chunk(&mut self.piece)?;
             if n == 0 {
-                return Ok(file.map(|file| Held::File(file, size)));
+                return Ok(file.map(|file| PutBody::File(file, size)));
             }
             if file.as_mut().is_some_and(|file| file.write_all(&self.piece[..n]).is_err()) {
-                file = None; // no space: read on, so that the next request is found
+                file = None; // no space: the rest is read all the same, up to the next request
             }
         }
     }
 }
 
-impl Held {
-    /// Its bytes and whether they are all: of one that is in a file the first few. `None` where they cannot be read.
+impl PutBody {
+    /// Its bytes, of a body in a file the first `few` only; and whether these are all. `None` where they cannot be read.
     pub(crate) fn beginning(&self, few: usize) -> Option<(Cow<'_, [u8]>, bool)> {
         match self {
-            Self::Memory(held) => Some((Cow::Borrowed(&held.bytes), true)),
+            Self::Memory(counted) => Some((Cow::Borrowed(&counted.bytes), true)),
             Self::File(file, size) => {
                 let mut bytes = vec![0; few.min(usize::try_from(*size).unwrap_or(few))];
                 file.read_exact_at(&mut bytes, 0).ok()?;
@@ -102,7 +103,7 @@ impl Held {
         }
     }
 
-    /// A small one.
+    /// A small body.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let size = bytes.len() as u64;
         Self::Memory(Counted { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })
@@ -111,8 +112,8 @@ impl Held {
     /// Reads exactly these bytes of it.
     pub(crate) fn read_exact_at(&self, into: &mut [u8], at: u64) -> std::io::Result<()> {
         match self {
-            Self::Memory(held) => {
-                let rest = usize::try_from(at).ok().and_then(|at| held.bytes.get(at..)).unwrap_or_default();
+            Self::Memory(counted) => {
+                let rest = usize::try_from(at).ok().and_then(|at| counted.bytes.get(at..)).unwrap_or_default();
                 into.copy_from_slice(rest.get(..into.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
@@ -120,10 +121,10 @@ impl Held {
         }
     }
 
-    /// Sends it to `out` in as few system calls as it takes.
+    /// Sends it to `out` in as few system calls as possible.
     pub(crate) fn send(&self, out: &mut (impl Write + std::os::fd::AsFd)) -> std::io::Result<()> {
         match self {
-            Self::Memory(held) => out.write_all(&held.bytes),
+            Self::Memory(counted) => out.write_all(&counted.bytes),
             Self::File(file, size) => send_file(out, file, 0, *size),
         }
     }
@@ -131,7 +132,7 @@ impl Held {
     /// Reads it from its beginning.
     pub(crate) fn reader(&self) -> std::io::Result<Box<dyn Read + '_>> {
         Ok(match self {
-            Self::Memory(held) => Box::new(held.bytes.as_slice()),
+            Self::Memory(counted) => Box::new(counted.bytes.as_slice()),
             Self::File(file, _) => {
                 (&*file).seek(SeekFrom::Start(0))?;
                 Box::new(file)
@@ -152,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn bodies_of_all_sizes_are_held_whole_and_the_memory_is_given_back() {
+    fn bodies_of_all_sizes_are_kept_whole_and_their_memory_is_released() {
         let dir = tempfile::tempdir().unwrap();
-        let mut holder = Holder::new();
+        let mut buffer = BodyBuffer::new();
         let mut all = Vec::new();
         for size in
             [1u64, 2, 3, 4, 5, 1000, SMALL - 1, SMALL, SMALL + 1, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL]
@@ -162,15 +163,15 @@ mod tests {
             let body = vec![0; usize::try_from(size).unwrap()];
             let wire = put(&body);
             let mut requests = Requests::new(wire.as_slice());
-            let held = holder.hold(size, &mut requests.body(size), dir.path()).unwrap().unwrap();
+            let kept = buffer.read(size, &mut requests.body(size), dir.path()).unwrap().unwrap();
             let mut read = Vec::new();
-            held.reader().unwrap().read_to_end(&mut read).unwrap();
+            kept.reader().unwrap().read_to_end(&mut read).unwrap();
             assert!(read == body, "{size}");
-            assert!(holder.in_memory.load(Relaxed) <= MEMORY);
-            all.push(held);
+            assert!(buffer.in_memory.load(Relaxed) <= MEMORY);
+            all.push(kept);
         }
-        assert!(all.iter().filter(|held| matches!(held, Held::File(..))).count() > 1);
+        assert!(all.iter().filter(|kept| matches!(kept, PutBody::File(..))).count() > 1);
         drop(all);
-        assert_eq!(holder.in_memory.load(Relaxed), 0);
+        assert_eq!(buffer.in_memory.load(Relaxed), 0);
     }
 }

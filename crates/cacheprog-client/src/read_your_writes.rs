@@ -1,5 +1,5 @@
-//! Read your writes: what this process put, it finds again whatever became of the daemon (`go list -compiled` fails
-//! without, docs/facts/go.md, "What fails a go command").
+//! Read your writes: this process finds again what it put, whatever happens to the daemon meanwhile. `go list -compiled` fails
+//! otherwise (docs/facts/go.md, "What fails a go command").
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,21 +11,21 @@ use proto::gocmd::Hit;
 
 use crate::locks::lock;
 
-/// Puts remembered, of some 250 bytes each: `go build std` makes 1,500 (docs/facts/go.md, "Traffic"). What is put beyond is
+/// Limit of remembered puts, of some 250 bytes each: `go build std` makes 1,500 (docs/facts/go.md, "Traffic"). Later puts are
 /// found through the daemon or the spool.
-const MOST: usize = 8192;
+const MAX_PUTS: usize = 8192;
 
 /// The puts of this process.
 #[derive(Debug, Default)]
-pub(crate) struct Own {
+pub(crate) struct ReadYourWrites {
     /// Held for one look-up.
     puts: Mutex<HashMap<ActionId, Hit>>,
 }
 
-impl Own {
+impl ReadYourWrites {
     pub(crate) fn remember(&self, action: ActionId, hit: Hit) {
         let mut puts = lock(&self.puts);
-        if puts.len() < MOST || puts.contains_key(&action) {
+        if puts.len() < MAX_PUTS || puts.contains_key(&action) {
             puts.insert(action, hit);
         }
     }
@@ -36,7 +36,7 @@ impl Own {
     }
 }
 
-/// Whether the file is there as cmd/go will see it: a hit whose file is missing is a miss to it, one whose file has
+/// Whether the file of a hit exists and has its size. For cmd/go a hit whose file is missing is a miss, but one whose file has
 /// another size ends some commands.
 pub(crate) fn is_there(hit: &Hit) -> bool {
     fs::metadata(Path::new(&hit.path)).is_ok_and(|m| m.is_file() && m.len() == hit.size)

@@ -1,8 +1,9 @@
-//! What may be shared where no setup hook went before (`--transparent`): Go's keys alone tell builds apart there, so only
-//! what they tell all of. That is compiled Go without C in it, that its compiler had nothing to say, and the indexes of Go's own
-//! packages, which the daemon tells from others. Everything else
-//! stays with the build: what cgo makes (the keys know no headers and libraries outside the package), what vet says (keyed
-//! by the same), results of tests, and whatever a later Go may put that is not known here.
+//! Who may use a body in transparent mode (`--transparent`), where no setup hook ran: only Go's keys tell builds apart there.
+//!
+//! Two kinds of bodies are shared: compiled Go without C in it and without diagnostics of the compiler, and the indexes of Go's
+//! own packages, which the daemon tells from other indexes. Everything else stays in the build: what cgo makes (the keys do not
+//! contain headers and libraries outside the package), what vet prints (it has the same keys), results of tests, and kinds that a
+//! later Go may add.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -18,29 +19,29 @@ use store::archive::is_compiled_go;
 
 use crate::locks::lock;
 
-/// What this process was served that another entry belongs to.
+/// Decides which entries of other builds this process may use.
 #[derive(Debug, Default)]
-pub(crate) struct Plain {
-    /// The actions of what the compiler said of the packages that were served. Held for one look-up.
-    said: Mutex<HashSet<ActionId>>,
+pub(crate) struct SharePolicy {
+    /// The actions of the diagnostics of packages that were served. Held for one look-up.
+    diagnostics: Mutex<HashSet<ActionId>>,
 }
 
-impl Plain {
-    /// Whether an entry of another build may be used. cmd/go asks for a package, then for what was said of it
+impl SharePolicy {
+    /// Whether an entry of another build may be used. cmd/go asks for a package, then for its diagnostics
     /// (cmd/go/internal/work/buildid.go `useCache`, Go 1.21-1.27).
-    pub(crate) fn admits(&self, action: &ActionId, hit: &Hit) -> bool {
+    pub(crate) fn may_use(&self, action: &ActionId, hit: &Hit) -> bool {
         if hit.size == 0 {
-            return lock(&self.said).contains(action);
+            return lock(&self.diagnostics).contains(action);
         }
         let read = |bytes: &mut [u8], at: u64| File::open(&hit.path)?.read_exact_at(bytes, at);
         if is_index(read) {
             return true;
         }
-        let admitted = is_compiled_go(hit.size, read);
-        if admitted {
-            lock(&self.said).insert(said(action));
+        let may_use = is_compiled_go(hit.size, read);
+        if may_use {
+            lock(&self.diagnostics).insert(diagnostics_action(action));
         }
-        admitted
+        may_use
     }
 }
 
@@ -50,8 +51,8 @@ pub(crate) fn is_index(read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> bool 
     read(&mut magic, 0).is_ok() && magic == *INDEX.as_bytes()
 }
 
-/// The action of what the compiler said when it made this package (cmd/go/internal/cache `Subkey`, Go 1.21-1.27).
-pub(crate) fn said(action: &ActionId) -> ActionId {
+/// The action of the diagnostics that the compiler printed for this package (cmd/go/internal/cache `Subkey`, Go 1.21-1.27).
+pub(crate) fn diagnostics_action(action: &ActionId) -> ActionId {
     ActionId(Sha256::new().chain_update(b"subkey:").chain_update(action.0).chain_update(b"stdout").finalize().into())
 }
 
@@ -59,16 +60,16 @@ pub(crate) fn said(action: &ActionId) -> ActionId {
 mod tests {
     use super::*;
 
-    /// A package as Go's compiler makes it, as far as it is read here.
+    /// The beginning of a package as Go's compiler makes it.
     fn compiled() -> Vec<u8> {
         let object = "go object linux";
         format!("!<arch>\n{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n{object}\n", "_go_.o", 0, 0, 0, 644, object.len()).into()
     }
 
     #[test]
-    fn what_was_said_is_asked_for_after_what_was_compiled() {
+    fn empty_diagnostics_are_used_after_their_package() {
         let dir = tempfile::tempdir().unwrap();
-        let (package, nothing) = (ActionId([1; 32]), said(&ActionId([1; 32])));
+        let (package, empty) = (ActionId([1; 32]), diagnostics_action(&ActionId([1; 32])));
         let hit = |bytes: &[u8]| {
             let path = dir.path().join(format!("x{}", bytes.len()));
             std::fs::write(&path, bytes).unwrap();
@@ -80,13 +81,13 @@ mod tests {
                 path: path.to_str().unwrap().to_owned(),
             }
         };
-        let plain = Plain::default();
-        assert!(!plain.admits(&nothing, &hit(b"")));
-        assert!(!plain.admits(&package, &hit(b"ok  \tm\t0.1s\n")));
-        assert!(plain.admits(&ActionId([3; 32]), &hit(b"go index v2\n")));
-        assert!(!plain.admits(&nothing, &hit(b"")));
-        assert!(plain.admits(&package, &hit(&compiled())));
-        assert!(plain.admits(&nothing, &hit(b"")));
-        assert!(!plain.admits(&ActionId([2; 32]), &hit(b"")));
+        let policy = SharePolicy::default();
+        assert!(!policy.may_use(&empty, &hit(b"")));
+        assert!(!policy.may_use(&package, &hit(b"ok  \tm\t0.1s\n")));
+        assert!(policy.may_use(&ActionId([3; 32]), &hit(b"go index v2\n")));
+        assert!(!policy.may_use(&empty, &hit(b"")));
+        assert!(policy.may_use(&package, &hit(&compiled())));
+        assert!(policy.may_use(&empty, &hit(b"")));
+        assert!(!policy.may_use(&ActionId([2; 32]), &hit(b"")));
     }
 }

@@ -1,7 +1,7 @@
-//! What Go's keys for cgo packages leave out: the compiler wrapper and its flags, the headers and libraries that these lead
-//! to, and C files of the tree outside the package (cmd/go/internal/work/exec.go `buildActionID` has the package's own files,
-//! the `CGO_*` variables and one line of `gcc -v`; Go 1.21-1.27). A hash of all that is a macro in `CGO_CPPFLAGS`, which is in
-//! the keys of cgo packages and of no others, and with -trimpath not in the program.
+//! The inputs of cgo packages that Go's keys leave out: the compiler wrapper and its flags, the headers and libraries that they
+//! name, and C files of the tree outside the package. (Go's keys have the package's own files, the `CGO_*` variables and one line
+//! of `gcc -v`: cmd/go/internal/work/exec.go `buildActionID`, Go 1.21-1.27.) A digest of all inputs is the value of a macro in
+//! `CGO_CPPFLAGS`. These flags are in the keys of cgo packages and of no others, and with -trimpath not in the program.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use blake3::Hasher;
 use proto::id::hex;
 
-use crate::test_results::content_hash::part;
-use crate::condition::build_env::{Variables, own_outputs, value, without_own};
+use crate::digest::add_part;
 
-/// The macro. Its name is in keys only, so it may change; then cgo packages are compiled once more.
+use super::build_env::{Variables, own_outputs, value, without_outputs};
+
+/// The macro. Its name is only in keys, so it may change; then cgo packages are compiled once more.
 const MACRO: &str = "__nix_gocacheprog_key";
 
-/// Variables that a compiler, its nixpkgs wrapper or pkg-config looks at, by what they begin with.
-const VARIABLES: [&str; 20] = [
+/// Prefixes of the variables that a compiler, its nixpkgs wrapper or pkg-config reads.
+const PREFIXES: [&str; 20] = [
     "NIX_CC",
     "NIX_CFLAGS",
     "NIX_CXXSTDLIB",
@@ -42,63 +43,63 @@ const VARIABLES: [&str; 20] = [
     "FC",
 ];
 
-/// Endings of what a C compiler or linker reads: the list of cmd/go (go/build `Package`), headers of other names, libraries.
-const ENDINGS: [&str; 27] = [
+/// Extensions of files that a C compiler or linker reads: those of cmd/go (go/build `Package`), other headers, libraries.
+const EXTENSIONS: [&str; 27] = [
     "c", "cc", "cpp", "cxx", "m", "mm", "h", "hh", "hpp", "hxx", "inc", "inl", "ipp", "tcc", "def", "s", "S", "sx",
     "f", "F", "for", "f90", "a", "o", "so", "syso", "la",
 ];
 
-/// The hash over the environment and the C files below `tree`, without what is in `aside`.
-pub(crate) fn key(variables: &Variables, tree: &Path, aside: &[PathBuf]) -> io::Result<String> {
+/// The digest of the environment and of the C files below `tree`, without the directories in `excluded`.
+pub(crate) fn digest(variables: &Variables, tree: &Path, excluded: &[PathBuf]) -> io::Result<String> {
     let mut hasher = Hasher::new();
-    let own = own_outputs(variables);
-    let mut counted: Vec<_> = variables.iter().filter(|(name, _)| counts(name)).collect();
-    counted.sort();
-    for (name, value) in counted {
-        part(&mut hasher, name.as_bytes());
-        part(&mut hasher, without_own(&value.to_string_lossy(), &own).as_bytes());
+    let outputs = own_outputs(variables);
+    let mut read: Vec<_> = variables.iter().filter(|(name, _)| is_read_by_compiler(name)).collect();
+    read.sort();
+    for (name, value) in read {
+        add_part(&mut hasher, name.as_bytes());
+        add_part(&mut hasher, without_outputs(&value.to_string_lossy(), &outputs).as_bytes());
     }
     for compiler in ["CC", "CXX"] {
-        part(&mut hasher, real_program(variables, compiler).as_os_str().as_bytes());
+        add_part(&mut hasher, real_program(variables, compiler).as_os_str().as_bytes());
     }
     let mut files = Vec::new();
-    find(tree, aside, &mut files)?;
+    find_c_files(tree, excluded, &mut files)?;
     files.sort();
     for file in files {
-        part(&mut hasher, file.strip_prefix(tree).unwrap_or(&file).as_os_str().as_bytes());
-        content(&mut hasher, &file)?;
+        add_part(&mut hasher, file.strip_prefix(tree).unwrap_or(&file).as_os_str().as_bytes());
+        add_content(&mut hasher, &file)?;
     }
     Ok(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// `CGO_CPPFLAGS` with this key in the place of an earlier one.
-pub(crate) fn flags(before: &str, key: &str) -> String {
+/// `CGO_CPPFLAGS` with this digest in the place of an earlier one.
+pub(crate) fn flags(before: &str, digest: &str) -> String {
     let ours = format!("-D{MACRO}=");
     let others = before.split_whitespace().filter(|flag| !flag.starts_with(&ours));
-    others.map(str::to_owned).chain([format!("{ours}0x{}", &key[..15])]).collect::<Vec<_>>().join(" ")
+    others.map(str::to_owned).chain([format!("{ours}0x{}", &digest[..15])]).collect::<Vec<_>>().join(" ")
 }
 
-fn counts(name: &OsString) -> bool {
-    name.to_str().is_some_and(|name| VARIABLES.iter().any(|counted| name.starts_with(counted)))
+fn is_read_by_compiler(name: &OsString) -> bool {
+    name.to_str().is_some_and(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
-/// The real path of a compiler: a wrapper's is a store path, which changes with all that is in it.
+/// The real path of a compiler. A wrapper's is a store path, which changes with all that it contains.
 fn real_program(variables: &Variables, name: &str) -> PathBuf {
     let default = if name == "CC" { "gcc" } else { "g++" };
     let command = value(variables, name).map_or_else(|| default.into(), |value| value.to_string_lossy().into_owned());
     let program = PathBuf::from(command.split_whitespace().next().unwrap_or(default));
     let path = value(variables, "PATH").cloned().unwrap_or_default();
-    let mut places = std::env::split_paths(&path).map(|dir| dir.join(&program));
-    places.find_map(|place| fs::canonicalize(place).ok()).unwrap_or(program)
+    let mut candidates = std::env::split_paths(&path).map(|dir| dir.join(&program));
+    candidates.find_map(|path| fs::canonicalize(path).ok()).unwrap_or(program)
 }
 
-fn find(dir: &Path, aside: &[PathBuf], found: &mut Vec<PathBuf>) -> io::Result<()> {
+fn find_c_files(dir: &Path, excluded: &[PathBuf], found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let (entry, path) = entry.map(|entry| (entry.file_type(), entry.path()))?;
         let kind = entry?;
         if kind.is_dir() {
-            if !aside.contains(&path) && path.file_name().is_none_or(|name| name != ".git") {
-                find(&path, aside, found)?;
+            if !excluded.contains(&path) && path.file_name().is_none_or(|name| name != ".git") {
+                find_c_files(&path, excluded, found)?;
             }
         } else if is_read_by_c(&path) {
             found.push(path);
@@ -107,20 +108,21 @@ fn find(dir: &Path, aside: &[PathBuf], found: &mut Vec<PathBuf>) -> io::Result<(
     Ok(())
 }
 
-/// Also libx.so.1.2, and files without an ending in a directory called `include` (C++ has such headers).
+/// This includes libx.so.1.2, and files without an extension in a directory called `include` (C++ has such headers).
 fn is_read_by_c(path: &Path) -> bool {
     let (Some(name), parent) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else { return true };
     match name.rsplit_once('.') {
-        Some((_, ending)) => ENDINGS.contains(&ending) || name.contains(".so."),
+        Some((_, extension)) => EXTENSIONS.contains(&extension) || name.contains(".so."),
         None => parent.is_some_and(|dir| dir.components().any(|part| part.as_os_str() == "include")),
     }
 }
 
-/// A link counts by where it leads: into the tree, where that file counts itself, or to a store path, which says what it is.
-fn content(hasher: &mut Hasher, path: &Path) -> io::Result<()> {
+/// Of a link its target is added: either a file of the tree, which is added itself, or a store path, which identifies its
+/// content.
+fn add_content(hasher: &mut Hasher, path: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
-        part(hasher, fs::read_link(path)?.as_os_str().as_bytes());
+        add_part(hasher, fs::read_link(path)?.as_os_str().as_bytes());
         return Ok(());
     }
     if !metadata.is_file() {
@@ -149,10 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_that_of_the_content_and_not_of_the_build() {
+    fn the_digest_depends_on_the_content_and_not_on_the_build() {
         let (one, two) = (tree(), tree());
         let of = |dir: &tempfile::TempDir, all: &[(&str, &str)]| {
-            key(&variables(all), dir.path(), &[dir.path().join("go-cache")]).unwrap()
+            digest(&variables(all), dir.path(), &[dir.path().join("go-cache")]).unwrap()
         };
         let flags = "-isystem /nix/store/a/include -frandom-seed=1234567890 -L/nix/store/own1-out/lib";
         let again = "-isystem /nix/store/a/include -frandom-seed=abcdefghij -L/nix/store/own2-out/lib";

@@ -1,5 +1,5 @@
-//! What the clients of a build tell each other of a daemon that accepts connections and says nothing: each would wait for
-//! a second, and a build starts hundreds of them.
+//! A circuit breaker that the clients of a build share. Each client would wait a second for a daemon that accepts connections
+//! and does not reply, and a build starts hundreds of clients: the first one that waited in vain opens the breaker.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,32 +7,32 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// How long a note counts. In the meantime the daemon is tried in the background all the same.
-const RECENT: Duration = Duration::from_secs(10);
+/// How long the breaker stays open. A client keeps trying to reach the daemon in the background meanwhile.
+const OPEN: Duration = Duration::from_secs(10);
 
-/// A note in the build's own cache directory.
+/// A file beside the spool, in the build's own cache directory. Its mtime is when the breaker was opened.
 #[derive(Debug)]
-pub(crate) struct Silence {
-    note: PathBuf,
+pub(super) struct CircuitBreaker {
+    file: PathBuf,
 }
 
-impl Silence {
-    pub(crate) fn new(spool: &Path) -> Self {
-        Self { note: spool.with_extension("silence") }
+impl CircuitBreaker {
+    pub(super) fn new(spool: &Path) -> Self {
+        Self { file: spool.with_extension("silence") }
     }
 
-    /// The daemon was waited for in vain. Where this cannot be noted, the next client waits as well.
-    pub(crate) fn note(&self) {
-        drop(File::create(&self.note).and_then(|file| file.set_modified(clock::now())));
+    /// The daemon did not reply in time. If the file cannot be written, the next client waits as well.
+    pub(super) fn open(&self) {
+        drop(File::create(&self.file).and_then(|file| file.set_modified(clock::now())));
     }
 
-    /// The daemon is there again.
-    pub(crate) fn is_over(&self) {
-        drop(fs::remove_file(&self.note));
+    /// The daemon replied.
+    pub(super) fn close(&self) {
+        drop(fs::remove_file(&self.file));
     }
 
-    pub(crate) fn is_recent(&self) -> bool {
-        let noted = fs::metadata(&self.note).and_then(|m| m.modified());
-        noted.is_ok_and(|noted| clock::now().duration_since(noted).is_ok_and(|age| age < RECENT))
+    pub(super) fn is_open(&self) -> bool {
+        let opened = fs::metadata(&self.file).and_then(|m| m.modified());
+        opened.is_ok_and(|opened| clock::now().duration_since(opened).is_ok_and(|age| age < OPEN))
     }
 }

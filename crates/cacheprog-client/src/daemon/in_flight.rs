@@ -1,269 +1,254 @@
-//! The connection to the daemon with all that it owes an answer to. Who takes a [`Pending`] out answers it, then says so:
-//! each request is answered once, however a connection ends, and the end of all is known.
+//! The connection to the daemon and the requests that wait for its replies. Whoever takes an [`InFlightRequest`] out answers
+//! it, and then calls [`InFlight::finish_one`]: so each request is answered once, however a connection ends, and it is known when
+//! all are answered.
 //!
-//! An answer that is late concerns its request alone: that one is answered without the daemon, and what the daemon says to it
-//! later is dropped. The daemon itself is given up where it leaves out what costs it nothing to answer (a probe, sent when it was
-//! silent for a second although something is outstanding), where it takes a body in so slowly that its put is late before all of
-//! it was sent (cmd/go is not read meanwhile), or where [`MOST_LATE`] requests in a row were late: then each further one would
-//! cost the go command a wait.
+//! A reply that is late concerns its request alone: that request is answered locally, and a reply that comes later is dropped.
+//! The connection is given up in three cases: the daemon does not reply to a probe, which costs it nothing (it is sent after a
+//! second without any reply while a request waits); it reads a body so slowly that its put is late before all of it was sent
+//! (cmd/go is not read meanwhile); or [`MAX_LATE`] requests in a row were late, since each further one would make the go command
+//! wait.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use proto::FrameError;
 use proto::wire::{Hello, Request};
-use proto::{ActionId, FrameError};
 use transport::{ConnectError, Connection};
 
-use crate::gocmd::cache::Put;
-use crate::put_body::Held;
 use crate::locks::lock;
 
-/// How often the reader of answers looks up to see whether one is overdue.
-pub(crate) const LOOK_UP: Duration = Duration::from_millis(250);
+use super::operation::Operation;
 
-/// How long the daemon may take for an answer; then the request is answered without it.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How often the thread that reads replies checks whether one is overdue.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// After so long without a word from the daemon it is probed, and it has as long to answer.
+/// How long the daemon may take to reply; then the request is answered locally.
+const REPLY: Duration = Duration::from_secs(2);
+
+/// The daemon is probed after this time without a reply, and has the same time to reply to the probe.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// A large body takes longer to be written, at this pace on a slow disk, and what is sent after it waits for that.
+/// Bytes a second that a slow disk writes. A large body takes that much longer, and so do the requests that are sent after it.
 const SLOW_DISK: u64 = 20 << 20;
 
-/// Requests that may be late one after the other, without one that was answered in time.
-const MOST_LATE: usize = 4;
+/// Requests that may be late in a row, without one that was answered in time.
+const MAX_LATE: usize = 4;
 
-/// Opens a session, for a reader that looks up now and then.
-pub(crate) fn connect(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
+/// Opens a session whose reads return after [`CHECK_INTERVAL`].
+pub(super) fn connect(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
     let connection = transport::open(socket, hello)?;
-    connection.stream.set_read_timeout(Some(LOOK_UP)).map_err(FrameError::from)?;
+    connection.stream.set_read_timeout(Some(CHECK_INTERVAL)).map_err(FrameError::from)?;
     Ok(connection)
 }
 
-/// A request that waits for the daemon.
+/// A request that waits for the daemon's reply.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(super) struct InFlightRequest {
     /// The id that cmd/go gave it.
-    pub(crate) id: i64,
-    pub(crate) ask: Ask,
-    /// Where it was sent, and its id there.
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) wire_id: u32,
+    pub(super) id: i64,
+    pub(super) operation: Operation,
+    /// The connection that it was sent on, and its id there.
+    pub(super) connection: Arc<Connection>,
+    pub(super) wire_id: u32,
     since: Instant,
     due: Instant,
 }
 
-/// What was asked.
+/// A request that was registered and is to be sent now.
 #[derive(Debug)]
-pub(crate) enum Ask {
-    Get(ActionId),
-    /// With the list of what a test looked at, if it is a test's result.
-    Put(Put, Arc<Held>, Option<Arc<[u8]>>),
-}
-
-impl Ask {
-    /// Bytes that the daemon has to write before it answers.
-    fn body(&self) -> u64 {
-        match self {
-            Self::Get(_) => 0,
-            Self::Put(put, ..) => put.size,
-        }
-    }
-}
-
-/// A request that is listed and is to be sent now.
-#[derive(Debug)]
-pub(crate) struct Begun {
-    pub(crate) connection: Arc<Connection>,
-    pub(crate) wire_id: u32,
+pub(super) struct Registered {
+    pub(super) connection: Arc<Connection>,
+    pub(super) wire_id: u32,
     /// What is to be sent before it.
-    pub(crate) notices: Vec<u8>,
+    pub(super) notices: Vec<u8>,
 }
 
-/// To whom a reply belongs.
+/// The request that a reply belongs to.
 #[derive(Debug)]
-pub(crate) enum Taken {
-    /// It answers this request.
-    Pending(Box<Pending>),
-    /// To a request that was answered without the daemon, or to a probe.
+pub(super) enum ReplyTo {
+    InFlight(Box<InFlightRequest>),
+    /// A request that was answered locally meanwhile, or a probe.
     Late,
-    /// To nothing that was ever asked.
-    Nobodys,
+    /// No request of this connection: the daemon breaks the protocol.
+    Unknown,
 }
 
-/// What a look at the connection found.
+/// What the deadlines say about the daemon.
 #[derive(Debug)]
-pub(crate) enum Found {
-    /// Nothing.
-    Well,
-    /// The daemon is to be probed.
-    Silence,
-    /// The daemon is to be given up.
+pub(super) enum DaemonState {
+    Responsive,
+    /// It is to be probed.
+    Silent,
+    /// It is to be given up.
     Dead,
 }
 
-/// The connection of the moment, if there is one.
+/// The current connection, if there is one, with its requests.
 #[derive(Debug, Default)]
-pub(crate) struct Link {
+pub(super) struct InFlight {
     /// Guards all of it; no I/O happens while it is held.
     state: Mutex<State>,
-    /// Told when nothing is owed any more and somebody waits for that.
-    settled: Condvar,
+    /// Notified when no request is outstanding any more and a thread waits for that.
+    all_answered: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Arc<Connection>>,
     /// By their ids on the connection.
-    pending: HashMap<u32, Pending>,
+    requests: HashMap<u32, InFlightRequest>,
     /// Bytes of the bodies among them.
     bodies: u64,
-    /// The one whose body is being sent: nothing else is, meanwhile.
+    /// The request whose body is being sent. Nothing else is sent meanwhile.
     sending: Option<u32>,
-    /// Requests begun and not yet answered: the pending ones, and those taken out.
-    owed: usize,
+    /// Requests without an answer: those in `requests`, and those that were taken out of it.
+    outstanding: usize,
     is_waited_for: bool,
-    /// When the daemon last said something.
-    heard: Option<Instant>,
-    /// When it has to have said something.
+    /// When the daemon replied last.
+    last_reply: Option<Instant>,
+    /// When it has to have replied to the probe.
     probe_due: Option<Instant>,
-    /// Requests that were late since the last one that was not.
+    /// Requests that were late in a row.
     late: usize,
-    /// Notices that go with the next request.
+    /// Notices that are sent with the next request.
     notices: Vec<u8>,
 }
 
-impl Link {
-    pub(crate) fn set(&self, connection: Arc<Connection>) {
+impl InFlight {
+    pub(super) fn set(&self, connection: Arc<Connection>) {
         let mut state = self.state();
         state.connection = Some(connection);
-        state.heard = Some(Instant::now());
+        state.last_reply = Some(Instant::now());
     }
 
     /// The connection, if there is one.
-    pub(crate) fn current(&self) -> Option<Arc<Connection>> {
+    pub(super) fn current(&self) -> Option<Arc<Connection>> {
         self.state().connection.clone()
     }
 
-    /// The connection with the notices that wait, if there are both.
-    pub(crate) fn take_notices(&self) -> Option<(Arc<Connection>, Vec<u8>)> {
+    /// Takes the notices that wait, with the connection they are for.
+    pub(super) fn take_notices(&self) -> Option<(Arc<Connection>, Vec<u8>)> {
         let mut state = self.state();
         let connection = state.connection.clone().filter(|_| !state.notices.is_empty())?;
         Some((connection, std::mem::take(&mut state.notices)))
     }
 
-    /// Lists a request that is about to be sent; gives it back where there is no connection.
-    pub(crate) fn begin(&self, id: i64, ask: Ask) -> Result<Begun, Ask> {
+    /// Registers a request that is about to be sent; gives it back where there is no connection.
+    pub(super) fn register(&self, id: i64, operation: Operation) -> Result<Registered, Operation> {
         let mut state = self.state();
-        let Some(connection) = state.connection.clone() else { return Err(ask) };
+        let Some(connection) = state.connection.clone() else { return Err(operation) };
         let (wire_id, since) = (connection.next_id(), Instant::now());
-        state.bodies += ask.body();
-        state.sending = (ask.body() > 0).then_some(wire_id);
-        let due = since + ANSWER + state.slow_disk();
-        let pending = Pending { id, ask, connection: connection.clone(), wire_id, since, due };
-        state.pending.insert(wire_id, pending);
-        state.owed += 1;
-        Ok(Begun { connection, wire_id, notices: std::mem::take(&mut state.notices) })
+        state.bodies += operation.body_size();
+        state.sending = (operation.body_size() > 0).then_some(wire_id);
+        let due = since + REPLY + state.slow_disk();
+        let request = InFlightRequest { id, operation, connection: connection.clone(), wire_id, since, due };
+        state.requests.insert(wire_id, request);
+        state.outstanding += 1;
+        Ok(Registered { connection, wire_id, notices: std::mem::take(&mut state.notices) })
     }
 
-    /// The body of the request that was begun last is sent.
-    pub(crate) fn sent(&self) {
+    /// The body of the request that was registered last is sent.
+    pub(super) fn body_sent(&self) {
         self.state().sending = None;
     }
 
-    /// A notice for the daemon, which goes with the next request.
-    pub(crate) fn tell(&self, connection: &Arc<Connection>, wire_id: u32, notice: &Request) {
+    /// Queues a notice for the daemon, which is sent with the next request.
+    pub(super) fn queue_notice(&self, connection: &Arc<Connection>, wire_id: u32, notice: &Request) {
         let mut state = self.state();
         // On another connection the id is another request's.
-        if state.is(connection) {
+        if state.has(connection) {
             notice.write(wire_id, &mut state.notices);
         }
     }
 
-    /// The daemon said something to the request with this id.
-    pub(crate) fn take(&self, connection: &Arc<Connection>, wire_id: u32, now: Instant) -> Taken {
+    /// Takes out the request with this id, to which the daemon replied.
+    pub(super) fn take(&self, connection: &Arc<Connection>, wire_id: u32, now: Instant) -> ReplyTo {
         let mut state = self.state();
-        if !state.is(connection) {
-            return Taken::Late; // failed meanwhile, by the other thread
+        if !state.has(connection) {
+            return ReplyTo::Late; // the other thread closed it meanwhile
         }
-        (state.heard, state.probe_due) = (Some(now), None);
-        match state.pending.remove(&wire_id) {
-            Some(pending) => {
+        (state.last_reply, state.probe_due) = (Some(now), None);
+        match state.requests.remove(&wire_id) {
+            Some(request) => {
                 state.late = 0;
-                state.bodies -= pending.ask.body();
-                Taken::Pending(Box::new(pending))
+                state.bodies -= request.operation.body_size();
+                ReplyTo::InFlight(Box::new(request))
             }
-            None if connection.has_given(wire_id) => Taken::Late,
-            None => Taken::Nobodys,
+            None if connection.has_given(wire_id) => ReplyTo::Late,
+            None => ReplyTo::Unknown,
         }
     }
 
-    /// Looks for requests whose answers are late, which are not waited for any more, and at the daemon itself.
-    pub(crate) fn look(&self, connection: &Arc<Connection>, now: Instant) -> (Vec<Pending>, Found) {
+    /// Takes out the requests that are late, and tells in which state the daemon is.
+    pub(super) fn check_deadlines(
+        &self,
+        connection: &Arc<Connection>,
+        now: Instant,
+    ) -> (Vec<InFlightRequest>, DaemonState) {
         let mut state = self.state();
-        if !state.is(connection) {
-            return (Vec::new(), Found::Well); // whoever failed it has shut it down
+        if !state.has(connection) {
+            return (Vec::new(), DaemonState::Responsive); // the other thread has closed it
         }
-        let is_old = state.pending.values().any(|pending| now.duration_since(pending.since) >= PROBE);
-        let late = in_order(state.pending.extract_if(|_, pending| pending.due <= now));
+        let is_old = state.requests.values().any(|request| now.duration_since(request.since) >= PROBE);
+        let late = in_order(state.requests.extract_if(|_, request| request.due <= now));
         state.late += late.len();
         let is_stuck = late.iter().any(|late| Some(late.wire_id) == state.sending);
         let slow_disk = state.slow_disk();
-        state.bodies -= late.iter().map(|late| late.ask.body()).sum::<u64>();
-        let is_silent = state.heard.is_none_or(|heard| now.duration_since(heard) >= PROBE);
-        let found = match state.probe_due {
-            Some(due) if due <= now => Found::Dead,
-            _ if is_stuck || state.late >= MOST_LATE => Found::Dead,
+        state.bodies -= late.iter().map(|late| late.operation.body_size()).sum::<u64>();
+        let is_silent = state.last_reply.is_none_or(|last| now.duration_since(last) >= PROBE);
+        let daemon = match state.probe_due {
+            Some(due) if due <= now => DaemonState::Dead,
+            _ if is_stuck || state.late >= MAX_LATE => DaemonState::Dead,
             None if is_silent && is_old => {
                 state.probe_due = Some(now + PROBE + slow_disk);
-                Found::Silence
+                DaemonState::Silent
             }
-            _ => Found::Well,
+            _ => DaemonState::Responsive,
         };
-        (late, found)
+        (late, daemon)
     }
 
-    /// The probe could not be sent now: the daemon owes no answer to it.
-    pub(crate) fn was_not_probed(&self) {
+    /// The probe could not be sent, so no reply to it is due.
+    pub(super) fn cancel_probe(&self) {
         self.state().probe_due = None;
     }
 
-    /// A request that is not begun yet is to be waited for as well, until it is [`Link::answered`].
-    pub(crate) fn owe(&self) {
-        self.state().owed += 1;
+    /// Counts a request that is not registered yet as outstanding, until [`InFlight::finish_one`].
+    pub(super) fn add_outstanding(&self) {
+        self.state().outstanding += 1;
     }
 
-    /// A request that was taken is answered.
-    pub(crate) fn answered(&self) {
+    /// An outstanding request was answered.
+    pub(super) fn finish_one(&self) {
         let mut state = self.state();
-        state.owed -= 1;
-        // Telling costs a system call, and almost always nobody waits.
-        if state.owed == 0 && state.is_waited_for {
-            self.settled.notify_all();
+        state.outstanding -= 1;
+        // A notification costs a system call, and almost always no thread waits.
+        if state.outstanding == 0 && state.is_waited_for {
+            self.all_answered.notify_all();
         }
     }
 
-    /// Ends a connection and takes all that waits for it.
+    /// Closes a connection and takes out all requests that were sent on it.
     #[must_use]
-    pub(crate) fn fail(&self, connection: &Arc<Connection>) -> Vec<Pending> {
+    pub(super) fn close(&self, connection: &Arc<Connection>) -> Vec<InFlightRequest> {
         let mut state = self.state();
-        if !state.is(connection) {
+        if !state.has(connection) {
             return Vec::new();
         }
-        // Wakes the other thread, should it read or write there.
+        // Wakes the other thread if it reads or writes there.
         drop(connection.stream.shutdown(std::net::Shutdown::Both));
-        let (owed, is_waited_for) = (state.owed, state.is_waited_for);
-        let over = std::mem::replace(&mut *state, State { owed, is_waited_for, ..State::default() });
-        in_order(over.pending)
+        let (outstanding, is_waited_for) = (state.outstanding, state.is_waited_for);
+        let closed = std::mem::replace(&mut *state, State { outstanding, is_waited_for, ..State::default() });
+        in_order(closed.requests)
     }
 
-    /// Waits until all is answered. The reader of answers sees to the deadlines.
-    pub(crate) fn wait_until_settled(&self, at_most: Duration) {
+    /// Waits until all requests are answered. The thread that reads replies keeps the deadlines.
+    pub(super) fn wait_until_answered(&self, at_most: Duration) {
         let mut state = self.state();
         state.is_waited_for = true;
-        let waited = self.settled.wait_timeout_while(state, at_most, |state| state.owed > 0);
+        let waited = self.all_answered.wait_timeout_while(state, at_most, |state| state.outstanding > 0);
         drop(waited);
     }
 
@@ -272,19 +257,19 @@ impl Link {
     }
 }
 
-/// As they were sent: a get that follows a put is answered with it.
-fn in_order(pending: impl IntoIterator<Item = (u32, Pending)>) -> Vec<Pending> {
-    let mut all: Vec<_> = pending.into_iter().map(|(_, pending)| pending).collect();
-    all.sort_unstable_by_key(|pending| pending.wire_id);
+/// In the order in which they were sent, so that a get after a put finds what was put.
+fn in_order(requests: impl IntoIterator<Item = (u32, InFlightRequest)>) -> Vec<InFlightRequest> {
+    let mut all: Vec<_> = requests.into_iter().map(|(_, request)| request).collect();
+    all.sort_unstable_by_key(|request| request.wire_id);
     all
 }
 
 impl State {
-    fn is(&self, connection: &Arc<Connection>) -> bool {
-        self.connection.as_ref().is_some_and(|now| Arc::ptr_eq(now, connection))
+    fn has(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
     }
 
-    /// How long the daemon may take for the bodies that it has not answered.
+    /// How long the daemon may take to write the bodies that it has not replied to.
     fn slow_disk(&self) -> Duration {
         Duration::from_secs(self.bodies / SLOW_DISK)
     }

@@ -1,233 +1,135 @@
-//! What has a thread of its own, as it reads the files of a module: lists of tests' results are made and checked there. The
-//! thread that reads cmd/go and the one that reads the daemon go on meanwhile, and answers come in any order.
+//! Makes and checks the lists of tests' inputs, on a thread of its own since it reads the files of a module. The threads that
+//! read cmd/go and the daemon continue meanwhile, and answers come in any order.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use proto::OutputId;
-use proto::gocmd::Hit;
 use proto::wire::Request;
 
-use crate::gocmd::responder::NOWHERE;
-use crate::gocmd::cache::Put;
 use crate::clock;
-use crate::environment::Places;
-use crate::put_body::Held;
-use crate::test_results::test_logs::TestResult;
-use crate::daemon::in_flight::{Ask, Pending};
-use crate::test_results::test_inputs::Lists;
+use crate::fault::catch_fault;
+use crate::gocmd::cache::PutHeader;
+use crate::gocmd::responder::MISSING_PATH;
+use crate::put_body::PutBody;
 use crate::read_your_writes::is_there;
-use crate::locks::lock;
+use crate::test_context::TestContext;
+use crate::test_results::test_inputs::TestInputs;
+use crate::test_results::test_logs::TestResult;
 
-use super::session::Shared;
+use super::dispatch::Dispatcher;
+use super::job_table::{Job, JobTable, Task};
+use super::operation::{Operation, Put};
 
-/// Jobs that wait. A go command has as many gets and puts under way as it runs actions side by side, one for each processor.
-const MOST_JOBS: usize = 256;
-
-/// How long a job may wait for its turn, as a request for the daemon's answer: on a slow disk each before it may take so long.
-const MOST_WAIT: Duration = Duration::from_secs(2);
-
-/// After so long a job is answered without its files, though one be looked at: the call for it may never return, as on a file
-/// system whose server is gone. Slow disks are done before.
-const MOST: Duration = Duration::from_secs(10);
-
-/// How often it is seen to that none takes longer, while there are any.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often overdue jobs are looked for, while there are jobs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A walk through a module's directories, and a buffer to read files with.
 const STACK: usize = 512 << 10;
 
-/// Answers hold little: a body is copied to the spool by small pieces.
-const WATCH_STACK: usize = 256 << 10;
+/// Answers need little: a body is copied to the spool in small pieces.
+const OVERDUE_STACK: usize = 256 << 10;
 
-/// A job. Whoever takes it out of the open ones answers it.
+/// The jobs, with the way to answer them.
 #[derive(Debug)]
-pub(super) enum Job {
-    /// A result that another build put: a hit while its list holds.
-    Offer {
-        /// The get.
-        pending: Pending,
-        hit: Hit,
-        /// The file of the list.
-        list: PathBuf,
-    },
-    /// A test's result, to be put with its list.
-    Result { id: i64, put: Put, body: Arc<Held>, result: Arc<TestResult> },
+pub(super) struct TestResultJobs {
+    dispatcher: Arc<Dispatcher>,
+    table: JobTable,
 }
 
-/// What there is to find out for a job, which stays among the open ones meanwhile.
-enum Question {
-    DoesHold(Hit, PathBuf),
-    List(Arc<TestResult>, OutputId),
-}
-
-/// What was found out.
-enum Finding {
-    Holds,
+/// What was found out for a job.
+enum Outcome {
+    ListIsCurrent,
     List(Arc<[u8]>),
+    /// Nothing is shared.
     Nothing,
 }
 
-/// The jobs, and the way to the thread that does them.
-#[derive(Debug)]
-pub(super) struct Jobs {
-    numbers: SyncSender<u64>,
-    /// Held for one look.
-    open: Mutex<Open>,
-}
-
-/// Jobs without an answer.
-#[derive(Debug, Default)]
-struct Open {
-    /// By their numbers, so that the first one is the oldest.
-    jobs: BTreeMap<u64, (Instant, Job)>,
-    next: u64,
-    /// The thread has been at one job for [`MOST`]: no more are given to it until it is done with that.
-    hangs: bool,
-}
-
-/// The thread's end of it: the numbers of jobs.
-#[derive(Debug)]
-pub(super) struct Queue(Receiver<u64>);
-
-/// Both ends.
-pub(super) fn queue() -> (Jobs, Queue) {
-    let (numbers, queue) = sync_channel(MOST_JOBS);
-    (Jobs { numbers, open: Mutex::default() }, Queue(queue))
-}
-
-impl Jobs {
-    /// Hands a job over; gives it back where there are too many, or nobody does any.
-    fn give(&self, job: Job) -> Result<(), Box<Job>> {
-        let mut open = lock(&self.open);
-        if open.hangs || self.numbers.try_send(open.next).is_err() {
-            return Err(Box::new(job));
+impl TestResultJobs {
+    /// Starts the thread, which ends with the process. Without a context, or where it does not start, no result is shared.
+    pub(super) fn start(dispatcher: Arc<Dispatcher>, context: Option<TestContext>) -> Arc<Self> {
+        let (table, queue) = JobTable::new();
+        let jobs = Arc::new(Self { dispatcher, table });
+        if let Some(context) = context {
+            let (shared, mut inputs) = (jobs.clone(), TestInputs::new(context, clock::now()));
+            let run = move || shared.work_through(&queue, &mut inputs);
+            drop(thread::Builder::new().name("test-results".to_owned()).stack_size(STACK).spawn(run));
         }
-        let number = open.next;
-        open.next += 1;
-        open.jobs.insert(number, (Instant::now(), job));
-        Ok(())
+        jobs
     }
 
-    /// What there is to find out for a job: nothing where it is answered, or has waited too long for its turn.
-    fn question(&self, number: u64) -> Option<Question> {
-        let open = lock(&self.open);
-        let (_, job) = open.jobs.get(&number).filter(|(since, _)| since.elapsed() < MOST_WAIT)?;
-        Some(match job {
-            Job::Offer { hit, list, .. } => Question::DoesHold(hit.clone(), list.clone()),
-            Job::Result { put, result, .. } => Question::List(result.clone(), put.output),
-        })
+    /// Puts a test's result, when the list of its inputs is made.
+    pub(super) fn put(&self, id: i64, put: PutHeader, body: PutBody, result: TestResult) {
+        self.dispatcher.in_flight.add_outstanding();
+        self.queue(Job::Result { id, put, body: Arc::new(body), result: Arc::new(result) });
     }
 
-    /// The thread is done with this one, which is to be answered unless it was.
-    fn take(&self, number: u64) -> Option<Job> {
-        let mut open = lock(&self.open);
-        open.hangs = false;
-        open.jobs.remove(&number).map(|(_, job)| job)
-    }
-
-    /// All jobs, if the oldest is overdue, as the rest wait for it; and whether none is left.
-    fn overdue(&self, now: Instant) -> (Vec<Job>, bool) {
-        let mut open = lock(&self.open);
-        let mut late = Vec::new();
-        if open.jobs.first_key_value().is_some_and(|(_, (since, _))| now.duration_since(*since) >= MOST) {
-            open.hangs = true;
-            late.extend(std::mem::take(&mut open.jobs).into_values().map(|(_, job)| job));
+    pub(super) fn queue(&self, job: Job) {
+        if let Err(job) = self.table.queue(job) {
+            self.answer(*job, Outcome::Nothing);
         }
-        (late, open.jobs.is_empty())
     }
-}
 
-impl Queue {
-    /// Starts the thread, which ends with the process. Where it does not start, jobs are given back.
-    pub(super) fn start(self, places: Places, shared: Arc<Shared>) {
-        let mut lists = Lists::new(places, clock::now());
-        let run = move || {
-            let mut watch = None;
-            for number in self.0 {
-                match &watch {
-                    None => watch = shared.clone().watch().ok(),
-                    Some(watch) => watch.unpark(),
-                }
-                // Without anybody who would answer in its stead it looks at no files.
-                let question = watch.as_ref().and_then(|_| shared.jobs.question(number));
-                shared.work(&mut lists, number, question);
+    fn work_through(self: &Arc<Self>, queue: &Receiver<u64>, inputs: &mut TestInputs) {
+        let mut overdue = None;
+        while let Ok(number) = queue.recv() {
+            match &overdue {
+                None => overdue = self.clone().start_overdue().ok(),
+                Some(overdue) => overdue.unpark(),
             }
-        };
-        drop(thread::Builder::new().name("lists".to_owned()).stack_size(STACK).spawn(run));
+            // Without a thread that answers overdue jobs no files are read.
+            let task = overdue.as_ref().and_then(|_| self.table.task(number));
+            let outcome = catch_fault(|| work(inputs, task)).unwrap_or(Outcome::Nothing);
+            if let Some(job) = self.table.take(number) {
+                self.answer(job, outcome);
+            }
+        }
     }
-}
 
-impl Shared {
-    /// Starts the thread that answers what is overdue. It ends with the process, and sleeps while there are no jobs: it is to
-    /// be unparked at the next one.
-    fn watch(self: Arc<Self>) -> io::Result<thread::Thread> {
+    /// Starts the thread that answers overdue jobs. It ends with the process, and is parked while there are no jobs: the next job
+    /// has to unpark it.
+    fn start_overdue(self: Arc<Self>) -> io::Result<thread::Thread> {
         let run = move || {
             loop {
-                let (late, is_idle) = self.jobs.overdue(Instant::now());
-                late.into_iter().for_each(|job| self.go_without(job));
-                if is_idle { thread::park() } else { thread::sleep(LOOK) }
+                let (late, is_idle) = self.table.take_overdue(Instant::now());
+                late.into_iter().for_each(|job| self.answer(job, Outcome::Nothing));
+                if is_idle { thread::park() } else { thread::sleep(CHECK_INTERVAL) }
             }
         };
-        let watch = thread::Builder::new().name("overdue".to_owned()).stack_size(WATCH_STACK).spawn(run)?;
-        Ok(watch.thread().clone())
+        let overdue = thread::Builder::new().name("overdue".to_owned()).stack_size(OVERDUE_STACK).spawn(run)?;
+        Ok(overdue.thread().clone())
     }
 
-    /// A put; with the list of what a test looked at, if it is a test's result.
-    pub(super) fn put(&self, id: i64, put: Put, body: Arc<Held>, result: Option<TestResult>) {
-        match result {
-            Some(result) => {
-                self.link.owe();
-                self.hand_over(Job::Result { id, put, body, result: Arc::new(result) });
+    fn answer(&self, job: Job, outcome: Outcome) {
+        let Dispatcher { in_flight, fallback, .. } = &*self.dispatcher;
+        match (job, outcome) {
+            (Job::Offer { request, hit, .. }, Outcome::ListIsCurrent) => {
+                fallback.responder.hit(request.id, &hit);
+                in_flight.queue_notice(&request.connection, request.wire_id, &Request::Accepted(0));
             }
-            None => self.ask(id, Ask::Put(put, body, None)),
-        }
-    }
-
-    pub(super) fn hand_over(&self, job: Job) {
-        if let Err(job) = self.jobs.give(job) {
-            self.go_without(*job);
-        }
-    }
-
-    /// A job that is not done: nothing is shared.
-    fn go_without(&self, job: Job) {
-        self.answer_with(Finding::Nothing, job);
-    }
-
-    /// What the thread for it does of a job. Somebody else may answer it meanwhile.
-    fn work(&self, lists: &mut Lists, number: u64, question: Option<Question>) {
-        let found = catch_unwind(AssertUnwindSafe(|| match question {
-            Some(Question::DoesHold(hit, list)) if is_there(&hit) && lists.hold(&list, &hit.output) => Finding::Holds,
-            Some(Question::List(result, output)) => {
-                lists.make(&result, &output).map_or(Finding::Nothing, |list| Finding::List(list.into()))
-            }
-            Some(Question::DoesHold(..)) | None => Finding::Nothing,
-        }));
-        if let Some(job) = self.jobs.take(number) {
-            self.answer_with(found.unwrap_or(Finding::Nothing), job);
-        }
-    }
-
-    fn answer_with(&self, found: Finding, job: Job) {
-        match (job, found) {
-            (Job::Offer { pending, hit, .. }, Finding::Holds) => {
-                self.answers.hit(pending.id, &hit);
-                self.link.tell(&pending.connection, pending.wire_id, &Request::Accepted(0));
-            }
-            (Job::Offer { pending, .. }, _) => self.reject(&pending),
-            (Job::Result { id, put, body, .. }, found) => {
-                let list = if let Finding::List(list) = found { Some(list) } else { None };
-                if catch_unwind(AssertUnwindSafe(|| self.ask(id, Ask::Put(put, body, list)))).is_err() {
-                    self.answers.stored(id, NOWHERE);
+            (Job::Offer { request, .. }, _) => self.dispatcher.reject(&request),
+            (Job::Result { id, put, body, .. }, outcome) => {
+                let inputs = if let Outcome::List(list) = outcome { Some(list) } else { None };
+                let put = Operation::Put(Put { header: put, body, inputs });
+                if catch_fault(|| self.dispatcher.request(id, put)).is_none() {
+                    fallback.responder.stored(id, MISSING_PATH);
                 }
             }
         }
-        self.link.answered();
+        in_flight.finish_one();
+    }
+}
+
+/// Reads what a job needs. The job may be answered meanwhile, without this.
+fn work(inputs: &mut TestInputs, task: Option<Task>) -> Outcome {
+    match task {
+        Some(Task::CheckList(hit, list)) if is_there(&hit) && inputs.is_current(&list, &hit.output) => {
+            Outcome::ListIsCurrent
+        }
+        Some(Task::MakeList(result, output)) => {
+            inputs.make_list(&result, &output).map_or(Outcome::Nothing, |list| Outcome::List(list.into()))
+        }
+        Some(Task::CheckList(..)) | None => Outcome::Nothing,
     }
 }

@@ -1,4 +1,5 @@
-//! What serve.rs asks of a cache, whichever it is.
+//! What serve.rs asks of a cache. There are two: a store of the user's own (`local/embedded_store.rs`) and the daemon
+//! (daemon/session.rs).
 
 use std::io::BufRead;
 
@@ -11,15 +12,15 @@ pub(crate) trait Cache {
     fn get(&mut self, id: i64, action: &ActionId);
 
     /// Reads the body and answers the put.
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError>;
+    fn put<R: BufRead>(&mut self, id: i64, put: PutHeader, body: &mut Body<'_, R>) -> Result<(), BodyError>;
 
     /// Returns when everything is answered.
     fn finish(&mut self);
 }
 
-/// A put's header.
+/// A put without its body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Put {
+pub(crate) struct PutHeader {
     pub(crate) action: ActionId,
     pub(crate) output: OutputId,
     pub(crate) size: u64,

@@ -1,5 +1,5 @@
-//! The one way to cmd/go: whole answers, one write each, from any thread, and one answer for each request: cmd/go ends the
-//! build at a second one, and waits for a first one for ever.
+//! The only way to answer cmd/go: whole answers, one write each, from any thread. Each request gets one answer: a second one
+//! ends the build, and cmd/go waits without limit for a missing one.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -10,38 +10,38 @@ use proto::gocmd::{self, Hit};
 
 use crate::locks::lock;
 
-/// A path for a put of which nothing was kept: see [`crate::local::local_store::Local::nowhere`].
-pub(crate) const NOWHERE: &str = "/nowhere";
+/// The path in the answer to a put that was not kept: see [`crate::local::local_store::LocalStore::missing_path`].
+pub(crate) const MISSING_PATH: &str = "/nowhere";
 
 /// The id under which cmd/go waits for the hello.
 const HELLO: i64 = 0;
 
 /// cmd/go's end of our standard output.
 #[derive(Debug)]
-pub(crate) struct Answers {
-    /// `None` when all is said. Held for one write, and the other lock is not: cmd/go goes on as soon as it has read, and its next
-    /// request is expected while this write returns.
+pub(crate) struct Responder {
+    /// `None` after the last answer. Held for one write, and never together with the other lock: cmd/go continues as soon as
+    /// it has read an answer, and its next request is registered while this write returns.
     out: Mutex<Option<File>>,
-    /// Requests without an answer. Held for one look.
-    owed: Mutex<HashSet<i64>>,
+    /// Requests without an answer. Held for one look-up.
+    outstanding: Mutex<HashSet<i64>>,
 }
 
-impl Answers {
-    /// Takes the pipe and says hello, before anything that can take time: cmd/go waits for it.
-    pub(crate) fn begin(out: File) -> Self {
-        let answers = Self { out: Mutex::new(Some(out)), owed: Mutex::new(HashSet::from([HELLO])) };
-        answers.send(HELLO, gocmd::write_hello);
-        answers
+impl Responder {
+    /// Takes the pipe and sends the hello, before anything that can take time: cmd/go waits for it.
+    pub(crate) fn start(out: File) -> Self {
+        let responder = Self { out: Mutex::new(Some(out)), outstanding: Mutex::new(HashSet::from([HELLO])) };
+        responder.send(HELLO, gocmd::write_hello);
+        responder
     }
 
-    /// A request came.
+    /// Registers a request that arrived.
     pub(crate) fn expect(&self, id: i64) {
-        lock(&self.owed).insert(id);
+        lock(&self.outstanding).insert(id);
     }
 
-    /// cmd/go has forgotten a request that it gave up in the middle.
+    /// Removes a request that cmd/go abandoned in the middle of its body.
     pub(crate) fn forget(&self, id: i64) {
-        lock(&self.owed).remove(&id);
+        lock(&self.outstanding).remove(&id);
     }
 
     pub(crate) fn miss(&self, id: i64) {
@@ -64,18 +64,18 @@ impl Answers {
         self.send(id, |out| gocmd::write_error(out, id, error));
     }
 
-    /// Closes the pipe, for whose end cmd/go waits.
-    pub(crate) fn end(&self) {
+    /// Closes the pipe: cmd/go waits for its end.
+    pub(crate) fn close(&self) {
         drop(lock(&self.out).take());
     }
 
     fn send(&self, id: i64, write: impl FnOnce(&mut Vec<u8>)) {
         let mut line = Vec::with_capacity(256);
         write(&mut line);
-        if lock(&self.owed).remove(&id)
+        if lock(&self.outstanding).remove(&id)
             && let Some(out) = &mut *lock(&self.out)
         {
-            // Without a reader cmd/go is gone, and standard input ends next.
+            // This fails only after cmd/go has ended, and then standard input ends too.
             drop(out.write_all(&line));
         }
     }

@@ -1,5 +1,5 @@
-//! The cache program by itself: a store of its own, answered from the reading thread, since cmd/go sends one request
-//! after the other. Mtimes mean something here, so that everything is kept, as Go's own cache does.
+//! The cache of a go command without a daemon: a store of the user's own. The thread that reads requests answers them, since
+//! cmd/go sends one after the other. Outside of a sandbox mtimes tell files apart, so everything is kept, as in Go's own cache.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -10,61 +10,63 @@ use proto::ActionId;
 use proto::gocmd::{Body, BodyError};
 use store::Recent;
 
-use crate::gocmd::responder::Answers;
-use crate::gocmd::cache::{Cache, Put};
 use crate::environment::{Environment, is_one_line};
-use crate::local::local_store::Local;
-use crate::read_your_writes::Own;
+use crate::gocmd::cache::{Cache, PutHeader};
+use crate::gocmd::responder::Responder;
+use crate::read_your_writes::ReadYourWrites;
+
+use super::local_store::{LocalStore, boot_id};
 
 #[derive(Debug)]
-pub(crate) struct Embedded {
-    store: Local,
-    /// For what the store has no room for: in GOCACHE, or where temporary files go.
-    spool: Local,
-    own: Own,
-    /// When each missed action was asked for: until its put, Go computes.
+pub(crate) struct EmbeddedStore {
+    store: LocalStore,
+    /// Keeps what the store has no room for: in GOCACHE, or in the directory for temporary files.
+    spool: LocalStore,
+    read_your_writes: ReadYourWrites,
+    /// When each missed action was asked for. Go computes it until its put: that time is what a hit saves.
     missed: Recent<Instant>,
-    answers: Arc<Answers>,
+    responder: Arc<Responder>,
 }
 
-impl Embedded {
-    pub(crate) fn new(dir: &Path, answers: Arc<Answers>, environment: &Environment) -> Self {
-        let mut store = Local::new(dir, environment);
-        let spool = || Local::new(&environment.spool, environment);
+impl EmbeddedStore {
+    pub(crate) fn new(dir: &Path, responder: Arc<Responder>, environment: &Environment) -> Self {
+        let mut store = LocalStore::new(dir, environment);
+        let spool = || LocalStore::new(&environment.spool, environment);
         let opened = if is_one_line(dir) {
-            store.open_after(&boot_id()).map_err(|e| e.to_string())
+            store.open_since_boot(&boot_id()).map_err(|e| e.to_string())
         } else {
-            Err("its path is not one line of text".into())
+            Err("its path is not a single line of UTF-8 text".into())
         };
         match opened {
-            Ok(true) => environment.tell(&format!("{}: {}", dir.display(), store::SET_ASIDE)),
+            Ok(true) => environment.log(&format!("{}: {}", dir.display(), store::SET_ASIDE)),
             Ok(false) => {}
             Err(e) => {
-                environment.tell(&format!("nothing is cached in {}: {e}", dir.display()));
+                environment.log(&format!("cannot use the store in {}, nothing is cached there: {e}", dir.display()));
                 store = spool();
             }
         }
-        Self { store, spool: spool(), own: Own::default(), missed: Recent::default(), answers }
+        Self {
+            store,
+            spool: spool(),
+            read_your_writes: ReadYourWrites::default(),
+            missed: Recent::default(),
+            responder,
+        }
     }
 }
 
-/// The kernel's id of this boot. Where it cannot be read every boot is the same, and what a power cut took is noticed by its size.
-pub(crate) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
-}
-
-impl Cache for Embedded {
+impl Cache for EmbeddedStore {
     fn get(&mut self, id: i64, action: &ActionId) {
-        match self.own.find(action).or_else(|| self.store.get(action)) {
-            Some(hit) => self.answers.hit(id, &hit),
+        match self.read_your_writes.find(action).or_else(|| self.store.get(action)) {
+            Some(hit) => self.responder.hit(id, &hit),
             None => {
                 self.missed.insert(*action, Instant::now());
-                self.answers.miss(id);
+                self.responder.miss(id);
             }
         }
     }
 
-    fn put<R: BufRead>(&mut self, id: i64, put: Put, body: &mut Body<'_, R>) -> Result<(), BodyError> {
+    fn put<R: BufRead>(&mut self, id: i64, put: PutHeader, body: &mut Body<'_, R>) -> Result<(), BodyError> {
         let cost = self.missed.remove(&put.action).map(|asked| asked.elapsed());
         let kept = match self.store.receive(&put, body)? {
             Some(mut body) => self.store.keep(&put, cost, &mut body).or_else(|| self.spool.keep(&put, cost, &mut body)),
@@ -72,10 +74,10 @@ impl Cache for Embedded {
         };
         match kept {
             Some(hit) => {
-                self.answers.stored(id, &hit.path);
-                self.own.remember(put.action, hit);
+                self.responder.stored(id, &hit.path);
+                self.read_your_writes.remember(put.action, hit);
             }
-            None => self.answers.stored(id, &self.store.nowhere()),
+            None => self.responder.stored(id, &self.store.missing_path()),
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! A store in a directory of this user's: the embedded store, and the spool.
+//! One store in a directory of this user, as the embedded store and the spool use it. A failure of the store is a miss or a put
+//! that was not kept, never an error.
 
 use std::fs;
 use std::io::Read;
@@ -9,32 +10,32 @@ use proto::gocmd::{BodyError, Hit};
 use proto::{ActionId, FrameError, RequestError};
 use store::{Access, Found, Incoming, Origin, ReceiveError, Record, Replaces, Store, StoreError, View};
 
-use crate::gocmd::cache::Put;
 use crate::clock;
 use crate::environment::Environment;
+use crate::gocmd::cache::PutHeader;
 
 #[derive(Debug)]
-pub(crate) struct Local {
+pub(crate) struct LocalStore {
     dir: PathBuf,
-    /// What the paths we hand out begin with.
-    shown: String,
+    /// The directory as it is named to cmd/go.
+    path_for_go: String,
     view: View,
-    /// Of what is put here.
+    /// The origin of all puts.
     origin: Origin,
     store: Option<Store>,
     scratch: Vec<u8>,
 }
 
-impl Local {
+impl LocalStore {
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-        let shown = shown(&dir, environment.gocache.as_deref());
+        let path_for_go = path_for_go(&dir, environment.gocache.as_deref());
         let view = View::common(&environment.toolchain);
         let origin = view.origin(None, "");
-        Self { dir, shown, view, origin, store: None, scratch: Vec::new() }
+        Self { dir, path_for_go, view, origin, store: None, scratch: Vec::new() }
     }
 
-    /// Opens the store, made where it is missing.
+    /// Opens the store, and creates it where it is missing.
     pub(crate) fn open(&mut self) -> Result<&Store, StoreError> {
         match &mut self.store {
             Some(store) => Ok(store),
@@ -42,34 +43,35 @@ impl Local {
         }
     }
 
-    /// Opens the store of a user, in which nobody knows how the machine went down the last time. True if it had an earlier format.
-    pub(crate) fn open_after(&mut self, boot: &str) -> Result<bool, StoreError> {
+    /// Opens the store of a user after this boot: how the machine was shut down before is not known. True if the store had an
+    /// earlier format.
+    pub(crate) fn open_since_boot(&mut self, boot: &str) -> Result<bool, StoreError> {
         let store = Store::open(&self.dir, Access::Owner)?;
-        let was_former = store.was_of_format_before();
-        // What is doubted and could not be written down is doubted by this process all the same.
+        let had_earlier_format = store.was_of_format_before();
+        // Objects that are to be verified and could not be noted on disk are verified by this process all the same.
         self.store = Some(store.doubting_since_boot(boot, clock::now()).0);
-        Ok(was_former)
+        Ok(had_earlier_format)
     }
 
-    /// Finds an action's output. Every failure is a miss: damaged, unreadable, evicted.
+    /// Finds an action's output. Each failure is a miss: damaged, unreadable, evicted.
     pub(crate) fn get(&mut self, action: &ActionId) -> Option<Hit> {
         if self.store.is_none() && !self.dir.is_dir() {
-            return None; // a spool that nobody needed yet is not made for a look
+            return None; // a look-up creates no spool
         }
         self.open().ok()?;
         let store = self.store.as_ref()?;
-        // What depends on a condition nobody here can look at yet.
+        // Conditions cannot be checked here yet.
         let Found::Plain(record) = store.find(&self.view, action, clock::now()).ok()?? else { return None };
-        store.object(&record.output, record.size).ok()??; // whole, as far as can be told without reading it
+        store.object(&record.output, record.size).ok()??; // whole, as far as its metadata shows
         Some(self.hit(&record))
     }
 
-    /// Takes in a body. `None` where it cannot be written; it was read to its end all the same.
-    pub(crate) fn receive(&mut self, put: &Put, body: &mut impl Read) -> Result<Option<Incoming>, BodyError> {
+    /// Receives a body. `None` where it cannot be written; it was read to its end all the same.
+    pub(crate) fn receive(&mut self, put: &PutHeader, body: &mut impl Read) -> Result<Option<Incoming>, BodyError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let received = match self.open() {
             Ok(store) => store.receive(put.output, put.size, body, &mut scratch),
-            Err(e) => drain(body).and(Err(e.into())),
+            Err(e) => discard(body).and(Err(e.into())),
         };
         self.scratch = scratch;
         match received {
@@ -81,8 +83,8 @@ impl Local {
         }
     }
 
-    /// Keeps a body that was taken in. `None` where it cannot be written; a small one can be kept elsewhere then.
-    pub(crate) fn keep(&mut self, put: &Put, cost: Option<Duration>, body: &mut Incoming) -> Option<Hit> {
+    /// Keeps a body that was received. `None` where it cannot be written; the caller may keep it elsewhere.
+    pub(crate) fn keep(&mut self, put: &PutHeader, cost: Option<Duration>, body: &mut Incoming) -> Option<Hit> {
         self.open().ok()?;
         let put = store::Put {
             action: put.action,
@@ -97,19 +99,19 @@ impl Local {
         Some(Hit { output, size, time: put.time, path: self.path(&output) })
     }
 
-    /// A path for a put that could not be kept. cmd/go builds on: it finds no file there and takes the output from where
-    /// it made it (docs/facts/go.md, "What fails a go command").
-    pub(crate) fn nowhere(&self) -> String {
-        format!("{}/nowhere", self.shown)
+    /// The path for a put that could not be kept. There is no file, so cmd/go takes the output from where it made it and
+    /// continues (docs/facts/go.md, "What fails a go command").
+    pub(crate) fn missing_path(&self) -> String {
+        format!("{}/nowhere", self.path_for_go)
     }
 
-    /// All that is kept, for handing it on.
+    /// All entries of this toolchain.
     pub(crate) fn list(&mut self) -> Vec<(ActionId, Record)> {
         let view = self.view.clone();
         if self.dir.is_dir() { self.open().and_then(|store| store.list(&view)).unwrap_or_default() } else { Vec::new() }
     }
 
-    /// How much is kept, of all toolchains.
+    /// The number of entries of all toolchains.
     pub(crate) fn count(&mut self) -> u64 {
         if self.dir.is_dir() { self.open().and_then(Store::take_census).map_or(0, |census| census.entries) } else { 0 }
     }
@@ -119,10 +121,10 @@ impl Local {
         self.open().ok()?.object(&record.output, record.size).ok()?
     }
 
-    /// Forgets an action that was handed on. Its file stays, as its path was told to cmd/go.
+    /// Removes the record of an action that the daemon has now. Its object stays, since cmd/go knows its path.
     pub(crate) fn forget(&mut self, action: &ActionId, record: &Record) {
         let view = self.view.clone();
-        // Should it stay, it is handed on once more.
+        // If the record stays, it is handed on once more.
         drop(self.open().and_then(|store| store.forget(&view, action, record)));
     }
 
@@ -131,27 +133,33 @@ impl Local {
     }
 
     fn path(&self, output: &proto::OutputId) -> String {
-        format!("{}/{}", self.shown, Store::object_name(output))
+        format!("{}/{}", self.path_for_go, Store::object_name(output))
     }
 }
 
-fn drain(body: &mut impl Read) -> Result<(), ReceiveError> {
+fn discard(body: &mut impl Read) -> Result<(), ReceiveError> {
     std::io::copy(body, &mut std::io::sink()).map(drop).map_err(ReceiveError::Body)
 }
 
-/// How `dir` is named to cmd/go: beginning with `GOCACHE`, by way of `..` where it lies elsewhere. A path that begins so
-/// is copied by `go build -o lib.a`, any other one is made writable and renamed away, out of the cache
+/// How `dir` is named to cmd/go: as a path that begins with `GOCACHE`, with `..` where it lies elsewhere. `go build -o lib.a`
+/// copies a file whose path begins so; it makes any other file writable and renames it, out of the cache
 /// (cmd/go/internal/work/shell.go `moveOrCopyFile`, Go 1.21-1.27: `strings.HasPrefix(src, cacheDir)`).
-fn shown(dir: &Path, gocache: Option<&Path>) -> String {
+fn path_for_go(dir: &Path, gocache: Option<&Path>) -> String {
     let plain = dir.to_string_lossy().into_owned();
     let Some(gocache) = gocache.and_then(Path::to_str) else { return plain };
     if plain.starts_with(gocache) {
         return plain;
     }
-    // `..` leads out of the real directory: a link's own parent is another one.
+    // `..` leads to the parent of the real directory, not to the parent of a link.
     let Ok(real) = fs::canonicalize(gocache) else { return plain };
     let up = "/..".repeat(real.components().count() - 1);
     format!("{}{up}{plain}", gocache.trim_end_matches('/'))
+}
+
+/// The kernel's id of this boot. Where it cannot be read all boots are the same, and only its size shows that an object was
+/// lost in a power cut.
+pub(crate) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -167,13 +175,13 @@ mod tests {
         fs::create_dir_all(&gocache).unwrap();
         std::os::unix::fs::symlink(&gocache, &link).unwrap();
         for gocache in [&gocache, &link] {
-            let path = shown(&store, Some(gocache));
+            let path = path_for_go(&store, Some(gocache));
             assert!(path.starts_with(gocache.to_str().unwrap()), "{path}");
             assert_eq!(fs::canonicalize(&path).unwrap(), fs::canonicalize(&store).unwrap(), "{path}");
         }
         let spool = gocache.join("00/nix-gocacheprog-spool");
-        assert_eq!(shown(&spool, Some(&gocache)), spool.to_str().unwrap());
-        assert_eq!(shown(&store, Some(Path::new("/nowhere/at/all"))), store.to_str().unwrap());
-        assert_eq!(shown(&store, None), store.to_str().unwrap());
+        assert_eq!(path_for_go(&spool, Some(&gocache)), spool.to_str().unwrap());
+        assert_eq!(path_for_go(&store, Some(Path::new("/nowhere/at/all"))), store.to_str().unwrap());
+        assert_eq!(path_for_go(&store, None), store.to_str().unwrap());
     }
 }

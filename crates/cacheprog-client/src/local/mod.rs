@@ -1,6 +1,10 @@
-//! Stores in directories of this user's.
+//! Stores in directories of this user: the embedded store and the spool.
+//!
+//! [`local_store`] is one store; [`embedded_store`] is the cache of a go command without a daemon, [`spool`] keeps what a daemon
+//! does not take. [`spool_flush`] hands the spool on to the daemon later, [`maintenance`] keeps both within their limits.
 
 pub(crate) mod embedded_store;
 pub(crate) mod local_store;
 pub(crate) mod maintenance;
+pub(crate) mod spool;
 pub(crate) mod spool_flush;

@@ -1,4 +1,4 @@
-//! Hands the spool on to the daemon, in the background and on a connection of its own.
+//! Flushes the spool: hands its entries on to the daemon, on a thread and a connection of its own.
 
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
@@ -9,57 +9,58 @@ use proto::wire::{Hello, Reply, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
-use crate::local::local_store::Local;
 
-/// How long the go command may wait for this at its end.
-const AT_END: Duration = Duration::from_millis(200);
+use super::local_store::LocalStore;
 
-/// How long it may take in all.
-const IN_ALL: Duration = Duration::from_secs(30);
+/// How long the go command may wait for a flush at its end.
+const WAIT_AT_END: Duration = Duration::from_millis(200);
+
+/// How long a flush may take.
+const MAX_TIME: Duration = Duration::from_secs(30);
 
 const STACK: usize = 256 << 10;
 
-/// A drain under way, or none.
+/// A flush that runs, or none.
 #[derive(Debug, Default)]
-pub(crate) struct Drain(Option<JoinHandle<()>>);
+pub(crate) struct SpoolFlush(Option<JoinHandle<()>>);
 
-impl Drain {
-    /// Begins, where there is a spool and nobody else drains it.
+impl SpoolFlush {
+    /// Starts, where there is a spool and no other client flushes it.
     pub(crate) fn start(socket: &std::path::Path, environment: &Environment) -> Self {
         if !environment.spool.is_dir() {
             return Self::default();
         }
         let (socket, hello) = (PathBuf::from(socket), Hello::new(environment.toolchain.clone()));
-        let mut spool = Local::new(&environment.spool, environment);
+        let mut spool = LocalStore::new(&environment.spool, environment);
         let lock = environment.spool.join("drain.lock");
         let run = move || {
             let Ok(lock) = File::create(lock) else { return };
             if let Err(TryLockError::WouldBlock | TryLockError::Error(_)) = lock.try_lock() {
-                return; // another go command of this build is at it
+                return; // another go command of this build does it
             }
             if let Ok(connection) = transport::open(&socket, &hello) {
                 hand_on(&mut spool, &connection);
             }
         };
-        Self(thread::Builder::new().name("drain".to_owned()).stack_size(STACK).spawn(run).ok())
+        Self(thread::Builder::new().name("spool-flush".to_owned()).stack_size(STACK).spawn(run).ok())
     }
 
-    /// Waits a moment for it; what is not handed on then stays in the spool.
+    /// Waits a moment for its end. Entries that are not handed on by then stay in the spool.
     pub(crate) fn finish(&mut self) {
-        let until = Instant::now() + AT_END;
+        let until = Instant::now() + WAIT_AT_END;
         while self.0.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
             thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-fn hand_on(spool: &mut Local, connection: &Connection) {
-    let until = Instant::now() + IN_ALL;
+fn hand_on(spool: &mut LocalStore, connection: &Connection) {
+    let until = Instant::now() + MAX_TIME;
     for (action, record) in spool.list() {
         let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
         let put = Request::Put { action, output: record.output, size: record.size };
         let left = until.saturating_duration_since(Instant::now());
-        // No time left is refused as a limit.
+        // The kernel refuses a timeout of zero: then no time is left.
         if connection.stream.set_read_timeout(Some(left)).is_err() {
             return;
         }

@@ -1,4 +1,4 @@
-//! The one line that a build's log gets at its end: what the cache gave.
+//! The line at the end of a build's log: what the cache gave, and the cause of misses where there are many.
 
 use std::time::Duration;
 
@@ -8,64 +8,63 @@ use proto::wire::{Hello, Reply, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
-use crate::local::local_store::Local;
+use crate::local::local_store::LocalStore;
 
-/// How long the daemon may take to say why: the build waits.
-const WHY: Duration = Duration::from_secs(2);
+/// How long the daemon may take to explain the misses: the build waits.
+const WHY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A shell command that prints the line; nothing where no go command ran.
 pub(crate) fn command(environment: &Environment) -> String {
-    // Whatever the go commands' namespaces were.
-    let left = Local::new(&environment.spool, environment).count();
+    // The count is of all namespaces: those of the go commands are not known here.
+    let spooled = LocalStore::new(&environment.spool, environment).count();
     let hello = Hello::new(environment.toolchain.clone());
     let connection = environment.socket.as_ref().and_then(|path| transport::open(path, &hello).ok());
-    let line = match connection.as_ref().and_then(ask) {
-        Some(counts) if counts.gets + counts.puts > 0 || left > 0 => {
-            let why =
-                connection.as_ref().filter(|_| is_poor(&counts)).and_then(why).map_or(String::new(), |why| plain(&why));
-            told(&counts, left) + &why
+    let line = match connection.as_ref().and_then(counts) {
+        Some(counts) if counts.gets + counts.puts > 0 || spooled > 0 => {
+            let why = connection.as_ref().filter(|_| needs_explanation(&counts)).and_then(why);
+            summary_line(&counts, spooled) + &why.map_or(String::new(), |why| printable(&why))
         }
-        None if left > 0 => format!("no daemon: {left} results stay with this build"),
+        None if spooled > 0 => format!("no daemon: {spooled} results stay with this build"),
         Some(_) | None => return String::new(),
     };
     format!("echo 'nix-gocacheprog: {line}'\n")
 }
 
-fn ask(connection: &Connection) -> Option<Counts> {
+fn counts(connection: &Connection) -> Option<Counts> {
     match connection.exchange(&Request::Summary, None) {
         Ok(Reply::Summary(counts)) => Some(counts),
         _ => None,
     }
 }
 
-/// Whether there is something to explain: more than half of the packages had to be compiled.
-fn is_poor(counts: &Counts) -> bool {
+/// Whether more than half of the packages had to be compiled.
+fn needs_explanation(counts: &Counts) -> bool {
     counts.packages_compiled > counts.packages_needed / 2
 }
 
 fn why(connection: &Connection) -> Option<String> {
-    // Another build's account has to be read for it; a daemon that does not know the question ends the session.
-    connection.stream.set_read_timeout(Some(WHY)).ok()?;
+    // The daemon has to read another build's profile for this. A daemon that does not know the question ends the session.
+    connection.stream.set_read_timeout(Some(WHY_TIMEOUT)).ok()?;
     match connection.exchange(&Request::Why, None) {
         Ok(Reply::Why(text)) if !text.is_empty() => Some(text),
         _ => None,
     }
 }
 
-/// Names of packages come from a build: of what a shell or a terminal could take for its own nothing is left.
-fn plain(text: &str) -> String {
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || " .,:;/_-+=@%()".contains(*c);
-    format!("; {}", text.chars().filter(is_plain).collect::<String>())
+/// Names of packages come from a build: characters that a shell or a terminal could interpret are removed.
+fn printable(text: &str) -> String {
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || " .,:;/_-+=@%()".contains(*c);
+    format!("; {}", text.chars().filter(is_allowed).collect::<String>())
 }
 
-/// Fixed words and numbers only: a shell evaluates it.
-fn told(counts: &Counts, left: u64) -> String {
+/// The line. It consists of fixed words and numbers, since a shell evaluates it.
+fn summary_line(counts: &Counts, spooled: u64) -> String {
     let mut line = figures::summary(counts);
     if counts.unanswered > 0 {
         line += &format!("; {} requests without the daemon", figures::number(counts.unanswered));
     }
-    if left > 0 {
-        line += &format!("; {} results stay with this build", figures::number(left));
+    if spooled > 0 {
+        line += &format!("; {} results stay with this build", figures::number(spooled));
     }
     line
 }
@@ -88,25 +87,25 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(
-            told(&counts, 0),
+            summary_line(&counts, 0),
             "56 of 812 packages compiled; 3,616 of 3,752 shareable requests hit (96 %), 549.0 MiB; 1 min 1 s of compiling saved"
         );
         let trouble = Counts { unanswered: 7, ..Counts::default() };
         assert_eq!(
-            told(&trouble, 3),
+            summary_line(&trouble, 3),
             "0 of 0 shareable requests hit (-), 0 B; 0 s of compiling saved; 7 requests without the daemon; 3 results stay with this build"
         );
         let most = Counts::of([u64::MAX; Counts::NUMBER]);
-        assert!(!told(&most, u64::MAX).contains(['\'', '$', '`']));
+        assert!(!summary_line(&most, u64::MAX).contains(['\'', '$', '`']));
         assert_eq!(
-            plain("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1"),
+            printable("a'; rm -rf \"$HOME\" `x`\n\u{1b}[0m example.org/v2@1"),
             "; a; rm -rf HOME x0m example.org/v2@1"
         );
     }
 
-    /// A build of which all packages came from the cache has nothing to explain, however many of its requests missed.
+    /// A build that compiled no package needs no explanation, even if many of its requests missed.
     #[test]
-    fn what_is_to_be_explained_follows_from_packages() {
+    fn only_compiled_packages_need_an_explanation() {
         let counts = |needed, compiled| Counts {
             packages_needed: needed,
             packages_compiled: compiled,
@@ -115,7 +114,7 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(
-            [(200, 0), (200, 100), (200, 101), (1, 1), (0, 0)].map(|(n, c)| is_poor(&counts(n, c))),
+            [(200, 0), (200, 100), (200, 101), (1, 1), (0, 0)].map(|(n, c)| needs_explanation(&counts(n, c))),
             [false, false, true, true, false]
         );
     }

@@ -1,4 +1,4 @@
-//! The data of a module, in one word. It is read once; after that the times of all that was found tell whether it is the same.
+//! The digest of a module's data. The module is read once; after that the stamps of all its files show whether it is the same.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, DirEntry, Metadata};
@@ -12,142 +12,153 @@ use blake3::{Hash, Hasher};
 use rustix::fs::{AtFlags, Mode, OFlags, statat};
 
 use crate::clock;
-use crate::test_results::content_hash::{Budget, Contents, Stamp, part};
+use crate::digest::add_part;
 
-/// Directories in each other: the thread that looks has a small stack.
-const DEEPEST: u32 = 64;
+use super::budget::Budget;
+use super::content_hash::ContentHashes;
+use super::stamp::Stamp;
+
+/// Nested directories: the thread that reads has a small stack.
+const MAX_DEPTH: u32 = 64;
 
 /// A module as it was read.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(super) struct ModuleTree {
     root: PathBuf,
-    /// Of all that was found, sources and directories included, below the root and each with a zero at its end.
+    /// The paths of all files, sources and directories included, relative to the root and each with a zero at its end.
     paths: Vec<u8>,
-    /// Of their stamps.
+    /// The digest of their stamps.
     stamps: Hash,
-    /// From when on another change to any of them would show.
+    /// From this time on another change to any of them shows another stamp.
     settled: SystemTime,
     /// When reading began.
     began: SystemTime,
-    /// The data: everything below the root but Go's own sources (which are in the keys of what they are compiled to; below
-    /// `testdata` they are data), its `vendor` and `.git`, and what is not the module's.
-    pub(crate) word: String,
+    /// The digest of the data: of everything below the root except Go sources (Go's keys have them; below `testdata` they are
+    /// data), the root's `vendor` and `.git`, and directories that are not the module's.
+    pub(super) digest: String,
 }
 
-impl Tree {
-    /// Reads what is below `root` and not in `aside`. `None` where the budget is spent, or something cannot be read or changes
+impl ModuleTree {
+    /// Reads what is below `root` and not in `excluded`. `None` where the budget is spent, or a file cannot be read or changes
     /// meanwhile.
-    pub(crate) fn read(root: &Path, aside: &[PathBuf], contents: &mut Contents, budget: &mut Budget) -> Option<Self> {
+    pub(super) fn read(
+        root: &Path,
+        excluded: &[PathBuf],
+        hashes: &mut ContentHashes,
+        budget: &mut Budget,
+    ) -> Option<Self> {
         let began = clock::now();
         let mut walk =
-            Walk { root, aside, contents, budget, hasher: Hasher::new(), paths: Vec::new(), seen: Seen::new() };
-        walk.found(root, &fs::symlink_metadata(root).ok()?)?;
-        walk.below(root, DEEPEST, false)?;
-        let (word, paths, seen) = (walk.hasher.finalize().to_string(), walk.paths, walk.seen);
-        let stamps = seen.hasher.finalize();
-        let tree = Self { root: root.to_owned(), paths, stamps, settled: seen.settled, began, word };
+            Walk { root, excluded, hashes, budget, hasher: Hasher::new(), paths: Vec::new(), stamps: Stamps::new() };
+        walk.add_path(root, &fs::symlink_metadata(root).ok()?)?;
+        walk.add_directory(root, MAX_DEPTH, false)?;
+        let (digest, paths) = (walk.hasher.finalize().to_string(), walk.paths);
+        let (stamps, settled) = (walk.stamps.hasher.finalize(), walk.stamps.settled);
+        let tree = Self { root: root.to_owned(), paths, stamps, settled, began, digest };
         tree.has_same_stamps().then_some(tree)
     }
 
-    /// Whether this is what a look at it would find now.
-    pub(crate) fn is_current(&self, root: &Path) -> bool {
-        // What changes again before that may show the same time.
+    /// Whether a new reading would give the same.
+    pub(super) fn is_current(&self, root: &Path) -> bool {
+        // A file that changes before it is settled may show the same stamp.
         self.root == root && self.settled < self.began && self.has_same_stamps()
     }
 
-    /// Whether nothing of what was found changed after `since`.
-    pub(crate) fn is_older(&self, since: SystemTime) -> bool {
+    /// Whether no file changed after `since`.
+    pub(super) fn is_older(&self, since: SystemTime) -> bool {
         self.settled < since
     }
 
-    /// A name that comes or goes changes the time of its directory.
+    /// A name that is added or removed changes the stamp of its directory.
     fn has_same_stamps(&self) -> bool {
-        let (mut seen, mut budget) = (Seen::new(), Budget::new());
-        // From the root on, which is looked at as well: that is half of the way to each of them.
+        let (mut stamps, mut budget) = (Stamps::new(), Budget::new());
+        // Paths are relative to the root's descriptor: the kernel has only half of each path to walk.
         let Ok(root) = rustix::fs::open(&self.root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else {
             return false;
         };
         let all = self.paths.split_inclusive(|&byte| byte == 0).all(|path| {
             let stamp = budget.take_name().and_then(|()| stamp_at(&root, path));
-            stamp.map(|stamp| seen.add(stamp)).is_some()
+            stamp.map(|stamp| stamps.add(stamp)).is_some()
         });
-        all && seen.hasher.finalize() == self.stamps
+        all && stamps.hasher.finalize() == self.stamps
     }
 }
 
-/// Of the path, which ends with a zero, or of the directory itself.
+/// The stamp of a path, which ends with a zero, or of the directory itself.
 fn stamp_at(dir: &OwnedFd, path: &[u8]) -> Option<Stamp> {
     let path = CStr::from_bytes_with_nul(path).ok()?;
     Stamp::of_stat(&statat(dir, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH).ok()?)
 }
 
-/// The stamps of all that was seen, in one hash.
-struct Seen {
+/// The digest of many stamps.
+struct Stamps {
     hasher: Hasher,
     settled: SystemTime,
 }
 
-impl Seen {
+impl Stamps {
     fn new() -> Self {
         Self { hasher: Hasher::new(), settled: UNIX_EPOCH }
     }
 
     fn add(&mut self, stamp: Stamp) {
-        stamp.feed(&mut self.hasher);
+        stamp.add_to(&mut self.hasher);
         self.settled = self.settled.max(stamp.settled());
     }
 }
 
-/// A walk through a tree, in the order of names. What is read was looked at before: a change in between shows.
+/// A walk through a tree, in the order of names. The stamp of a file is taken before it is read, so that a change meanwhile
+/// shows.
 struct Walk<'a> {
     root: &'a Path,
-    aside: &'a [PathBuf],
-    contents: &'a mut Contents,
+    excluded: &'a [PathBuf],
+    hashes: &'a mut ContentHashes,
     budget: &'a mut Budget,
     hasher: Hasher,
     paths: Vec<u8>,
-    seen: Seen,
+    stamps: Stamps,
 }
 
 impl Walk<'_> {
-    fn below(&mut self, dir: &Path, deeper: u32, is_data: bool) -> Option<()> {
+    fn add_directory(&mut self, dir: &Path, depth_left: u32, is_data: bool) -> Option<()> {
         let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(Result::ok).collect::<Option<_>>()?;
         entries.sort_by_key(DirEntry::file_name);
         for entry in entries {
             self.budget.take_name()?;
             let (name, path) = (entry.file_name(), entry.path());
-            let is_go_s_own = *dir == *self.root && (name == "vendor" || name == ".git");
-            if is_go_s_own || self.aside.contains(&path) {
+            let is_go_directory = *dir == *self.root && (name == "vendor" || name == ".git");
+            if is_go_directory || self.excluded.contains(&path) {
                 continue;
             }
             let metadata = entry.metadata().ok()?;
-            self.found(&path, &metadata)?;
-            let is_source = !is_data && metadata.is_file() && path.extension().is_some_and(|ending| ending == "go");
+            self.add_path(&path, &metadata)?;
+            let is_source =
+                !is_data && metadata.is_file() && path.extension().is_some_and(|extension| extension == "go");
             if !is_source {
-                self.entry(&name, &path, &metadata)?;
+                self.add_entry(&name, &path, &metadata)?;
             }
             if metadata.is_dir() {
-                self.below(&path, deeper.checked_sub(1)?, is_data || name == "testdata")?;
-                part(&mut self.hasher, b"/");
+                self.add_directory(&path, depth_left.checked_sub(1)?, is_data || name == "testdata")?;
+                add_part(&mut self.hasher, b"/");
             }
         }
         Some(())
     }
 
-    fn found(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
+    fn add_path(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
         self.paths.extend_from_slice(path.strip_prefix(self.root).ok()?.as_os_str().as_bytes());
         self.paths.push(0);
-        self.seen.add(Stamp::of(metadata)?);
+        self.stamps.add(Stamp::of(metadata)?);
         Some(())
     }
 
-    fn entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata) -> Option<()> {
-        part(&mut self.hasher, name.as_encoded_bytes());
+    fn add_entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata) -> Option<()> {
+        add_part(&mut self.hasher, name.as_encoded_bytes());
         self.hasher.update(&metadata.mode().to_le_bytes());
         if metadata.is_symlink() {
-            part(&mut self.hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());
+            add_part(&mut self.hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());
         } else if metadata.is_file() {
-            self.contents.content(&mut self.hasher, path, metadata, self.budget)?;
+            self.hashes.add_content(&mut self.hasher, path, metadata, self.budget)?;
         }
         Some(())
     }

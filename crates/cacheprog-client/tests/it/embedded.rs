@@ -11,7 +11,7 @@ fn start(dir: &Path) -> Go {
 }
 
 #[test]
-fn what_one_process_puts_the_next_gets() {
+fn the_next_process_gets_what_one_puts() {
     let dir = tempfile::tempdir().unwrap();
     let bodies: [&[u8]; 5] = [b"", b"x", b"go index v2\nmtimes mean something here", &[7; 65_537], &[9; 3_000_001]];
     let mut go = start(dir.path());
@@ -45,7 +45,7 @@ fn without_a_flag_or_a_socket_the_store_is_in_the_cache_directory() {
 }
 
 #[test]
-fn a_result_that_go_judges_stale_is_replaced_with_its_time() {
+fn a_stale_result_is_replaced_with_its_time() {
     let dir = tempfile::tempdir().unwrap();
     let time = |go: &mut Go| {
         let id = go.ask_get(1);
@@ -62,14 +62,14 @@ fn a_result_that_go_judges_stale_is_replaced_with_its_time() {
     assert_eq!(go.get(1).unwrap(), b"ok m 0.02s");
     let after = time(&mut go);
     assert!(after > before, "{after} {before}");
-    go.put(1, b"ok m 0.02s"); // the very same again: go clean -testcache needs the later time
+    go.put(1, b"ok m 0.02s"); // the same again: go clean -testcache needs the later time
     go.finish();
     let mut go = start(dir.path());
     assert!(time(&mut go) > after);
 }
 
 #[test]
-fn the_dialect_of_go_1_21_is_understood() {
+fn the_protocol_of_go_1_21_is_understood() {
     let dir = tempfile::tempdir().unwrap();
     let mut go = start(dir.path());
     let (id, hash) = (STANDARD.encode_to_string([1; 32]), output(b"body").to_base64());
@@ -83,7 +83,7 @@ fn the_dialect_of_go_1_21_is_understood() {
 }
 
 #[test]
-fn requests_that_make_no_sense_are_answered_and_nothing_is_stored() {
+fn invalid_requests_get_an_error_and_nothing_is_stored() {
     let dir = tempfile::tempdir().unwrap();
     let mut go = start(dir.path());
     let a = STANDARD.encode_to_string([1; 32]);
@@ -123,12 +123,12 @@ fn requests_that_make_no_sense_are_answered_and_nothing_is_stored() {
 }
 
 #[test]
-fn a_put_that_go_gives_up_is_never_answered() {
+fn a_put_that_go_abandons_is_not_answered() {
     let dir = tempfile::tempdir().unwrap();
     let mut go = start(dir.path());
     let (id, hash) = (STANDARD.encode_to_string([1; 32]), output(&[0; 300]).to_base64());
     go.raw(format!("{{\"ID\":77,\"Command\":\"put\",\"ActionID\":\"{id}\",\"OutputID\":\"{hash}\",\"BodySize\":300}}\n\n\"AAAAAAAA").as_bytes());
-    assert_eq!(go.get(1), None, "an answer to 77 would have been told as unknown");
+    assert_eq!(go.get(1), None, "an answer to 77 would be unknown");
     go.finish();
 }
 
@@ -143,7 +143,7 @@ fn go_killed_within_a_body_leaves_nothing() {
 }
 
 #[test]
-fn where_the_store_cannot_be_used_the_spool_is() {
+fn where_the_store_cannot_be_used_the_spool_is_used() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     std::fs::create_dir(dir.path().join("other")).unwrap();
@@ -162,17 +162,17 @@ fn where_the_store_cannot_be_used_the_spool_is() {
 }
 
 #[test]
-fn what_a_full_store_has_no_room_for_is_found_again_all_the_same() {
+fn puts_that_a_full_store_has_no_room_for_are_found_again() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let mut go = start(dir.path());
     go.put(1, b"before");
-    // As a full disk would: no new files. Root may make them in any directory, so it is no directory any more.
+    // As on a full disk no new file can be made. Root may write to any directory, so this is no directory any more.
     let tmp = dir.path().join("store/tmp");
     std::fs::remove_dir(&tmp).unwrap();
     std::fs::write(&tmp, "").unwrap();
     std::fs::set_permissions(&tmp, std::fs::Permissions::from_mode(0o400)).unwrap();
-    go.put(2, b"a list of sources"); // go list -compiled fails if it does not find this one
+    go.put(2, b"a list of sources"); // go list -compiled fails if it does not find this
     assert_eq!(go.get(2).unwrap(), b"a list of sources");
     let id = go.ask_put(3, &[7; 100_000]);
     go.stored(id);
@@ -216,7 +216,7 @@ fn env_outside_a_sandbox_prints_nothing_and_fails() {
 }
 
 #[test]
-fn standard_output_is_for_answers_alone() {
+fn standard_output_has_answers_only() {
     let dir = tempfile::tempdir().unwrap();
     let go = start(dir.path());
     let descriptors = format!("/proc/{}/fd", go.pid().as_raw_nonzero());
@@ -225,7 +225,7 @@ fn standard_output_is_for_answers_alone() {
 }
 
 #[test]
-fn a_go_command_that_reads_no_more_is_left_in_silence() {
+fn a_go_command_that_stops_reading_gets_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut go = start(dir.path());
     go.stop_reading();
@@ -249,7 +249,7 @@ fn a_body_of_forty_megabytes_takes_little_memory() {
 }
 
 #[test]
-fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
+fn once_a_day_a_store_is_evicted_to_its_limit_after_the_last_answer() {
     let dir = tempfile::tempdir().unwrap();
     let env = [("NIX_GOCACHEPROG_MAX_SIZE", "64MiB")];
     let run = || Go::start(dir.path(), &["--store", dir.path().join("store").to_str().unwrap()], &env);
@@ -258,7 +258,7 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     let bodies: Vec<_> = (0..4u8).map(|n| vec![n; 17 << 20]).collect();
     bodies.iter().zip(0..).for_each(|(body, n)| drop(go.put(n, body)));
     go.finish();
-    assert_eq!(census().objects, 4, "a new store waits for its first day to end");
+    assert_eq!(census().objects, 4, "a new store is maintained after its first day");
     let tended = dir.path().join("store/tended");
     let yesterday = tended.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(25 * 3600);
     let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
@@ -272,7 +272,7 @@ fn once_a_day_a_store_is_brought_within_its_limit_after_the_last_answer() {
     assert!(left.objects > 0, "what was used today stays");
     assert!(tended.metadata().unwrap().modified().unwrap() > yesterday);
     assert!(dir.path().join("store/synced").exists());
-    // Once a day: what is put now stays, whatever the size.
+    // Maintenance runs once a day: a put now stays, at any size.
     let mut go = run();
     let hits = (0..4).filter(|&n| go.get(n).is_some()).count() as u64;
     assert_eq!(hits, left.entries);

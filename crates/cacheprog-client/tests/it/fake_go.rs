@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::output;
 
-/// An action: of the same bytes throughout, or of these.
+/// An action: 32 times the same byte, or these bytes.
 pub(crate) trait Action {
     fn id(self) -> [u8; 32];
 }
@@ -25,11 +25,11 @@ impl Action for [u8; 32] {
     }
 }
 
-/// A client under test, and what cmd/go knows of it.
+/// A client under test, and cmd/go's state.
 pub(crate) struct Go {
     child: Child,
     stdin: Option<ChildStdin>,
-    /// `None` once nobody reads them.
+    /// `None` after the reading has stopped.
     answers: Option<BufReader<ChildStdout>>,
     early: HashMap<i64, Value>,
     next: i64,
@@ -133,17 +133,17 @@ impl Go {
         path
     }
 
-    /// cmd/go says that there is no more to come.
-    pub(crate) fn leave(&mut self) {
+    /// cmd/go closes its end: no more requests follow.
+    pub(crate) fn close_input(&mut self) {
         drop(self.stdin.take());
     }
 
-    /// Nobody reads answers any more.
+    /// cmd/go does not read answers any more.
     pub(crate) fn stop_reading(&mut self) {
         drop(self.answers.take());
     }
 
-    /// cmd/go is gone: how the client ends, and what it says on standard error.
+    /// cmd/go has ended: the client's exit code, and its standard error.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         drop(self.stdin.take());
         let mut error = String::new();
@@ -151,7 +151,7 @@ impl Go {
         (self.child.wait().unwrap().code(), error)
     }
 
-    /// cmd/go ends: the client must too, in silence.
+    /// cmd/go ends: the client must end too, and print nothing.
     pub(crate) fn finish(mut self) {
         drop(self.stdin.take());
         let mut rest = String::new();

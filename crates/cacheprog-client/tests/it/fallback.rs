@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use proto::wire::Request;
 
-use crate::scripted_daemon::{Daemon, HELD, Manner, decisions};
 use crate::fake_go::Go;
+use crate::scripted_daemon::{Behaviour, DELAYED, Daemon, decisions};
 
 fn start(dir: &Path, socket: &str) -> Go {
     Go::start(dir, &[], &[("NIX_GOCACHEPROG_SOCKET", socket)])
@@ -18,9 +18,9 @@ fn spool(dir: &Path) -> String {
 const BODIES: [&[u8]; 4] = [b"", b"x", &[7; 65_537], &[9; 3_000_001]];
 
 #[test]
-fn a_good_daemon_serves() {
+fn a_correct_daemon_serves() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Good);
+    let daemon = Daemon::start(dir.path(), Behaviour::Correct);
     let mut go = start(dir.path(), &daemon.socket());
     for (n, body) in BODIES.iter().enumerate() {
         assert_eq!(go.get(n as u8), None);
@@ -35,24 +35,24 @@ fn a_good_daemon_serves() {
     assert!(!Path::new(&spool(dir.path())).exists(), "nothing was spooled");
 }
 
-/// Whatever the daemon does, each request is answered as by a cache without hits, what was put is found again by this
-/// and the next process, and nothing waits for long.
-fn survives(manner: Option<Manner>, at_most: Duration) {
+/// Checks what a client promises with any daemon: each request is answered as by a cache without hits, this and the next process
+/// find what was put, and no request waits for long.
+fn answers_every_request_with(behaviour: Option<Behaviour>, at_most: Duration) {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = manner.map(|manner| Daemon::start(dir.path(), manner));
+    let daemon = behaviour.map(|behaviour| Daemon::start(dir.path(), behaviour));
     let socket = daemon.as_ref().map_or("/nowhere/at/all".to_owned(), Daemon::socket);
     let began = Instant::now();
     let mut go = start(dir.path(), &socket);
     for (n, body) in BODIES.iter().enumerate() {
-        assert_eq!(go.get(n as u8), None, "{manner:?}");
+        assert_eq!(go.get(n as u8), None, "{behaviour:?}");
         go.put(n as u8, body);
         assert_eq!(go.get(n as u8).unwrap(), *body, "read your writes");
     }
     go.finish();
-    assert!(began.elapsed() < at_most, "{manner:?}: {:?}", began.elapsed());
+    assert!(began.elapsed() < at_most, "{behaviour:?}: {:?}", began.elapsed());
     let mut go = start(dir.path(), &socket);
     for (n, body) in BODIES.iter().enumerate() {
-        assert_eq!(go.get(n as u8).unwrap(), *body, "{manner:?}: the spool serves the next process");
+        assert_eq!(go.get(n as u8).unwrap(), *body, "{behaviour:?}: the spool serves the next process");
     }
     go.finish();
 }
@@ -60,19 +60,19 @@ fn survives(manner: Option<Manner>, at_most: Duration) {
 // The bounds are deadlines of the client with much room, not figures of speed.
 
 #[test]
-fn no_daemon_at_all() {
-    survives(None, Duration::from_secs(20));
+fn without_a_daemon_every_request_is_answered() {
+    answers_every_request_with(None, Duration::from_secs(20));
 }
 
 #[test]
-fn a_daemon_that_never_says_hello() {
-    survives(Some(Manner::Mute), Duration::from_secs(30));
+fn with_a_daemon_that_sends_no_hello_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::NoHello), Duration::from_secs(30));
 }
 
 #[test]
-fn a_daemon_that_hangs_again_and_again_costs_few_waits() {
+fn a_daemon_that_hangs_repeatedly_costs_few_waits() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Deaf);
+    let daemon = Daemon::start(dir.path(), Behaviour::NoReplies);
     let began = Instant::now();
     let mut go = start(dir.path(), &daemon.socket());
     for _ in 0..40 {
@@ -85,22 +85,22 @@ fn a_daemon_that_hangs_again_and_again_costs_few_waits() {
 }
 
 #[test]
-fn go_may_leave_while_an_answer_is_owed() {
+fn go_may_end_while_an_answer_is_outstanding() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Deaf);
+    let daemon = Daemon::start(dir.path(), Behaviour::NoReplies);
     let began = Instant::now();
     let mut go = start(dir.path(), &daemon.socket());
     let id = go.ask_get(1);
-    go.leave();
+    go.close_input();
     assert_eq!(go.answer(id)["Miss"], true);
     go.finish();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[test]
-fn a_silent_daemon_is_waited_for_once_by_all_clients_of_a_build() {
+fn only_one_client_of_a_build_waits_for_a_daemon_that_hangs() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Mute);
+    let daemon = Daemon::start(dir.path(), Behaviour::NoHello);
     let began = Instant::now();
     for n in 0..12 {
         let mut go = start(dir.path(), &daemon.socket());
@@ -112,48 +112,48 @@ fn a_silent_daemon_is_waited_for_once_by_all_clients_of_a_build() {
 }
 
 #[test]
-fn a_daemon_that_never_answers() {
-    survives(Some(Manner::Deaf), Duration::from_secs(60));
+fn with_a_daemon_that_never_replies_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::NoReplies), Duration::from_secs(60));
 }
 
 #[test]
-fn a_daemon_of_another_version() {
-    survives(Some(Manner::Newer), Duration::from_secs(20));
+fn with_a_daemon_of_a_newer_version_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::NewerVersion), Duration::from_secs(20));
 }
 
 #[test]
-fn a_daemon_of_the_last_version_that_does_not_say_so() {
-    survives(Some(Manner::Older), Duration::from_secs(20));
+fn with_a_daemon_of_an_older_version_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::OlderVersion), Duration::from_secs(20));
 }
 
 #[test]
-fn a_daemon_that_hangs_up_at_once() {
-    survives(Some(Manner::Quits(0)), Duration::from_secs(30));
+fn with_a_daemon_that_disconnects_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::Disconnects(0)), Duration::from_secs(30));
 }
 
 #[test]
-fn a_daemon_whose_disk_is_full() {
-    survives(Some(Manner::Full), Duration::from_secs(20));
+fn with_a_daemon_whose_disk_is_full_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::StorageFull), Duration::from_secs(20));
 }
 
 #[test]
-fn a_daemon_that_talks_nonsense() {
-    survives(Some(Manner::Garbage), Duration::from_secs(30));
+fn with_a_daemon_that_sends_garbage_every_request_is_answered() {
+    answers_every_request_with(Some(Behaviour::Garbage), Duration::from_secs(30));
 }
 
 #[test]
 fn hits_without_a_file_are_misses() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Lies);
+    let daemon = Daemon::start(dir.path(), Behaviour::MissingFiles);
     let mut go = start(dir.path(), &daemon.socket());
     assert_eq!(go.get(1), None);
     go.finish();
 }
 
 #[test]
-fn a_daemon_that_dies_with_requests_under_way() {
+fn when_a_daemon_dies_its_requests_are_answered_and_the_client_connects_again() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Quits(7));
+    let daemon = Daemon::start(dir.path(), Behaviour::Disconnects(7));
     let mut go = start(dir.path(), &daemon.socket());
     for round in 0..20u8 {
         let body = vec![round; 200_000];
@@ -172,42 +172,42 @@ fn a_daemon_that_dies_with_requests_under_way() {
     go.finish();
 }
 
-/// An answer that does not come delays its request alone, and when it comes after all nobody is harmed by it.
+/// A reply that is missing delays only its request, and a reply that comes late after all is dropped.
 #[test]
-fn a_late_answer_is_not_a_dead_daemon() {
+fn a_late_reply_does_not_end_the_session() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Holds);
+    let daemon = Daemon::start(dir.path(), Behaviour::DelaysReplies);
     let mut go = start(dir.path(), &daemon.socket());
     let view = daemon.view.to_str().unwrap();
-    let (get, put) = (go.ask_get(HELD), go.ask_put(HELD, b"held"));
-    // Later requests are answered by the daemon, before these two and after they were answered without it.
+    let (get, put) = (go.ask_get(DELAYED), go.ask_put(DELAYED, b"delayed"));
+    // The daemon answers later requests, before and after these two were answered without it.
     for round in 0..3u8 {
         assert!(go.put(round, &[round; 100]).starts_with(view));
         assert_eq!(go.get(round + 50), None);
         if round == 1 {
             assert_eq!(go.answer(get)["Miss"], true);
-            assert!(go.stored(put).starts_with(&spool(dir.path())), "what is late is kept here");
+            assert!(go.stored(put).starts_with(&spool(dir.path())), "a late put is kept in the spool");
         } else if round == 2 {
             assert_eq!(daemon.release(), 2);
         }
     }
     assert!(go.put(3, b"after").starts_with(view));
-    assert_eq!(go.get(HELD).unwrap(), b"held", "read your writes");
+    assert_eq!(go.get(DELAYED).unwrap(), b"delayed", "read your writes");
     assert_eq!(daemon.sessions.load(SeqCst), 1, "it was never given up");
     go.finish();
-    let told = (0..500).any(|_| {
+    let was_reported = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        daemon.alone.load(SeqCst) == 2
+        daemon.unanswered.load(SeqCst) == 2
     });
-    assert!(told, "the daemon is told of both");
+    assert!(was_reported, "the daemon is told of both");
 }
 
 #[test]
-fn a_daemon_that_is_late_again_and_again_is_given_up() {
+fn a_daemon_that_is_late_repeatedly_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Holds);
+    let daemon = Daemon::start(dir.path(), Behaviour::DelaysReplies);
     let mut go = start(dir.path(), &daemon.socket());
-    let late = [go.ask_get(HELD), go.ask_get(HELD), go.ask_get(HELD), go.ask_get(HELD)];
+    let late = [go.ask_get(DELAYED), go.ask_get(DELAYED), go.ask_get(DELAYED), go.ask_get(DELAYED)];
     for id in late {
         assert_eq!(go.answer(id)["Miss"], true);
     }
@@ -215,26 +215,26 @@ fn a_daemon_that_is_late_again_and_again_is_given_up() {
     go.finish();
 }
 
-/// While a body is sent no request of cmd/go's is read, so that a daemon that takes it in slowly would hold everything up.
+/// While a body is sent, cmd/go's next request is not read: a daemon that reads slowly would delay all of them.
 #[test]
-fn a_daemon_that_takes_a_large_body_in_slowly_keeps_nothing_else_waiting() {
+fn a_daemon_that_reads_a_large_body_slowly_delays_no_other_request() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Trickles);
+    let daemon = Daemon::start(dir.path(), Behaviour::ReadsSlowly);
     let mut go = start(dir.path(), &daemon.socket());
-    let body = vec![7; 30_000_000]; // at that pace two minutes
+    let body = vec![7; 30_000_000]; // two minutes at that speed
     let put = go.ask_put(1, &body);
     let get = go.ask_get(2);
     assert_eq!(go.answer(get)["Miss"], true);
-    assert!(daemon.trickled.load(SeqCst) < body.len(), "it was answered before all of the body was sent");
+    assert!(daemon.read_slowly.load(SeqCst) < body.len(), "it was answered before all of the body was sent");
     assert!(go.stored(put).starts_with(&spool(dir.path())));
     assert_eq!(go.get(1).unwrap(), body);
     go.finish();
 }
 
 #[test]
-fn what_is_offered_under_a_condition_is_a_miss_and_the_daemon_is_told_so() {
+fn a_conditional_offer_is_a_miss_and_the_daemon_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Offers);
+    let daemon = Daemon::start(dir.path(), Behaviour::OffersConditionally);
     let mut go = start(dir.path(), &daemon.socket());
     assert_eq!(go.get(1), None);
     assert_eq!(go.get(2), None);
@@ -243,33 +243,33 @@ fn what_is_offered_under_a_condition_is_a_miss_and_the_daemon_is_told_so() {
 }
 
 #[test]
-fn what_was_spooled_is_handed_on_when_the_daemon_is_back() {
+fn the_spool_is_flushed_when_the_daemon_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("view/sock");
     let mut go = start(dir.path(), socket.to_str().unwrap());
     let paths: Vec<_> = BODIES.iter().enumerate().map(|(n, body)| go.put(n as u8, body)).collect();
     assert!(paths.iter().all(|path| path.starts_with(&spool(dir.path()))));
-    let daemon = Daemon::start(dir.path(), Manner::Good);
+    let daemon = Daemon::start(dir.path(), Behaviour::Correct);
     let back = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10)); // the client tries again within two seconds
         go.put(50, b"after").starts_with(daemon.view.to_str().unwrap())
     });
     assert!(back);
     go.finish();
-    let told = (0..500).any(|_| {
+    let was_reported = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        daemon.alone.load(SeqCst) >= BODIES.len()
+        daemon.unanswered.load(SeqCst) >= BODIES.len()
     });
-    assert!(told, "the daemon is told how much was done without it");
+    assert!(was_reported, "the daemon is told how much was done without it");
     let mut go = start(dir.path(), &daemon.socket());
-    let handed_on = (0..500).any(|_| {
+    let was_flushed = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
         (0..BODIES.len()).all(|n| daemon.has(n as u8))
     });
-    assert!(handed_on);
+    assert!(was_flushed);
     go.get(0);
     go.finish();
-    assert!(paths.iter().all(|path| Path::new(path).exists()), "paths told to cmd/go stay valid");
+    assert!(paths.iter().all(|path| Path::new(path).exists()), "paths that cmd/go knows stay valid");
 }
 
 #[test]
@@ -301,7 +301,7 @@ fn go_clean_cache(gocache: &Path) {
 fn go_clean_cache_leaves_nothing_of_ours_behind() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("store"), "no store").unwrap();
-    let daemon = Daemon::start(dir.path(), Manner::Mute); // after which there is a note as well
+    let daemon = Daemon::start(dir.path(), Behaviour::NoHello); // it leaves the circuit breaker's file as well
     let session = [("NIX_GOCACHEPROG_SESSION", "/nowhere/at/all")];
     let store = ["--store", dir.path().join("store").to_str().unwrap()].map(str::to_owned);
     for start in [
@@ -321,7 +321,7 @@ fn go_clean_cache_leaves_nothing_of_ours_behind() {
     }
 }
 
-/// All that is in a GOCACHE but its 256 directories and what go writes beside them.
+/// The names in a GOCACHE, without its 256 directories and the files that go writes beside them.
 fn names(gocache: &Path) -> Vec<String> {
     let inside = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let (dirs, files): (Vec<_>, Vec<_>) = inside(gocache).into_iter().partition(|path| {
@@ -333,7 +333,7 @@ fn names(gocache: &Path) -> Vec<String> {
     names.filter(|name| !["README", "trim.txt", "testexpire.txt"].contains(&name.as_str())).collect()
 }
 
-/// Outside of sandboxes nobody removes a spool: it is kept within limits like a store of the user's.
+/// Outside of sandboxes no build's end removes a spool: it is kept within limits like an embedded store.
 #[test]
 fn once_a_day_the_spool_of_a_session_is_brought_within_its_limits() {
     let dir = tempfile::tempdir().unwrap();
@@ -352,5 +352,5 @@ fn once_a_day_the_spool_of_a_session_is_brought_within_its_limits() {
     records().iter().for_each(|record| age(record));
     age(&spool.join("tended"));
     run(3);
-    assert_eq!(records().len(), 1, "what nobody used for two months is gone");
+    assert_eq!(records().len(), 1, "an entry that was not used for two months is evicted");
 }

@@ -1,13 +1,13 @@
-//! The client as a process: these tests play cmd/go on one side and, where there is one, the daemon on the other.
+//! The client as a process: these tests are cmd/go on its one side and, where there is one, the daemon on the other.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests play the parts of cmd/go and of a daemon in trouble")]
+#![expect(clippy::disallowed_methods, reason = "tests play the parts of cmd/go and of a broken daemon")]
 
-mod embedded; // with a store of its own
+mod embedded; // with an embedded store
 mod fake_go; // cmd/go's side
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
-mod scripted_daemon; // a daemon to script
+mod scripted_daemon; // a daemon that misbehaves as it is told
 mod test_results; // results of tests
-mod transparent; // where no setup hook went before
+mod transparent; // transparent mode: no setup hook ran
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};

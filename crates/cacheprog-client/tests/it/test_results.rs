@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use proto::wire::Request;
 
-use crate::scripted_daemon::{Daemon, Manner, decisions};
 use crate::fake_go::Go;
+use crate::scripted_daemon::{Behaviour, Daemon, decisions};
 
 const LOG: &[u8] = b"# test log\nopen testdata/golden\n";
 const RESULT: &[u8] = b"ok  \texample.test/m\t0.01s\n";
@@ -23,7 +23,7 @@ fn tested(dir: &Path) -> Daemon {
     std::fs::write(module.join("go.mod"), "module example.test/m\n").unwrap();
     std::fs::write(module.join("m_test.go"), "package m\n").unwrap();
     std::fs::write(module.join("testdata/golden"), "one").unwrap();
-    let daemon = Daemon::start(dir, Manner::Good);
+    let daemon = Daemon::start(dir, Behaviour::Correct);
     let mut go = start(dir, &daemon, &[]);
     go.put(1, LOG);
     go.put(2, RESULT);
@@ -47,13 +47,13 @@ fn a_result_of_another_build_is_a_hit_while_its_files_are_the_same() {
     again(None, &[]);
     std::fs::write(module.join("testdata/golden"), "one").unwrap();
     again(Some(RESULT), &[]);
-    // The daemon is told what came of each offer.
+    // The daemon is told what was decided about each offer.
     let (yes, no) = (Request::Accepted(0), Request::Rejected);
     assert_eq!(decisions(&daemon, 4), [yes.clone(), no.clone(), no, yes]);
 }
 
-/// Puts a pipe in the place of the list that the result holds for: who opens it waits for a writer. Where it is, and what was there.
-fn hang(daemon: &Daemon) -> (PathBuf, Vec<u8>) {
+/// Replaces the result's list of inputs by a pipe: opening it waits for a writer. Returns its path, and the list.
+fn replace_list_by_pipe(daemon: &Daemon) -> (PathBuf, Vec<u8>) {
     let list = daemon.view.join("o").join(daemon.list(2).to_string());
     let text = std::fs::read(&list).unwrap();
     std::fs::remove_file(&list).unwrap();
@@ -61,19 +61,19 @@ fn hang(daemon: &Daemon) -> (PathBuf, Vec<u8>) {
     (list, text)
 }
 
-/// While the list that a result holds for cannot be read, everything else goes on: in the thread that reads cmd/go, and in the
-/// one that reads the daemon. Only what has to look at files as well waits for its turn.
+/// While a result's list cannot be read, all other requests are answered: by the thread that reads cmd/go, and by the one that
+/// reads the daemon. Only requests that have to read files as well wait for their turn.
 #[test]
-fn others_are_answered_while_files_are_looked_at() {
+fn other_requests_are_answered_while_files_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = tested(dir.path());
-    let (list, text) = hang(&daemon);
+    let (list, text) = replace_list_by_pipe(&daemon);
     let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
     let writer = std::thread::spawn(move || {
         // A client that waits for it would wait for ever.
-        let was_asked = released.recv_timeout(Duration::from_secs(20)).is_ok();
+        let was_released = released.recv_timeout(Duration::from_secs(20)).is_ok();
         std::fs::write(&list, text).unwrap();
-        was_asked
+        was_released
     });
     let mut go = start(dir.path(), &daemon, &[]);
     let offered = go.ask_get(2);
@@ -82,21 +82,21 @@ fn others_are_answered_while_files_are_looked_at() {
     let result = go.ask_put(4, b"ok  \texample.test/m\t0.02s\n");
     go.put(5, b"an archive");
     assert_eq!(go.get(5).as_deref(), Some(b"an archive".as_slice()));
-    assert!(!daemon.has(4), "its list is made after the other one is looked at");
+    assert!(!daemon.has(4), "its list is made after the other one is checked");
     release.send(()).unwrap();
-    assert!(writer.join().unwrap(), "nothing was answered meanwhile");
+    assert!(writer.join().unwrap(), "no request was answered meanwhile");
     assert!(go.answer(offered)["DiskPath"].as_str().is_some());
     go.stored(result);
     go.finish();
     assert!(daemon.has(4));
 }
 
-/// A file may never be read, as on a file system whose server is gone: cmd/go is answered all the same, and the client ends.
+/// Reading a file may never end, as on a file system whose server is gone. cmd/go is answered all the same, and the client ends.
 #[test]
-fn a_file_that_is_never_read_keeps_nobody_waiting_for_ever() {
+fn a_file_whose_reading_never_ends_delays_no_request_for_ever() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = tested(dir.path());
-    hang(&daemon);
+    replace_list_by_pipe(&daemon);
     let mut go = start(dir.path(), &daemon, &[]);
     let offered = go.ask_get(2);
     assert_eq!(go.get(1).as_deref(), Some(LOG));
@@ -104,7 +104,7 @@ fn a_file_that_is_never_read_keeps_nobody_waiting_for_ever() {
     let result = go.ask_put(4, b"ok  \texample.test/m\t0.02s\n");
     assert_eq!(go.answer(offered)["Miss"], true);
     go.stored(result);
-    // No more is left to who hangs.
+    // The thread that hangs gets no more jobs.
     go.put(6, b"# test log\nopen testdata/golden\n");
     assert_eq!(go.get(2), None);
     go.put(7, b"ok  \texample.test/m\t0.03s\n");

@@ -1,20 +1,22 @@
-//! A module, a go command that tests it, and what another build makes of the result.
+//! A module, a go command that tests it, and another build that is offered the result.
 
 #![expect(clippy::disallowed_methods, reason = "files of a module, not of a store")]
 
 use super::*;
 use crate::clock;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::inotify;
+use store::TEST_LOG;
 
 const OUTPUT: OutputId = OutputId([7; 32]);
 
 struct Module {
     dir: tempfile::TempDir,
     root: PathBuf,
-    places: Places,
+    context: TestContext,
 }
 
 impl Module {
@@ -34,29 +36,29 @@ impl Module {
         }
         std::os::unix::fs::symlink("nowhere", root.join("golden/link")).unwrap();
         let temporary = vec![dir.path().join("build")];
-        let places = Places { cwd: root.join("golden"), temporary, ..Places::default() };
-        Self { dir, root, places }
+        let context = TestContext { cwd: root.join("golden"), temporary, ..TestContext::default() };
+        Self { dir, root, context }
     }
 
-    /// A go command that starts when all is written.
-    fn lists(&self) -> Lists {
+    /// The inputs as a go command sees them that starts after the module is written.
+    fn inputs(&self) -> TestInputs {
         std::thread::sleep(Duration::from_millis(30));
-        Lists::new(self.places.clone(), clock::now())
+        TestInputs::new(self.context.clone(), clock::now())
     }
 
-    /// What it makes of a log.
-    fn listed(&self, log: &str) -> Option<Vec<u8>> {
-        self.lists().make(&result(log), &OUTPUT)
+    /// The list that it makes of a log.
+    fn list(&self, log: &str) -> Option<Vec<u8>> {
+        self.inputs().make_list(&result(log), &OUTPUT)
     }
 
-    fn holds(&self, list: &[u8]) -> bool {
-        self.holds_for(&mut self.lists(), list)
+    fn is_current(&self, list: &[u8]) -> bool {
+        self.is_current_for(&mut self.inputs(), list)
     }
 
-    fn holds_for(&self, lists: &mut Lists, list: &[u8]) -> bool {
+    fn is_current_for(&self, inputs: &mut TestInputs, list: &[u8]) -> bool {
         let path = self.dir.path().join("list");
         fs::write(&path, list).unwrap();
-        lists.hold(&path, &OUTPUT)
+        inputs.is_current(&path, &OUTPUT)
     }
 }
 
@@ -69,7 +71,7 @@ const LOG: &str =
     "getenv HOME\nopen testdata/a.txt\nstat absent\nopen testdata\nstat link\nopen ../../outside\nopen /proc/cpuinfo\n";
 
 #[test]
-fn whatever_changes_in_what_a_test_looked_at_is_seen() {
+fn any_change_of_a_tests_inputs_is_seen() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 10] = [
         ("content at the same size", |root| fs::write(root.join("golden/testdata/a.txt"), "two").unwrap()),
@@ -94,43 +96,43 @@ fn whatever_changes_in_what_a_test_looked_at_is_seen() {
     ];
     for (what, change) in changes {
         let module = Module::new();
-        let list = module.listed(LOG).unwrap();
-        assert!(module.holds(&list), "{what}: before");
+        let list = module.list(LOG).unwrap();
+        assert!(module.is_current(&list), "{what}: before");
         change(&module.root);
-        assert!(!module.holds(&list), "{what}");
+        assert!(!module.is_current(&list), "{what}");
     }
 }
 
 #[test]
-fn what_a_test_does_not_look_at_may_change() {
+fn files_that_are_no_inputs_may_change() {
     let module = Module::new();
-    let list = module.listed(LOG).unwrap();
+    let list = module.list(LOG).unwrap();
     fs::write(module.root.join("golden/golden.go"), "package golden // it is in the key").unwrap();
     fs::create_dir_all(module.root.join("vendor/x")).unwrap();
     fs::write(module.root.join("vendor/x/data"), "").unwrap();
     fs::write(module.root.join("../neighbour"), "").unwrap();
-    assert!(module.holds(&list));
+    assert!(module.is_current(&list));
 }
 
 #[test]
-fn data_in_directories_called_vendor_and_other_variables_are_seen() {
+fn changes_in_a_nested_vendor_directory_and_of_variables_are_seen() {
     let module = Module::new();
     fs::create_dir_all(module.root.join("static/vendor")).unwrap();
     fs::write(module.root.join("static/vendor/app.tmpl"), "one").unwrap();
-    let list = module.listed(LOG).unwrap();
-    assert!(module.holds(&list));
-    let mut others = module.lists();
-    others.variables = Some("others".to_owned());
-    assert!(!module.holds_for(&mut others, &list));
+    let list = module.list(LOG).unwrap();
+    assert!(module.is_current(&list));
+    let mut other_inputs = module.inputs();
+    other_inputs.variables = Some("others".to_owned());
+    assert!(!module.is_current_for(&mut other_inputs, &list));
     fs::write(module.root.join("static/vendor/app.tmpl"), "two").unwrap();
-    assert!(!module.holds(&list));
+    assert!(!module.is_current(&list));
 }
 
 #[test]
-fn a_tree_that_is_too_deep_is_not_looked_at() {
+fn a_tree_that_is_too_deep_is_not_read() {
     let module = Module::new();
     fs::create_dir_all(module.root.join("deep/".repeat(200))).unwrap();
-    assert_eq!(module.listed(LOG), None);
+    assert_eq!(module.list(LOG), None);
 }
 
 #[test]
@@ -138,20 +140,20 @@ fn temporary_directories_are_no_inputs() {
     let module = Module::new();
     let build = module.root.parent().unwrap().to_owned();
     let log = format!("open {0}\nopen {0}/go-build123/b001/m.test\nstat {0}/TestX1/001\n", build.display());
-    let list = module.listed(&log).unwrap();
+    let list = module.list(&log).unwrap();
     fs::write(build.join("go-build77"), "").unwrap();
-    assert!(module.holds(&list));
+    assert!(module.is_current(&list));
     fs::create_dir_all(build.join("TestX1/001")).unwrap();
-    assert!(!module.holds(&list), "what the test left behind counts");
+    assert!(!module.is_current(&list), "what the test left behind counts");
 }
 
 #[test]
-fn a_test_that_changes_its_tree_is_not_used_again() {
+fn a_result_of_a_test_that_changes_its_tree_is_not_shared() {
     let module = Module::new();
     for made in ["golden/made", "../outside"] {
-        let mut lists = module.lists();
+        let mut inputs = module.inputs();
         fs::write(module.root.join(made), "").unwrap();
-        assert_eq!(lists.make(&result(LOG), &OUTPUT), None, "{made}");
+        assert_eq!(inputs.make_list(&result(LOG), &OUTPUT), None, "{made}");
     }
 }
 
@@ -159,21 +161,21 @@ fn a_test_that_changes_its_tree_is_not_used_again() {
 fn the_files_of_all_logs_are_in_a_list() {
     let module = Module::new();
     let logs = ["one", "two"].map(|name| format!("{TEST_LOG}stat {name}\n").into_bytes().into());
-    let list = module.lists().make(&TestResult { logs: logs.into(), ..result("") }, &OUTPUT).unwrap();
+    let list = module.inputs().make_list(&TestResult { logs: logs.into(), ..result("") }, &OUTPUT).unwrap();
     let list = String::from_utf8(list).unwrap();
     assert!(list.contains("golden/one") && list.contains("golden/two"), "{list}");
 }
 
-/// Tells what is opened below a module.
-struct Opened(std::os::fd::OwnedFd);
+/// Watches which files of a module are opened.
+struct OpenedFiles(std::os::fd::OwnedFd);
 
-impl Opened {
+impl OpenedFiles {
     fn below(root: &Path) -> Self {
-        let told = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         for dir in [root.to_owned(), root.join("golden"), root.join("golden/testdata"), root.join("data/of")] {
-            inotify::add_watch(&told, &dir, inotify::WatchFlags::OPEN).unwrap();
+            inotify::add_watch(&watch, &dir, inotify::WatchFlags::OPEN).unwrap();
         }
-        Self(told)
+        Self(watch)
     }
 
     /// The names of files opened since the last call, sorted; a directory's own opening has none.
@@ -192,67 +194,67 @@ impl Opened {
 #[test]
 fn a_module_is_read_once_a_go_command() {
     let module = Module::new();
-    let list = module.listed(LOG).unwrap();
-    let mut lists = module.lists();
-    let opened = Opened::below(&module.root);
+    let list = module.list(LOG).unwrap();
+    let mut inputs = module.inputs();
+    let opened = OpenedFiles::below(&module.root);
     let log = "open testdata/a.txt\n";
-    assert!(lists.make(&result(log), &OUTPUT).is_some());
+    assert!(inputs.make_list(&result(log), &OUTPUT).is_some());
     let first = opened.take();
     assert_eq!(first.iter().filter(|name| *name == "a.txt").count(), 1, "also for the test's own list: {first:?}");
     assert!(first.contains(&"another.txt".to_owned()), "{first:?}");
     for _ in 0..3 {
-        assert!(lists.make(&result(log), &OUTPUT).is_some());
+        assert!(inputs.make_list(&result(log), &OUTPUT).is_some());
         // The name of the module is in go.mod; a package is one with tests in its directory.
         let again = opened.take();
         assert!(again.iter().all(|name| ["go.mod", "golden", ""].contains(&name.as_str())), "{again:?}");
     }
-    assert!(module.holds_for(&mut lists, &list));
+    assert!(module.is_current_for(&mut inputs, &list));
     assert!(opened.take().iter().all(|name| name == "testdata" || name.is_empty()), "what the log's directory holds");
     // One file is another: only that is read.
     fs::write(module.root.join("data/of/another.txt"), "two").unwrap();
     opened.take();
-    assert!(!module.holds_for(&mut lists, &list));
+    assert!(!module.is_current_for(&mut inputs, &list));
     let names: Vec<_> = opened.take().into_iter().filter(|name| name.ends_with(".txt")).collect();
     assert_eq!(names, ["another.txt"]);
 }
 
 #[test]
-fn a_change_between_two_looks_of_a_go_command_is_seen() {
+fn a_change_between_two_checks_of_a_go_command_is_seen() {
     let module = Module::new();
-    let list = module.listed(LOG).unwrap();
-    let mut lists = module.lists();
+    let list = module.list(LOG).unwrap();
+    let mut inputs = module.inputs();
     let file = module.root.join("data/of/another.txt");
     for _ in 0..3 {
-        assert!(module.holds_for(&mut lists, &list));
+        assert!(module.is_current_for(&mut inputs, &list));
         fs::write(&file, "two").unwrap();
-        assert!(!module.holds_for(&mut lists, &list));
+        assert!(!module.is_current_for(&mut inputs, &list));
         fs::write(&file, "one").unwrap();
-        assert!(module.holds_for(&mut lists, &list), "the content counts, not the time");
+        assert!(module.is_current_for(&mut inputs, &list), "the content counts, not the time");
         fs::write(module.root.join("new"), "").unwrap();
-        assert!(!module.holds_for(&mut lists, &list));
+        assert!(!module.is_current_for(&mut inputs, &list));
         fs::remove_file(module.root.join("new")).unwrap();
     }
 }
 
 #[test]
-fn a_module_that_is_too_large_is_looked_at_once() {
+fn a_module_that_is_too_large_is_read_once() {
     let module = Module::new();
-    let list = module.listed(LOG).unwrap();
+    let list = module.list(LOG).unwrap();
     let large = module.root.join("data/of/large");
     fs::File::create(&large).unwrap().set_len(65 << 20).unwrap();
-    let mut lists = module.lists();
-    assert!(!module.holds_for(&mut lists, &list));
+    let mut inputs = module.inputs();
+    assert!(!module.is_current_for(&mut inputs, &list));
     fs::remove_file(&large).unwrap();
-    let opened = Opened::below(&module.root);
-    assert_eq!(lists.make(&result(LOG), &OUTPUT), None);
+    let opened = OpenedFiles::below(&module.root);
+    assert_eq!(inputs.make_list(&result(LOG), &OUTPUT), None);
     assert!(!opened.take().contains(&"a.txt".to_owned()));
 }
 
 #[test]
-fn a_damaged_or_hostile_list_says_nothing() {
+fn a_damaged_or_hostile_list_is_not_current() {
     let module = Module::new();
-    let good = String::from_utf8(module.listed("open testdata/a.txt\nopen testdata\n").unwrap()).unwrap();
-    assert!(module.holds(good.as_bytes()));
+    let good = String::from_utf8(module.list("open testdata/a.txt\nopen testdata\n").unwrap()).unwrap();
+    assert!(module.is_current(good.as_bytes()));
     let (head, lines) = good.split_at(good.match_indices('\n').nth(1).unwrap().0 + 1);
     let swapped: String = lines.lines().rev().map(|line| line.to_owned() + "\n").collect();
     let fifo = module.root.join("fifo");
@@ -271,7 +273,7 @@ fn a_damaged_or_hostile_list_says_nothing() {
         format!("{good}{}", "absent s /zzz\n".repeat(80_000)),
     ] {
         fs::remove_file(&fifo).unwrap_or_default();
-        assert!(!module.holds(bad.as_bytes()), "{}", &bad[..bad.len().min(300)]);
+        assert!(!module.is_current(bad.as_bytes()), "{}", &bad[..bad.len().min(300)]);
     }
 }
 
@@ -292,12 +294,12 @@ fn only_a_package_of_the_main_module_has_a_known_directory() {
     }
     fs::write(root.join("golden/go.mod"), "module example.test/m/golden\n").unwrap();
     assert_eq!(package_dir(root, "example.test/m/golden"), None, "a module of its own");
-    let mut places = Places { cwd: root.clone(), ..Places::default() };
-    assert_eq!(places.module().as_ref(), Some(root));
+    let mut context = TestContext { cwd: root.clone(), ..TestContext::default() };
+    assert_eq!(context.module().as_ref(), Some(root));
     fs::write(root.parent().unwrap().join("go.work"), "").unwrap();
-    assert_eq!(places.module(), None, "a workspace");
-    places.gowork = Some("off".into());
-    assert_eq!(places.module().as_ref(), Some(root));
-    places.gowork = Some("/elsewhere/go.work".into());
-    assert_eq!(places.module(), None);
+    assert_eq!(context.module(), None, "a workspace");
+    context.gowork = Some("off".into());
+    assert_eq!(context.module().as_ref(), Some(root));
+    context.gowork = Some("/elsewhere/go.work".into());
+    assert_eq!(context.module(), None);
 }

@@ -1,0 +1,45 @@
+//! Selects the cache that answers the go command: the store that the command line names, the daemon where there is a socket,
+//! else the user's own store. Serves it, and then maintains the store that was used.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use proto::FrameError;
+use proto::gocmd::Requests;
+
+use crate::daemon::session::DaemonCache;
+use crate::environment::Environment;
+use crate::gocmd::responder::Responder;
+use crate::gocmd::serve::serve;
+use crate::local::embedded_store::EmbeddedStore;
+use crate::local::maintenance::maintain_daily;
+
+/// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
+const BUFFER: usize = 64 << 10;
+
+/// Serves cmd/go on standard input and on `output` until it is done.
+pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment) -> Result<(), FrameError> {
+    let responder = Arc::new(Responder::start(output));
+    // A pipe of 64 KiB holds a sixth of a median package; with a larger one cmd/go writes while this program works.
+    let _size = rustix::pipe::fcntl_setpipe_size(std::io::stdin(), 1 << 20);
+    let requests = Requests::new(BufReader::with_capacity(BUFFER, std::io::stdin().lock()));
+    let embedded = store.map(PathBuf::from).or_else(|| match environment.socket {
+        Some(_) => None,
+        None => environment.store.clone(),
+    });
+    let served = match (&embedded, &environment.socket) {
+        (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new(dir, responder.clone(), environment)),
+        (None, Some(socket)) => serve(requests, &responder, DaemonCache::start(socket, &responder, environment)),
+        // Without HOME and without a socket only the temporary directory is left.
+        (None, None) => {
+            serve(requests, &responder, EmbeddedStore::new(&environment.spool, responder.clone(), environment))
+        }
+    };
+    responder.close(); // cmd/go continues
+    // A sandbox's spool is removed with the sandbox.
+    let spool = (!environment.is_sandbox()).then_some(&environment.spool);
+    embedded.iter().chain(spool).for_each(|dir| maintain_daily(dir, environment));
+    served
+}
