@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proto::control::{HOST_SOCKET, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
-use store::Caps;
+use store::Limits;
 
 use crate::condition::build_env::Variables;
 use crate::condition::go_overlay;
@@ -38,7 +38,7 @@ pub(crate) struct Environment {
     /// `None` if tests' results are not exchanged with other builds (`NIX_GOCACHEPROG_TESTS=0`).
     pub(crate) test_context: Option<TestContext>,
     /// The limits of the embedded store.
-    pub(crate) store_limits: Caps,
+    pub(crate) store_limits: Limits,
     /// Whether no setup hook ran before: see `share_policy.rs`.
     pub(crate) is_transparent: bool,
     verbose: bool,
@@ -113,8 +113,8 @@ impl Environment {
 }
 
 /// The default limits with this size. A size that cannot be parsed is ignored: a client has no way to report it.
-fn store_limits(max_size: Option<&Path>) -> Caps {
-    max_size.and_then(Path::to_str).and_then(|text| Caps::with_max_size(text).ok()).unwrap_or_default()
+fn store_limits(max_size: Option<&Path>) -> Limits {
+    max_size.and_then(Path::to_str).and_then(|text| Limits::with_max_size(text).ok()).unwrap_or_default()
 }
 
 /// Whether cmd/go can use a path: it writes paths into files, one a line.

@@ -31,7 +31,7 @@ pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Opti
 
 /// The directory of a new session, `None` where the daemon refuses one.
 fn register(host: &Path, name: &str) -> Result<Option<String>, FrameError> {
-    let stream = transport::dial(host, transport::HELLO)?;
+    let stream = transport::dial(host, transport::HELLO_TIMEOUT)?;
     let registration = Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() };
     Ok(match transport::ask(stream, Control::Register(registration), &[])?.0 {
         Answer::Registered { directory } => Some(directory),

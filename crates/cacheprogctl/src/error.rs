@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use proto::FrameError;
 use settings::{SettingsError, StateError};
-use store::{CapsError, StoreError};
+use store::{LimitsError, StoreError};
 
 use crate::install::error::InstallError;
 
@@ -51,7 +51,7 @@ pub enum CommandError {
     Settings(#[from] SettingsError),
     /// The limits cannot be kept on this disk.
     #[error(transparent)]
-    Limits(CapsError),
+    Limits(LimitsError),
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),

@@ -14,7 +14,7 @@ use proto::wire::{VERSION, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use store::{Caps, Disk, Store};
+use store::{Disk, Limits, Store};
 
 use crate::account::Asker;
 use crate::clock;
@@ -50,7 +50,7 @@ pub(crate) struct Context {
     /// Whether tests' results go from build to build.
     pub(crate) shares_tests: bool,
     /// What the store is kept within.
-    pub(crate) caps: Caps,
+    pub(crate) limits: Limits,
     /// What the latest eviction did.
     pub(crate) eviction: Latest,
     /// What the cache gave, by time.
@@ -75,7 +75,7 @@ pub(crate) fn run(connection: &Connection, context: &Context, (peer, door): (Pee
     let under_way = connection.request();
     let answer = match request {
         _ if door == Door::Shut => Answer::Error("the settings have `status-socket = \"none\"`".to_owned()),
-        Ok((Control::Account { build }, _)) => match context.registry.account(&build, asker) {
+        Ok((Control::BuildProfile { build }, _)) => match context.registry.account(&build, asker) {
             Ok(account) => {
                 drop(under_way);
                 return send(stream, account);
@@ -102,7 +102,7 @@ pub(crate) fn run(connection: &Connection, context: &Context, (peer, door): (Pee
 /// # Errors
 /// Where it is not taken.
 pub(crate) fn write(stream: &UnixStream, answer: &Answer) -> std::io::Result<()> {
-    write_json_line(Within::new(stream, limits::SILENCE), answer)
+    write_json_line(Within::new(stream, limits::PEER_TIMEOUT), answer)
 }
 
 /// Reads a request with the descriptors that came along, or what is to be answered to what is none.
@@ -142,8 +142,8 @@ fn without_path(trouble: &mut Trouble) {
 }
 
 fn send(stream: &UnixStream, account: File) -> Result<(), FrameError> {
-    let length = account.metadata()?.len().min(limits::ACCOUNT);
-    let mut stream = Within::new(stream, limits::SILENCE);
+    let length = account.metadata()?.len().min(limits::BUILD_PROFILE);
+    let mut stream = Within::new(stream, limits::PEER_TIMEOUT);
     write_json_line(&mut stream, &Answer::Follows(length))?;
     std::io::copy(&mut account.take(length), &mut stream)?;
     Ok(())
@@ -154,7 +154,7 @@ fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
         Control::Register(registration) => registered(context, context.registry.register(&registration, fds, None)),
         Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
-        Control::Account { .. } => Answer::Error("an account is sent, not answered".to_owned()), // see run
+        Control::BuildProfile { .. } => Answer::Error("an account is sent, not answered".to_owned()), // see run
     }
 }
 
@@ -166,19 +166,19 @@ pub(crate) fn for_everyone_status(context: &Context) -> Status {
 }
 
 pub(crate) fn status(context: &Context) -> Status {
-    context.store.read_counts(); // should `cacheprogctl gc` have been at work
-    let census = context.store.census();
+    context.store.counters().reload(); // should `cacheprogctl gc` have been at work
+    let totals = context.store.counters().totals();
     let disk = Disk::of(context.store.root()).ok();
     context.meter.turn(context.registry.totals(), clock::now());
     Status {
         daemon: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: context.started.elapsed().as_secs(),
-        entries: census.entries,
-        objects: census.objects,
-        bytes: census.bytes,
-        max_bytes: disk.and_then(|disk| context.caps.max_size(disk)),
+        entries: totals.entries,
+        objects: totals.objects,
+        bytes: totals.bytes,
+        max_bytes: disk.and_then(|disk| context.limits.max_size(disk)),
         free_bytes: disk.map_or(0, |disk| disk.free),
-        min_free_bytes: disk.map_or(0, |disk| context.caps.min_free(disk)),
+        min_free_bytes: disk.map_or(0, |disk| context.limits.min_free(disk)),
         eviction: *lock(&context.eviction),
         trouble: context.registry.trouble(),
         usage: context.meter.usage(clock::now()),
@@ -201,7 +201,7 @@ pub(crate) fn registered(context: &Context, outcome: Result<String, RegisterErro
 /// Reads up to the end of the first line, with the descriptors that came along. All of it has to come within the time of a hello.
 fn receive(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), FrameError> {
     let (mut line, mut fds) = (Vec::new(), Vec::new());
-    let within = Within::new(stream, limits::SILENCE);
+    let within = Within::new(stream, limits::PEER_TIMEOUT);
     let mut piece = [0; 4096];
     while !line.contains(&b'\n') {
         if line.len() > limits::HELLO_LINE {

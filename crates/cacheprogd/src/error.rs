@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use settings::{SettingsError, StateError};
-use store::{CapsError, StoreError};
+use store::{LimitsError, StoreError};
 
 pub use proto::error::with_causes as chain;
 
@@ -39,7 +39,7 @@ pub enum CommandError {
     Store(#[from] StoreError),
     /// The limits make no sense on this disk.
     #[error(transparent)]
-    Limits(CapsError),
+    Limits(LimitsError),
     /// The settings file cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),

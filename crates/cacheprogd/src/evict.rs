@@ -6,7 +6,7 @@ use std::io::Write;
 use nix::sys::signal::SigSet;
 use rustix::process::setpriority_process;
 use settings::{Settings, StateDir};
-use store::{Disk, Unwanted};
+use store::{Disk, Mode};
 
 use crate::clock;
 use crate::error::CommandError;
@@ -29,11 +29,12 @@ pub(crate) fn run(args: &Evict) -> Result<(), CommandError> {
     SigSet::all().thread_unblock().map_err(|e| CommandError::System("unblocking signals", e.into()))?;
     // Builds come first. If the system refuses, the work is done at the usual priority.
     let _refused = setpriority_process(None, 19);
-    let caps = args.settings.caps();
-    let store = args.store.open(Unwanted::Remove)?;
+    let limits = args.settings.limits();
+    let store = args.store.open(Mode::Apply)?;
     let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
-    caps.check(disk).map_err(CommandError::Limits)?;
-    let swept = store.sweep(&caps.limits(disk), clock::now(), Unwanted::Remove, &mut || true)?.unwrap_or_default();
+    limits.check(disk).map_err(CommandError::Limits)?;
+    let swept =
+        store.evictor().sweep(&limits.targets(disk), clock::now(), Mode::Apply, &mut || true)?.unwrap_or_default();
     let json = serde_json::to_vec(&swept).map_err(|e| CommandError::Output(e.into()))?;
     std::io::stdout().write_all(&json).map_err(CommandError::Output)
 }

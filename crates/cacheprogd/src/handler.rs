@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use proto::control::Counts;
 use proto::wire::{Candidate, Reply};
 use proto::{ActionId, limits};
-use store::{Origin, Recent, Record, Sharing, Store, View};
+use store::{BoundedMap, Exposure, Origin, Record, Store, View};
 
 use crate::build::Build;
 use crate::clock;
@@ -32,7 +32,7 @@ pub(crate) struct Handler {
     /// Of what it puts.
     origin: Origin,
     /// Since when Go computes each missed action: until its put.
-    missed: Mutex<Recent<Instant>>,
+    missed: Mutex<BoundedMap<Instant>>,
     /// What the client has not decided yet.
     offers: Mutex<Offers>,
     mode: Mode,
@@ -46,7 +46,7 @@ pub(crate) struct Handler {
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) view: View,
-    pub(crate) sharing: Sharing,
+    pub(crate) exposure: Exposure,
     /// Its number in the build's trace.
     pub(crate) session: u16,
     /// Where its toolchain is, if it reads that toolchain's sources and no others in their stead.
@@ -80,9 +80,9 @@ impl Handler {
         let (candidates, reply) = match known {
             Known::Hit(record) => {
                 let (given, time) = (Given::from(&record), record.time.into());
-                let reply = Reply::Hit { output: record.output, size: record.size, time };
+                let reply = Reply::Hit { output: record.output.id, size: record.output.size, time };
                 if !self.client.keeps_its_own {
-                    self.served(action, given, Came::Hit(record.output), now);
+                    self.served(action, given, Came::Hit(given.output.id), now);
                     return reply;
                 }
                 (vec![given], reply) // it may not admit what others share
@@ -98,14 +98,19 @@ impl Handler {
                 return Reply::Miss;
             }
             Known::HitIfListed(record, inputs) => {
-                let reply = Reply::HitIf { inputs, output: record.output, size: record.size, time: record.time.into() };
+                let reply = Reply::HitIf {
+                    inputs,
+                    output: record.output.id,
+                    size: record.output.size,
+                    time: record.time.into(),
+                };
                 (vec![Given::from(&record)], reply)
             }
             Known::HitIfSame(scope, offered) => {
-                let candidate = |(digest, Record { output, size, time, .. }): &(_, Record)| Candidate {
+                let candidate = |(digest, Record { output, time, .. }): &(_, Record)| Candidate {
                     digest: *digest,
-                    output: *output,
-                    size: *size,
+                    output: output.id,
+                    size: output.size,
                     time: (*time).into(),
                 };
                 let candidates = offered.iter().map(candidate).collect();
@@ -129,8 +134,8 @@ impl Handler {
         } else {
             counts.repeated_gets = 1;
         }
-        if self.build.is_first_output(&given.output) {
-            counts.bytes_served = given.size;
+        if self.build.is_first_output(&given.output.id) {
+            counts.bytes_served = given.output.size;
         }
         self.build.counters.add(&counts);
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(connection: &Connection, context: &Context, peer: Peer) -> Res
             let fds = leader.into_iter().collect();
             registered(context, context.registry.register(&registration, fds, Some(peer.uid)))
         }
-        Ok((Control::Status | Control::Builds | Control::Account { .. }, _)) => {
+        Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {
             Answer::Error("this socket is for sessions".to_owned())
         }
         Err(error) => Answer::Error(error),

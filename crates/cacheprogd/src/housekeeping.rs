@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use proto::control::Eviction;
 use proto::figures::bytes;
 use settings::arguments;
-use store::{Caps, Census, Disk, Store};
+use store::{Disk, Limits, Store, Totals};
 
 use crate::clock;
 use crate::sync::lock;
@@ -32,7 +32,7 @@ pub(crate) type Latest = Arc<Mutex<Option<Eviction>>>;
 #[derive(Debug)]
 pub(crate) struct Housekeeping {
     store: Arc<Store>,
-    caps: Caps,
+    limits: Limits,
     running: Option<Running>,
     /// When a run is due whatever the size.
     full: Instant,
@@ -55,8 +55,8 @@ struct Running {
 /// What the eviction prints, as far as it is needed.
 #[derive(serde::Deserialize)]
 struct Outcome {
-    before: Census,
-    left: Census,
+    before: Totals,
+    left: Totals,
     gone: std::collections::BTreeMap<String, Gone>,
 }
 
@@ -68,11 +68,11 @@ struct Gone {
 
 impl Housekeeping {
     /// `counted`: whether the count that the last daemon left can be relied on.
-    pub(crate) fn new(store: Arc<Store>, caps: Caps, counted: bool) -> Self {
+    pub(crate) fn new(store: Arc<Store>, limits: Limits, counted: bool) -> Self {
         let now = Instant::now();
-        let counted = (store.read_counts() && counted) || store.is_new();
+        let counted = (store.counters().reload() && counted) || store.is_new();
         let full = if counted { now + FULL.saturating_sub(since_last_look(store.root())) } else { now };
-        Self { store, caps, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
+        Self { store, limits, running: None, full, rest_until: now, pause: PAUSE, latest: Latest::default() }
     }
 
     pub(crate) fn latest(&self) -> Latest {
@@ -112,20 +112,20 @@ impl Housekeeping {
     fn is_due(&self) -> bool {
         // A disk that cannot be asked is not known to be full.
         let Ok(disk) = Disk::of(self.store.root()) else { return false };
-        self.store.read_counts(); // should somebody else have been at it
-        let census = self.store.census();
+        self.store.counters().reload(); // should somebody else have been at it
+        let totals = self.store.counters().totals();
         Instant::now() >= self.full
-            || self.caps.max_size(disk).is_some_and(|most| census.bytes > most)
-            || (self.caps.is_short(disk) && census.entries > 0)
+            || self.limits.max_size(disk).is_some_and(|most| totals.bytes > most)
+            || (self.limits.is_short(disk) && totals.entries > 0)
     }
 
     fn begin(&mut self) {
-        self.store.expect_counts();
-        let short = Disk::of(self.store.root()).ok().filter(|&disk| self.caps.is_short(disk));
+        self.store.counters().begin_sweep_elsewhere();
+        let short = Disk::of(self.store.root()).ok().filter(|&disk| self.limits.is_short(disk));
         let child = Command::new("/proc/self/exe")
             .args(["evict", "--state-dir"])
             .arg(self.store.root())
-            .args(arguments(&self.caps))
+            .args(arguments(&self.limits))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
@@ -135,7 +135,7 @@ impl Housekeeping {
                 self.running = Some(Running { child, since: now, is_full: now >= self.full, short });
             }
             Err(e) => {
-                self.store.settle_counts(Some(Census::default()));
+                self.store.counters().end_sweep_elsewhere(Some(Totals::default()));
                 self.rest(false);
                 log::warn!("starting an eviction: {e}");
             }
@@ -149,12 +149,12 @@ impl Housekeeping {
         drop(running.child.wait());
         let outcome = serde_json::from_str::<Outcome>(&text);
         let (Some(Ok(_)), Ok(outcome)) = (read, outcome) else {
-            self.store.settle_counts(Some(Census::default())); // nothing is known of it
+            self.store.counters().end_sweep_elsewhere(Some(Totals::default())); // nothing is known of it
             self.rest(false);
             return log::error!("an eviction failed; the next is tried in {} s", self.pause.as_secs());
         };
         let went = outcome.before.minus(outcome.left);
-        self.store.settle_counts((!running.is_full).then_some(went));
+        self.store.counters().end_sweep_elsewhere((!running.is_full).then_some(went));
         self.full = Instant::now() + FULL;
         note_look(self.store.root());
         let none = Eviction { at: clock::unix(clock::now()), ..Eviction::default() };

@@ -47,7 +47,7 @@ impl Meter {
 
     /// Called at each turn of the loop with what is counted now.
     pub(crate) fn turn(&self, total: (u64, Counts), now: SystemTime) {
-        let census = self.store.census();
+        let totals = self.store.counters().totals();
         let due = {
             let mut state = lock(&self.state);
             let (builds, counts) = state.before;
@@ -55,8 +55,8 @@ impl Meter {
                 at: clock::unix(now),
                 builds: total.0.saturating_sub(builds),
                 counts: total.1.since(&counts),
-                entries: census.entries,
-                bytes: census.bytes,
+                entries: totals.entries,
+                bytes: totals.bytes,
             };
             if what.builds > 0 || what.counts != Counts::default() {
                 state.series.add(&what);

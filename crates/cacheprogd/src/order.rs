@@ -1,6 +1,6 @@
 //! Whether the last daemon on this state directory stopped in order, and what may not have reached the disk if not.
 //!
-//! `clean` is there while no daemon runs that stopped in order. What is doubted is the store's to keep (store: doubt.rs).
+//! `clean` is there while no daemon runs that stopped in order. What is to be verified is the store's to keep (store: recovery.rs).
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use store::{Store, StoreError};
+use store::{Shutdown, Store, StoreError};
 
 use crate::clock;
 use crate::error::{CommandError, chain};
@@ -33,7 +33,7 @@ pub(crate) fn syncfs(root: &File) -> io::Result<()> {
     Ok(rustix::fs::syncfs(root)?)
 }
 
-/// Takes the mark of the last daemon away, and doubts what it may have lost if there is none.
+/// Takes the mark of the last daemon away. Without one, what may be lost is to be verified.
 pub(crate) fn take_over(store: Store, boot: &str, sync: Sync) -> Result<(Arc<Store>, Syncing), CommandError> {
     let root = store.root().to_owned();
     let mark = root.join("clean");
@@ -50,7 +50,9 @@ pub(crate) fn take_over(store: Store, boot: &str, sync: Sync) -> Result<(Arc<Sto
         Err(e) if e.kind() == ErrorKind::NotFound => !store.is_new(),
         Err(e) => return Err(failed("removing", &mark)(e)),
     };
-    let store = Arc::new(store.doubting_again(unclean, boot, clock::now()));
+    let shutdown = if unclean { Shutdown::Unclean } else { Shutdown::Clean };
+    store.recovery().resume_after(shutdown, boot, clock::now());
+    let store = Arc::new(store);
     let disk = Disk { root: Arc::new(File::open(&root).map_err(failed("opening", &root))?), sync };
     let due = Due { puts: 0, latest: Instant::now(), first: unclean.then(Instant::now) };
     let was_clean = !unclean;
@@ -159,11 +161,11 @@ struct Disk {
 
 impl Disk {
     fn sync(&self, store: &Store) -> Result<(), StoreError> {
-        store.read_counts(); // should somebody else have counted
-        if let Err(e) = store.write_counts() {
+        store.counters().reload(); // should somebody else have counted
+        if let Err(e) = store.counters().save() {
             log::warn!("{}", chain(&e)); // the next look at everything sets it right
         }
-        store.sync(clock::now, || (self.sync)(&self.root))
+        store.recovery().sync(clock::now, || (self.sync)(&self.root))
     }
 }
 
@@ -175,19 +177,19 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     use proto::wire::Toolchain;
-    use proto::{ActionId, OutputId};
+    use proto::{ActionId, Output, OutputId};
     use sha2::{Digest, Sha256};
     use store::{Access, Put, Replaces, View};
 
     /// Puts a body; returns its file.
     fn put(store: &Store, body: &[u8]) -> std::path::PathBuf {
-        let (output, size) = (OutputId(Sha256::digest(body).into()), body.len() as u64);
-        let mut received = store.receive(output, size, &mut &*body, &mut Vec::new()).unwrap();
+        let output = Output { id: OutputId(Sha256::digest(body).into()), size: body.len() as u64 };
+        let mut staged = store.stage(output, &mut &*body, &mut Vec::new()).unwrap();
         let view = View::common(&Toolchain::default());
         let (origin, time, replaces) = (view.origin(None, ""), clock::now(), Replaces::Nothing);
-        let put = Put { action: ActionId(output.0), time, cost_ms: 0, origin: &origin, condition: None, replaces };
-        store.publish(&view, &put, &mut received).unwrap();
-        store.object(&output, size).unwrap().unwrap()
+        let put = Put { action: ActionId(output.id.0), time, cost_ms: 0, origin: &origin, condition: None, replaces };
+        store.put(&view, &put, &mut staged).unwrap();
+        store.object(output).unwrap().unwrap()
     }
 
     /// Other bytes under the same times.
@@ -215,7 +217,7 @@ mod tests {
         lose(&path, b"none");
         let (store, syncing) = start(|_| Ok(()));
         assert!(syncing.was_clean());
-        assert_eq!(store.object(&OutputId(Sha256::digest(b"body").into()), 4).unwrap(), None);
+        assert_eq!(store.object(Output { id: OutputId(Sha256::digest(b"body").into()), size: 4 }).unwrap(), None);
     }
 
     #[test]
@@ -252,7 +254,7 @@ mod tests {
         assert!(!dir.path().join("clean").exists());
         lose(&path, b"none");
         let (store, _) = start(|_| Ok(()));
-        assert_eq!(store.object(&OutputId(Sha256::digest(b"body").into()), 4).unwrap(), None);
+        assert_eq!(store.object(Output { id: OutputId(Sha256::digest(b"body").into()), size: 4 }).unwrap(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
-use store::{RECORD, on_disk};
+use store::{RECORD_BYTES, on_disk};
 
 /// Bytes in blocks: a build of Kubernetes, the largest that was seen, puts some ten GiB.
 pub(crate) const MOST_BYTES: u64 = 32 << 30;
@@ -25,7 +25,8 @@ pub(crate) struct Used {
 impl Used {
     /// What a put takes at most: a file and a record for each of its bodies, of so many bytes.
     pub(crate) fn by(bodies: &[u64]) -> Self {
-        let bytes = bodies.iter().fold(0u64, |sum, &size| sum.saturating_add(on_disk(size)).saturating_add(RECORD));
+        let bytes =
+            bodies.iter().fold(0u64, |sum, &size| sum.saturating_add(on_disk(size)).saturating_add(RECORD_BYTES));
         Self { bytes, files: 2 * bodies.len() as u64 }
     }
 }

@@ -65,13 +65,13 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let settings = args.limits.settings()?;
     let (store, _locked) = open_alone(state_dir)?;
     if let Ok(disk) = Disk::of(store.root()) {
-        settings.caps().check(disk).map_err(CommandError::Limits)?;
+        settings.limits().check(disk).map_err(CommandError::Limits)?;
     }
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // it could not be told to the hook
     }
-    if store.was_of_format_before() {
-        log::warn!("{}: {}", state_dir.display(), store::SET_ASIDE);
+    if store.had_former_format() {
+        log::warn!("{}: {}", state_dir.display(), store::FORMER_FORMAT_NOTICE);
     }
     let (store, syncing) = order::take_over(store, &boot_id().unwrap_or_default(), order::syncfs)?;
     raise_file_limit();
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let housekeeping =
-        Housekeeping::new(store.clone(), settings.caps(), syncing.was_clean() && !store.was_of_format_before());
+        Housekeeping::new(store.clone(), settings.limits(), syncing.was_clean() && !store.had_former_format());
     let meter = Meter::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         started: Instant::now(),
         wake,
         shares_tests: !settings.private_tests,
-        caps: settings.caps(),
+        limits: settings.limits(),
         eviction: housekeeping.latest(),
     });
     let server = Server::new(context.clone(), sockets, http);

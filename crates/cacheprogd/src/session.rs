@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{FrameError, limits};
-use store::{Sharing, View};
+use proto::{FrameError, Output, limits};
+use store::{Exposure, View};
 
 use crate::aside::{Aside, Get};
 use crate::build::Build;
@@ -37,7 +37,7 @@ const READ_AT_ONCE: u64 = 1 << 20;
 /// What ended the session, if not the client's leaving.
 pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
     let stream = &connection.stream;
-    let mut input = BufReader::with_capacity(BUFFER, Within::new(stream, limits::SILENCE));
+    let mut input = BufReader::with_capacity(BUFFER, Within::new(stream, limits::PEER_TIMEOUT));
     let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
     let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
     if hello.version != VERSION {
@@ -46,13 +46,13 @@ pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }
-    input.get_mut().lift(limits::SILENCE)?;
+    input.get_mut().lift(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &welcome)?;
     let view = View::common(&hello.toolchain);
     let session = build.trace.session(&hello);
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let keeps_its_own = hello.keeps_its_own;
-    let client = Client { view, sharing: sharing(stream), session, goroot, keeps_its_own };
+    let client = Client { view, exposure: exposure(stream), session, goroot, keeps_its_own };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
     let why = || context.registry.headline(build);
     let session = Session { connection, handler, latency: &context.latency, why: &why, writing: Mutex::new(()) };
@@ -116,13 +116,13 @@ impl Session<'_> {
         Ok(Some(match request {
             Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, aside)),
             Request::Put { action, output, size } => {
-                handler.put((action, output, size), None, &mut input.take(size))?
+                handler.put((action, Output { id: output, size }), None, &mut input.take(size))?
             }
             Request::PutIf { action, output, size, condition } => {
-                handler.put((action, output, size), Some(&condition), &mut input.take(size))?
+                handler.put((action, Output { id: output, size }), Some(&condition), &mut input.take(size))?
             }
             Request::PutTest { action, output, size, inputs } => {
-                handler.put_test((action, output, size), inputs, input)?
+                handler.put_test((action, Output { id: output, size }), inputs, input)?
             }
             Request::Summary => handler.summary(),
             Request::Why => Reply::Why((self.why)()),
@@ -134,7 +134,7 @@ impl Session<'_> {
                 handler.decided(id, None);
                 return Ok(None);
             }
-            Request::Alone { unanswered, spooled } => {
+            Request::WithoutDaemon { unanswered, spooled } => {
                 handler.was_alone(unanswered, spooled);
                 return Ok(None);
             }
@@ -186,9 +186,9 @@ fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
 }
 
 /// A build under our own uid could write to what it is linked to.
-fn sharing(stream: &UnixStream) -> Sharing {
+fn exposure(stream: &UnixStream) -> Exposure {
     match Peer::of(stream) {
-        Ok(peer) if !peer.is_ours() => Sharing::Link,
-        Ok(_) | Err(_) => Sharing::Copy,
+        Ok(peer) if !peer.is_ours() => Exposure::Link,
+        Ok(_) | Err(_) => Exposure::Copy,
     }
 }

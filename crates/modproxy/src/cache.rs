@@ -8,8 +8,8 @@ pub(crate) mod key;
 
 use std::fs::File;
 
-use proto::{ActionId, OutputId};
-use store::Caps;
+use proto::{ActionId, Output};
+use store::Limits;
 
 pub(crate) use cached_file::CachedFile;
 use daemon::DaemonCache;
@@ -25,12 +25,12 @@ pub(crate) enum Cache {
 }
 
 impl Cache {
-    /// `caps` are the limits of an embedded store; the daemon has its own.
-    pub(crate) fn open(backend: &CacheBackend, caps: Caps) -> Self {
+    /// `limits` are the limits of an embedded store; the daemon has its own.
+    pub(crate) fn open(backend: &CacheBackend, limits: Limits) -> Self {
         match backend {
             CacheBackend::Disabled => Self::Disabled,
             CacheBackend::Daemon(socket) => Self::Daemon(DaemonCache::new(socket)),
-            CacheBackend::Embedded(dir) => Embedded::open(dir, caps).map_or_else(
+            CacheBackend::Embedded(dir) => Embedded::open(dir, limits).map_or_else(
                 |e| {
                     log::warn!("going on without a cache: {e}");
                     Self::Disabled
@@ -52,14 +52,14 @@ impl Cache {
     }
 
     /// Caches a file with this sha256 and size. A failure is logged and otherwise ignored.
-    pub(crate) fn put(&self, action: &ActionId, body: (OutputId, u64), file: &File) {
+    pub(crate) fn put(&self, action: &ActionId, output: Output, file: &File) {
         let stored = match self {
             Self::Disabled => true,
-            Self::Daemon(daemon) => daemon.put(action, body, file),
-            Self::Embedded(store) => store.put(action, body, file),
+            Self::Daemon(daemon) => daemon.put(action, output, file),
+            Self::Embedded(store) => store.put(action, output, file),
         };
         if !stored {
-            log::info!("a file of {} bytes could not be cached", body.1);
+            log::info!("a file of {} bytes could not be cached", output.size);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::UNIX_EPOCH;
 
-use proto::OutputId;
+use proto::{Output, OutputId};
 
 use crate::cache::CachedFile;
 use crate::cache::key::{self, SourceId};
@@ -77,9 +77,9 @@ impl Proxy {
         // A file in a directory of this machine is read as fast there as from the cache.
         if fetched.is_complete && matches!(self.list[fetched.entry].location, Location::Server { .. }) {
             match content::sha256(file) {
-                Ok(output) => {
-                    let body = (OutputId(output), writer.download().progress().written);
-                    self.cache.put(&key::immutable(source, &resource.path), body, file);
+                Ok(id) => {
+                    let output = Output { id: OutputId(id), size: writer.download().progress().written };
+                    self.cache.put(&key::immutable(source, &resource.path), output, file);
                 }
                 Err(e) => log::info!("{}: reading the downloaded file: {e}", resource.path),
             }
@@ -89,8 +89,8 @@ impl Proxy {
     fn remember(&self, resource: &Resource, source: &SourceId, parts: &[&[u8]]) {
         let remembered = tempfile::tempfile_in(&self.spool_dir).and_then(|mut file| {
             file.write_all(&parts.concat())?;
-            let body = (OutputId(content::sha256(&file)?), file.metadata()?.len());
-            self.cache.put(&key::last_answer(source, &resource.path, current_hour()), body, &file);
+            let output = Output { id: OutputId(content::sha256(&file)?), size: file.metadata()?.len() };
+            self.cache.put(&key::last_answer(source, &resource.path, current_hour()), output, &file);
             Ok(())
         });
         remembered.unwrap_or_else(|e| log::info!("{}: the answer cannot be remembered: {e}", resource.path));
@@ -114,7 +114,7 @@ impl Proxy {
         let now = current_hour();
         let found = (now.saturating_sub(REMEMBERED_HOURS)..=now).rev().find_map(|hour| {
             let answer = |source| self.cache.get(&key::last_answer(source, &resource.path, hour));
-            let is_whole = |found: &CachedFile| verify::check_output(&found.file, &found.output).is_ok();
+            let is_whole = |found: &CachedFile| verify::check_output(&found.file, &found.output.id).is_ok();
             self.source_ids.iter().find_map(answer).filter(is_whole)
         });
         let Some(found) = found else { return Err(error) };

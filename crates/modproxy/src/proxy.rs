@@ -43,7 +43,7 @@ impl Proxy {
         if !list.first().is_some_and(|first| matches!(first.location, Location::Server { .. })) {
             return Err(ProxyError::NoServer);
         }
-        let cache = Cache::open(&settings.cache, settings.caps);
+        let cache = Cache::open(&settings.cache, settings.limits);
         let upstreams = UpstreamClient::new(&settings);
         let source_ids = key::source_ids(&list, |entry| upstreams.netrc_login(entry));
         let Settings { timeouts, spool_dir, module_dir, sumdb, serves_sumdb, .. } = settings;
@@ -76,12 +76,12 @@ impl Proxy {
         self.source_ids.iter().find_map(|source| {
             // Another build may have put anything under this key: a file over the limit is not even read.
             let found = self.cache.get(&key::immutable(source, &resource.path))?;
-            if found.size > limits::max_size(resource) {
+            if found.output.size > limits::max_size(resource) {
                 return None;
             }
             let checked = match &hash {
                 Some(hash) => verify::check(resource, &found.file, Some(hash)),
-                None => verify::check_output(&found.file, &found.output),
+                None => verify::check_output(&found.file, &found.output.id),
             };
             match checked {
                 Ok(()) => Some(found),

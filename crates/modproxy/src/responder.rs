@@ -30,8 +30,8 @@ impl Proxy {
         }
         if let Some(found) = self.find_cached(&resource) {
             log::debug!("{path}: cache hit");
-            to.begin(Some(found.size))?;
-            return to.send_range(&found.file, 0, found.size);
+            to.begin(Some(found.output.size))?;
+            return to.send_range(&found.file, 0, found.output.size);
         }
         let download = match self.downloads.join(path, &self.spool_dir) {
             Ok((download, None)) => download,

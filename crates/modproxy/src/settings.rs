@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use proto::control::{MOUNT, MOUNTED_SOCKET};
-use store::Caps;
+use store::Limits;
 
 use crate::error::ProxyError;
 use crate::http_proxies::HttpProxies;
@@ -34,7 +34,7 @@ pub struct Settings {
     /// Where files are cached.
     pub cache: CacheBackend,
     /// Limits of an embedded store.
-    pub caps: Caps,
+    pub limits: Limits,
     /// Directory for the temporary files of downloads.
     pub spool_dir: PathBuf,
     /// Directory of the build's module: go.sum is looked for here and in the directories above.
@@ -111,7 +111,7 @@ impl Settings {
         let mut settings = Self::read(list)?;
         let directory = store.map(Path::to_owned).or_else(client_store);
         settings.cache = directory.map_or(CacheBackend::Disabled, CacheBackend::Embedded);
-        settings.caps = caps(env_var("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
+        settings.limits = limits(env_var("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         settings.serves_sumdb = true;
         Ok(settings)
     }
@@ -143,11 +143,11 @@ impl Settings {
 }
 
 /// The limits of an embedded store, from the variable that sets those of the client's.
-fn caps(max_size: Option<&str>) -> Caps {
-    max_size.map_or_else(Caps::default, |text| {
-        Caps::with_max_size(text).unwrap_or_else(|e| {
+fn limits(max_size: Option<&str>) -> Limits {
+    max_size.map_or_else(Limits::default, |text| {
+        Limits::with_max_size(text).unwrap_or_else(|e| {
             log::warn!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default");
-            Caps::default()
+            Limits::default()
         })
     })
 }

@@ -1,4 +1,4 @@
-//! The condition under which an entry is true for another build, where Go's key does not tell all of what went into it: a scope
+//! The condition under which an entry is true for another build, where Go's key does not cover all that went into it: a scope
 //! (the part of the sources and of the machine that counts) and a digest of what that holds.
 
 use crate::{ScopeDigest, limits};

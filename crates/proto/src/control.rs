@@ -1,17 +1,17 @@
-//! What the hook and the command line say to the daemon over its control socket: one line of JSON each way, then the
-//! connection ends. Only root and the daemon's own user are heard.
+//! What the hook and the command line ask the daemon over its control socket: one line of JSON each way, then the
+//! connection ends. Only root and the daemon's own user are answered.
 
 use serde::{Deserialize, Serialize};
 
 use crate::wire::VERSION;
 
-/// Where the daemon listens unless told otherwise.
+/// Where the daemon listens by default.
 pub const DEFAULT_SOCKET: &str = "/run/nix-gocacheprog/control.sock";
 
 /// Where everyone may look, by units and by hand. The directory of the control socket may be closed to others.
 pub const STATUS_SOCKETS: [&str; 2] = ["/run/nix-gocacheprog-status.sock", "/run/nix-gocacheprog/status.sock"];
 
-/// Where the daemon's settings are unless told otherwise.
+/// Where the daemon's settings are by default.
 pub const DEFAULT_SETTINGS: &str = "/etc/nix-gocacheprog.toml";
 
 /// Where the daemon listens for go commands outside of sandboxes, if it does. Not below the directory of the control socket,
@@ -135,7 +135,8 @@ pub enum Control {
     /// What the builds did: a status without a look at the store.
     Builds,
     /// What one build asked for and what came of it.
-    Account {
+    #[serde(rename = "account")]
+    BuildProfile {
         /// The build's [`BuildStatus::short`].
         build: String,
     },
@@ -180,7 +181,7 @@ pub enum Answer {
     Status(Box<Status>),
     /// What the builds did.
     Builds(Builds),
-    /// So many bytes of JSON follow the line: an account.
+    /// So many bytes of JSON follow the line: a build profile.
     Follows(u64),
     /// The request failed.
     Error(String),
@@ -282,7 +283,7 @@ pub struct Trouble {
 /// What one build did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BuildStatus {
-    /// The build's id in hex. Who knows it finds the build's socket: while the build lives, the status socket does not tell.
+    /// The build's id in hex. It leads to the build's socket: while the build lives, the status socket leaves it out.
     pub id: String,
     /// What people and the command line call the build by: made from the id, from which the id cannot be had.
     #[serde(default)]
@@ -337,7 +338,7 @@ pub struct Counts {
     pub bytes_put: u64,
     /// Bytes of the outputs served, each output once a build.
     pub bytes_served: u64,
-    /// Requests that clients settled by themselves, as the daemon could not be asked or did not answer in time.
+    /// Requests that clients answered by themselves, as the daemon could not be asked or did not answer in time.
     pub unanswered: u64,
     /// Puts that clients kept in the build's spool until the daemon was back.
     pub spooled: u64,

@@ -1,5 +1,5 @@
-//! What can be wrong with what a peer said. Two levels only: a [`RequestError`] is answered and the session goes on,
-//! a [`FrameError`] ends the session because nobody knows where the next request begins.
+//! What can be wrong with what a peer sent. Two levels only: a [`RequestError`] is answered and the session goes on,
+//! a [`FrameError`] ends the session because it is not known where the next request begins.
 
 use std::error::Error;
 use std::fmt::Write;

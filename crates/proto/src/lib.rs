@@ -1,8 +1,8 @@
 //! The words and the bytes of the project: ids, and the three protocols that carry them.
 //!
-//! Read in this order: [`id`] (what is talked about), [`gocmd`] (what cmd/go says to a `GOCACHEPROG` program),
-//! [`wire`] (what our client says to our daemon), [`control`] (what the hook and the command line say to it),
-//! [`profile`] (what one build asked for), [`condition`] (when an entry is another build's too), [`limits`] (how much of
+//! Read in this order: [`id`] and [`output`] (what is named), [`gocmd`] (what cmd/go and a `GOCACHEPROG` program say to each other),
+//! [`wire`] (what our client and our daemon say to each other), [`control`] (what the hook and the command line ask the daemon),
+//! [`profile`] (what one build asked for), [`condition`] (when an entry is true for another build), [`limits`] (how much of
 //! anything), [`figures`] (how numbers are written for people).
 //!
 //! Everything here is pure: generic over readers and writers, no sockets, no files, no clock, no environment.
@@ -14,9 +14,11 @@ pub mod figures;
 pub mod gocmd;
 pub mod id;
 pub mod limits;
+pub mod output;
 pub mod profile;
 pub mod wire;
 
 pub use condition::{Condition, Scope};
 pub use error::{FrameError, RequestError};
 pub use id::{ActionId, BuildId, OutputId, ScopeDigest, SigningKey};
+pub use output::Output;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Longest header line from cmd/go, in bytes. Real ones are under 250 (ids are 32 bytes: docs/facts/go.md, "Requests"); a longer line is no cmd/go.
+/// Longest header line from cmd/go, in bytes. Real ones are under 250 (ids are 32 bytes: docs/facts/go.md, "Requests"); a longer
+/// line is not from cmd/go.
 pub const HEADER_LINE: usize = 16 << 10;
 
 /// Largest body of a put, in bytes. The largest objects seen are 40 MB archives; embedded data can make them larger.
@@ -35,11 +36,11 @@ pub const CONTROL_ANSWER: usize = 4 << 20;
 /// Longest answer to why a build missed, in bytes: a line of a build's log.
 pub const WHY: usize = 400;
 
-/// Longest account of a build, in bytes: what is beyond is left out, and the account says how much.
-pub const ACCOUNT: u64 = 4 << 20;
+/// Longest build profile, in bytes: what is beyond is left out, and the profile says how much.
+pub const BUILD_PROFILE: u64 = 4 << 20;
 
 /// The year 10000 in seconds since 1970: no later time can be written as RFC 3339.
 pub const END_OF_TIME: u64 = 253_402_300_800;
 
 /// How long a new peer may take to say hello, and a peer to go on within a frame.
-pub const SILENCE: Duration = Duration::from_secs(10);
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);

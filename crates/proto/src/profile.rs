@@ -31,7 +31,7 @@ impl BuildProfile {
     #[must_use]
     pub fn read(input: impl Read) -> Option<Self> {
         let mut json = Vec::new();
-        input.take(limits::ACCOUNT).read_to_end(&mut json).ok()?;
+        input.take(limits::BUILD_PROFILE).read_to_end(&mut json).ok()?;
         serde_json::from_slice(&json).ok()
     }
 }

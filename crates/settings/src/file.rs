@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proto::control::DEFAULT_SETTINGS;
 use serde::Deserialize;
-use store::{Caps, Size};
+use store::{Limits, Size};
 
 use crate::error::SettingsError;
 
@@ -53,9 +53,9 @@ impl Settings {
 
     /// The limits that the store is kept within, with the defaults.
     #[must_use]
-    pub fn caps(&self) -> Caps {
-        let defaults = Caps::default();
-        Caps {
+    pub fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        Limits {
             max_size: self.max_size.as_ref().map_or(defaults.max_size, |size| size.0),
             max_age: self.max_age.as_ref().map_or(defaults.max_age, |age| age.0.map(|age| age.0)),
             min_free: self.min_free.unwrap_or(defaults.min_free),
@@ -65,15 +65,15 @@ impl Settings {
 
 /// Limits as command line options.
 #[must_use]
-pub fn arguments(caps: &Caps) -> [String; 6] {
+pub fn arguments(limits: &Limits) -> [String; 6] {
     let none = || "none".to_owned();
     [
         "--max-size".to_owned(),
-        caps.max_size.map_or_else(none, |size| size.to_string()),
+        limits.max_size.map_or_else(none, |size| size.to_string()),
         "--max-age".to_owned(),
-        caps.max_age.map_or_else(none, |age| humantime::format_duration(age).to_string()),
+        limits.max_age.map_or_else(none, |age| humantime::format_duration(age).to_string()),
         "--min-free".to_owned(),
-        caps.min_free.to_string(),
+        limits.min_free.to_string(),
     ]
 }
 
@@ -190,7 +190,7 @@ mod tests {
     fn the_command_line_comes_first() {
         let typed = Settings { max_size: Some("1GiB".parse().unwrap()), ..Settings::default() };
         let both = typed.or(file("max-size = \"2GiB\"\nmin-free = \"3GiB\"\nprivate-tests = true").unwrap());
-        assert_eq!((both.caps().max_size(DISK), both.caps().min_free(DISK)), (Some(1 << 30), 3 << 30));
+        assert_eq!((both.limits().max_size(DISK), both.limits().min_free(DISK)), (Some(1 << 30), 3 << 30));
         assert!(both.private_tests);
     }
 }

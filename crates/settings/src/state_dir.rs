@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use store::{Access, Store, Unwanted};
+use store::{Access, Mode, Store};
 
 use crate::error::StateError;
 
@@ -31,7 +31,7 @@ impl StateDir {
     /// # Errors
     /// A [`StateError`] where there is no store, it cannot be opened, or a daemon of an earlier version has it, which does not
     /// know the present format.
-    pub fn open(&self, what: Unwanted) -> Result<Store, StateError> {
+    pub fn open(&self, what: Mode) -> Result<Store, StateError> {
         let path = self.state_dir.clone();
         let held = File::options().read(true).custom_flags(DIRECTORY).open(&path);
         let held = held.map_err(|source| StateError::NoStore { path: path.clone(), source })?;
@@ -50,9 +50,9 @@ impl StateDir {
         }
     }
 
-    fn open_beside(&self, dir: &Path, what: Unwanted) -> Result<Store, StateError> {
-        let seen = Store::look(dir)?;
-        let is_former = seen.was_of_format_before();
+    fn open_beside(&self, dir: &Path, what: Mode) -> Result<Store, StateError> {
+        let seen = Store::open_read_only(dir)?;
+        let is_former = seen.had_former_format();
         // Held until the format is the present one, so that no daemon of an earlier version starts in between.
         let held = if is_former { lock(dir, File::try_lock_shared) } else { Ok(None) };
         let _held = held.map_err(|e| match e.kind() {
@@ -60,13 +60,13 @@ impl StateDir {
             _ => StateError::System("locking the state directory", e),
         })?;
         let (store, said) = match what {
-            Unwanted::Leave => (seen, "the entries are of an earlier version, which this one does not read"),
-            Unwanted::Remove => (Store::open(dir, Access::Owner)?, store::SET_ASIDE),
+            Mode::DryRun => (seen, "the entries are of an earlier version, which this one does not read"),
+            Mode::Apply => (Store::open(dir, Access::Owner)?, store::FORMER_FORMAT_NOTICE),
         };
         if is_former {
             log::warn!("{}: {said}", self.state_dir.display());
         }
-        Ok(store.beside_a_daemon())
+        Ok(store.beside_daemon())
     }
 }
 

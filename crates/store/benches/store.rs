@@ -7,21 +7,21 @@ use std::time::SystemTime;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use proto::wire::Toolchain;
-use proto::{ActionId, BuildId, OutputId};
+use proto::{ActionId, BuildId, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Found, Limits, Put, Replaces, Sharing, Shown, Store, Unwanted, View};
+use store::{Access, Exposed, Exposure, Found, Mode, Put, Replaces, Store, Targets, View};
 
 fn action(n: u64) -> ActionId {
     ActionId(Sha256::digest(n.to_le_bytes()).into())
 }
 
 fn put(store: &Store, view: &View, n: u64, body: &[u8]) {
-    let output = OutputId(Sha256::digest(body).into());
-    let mut received = store.receive(output, body.len() as u64, &mut &body[..], &mut Vec::new()).unwrap();
+    let output = Output { id: OutputId(Sha256::digest(body).into()), size: body.len() as u64 };
+    let mut staged = store.stage(output, &mut &body[..], &mut Vec::new()).unwrap();
     let (origin, time) = (view.origin(None, ""), SystemTime::now());
     let put =
         Put { action: action(n), time, cost_ms: 1, origin: &origin, condition: None, replaces: Replaces::Nothing };
-    store.publish(view, &put, &mut received).unwrap();
+    store.put(view, &put, &mut staged).unwrap();
 }
 
 fn store(c: &mut Criterion) {
@@ -45,22 +45,22 @@ fn store(c: &mut Criterion) {
         group.finish();
     }
     let build = store.create_build(BuildId([7; 16])).unwrap();
-    c.bench_function("a get, shown before", |b| {
+    c.bench_function("a get, exposed before", |b| {
         b.iter(|| {
-            let found = store.find(&view, &action(1), SystemTime::now()).unwrap();
+            let found = store.get(&view, &action(1), SystemTime::now()).unwrap();
             let Some(Found::Plain(record)) = found else { unreachable!("it was put") };
-            assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), Shown::Yes);
+            assert_eq!(build.expose(record.output, Exposure::Link).unwrap(), Exposed::Yes);
         });
     });
     c.bench_function("a miss", |b| {
-        b.iter(|| black_box(store.find(&view, &action(u64::MAX), SystemTime::now()).unwrap()));
+        b.iter(|| black_box(store.get(&view, &action(u64::MAX), SystemTime::now()).unwrap()));
     });
-    let entries = store.take_census().unwrap().entries;
+    let entries = store.evictor().count().unwrap().entries;
     let mut group = c.benchmark_group("a look at everything, by entry");
     group.throughput(Throughput::Elements(entries));
     group.sample_size(10);
     group.bench_function(entries.to_string(), |b| {
-        b.iter(|| store.sweep(&Limits::default(), SystemTime::now(), Unwanted::Leave, &mut || true).unwrap());
+        b.iter(|| store.evictor().sweep(&Targets::default(), SystemTime::now(), Mode::DryRun, &mut || true).unwrap());
     });
     group.finish();
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use proto::wire::Toolchain;
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Output, OutputId};
 use sha2::{Digest, Sha256};
 use store::{Access, Put, Replaces, Store, View};
 
@@ -24,14 +24,14 @@ fn main() {
         let content = if n % 10 == 9 { n - 1 } else { n };
         let id: [u8; 32] = Sha256::digest(content.to_le_bytes()).into();
         let body = id.repeat(usize::from(id[0]) / 2);
-        let output = OutputId(Sha256::digest(&body).into());
-        let mut received = store.receive(output, body.len() as u64, &mut body.as_slice(), &mut Vec::new()).unwrap();
+        let output = Output { id: OutputId(Sha256::digest(&body).into()), size: body.len() as u64 };
+        let mut staged = store.stage(output, &mut body.as_slice(), &mut Vec::new()).unwrap();
         let action = ActionId(Sha256::digest((n + (1 << 40)).to_le_bytes()).into());
         let cost_ms = u64::from(id[1]) * 4;
         let put = Put { action, time: now, cost_ms, origin: &origin, condition: None, replaces: Replaces::Nothing };
-        store.publish(&view, &put, &mut received).unwrap();
+        store.put(&view, &put, &mut staged).unwrap();
     }
-    store.write_counts().unwrap();
+    store.counters().save().unwrap();
     set_uses(&store.root().join("records"), now);
 }
 

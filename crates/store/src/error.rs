@@ -1,4 +1,5 @@
-//! What can go wrong in a store. A variant is a failed operation with its path.
+//! What can go wrong in a store: a variant is a failed operation with its path. A scan of everything goes on after an error and
+//! keeps the first ones to be shown.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub enum StoreError {
     },
     /// The directory holds a store of another format.
     #[error(
-        "{} says {found:?}: a store of another version; give another state directory, or remove this one to begin anew",
+        "{} says {found:?}: this store was made by another version; use another state directory, or remove this one to start empty",
         path.display()
     )]
     Format {
@@ -29,13 +30,13 @@ pub enum StoreError {
         /// What it says.
         found: String,
     },
-    /// Another process changes the record and does not come to an end: it may have been stopped.
-    #[error("another process holds {}", path.display())]
+    /// Another process has locked the record for too long: it may have been stopped.
+    #[error("another process has locked {} for too long", path.display())]
     Busy {
         /// The record.
         path: PathBuf,
     },
-    /// A record cannot be believed. It counts as absent and the next put replaces it.
+    /// A record is damaged. It counts as absent and the next put replaces it.
     #[error("damaged record {}", path.display())]
     DamagedRecord {
         /// The record.
@@ -44,8 +45,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether a file that could not be read or believed is damaged itself, for whoever reads it: its content (EIO, and what file
-    /// systems say where a checksum is wrong) or its mode. What a process or the system lacks for a while is no damage.
+    /// Whether a file that could not be read is damaged itself, for every reader: its content (EIO, and what file systems say where
+    /// a checksum is wrong) or its mode. What a process or the system lacks for a while is no damage.
     pub(crate) fn is_damage(&self) -> bool {
         let damage = [Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::ACCESS].map(Errno::raw_os_error);
         match self {
@@ -62,9 +63,9 @@ impl StoreError {
     }
 }
 
-/// Why a body was not taken in.
+/// Why a body was not staged.
 #[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
+pub enum StageError {
     /// The body itself could not be read; its stream may be out of step.
     #[error("reading the body")]
     Body(#[source] io::Error),
@@ -77,6 +78,17 @@ pub enum ReceiveError {
     /// It could not be written. It was read to its end.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Errors of one scan that are shown.
+const MOST_ERRORS: usize = 10;
+
+/// Keeps an error to be shown, if there is room.
+pub(crate) fn keep_error(errors: &mut Vec<String>, error: &StoreError) {
+    if errors.len() < MOST_ERRORS {
+        let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
+        errors.push(format!("{error}{cause}"));
+    }
 }
 
 #[cfg(test)]

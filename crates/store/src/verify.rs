@@ -1,4 +1,4 @@
-//! Looking at everything: each object's bytes, each record's object.
+//! Verification: reads each object's bytes and looks for each record's object.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,19 +6,13 @@ use std::path::Path;
 
 use proto::{ActionId, OutputId};
 
-use crate::actions::{Actions, names, subdirectories};
-use crate::layout::Layout;
-use crate::object::holds;
-use crate::{Record, StoreError};
-
-/// What to do with what is damaged, or has to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unwanted {
-    /// Count it, no more.
-    Leave,
-    /// Remove it: what it stood for is built once more.
-    Remove,
-}
+use crate::dirs::{names, subdirectories};
+use crate::error::{StoreError, keep_error};
+use crate::format::layout::Layout;
+use crate::format::record::Record;
+use crate::mode::Mode;
+use crate::object::integrity_mtime::holds;
+use crate::records::RecordDir;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -31,11 +25,11 @@ pub struct Verified {
     pub bytes: u64,
     /// Objects that do not hold what they are named after.
     pub damaged_objects: u64,
-    /// Records that cannot be believed.
+    /// Records that are damaged.
     pub damaged_records: u64,
     /// Records whose object is not there, or has another size.
     pub lost_outputs: u64,
-    /// Files that are none of ours. They are left alone.
+    /// Files that are not ours. They are left alone.
     pub foreign: u64,
     /// What could not be read or removed, the first ten.
     pub errors: Vec<String>,
@@ -49,32 +43,21 @@ impl Verified {
     }
 }
 
-/// Errors worth showing.
-const MOST_ERRORS: usize = 10;
-
-/// Keeps an error to be shown, if there is room.
-pub(crate) fn note(errors: &mut Vec<String>, error: &StoreError) {
-    if errors.len() < MOST_ERRORS {
-        let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
-        errors.push(format!("{error}{cause}"));
-    }
-}
-
-pub(crate) fn verify(layout: &Layout, damage: Unwanted, seen: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
-    let mut walk = Walk { layout, damage, found: Verified::default() };
+pub(crate) fn verify(layout: &Layout, mode: Mode, progress: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
+    let mut walk = Walk { layout, mode, found: Verified::default() };
     for dir in subdirectories(&layout.objects())? {
         for name in names(&dir)? {
             walk.object(&dir.join(&name), name.parse().ok());
         }
-        seen(walk.found.objects + walk.found.entries);
+        progress(walk.found.objects + walk.found.entries);
     }
     for namespace in subdirectories(&layout.all_records())? {
-        let records = Actions::new(namespace.clone(), layout.tmp().to_owned(), 0);
+        let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
         for dir in subdirectories(&namespace)? {
             for name in names(&dir)? {
                 walk.record(&records, &dir.join(&name), name.parse().ok());
             }
-            seen(walk.found.objects + walk.found.entries);
+            progress(walk.found.objects + walk.found.entries);
         }
     }
     Ok(walk.found)
@@ -82,7 +65,7 @@ pub(crate) fn verify(layout: &Layout, damage: Unwanted, seen: &mut dyn FnMut(u64
 
 struct Walk<'a> {
     layout: &'a Layout,
-    damage: Unwanted,
+    mode: Mode,
     found: Verified,
 }
 
@@ -95,7 +78,7 @@ impl Walk<'_> {
         let metadata = match fs::symlink_metadata(path) {
             Ok(metadata) => metadata,
             Err(e) if e.kind() == ErrorKind::NotFound => return, // evicted meanwhile
-            Err(e) => return note(&mut self.found.errors, &StoreError::at("reading", path)(e)),
+            Err(e) => return keep_error(&mut self.found.errors, &StoreError::at("reading", path)(e)),
         };
         if !metadata.is_file() {
             self.found.foreign += 1;
@@ -111,24 +94,24 @@ impl Walk<'_> {
                 self.found.damaged_objects += 1;
                 self.drop_damaged(path);
             }
-            Err(e) => note(&mut self.found.errors, &e),
+            Err(e) => keep_error(&mut self.found.errors, &e),
         }
     }
 
-    fn record(&mut self, records: &Actions, path: &Path, action: Option<ActionId>) {
+    fn record(&mut self, records: &RecordDir, path: &Path, action: Option<ActionId>) {
         let Some(action) = action else {
             self.found.foreign += 1;
             return;
         };
-        match records.look(&action) {
+        match records.read_with_last_use(&action) {
             Ok(Some((lines, _))) => {
                 self.found.damaged_records += lines.damaged;
                 let lost: Vec<_> = lines.records.iter().filter(|record| self.is_lost(record)).collect();
                 self.found.lost_outputs += lost.len() as u64;
                 self.found.entries += (lines.records.len() - lost.len()) as u64;
-                if (lines.damaged > 0 || !lost.is_empty()) && self.damage == Unwanted::Remove {
-                    let kept = records.keep(&action, |record| !lost.contains(&record));
-                    kept.unwrap_or_else(|e| note(&mut self.found.errors, &e));
+                if (lines.damaged > 0 || !lost.is_empty()) && self.mode == Mode::Apply {
+                    let kept = records.retain(&action, |record| !lost.contains(&record));
+                    kept.unwrap_or_else(|e| keep_error(&mut self.found.errors, &e));
                 }
             }
             Ok(None) => {} // evicted meanwhile
@@ -136,18 +119,18 @@ impl Walk<'_> {
                 self.found.damaged_records += 1;
                 self.drop_damaged(path);
             }
-            Err(e) => note(&mut self.found.errors, &e),
+            Err(e) => keep_error(&mut self.found.errors, &e),
         }
     }
 
     /// Whether the object of a record is not there, or of another size. One that cannot be looked at may be there.
     fn is_lost(&mut self, record: &Record) -> bool {
-        let object = self.layout.object(&record.output);
+        let object = self.layout.object(&record.output.id);
         match fs::symlink_metadata(&object) {
-            Ok(metadata) => metadata.len() != record.size,
+            Ok(metadata) => metadata.len() != record.output.size,
             Err(e) if e.kind() == ErrorKind::NotFound => true,
             Err(e) => {
-                note(&mut self.found.errors, &StoreError::at("reading", &object)(e));
+                keep_error(&mut self.found.errors, &StoreError::at("reading", &object)(e));
                 false
             }
         }
@@ -155,11 +138,11 @@ impl Walk<'_> {
 
     /// What a daemon writes anew in this moment may go with it: it is built once more.
     fn drop_damaged(&mut self, path: &Path) {
-        if self.damage == Unwanted::Remove
+        if self.mode == Mode::Apply
             && let Err(e) = fs::remove_file(path)
             && e.kind() != ErrorKind::NotFound
         {
-            note(&mut self.found.errors, &StoreError::at("removing", path)(e));
+            keep_error(&mut self.found.errors, &StoreError::at("removing", path)(e));
         }
     }
 }

@@ -1,10 +1,11 @@
-//! What one session may read and write among what the store shares: made once, of whom the session is for and of its toolchain.
-//! The only place that says what everyone has.
+//! Which namespaces one session reads and which one it writes: decided once, by the user that it is for and by its toolchain.
+//! The only code that decides what everyone reads.
 
 use proto::BuildId;
 use proto::wire::Toolchain;
 
-use crate::{BuildName, Namespace, Origin, Partition};
+use crate::format::namespace::{Namespace, Partition};
+use crate::format::origin::{BuildName, Origin};
 
 /// The namespaces of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +17,13 @@ pub struct View {
 }
 
 impl View {
-    /// The view of whoever shares with everyone.
+    /// The view of a session that shares with everyone.
     #[must_use]
     pub fn common(toolchain: &Toolchain) -> Self {
         Self::of(Partition::Common, toolchain)
     }
 
-    /// The view of whoever writes to this partition: it reads that, and what everyone has.
+    /// The view of a session that writes to this partition: it reads that, and the common one.
     #[must_use]
     pub fn of(partition: Partition, toolchain: &Toolchain) -> Self {
         let writes = Namespace::new(partition, toolchain);

@@ -28,7 +28,7 @@ pub fn ask_status_socket(daemon: &Daemon, request: Control) -> (Answer, String) 
 /// # Errors
 /// The daemon's answer where it refuses.
 pub fn profile(daemon: &Daemon, build: &str) -> Result<Value, String> {
-    match ask_status_socket(daemon, Control::Account { build: build.to_owned() }) {
+    match ask_status_socket(daemon, Control::BuildProfile { build: build.to_owned() }) {
         (Answer::Follows(length), text) => {
             assert_eq!(text.len() as u64, length);
             Ok(serde_json::from_str(&text).unwrap())

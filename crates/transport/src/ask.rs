@@ -27,7 +27,7 @@ pub fn ask(
     line.push(b'\n');
     let asked = send(&stream, &line, descriptors);
     let mut rest = BufReader::new(stream);
-    // Whom the daemon does not hear is told so before it has asked: the answer is read even if nobody took the question.
+    // A caller whom the daemon refuses is answered before it has asked: the answer is read even if the question was not taken.
     match (read_json_line(&mut rest, limits::CONTROL_ANSWER), asked) {
         (Ok(answer), _) => Ok((answer, rest)),
         (Err(_), Err(asked)) => Err(FrameError::Read(asked)),

@@ -12,7 +12,7 @@ const PIECE: u64 = 1 << 20;
 /// Moves `bytes` bytes of a file, from `from` on, to a socket, without a copy of them in this process.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::UnexpectedEof`] where the file is shorter.
+/// The error of the system call; [`io::ErrorKind::UnexpectedEof`] where the file is shorter.
 pub fn send_file(to: impl AsFd, file: &File, from: u64, bytes: u64) -> io::Result<()> {
     let (mut offset, end) = (from, from + bytes);
     while offset < end {

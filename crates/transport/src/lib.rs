@@ -11,4 +11,4 @@ mod session;
 pub use ask::ask;
 pub use body::send_file;
 pub use dial::dial;
-pub use session::{ConnectError, Connection, HELLO, open};
+pub use session::{ConnectError, Connection, HELLO_TIMEOUT, open};

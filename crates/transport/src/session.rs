@@ -1,4 +1,4 @@
-//! A session of frames on a build's socket: hello each way, then whoever opened it has the stream.
+//! A session of frames on a build's socket: hello each way, then its opener has the stream.
 
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -14,7 +14,7 @@ use crate::{dial, send_file};
 
 /// How long the daemon may take to say hello, and one write may stand still. A daemon that systemd starts for us takes some
 /// 50 ms.
-pub const HELLO: Duration = Duration::from_secs(1);
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bytes of a welcome that are read at a time, and of a reply where each is waited for.
 const BUFFER: usize = 4096;
@@ -22,7 +22,7 @@ const BUFFER: usize = 4096;
 /// A session with the daemon.
 #[derive(Debug)]
 pub struct Connection {
-    /// For frames, with time limits in both directions: [`HELLO`], unless its owner sets others.
+    /// For frames, with time limits in both directions: [`HELLO_TIMEOUT`], unless its owner sets others.
     pub stream: UnixStream,
     /// Directory of the outputs as seen from here.
     pub outputs: String,
@@ -30,26 +30,26 @@ pub struct Connection {
     next: AtomicU32,
 }
 
-/// Why there is none.
+/// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody listens.
+    /// No program listens.
     #[error("no daemon at the socket")]
     Connect(#[source] io::Error),
-    /// It says nothing, or nothing that can be understood.
+    /// The daemon answers nothing, or nothing that can be understood.
     #[error("no hello from the daemon")]
     Hello(#[from] FrameError),
-    /// It says no.
+    /// The daemon refuses.
     #[error("the daemon refuses: {0}")]
     Refused(String),
 }
 
 impl ConnectError {
-    /// Whether somebody is there who says nothing, which takes a wait to find out.
+    /// Whether a daemon is there and does not answer, which takes a wait to find out.
     #[must_use]
-    pub fn is_silence(&self) -> bool {
+    pub fn is_unresponsive(&self) -> bool {
         match self {
-            // A queue that is full is one that nobody serves.
+            // A full queue is one that is not served.
             Self::Connect(e) => e.kind() == io::ErrorKind::WouldBlock,
             Self::Hello(e) => e.is_timeout(),
             Self::Refused(_) => false,
@@ -57,12 +57,12 @@ impl ConnectError {
     }
 }
 
-/// Connects and says hello. Never blocks for longer than a second or two, whatever the daemon does.
+/// Connects and exchanges hellos. Never blocks for longer than a second or two, whatever the daemon does.
 ///
 /// # Errors
 /// A [`ConnectError`].
 pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
-    let stream = dial(socket, HELLO).map_err(ConnectError::Connect)?;
+    let stream = dial(socket, HELLO_TIMEOUT).map_err(ConnectError::Connect)?;
     write_json_line(&stream, hello).map_err(FrameError::from)?;
     let welcome: Welcome = read_json_line(&mut BufReader::with_capacity(BUFFER, &stream), limits::HELLO_LINE)?;
     if let Some(error) = welcome.error {
@@ -75,20 +75,20 @@ pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
 }
 
 impl Connection {
-    /// The path of an output that the daemon has shown.
+    /// The path of an output that the daemon has exposed.
     #[must_use]
     pub fn path(&self, output: &proto::OutputId) -> String {
         format!("{}/{output}", self.outputs)
     }
 
-    /// An id for a request that no other one of this session has, but for one 2^32 requests before.
+    /// An id for a request that no other one of this session has, except one 2^32 requests before.
     pub fn next_id(&self) -> u32 {
         self.next.fetch_add(1, Relaxed)
     }
 
     /// Whether a request of this session had this id.
     #[must_use]
-    pub fn has_given(&self, id: u32) -> bool {
+    pub fn has_issued(&self, id: u32) -> bool {
         id < self.next.load(Relaxed)
     }
 

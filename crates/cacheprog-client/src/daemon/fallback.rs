@@ -82,6 +82,6 @@ impl Fallback {
     /// Takes the counts that the daemon was not told yet, if there are any.
     pub(super) fn take_counts(&self) -> Option<Request> {
         let [unanswered, spooled] = [&self.unanswered, &self.spooled].map(|count| count.swap(0, Relaxed));
-        (unanswered + spooled > 0).then_some(Request::Alone { unanswered, spooled })
+        (unanswered + spooled > 0).then_some(Request::WithoutDaemon { unanswered, spooled })
     }
 }

@@ -176,7 +176,7 @@ impl InFlight {
                 state.bodies -= request.operation.body_size();
                 ReplyTo::InFlight(Box::new(request))
             }
-            None if connection.has_given(wire_id) => ReplyTo::Late,
+            None if connection.has_issued(wire_id) => ReplyTo::Late,
             None => ReplyTo::Unknown,
         }
     }

@@ -129,7 +129,7 @@ fn first_connection(
         Ok(connection) => Some(connection),
         Err(e) => {
             environment.log(&format!("{e}: this go command works without the daemon"));
-            if e.is_silence() {
+            if e.is_unresponsive() {
                 circuit_breaker.open();
             }
             None

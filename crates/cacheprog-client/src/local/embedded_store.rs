@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use proto::ActionId;
 use proto::gocmd::{Body, BodyError};
-use store::Recent;
+use store::BoundedMap;
 
 use crate::environment::{Environment, is_one_line};
 use crate::gocmd::cache::{Cache, PutHeader};
@@ -24,7 +24,7 @@ pub(crate) struct EmbeddedStore {
     spool: LocalStore,
     read_your_writes: ReadYourWrites,
     /// When each missed action was asked for. Go computes it until its put: that time is what a hit saves.
-    missed: Recent<Instant>,
+    missed: BoundedMap<Instant>,
     responder: Arc<Responder>,
 }
 
@@ -38,7 +38,7 @@ impl EmbeddedStore {
             Err("its path is not a single line of UTF-8 text".into())
         };
         match opened {
-            Ok(true) => environment.log(&format!("{}: {}", dir.display(), store::SET_ASIDE)),
+            Ok(true) => environment.log(&format!("{}: {}", dir.display(), store::FORMER_FORMAT_NOTICE)),
             Ok(false) => {}
             Err(e) => {
                 environment.log(&format!("cannot use the store in {}, nothing is cached there: {e}", dir.display()));
@@ -49,7 +49,7 @@ impl EmbeddedStore {
             store,
             spool: spool(),
             read_your_writes: ReadYourWrites::default(),
-            missed: Recent::default(),
+            missed: BoundedMap::default(),
             responder,
         }
     }

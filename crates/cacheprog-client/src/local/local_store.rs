@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::gocmd::{BodyError, Hit};
-use proto::{ActionId, FrameError, RequestError};
-use store::{Access, Found, Incoming, Origin, ReceiveError, Record, Replaces, Store, StoreError, View};
+use proto::{ActionId, FrameError, Output, RequestError};
+use store::{Access, Found, Origin, Record, Replaces, StageError, StagedBody, Store, StoreError, View};
 
 use crate::clock;
 use crate::environment::Environment;
@@ -47,9 +47,10 @@ impl LocalStore {
     /// earlier format.
     pub(crate) fn open_since_boot(&mut self, boot: &str) -> Result<bool, StoreError> {
         let store = Store::open(&self.dir, Access::Owner)?;
-        let had_earlier_format = store.was_of_format_before();
+        let had_earlier_format = store.had_former_format();
         // Objects that are to be verified and could not be noted on disk are verified by this process all the same.
-        self.store = Some(store.doubting_since_boot(boot, clock::now()).0);
+        drop(store.recovery().resume_since_boot(boot, clock::now()));
+        self.store = Some(store);
         Ok(had_earlier_format)
     }
 
@@ -61,30 +62,30 @@ impl LocalStore {
         self.open().ok()?;
         let store = self.store.as_ref()?;
         // Conditions cannot be checked here yet.
-        let Found::Plain(record) = store.find(&self.view, action, clock::now()).ok()?? else { return None };
-        store.object(&record.output, record.size).ok()??; // whole, as far as its metadata shows
+        let Found::Plain(record) = store.get(&self.view, action, clock::now()).ok()?? else { return None };
+        store.object(record.output).ok()??; // whole, as far as its metadata shows
         Some(self.hit(&record))
     }
 
     /// Receives a body. `None` where it cannot be written; it was read to its end all the same.
-    pub(crate) fn receive(&mut self, put: &PutHeader, body: &mut impl Read) -> Result<Option<Incoming>, BodyError> {
+    pub(crate) fn receive(&mut self, put: &PutHeader, body: &mut impl Read) -> Result<Option<StagedBody>, BodyError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let received = match self.open() {
-            Ok(store) => store.receive(put.output, put.size, body, &mut scratch),
+            Ok(store) => store.stage(Output { id: put.output, size: put.size }, body, &mut scratch),
             Err(e) => discard(body).and(Err(e.into())),
         };
         self.scratch = scratch;
         match received {
             Ok(body) => Ok(Some(body)),
-            Err(ReceiveError::Body(e)) => Err(BodyError::from_io(e).unwrap_or_else(|e| FrameError::Read(e).into())),
-            Err(ReceiveError::Length(size)) => Err(RequestError::BodyLength(size).into()),
-            Err(ReceiveError::Digest) => Err(RequestError::BodyDigest.into()),
-            Err(ReceiveError::Store(_)) => Ok(None),
+            Err(StageError::Body(e)) => Err(BodyError::from_io(e).unwrap_or_else(|e| FrameError::Read(e).into())),
+            Err(StageError::Length(size)) => Err(RequestError::BodyLength(size).into()),
+            Err(StageError::Digest) => Err(RequestError::BodyDigest.into()),
+            Err(StageError::Store(_)) => Ok(None),
         }
     }
 
     /// Keeps a body that was received. `None` where it cannot be written; the caller may keep it elsewhere.
-    pub(crate) fn keep(&mut self, put: &PutHeader, cost: Option<Duration>, body: &mut Incoming) -> Option<Hit> {
+    pub(crate) fn keep(&mut self, put: &PutHeader, cost: Option<Duration>, body: &mut StagedBody) -> Option<Hit> {
         self.open().ok()?;
         let put = store::Put {
             action: put.action,
@@ -94,9 +95,9 @@ impl LocalStore {
             condition: None,
             replaces: Replaces::Any,
         };
-        self.store.as_ref()?.publish(&self.view, &put, body).ok()?;
-        let (output, size) = (body.output(), body.size());
-        Some(Hit { output, size, time: put.time, path: self.path(&output) })
+        self.store.as_ref()?.put(&self.view, &put, body).ok()?;
+        let Output { id, size } = body.output();
+        Some(Hit { output: id, size, time: put.time, path: self.path(&id) })
     }
 
     /// The path for a put that could not be kept. There is no file, so cmd/go takes the output from where it made it and
@@ -113,12 +114,16 @@ impl LocalStore {
 
     /// The number of entries of all toolchains.
     pub(crate) fn count(&mut self) -> u64 {
-        if self.dir.is_dir() { self.open().and_then(Store::take_census).map_or(0, |census| census.entries) } else { 0 }
+        if self.dir.is_dir() {
+            self.open().and_then(|store| store.evictor().count()).map_or(0, |totals| totals.entries)
+        } else {
+            0
+        }
     }
 
     /// The file of an output.
     pub(crate) fn file(&mut self, record: &Record) -> Option<PathBuf> {
-        self.open().ok()?.object(&record.output, record.size).ok()?
+        self.open().ok()?.object(record.output).ok()?
     }
 
     /// Removes the record of an action that the daemon has now. Its object stays, since cmd/go knows its path.
@@ -129,7 +134,8 @@ impl LocalStore {
     }
 
     fn hit(&self, record: &Record) -> Hit {
-        Hit { output: record.output, size: record.size, time: record.time, path: self.path(&record.output) }
+        let Output { id, size } = record.output;
+        Hit { output: id, size, time: record.time, path: self.path(&id) }
     }
 
     fn path(&self, output: &proto::OutputId) -> String {
@@ -137,8 +143,8 @@ impl LocalStore {
     }
 }
 
-fn discard(body: &mut impl Read) -> Result<(), ReceiveError> {
-    std::io::copy(body, &mut std::io::sink()).map(drop).map_err(ReceiveError::Body)
+fn discard(body: &mut impl Read) -> Result<(), StageError> {
+    std::io::copy(body, &mut std::io::sink()).map(drop).map_err(StageError::Body)
 }
 
 /// How `dir` is named to cmd/go: as a path that begins with `GOCACHE`, with `..` where it lies elsewhere. `go build -o lib.a`

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::setpriority_process;
-use store::{Access, Caps, Disk, Limits, Store, StoreError, Unwanted};
+use store::{Access, Disk, Limits, Mode, Store, StoreError, Targets};
 
 use crate::clock;
 use crate::environment::{Environment, is_one_line};
@@ -34,17 +34,17 @@ pub(crate) fn maintain_daily(dir: &Path, environment: &Environment) {
     // The process that writes the mark does the work; a new store is maintained after its first day.
     if write_mark(&store, &mark).is_ok() && last.is_some() && close_stdio().is_ok() {
         let _failed = setpriority_process(None, 19); // it runs at the usual priority then
-        drop(maintain(store, &environment.store_limits, |root| Ok(rustix::fs::syncfs(root)?)));
+        drop(maintain(&store, &environment.store_limits, |root| Ok(rustix::fs::syncfs(root)?)));
     }
 }
 
-fn maintain(store: Store, caps: &Caps, sync: fn(&File) -> io::Result<()>) -> Result<(), StoreError> {
+fn maintain(store: &Store, limits: &Limits, sync: fn(&File) -> io::Result<()>) -> Result<(), StoreError> {
     let until = Instant::now() + MAX_TIME;
-    let limits = Disk::of(store.root()).map_or(Limits::default(), |disk| caps.limits(disk));
-    let (store, doubts_saved) = store.doubting_since_boot(&boot_id(), clock::now());
-    store.sweep(&limits, clock::now(), Unwanted::Remove, &mut || Instant::now() < until)?;
-    doubts_saved?;
-    store.sync(clock::now, || sync(&File::open(store.root())?))
+    let targets = Disk::of(store.root()).map_or(Targets::default(), |disk| limits.targets(disk));
+    let resumed = store.recovery().resume_since_boot(&boot_id(), clock::now());
+    store.evictor().sweep(&targets, clock::now(), Mode::Apply, &mut || Instant::now() < until)?;
+    resumed?;
+    store.recovery().sync(clock::now, || sync(&File::open(store.root())?))
 }
 
 /// Sets the mark's time. This needs no disk space if the mark exists.
@@ -67,7 +67,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use proto::wire::Toolchain;
-    use proto::{ActionId, OutputId};
+    use proto::{ActionId, Output, OutputId};
     use sha2::{Digest, Sha256};
     use store::{Put, Replaces, View};
 
@@ -76,27 +76,29 @@ mod tests {
     #[test]
     fn objects_of_a_failed_sync_are_verified_even_if_the_next_sync_succeeds() {
         let dir = tempfile::tempdir().unwrap();
-        let caps = Caps::default();
+        let limits = Limits::default();
         let open = || Store::open(dir.path(), Access::Owner).unwrap();
-        let store = open().doubting_since_boot(&boot_id(), clock::now()).0;
-        let (body, output) = (b"body".as_slice(), OutputId(Sha256::digest(b"body").into()));
-        let mut received = store.receive(output, 4, &mut &*body, &mut Vec::new()).unwrap();
+        let store = open();
+        store.recovery().resume_since_boot(&boot_id(), clock::now()).unwrap();
+        let (body, output) = (b"body".as_slice(), Output { id: OutputId(Sha256::digest(b"body").into()), size: 4 });
+        let mut staged = store.stage(output, &mut &*body, &mut Vec::new()).unwrap();
         let view = View::common(&Toolchain::default());
         let (action, origin) = (ActionId([1; 32]), view.origin(None, ""));
         let (time, replaces) = (clock::now(), Replaces::Any);
         let put = Put { action, time, cost_ms: 0, origin: &origin, condition: None, replaces };
-        store.publish(&view, &put, &mut received).unwrap();
-        assert!(maintain(open(), &caps, |_| Err(io::ErrorKind::StorageFull.into())).is_err());
+        store.put(&view, &put, &mut staged).unwrap();
+        assert!(maintain(&open(), &limits, |_| Err(io::ErrorKind::StorageFull.into())).is_err());
         assert!(!dir.path().join("synced").exists());
-        maintain(open(), &caps, |_| Ok(())).unwrap();
+        maintain(&open(), &limits, |_| Ok(())).unwrap();
         assert!(dir.path().join("synced").exists());
         // The bytes that never reached the disk, under the times that did.
-        let path = store.object(&output, 4).unwrap().unwrap();
+        let path = store.object(output).unwrap().unwrap();
         let times = path.metadata().unwrap().modified().unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         std::fs::write(&path, b"none").unwrap();
         File::open(&path).unwrap().set_modified(times).unwrap();
-        let store = open().doubting_since_boot(&boot_id(), clock::now()).0;
-        assert_eq!(store.object(&output, 4).unwrap(), None);
+        let store = open();
+        store.recovery().resume_since_boot(&boot_id(), clock::now()).unwrap();
+        assert_eq!(store.object(output).unwrap(), None);
     }
 }

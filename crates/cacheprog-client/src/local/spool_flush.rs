@@ -58,13 +58,13 @@ fn hand_on(spool: &mut LocalStore, connection: &Connection) {
     let until = Instant::now() + MAX_TIME;
     for (action, record) in spool.list() {
         let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
-        let put = Request::Put { action, output: record.output, size: record.size };
+        let put = Request::Put { action, output: record.output.id, size: record.output.size };
         let left = until.saturating_duration_since(Instant::now());
         // The kernel refuses a timeout of zero: then no time is left.
         if connection.stream.set_read_timeout(Some(left)).is_err() {
             return;
         }
-        match connection.exchange(&put, Some((&file, record.size))) {
+        match connection.exchange(&put, Some((&file, record.output.size))) {
             Ok(Reply::Stored { .. }) => spool.forget(&action, &record),
             Ok(Reply::Refused(_)) => {} // no space there yet
             _ => return,

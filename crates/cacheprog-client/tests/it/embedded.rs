@@ -253,12 +253,13 @@ fn once_a_day_a_store_is_evicted_to_its_limit_after_the_last_answer() {
     let dir = tempfile::tempdir().unwrap();
     let env = [("NIX_GOCACHEPROG_MAX_SIZE", "64MiB")];
     let run = || Go::start(dir.path(), &["--store", dir.path().join("store").to_str().unwrap()], &env);
-    let census = || store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap().take_census().unwrap();
+    let totals =
+        || store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap().evictor().count().unwrap();
     let mut go = run();
     let bodies: Vec<_> = (0..4u8).map(|n| vec![n; 17 << 20]).collect();
     bodies.iter().zip(0..).for_each(|(body, n)| drop(go.put(n, body)));
     go.finish();
-    assert_eq!(census().objects, 4, "a new store is maintained after its first day");
+    assert_eq!(totals().objects, 4, "a new store is maintained after its first day");
     let tended = dir.path().join("store/tended");
     let yesterday = tended.metadata().unwrap().modified().unwrap() - std::time::Duration::from_secs(25 * 3600);
     let age = |path: &Path| std::fs::File::open(path).unwrap().set_modified(yesterday).unwrap();
@@ -267,7 +268,7 @@ fn once_a_day_a_store_is_evicted_to_its_limit_after_the_last_answer() {
     let mut go = run();
     assert_eq!(go.get(3).unwrap(), bodies[3]);
     go.finish();
-    let left = census();
+    let left = totals();
     assert!(left.objects < 4 && left.bytes <= 64 << 20, "{left:?}");
     assert!(left.objects > 0, "what was used today stays");
     assert!(tended.metadata().unwrap().modified().unwrap() > yesterday);
@@ -278,7 +279,7 @@ fn once_a_day_a_store_is_evicted_to_its_limit_after_the_last_answer() {
     assert_eq!(hits, left.entries);
     go.put(5, &vec![5; 17 << 20]);
     go.finish();
-    assert_eq!(census().entries, left.entries + 1);
+    assert_eq!(totals().entries, left.entries + 1);
 }
 
 pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {

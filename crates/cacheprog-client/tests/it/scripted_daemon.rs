@@ -164,7 +164,7 @@ impl Daemon {
                 let candidate = Candidate { digest: ScopeDigest([7; 32]), output: OutputId::EMPTY, size: 0, time };
                 Reply::Conditional { scope: Scope::new("std").unwrap(), candidates: vec![candidate] }
             }
-            (_, Request::Alone { unanswered, .. }) => {
+            (_, Request::WithoutDaemon { unanswered, .. }) => {
                 self.unanswered.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
                 return None;
             }

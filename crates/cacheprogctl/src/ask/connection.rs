@@ -84,10 +84,10 @@ pub(crate) fn builds(sockets: &Sockets) -> Result<Builds, CommandError> {
 /// # Errors
 /// As [`status`]; the daemon refuses where it keeps no profile of the build.
 pub(crate) fn profile(sockets: &Sockets, short: &str) -> Result<BuildProfile, CommandError> {
-    match ask(sockets, Control::Account { build: short.to_owned() })? {
+    match ask(sockets, Control::BuildProfile { build: short.to_owned() })? {
         (Answer::Follows(length), rest) => {
             let mut json = Vec::new();
-            rest.take(length.min(limits::ACCOUNT)).read_to_end(&mut json).map_err(FrameError::from)?;
+            rest.take(length.min(limits::BUILD_PROFILE)).read_to_end(&mut json).map_err(FrameError::from)?;
             serde_json::from_slice(&json).map_err(|e| FrameError::from(e).into())
         }
         (other, _) => Err(refused(other)),

@@ -10,7 +10,7 @@ use proto::control::Status;
 use proto::error::with_causes;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use settings::{Settings, SettingsError, StateDir};
-use store::{CapsError, Disk};
+use store::{Disk, LimitsError};
 
 use super::nix_conf;
 use crate::ask::{Sockets, daemon_status};
@@ -92,7 +92,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
     let read_settings = settings::read(args.config.as_deref());
     let dir = &args.store.state_dir;
     let disk = Disk::of(dir).ok();
-    let caps = read_settings.as_ref().map(Settings::caps).unwrap_or_default();
+    let limits = read_settings.as_ref().map(Settings::limits).unwrap_or_default();
     Facts {
         hook: hook.map(|hook| program(Path::new(hook))),
         client_version: version(&client),
@@ -104,9 +104,9 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
         closed: closed(dir),
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
-        free: disk.map(|disk| (disk.free, caps.min_free(disk))),
+        free: disk.map(|disk| (disk.free, limits.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
-        settings: wrong(read_settings.err(), disk.and_then(|disk| caps.check(disk).err())),
+        settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
         units: units(),
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
@@ -114,8 +114,8 @@ pub(crate) fn gather(args: &Sources) -> Facts {
 }
 
 /// What is wrong with the settings by themselves, or on this disk.
-fn wrong(settings: Option<SettingsError>, caps: Option<CapsError>) -> Option<String> {
-    settings.map(|e| one_line(&with_causes(&e))).or(caps.map(|e| e.to_string()))
+fn wrong(settings: Option<SettingsError>, limits: Option<LimitsError>) -> Option<String> {
+    settings.map(|e| one_line(&with_causes(&e))).or(limits.map(|e| e.to_string()))
 }
 
 /// A parser's message without the lines in which it draws arrows.

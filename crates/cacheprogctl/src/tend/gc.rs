@@ -6,7 +6,7 @@ use std::fmt::Write;
 use proto::figures::bytes;
 use rustix::process::setpriority_process;
 use settings::{LimitOptions, StateDir};
-use store::{Caps, Disk, Limits, Reason, Swept, Unwanted};
+use store::{Disk, Limits, Mode, Reason, Swept, Targets};
 
 use crate::clock;
 use crate::error::CommandError;
@@ -34,35 +34,35 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // Builds come first. If the system refuses, the work is done at the usual priority.
     let _refused = setpriority_process(None, 19);
-    let caps = args.limits.settings()?.caps();
-    let what = if args.dry_run { Unwanted::Leave } else { Unwanted::Remove };
+    let limits = args.limits.settings()?.limits();
+    let what = if args.dry_run { Mode::DryRun } else { Mode::Apply };
     let store = args.store.open(what)?;
     let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
-    caps.check(disk).map_err(CommandError::Limits)?;
+    limits.check(disk).map_err(CommandError::Limits)?;
     let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
     let mut go_on = || {
         steps += 1;
         progress.at(steps);
         true
     };
-    let swept = store.sweep(&caps.limits(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
+    let swept = store.evictor().sweep(&limits.targets(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
     drop(progress);
     if args.json {
         print_json(&swept)?;
     } else {
-        print(&report(&args.store.state_dir.display().to_string(), (&swept, what), &caps, disk))?;
+        print(&report(&args.store.state_dir.display().to_string(), (&swept, what), &limits, disk))?;
     }
     if swept.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
 }
 
-fn report(dir: &str, (swept, what): (&Swept, Unwanted), caps: &Caps, disk: Disk) -> String {
-    let Limits { max_size, max_age, .. } = caps.limits(disk);
+fn report(dir: &str, (swept, what): (&Swept, Mode), limits: &Limits, disk: Disk) -> String {
+    let Targets { max_size, max_age, .. } = limits.targets(disk);
     let age = max_age.map_or(String::new(), |age| humantime::format_duration(age).to_string());
-    let count = |census: &store::Census| {
-        format!("{} entries, {} objects, {}", census.entries, census.objects, bytes(census.bytes))
+    let count = |totals: &store::Totals| {
+        format!("{} entries, {} objects, {}", totals.entries, totals.objects, bytes(totals.bytes))
     };
     let most = max_size.map_or(String::new(), |most| format!(" of at most {}", bytes(most)));
-    let free = caps.min_free(disk);
+    let free = limits.min_free(disk);
     let mut text = format!(
         "{dir}: {}{most}\n{} free on the disk, at least {} must stay free\n",
         count(&swept.before),
@@ -70,10 +70,10 @@ fn report(dir: &str, (swept, what): (&Swept, Unwanted), caps: &Caps, disk: Disk)
         bytes(free)
     );
     if disk.inodes > 0 {
-        let (free, floor) = (disk.free_inodes, caps.min_free_inodes(disk));
+        let (free, floor) = (disk.free_inodes, limits.min_free_inodes(disk));
         text += &format!("{free} inodes free, at least {floor} must stay free\n");
     }
-    let does = if what == Unwanted::Leave { "would remove" } else { "removed" };
+    let does = if what == Mode::DryRun { "would remove" } else { "removed" };
     for (reason, share) in &swept.gone {
         let why = match reason {
             Reason::Unnamed => "objects that no entry names".to_owned(),

@@ -9,7 +9,7 @@ use proto::control::BuildStatus;
 use proto::figures::bytes;
 use serde::Deserialize;
 use settings::StateDir;
-use store::{Purged, Unwanted, Which};
+use store::{Mode, PurgeFilter, Purged};
 
 use crate::ask::nearest_names;
 use crate::clock;
@@ -55,17 +55,17 @@ struct Selection {
 /// Where there is no store or no such build, or an entry could not be read or removed.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let is_confirmed = args.yes || !args.which.all;
-    let what = if args.dry_run || !is_confirmed { Unwanted::Leave } else { Unwanted::Remove };
+    let what = if args.dry_run || !is_confirmed { Mode::DryRun } else { Mode::Apply };
     let store = args.store.open(what)?;
     let which = match (&args.which.written_by, args.which.older_than) {
-        (Some(build), _) => Which::WrittenBy(written_by(store.root(), build)?),
-        (None, Some(age)) => Which::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
-        (None, None) if is_confirmed || args.dry_run => Which::All,
+        (Some(build), _) => PurgeFilter::WrittenBy(written_by(store.root(), build)?),
+        (None, Some(age)) => PurgeFilter::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
+        (None, None) if is_confirmed || args.dry_run => PurgeFilter::All,
         (None, None) => return Err(CommandError::NotConfirmed),
     };
-    store.read_counts();
-    let mut progress = Progress::new("entries", store.census().entries);
-    let purged = store.purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;
+    store.counters().reload();
+    let mut progress = Progress::new("entries", store.counters().totals().entries);
+    let purged = store.evictor().purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;
     drop(progress);
     if args.json {
         print_json(&purged)?;
@@ -75,8 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     if purged.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
 }
 
-fn report(purged: &Purged, what: Unwanted) -> String {
-    let does = if what == Unwanted::Leave { "would remove" } else { "removed" };
+fn report(purged: &Purged, what: Mode) -> String {
+    let does = if what == Mode::DryRun { "would remove" } else { "removed" };
     let mut text = format!(
         "{does}: {} of {} entries, {} objects, {}\n",
         purged.entries,

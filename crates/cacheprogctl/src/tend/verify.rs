@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use settings::StateDir;
-use store::{Unwanted, Verified};
+use store::{Mode, Verified};
 
 use crate::error::CommandError;
 use crate::terminal::{Progress, print, print_json};
@@ -27,12 +27,12 @@ pub(crate) struct Args {
 /// Where there is no store, it cannot be read, or it has damage that is not repaired.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let dir = &args.store.state_dir;
-    let damage = if args.repair { Unwanted::Remove } else { Unwanted::Leave };
+    let damage = if args.repair { Mode::Apply } else { Mode::DryRun };
     let store = args.store.open(damage)?;
-    store.read_counts();
-    let census = store.census();
-    let mut progress = Progress::new("objects and records", census.objects + census.entries);
-    let found = store.verify_and_tell(damage, &mut |seen| progress.at(seen))?;
+    store.counters().reload();
+    let totals = store.counters().totals();
+    let mut progress = Progress::new("objects and records", totals.objects + totals.entries);
+    let found = store.verify(damage, &mut |seen| progress.at(seen))?;
     drop(progress);
     if args.json {
         print_json(&found)?;

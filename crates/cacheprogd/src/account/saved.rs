@@ -142,7 +142,7 @@ fn bounded(mut account: BuildProfile) -> Vec<u8> {
     loop {
         // Serialising plain data into memory cannot fail.
         let json = serde_json::to_vec(&account).unwrap_or_default();
-        if json.len() as u64 <= limits::ACCOUNT {
+        if json.len() as u64 <= limits::BUILD_PROFILE {
             return json;
         }
         let (packages, others) = (account.packages.len() / 2, account.others.len() / 2);
@@ -172,7 +172,7 @@ mod tests {
             ..BuildProfile::default()
         };
         let json = bounded(account);
-        assert!(json.len() as u64 <= limits::ACCOUNT);
+        assert!(json.len() as u64 <= limits::BUILD_PROFILE);
         let read: BuildProfile = serde_json::from_slice(&json).unwrap();
         assert_eq!(read.packages.len() + read.others.len(), 10_100 - read.left_out as usize);
         assert!(read.packages.iter().flat_map(|p| &p.imports).all(|&n| (n as usize) < read.packages.len()));

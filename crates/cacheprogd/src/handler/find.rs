@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use proto::{ActionId, OutputId, Scope, ScopeDigest, limits};
-use store::{Found, Record, Shown, Store, StoreError};
+use proto::{ActionId, Output, OutputId, Scope, ScopeDigest, limits};
+use store::{Exposed, Found, Record, Store, StoreError};
 
 use super::{Handler, is_short};
 use crate::build::Build;
@@ -26,8 +26,7 @@ pub(super) enum Known {
 /// An output whose file must be read before it is served, which may take as long as the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unread {
-    output: OutputId,
-    size: u64,
+    output: Output,
     /// It is the build's own, and not among the objects.
     is_own: bool,
 }
@@ -35,13 +34,12 @@ pub(super) struct Unread {
 impl Unread {
     /// Reads it. Whether it holds what it should.
     pub(super) fn read(&self, store: &Store, build: &Build) -> Result<bool, StoreError> {
-        let object = (self.output, self.size);
-        if self.is_own { build.dir.read(object) } else { store.read(object) }
+        if self.is_own { build.dir.verify(self.output) } else { store.object(self.output).map(|path| path.is_some()) }
     }
 }
 
 impl Handler {
-    /// What is known of an action, shown to the build. What has to be read for that is read first, unless it is larger than `most`
+    /// What is known of an action, exposed to the build. What has to be read for that is read first, unless it is larger than `most`
     /// bytes.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, most: u64) -> Known {
         let mut read = None;
@@ -50,7 +48,7 @@ impl Handler {
             let unread = match self.find_read(action, now) {
                 // That it was read could not be noted: the disk refuses.
                 Ok(Known::Unread(unread)) if read == Some(unread) => return Known::Nothing,
-                Ok(Known::Unread(unread)) if unread.size <= most => unread,
+                Ok(Known::Unread(unread)) if unread.output.size <= most => unread,
                 Ok(known) => return known,
                 Err(e) => {
                     self.complain(&e);
@@ -72,18 +70,18 @@ impl Handler {
 
     /// As [`Handler::find`], as far as it can be told without reading an output.
     fn find_read(&self, action: &ActionId, now: SystemTime) -> Result<Known, StoreError> {
-        let own = self.build.dir.find(action, now).unwrap_or_else(|e| {
+        let own = self.build.dir.get(action, now).unwrap_or_else(|e| {
             self.complain(&e);
             None
         });
         if let Some(own) = own {
-            match self.build.dir.look((own.output, own.size))? {
-                Shown::Yes => return Ok(Known::Hit(own)),
-                Shown::Unread => return Ok(unread(&own, true)),
-                Shown::No => {}
+            match self.build.dir.exposed(own.output)? {
+                Exposed::Yes => return Ok(Known::Hit(own)),
+                Exposed::Unverified => return Ok(unread(&own, true)),
+                Exposed::No => {}
             }
         }
-        let record = match self.store.find(&self.client.view, action, now)? {
+        let record = match self.store.get(&self.client.view, action, now)? {
             None => return Ok(Known::Nothing),
             Some(Found::Plain(record)) => record,
             Some(Found::Conditional(scope, candidates)) => return Ok(self.offer(scope, candidates)),
@@ -91,35 +89,35 @@ impl Handler {
         let inputs = match self.serve(&record, None) {
             Serve::Hit => None,
             Serve::Miss | Serve::HitIfSame => return Ok(Known::Nothing),
-            Serve::HitIfListed => match self.store.find_inputs(&self.client.view, action, now)? {
+            Serve::HitIfListed => match self.store.get_test_inputs(&self.client.view, action, now)? {
                 Some(list) if policy::proof_by(list.kind, record.kind) == Proof::List => Some(list),
                 Some(_) | None => return Ok(Known::Nothing),
             },
         };
         for record in inputs.iter().chain([&record]) {
-            match self.show(record)? {
-                Shown::Yes => {}
-                Shown::No => return Ok(Known::Nothing),
-                Shown::Unread => return Ok(unread(record, false)),
+            match self.expose(record)? {
+                Exposed::Yes => {}
+                Exposed::No => return Ok(Known::Nothing),
+                Exposed::Unverified => return Ok(unread(record, false)),
             }
         }
         Ok(match inputs {
             None => Known::Hit(record),
-            Some(list) => Known::HitIfListed(record, list.output),
+            Some(list) => Known::HitIfListed(record, list.output.id),
         })
     }
 
-    /// Those of the candidates that the session may have and that can be shown. One that cannot keeps no other back.
+    /// Those of the candidates that the session may have and that can be exposed. One that cannot keeps no other back.
     fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Known {
         let (mut offered, mut failed) = (Vec::with_capacity(candidates.len()), None);
         for (digest, record) in candidates {
             if self.serve(&record, Some(&scope)) != Serve::HitIfSame {
                 continue;
             }
-            match self.show(&record) {
-                Ok(Shown::Yes) => offered.push((digest, record)),
-                Ok(Shown::No) => {}
-                Ok(Shown::Unread) => return unread(&record, false),
+            match self.expose(&record) {
+                Ok(Exposed::Yes) => offered.push((digest, record)),
+                Ok(Exposed::No) => {}
+                Ok(Exposed::Unverified) => return unread(&record, false),
                 Err(e) => failed = Some(e),
             }
         }
@@ -131,14 +129,14 @@ impl Handler {
     fn serve(&self, record: &Record, scope: Option<&Scope>) -> Serve {
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
         let (kind, partition) = (record.kind, record.origin.partition);
-        policy::get(&About { kind, proof, scope, is_short: is_short(record.size), partition }, self.mode)
+        policy::get(&About { kind, proof, scope, is_short: is_short(record.output.size), partition }, self.mode)
     }
 
-    fn show(&self, record: &Record) -> Result<Shown, StoreError> {
-        self.store.show(&self.build.dir, (record.output, record.size), self.client.sharing)
+    fn expose(&self, record: &Record) -> Result<Exposed, StoreError> {
+        self.build.dir.expose(record.output, self.client.exposure)
     }
 }
 
 fn unread(record: &Record, is_own: bool) -> Known {
-    Known::Unread(Unread { output: record.output, size: record.size, is_own })
+    Known::Unread(Unread { output: record.output, is_own })
 }

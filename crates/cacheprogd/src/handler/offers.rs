@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use proto::control::Counts;
-use proto::{ActionId, OutputId, limits};
+use proto::{ActionId, Output, limits};
 use store::Record;
 
 use crate::clock;
@@ -27,15 +27,14 @@ pub(super) struct Offer {
 /// What counts of a record that a build was served. Records are longer, and a session may have thousands in open offers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given {
-    pub(super) output: OutputId,
-    pub(super) size: u64,
+    pub(super) output: Output,
     pub(super) cost_ms: u64,
     pub(super) is_package: bool,
 }
 
 impl From<&Record> for Given {
-    fn from(&Record { output, size, cost_ms, kind, .. }: &Record) -> Self {
-        Self { output, size, cost_ms, is_package: kind.is_package() }
+    fn from(&Record { output, cost_ms, kind, .. }: &Record) -> Self {
+        Self { output, cost_ms, is_package: kind.is_package() }
     }
 }
 
@@ -71,12 +70,12 @@ impl Handler {
         let Some(Offer { action, is_hit, candidates }) = lock(&self.offers).close(id) else { return };
         let now = clock::now();
         match (candidate.and_then(|n| candidates.get(usize::from(n))), candidates.first()) {
-            (Some(given), _) if is_hit => self.served(&action, *given, Came::Hit(given.output), now),
-            (Some(given), _) => self.served(&action, *given, Came::HitIf(given.output), now),
+            (Some(given), _) if is_hit => self.served(&action, *given, Came::Hit(given.output.id), now),
+            (Some(given), _) => self.served(&action, *given, Came::HitIf(given.output.id), now),
             (None, first) => {
                 self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
                 // No condition failed that could be told of.
-                let came = first.filter(|_| !is_hit).map_or(Came::Miss, |given| Came::Rejected(given.output));
+                let came = first.filter(|_| !is_hit).map_or(Came::Miss, |given| Came::Rejected(given.output.id));
                 self.missed(&action, came, now);
             }
         }
@@ -96,7 +95,7 @@ impl Handler {
         for action in actions {
             if let Known::Hit(record) = self.find(action, now, 0) {
                 self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-                self.served(action, Given::from(&record), Came::Hit(record.output), now);
+                self.served(action, Given::from(&record), Came::Hit(record.output.id), now);
             }
         }
     }

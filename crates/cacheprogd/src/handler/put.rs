@@ -1,13 +1,13 @@
-//! Puts: each is read, checked, kept for the build or for all, and shown to the build.
+//! Puts: each is read, checked, kept for the build or for all, and exposed to the build.
 
 use std::io::{self, Read};
 
 use proto::control::Counts;
 use proto::profile::PutOutcome;
 use proto::wire::{Refusal, Reply};
-use proto::{ActionId, Condition, FrameError, OutputId};
+use proto::{ActionId, Condition, FrameError, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Incoming, Published, Put, ReceiveError, Replaces, Shown, StoreError};
+use store::{Exposed, Published, Put, Replaces, StageError, StagedBody, StoreError};
 
 use super::{Handler, is_short};
 use crate::clock;
@@ -18,10 +18,10 @@ use crate::sync::lock;
 use crate::trace;
 
 /// The list before a test's result, of so many bytes.
-fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, ReceiveError> {
+fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, StageError> {
     let mut list = Vec::new();
-    input.take(length).read_to_end(&mut list).map_err(ReceiveError::Body)?;
-    if list.len() as u64 == length { Ok(list) } else { Err(ReceiveError::Length(length)) }
+    input.take(length).read_to_end(&mut list).map_err(StageError::Body)?;
+    if list.len() as u64 == length { Ok(list) } else { Err(StageError::Length(length)) }
 }
 
 /// Who has what was put, by what was counted of it.
@@ -34,34 +34,34 @@ fn fate(counts: &Counts) -> PutOutcome {
 }
 
 impl Handler {
-    /// A put: read, checked, kept for the build or for all, and shown to the build.
+    /// A put: read, checked, kept for the build or for all, and exposed to the build.
     ///
     /// # Errors
     /// Where the body could not be read to its end: the session is over.
     pub(crate) fn put(
         &self,
-        (action, output, size): (ActionId, OutputId, u64),
+        (action, output): (ActionId, Output),
         condition: Option<&Condition>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
-        let wanted = Used::by(&[size]);
+        let wanted = Used::by(&[output.size]);
         if !self.build.may_put(wanted) {
-            return self.discard(size, body);
+            return self.discard(output.size, body);
         }
-        match self.receive((output, size), body) {
+        match self.stage(output, body) {
             Ok(mut body) => Ok(self.keep(&self.about(&body, Proof::None), (action, condition), &mut body)),
             Err(e) => {
                 self.build.quota.give_back(wanted);
-                self.not_received(e, &output)
+                self.not_staged(e, &output.id)
             }
         }
     }
 
-    fn receive(&self, (output, size): (OutputId, u64), body: &mut impl Read) -> Result<Incoming, ReceiveError> {
+    fn stage(&self, output: Output, body: &mut impl Read) -> Result<StagedBody, StageError> {
         let mut scratch = std::mem::take(&mut *lock(&self.scratch));
-        let received = self.store.receive(output, size, body, &mut scratch);
+        let staged = self.store.stage(output, body, &mut scratch);
         *lock(&self.scratch) = scratch;
-        received
+        staged
     }
 
     /// Reads what is not taken, a little at a time, and keeps nothing of it.
@@ -74,15 +74,15 @@ impl Handler {
         }
     }
 
-    fn not_received(&self, error: ReceiveError, output: &OutputId) -> Result<Reply, FrameError> {
+    fn not_staged(&self, error: StageError, output: &OutputId) -> Result<Reply, FrameError> {
         let outcome = match error {
-            ReceiveError::Body(e) => Err(FrameError::Read(e)),
-            ReceiveError::Length(_) => Err(FrameError::Truncated),
-            ReceiveError::Digest => {
+            StageError::Body(e) => Err(FrameError::Read(e)),
+            StageError::Length(_) => Err(FrameError::Truncated),
+            StageError::Digest => {
                 self.build.complain(format_args!("a put whose body is not its output {output}"));
                 Ok(Reply::Refused(Refusal::Digest))
             }
-            ReceiveError::Store(e) => return Ok(self.refuse(&e)),
+            StageError::Store(e) => return Ok(self.refuse(&e)),
         };
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         outcome
@@ -94,26 +94,26 @@ impl Handler {
     /// As [`Handler::put`].
     pub(crate) fn put_test(
         &self,
-        (action, output, size): (ActionId, OutputId, u64),
+        (action, output): (ActionId, Output),
         inputs: u64,
         input: &mut impl Read,
     ) -> Result<Reply, FrameError> {
-        let wanted = Used::by(&[inputs, size]);
+        let wanted = Used::by(&[inputs, output.size]);
         if !self.build.may_put(wanted) {
-            return self.discard(inputs + size, input);
+            return self.discard(inputs + output.size, input);
         }
-        let received =
-            read_list(inputs, input).and_then(|list| Ok((list, self.receive((output, size), &mut input.take(size))?)));
-        let (list, mut result) = match received {
-            Ok(received) => received,
+        let staged =
+            read_list(inputs, input).and_then(|list| Ok((list, self.stage(output, &mut input.take(output.size))?)));
+        let (list, mut result) = match staged {
+            Ok(staged) => staged,
             Err(e) => {
                 self.build.quota.give_back(wanted);
-                return self.not_received(e, &output);
+                return self.not_staged(e, &output.id);
             }
         };
         let id = OutputId(Sha256::digest(&list).into());
-        // A list that cannot be taken in proves nothing: the result is this build's.
-        let mut list = self.receive((id, inputs), &mut list.as_slice()).ok();
+        // A list that cannot be staged proves nothing: the result is this build's.
+        let mut list = self.stage(Output { id, size: inputs }, &mut list.as_slice()).ok();
         let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind(), result.kind()));
         let about = self.about(&result, proof);
         Ok(match (policy::put(&about, self.mode), &mut list) {
@@ -123,29 +123,29 @@ impl Handler {
         })
     }
 
-    fn share_test(&self, action: ActionId, list: &mut Incoming, result: &mut Incoming) -> Reply {
+    fn share_test(&self, action: ActionId, list: &mut StagedBody, result: &mut StagedBody) -> Reply {
         let asked = self.asked(&action);
         let put = self.put_of(action, asked);
-        let mut counts = Counts { puts: 1, bytes_put: result.size(), ..Counts::default() };
-        let published = self.store.publish_test(&self.client.view, &put, list, result);
+        let mut counts = Counts { puts: 1, bytes_put: result.output().size, ..Counts::default() };
+        let published = self.store.put_test(&self.client.view, &put, list, result);
         if matches!(published, Ok(Published::New | Published::Again)) {
             drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
         }
-        let kept = published.and_then(|published| self.show_or_keep(&put, result, published, &mut counts));
+        let kept = published.and_then(|published| self.expose_or_keep(&put, result, published, &mut counts));
         self.answer(&put, result, kept, &counts)
     }
 
     /// What policy.rs must know of a body.
-    fn about(&self, body: &Incoming, proof: Proof) -> About<'static> {
+    fn about(&self, body: &StagedBody, proof: Proof) -> About<'static> {
         let partition = self.client.view.writes.partition();
-        About { kind: body.kind(), proof, scope: None, is_short: is_short(body.size()), partition }
+        About { kind: body.kind(), proof, scope: None, is_short: is_short(body.output().size), partition }
     }
 
     fn keep(
         &self,
         about: &About<'_>,
         (action, condition): (ActionId, Option<&Condition>),
-        body: &mut Incoming,
+        body: &mut StagedBody,
     ) -> Reply {
         let is_index = policy::may_be_of_toolchain(about.kind) && self.is_of_toolchain(&action, body);
         let proof = if is_index { Proof::Toolchain } else { about.proof };
@@ -153,7 +153,7 @@ impl Handler {
         let scope = condition.map(|condition| &condition.scope);
         let asked = self.asked(&action);
         let put = self.put_of(action, asked);
-        let mut counts = Counts { puts: 1, bytes_put: body.size(), ..Counts::default() };
+        let mut counts = Counts { puts: 1, bytes_put: body.output().size, ..Counts::default() };
         let kept = match policy::put(&About { kind: body.kind(), proof, scope, ..*about }, self.mode) {
             Decision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
             Decision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
@@ -171,7 +171,7 @@ impl Handler {
     }
 
     /// Whether this is an index of the toolchain's own sources, which are the same for all who have them.
-    fn is_of_toolchain(&self, action: &ActionId, body: &Incoming) -> bool {
+    fn is_of_toolchain(&self, action: &ActionId, body: &StagedBody) -> bool {
         let open = || self.client.goroot.as_deref().and_then(Goroot::in_store);
         let Some(goroot) = self.goroot.get_or_init(open) else { return false };
         body.bytes(goroot::LARGEST).is_some_and(|index| goroot.has(action, &index))
@@ -188,7 +188,7 @@ impl Handler {
         Put { action, time: clock::now(), cost_ms, origin, condition: None, replaces }
     }
 
-    fn answer(&self, put: &Put<'_>, body: &Incoming, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
+    fn answer(&self, put: &Put<'_>, body: &StagedBody, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
         // Own work: a later hit on it saves nothing, and is no service. It was done whether we can keep it or not.
         let compiled = u64::from(self.build.is_first(&put.action) && body.kind().is_package());
         self.build.counters.add(&Counts {
@@ -196,7 +196,7 @@ impl Handler {
             packages_compiled: compiled,
             ..Counts::default()
         });
-        self.build.is_first_output(&body.output());
+        self.build.is_first_output(&body.output().id);
         self.trace(put, body, if kept.is_ok() { fate(counts) } else { PutOutcome::Refused });
         match kept {
             Ok(()) => {
@@ -208,7 +208,7 @@ impl Handler {
         }
     }
 
-    fn trace(&self, put: &Put<'_>, body: &Incoming, fate: PutOutcome) {
+    fn trace(&self, put: &Put<'_>, body: &StagedBody, fate: PutOutcome) {
         let event = |at_ms| trace::Put {
             session: self.client.session,
             at_ms,
@@ -216,35 +216,34 @@ impl Handler {
             fate,
             kind: body.kind(),
             action: put.action,
-            output: body.output(),
+            output: body.output().id,
         };
         self.build.trace.put(event, &put.action, put.time);
     }
 
-    fn share(&self, put: &Put<'_>, body: &mut Incoming, counts: &mut Counts) -> Result<(), StoreError> {
-        let published = self.store.publish(&self.client.view, put, body)?;
-        self.show_or_keep(put, body, published, counts)
+    fn share(&self, put: &Put<'_>, body: &mut StagedBody, counts: &mut Counts) -> Result<(), StoreError> {
+        let published = self.store.put(&self.client.view, put, body)?;
+        self.expose_or_keep(put, body, published, counts)
     }
 
-    /// Shows the build what it put, which is its own where others have another output.
-    fn show_or_keep(
+    /// Exposes to the build what it put, which is its own where others have another output.
+    fn expose_or_keep(
         &self,
         put: &Put<'_>,
-        body: &mut Incoming,
+        body: &mut StagedBody,
         published: Published,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
         match published {
             Published::New | Published::Again => {
-                let object = (body.output(), body.size());
-                match self.store.show(&self.build.dir, object, self.client.sharing)? {
-                    Shown::Yes => Ok(()),
+                match self.build.dir.expose_published(body.output(), self.client.exposure)? {
+                    Exposed::Yes => Ok(()),
                     // Evicted in between, or written to.
-                    Shown::No | Shown::Unread => self.build.dir.keep(put, body),
+                    Exposed::No | Exposed::Unverified => self.build.dir.keep(put, body),
                 }
             }
             // Under a condition others have the very same, and nobody disagrees.
-            Published::Conflict(first) if first.output == body.output() => self.build.dir.keep(put, body),
+            Published::Conflict(first) if first.output.id == body.output().id => self.build.dir.keep(put, body),
             Published::Conflict(first) => {
                 counts.conflicts = 1;
                 let by = first.origin.build;
@@ -252,8 +251,8 @@ impl Handler {
                 self.build.complain(format_args!(
                     "action {}: it put {}, {by} put {} before, which stays",
                     put.action,
-                    body.output(),
-                    first.output
+                    body.output().id,
+                    first.output.id
                 ));
                 self.build.dir.keep(put, body)
             }

@@ -86,7 +86,7 @@ impl Event {
                     PutOutcome::Conflict => 2,
                     PutOutcome::Refused => 3,
                 };
-                out.extend_from_slice(&[PUT, fate, store::letter(put.kind) as u8]);
+                out.extend_from_slice(&[PUT, fate, store::kind_letter(put.kind) as u8]);
                 out.extend_from_slice(&put.session.to_le_bytes());
                 out.extend_from_slice(&put.at_ms.to_le_bytes());
                 out.extend_from_slice(&put.cost_ms.to_le_bytes());
@@ -133,7 +133,7 @@ impl Event {
                     _ => return None,
                 };
                 Some(Self::Put(Put {
-                    kind: store::kind_of(char::from(kind))?,
+                    kind: store::kind_of_letter(char::from(kind))?,
                     fate,
                     session: u16::from_le_bytes(array(input)?),
                     at_ms: u32::from_le_bytes(array(input)?),

@@ -197,7 +197,7 @@ fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
 }
 
 #[test]
-fn what_was_not_read_yet_is_doubted_by_the_daemons_after_it() {
+fn what_was_not_verified_yet_is_verified_by_the_daemons_after_it() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").put(1, b"lost in a power cut");

@@ -39,7 +39,7 @@ fn was(trace: &Path) -> std::path::PathBuf {
 fn asked(socket: &Path, build: &str) -> UnixStream {
     let stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    write_json_line(&stream, &Envelope::new(Control::Account { build: build.to_owned() })).unwrap();
+    write_json_line(&stream, &Envelope::new(Control::BuildProfile { build: build.to_owned() })).unwrap();
     stream
 }
 
@@ -51,7 +51,7 @@ fn answered(stream: UnixStream) -> Answer {
 fn stranger(daemon: &Daemon, build: &str) -> Child {
     let text = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])
 s.sendall(sys.argv[2].encode()+b'\\n'); print(s.makefile().readline())";
-    let request = serde_json::to_string(&Envelope::new(Control::Account { build: build.to_owned() })).unwrap();
+    let request = serde_json::to_string(&Envelope::new(Control::BuildProfile { build: build.to_owned() })).unwrap();
     let mut python = Command::new("python3");
     python.args(["-c", text]).arg(daemon.dir.path().join("status.sock")).arg(request).uid(4242).gid(4242);
     python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()

@@ -1,13 +1,12 @@
-//! A file from the cache: its bytes, and the output id and size of its record.
+//! A file from the cache: its bytes, and the output of its record.
 
 use std::fs::File;
 
-use proto::OutputId;
+use proto::Output;
 
 /// A cached file. Its content is not checked yet.
 #[derive(Debug)]
 pub(crate) struct CachedFile {
-    pub(crate) output: OutputId,
-    pub(crate) size: u64,
+    pub(crate) output: Output,
     pub(crate) file: File,
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use proto::wire::{Hello, Reply, Request};
-use proto::{ActionId, FrameError, OutputId};
+use proto::{ActionId, FrameError, Output};
 use transport::Connection;
 
 use crate::sync::lock;
@@ -44,14 +44,14 @@ impl DaemonCache {
 
     pub(crate) fn get(&self, action: &ActionId) -> Option<CachedFile> {
         let (outputs, reply) = self.ask(&Request::Get { action: *action }, None)?;
-        let Reply::Hit { output, size, .. } = reply else { return None };
-        let file = File::open(format!("{outputs}/{output}")).ok()?;
-        Some(CachedFile { output, size, file })
+        let Reply::Hit { output: id, size, .. } = reply else { return None };
+        let file = File::open(format!("{outputs}/{id}")).ok()?;
+        Some(CachedFile { output: Output { id, size }, file })
     }
 
-    pub(crate) fn put(&self, action: &ActionId, (output, size): (OutputId, u64), body: &File) -> bool {
-        let put = Request::Put { action: *action, output, size };
-        matches!(self.ask(&put, Some((body, size))), Some((_, Reply::Stored { .. })))
+    pub(crate) fn put(&self, action: &ActionId, output: Output, body: &File) -> bool {
+        let put = Request::Put { action: *action, output: output.id, size: output.size };
+        matches!(self.ask(&put, Some((body, output.size))), Some((_, Reply::Stored { .. })))
     }
 
     /// The reply, with the directory of outputs that the daemon named on that connection.

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use proto::{ActionId, OutputId};
-use store::{Access, Caps, Found as Known, Origin, Put, Replaces, Store, StoreError, View};
+use proto::{ActionId, Output};
+use store::{Access, Found as Known, Limits, Origin, Put, Replaces, Store, StoreError, View};
 
 use crate::clock;
 use crate::error::ProxyError;
@@ -27,33 +27,32 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    pub(crate) fn open(dir: &Path, caps: Caps) -> Result<Self, ProxyError> {
+    pub(crate) fn open(dir: &Path, limits: Limits) -> Result<Self, ProxyError> {
         let store = Arc::new(Store::open(dir, Access::Owner)?);
-        if store.was_of_format_before() {
-            log::warn!("{}: {}", dir.display(), store::SET_ASIDE);
+        if store.had_former_format() {
+            log::warn!("{}: {}", dir.display(), store::FORMER_FORMAT_NOTICE);
         }
-        let evictor = Evictor::start(store.clone(), caps).map_err(|e| ProxyError::System("starting a thread", e))?;
+        let evictor = Evictor::start(store.clone(), limits).map_err(|e| ProxyError::System("starting a thread", e))?;
         let view = View::common(&key::namespace());
         let origin = view.origin(None, "");
         Ok(Self { store, evictor, view, origin, scratch: Mutex::default() })
     }
 
     pub(crate) fn get(&self, action: &ActionId) -> Result<Option<CachedFile>, StoreError> {
-        let Some(Known::Plain(record)) = self.store.find(&self.view, action, clock::now())? else { return Ok(None) };
-        let Some(path) = self.store.object(&record.output, record.size)? else { return Ok(None) };
-        Ok(File::open(path).ok().map(|file| CachedFile { output: record.output, size: record.size, file }))
+        let Some(Known::Plain(record)) = self.store.get(&self.view, action, clock::now())? else { return Ok(None) };
+        let Some(path) = self.store.object(record.output)? else { return Ok(None) };
+        Ok(File::open(path).ok().map(|file| CachedFile { output: record.output, file }))
     }
 
-    pub(crate) fn put(&self, action: &ActionId, (output, size): (OutputId, u64), mut body: &File) -> bool {
+    pub(crate) fn put(&self, action: &ActionId, output: Output, mut body: &File) -> bool {
         let mut scratch = lock(&self.scratch).pop().unwrap_or_default();
         let rewound = std::io::Seek::seek(&mut body, std::io::SeekFrom::Start(0));
-        let received =
-            rewound.is_ok().then(|| self.store.receive(output, size, &mut body, &mut scratch).ok()).flatten();
+        let staged = rewound.is_ok().then(|| self.store.stage(output, &mut body, &mut scratch).ok()).flatten();
         lock(&self.scratch).push(scratch);
         let (origin, time) = (&self.origin, clock::now());
         let put = Put { action: *action, time, cost_ms: 0, origin, condition: None, replaces: Replaces::Any };
-        let published = received.is_some_and(|mut body| self.store.publish(&self.view, &put, &mut body).is_ok());
-        self.evictor.note_put(size);
+        let published = staged.is_some_and(|mut body| self.store.put(&self.view, &put, &mut body).is_ok());
+        self.evictor.note_put(output.size);
         published
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::setpriority_process;
-use store::{Caps, Census, Disk, Limits, Store, StoreError, Unwanted};
+use store::{Disk, Limits, Mode, Store, StoreError, Targets, Totals};
 
 use crate::clock;
 
@@ -39,12 +39,12 @@ pub(crate) struct Evictor {
 impl Evictor {
     /// # Errors
     /// The thread cannot be started.
-    pub(crate) fn start(store: Arc<Store>, caps: Caps) -> io::Result<Self> {
+    pub(crate) fn start(store: Arc<Store>, limits: Limits) -> io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let put_bytes = Arc::new(AtomicU64::new(0));
         let thread = thread::Builder::new().name("evictor".to_owned());
         let counted = put_bytes.clone();
-        thread.spawn(move || run(&store, &caps, &woken, &counted))?;
+        thread.spawn(move || run(&store, &limits, &woken, &counted))?;
         Ok(Self { wake, put_bytes })
     }
 
@@ -55,7 +55,7 @@ impl Evictor {
     }
 }
 
-fn run(store: &Store, caps: &Caps, woken: &Receiver<()>, put_bytes: &AtomicU64) {
+fn run(store: &Store, limits: &Limits, woken: &Receiver<()>, put_bytes: &AtomicU64) {
     let _unchanged = setpriority_process(None, 19); // of this thread only; where that is refused, at the usual priority
     let mut scanned: Option<Instant> = None;
     // Bytes that were put during a sweep, which may have counted them or not, are added until the next sweep.
@@ -64,16 +64,16 @@ fn run(store: &Store, caps: &Caps, woken: &Receiver<()>, put_bytes: &AtomicU64) 
     loop {
         let is_delayed = delay.is_some_and(|(since, delay)| since.elapsed() < delay);
         let is_due = || {
-            store.read_counts(); // another process may have changed them
-            let census = store.census();
-            let census = Census { bytes: census.bytes.saturating_add(uncounted), ..census };
+            store.counters().reload(); // another process may have changed them
+            let totals = store.counters().totals();
+            let totals = Totals { bytes: totals.bytes.saturating_add(uncounted), ..totals };
             scanned.is_none_or(|scanned| scanned.elapsed() > FULL_SCAN_INTERVAL)
-                || is_over(&limits(store, caps), census)
+                || is_over(&targets(store, limits), totals)
         };
         if !is_delayed && is_due() {
             scanned = Some(Instant::now());
             let before = put_bytes.load(Relaxed);
-            let is_within = sweep(store, caps).unwrap_or_else(|e| {
+            let is_within = sweep(store, limits).unwrap_or_else(|e| {
                 log::warn!("evicting from the store: {e}");
                 false
             });
@@ -89,25 +89,26 @@ fn run(store: &Store, caps: &Caps, woken: &Receiver<()>, put_bytes: &AtomicU64) 
 }
 
 /// Evicts; returns whether the store is within its limits afterwards.
-fn sweep(store: &Store, caps: &Caps) -> Result<bool, StoreError> {
+fn sweep(store: &Store, limits: &Limits) -> Result<bool, StoreError> {
     let until = Instant::now() + MAX_SWEEP_TIME;
-    let swept = store.sweep(&limits(store, caps), clock::now(), Unwanted::Remove, &mut || Instant::now() < until)?;
+    let swept =
+        store.evictor().sweep(&targets(store, limits), clock::now(), Mode::Apply, &mut || Instant::now() < until)?;
     let Some(swept) = swept else { return Ok(false) };
     let (entries, bytes) = swept.gone.values().fold((0, 0), |(n, m), gone| (n + gone.entries, m + gone.bytes));
     if bytes > 0 {
         log::info!("evicted {entries} entries, {bytes} bytes");
     }
-    Ok(!is_over(&limits(store, caps), swept.left))
+    Ok(!is_over(&targets(store, limits), swept.left))
 }
 
-/// The limits at the present state of the disk. Where that is unknown, the disk does not count as full.
-fn limits(store: &Store, caps: &Caps) -> Limits {
-    Disk::of(store.root()).map_or(Limits::default(), |disk| caps.limits(disk))
+/// The targets at the present state of the disk. Where that is unknown, the disk does not count as full.
+fn targets(store: &Store, limits: &Limits) -> Targets {
+    Disk::of(store.root()).map_or(Targets::default(), |disk| limits.targets(disk))
 }
 
-fn is_over(limits: &Limits, census: Census) -> bool {
-    let is_large = limits.max_size.is_some_and(|most| census.bytes > most);
-    is_large || (limits.free.max(limits.free_files) > 0 && census.entries > 0)
+fn is_over(targets: &Targets, totals: Totals) -> bool {
+    let is_large = targets.max_size.is_some_and(|most| totals.bytes > most);
+    is_large || (targets.bytes_to_free.max(targets.inodes_to_free) > 0 && totals.entries > 0)
 }
 
 #[cfg(test)]
@@ -116,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_store_exceeds_its_limits_by_its_size_or_by_too_little_free_space() {
-        let census = Census { entries: 2, objects: 2, bytes: 1000 };
-        let limits = Limits { max_size: Some(1000), ..Limits::default() };
-        assert!(!is_over(&limits, census));
-        assert!(is_over(&limits, Census { bytes: 1001, ..census }));
-        assert!(!is_over(&Limits::default(), Census { bytes: u64::MAX, ..census }));
-        let short = Limits { free: 1, ..limits };
-        assert!(is_over(&short, census));
-        assert!(!is_over(&short, Census::default()), "an empty store has nothing to evict");
+        let totals = Totals { entries: 2, objects: 2, bytes: 1000 };
+        let targets = Targets { max_size: Some(1000), ..Targets::default() };
+        assert!(!is_over(&targets, totals));
+        assert!(is_over(&targets, Totals { bytes: 1001, ..totals }));
+        assert!(!is_over(&Targets::default(), Totals { bytes: u64::MAX, ..totals }));
+        let short = Targets { bytes_to_free: 1, ..targets };
+        assert!(is_over(&short, totals));
+        assert!(!is_over(&short, Totals::default()), "an empty store has nothing to evict");
     }
 }

@@ -22,7 +22,7 @@ use modproxy::Proxy;
 use modproxy::settings::{CacheBackend, Settings, Timeouts};
 use proto::id::hex;
 use sha2::{Digest, Sha256};
-use store::{Caps, Size};
+use store::{Limits, Size};
 
 /// What the go command receives.
 #[derive(PartialEq, Eq)]
@@ -62,7 +62,7 @@ fn settings(list: &str, dir: &Path) -> Settings {
     Settings {
         list: list.to_owned(),
         cache: CacheBackend::Embedded(dir.join("store")),
-        caps: Caps { max_size: None, max_age: None, min_free: Size::Bytes(0) }, // independent of the free space of this disk
+        limits: Limits { max_size: None, max_age: None, min_free: Size::Bytes(0) }, // independent of the free space of this disk
         spool_dir: dir.to_owned(),
         timeouts: Timeouts { retry_delay: Duration::from_millis(5), ..Timeouts::default() },
         ..Settings::default()

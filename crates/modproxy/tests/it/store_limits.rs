@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use store::{Access, Caps, Size, Store};
+use store::{Access, Limits, Size, Store};
 
 use crate::fake_upstream::{Behavior, Upstream};
 use crate::{get, packed, settings, start, wait_until, whole};
@@ -25,7 +25,7 @@ fn upstream() -> Upstream {
 }
 
 fn bytes(dir: &Path) -> u64 {
-    Store::open(&dir.join("store"), Access::Owner).unwrap().take_census().unwrap().bytes
+    Store::open(&dir.join("store"), Access::Owner).unwrap().evictor().count().unwrap().bytes
 }
 
 /// The files of all records.
@@ -41,7 +41,7 @@ fn an_embedded_store_stays_within_its_size_while_the_proxy_serves() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = upstream();
     let mut settings = settings(&upstream.url(), dir.path());
-    settings.caps.max_size = Some(Size::Bytes(LIMIT));
+    settings.limits.max_size = Some(Size::Bytes(LIMIT));
     let proxy = start(settings);
     for n in 0..12 {
         assert_eq!(get(proxy, &path(n)), whole(&packed("a.test", &format!("v1.0.{n}"), SIZE)));
@@ -62,15 +62,15 @@ fn entries_older_than_the_age_limit_are_evicted() {
     wait_until(|| records(dir.path()).len() == 1);
     let long_ago = SystemTime::now() - Duration::from_secs(90 * 24 * 3600);
     fs::File::open(&records(dir.path())[0]).unwrap().set_modified(long_ago).unwrap();
-    start_and_get(&upstream, dir.path(), 1, Caps::default().max_age);
+    start_and_get(&upstream, dir.path(), 1, Limits::default().max_age);
     wait_until(|| records(dir.path()).len() == 2 || records(dir.path()).len() == 1);
     wait_until(|| records(dir.path()).len() == 1);
-    start_and_get(&upstream, dir.path(), 1, Caps::default().max_age);
+    start_and_get(&upstream, dir.path(), 1, Limits::default().max_age);
     assert_eq!(upstream.requests(), [path(0), path(1)], "younger entries stay");
 }
 
 fn start_and_get(upstream: &Upstream, dir: &Path, n: usize, max_age: Option<Duration>) {
     let mut settings = settings(&upstream.url(), dir);
-    settings.caps.max_age = max_age;
+    settings.limits.max_age = max_age;
     assert_eq!(get(start(settings), &path(n)), whole(&packed("a.test", &format!("v1.0.{n}"), SIZE)));
 }

@@ -1,4 +1,4 @@
-//! The first line each way. JSON, so that a later version can be told what it met; unknown fields are ignored.
+//! The first line each way. JSON, so that a later version can be told apart; unknown fields are ignored.
 
 use std::io::{self, BufRead, Write};
 
@@ -11,14 +11,14 @@ use crate::{FrameError, limits};
 /// Version of the frames. Client and daemon must have the same; a client that meets another goes on without the daemon.
 pub const VERSION: u32 = 2;
 
-/// What the client says first.
+/// The first line of the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The client's [`VERSION`].
     pub version: u32,
     /// The toolchain whose results these are.
     pub toolchain: Toolchain,
-    /// What the go command was asked to do, for those who ask why it missed. Never decides what is served.
+    /// What the go command was asked to do, for `why`. Never decides what is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
     /// Whether the go command reads the toolchain's sources where they are, and no others in their stead (`-overlay`): then an
@@ -64,7 +64,7 @@ pub struct Toolchain {
     /// Real path of the go command, where it is not below `goroot`.
     #[serde(default)]
     pub go: String,
-    /// Whatever else must not meet, told by the setup hook (`NIX_GOCACHEPROG_NAMESPACE`); usually empty.
+    /// What else keeps results apart, set by the setup hook (`NIX_GOCACHEPROG_NAMESPACE`); usually empty.
     #[serde(default)]
     pub salt: String,
 }

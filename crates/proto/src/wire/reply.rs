@@ -1,4 +1,4 @@
-//! What the daemon answers.
+//! The replies of the daemon.
 
 use std::io::BufRead;
 
@@ -24,7 +24,7 @@ pub enum Reply {
     /// The action's output is a test's result, which holds while the client finds everything as the list says. Both are in
     /// the build's directory now. The client says [`super::Request::Accepted`] or [`super::Request::Rejected`] when it has looked.
     HitIf {
-        /// The list: see the client's inputs.rs.
+        /// The list: see the client's folder for test results.
         inputs: OutputId,
         /// Its id.
         output: OutputId,

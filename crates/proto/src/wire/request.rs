@@ -1,11 +1,11 @@
-//! What the client asks and tells.
+//! The requests and notices of the client.
 
 use std::io::BufRead;
 
 use super::fields::{begin, first, write_number, write_scope};
 use crate::{ActionId, Condition, FrameError, OutputId, ScopeDigest, limits};
 
-/// What the client asks, or tells without an answer. Each frame has an id, which the client chooses; the reply has the same.
+/// A request of the client, or a notice, which has no answer. Each frame has an id, which the client chooses; the reply has the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Which output has this action?
@@ -51,8 +51,8 @@ pub enum Request {
     Accepted(u8),
     /// The offer that answered the get with this id does not hold. There is no answer.
     Rejected,
-    /// What this client had to do without the daemon since it last said so. There is no answer.
-    Alone {
+    /// What this client had to do without the daemon since its last such notice. There is no answer.
+    WithoutDaemon {
         /// Requests that the daemon left out or could not be asked.
         unanswered: u64,
         /// Puts that were kept in the build's spool.
@@ -71,7 +71,7 @@ const PUT_TEST: u8 = b'T';
 const USED: u8 = b'U';
 const ACCEPTED: u8 = b'+';
 const REJECTED: u8 = b'-';
-const ALONE: u8 = b'A';
+const WITHOUT_DAEMON: u8 = b'A';
 const SUMMARY: u8 = b'Q';
 const WHY: u8 = b'W';
 
@@ -109,8 +109,8 @@ impl Request {
                 out.push(*candidate);
             }
             Self::Rejected => begin(out, REJECTED, id),
-            Self::Alone { unanswered, spooled } => {
-                begin(out, ALONE, id);
+            Self::WithoutDaemon { unanswered, spooled } => {
+                begin(out, WITHOUT_DAEMON, id);
                 write_number(out, *unanswered);
                 write_number(out, *spooled);
             }
@@ -159,7 +159,7 @@ impl Request {
                 _ => return Err(FrameError::OutOfBounds("there is no such candidate")),
             },
             REJECTED => Self::Rejected,
-            ALONE => Self::Alone { unanswered: fields.number()?, spooled: fields.number()? },
+            WITHOUT_DAEMON => Self::WithoutDaemon { unanswered: fields.number()?, spooled: fields.number()? },
             SUMMARY => Self::Summary,
             WHY => Self::Why,
             other => return Err(FrameError::UnknownFrame(other)),
@@ -177,7 +177,7 @@ impl Request {
             | Self::Used(_)
             | Self::Accepted(_)
             | Self::Rejected
-            | Self::Alone { .. }
+            | Self::WithoutDaemon { .. }
             | Self::Summary
             | Self::Why => 0,
         }

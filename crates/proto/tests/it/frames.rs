@@ -71,7 +71,7 @@ fn request() -> impl Strategy<Value = Request> {
         prop::collection::vec(action(), 0..=limits::USED).prop_map(Request::Used),
         (0..limits::CONDITIONS).prop_map(|candidate| Request::Accepted(candidate as u8)),
         Just(Request::Rejected),
-        any::<(u64, u64)>().prop_map(|(unanswered, spooled)| Request::Alone { unanswered, spooled }),
+        any::<(u64, u64)>().prop_map(|(unanswered, spooled)| Request::WithoutDaemon { unanswered, spooled }),
         Just(Request::Summary),
         Just(Request::Why),
     ]
@@ -102,7 +102,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-/// One after the other they read back; cut anywhere within the last one, all but that one do, and the end is told.
+/// One after the other they read back; cut anywhere within the last one, all but that one do, and the end is reported.
 fn read_back<F: Frame>(frames: &[(u32, F)], cut: prop::sample::Index) {
     let (mut wire, mut last) = (Vec::new(), 0);
     for (id, frame) in frames {
@@ -220,7 +220,7 @@ fn each_frame_is_as_it_was_recorded() {
         Request::Used(vec![action; 2]),
         Request::Accepted(7),
         Request::Rejected,
-        Request::Alone { unanswered: 5, spooled: 6 },
+        Request::WithoutDaemon { unanswered: 5, spooled: 6 },
         Request::Summary,
         Request::Why,
     ];
@@ -235,14 +235,14 @@ fn each_frame_is_as_it_was_recorded() {
         Reply::Summary(Counts::of(std::array::from_fn(|n| n as u64))),
         Reply::Why("x: ø".into()),
     ];
-    let mut told = String::new();
+    let mut written = String::new();
     let mut tell = |frame: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = Vec::new();
         frame(&mut bytes);
-        told += &(hex(&bytes) + "\n");
+        written += &(hex(&bytes) + "\n");
     };
     requests.iter().for_each(|request| tell(&|out| request.write(0x0403_0201, out)));
     replies.iter().for_each(|reply| tell(&|out| reply.write(0x0403_0201, out)));
     let recorded = include_str!("../transcripts/frames-2.txt");
-    assert_eq!(told, recorded, "\n{told}");
+    assert_eq!(written, recorded, "\n{written}");
 }

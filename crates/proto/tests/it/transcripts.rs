@@ -1,4 +1,4 @@
-//! Input as real Go versions send it, and input that nobody should send. Each file is read whole and told as a list of
+//! Input as real Go versions send it, and input that no program should send. Each file is read whole and written as a list of
 //! events, which is compared as a value.
 
 use std::io::{BufReader, Cursor};
@@ -7,17 +7,17 @@ use proto::gocmd::{Command, Requests};
 use proto::wire::{self, Hello, Toolchain, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 
-/// Tells a stream as one line an event.
+/// Writes a stream as one line for each event.
 fn events(input: &[u8]) -> Vec<String> {
     let mut requests = Requests::new(BufReader::with_capacity(37, Cursor::new(input)));
-    let mut told = Vec::new();
+    let mut written = Vec::new();
     loop {
         let request = match requests.read() {
             Ok(Some(request)) => request,
-            Ok(None) => return told,
+            Ok(None) => return written,
             Err(error) => {
-                told.push(format!("end: {error}"));
-                return told;
+                written.push(format!("end: {error}"));
+                return written;
             }
         };
         let mut body = Vec::new();
@@ -43,7 +43,7 @@ fn events(input: &[u8]) -> Vec<String> {
             Ok(()) => format!(" body {:?}", String::from_utf8_lossy(&body)),
             Err(error) => format!(" body failed: {error}"),
         };
-        told.push(format!("{} {what}{body}", request.id));
+        written.push(format!("{} {what}{body}", request.id));
     }
 }
 

@@ -1,7 +1,7 @@
 use proto::{Condition, Scope, ScopeDigest, limits};
 use store::{Found, Namespace, Partition, Published, Put, Replaces, Store, View};
 
-use crate::{action, at, content, found, open, output, publish, put, receive, view};
+use crate::{action, at, content, found, open, output, publish, put, stage, view};
 
 fn condition(scope: &str, digest: u8) -> Condition {
     Condition { scope: Scope::new(scope).unwrap(), digest: ScopeDigest([digest; 32]) }
@@ -16,7 +16,7 @@ type Candidate = (u8, Vec<u8>);
 
 /// The scope, and its candidates.
 fn candidates(store: &Store) -> Option<(String, Vec<Candidate>)> {
-    match store.find(&view(), &action(1), at(1000)).unwrap()? {
+    match store.get(&view(), &action(1), at(1000)).unwrap()? {
         Found::Plain(record) => panic!("it has no condition: {record:?}"),
         Found::Conditional(scope, candidates) => {
             let each = candidates.iter().map(|(digest, record)| (digest.0[0], content(store, record).unwrap()));
@@ -35,7 +35,7 @@ fn an_action_has_an_output_for_each_condition_the_newest_first() {
     assert_eq!(candidates(&store), newest(&[11, 10, 9, 8, 7, 6, 5, 4]));
     assert_eq!(publish_if(&store, 600, &condition("module m", 6), &[6]), Published::Again);
     assert_eq!(candidates(&store), newest(&[6, 11, 10, 9, 8, 7, 5, 4]));
-    let seen = store.verify(store::Unwanted::Leave).unwrap();
+    let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
     assert_eq!((seen.entries, seen.damaged_records), (limits::CONDITIONS as u64, 0));
 }
 
@@ -44,7 +44,7 @@ fn under_one_condition_the_first_output_stays() {
     let (_dir, store) = open();
     publish_if(&store, 500, &condition("m", 1), b"first");
     let second = publish_if(&store, 600, &condition("m", 1), b"second");
-    assert!(matches!(second, Published::Conflict(first) if first.output == output(b"first")));
+    assert!(matches!(second, Published::Conflict(first) if first.output.id == output(b"first")));
     assert_eq!(publish_if(&store, 600, &condition("m", 2), b"second"), Published::New);
     assert_eq!(candidates(&store).unwrap().1, [(2, b"second".to_vec()), (1, b"first".to_vec())]);
     let any = Put { replaces: Replaces::Any, condition: Some(&condition("m", 1)), ..put(1, 700) };
@@ -97,18 +97,18 @@ fn a_record_is_forgotten_alone() {
     for n in 1..=3 {
         publish_if(&store, 500, &condition("m", n), &[n]);
     }
-    let middle = store.list(&view()).unwrap().into_iter().find(|(_, record)| record.output == output(&[2])).unwrap();
+    let middle = store.list(&view()).unwrap().into_iter().find(|(_, record)| record.output.id == output(&[2])).unwrap();
     store.forget(&view(), &middle.0, &middle.1).unwrap();
     assert_eq!(candidates(&store).unwrap().1, [(3, vec![3]), (1, vec![1])]);
     for (action, record) in store.list(&view()).unwrap() {
         store.forget(&view(), &action, &record).unwrap();
     }
     assert_eq!(candidates(&store), None);
-    assert_eq!(store.take_census().unwrap().entries, 0);
+    assert_eq!(store.evictor().count().unwrap().entries, 0);
 }
 
 #[test]
-fn a_user_finds_everyones_and_nobody_elses() {
+fn a_user_finds_the_common_entries_and_no_other_users() {
     let (_dir, store) = open();
     let toolchain = proto::wire::Toolchain { goroot: "/go".into(), ..proto::wire::Toolchain::default() };
     let [one, two] = [1, 2].map(|uid| View::of(Partition::User(uid), &toolchain));
@@ -117,8 +117,8 @@ fn a_user_finds_everyones_and_nobody_elses() {
     publish(&store, &put(1, 500), b"everyone's");
     let origin = one.origin(None, "a build");
     let own = Put { origin: &origin, ..put(2, 500) };
-    store.publish(&one, &own, &mut receive(&store, b"the user's own")).unwrap();
-    let sees = |view: &View, n| store.find(view, &action(n), at(0)).unwrap().map(crate::plain);
+    store.put(&one, &own, &mut stage(&store, b"the user's own")).unwrap();
+    let sees = |view: &View, n| store.get(view, &action(n), at(0)).unwrap().map(crate::plain);
     let record = sees(&one, 2).unwrap();
     assert_eq!((record.origin.partition, record.origin.name.as_str()), (Partition::User(1), "a build"));
     assert_eq!((sees(&two, 2), sees(&view(), 2)), (None, None));

@@ -11,18 +11,19 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Limits, Store, Unwanted};
+use store::{Mode, Store, Targets};
 
 use super::*;
 
-const ALL: Limits = Limits { max_size: None, max_age: None, free: u64::MAX, free_files: 0, spare: Duration::ZERO };
+const ALL: Targets =
+    Targets { max_size: None, max_age: None, bytes_to_free: u64::MAX, inodes_to_free: 0, grace: Duration::ZERO };
 
 /// Bodies on both sides of what is held in memory; the first and the sixth are the same.
 fn body(n: u8) -> Vec<u8> {
     vec![if n < 6 { n % 5 } else { n }; [10, 70_000, 0, 200_000, 500][usize::from(n % 5)]]
 }
 
-/// When nobody can be about to use what is here.
+/// When no program can be about to use what is here.
 fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(2 * 24 * 3600)
 }
@@ -47,7 +48,7 @@ fn child() {
     let acknowledged = root.with_extension("acknowledged");
     match variable("CRASH_WORK").as_str() {
         "put" => put_all(&reopen(&root), |n| fs::write(acknowledged.join(n.to_string()), "").unwrap()),
-        _ => drop(reopen(&root).sweep(&ALL, later(), Unwanted::Remove, &mut || true).unwrap()),
+        _ => drop(reopen(&root).evictor().sweep(&ALL, later(), Mode::Apply, &mut || true).unwrap()),
     }
     fs::write(acknowledged.join("end"), "").unwrap();
 }
@@ -73,16 +74,16 @@ fn killed_at((call, nth): (&str, u32), work: &str, root: &Path) -> bool {
 /// Nothing is torn, nothing is lost, and the next sweep leaves nothing that is not served.
 fn check(root: &Path, acknowledged: &[u8]) {
     let store = reopen(root);
-    let seen = store.verify(Unwanted::Leave).unwrap();
+    let seen = store.verify(Mode::DryRun, &mut |_| {}).unwrap();
     assert_eq!((seen.damaged_objects, seen.damaged_records, seen.lost_outputs), (0, 0, 0), "{seen:?}");
     for &n in acknowledged {
         let record = found(&store, n).expect("what was answered as stored is there");
         assert!(content(&store, &record).unwrap() == body(n));
     }
-    store.sweep(&Limits::default(), later(), Unwanted::Remove, &mut || true).unwrap();
+    store.evictor().sweep(&Targets::default(), later(), Mode::Apply, &mut || true).unwrap();
     assert_eq!(fs::read_dir(root.join("tmp")).unwrap().count(), 0, "unfinished files are left");
-    let left = store.verify(Unwanted::Leave).unwrap();
-    let named: std::collections::HashSet<_> = (0..6).filter_map(|n| Some(found(&store, n)?.output)).collect();
+    let left = store.verify(Mode::DryRun, &mut |_| {}).unwrap();
+    let named: std::collections::HashSet<_> = (0..6).filter_map(|n| Some(found(&store, n)?.output.id)).collect();
     assert_eq!((left.entries, left.objects), (seen.entries, named.len() as u64));
 }
 
@@ -147,7 +148,7 @@ fn killed_at_each_call_of_a_put() {
 #[test]
 fn killed_at_each_call_of_a_sweep() {
     let prepare = |root: &Path| put_all(&reopen(root), |_| {});
-    let end = |root: &Path| assert_eq!(reopen(root).take_census().unwrap(), store::Census::default());
+    let end = |root: &Path| assert_eq!(reopen(root).evictor().count().unwrap(), store::Totals::default());
     let kills = kill_everywhere("sweep", prepare, end);
     assert!(kills > 100, "killed {kills} times: that cannot be every call");
 }
@@ -193,7 +194,7 @@ fn served(store: &Store) -> Result<u8, String> {
     let mut right = 0;
     for n in 0..12 {
         // A damaged record is an error that the programs log and take for a miss.
-        let Ok(Some(found)) = store.find(&view(), &action(n), SystemTime::now()) else { continue };
+        let Ok(Some(found)) = store.get(&view(), &action(n), SystemTime::now()) else { continue };
         let record = plain(found);
         if let Some(read) = content(store, &record) {
             if read != body(n) {
@@ -216,17 +217,13 @@ fn cut_from_its_power_it_serves_nothing_but_what_is_right() {
         let root = dir.path().join("state");
         let open = |boot: &str| {
             let store = reopen(&root);
-            if by_boot {
-                store.doubting_since_boot(boot, SystemTime::now()).0
-            } else {
-                store.doubting_again(true, boot, SystemTime::now())
-            }
+            if by_boot { resumed_since_boot(store, boot) } else { resumed(store, Shutdown::Unclean, boot) }
         };
         let store = open("first boot");
         for n in 0..6 {
             publish(&store, &put(n, 500), &body(n));
         }
-        store.sync(SystemTime::now, || Ok(())).unwrap();
+        store.recovery().sync(SystemTime::now, || Ok(())).unwrap();
         let synced = everything(&root);
         for n in 6..12 {
             publish(&store, &put(n, 500), &body(n));
@@ -239,11 +236,11 @@ fn cut_from_its_power_it_serves_nothing_but_what_is_right() {
         wrong_without.set(wrong_without.get() + u32::from(served(&reopen(&root)).is_err()));
         let right = served(&open("second boot"));
         prop_assert!(right.is_ok_and(|right| right >= 6), "what was synced is served, and nothing that is wrong");
-        // And so it stays, whoever opens it next.
+        // It stays so for the next process.
         prop_assert!(served(&open("second boot")).is_ok());
         Ok(())
     });
     ran.unwrap();
 
-    assert!(wrong_without.get() > 0, "the cut must be one that is noticed without the doubt");
+    assert!(wrong_without.get() > 0, "the cut must be one that is noticed without the recovery");
 }

@@ -3,9 +3,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use store::{Access, Published, Shown, Store, Unwanted, Verified};
+use proto::Output;
+use store::{Access, Exposed, Exposure, Mode, Published, Shutdown, Store, Verified};
 
-use crate::{action, at, content, found, lose_bytes, object_path, open, output, publish, put, view};
+use crate::{action, at, content, found, lose_bytes, object_path, open, output, publish, put, resumed, unsynced, view};
 
 fn record_path(store: &Store, n: u8) -> PathBuf {
     let dir = fs::read_dir(store.root().join("records")).unwrap().next().unwrap().unwrap().path();
@@ -19,7 +20,7 @@ fn a_damaged_record_is_a_miss_and_replaced() {
     for (n, damage) in [(1u8, b"".as_slice()), (2, b"garbage"), (3, &[0xff; 4096]), (4, b"1 c x")] {
         publish(&store, &put(n, 500), b"body");
         fs::write(record_path(&store, n), damage).unwrap();
-        assert!(store.find(&view(), &action(n), at(0)).is_err());
+        assert!(store.get(&view(), &action(n), at(0)).is_err());
         assert_eq!(publish(&store, &put(n, 600), b"other body"), Published::New);
         assert_eq!(content(&store, &found(&store, n).unwrap()).unwrap(), b"other body");
     }
@@ -31,11 +32,11 @@ fn a_record_under_another_name_is_a_miss() {
     publish(&store, &put(1, 500), b"one");
     publish(&store, &put(2, 500), b"two");
     fs::copy(record_path(&store, 1), record_path(&store, 2)).unwrap();
-    assert!(store.find(&view(), &action(2), at(0)).is_err());
+    assert!(store.get(&view(), &action(2), at(0)).is_err());
 }
 
 #[test]
-fn a_missing_or_cut_object_is_no_object_and_mended_by_a_put() {
+fn a_missing_or_cut_object_is_no_object_and_repaired_by_a_put() {
     let (_dir, store) = open();
     for (n, body) in [(1u8, vec![1; 100]), (2, vec![2; 100_000])] {
         publish(&store, &put(n, 500), &body);
@@ -54,7 +55,7 @@ fn a_missing_or_cut_object_is_no_object_and_mended_by_a_put() {
 }
 
 #[test]
-fn changed_bytes_of_the_right_size_are_mended_by_a_put() {
+fn changed_bytes_of_the_right_size_are_repaired_by_a_put() {
     let (_dir, store) = open();
     for (n, body) in [(1, vec![1; 100]), (2, vec![2; 100_000])] {
         publish(&store, &put(n, 500), &body);
@@ -84,21 +85,21 @@ fn changed_bytes_of_the_right_size_are_not_served_and_a_store_copied_without_tim
 }
 
 #[test]
-fn changed_bytes_are_not_shown_to_a_build_that_saw_them_before() {
+fn changed_bytes_are_not_exposed_to_a_build_that_saw_them_before() {
     let (_dir, store) = open();
     let build = store.create_build(proto::BuildId([1; 16])).unwrap();
     publish(&store, &put(1, 500), b"body");
-    let object = (output(b"body"), 4);
-    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Yes);
+    let object = Output { id: output(b"body"), size: 4 };
+    assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::Yes);
     let path = object_path(&store, b"body");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&path, b"evil").unwrap();
-    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Unread);
-    assert!(!store.read(object).unwrap());
-    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::No);
+    assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::Unverified);
+    assert_eq!(store.object(object).unwrap(), None);
+    assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::No);
     publish(&store, &put(1, 600), b"body");
-    assert_eq!(store.show(&build, object, store::Sharing::Link).unwrap(), Shown::Yes);
-    assert_eq!(fs::read(build.view().join("o").join(object.0.to_string())).unwrap(), b"body");
+    assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::Yes);
+    assert_eq!(fs::read(build.view().join("o").join(object.id.to_string())).unwrap(), b"body");
 }
 
 #[test]
@@ -130,28 +131,28 @@ fn directories_that_went_away_are_made_again() {
 }
 
 #[test]
-fn what_was_written_before_an_unclean_stop_is_read_before_it_is_served() {
+fn what_was_written_before_an_unclean_shutdown_is_verified_before_it_is_served() {
     let (dir, store) = open();
     publish(&store, &put(1, 500), b"lost");
     publish(&store, &put(2, 500), b"kept");
     let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
     lose_bytes(&store, b"lost");
-    assert!(store.object(&lost.output, lost.size).unwrap().is_some(), "its size and times say nothing");
+    assert!(store.object(lost.output).unwrap().is_some(), "its size and times say nothing");
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let reopen = || Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-    let elsewhen = reopen().doubting(&[(0, now - 100), (now + 100, u64::MAX)]);
-    assert!(elsewhen.object(&lost.output, lost.size).unwrap().is_some());
-    let store = reopen().doubting(&[(0, 5), (now - 60, now + 60)]);
+    let elsewhen = unsynced(reopen(), &[(0, now - 100), (now + 100, u64::MAX)]);
+    assert!(elsewhen.object(lost.output).unwrap().is_some());
+    let store = unsynced(reopen(), &[(0, 5), (now - 60, now + 60)]);
     assert_eq!(content(&store, &kept).unwrap(), b"kept");
     assert_eq!(content(&store, &lost), None);
     assert!(!object_path(&store, b"lost").exists());
     // What was read once is not read again: it says so itself.
     lose_bytes(&store, b"kept");
-    assert!(store.object(&kept.output, kept.size).unwrap().is_some());
+    assert!(store.object(kept.output).unwrap().is_some());
 }
 
 #[test]
-fn links_that_come_and_go_leave_the_doubt() {
+fn links_that_come_and_go_leave_a_file_to_be_verified() {
     let (dir, store) = open();
     publish(&store, &put(1, 500), b"lost");
     let lost = found(&store, 1).unwrap();
@@ -160,24 +161,23 @@ fn links_that_come_and_go_leave_the_doubt() {
     lose_bytes(&store, b"lost");
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let until = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() - 1;
-    let store = store.doubting(&[(0, until)]);
+    let store = unsynced(store, &[(0, until)]);
     fs::remove_file(&link).unwrap(); // changes its ctime
     assert_eq!(content(&store, &lost), None);
 }
 
 #[test]
-fn a_copy_of_a_store_in_doubt_is_doubted_as_a_whole() {
+fn a_copy_of_a_store_with_unsynced_spans_is_verified_as_a_whole() {
     let (dir, store) = open();
     publish(&store, &put(1, 500), b"lost");
     publish(&store, &put(2, 500), b"kept");
     let (lost, kept) = (found(&store, 1).unwrap(), found(&store, 2).unwrap());
     lose_bytes(&store, b"lost");
-    let store = store.doubting(&[(0, 5)]); // a span in which neither was made
-    store.save_doubts().unwrap();
-    let reopen =
-        |path: &Path| Store::open(path, Access::Owner).unwrap().doubting_again(false, "boot", SystemTime::now());
+    let store = unsynced(store, &[(0, 5)]); // a span in which neither was made
+    store.recovery().save().unwrap();
+    let reopen = |path: &Path| resumed(Store::open(path, Access::Owner).unwrap(), Shutdown::Clean, "boot");
     let same = reopen(store.root());
-    assert!(same.object(&lost.output, lost.size).unwrap().is_some(), "nothing says that it is lost");
+    assert!(same.object(lost.output).unwrap().is_some(), "nothing says that it is lost");
     let copy = dir.path().join("copy");
     let copied = std::process::Command::new("cp").arg("-a").arg(store.root()).arg(&copy).status().unwrap();
     assert!(copied.success());
@@ -207,10 +207,10 @@ fn verify_finds_and_removes_what_is_damaged_and_nothing_else() {
         foreign: 1,
         errors: Vec::new(),
     };
-    assert_eq!(store.verify(Unwanted::Leave).unwrap(), seen);
+    assert_eq!(store.verify(Mode::DryRun, &mut |_| {}).unwrap(), seen);
     // A damaged object goes with its record.
-    assert_eq!(store.verify(Unwanted::Remove).unwrap(), Verified { entries: 5, lost_outputs: 2, ..seen });
-    let after = store.verify(Unwanted::Leave).unwrap();
+    assert_eq!(store.verify(Mode::Apply, &mut |_| {}).unwrap(), Verified { entries: 5, lost_outputs: 2, ..seen });
+    let after = store.verify(Mode::DryRun, &mut |_| {}).unwrap();
     assert!(after.is_whole() && after.entries == 5 && after.objects == 6, "{after:?}");
     assert_eq!(fs::read(&foreign).unwrap(), b"mine");
 }

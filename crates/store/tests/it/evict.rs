@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use store::{Census, Limits, Reason, Share, Sharing, Store, Swept, Unwanted};
+use store::{Exposure, Mode, Reason, Removed, Store, Swept, Targets, Totals};
 
 use super::*;
 
@@ -13,12 +13,12 @@ fn later(days: u64) -> SystemTime {
     SystemTime::now() + Duration::from_secs(days * 24 * 3600)
 }
 
-fn sweep(store: &Store, limits: &Limits, now: SystemTime) -> Swept {
-    store.sweep(limits, now, Unwanted::Remove, &mut || true).unwrap().unwrap()
+fn sweep(store: &Store, targets: &Targets, now: SystemTime) -> Swept {
+    store.evictor().sweep(targets, now, Mode::Apply, &mut || true).unwrap().unwrap()
 }
 
-fn age(days: u64) -> Limits {
-    Limits { max_age: Some(Duration::from_secs(days * 24 * 3600)), ..Limits::default() }
+fn age(days: u64) -> Targets {
+    Targets { max_age: Some(Duration::from_secs(days * 24 * 3600)), ..Targets::default() }
 }
 
 fn files(store: &Store, dir: &str) -> Vec<PathBuf> {
@@ -41,21 +41,21 @@ fn the_least_recently_used_go_and_the_count_is_kept() {
         publish(&store, &put(n, 500), &[n; LARGE]);
     }
     let each = LARGE as u64 + 4096;
-    assert_eq!(store.census(), Census { entries: 10, objects: 10, bytes: 10 * each });
-    assert_eq!(store.take_census().unwrap(), store.census());
+    assert_eq!(store.counters().totals(), Totals { entries: 10, objects: 10, bytes: 10 * each });
+    assert_eq!(store.evictor().count().unwrap(), store.counters().totals());
     // Asked for a day later: a use is noted once an hour.
     for n in [0, 3, 7] {
-        store.find(&view(), &action(n), later(1)).unwrap().unwrap();
+        store.get(&view(), &action(n), later(1)).unwrap().unwrap();
     }
-    let limits = Limits { max_size: Some(4 * each), ..Limits::default() };
-    let would = store.sweep(&limits, later(2), Unwanted::Leave, &mut || true).unwrap().unwrap();
-    assert_eq!(store.census().entries, 10, "nothing went");
-    let swept = sweep(&store, &limits, later(2));
+    let targets = Targets { max_size: Some(4 * each), ..Targets::default() };
+    let would = store.evictor().sweep(&targets, later(2), Mode::DryRun, &mut || true).unwrap().unwrap();
+    assert_eq!(store.counters().totals().entries, 10, "nothing went");
+    let swept = sweep(&store, &targets, later(2));
     assert_eq!(swept, would);
-    let left = Census { entries: 3, objects: 3, bytes: 3 * each };
+    let left = Totals { entries: 3, objects: 3, bytes: 3 * each };
     assert_eq!(swept.left, left);
-    assert_eq!(swept.gone[&Reason::Size], Share { entries: 7, objects: 7, bytes: 7 * each });
-    assert_eq!((store.census(), store.take_census().unwrap()), (left, left));
+    assert_eq!(swept.gone[&Reason::Size], Removed { entries: 7, objects: 7, bytes: 7 * each });
+    assert_eq!((store.counters().totals(), store.evictor().count().unwrap()), (left, left));
     for n in 0..10 {
         assert_eq!(found(&store, n).is_some_and(|record| content(&store, &record).is_some()), [0, 3, 7].contains(&n));
     }
@@ -65,62 +65,61 @@ fn the_least_recently_used_go_and_the_count_is_kept() {
 fn the_count_goes_from_process_to_process() {
     let (dir, store) = open();
     publish(&store, &put(1, 500), b"one");
-    store.write_counts().unwrap();
+    store.counters().save().unwrap();
     let other = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-    assert!(other.read_counts());
-    assert_eq!(other.census(), store.census());
+    assert!(other.counters().reload());
+    assert_eq!(other.counters().totals(), store.counters().totals());
     // One sweeps while the other puts: what was put since it began to look counts.
     publish(&store, &put(2, 500), b"two");
-    store.expect_counts();
+    store.counters().begin_sweep_elsewhere();
     sweep(&other, &age(1), later(2));
     publish(&store, &put(3, 500), b"three");
-    assert!(store.read_counts(), "what the other one says counts when it is over");
-    assert_eq!(store.census().entries, 3);
-    store.settle_counts(None);
-    assert_eq!(store.census(), Census { entries: 1, objects: 1, bytes: 2 * 4096 });
-    assert_eq!(store.take_census().unwrap(), store.census());
+    assert!(store.counters().reload(), "what the other one says counts when it is over");
+    assert_eq!(store.counters().totals().entries, 3);
+    store.counters().end_sweep_elsewhere(None);
+    assert_eq!(store.counters().totals(), Totals { entries: 1, objects: 1, bytes: 2 * 4096 });
+    assert_eq!(store.evictor().count().unwrap(), store.counters().totals());
     // Or it says what it took away, whatever was put meanwhile.
-    store.expect_counts();
+    store.counters().begin_sweep_elsewhere();
     publish(&store, &put(4, 500), b"four");
     let swept = sweep(&other, &age(1), later(2));
-    store.settle_counts(Some(Census {
+    store.counters().end_sweep_elsewhere(Some(Totals {
         entries: swept.before.entries,
         objects: swept.before.objects,
         bytes: swept.before.bytes,
     }));
-    assert_eq!(store.census(), Census::default());
-    assert!(store.read_counts());
-    assert_eq!(store.take_census().unwrap(), store.census());
+    assert_eq!(store.counters().totals(), Totals::default());
+    assert!(store.counters().reload());
+    assert_eq!(store.evictor().count().unwrap(), store.counters().totals());
 }
 
 #[test]
-fn what_a_build_was_shown_stays_readable_to_it() {
+fn what_was_exposed_to_a_build_stays_readable_to_it() {
     let (_dir, store) = open();
-    publish(&store, &put(1, 500), b"shown");
+    publish(&store, &put(1, 500), b"exposed");
     let build = store.create_build(proto::BuildId([7; 16])).unwrap();
     let record = found(&store, 1).unwrap();
-    assert_eq!(store.show(&build, (record.output, record.size), Sharing::Link).unwrap(), store::Shown::Yes);
+    assert_eq!(build.expose(record.output, Exposure::Link).unwrap(), store::Exposed::Yes);
     let swept = sweep(&store, &age(1), later(2));
     assert_eq!(swept.gone[&Reason::Age].objects, 1);
     assert_eq!(found(&store, 1), None);
-    assert_eq!(fs::read(build.view().join("o").join(record.output.to_string())).unwrap(), b"shown");
+    assert_eq!(fs::read(build.view().join("o").join(record.output.id.to_string())).unwrap(), b"exposed");
 }
 
 #[test]
-fn in_a_store_of_no_daemon_what_was_told_today_stays() {
+fn in_a_store_without_a_daemon_a_path_that_was_given_out_today_stays() {
     let (_dir, store) = open();
-    let (store, noted) = store.doubting_since_boot("boot", SystemTime::now());
-    noted.unwrap();
+    store.recovery().resume_since_boot("boot", SystemTime::now()).unwrap();
     publish(&store, &put(1, 500), b"used");
-    publish(&store, &put(2, 500), b"told, then replaced");
+    publish(&store, &put(2, 500), b"given out, then replaced");
     publish(&store, &Put { replaces: Replaces::Any, ..put(2, 600) }, b"by go build -a");
-    let all = Limits { free: u64::MAX, ..Limits::default() };
+    let all = Targets { bytes_to_free: u64::MAX, ..Targets::default() };
     let hours = |hours: u64| SystemTime::now() + Duration::from_secs(hours * 3600);
     assert!(sweep(&store, &all, hours(23)).gone.is_empty());
     assert_eq!(files(&store, "objects").len(), 3);
     let swept = sweep(&store, &all, hours(25));
     assert_eq!((swept.gone[&Reason::Space].entries, swept.gone[&Reason::Unnamed].objects), (2, 1));
-    assert_eq!(store.take_census().unwrap(), Census::default());
+    assert_eq!(store.evictor().count().unwrap(), Totals::default());
 }
 
 #[test]
@@ -138,8 +137,8 @@ fn what_a_clock_that_was_ahead_has_used_goes_before_what_is_used_today_and_grows
     }
     let now = SystemTime::now() + Duration::from_secs(60);
     let each = LARGE as u64 + 4096;
-    let limits = Limits { max_size: Some(5 * each), ..Limits::default() };
-    assert_eq!(sweep(&store, &Limits { ..limits }, now).gone[&Reason::Size].entries, 2);
+    let targets = Targets { max_size: Some(5 * each), ..Targets::default() };
+    assert_eq!(sweep(&store, &Targets { ..targets }, now).gone[&Reason::Size].entries, 2);
     let left: Vec<_> =
         (0..6).filter(|&n| files(&store, "records").iter().any(|path| path.ends_with(action(n).to_string()))).collect();
     assert_eq!(left.len(), 4);
@@ -147,7 +146,7 @@ fn what_a_clock_that_was_ahead_has_used_goes_before_what_is_used_today_and_grows
     // The one of them that stays was used a day ago for all one knows, and goes with its age.
     let ahead = *left.iter().find(|n| **n % 2 == 0).unwrap();
     assert!(used(ahead) < now);
-    let two_months = Limits { max_age: Some(Duration::from_secs(60 * 24 * 3600)), ..Limits::default() };
+    let two_months = Targets { max_age: Some(Duration::from_secs(60 * 24 * 3600)), ..Targets::default() };
     assert!(sweep(&store, &two_months, now).gone.is_empty());
     // However long this test takes, the others are a little younger.
     let two_months_on = later(60) - Duration::from_secs(3600);
@@ -155,12 +154,12 @@ fn what_a_clock_that_was_ahead_has_used_goes_before_what_is_used_today_and_grows
 }
 
 #[test]
-fn a_look_does_not_take_what_is_used_meanwhile_for_the_future() {
+fn a_scan_does_not_take_what_is_used_meanwhile_for_the_future() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"used while the sweep looks");
     publish(&store, &put(2, 500), b"other");
     let a_moment_ago = SystemTime::now() - Duration::from_secs(60);
-    sweep(&store, &Limits { free: 1, ..Limits::default() }, a_moment_ago);
+    sweep(&store, &Targets { bytes_to_free: 1, ..Targets::default() }, a_moment_ago);
     let written = files(&store, "records").pop().unwrap().metadata().unwrap().modified().unwrap();
     assert!(written > a_moment_ago, "its time stays");
 }
@@ -170,9 +169,9 @@ fn an_object_of_two_entries_goes_with_the_second() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"both");
     publish(&store, &put(2, 500), b"both");
-    store.find(&view(), &action(2), later(3)).unwrap().unwrap();
+    store.get(&view(), &action(2), later(3)).unwrap().unwrap();
     let swept = sweep(&store, &age(2), later(4));
-    assert_eq!(swept.gone[&Reason::Age], Share { entries: 1, objects: 0, bytes: 4096 });
+    assert_eq!(swept.gone[&Reason::Age], Removed { entries: 1, objects: 0, bytes: 4096 });
     assert_eq!(content(&store, &found(&store, 2).unwrap()).unwrap(), b"both");
     sweep(&store, &age(2), later(9));
     assert_eq!((files(&store, "objects"), files(&store, "records")), (vec![], vec![]));
@@ -192,18 +191,18 @@ fn what_crashes_leave_is_collected_after_a_while_and_foreign_files_are_not() {
     fs::write(store.root().join("tmp/.tmpLEFT"), "half a bo").unwrap();
     fs::write(store.root().join("objects/notes"), "mine").unwrap();
     fs::write(store.root().join("records/notes"), "mine").unwrap();
-    // At once only what is damaged goes: of the rest somebody may be about to make more.
-    let swept = sweep(&store, &Limits::default(), SystemTime::now());
+    // At once only what is damaged goes: the rest may be about to be used.
+    let swept = sweep(&store, &Targets::default(), SystemTime::now());
     assert_eq!(swept.gone.keys().collect::<Vec<_>>(), [&Reason::Broken]);
     assert_eq!(swept.gone[&Reason::Broken].entries, 2);
-    let swept = sweep(&store, &Limits::default(), later(2));
+    let swept = sweep(&store, &Targets::default(), later(2));
     assert_eq!(swept.gone.keys().collect::<Vec<_>>(), [&Reason::Unnamed, &Reason::Unfinished]);
     assert_eq!(swept.gone[&Reason::Unnamed].objects, 2);
     assert_eq!((swept.left.entries, swept.left.objects), (1, 1));
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"whole");
     assert!(files(&store, "tmp").is_empty());
     assert!(store.root().join("objects/notes").exists() && store.root().join("records/notes").exists());
-    assert!(sweep(&store, &Limits::default(), later(2)).gone.is_empty());
+    assert!(sweep(&store, &Targets::default(), later(2)).gone.is_empty());
 }
 
 #[test]
@@ -213,17 +212,17 @@ fn where_a_record_cannot_be_read_nothing_goes_for_having_no_name() {
     let record = files(&store, "records").pop().unwrap();
     fs::remove_file(&record).unwrap();
     fs::create_dir(&record).unwrap();
-    let swept = sweep(&store, &Limits::default(), later(2));
+    let swept = sweep(&store, &Targets::default(), later(2));
     assert_eq!(swept.errors.len(), 1, "{swept:?}");
     assert!(swept.errors[0].contains(record.to_str().unwrap()), "{swept:?}");
     assert_eq!(files(&store, "objects").len(), 1);
 }
 
 #[test]
-fn who_is_told_to_stop_stops_before_anything_goes() {
+fn a_sweep_that_is_to_stop_stops_before_anything_goes() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"body");
-    assert_eq!(store.sweep(&age(1), later(2), Unwanted::Remove, &mut || false).unwrap(), None);
+    assert_eq!(store.evictor().sweep(&age(1), later(2), Mode::Apply, &mut || false).unwrap(), None);
     assert!(found(&store, 1).is_some());
 }
 
@@ -231,7 +230,7 @@ fn who_is_told_to_stop_stops_before_anything_goes() {
 fn puts_and_gets_beside_a_sweep_are_whole_or_a_miss() {
     let (_dir, store) = open();
     let store = &store;
-    let all = Limits { free: u64::MAX, ..Limits::default() };
+    let all = Targets { bytes_to_free: u64::MAX, ..Targets::default() };
     std::thread::scope(|scope| {
         for thread in 0..2u8 {
             scope.spawn(move || {
@@ -241,8 +240,7 @@ fn puts_and_gets_beside_a_sweep_are_whole_or_a_miss() {
                     publish(store, &put(n, 500), &body);
                     if let Some(record) = found(store, n) {
                         // One that goes between the look and the reading is a miss too.
-                        let read =
-                            store.object(&record.output, record.size).unwrap().and_then(|path| fs::read(path).ok());
+                        let read = store.object(record.output).unwrap().and_then(|path| fs::read(path).ok());
                         assert!(read.is_none_or(|read| read == body));
                     }
                 }
@@ -254,7 +252,7 @@ fn puts_and_gets_beside_a_sweep_are_whole_or_a_miss() {
     });
     sweep(store, &all, later(1));
     sweep(store, &all, later(1));
-    assert_eq!(store.take_census().unwrap(), Census::default());
+    assert_eq!(store.evictor().count().unwrap(), Totals::default());
     assert!(fs::read_dir(store.root().join("records")).unwrap().next().is_none(), "nothing of the toolchain is left");
     assert_eq!(publish(store, &put(1, 500), b"after"), store::Published::New);
 }

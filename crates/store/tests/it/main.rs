@@ -2,17 +2,17 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the part of a hostile file system")]
 
-mod at_once; // two writers of one action
-mod builds; // what one build sees, and what it keeps for itself
+mod build_dir; // what one build sees, and what it keeps for itself
+mod concurrent_puts; // two writers of one action
 mod conditions; // what is true where a scope holds the same
 mod crash; // killed at every call, cut from its power
-mod damage; // whatever is broken on disk is a miss, and mended by the next put
+mod damage; // what is broken on disk is a miss, and repaired by the next put
+mod disk_full; // a disk without inodes, and whose the unfinished files are
 mod evict; // what goes, what stays, what a crash leaves
-mod former; // a store of the format before
-mod no_room; // a disk without inodes, and who has what is unfinished
+mod former_format; // a store of the format before
+mod io_errors; // a disk that refuses to look
 mod put_get; // what is put is got, under the rules for two outputs of one action
-mod unreadable; // a disk that refuses to look
-mod unsynced; // a sync that failed, and what a get costs after a stop
+mod recovery; // a sync that failed, and what a get costs after a stop
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -21,9 +21,9 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Found, Incoming, Origin, Put, Record, Replaces, Store, View};
+use store::{Access, Found, Origin, Put, Record, Replaces, Shutdown, StagedBody, Store, View};
 
 fn open() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -52,9 +52,9 @@ fn output(body: &[u8]) -> OutputId {
     OutputId(Sha256::digest(body).into())
 }
 
-fn receive(store: &Store, body: &[u8]) -> Incoming {
-    let mut body_reader = body;
-    store.receive(output(body), body.len() as u64, &mut body_reader, &mut Vec::new()).unwrap()
+fn stage(store: &Store, body: &[u8]) -> StagedBody {
+    let (output, mut reader) = (Output { id: output(body), size: body.len() as u64 }, body);
+    store.stage(output, &mut reader, &mut Vec::new()).unwrap()
 }
 
 fn put(n: u8, seconds: u64) -> Put<'static> {
@@ -63,11 +63,11 @@ fn put(n: u8, seconds: u64) -> Put<'static> {
 }
 
 fn publish(store: &Store, put: &Put<'_>, body: &[u8]) -> store::Published {
-    store.publish(&view(), put, &mut receive(store, body)).unwrap()
+    store.put(&view(), put, &mut stage(store, body)).unwrap()
 }
 
 fn found(store: &Store, n: u8) -> Option<Record> {
-    store.find(&view(), &action(n), at(1000)).unwrap().map(plain)
+    store.get(&view(), &action(n), at(1000)).unwrap().map(plain)
 }
 
 fn plain(found: Found) -> Record {
@@ -78,11 +78,29 @@ fn plain(found: Found) -> Record {
 }
 
 fn content(store: &Store, record: &Record) -> Option<Vec<u8>> {
-    store.object(&record.output, record.size).unwrap().map(|path| fs::read(path).unwrap())
+    store.object(record.output).unwrap().map(|path| fs::read(path).unwrap())
 }
 
 fn object_path(store: &Store, body: &[u8]) -> PathBuf {
     store.root().join(Store::object_name(&output(body)))
+}
+
+/// The store, in which what was made in these spans of time is to be verified.
+fn unsynced(store: Store, spans: &[(u64, u64)]) -> Store {
+    store.recovery().mark_unsynced(spans);
+    store
+}
+
+/// The store of a daemon that starts.
+fn resumed(store: Store, shutdown: Shutdown, boot: &str) -> Store {
+    store.recovery().resume_after(shutdown, boot, SystemTime::now());
+    store
+}
+
+/// The store of a process without a daemon.
+fn resumed_since_boot(store: Store, boot: &str) -> Store {
+    drop(store.recovery().resume_since_boot(boot, SystemTime::now()));
+    store
 }
 
 /// Other bytes of the same size under the same times, as a file system leaves that lost them in a power cut.

@@ -1,9 +1,10 @@
 use std::os::unix::fs::PermissionsExt;
 
+use proto::Output;
 use proto::wire::Toolchain;
-use store::{Access, Kind, Published, Put, ReceiveError, Replaces, Store, View};
+use store::{Access, Kind, Published, Put, Replaces, StageError, Store, View};
 
-use crate::{action, at, content, found, open, output, publish, put, receive, view};
+use crate::{action, at, content, found, open, output, publish, put, stage, view};
 
 #[test]
 fn what_is_put_is_got_whatever_its_size() {
@@ -12,15 +13,18 @@ fn what_is_put_is_got_whatever_its_size() {
         let body: Vec<u8> = (0..size).map(|i: u32| (i * 31 % 253) as u8).collect();
         assert_eq!(publish(&store, &put(n, 500), &body), Published::New);
         let record = found(&store, n).unwrap();
-        assert_eq!((record.size, record.time, record.cost_ms, record.kind), (size.into(), at(500), 70, Kind::Content));
+        assert_eq!(
+            (record.output.size, record.time, record.cost_ms, record.kind),
+            (size.into(), at(500), 70, Kind::Content)
+        );
         assert_eq!(content(&store, &record).unwrap(), body);
-        let path = store.object(&record.output, record.size).unwrap().unwrap();
+        let path = store.object(record.output).unwrap().unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o444);
         assert_eq!(path.extension(), None);
     }
     assert_eq!(found(&store, 9), None);
-    let census = store.take_census().unwrap();
-    assert_eq!((census.entries, census.objects), (5, 5));
+    let totals = store.evictor().count().unwrap();
+    assert_eq!((totals.entries, totals.objects), (5, 5));
     assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
 }
 
@@ -32,23 +36,23 @@ fn a_namespace_sees_its_own_only() {
         View::common(&Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), ..Toolchain::default() })
     };
     for other in [parts("/other", ""), parts("/go", "/tools"), parts("", "/go"), parts("/g", "o")] {
-        assert_eq!(store.find(&other, &action(1), at(0)).unwrap(), None);
+        assert_eq!(store.get(&other, &action(1), at(0)).unwrap(), None);
     }
-    assert!(store.find(&parts("/go", ""), &action(1), at(0)).unwrap().is_some());
+    assert!(store.get(&parts("/go", ""), &action(1), at(0)).unwrap().is_some());
 }
 
 #[test]
 fn a_body_that_is_not_what_it_says_is_not_kept() {
     let (_dir, store) = open();
-    let receive = |id, size, body: &[u8]| store.receive(id, size, &mut &body[..], &mut Vec::new());
+    let stage = |id, size, body: &[u8]| store.stage(Output { id, size }, &mut &body[..], &mut Vec::new());
     for size in [3usize, 100_000] {
         let body = vec![7; size];
-        assert!(matches!(receive(output(b"other"), size as u64, &body), Err(ReceiveError::Digest)));
-        assert!(matches!(receive(output(&body), size as u64 + 1, &body), Err(ReceiveError::Length(_))));
-        assert!(matches!(receive(output(&body), size as u64 - 1, &body), Err(ReceiveError::Length(_))));
+        assert!(matches!(stage(output(b"other"), size as u64, &body), Err(StageError::Digest)));
+        assert!(matches!(stage(output(&body), size as u64 + 1, &body), Err(StageError::Length(_))));
+        assert!(matches!(stage(output(&body), size as u64 - 1, &body), Err(StageError::Length(_))));
     }
     assert_eq!(std::fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
-    assert_eq!(store.take_census().unwrap().objects, 0);
+    assert_eq!(store.evictor().count().unwrap().objects, 0);
 }
 
 #[test]
@@ -67,7 +71,7 @@ fn the_first_output_stays_and_the_same_again_moves_its_time_forward() {
 
 #[test]
 fn in_a_store_of_ones_own_the_latest_output_counts() {
-    // As `go build -a` expects, which mends an entry that Go's keys let go stale (a header elsewhere, say).
+    // As `go build -a` expects, which replaces an entry that Go's keys let go stale (a header elsewhere, say).
     let (_dir, store) = open();
     for body in [b"!<arch>\nfirst".as_slice(), b"!<arch>\nsecond", b"text"] {
         assert_eq!(publish(&store, &Put { replaces: Replaces::Any, ..put(1, 500) }, body), Published::New);
@@ -88,7 +92,7 @@ fn many_writers_leave_one_whole_output() {
                     let body = vec![n ^ (writer & 1); 70_000 + usize::from(n)];
                     publish(&store, &put(n, 500), &body);
                     let record = found(&store, n).unwrap();
-                    assert_eq!(output(&content(&store, &record).unwrap()), record.output);
+                    assert_eq!(output(&content(&store, &record).unwrap()), record.output.id);
                 }
             });
         }
@@ -105,10 +109,10 @@ fn foreign_files_are_left_alone() {
     for path in ["notes.txt", "objects/notes", "records/notes", "builds/notes"] {
         std::fs::write(store.root().join(path), "mine").unwrap();
     }
-    assert_eq!(store.take_census().unwrap().entries, 1);
+    assert_eq!(store.evictor().count().unwrap().entries, 1);
     assert_eq!(store.list(&view()).unwrap().len(), 1);
     assert_eq!(store.builds().unwrap(), []);
-    drop(receive(&store, b"another"));
+    drop(stage(&store, b"another"));
     assert_eq!(std::fs::read(store.root().join("objects/notes")).unwrap(), b"mine");
 }
 
@@ -121,10 +125,10 @@ fn use_is_noted_hourly() {
         dir.join("0").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
     };
     let written = record();
-    store.find(&view(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
+    store.get(&view(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
     assert_eq!(record(), written);
     let later = written + std::time::Duration::from_secs(3601);
-    store.find(&view(), &action(1), later).unwrap().unwrap();
+    store.get(&view(), &action(1), later).unwrap().unwrap();
     assert_eq!(record(), later);
 }
 
@@ -132,14 +136,14 @@ fn use_is_noted_hourly() {
 fn a_test_result_and_its_list_replace_their_like_and_nothing_else() {
     let (_dir, store) = open();
     let publish_test = |n: u8, list: &[u8], result: &[u8]| {
-        let (mut list, mut result) = (receive(&store, list), receive(&store, result));
-        store.publish_test(&view(), &put(n, 500), &mut list, &mut result).unwrap()
+        let (mut list, mut result) = (stage(&store, list), stage(&store, result));
+        store.put_test(&view(), &put(n, 500), &mut list, &mut result).unwrap()
     };
     let list = b"nix-gocacheprog test inputs 1 a\n";
     assert_eq!(publish_test(1, list, b"ok  \tm\t1s\n"), Published::New);
     assert_eq!(publish_test(1, b"nix-gocacheprog test inputs 1 b\n", b"ok  \tm\t2s\n"), Published::New);
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"ok  \tm\t2s\n");
-    let inputs = store.find_inputs(&view(), &action(1), at(0)).unwrap().unwrap();
+    let inputs = store.get_test_inputs(&view(), &action(1), at(0)).unwrap().unwrap();
     assert_eq!(content(&store, &inputs).unwrap(), b"nix-gocacheprog test inputs 1 b\n");
     publish(&store, &put(2, 500), b"!<arch>\nan archive");
     assert!(matches!(publish_test(2, list, b"ok  \tm\t1s\n"), Published::Conflict(_)));

@@ -13,7 +13,7 @@ use std::time::Duration;
 use proto::control::{Answer, Control, Envelope};
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{ActionId, OutputId, limits};
-use transport::{ConnectError, HELLO, ask, dial, open};
+use transport::{ConnectError, HELLO_TIMEOUT, ask, dial, open};
 
 /// A socket, and a daemon in a thread that serves one connection so.
 fn daemon<T: Send + 'static>(
@@ -55,7 +55,7 @@ fn a_daemon_of_another_version_or_one_that_refuses_is_none() {
 }
 
 #[test]
-fn a_full_queue_is_told_at_once_and_is_silence() {
+fn a_full_queue_is_found_at_once_and_is_unresponsive() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -63,28 +63,28 @@ fn a_full_queue_is_told_at_once_and_is_silence() {
     rustix::net::listen(&listener, 0).unwrap();
     let mut waiting = Vec::new();
     let refused = loop {
-        match dial(&path, HELLO) {
+        match dial(&path, HELLO_TIMEOUT) {
             Ok(stream) => waiting.push(stream),
             Err(error) => break error,
         }
         assert!(waiting.len() < 10_000, "the queue has no end");
     };
     assert_eq!(refused.kind(), ErrorKind::WouldBlock);
-    assert!(open(&path, &Hello::new(Toolchain::default())).unwrap_err().is_silence());
+    assert!(open(&path, &Hello::new(Toolchain::default())).unwrap_err().is_unresponsive());
 }
 
 #[test]
-fn nobody_at_the_socket_is_no_silence() {
+fn no_daemon_at_the_socket_is_not_an_unresponsive_one() {
     let dir = tempfile::tempdir().unwrap();
     let error = open(&dir.path().join("sock"), &Hello::new(Toolchain::default())).unwrap_err();
     assert!(matches!(&error, ConnectError::Connect(e) if e.kind() == ErrorKind::NotFound), "{error:?}");
-    assert!(!error.is_silence());
+    assert!(!error.is_unresponsive());
 }
 
 #[test]
 fn a_daemon_that_says_nothing_is_given_up() {
     let (_dir, path, thread) = daemon(|mut stream| stream.read_to_end(&mut Vec::new()).unwrap());
-    assert!(open(&path, &Hello::new(Toolchain::default())).unwrap_err().is_silence());
+    assert!(open(&path, &Hello::new(Toolchain::default())).unwrap_err().is_unresponsive());
     thread.join().unwrap();
 }
 
@@ -121,7 +121,7 @@ fn a_body_in_a_file_is_sent_whole_and_a_file_cut_short_is_an_error() {
 }
 
 #[test]
-fn a_question_takes_descriptors_along_and_its_answer_is_read_though_nobody_took_it() {
+fn a_question_takes_descriptors_along_and_its_answer_is_read_though_the_question_was_not_taken() {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let (_dir, path, thread) = daemon(|stream| {
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];

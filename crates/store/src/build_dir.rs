@@ -1,0 +1,254 @@
+//! The directory of one live build: what the build sees, and what it keeps for itself.
+//!
+//! ```text
+//! builds/<build id>/          0711
+//!     build.json              0600, what the daemon must know after a restart (the daemon's own format)
+//!     view/                   0711, mounted in the sandbox as /gocache
+//!         sock                0666, the build's socket (the daemon's)
+//!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
+//!     records/<1 hex>/<id>    records of actions that are true for this build only
+//! ```
+//!
+//! The rule to keep: below `view` there is nothing except what the build has named or put itself.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use proto::{ActionId, BuildId, Output, OutputId};
+
+use crate::dirs::{Existing, make_dir, remove_leftover};
+use crate::error::StoreError;
+use crate::format::layout::Layout;
+use crate::format::record::Record;
+use crate::object::atomic_rename::{relink, write_small};
+use crate::object::integrity_mtime::{State, is_whole, state};
+use crate::object::publish::{copy, publish_file};
+use crate::object::staged_body::StagedBody;
+use crate::put::Put;
+use crate::records::RecordDir;
+use crate::tree;
+use crate::unsynced::UnsyncedSpans;
+
+/// How an object is exposed to a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// By a hard link: the build runs under another uid, which cannot change the bytes.
+    Link,
+    /// By a copy (a reflink where the file system has them): the build runs under our own uid.
+    Copy,
+}
+
+/// Whether a build can see an output now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposed {
+    /// It can.
+    Yes,
+    /// There is none, or none that is whole.
+    No,
+    /// Its file is to be verified first: it may not have reached the disk, or something wrote to it.
+    Unverified,
+}
+
+impl From<State> for Exposed {
+    fn from(state: State) -> Self {
+        match state {
+            State::Whole => Self::Yes,
+            State::Absent => Self::No,
+            State::Unsynced | State::Modified => Self::Unverified,
+        }
+    }
+}
+
+/// Directories of a private record that are made where they are missing: `records/<1 hex>`.
+const PRIVATE_LEVELS: usize = 2;
+
+/// The directory of a live build.
+#[derive(Debug)]
+pub struct BuildDir {
+    id: BuildId,
+    dir: PathBuf,
+    outputs: PathBuf,
+    private: RecordDir,
+    layout: Layout,
+    unsynced: UnsyncedSpans,
+}
+
+impl BuildDir {
+    /// Makes the directory of a new build.
+    pub(crate) fn create(layout: &Layout, unsynced: &UnsyncedSpans, id: BuildId) -> Result<Self, StoreError> {
+        tree::make(layout)?; // should it have been removed under the running daemon
+        let build = Self::open(layout, unsynced, id);
+        let made = build.make();
+        if made.is_err() {
+            drop(build.retire().and_then(|aside| remove_leftover(&aside)));
+        }
+        made.map(|()| build)
+    }
+
+    /// The directory of a build made before.
+    pub(crate) fn open(layout: &Layout, unsynced: &UnsyncedSpans, id: BuildId) -> Self {
+        let dir = layout.build(&id);
+        let outputs = dir.join("view/o");
+        let private = RecordDir::new(dir.join("records"), layout.tmp().to_owned(), PRIVATE_LEVELS);
+        Self { id, dir, outputs, private, layout: layout.clone(), unsynced: unsynced.clone() }
+    }
+
+    /// The build.
+    #[must_use]
+    pub fn id(&self) -> BuildId {
+        self.id
+    }
+
+    /// The directory to mount in the sandbox.
+    #[must_use]
+    pub fn view(&self) -> PathBuf {
+        self.dir.join("view")
+    }
+
+    /// Where the daemon keeps what it must know of the build after a restart.
+    #[must_use]
+    pub fn state_file(&self) -> PathBuf {
+        self.dir.join("build.json")
+    }
+
+    /// Writes the state file.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn write_state(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        write_small(self.layout.tmp(), &self.state_file(), bytes, 0)
+    }
+
+    /// Exposes an object of the store to the build, if it need not be read for that.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it is there and cannot be exposed.
+    pub fn expose(&self, output: Output, exposure: Exposure) -> Result<Exposed, StoreError> {
+        if self.exposed(output)? == Exposed::Yes {
+            return Ok(Exposed::Yes); // asked for before, by this or another go command of the build
+        }
+        let object = self.layout.object(&output.id);
+        match Exposed::from(state(&object, output, &self.unsynced)?) {
+            Exposed::Yes => {}
+            other => return Ok(other),
+        }
+        let path = self.output(&output.id);
+        let copied = || copy(&object, (self.layout.tmp(), &path), output).map(|()| Exposed::Yes);
+        if exposure == Exposure::Copy {
+            return copied();
+        }
+        match link(&object, self.layout.tmp(), &path) {
+            Ok(()) if self.exposed(output)? == Exposed::Yes => Ok(Exposed::Yes),
+            Ok(()) => Ok(Exposed::No), // written to in between: a miss
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Exposed::No), // evicted in between
+            // The object has as many links as the file system allows (65,000 on ext4).
+            Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => copied(),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// As [`BuildDir::expose`], of an object that was put just now ([`crate::Published::New`] or [`crate::Published::Again`]): it
+    /// is known to be whole and is not looked at again, where a link to it can be made at once.
+    ///
+    /// # Errors
+    /// As [`BuildDir::expose`].
+    pub fn expose_published(&self, output: Output, exposure: Exposure) -> Result<Exposed, StoreError> {
+        let link = || fs::hard_link(self.layout.object(&output.id), self.output(&output.id));
+        if exposure == Exposure::Link && link().is_ok() {
+            return Ok(Exposed::Yes);
+        }
+        self.expose(output, exposure) // the build sees it already, say
+    }
+
+    /// Whether the build can see this output.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where its file cannot be looked at.
+    pub fn exposed(&self, output: Output) -> Result<Exposed, StoreError> {
+        state(&self.output(&output.id), output, &self.unsynced).map(Exposed::from)
+    }
+
+    /// Reads an output of which [`BuildDir::exposed`] said that it is to be verified. False if it holds something else, and is
+    /// gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be read.
+    pub fn verify(&self, output: Output) -> Result<bool, StoreError> {
+        is_whole(&self.output(&output.id), output, &self.unsynced)
+    }
+
+    /// Keeps a body for this build alone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn keep(&self, put: &Put<'_>, body: &mut StagedBody) -> Result<(), StoreError> {
+        let output = body.output();
+        if self.exposed(output)? != Exposed::Yes {
+            publish_file(body, self.layout.tmp(), &self.output(&output.id), 0)?;
+        }
+        let record = Record { cost_ms: 0, condition: None, ..put.record(body) };
+        self.private.write(&put.action, &[record])
+    }
+
+    /// Forgets what the build keeps for itself of an action.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it stays.
+    pub fn forget(&self, action: &ActionId) -> Result<(), StoreError> {
+        self.private.retain(action, |_| false)
+    }
+
+    /// What this build keeps for itself of an action. Whether its output can be seen, [`BuildDir::exposed`] says.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
+    pub fn get(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
+        Ok(self.private.read_for_use(action, now)?.into_iter().next())
+    }
+
+    /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which
+    /// may take a while.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it stays.
+    pub fn retire(&self) -> Result<PathBuf, StoreError> {
+        let aside = self.layout.tmp().join(format!("ended-{}", self.id));
+        #[expect(clippy::disallowed_methods, reason = "nothing becomes visible by it, on the contrary")]
+        match fs::rename(&self.dir, &aside) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("setting aside", &self.dir)(e)),
+            _ => Ok(aside),
+        }
+    }
+
+    fn make(&self) -> Result<(), StoreError> {
+        for (dir, mode) in [("", 0o711), ("view", 0o711), ("view/o", 0o711)] {
+            make_dir(&self.dir.join(dir), mode, Existing::Leave)?;
+        }
+        Ok(())
+    }
+
+    fn output(&self, output: &OutputId) -> PathBuf {
+        self.outputs.join(output.to_string())
+    }
+}
+
+/// Links `to` to `from`. What stands there already is the same file, or another one, which is replaced.
+fn link(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreError> {
+    match fs::hard_link(from, to) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        other => return other.map_err(StoreError::at("linking", from)),
+    }
+    // Two sessions of the build may have come here at once.
+    let inode = |path| fs::symlink_metadata(path).map(|m| m.ino()).ok();
+    if inode(from).is_some_and(|from| inode(to) == Some(from)) {
+        return Ok(());
+    }
+    relink(from, tmp, to)
+}
+
+fn is_too_many_links(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error())
+}

@@ -1,0 +1,279 @@
+//! The eviction order: which entries go, and why. Pure: scan.rs looks, this decides, sweep.rs removes.
+//!
+//! What was not used for longest goes first, and of that what is cheap to make: an entry counts as less old, up to a fourth, the
+//! more milliseconds of work it holds for each KiB it takes. Entries that only save a stat of files (Go's module indexes) have low
+//! priority: they go before all others.
+
+use std::cmp::Reverse;
+
+use crate::counters::{RECORD_BYTES, on_disk};
+use crate::evict::limits::Targets;
+use crate::evict::scan::{Entry, EntryIndex, Scan};
+
+/// Why something goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// An object that no entry names: left by a crash, or its entry has another output now.
+    Unnamed,
+    /// A file that was never published: its writer was killed.
+    Unfinished,
+    /// An entry that cannot be read, or whose object is gone.
+    Broken,
+    /// Unused for longer than the age limit.
+    Age,
+    /// The store is larger than its limit.
+    Size,
+    /// The disk has too little free space, or too few free inodes.
+    Space,
+}
+
+/// Of ten parts of the size limit, how many are filled after an eviction: so that the next one is not due at once.
+const FILLED_AFTER: u64 = 9;
+
+/// Entries of any store: what a scan of them takes, some 300 MB, a machine that builds Go has.
+const MOST_ENTRIES: u64 = 4_000_000;
+
+/// An entry that goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Victim {
+    pub(crate) index: EntryIndex,
+    pub(crate) reason: Reason,
+}
+
+/// Decides. `now` is in seconds since 1970. The result is in the order of the scan.
+pub(crate) fn plan(scan: &Scan, targets: &Targets, now: u64) -> Vec<Victim> {
+    let (files, freed) = scan.abandoned(now, targets.grace);
+    let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), freed, files };
+    let mut stays: Vec<(u64, EntryIndex)> = Vec::new();
+    for (index, entry) in scan.indexed_entries() {
+        if !scan.has_object(entry) {
+            plan.add(index, entry, Reason::Broken);
+        } else if targets.max_age.is_some_and(|most| entry.age(now) > most.as_secs()) {
+            plan.add(index, entry, Reason::Age);
+        } else if entry.age(now) >= targets.grace.as_secs() {
+            stays.push((staleness(entry, scan.bytes(entry), now), index));
+        }
+    }
+    let excess = targets
+        .max_size
+        .filter(|&most| scan.totals.bytes > most)
+        .map_or(0, |most| scan.totals.bytes - most / 10 * FILLED_AFTER);
+    let too_many = match scan.totals.entries {
+        0..=MOST_ENTRIES => 0,
+        entries => entries - MOST_ENTRIES / 10 * FILLED_AFTER,
+    };
+    if plan.freed < excess.max(targets.bytes_to_free) || plan.files < targets.inodes_to_free || too_many > 0 {
+        stays.sort_unstable_by_key(|&(staleness, index)| (Reverse(staleness), index));
+        for (_, index) in stays {
+            let reason = match plan.freed {
+                freed if freed < excess || (plan.victims.len() as u64) < too_many => Reason::Size,
+                freed if freed < targets.bytes_to_free || plan.files < targets.inodes_to_free => Reason::Space,
+                _ => break,
+            };
+            plan.add(index, scan.entry(index), reason);
+        }
+    }
+    plan.victims.sort_unstable_by_key(|victim| victim.index);
+    plan.victims
+}
+
+struct Plan<'a> {
+    scan: &'a Scan,
+    /// Of each object, the entries that have it and stay.
+    references: Vec<u32>,
+    victims: Vec<Victim>,
+    freed: u64,
+    files: u64,
+}
+
+impl Plan<'_> {
+    fn add(&mut self, index: EntryIndex, entry: &Entry, reason: Reason) {
+        self.freed += RECORD_BYTES;
+        self.files += 1;
+        for output in self.scan.outputs(entry) {
+            if let Some(object) = self.scan.object_of(output) {
+                self.references[object] -= 1;
+                if self.references[object] == 0 {
+                    self.freed += on_disk(output.size);
+                    self.files += 1;
+                }
+            }
+        }
+        self.victims.push(Victim { index, reason });
+    }
+}
+
+/// What goes first has the highest: seconds since the last use in twelfths, less where much work would have to be done again.
+fn staleness(entry: &Entry, bytes: u64, now: u64) -> u64 {
+    const FIRST_OF_ALL: u64 = 1 << 62;
+    let work = u64::from(entry.cost_ms) / (bytes / 1024);
+    let weight = 1 + u64::from((1 + work).ilog2()).min(3);
+    entry.age(now) * 12 / weight + if entry.is_low_priority { FIRST_OF_ALL } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evict::scan::{CompactOutput, Shard};
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use proto::ActionId;
+
+    const NOW: u64 = 1_000_000;
+
+    fn entry(n: u8, output: u64, size: u64, age: u32) -> Entry {
+        let used = u32::try_from(NOW).unwrap() - age;
+        let output = CompactOutput { key: output, size };
+        Entry {
+            action: ActionId([n; 32]),
+            output,
+            others: None,
+            used,
+            cost_ms: 0,
+            is_low_priority: false,
+            was_ahead: false,
+        }
+    }
+
+    fn scan(entries: Vec<Entry>) -> Scan {
+        scan_with(entries, Vec::new())
+    }
+
+    fn scan_with(entries: Vec<Entry>, others: Vec<Vec<CompactOutput>>) -> Scan {
+        let all = entries.clone();
+        let mut scan = Scan::default();
+        scan.others = others;
+        scan.shards.push(Shard { dir: "/s".into(), entries });
+        scan.index_outputs();
+        for entry in &all {
+            for output in scan.outputs(entry).collect::<Vec<_>>() {
+                assert!(scan.mark_present(output.key));
+            }
+        }
+        scan.count();
+        scan
+    }
+
+    fn gone(scan: &Scan, targets: &Targets) -> Vec<(u32, Reason)> {
+        plan(scan, targets, NOW).iter().map(|d| (d.index.entry, d.reason)).collect()
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_least_recently_used_go_until_nine_tenths_are_left() {
+        let scan = scan((0..10).map(|n| entry(n, u64::from(n), MIB, 100 * u32::from(n))).collect());
+        assert_eq!(gone(&scan, &Targets { max_size: Some(11 * MIB), ..Targets::default() }), []);
+        // Ten entries take 10 MiB and ten blocks: 9.5 MiB are too few for them, 8.55 are left.
+        let targets = Targets { max_size: Some(19 * MIB / 2), ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(8, Reason::Size), (9, Reason::Size)]);
+        let targets = Targets { bytes_to_free: 1, ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(9, Reason::Space)]);
+    }
+
+    #[test]
+    fn age_is_by_last_use_and_what_is_broken_goes_anyway() {
+        let mut scan = scan(vec![entry(1, 1, 5, 99), entry(2, 2, 5, 101), entry(3, 3, 5, 0)]);
+        scan.mark_absent(3);
+        let targets = Targets { max_age: Some(Duration::from_secs(100)), ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(1, Reason::Age), (2, Reason::Broken)]);
+    }
+
+    #[test]
+    fn what_was_used_within_the_grace_stays() {
+        let scan = scan(vec![entry(1, 1, MIB, 50), entry(2, 2, MIB, 150)]);
+        let targets = Targets { bytes_to_free: u64::MAX, grace: Duration::from_secs(100), ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(1, Reason::Space)]);
+    }
+
+    #[test]
+    fn an_object_frees_space_with_its_last_entry() {
+        let scan = scan(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
+        let targets = Targets { bytes_to_free: MIB, ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(0, Reason::Space), (1, Reason::Space)]);
+    }
+
+    #[test]
+    fn an_entry_with_several_outputs_goes_as_a_whole_and_is_broken_without_all_of_them() {
+        let others = [2, 3, 5].map(|key| vec![CompactOutput { key, size: MIB }]).to_vec();
+        let several =
+            |n: u8, first, age| Entry { others: NonZeroU32::new(u32::from(n) + 1), ..entry(n, first, MIB, age) };
+        let mut scan = scan_with(vec![several(0, 1, 300), several(1, 2, 200), several(2, 4, 100)], others);
+        // Of the first one an object frees its space, of both three.
+        let targets = Targets { bytes_to_free: 2 * MIB, ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(0, Reason::Space), (1, Reason::Space)]);
+        scan.mark_absent(4);
+        assert_eq!(gone(&scan, &Targets::default()), []);
+        scan.mark_absent(5);
+        assert_eq!(gone(&scan, &Targets::default()), [(2, Reason::Broken)]);
+    }
+
+    #[test]
+    fn files_are_freed_as_bytes_are() {
+        let scan = scan(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
+        let files = |inodes_to_free| gone(&scan, &Targets { inodes_to_free, ..Targets::default() });
+        assert_eq!(files(0), []);
+        assert_eq!(files(1), [(0, Reason::Space)]);
+        // Its record, and with the second one the object that both have.
+        assert_eq!(files(2), [(0, Reason::Space), (1, Reason::Space)]);
+        assert_eq!(files(3), [(0, Reason::Space), (1, Reason::Space)]);
+        assert_eq!(files(4).len(), 3);
+    }
+
+    #[test]
+    fn work_counts_and_low_priority_goes_first() {
+        let costly = Entry { cost_ms: 8 * 1028, ..entry(1, 1, MIB, 300) };
+        let cheap = entry(2, 2, MIB, 100);
+        let low = Entry { is_low_priority: true, ..entry(3, 3, 100, 0) };
+        let scan = scan(vec![costly, cheap, low]);
+        assert_eq!(gone(&scan, &Targets { bytes_to_free: 1, ..Targets::default() }), [(2, Reason::Space)]);
+        let targets = Targets { bytes_to_free: MIB, ..Targets::default() };
+        assert_eq!(gone(&scan, &targets), [(1, Reason::Space), (2, Reason::Space)]);
+    }
+
+    proptest! {
+        #[test]
+        fn enough_goes_and_no_object_that_a_staying_entry_has(
+            raw in prop::collection::vec(
+                (prop::collection::vec(0u64..20, 1..4), 0u32..10_000, 0u32..10_000, any::<bool>()),
+                1..60,
+            ),
+            max in 0u64..1 << 22,
+            bytes_to_free in 0u64..1 << 20,
+        ) {
+            let output = |&key: &u64| CompactOutput { key, size: key * 7000 };
+            let others = raw.iter().map(|(outputs, ..)| outputs[1..].iter().map(output).collect()).collect();
+            let entries: Vec<_> = (0..).zip(&raw).map(|(n, (outputs, age, cost_ms, is_low_priority))| {
+                let first = entry(n, outputs[0], outputs[0] * 7000, *age);
+                Entry { cost_ms: *cost_ms, is_low_priority: *is_low_priority, others: NonZeroU32::new(u32::from(n) + 1), ..first }
+            }).collect();
+            let scan = scan_with(entries.clone(), others);
+            let targets = Targets { max_size: Some(max), bytes_to_free, ..Targets::default() };
+            let victims: Vec<_> = plan(&scan, &targets, NOW).iter().map(|d| d.index.entry as usize).collect();
+            let freed = |victims: &[usize]| {
+                let keys = |n: usize| scan.outputs(&entries[n]).map(|output| output.key).collect::<Vec<_>>();
+                let stays = |key| (0..entries.len()).any(|n| !victims.contains(&n) && keys(n).contains(&key));
+                let gone: std::collections::BTreeSet<_> =
+                    victims.iter().flat_map(|&n| keys(n)).filter(|&key| !stays(key)).collect();
+                victims.len() as u64 * RECORD_BYTES + gone.iter().map(|key| on_disk(key * 7000)).sum::<u64>()
+            };
+            let all = scan.totals.bytes;
+            let enough = |victims: &[usize]| {
+                let freed = freed(victims);
+                freed >= bytes_to_free && (all <= max || all - freed <= max / 10 * 9)
+            };
+            prop_assert!(enough(&victims) || victims.len() == entries.len());
+            // No more than what it takes, and nothing before what is staler.
+            let rank = |n: usize| (staleness(&entries[n], scan.bytes(&entries[n]), NOW), Reverse(n));
+            if let Some(&last) = victims.iter().min_by_key(|&&n| rank(n)) {
+                let without: Vec<_> = victims.iter().copied().filter(|&n| n != last).collect();
+                prop_assert!(!enough(&without), "{} could have stayed", last);
+                let staler = (0..entries.len()).find(|n| !victims.contains(n) && rank(*n) > rank(last));
+                prop_assert_eq!(staler, None);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The purge: removes the entries that a filter matches (put by a build, or before a time, or all), beside programs that read and
+//! write the store.
+//!
+//! As in sweep.rs an entry goes before its object, and the object only if no entry that stays names it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proto::{ActionId, BuildId, Output};
+
+use crate::counters::{RECORD_BYTES, on_disk};
+use crate::dirs::{names, subdirectories};
+use crate::error::{StoreError, keep_error};
+use crate::evict::scan::{AHEAD, key};
+use crate::evict::sweep::{grace, is_unchanged};
+use crate::format::layout::Layout;
+use crate::format::record::Record;
+use crate::mode::Mode;
+use crate::records::RecordDir;
+
+/// Which entries a purge removes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PurgeFilter {
+    /// Everything.
+    All,
+    /// What these builds put first.
+    WrittenBy(Vec<BuildId>),
+    /// What was last put before this.
+    Before(SystemTime),
+}
+
+impl PurgeFilter {
+    fn matches(&self, record: &Record) -> bool {
+        match self {
+            Self::All => true,
+            Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
+            Self::Before(time) => record.time < *time,
+        }
+    }
+}
+
+/// What went, or would go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Purged {
+    /// Entries that were looked at.
+    pub seen: u64,
+    /// Entries that went.
+    pub entries: u64,
+    /// Objects that went.
+    pub objects: u64,
+    /// What both took on the disk.
+    pub bytes: u64,
+    /// What could not be read or removed, the first ten. The rest went.
+    pub errors: Vec<String>,
+}
+
+/// Removes what the filter matches. The second value is whether anything may have been removed.
+pub(crate) fn purge(
+    layout: &Layout,
+    filter: &PurgeFilter,
+    (now, mode): (SystemTime, Mode),
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Purged, bool), StoreError> {
+    // Of everything nothing is spared: a person who says so knows that no go command runs.
+    let grace = if *filter == PurgeFilter::All { Duration::ZERO } else { grace(layout) };
+    let used_before = now.checked_sub(grace).unwrap_or(now);
+    let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let not_ahead = now + AHEAD;
+    let (victims, named) = (Vec::new(), HashSet::new());
+    let mut purge = Purge { filter, mode, used_before, not_ahead, victims, named, purged: Purged::default() };
+    for namespace in subdirectories(&layout.all_records())? {
+        let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
+        for dir in subdirectories(&namespace)? {
+            purge.shard(&records, &dir)?;
+            progress(purge.purged.seen);
+        }
+    }
+    purge.objects(layout, began);
+    Ok((purge.purged, purge.mode == Mode::Apply))
+}
+
+struct Purge<'a> {
+    filter: &'a PurgeFilter,
+    mode: Mode,
+    /// What was used since stays.
+    used_before: SystemTime,
+    /// Except what a clock that was ahead has used.
+    not_ahead: SystemTime,
+    /// The outputs of entries that went.
+    victims: Vec<Output>,
+    /// What entries that stay name, by [`key`].
+    named: HashSet<u64>,
+    purged: Purged,
+}
+
+impl Purge<'_> {
+    /// One directory of records: removes those that are to go, and notes what the others name.
+    fn shard(&mut self, records: &RecordDir, dir: &Path) -> Result<(), StoreError> {
+        for name in names(dir)? {
+            let Ok(action) = name.parse() else { continue }; // not ours
+            match records.read_with_last_use(&action) {
+                Ok(Some((lines, used))) => self.entry(records, &action, (lines.records, used)),
+                Ok(None) => {}                              // went away meanwhile
+                Err(StoreError::DamagedRecord { .. }) => {} // names nothing; a sweep removes it
+                Err(e) => {
+                    keep_error(&mut self.purged.errors, &e);
+                    if *self.filter != PurgeFilter::All {
+                        self.mode = Mode::DryRun; // it is not known what it names
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, records: &RecordDir, action: &ActionId, (known, used): (Vec<Record>, SystemTime)) {
+        self.purged.seen += known.len() as u64;
+        let is_spared = used > self.used_before && used <= self.not_ahead;
+        let filter = self.filter;
+        let (go, stay): (Vec<_>, Vec<_>) = known.into_iter().partition(|record| !is_spared && filter.matches(record));
+        self.named.extend(stay.iter().map(|record| key(&record.output.id)));
+        if go.is_empty() || !self.remove_records(records, action, &go) {
+            self.named.extend(go.iter().map(|record| key(&record.output.id)));
+            return;
+        }
+        self.purged.entries += go.len() as u64;
+        self.purged.bytes += if stay.is_empty() { RECORD_BYTES } else { 0 };
+        self.victims.extend(go.iter().map(|record| record.output));
+    }
+
+    /// Removes the objects that only entries that went have named.
+    fn objects(&mut self, layout: &Layout, began: Duration) {
+        let (mut victims, named) = (std::mem::take(&mut self.victims), std::mem::take(&mut self.named));
+        victims.sort_unstable();
+        victims.dedup();
+        for Output { id, size } in victims.into_iter().filter(|output| !named.contains(&key(&output.id))) {
+            let object = layout.object(&id);
+            if is_unchanged(&object, began) && self.remove(&object) {
+                self.purged.objects += 1;
+                self.purged.bytes += on_disk(size);
+            }
+        }
+    }
+
+    /// Whether these records of an action are gone, or would be.
+    fn remove_records(&mut self, records: &RecordDir, action: &ActionId, go: &[Record]) -> bool {
+        if self.mode == Mode::DryRun {
+            return true;
+        }
+        let gone = records.retain(action, |record| !go.contains(record));
+        gone.inspect_err(|e| keep_error(&mut self.purged.errors, e)).is_ok()
+    }
+
+    /// Whether it is gone, or would be.
+    fn remove(&mut self, path: &Path) -> bool {
+        if self.mode == Mode::DryRun {
+            return true;
+        }
+        match fs::remove_file(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => false, // another process did
+            Err(e) => {
+                keep_error(&mut self.purged.errors, &StoreError::at("removing", path)(e));
+                false
+            }
+            Ok(()) => true,
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What a compiled Go package contains about itself: its import path, what it imports, how it was compiled, and the two halves of its
+//! build id; and whether Go's own tools made all of it. Pure: generic over how its bytes are read. Client and daemon share it.
+//!
+//! An archive holds `__.PKGDEF` (a line with the toolchain, a line with the build id) and `_go_.o`, an object of the format in
+//! cmd/internal/obj/objfile.go and cmd/internal/goobj/objfile.go, which is the same in Go 1.20 to 1.27. A build made the file, so
+//! that every length is checked; what makes no sense is no archive.
+
+use std::io;
+
+/// What is read of an object for its tables. A package with longer ones is not described.
+const MOST: usize = 4 << 20;
+
+/// Read at first: the tables come before the code.
+const FIRST: usize = 64 << 10;
+
+/// Longest name, and most names of each kind. What is beyond is left out.
+const LONGEST: usize = 512;
+const MOST_NAMES: usize = 4096;
+
+/// A compiled package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Archive {
+    /// System, architecture, release and what changes the compiler: `linux amd64 go1.26.8 GOAMD64=v1 X:…`.
+    pub go: String,
+    /// The import path; `main` for a program.
+    pub path: String,
+    /// The build id's first half: the action as cmd/go shortens it.
+    pub action: String,
+    /// The build id's second half: the content, by which dependents know the package.
+    pub content: String,
+    /// Flags that the compiler was run with, as it notes them for debuggers.
+    pub flags: String,
+    /// A package of the standard library.
+    pub is_std: bool,
+    /// Of what it exports.
+    pub fingerprint: u64,
+    /// What it imports, by path and fingerprint.
+    pub imports: Vec<(String, u64)>,
+    /// Files that its code comes from, its own and those of functions that were inlined.
+    pub files: Vec<String>,
+}
+
+/// What an archive begins with (ar(5); cmd/internal/archive).
+pub(crate) const ARCHIVE: &[u8] = b"!<arch>\n";
+
+/// The header of a member: name, date, owner, group, mode, size, magic.
+const MEMBER_HEADER: usize = 60;
+
+/// Largest member: none is as long, and sums of two do not overflow.
+const LARGEST_MEMBER: u64 = 1 << 40;
+
+/// What Go's own compiler and assembler begin each member with. A C compiler's object begins otherwise, as do the marks that
+/// cgo leaves (cmd/internal/archive; cmd/go/internal/work/exec.go `processCgoOutputs`).
+const GO_OBJECT: &[u8; 10] = b"go object ";
+
+/// Members that are looked at: a package has two and one for each assembly file.
+const MOST_MEMBERS: usize = 1000;
+
+const OBJECT: &[u8] = b"\n!\n\0go120ld";
+const OBJECT_MAGIC: usize = 8;
+const STD: u32 = 1 << 4;
+
+/// Blocks of an object, by their place in the header's list of offsets.
+const AUTOLIB: usize = 0;
+const PACKAGES: usize = 1;
+const FILES: usize = 2;
+const SYMBOLS: usize = 3;
+const NON_PACKAGE_SYMBOLS: usize = 6;
+const NON_PACKAGE_REFERENCES: usize = 7;
+const DATA_INDEX: usize = 13;
+const DATA: usize = 16;
+const BLOCKS: usize = 19;
+const SYMBOL: usize = 21;
+
+/// The symbol in which the compiler notes its flags (cmd/compile/internal/dwarfgen `RecordFlags`); its name ends with the path.
+const PRODUCER: &[u8] = b"go:cuinfo.producer.";
+
+/// One member of an archive.
+struct Member {
+    name: [u8; 16],
+    /// Where its bytes are.
+    start: u64,
+    size: u64,
+}
+
+impl Member {
+    /// The member whose header is at `at`; `None` where there is none.
+    fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>, at: u64) -> Option<Self> {
+        let mut header = [0; MEMBER_HEADER];
+        read(&mut header, at).ok()?;
+        let size = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
+        let start = at.checked_add(MEMBER_HEADER as u64)?;
+        let (name, _) = header.split_first_chunk()?;
+        (size < LARGEST_MEMBER).then_some(Self { name: *name, start, size })
+    }
+
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.iter().all(|&byte| byte == b' ' || byte == b'/'))
+    }
+
+    /// Where the next one is: members begin at even places.
+    fn next(&self) -> Option<u64> {
+        self.start.checked_add(self.size.next_multiple_of(2))
+    }
+}
+
+/// Where the first member is, if this is an archive.
+fn first_member(read: &impl Fn(&mut [u8], u64) -> io::Result<()>) -> Option<u64> {
+    let mut magic = [0; ARCHIVE.len()];
+    read(&mut magic, 0).ok()?;
+    (magic == ARCHIVE).then_some(ARCHIVE.len() as u64)
+}
+
+/// Whether a body of `size` bytes is an archive of Go objects and nothing else. `read` fills a buffer from a place of it. In
+/// doubt it is not.
+pub fn is_compiled_go(size: u64, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> bool {
+    let Some(mut at) = first_member(&read) else { return false };
+    for _ in 0..MOST_MEMBERS {
+        if at == size {
+            return true;
+        }
+        let Some(member) = Member::read(&read, at) else { return false };
+        let mut begin = [0; GO_OBJECT.len()];
+        if read(&mut begin, member.start).is_err() || begin != *GO_OBJECT {
+            return false;
+        }
+        at = match member.next() {
+            Some(next) if next <= size => next,
+            Some(_) | None => return false,
+        };
+    }
+    false
+}
+
+impl Archive {
+    /// Reads one; `None` for anything else. `read` fills a buffer from a place of it.
+    pub fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>) -> Option<Self> {
+        let package = Member::read(read, first_member(read)?).filter(|member| member.is_named(b"__.PKGDEF"))?;
+        let mut lines = vec![0; usize::try_from(package.size).ok()?.min(2048)];
+        read(&mut lines, package.start).ok()?;
+        let mut archive = described(&lines)?;
+        let object = Member::read(read, package.next()?).filter(|member| member.is_named(b"_go_.o"))?;
+        Object::read(read, &object)?.describe(read, &mut archive);
+        (!archive.path.is_empty()).then_some(archive)
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub fn weight(&self) -> usize {
+        const STRING: usize = 32;
+        let imports = self.imports.iter().map(|(path, _)| path.len() + STRING + 8);
+        let files = self.files.iter().map(|file| file.len() + STRING);
+        imports.chain(files).sum::<usize>() + 512
+    }
+}
+
+/// The lines before the export data.
+fn described(text: &[u8]) -> Option<Archive> {
+    let mut lines = text.split(|&byte| byte == b'\n').map(|line| str::from_utf8(line).unwrap_or_default());
+    let go = lines.next()?.strip_prefix("go object ")?;
+    let id = lines.next()?.strip_prefix("build id \"")?.strip_suffix('"')?;
+    let (action, content) = id.split_once('/')?;
+    Some(Archive { go: cut(go), action: cut(action), content: cut(content), ..Archive::default() })
+}
+
+/// An object's tables.
+struct Object {
+    /// From the magic on.
+    bytes: Vec<u8>,
+    /// Where that is in the file.
+    start: u64,
+    offsets: [usize; BLOCKS],
+}
+
+impl Object {
+    fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>, member: &Member) -> Option<Self> {
+        let size = usize::try_from(member.size).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; size.min(FIRST)];
+        read(&mut bytes, member.start).ok()?;
+        // For cgo a section of JSON comes before.
+        let magic = memchr::memmem::find(&bytes, OBJECT)? + OBJECT.len() - OBJECT_MAGIC;
+        bytes.drain(..magic);
+        let start = member.start + magic as u64;
+        let mut offsets = [0; BLOCKS];
+        for (n, offset) in offsets.iter_mut().enumerate() {
+            *offset = number(&bytes, OBJECT_MAGIC + 12 + 4 * n)?;
+        }
+        let wanted = offsets[NON_PACKAGE_REFERENCES].min(MOST).min(size.saturating_sub(magic));
+        if wanted > bytes.len() {
+            let have = bytes.len();
+            bytes.resize(wanted, 0);
+            read(&mut bytes[have..], start + have as u64).ok()?;
+        }
+        Some(Self { bytes, start, offsets })
+    }
+
+    fn describe(&self, read: &impl Fn(&mut [u8], u64) -> io::Result<()>, archive: &mut Archive) {
+        let flags = number(&self.bytes, OBJECT_MAGIC + 8).unwrap_or(0);
+        archive.is_std = flags & STD as usize != 0;
+        archive.fingerprint = self.fingerprint(OBJECT_MAGIC).unwrap_or(0);
+        let imports = self.block(AUTOLIB, PACKAGES, 16);
+        archive.imports = imports.filter_map(|at| Some((self.name(at)?, self.fingerprint(at + 8)?))).collect();
+        archive.files = self.block(FILES, SYMBOLS, 8).filter_map(|at| self.name(at)).collect();
+        let symbols = self.block(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count();
+        let others = self.all(NON_PACKAGE_SYMBOLS, NON_PACKAGE_REFERENCES, SYMBOL).enumerate();
+        let producer = others.filter_map(|(n, at)| Some((n, self.bytes_of(at)?.strip_prefix(PRODUCER)?))).next();
+        if let Some((n, path)) = producer {
+            archive.path = cut(&String::from_utf8_lossy(path));
+            let before = self.all(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count().max(symbols);
+            archive.flags = self.data(read, before + n).unwrap_or_default();
+        }
+    }
+
+    /// A symbol's data, as text.
+    fn data(&self, read: &impl Fn(&mut [u8], u64) -> io::Result<()>, symbol: usize) -> Option<String> {
+        let mut index = [0; 8];
+        let at = self.start + (self.offsets[DATA_INDEX] + 4 * symbol) as u64;
+        read(&mut index, at).ok()?;
+        let (from, to) = (number(&index, 0)?, number(&index, 4)?);
+        let mut data = vec![0; to.checked_sub(from).filter(|&length| length <= LONGEST)?];
+        read(&mut data, self.start + (self.offsets[DATA] + from) as u64).ok()?;
+        Some(cut(&String::from_utf8_lossy(&data)))
+    }
+
+    /// The places of the first entries of a block.
+    fn block(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
+        self.all(first, next, size).take(MOST_NAMES)
+    }
+
+    fn all(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
+        (self.offsets[first]..self.offsets[next].min(self.bytes.len())).step_by(size)
+    }
+
+    fn fingerprint(&self, at: usize) -> Option<u64> {
+        let bytes = self.bytes.get(at..at + 8)?;
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    fn name(&self, at: usize) -> Option<String> {
+        self.bytes_of(at).map(|name| cut(&String::from_utf8_lossy(name)))
+    }
+
+    /// The bytes to which the reference at `at` refers.
+    fn bytes_of(&self, at: usize) -> Option<&[u8]> {
+        let (length, from) = (number(&self.bytes, at)?, number(&self.bytes, at + 4)?);
+        self.bytes.get(from..from.checked_add(length)?)
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    bytes.try_into().ok().map(|bytes| u32::from_le_bytes(bytes) as usize)
+}
+
+/// As much of it as is kept, without what is no letter.
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST / 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `go build -trimpath -o greet.a ./greet` with Go 1.26.8, of a package that imports errors.
+    const GREET: &[u8] = include_bytes!("../../tests/data/greet.a");
+
+    fn reader(bytes: &[u8]) -> impl Fn(&mut [u8], u64) -> io::Result<()> {
+        |into, at| {
+            let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+            into.copy_from_slice(rest.get(..into.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Archive> {
+        Archive::read(&reader(bytes))
+    }
+
+    fn is_go(bytes: &[u8]) -> bool {
+        is_compiled_go(bytes.len() as u64, reader(bytes))
+    }
+
+    #[test]
+    fn an_archive_is_described() {
+        let archive = read(GREET).unwrap();
+        assert!(is_go(GREET));
+        assert!(archive.go.starts_with("linux amd64 go1.26.8 GOAMD64=v1 X:"), "{}", archive.go);
+        assert_eq!(
+            (archive.path.as_str(), archive.flags.as_str(), archive.is_std),
+            ("example.test/m/greet", "regabi", false)
+        );
+        assert_eq!(archive.imports.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["errors"]);
+        assert!(archive.files.iter().any(|file| file == "example.test/m/greet/greet.go"), "{:?}", archive.files);
+        assert_eq!((archive.action.len(), archive.content.len()), (20, 20));
+    }
+
+    #[test]
+    fn a_cut_or_changed_archive_does_no_harm() {
+        for cut in 0..GREET.len() {
+            drop(read(&GREET[..cut]));
+        }
+        for at in 0..GREET.len() {
+            for value in [0, 0x7f, 0xff] {
+                let mut changed = GREET.to_vec();
+                changed[at] = value;
+                if let Some(archive) = read(&changed) {
+                    assert!(archive.path.len() <= 4 * LONGEST && archive.imports.len() <= MOST_NAMES);
+                }
+            }
+        }
+        assert_eq!(read(b"!<arch>\n"), None);
+    }
+
+    fn archive(members: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = ARCHIVE.to_vec();
+        for member in members {
+            bytes.extend(
+                format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "x.o", 0, 0, 0, 644, member.len()).into_bytes(),
+            );
+            bytes.extend_from_slice(member);
+            bytes.resize(bytes.len().next_multiple_of(2), 0);
+        }
+        bytes
+    }
+
+    const GO: &[u8] = b"go object linux amd64 go1.26.8 X:\n!\n";
+
+    #[test]
+    fn only_archives_of_go_objects_are_compiled_go() {
+        assert!(is_go(&archive(&[GO])));
+        assert!(is_go(&archive(&[GO, b"go object odd", GO])));
+        for other in [
+            archive(&[GO, b"\x7fELF and more than ten bytes"]),
+            archive(&[GO, b"", GO]),
+            archive(&[b"_cgo_flags", GO]),
+            archive(&[GO, b"go objec"]),
+            GO.to_vec(),
+            b"// Code generated by cmd/cgo; DO NOT EDIT.\n".to_vec(),
+            b"true".to_vec(),
+            Vec::new(),
+        ] {
+            assert!(!is_go(&other), "{:?}", String::from_utf8_lossy(&other));
+        }
+        let whole = archive(&[GO, GO]);
+        for cut in ARCHIVE.len() + 1..whole.len() {
+            assert_eq!(is_go(&whole[..cut]), cut == archive(&[GO]).len(), "{cut}");
+        }
+        assert!(!is_go(&archive(&vec![GO; MOST_MEMBERS + 1])));
+        let mut huge = archive(&[GO]);
+        huge[56..66].copy_from_slice(b"9999999999");
+        assert!(!is_go(&huge));
+    }
+}

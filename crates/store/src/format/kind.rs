@@ -1,0 +1,167 @@
+//! What a body is, by its first and last bytes. Kept in one place with the evidence, as safety hangs on it.
+
+use crate::format::archive::ARCHIVE;
+
+/// How cmd/go keys an entry, which decides with whom it may be shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// By the content of all that went into it.
+    Content,
+    /// The same: a compiled package.
+    Archive,
+    /// The list of files and variables that a test looked at. By the content of the test's program; it only says what to look
+    /// at: with another log cmd/go asks for another result, so that a wrong one costs a hit.
+    TestLog,
+    /// What a passing test printed. By names, sizes and mtimes of what its log names: true for the build that put it, or, with
+    /// a list of the contents ([`Kind::TestInputs`]), where all of that is the same.
+    TestResult,
+    /// Such a list, made by our client. cmd/go never asks for one.
+    TestInputs,
+    /// By names, sizes and modification times, which mean nothing in a Nix sandbox, where every source file has mtime 1
+    /// (a module index of GOMODCACHE even by its path alone): true for the build that put it and no other.
+    Mtime,
+    /// The same, of a directory that was found to lie in the Nix store: by its path, which has one content. The body does not show it.
+    StoreIndex,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Content,
+        Self::Archive,
+        Self::TestLog,
+        Self::TestResult,
+        Self::TestInputs,
+        Self::Mtime,
+        Self::StoreIndex,
+    ];
+
+    /// Whether it is a compiled package.
+    #[must_use]
+    pub fn is_package(self) -> bool {
+        self == Self::Archive
+    }
+}
+
+/// Bodies that begin so are [`Kind::Mtime`]:
+///
+/// - a module or package index: cmd/go/internal/modindex/write.go `indexVersion` ("go index v2" in Go 1.21-1.27), keyed in
+///   read.go `moduleHash` and `dirHash`;
+/// - a test's coverage profile: test.go `coverProfileAndInputKey`, Go 1.26-1.27; every profile begins with its mode.
+const MTIME_PREFIXES: [&[u8]; 2] = [INDEX.as_bytes(), b"mode: "];
+
+/// What an index begins with, whatever its version.
+pub const INDEX: &str = "go index v";
+
+/// Bodies that begin so are [`Kind::TestLog`]: cmd/go/internal/test/test.go `testlogMagic`, Go 1.21-1.27.
+pub const TEST_LOG: &str = "# test log\n";
+
+/// Bodies whose last line begins so are [`Kind::TestResult`]: without it cmd/go uses none again (test.go `tryCacheWithID`,
+/// Go 1.21-1.27).
+pub const TEST_PASSED: &str = "ok  \t";
+
+/// Bodies that begin so are [`Kind::TestInputs`].
+pub const TEST_INPUTS: &str = "nix-gocacheprog test inputs ";
+
+/// Bytes at the beginning that are looked at.
+const PREFIX: usize = 32;
+
+/// Looks at a body as it passes: at its first bytes, and at the first bytes of its last line.
+#[derive(Debug, Default)]
+pub(crate) struct Sniffer {
+    prefix: Vec<u8>,
+    /// The beginning of the line that is not ended yet, and of the one before it.
+    line: Vec<u8>,
+    before: Vec<u8>,
+}
+
+impl Sniffer {
+    /// The next piece.
+    pub(crate) fn see(&mut self, piece: &[u8]) {
+        append(&mut self.prefix, piece, PREFIX);
+        let Some(end) = piece.iter().rposition(|&byte| byte == b'\n') else {
+            return append(&mut self.line, piece, TEST_PASSED.len());
+        };
+        let (ended, open) = (&piece[..end], &piece[end + 1..]);
+        match ended.iter().rposition(|&byte| byte == b'\n') {
+            Some(start) => {
+                self.before.clear();
+                append(&mut self.before, &ended[start + 1..], TEST_PASSED.len());
+            }
+            None => {
+                append(&mut self.line, ended, TEST_PASSED.len());
+                self.before = std::mem::take(&mut self.line);
+            }
+        }
+        self.line.clear();
+        append(&mut self.line, open, TEST_PASSED.len());
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        let begins = |with: &str| self.prefix.starts_with(with.as_bytes());
+        let last = if self.line.is_empty() { &self.before } else { &self.line };
+        // First of all, as a test prints what it likes before its last line.
+        if last == TEST_PASSED.as_bytes() {
+            Kind::TestResult
+        } else if begins(TEST_LOG) {
+            Kind::TestLog
+        } else if begins(TEST_INPUTS) {
+            Kind::TestInputs
+        } else if MTIME_PREFIXES.iter().any(|prefix| self.prefix.starts_with(prefix)) {
+            Kind::Mtime
+        } else if self.prefix.starts_with(ARCHIVE) {
+            Kind::Archive
+        } else {
+            Kind::Content
+        }
+    }
+}
+
+fn append(kept: &mut Vec<u8>, bytes: &[u8], most: usize) {
+    let wanted = most.saturating_sub(kept.len()).min(bytes.len());
+    kept.extend_from_slice(&bytes[..wanted]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(body: &[u8], piece: usize) -> Kind {
+        let mut sniffer = Sniffer::default();
+        body.chunks(piece).for_each(|piece| sniffer.see(piece));
+        sniffer.kind()
+    }
+
+    #[test]
+    fn mtime_keyed_bodies_are_told_whatever_the_pieces() {
+        let long = [b"=== RUN TestX\n".repeat(1000), b"PASS\nok  \texample.org/m\t0.012s\n".to_vec()].concat();
+        let packages =
+            [b"# test log\nPASS\nok  \tm\t1s\tcoverage: 9% in ".to_vec(), b"p, ".repeat(9000), b"\n".to_vec()].concat();
+        for piece in [1, 7, 16, 5000, 100_000] {
+            for mtime in [b"go index v2\n\0\0\0\0".as_slice(), b"mode: set\nx.go:1.1,2.2 1 1\n"] {
+                assert_eq!(kind(mtime, piece), Kind::Mtime);
+            }
+            assert_eq!(kind(b"# test log\nopen x\n", piece), Kind::TestLog);
+            for result in
+                [b"ok  \texample.org/m\t0.012s\n".as_slice(), b"ok  \tm\t0.01s\tcoverage: 9%", &long, &packages]
+            {
+                assert_eq!(kind(result, piece), Kind::TestResult);
+            }
+            assert_eq!(kind(b"nix-gocacheprog test inputs 1 00\n", piece), Kind::TestInputs);
+            for archive in [b"!<arch>\n__.PKGDEF".as_slice(), b"!<arch>\n"] {
+                assert_eq!(kind(archive, piece), Kind::Archive);
+            }
+            for content in [
+                b"".as_slice(),
+                b"!<arch>",
+                b"\n",
+                b"go index",
+                b"# test",
+                b"nix-gocacheprog",
+                b"ok  \tm\t0.01s\nmore\n",
+            ] {
+                assert_eq!(kind(content, piece), Kind::Content);
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A namespace: which results may stand for each other's. One for each partition and toolchain.
+
+use std::fmt;
+use std::str::FromStr;
+
+use proto::wire::Toolchain;
+
+/// Names the set of actions that a session sees.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Namespace {
+    partition: Partition,
+    name: String,
+}
+
+impl Namespace {
+    /// The namespace of a toolchain in a partition.
+    #[must_use]
+    pub fn new(partition: Partition, toolchain: &Toolchain) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in [&toolchain.goroot, &toolchain.gotooldir, &toolchain.go, &toolchain.salt] {
+            hasher.update(&(part.len() as u64).to_le_bytes()); // so that no two lists of parts hash alike
+            hasher.update(part.as_bytes());
+        }
+        Self { partition, name: format!("{partition}-{}", &hasher.finalize().to_hex()[..32]) }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.partition
+    }
+
+    /// Its directory's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Whose results may meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Partition {
+    /// Everyone's.
+    Common,
+    /// Those of one user of the host.
+    User(u32),
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Common => f.write_str("common"),
+            Self::User(uid) => write!(f, "user-{uid}"),
+        }
+    }
+}
+
+impl FromStr for Partition {
+    type Err = InvalidPartition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPartition> {
+        match text.strip_prefix("user-") {
+            None if text == "common" => Ok(Self::Common),
+            Some(uid) => uid.parse().map(Self::User).map_err(|_| InvalidPartition),
+            None => Err(InvalidPartition),
+        }
+    }
+}
+
+/// A text that names no partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a partition")]
+pub struct InvalidPartition;

@@ -1,0 +1,54 @@
+//! Who put an entry: which build, of which name, for whom, and by whose key it came from elsewhere.
+
+use proto::{BuildId, SigningKey};
+
+use crate::format::namespace::Partition;
+
+/// Where an entry comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The build that put it; `None` in a store of no daemon.
+    pub build: Option<BuildId>,
+    /// That build's name.
+    pub name: BuildName,
+    /// Whose entries it is among.
+    pub partition: Partition,
+    /// The key that vouched for it; `None`: it was made on this machine.
+    pub key: Option<SigningKey>,
+}
+
+/// The name of a build as records keep it: at most [`BuildName::LONGEST`] bytes without control characters, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildName(Box<str>);
+
+impl BuildName {
+    /// Bytes of the longest. Nix has names of up to 211.
+    pub const LONGEST: usize = 256;
+
+    /// As much of the text as is kept.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut kept: String = text.chars().filter(|c| !c.is_control()).collect();
+        kept.truncate(kept.floor_char_boundary(Self::LONGEST));
+        Self(kept.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_to_what_a_record_holds() {
+        assert_eq!(BuildName::new("caddy-2.10").as_str(), "caddy-2.10");
+        assert_eq!(BuildName::new("a\tb\nc\u{85}").as_str(), "abc");
+        assert_eq!(BuildName::new(&"é".repeat(300)).as_str(), "é".repeat(128));
+        assert_eq!(BuildName::new(&format!("x{}", "é".repeat(300))).as_str().len(), 255);
+    }
+}

@@ -1,0 +1,61 @@
+//! Publishing: a staged body becomes an object, or a file in the directory of one build.
+
+use std::fs;
+use std::path::Path;
+
+use proto::Output;
+
+use crate::error::StoreError;
+use crate::format::layout::Layout;
+use crate::object::atomic_rename::rename;
+use crate::object::integrity_mtime::{State, bump_ctime, is_whole, set_integrity_mtime, state};
+use crate::object::staged_body::{Content, StagedBody, Taken, new_file};
+use crate::unsynced::UnsyncedSpans;
+
+/// Directories of an object that are made where they are missing: `objects/<1 hex>`.
+const OBJECT_LEVELS: usize = 2;
+
+/// Puts the body among the objects. One that is there is replaced unless it is known to be the same, which also repairs it.
+/// Returns its size if there was none.
+pub(crate) fn publish_object(layout: &Layout, body: &mut StagedBody) -> Result<Option<u64>, StoreError> {
+    let output = body.output();
+    let path = layout.object(&output.id);
+    if let Content::Memory(bytes) = body.content()
+        && is_the_same(&path, output, bytes)?
+    {
+        bump_ctime(&path); // a sweep that has not seen this put's record leaves it
+        return Ok(None);
+    }
+    let is_new = fs::symlink_metadata(&path).is_err();
+    publish_file(body, layout.tmp(), &path, OBJECT_LEVELS)?;
+    Ok(is_new.then_some(output.size))
+}
+
+/// Moves the body's file to a path. One that was published to another path before, as another writer was quicker with the
+/// action, is copied.
+pub(crate) fn publish_file(body: &mut StagedBody, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
+    let output = body.output();
+    let file = match body.take_file(tmp, path)? {
+        Taken::File(file) => file,
+        Taken::Published(_) if is_whole(path, output, &UnsyncedSpans::default())? => return Ok(()),
+        Taken::Published(elsewhere) => return copy(&elsewhere, (tmp, path), output),
+    };
+    set_integrity_mtime(file.as_file(), &output.id).map_err(StoreError::at("setting the time of", file.path()))?;
+    rename(file, path, levels)
+}
+
+/// Puts a copy of an object at a path.
+pub(crate) fn copy(from: &Path, (tmp, to): (&Path, &Path), output: Output) -> Result<(), StoreError> {
+    let file = new_file(tmp)?;
+    let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
+    // On Linux this is copy_file_range, which shares the blocks where the file system can.
+    std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
+    set_integrity_mtime(file.as_file(), &output.id).map_err(StoreError::at("setting the time of", file.path()))?;
+    rename(file, to, 0)
+}
+
+/// A small body is compared with what is there, which costs no more than writing it.
+fn is_the_same(path: &Path, output: Output, bytes: &[u8]) -> Result<bool, StoreError> {
+    Ok(state(path, output, &UnsyncedSpans::default())? == State::Whole
+        && fs::read(path).is_ok_and(|there| there == bytes))
+}

@@ -1,0 +1,190 @@
+//! What becomes of a put, for everyone who reads its namespace.
+//!
+//! The first output of an action stays, strictly: its record is made with a call that fails where there is one, and replaced only
+//! by a writer that has locked it (records.rs) and has read it again. The object comes before the record that names it.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use proto::{ActionId, Condition, limits};
+
+use crate::counters::Counters;
+use crate::error::StoreError;
+use crate::format::layout::Layout;
+use crate::format::origin::Origin;
+use crate::format::record::Record;
+use crate::object::integrity_mtime::{bump_ctime, is_whole};
+use crate::object::publish::publish_object;
+use crate::object::staged_body::StagedBody;
+use crate::records::{LockOutcome, RecordDir};
+use crate::unsynced::UnsyncedSpans;
+
+/// How often it is tried where the record comes and goes in between.
+const TRIES: usize = 20;
+
+/// What is known of a put beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Put<'a> {
+    /// The action that was carried out.
+    pub action: ActionId,
+    /// When it was put.
+    pub time: SystemTime,
+    /// Milliseconds from the session's miss to this put: what a hit saves. 0 if unknown.
+    pub cost_ms: u64,
+    /// Who puts it ([`crate::View::origin`]).
+    pub origin: &'a Origin,
+    /// When it is true for others; `None`: whenever they ask for the action.
+    pub condition: Option<&'a Condition>,
+    /// Which earlier output of the action it may replace.
+    pub replaces: Replaces,
+}
+
+impl Put<'_> {
+    /// The record of this put, whose body is this one.
+    pub(crate) fn record(&self, body: &StagedBody) -> Record {
+        Record {
+            kind: body.kind(),
+            output: body.output(),
+            time: self.time,
+            cost_ms: self.cost_ms,
+            origin: self.origin.clone(),
+            condition: self.condition.cloned(),
+        }
+    }
+}
+
+/// Whether a put may replace another output of its action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// No: the first stays, as others rely on it.
+    Nothing,
+    /// One of the same kind: a test's log by that of a later run, and its result. Never what others compile with.
+    SameKind,
+    /// Yes: the store has one user, and this is what Go's own cache does (`go build -a` replaces a stale entry by it).
+    Any,
+}
+
+/// What became of a put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// It is the action's output now.
+    New,
+    /// The action had this output already; its time moved forward.
+    Again,
+    /// The action has another output, which stays.
+    Conflict(Box<Record>),
+}
+
+/// Writes to one namespace of a store.
+#[derive(Debug)]
+pub(crate) struct NamespaceWriter<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) unsynced: &'a UnsyncedSpans,
+    pub(crate) counters: &'a Counters,
+    pub(crate) records: RecordDir,
+}
+
+impl NamespaceWriter<'_> {
+    pub(crate) fn put(&self, put: &Put<'_>, body: &mut StagedBody) -> Result<Published, StoreError> {
+        let record = put.record(body);
+        let path = self.records.path(&put.action);
+        let before = unless_damaged(&path, self.records.read(&put.action))?;
+        let is_absent = before.as_ref().is_some_and(Vec::is_empty);
+        if let Published::Conflict(first) = self.decide(put.replaces, &before.unwrap_or_default(), &record)?.0 {
+            return Ok(Published::Conflict(first));
+        }
+        self.counters.add_object(publish_object(self.layout, body)?);
+        self.write_record(put, &record, is_absent)
+    }
+
+    /// Writes the record of a put whose object is there. `is_absent`: there was no record a moment ago.
+    fn write_record(&self, put: &Put<'_>, record: &Record, mut is_absent: bool) -> Result<Published, StoreError> {
+        let path = self.records.path(&put.action);
+        for _ in 0..TRIES {
+            if is_absent && self.records.create(&put.action, std::slice::from_ref(record))? {
+                self.counters.add_entry();
+                return Ok(Published::New);
+            }
+            let (known, locked) = match unless_damaged(&path, self.records.lock(&put.action))? {
+                Some(LockOutcome::Absent) => {
+                    is_absent = true;
+                    continue;
+                }
+                Some(LockOutcome::Locked(file)) => (file.lines.records.clone(), Some(file)),
+                Some(LockOutcome::Busy) => {
+                    (unless_damaged(&path, self.records.read(&put.action))?.unwrap_or_default(), None)
+                }
+                None => (Vec::new(), None),
+            };
+            let (published, left) = self.decide(put.replaces, &known, record)?;
+            match (&published, &locked) {
+                // Nothing to write, or no more than a later time.
+                (Published::Conflict(_), _) | (Published::Again, None) => return Ok(published),
+                (Published::New, None) if !known.is_empty() => break,
+                (Published::New | Published::Again, _) => {}
+            }
+            // The paths of those that go may have been given out just now: a sweep knows by this.
+            let gone = known.iter().filter(|old| left.iter().all(|stays| stays.output.id != old.output.id));
+            gone.for_each(|old| bump_ctime(&self.layout.object(&old.output.id)));
+            self.records.write(&put.action, &left)?;
+            return Ok(published);
+        }
+        Err(StoreError::Busy { path })
+    }
+
+    fn decide(
+        &self,
+        replaces: Replaces,
+        known: &[Record],
+        new: &Record,
+    ) -> Result<(Published, Vec<Record>), StoreError> {
+        decide(replaces, known, new, |old| is_whole(&self.layout.object(&old.output.id), old.output, self.unsynced))
+    }
+}
+
+/// `None` where what is there is a record that no process can read: it is replaced, like one that is not there. Another error, of a
+/// process without descriptors say, says nothing about the record, which may be good and stays.
+fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match known {
+        Ok(known) => Ok(Some(known)),
+        Err(e) if e.is_damage() || fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// What becomes of a new record beside those that are there, and which there are then, the newest first. Pure, except for `is_there`,
+/// which looks whether the object of a record is there.
+///
+/// An action is known without a condition or with several: the first record decides which.
+fn decide(
+    replaces: Replaces,
+    known: &[Record],
+    new: &Record,
+    mut is_there: impl FnMut(&Record) -> Result<bool, StoreError>,
+) -> Result<(Published, Vec<Record>), StoreError> {
+    let is_other = |old: &&Record| old.condition.is_some() && new.condition.is_some() && old.condition != new.condition;
+    let mut left: Vec<Record> = known.iter().filter(is_other).cloned().collect();
+    left.truncate(limits::CONDITIONS - 1);
+    let mut published = (Published::New, new.clone());
+    for old in known.iter().filter(|old| !is_other(old)) {
+        // What is true without a condition is true with one.
+        let is_covered = old.condition.is_none() || old.condition == new.condition;
+        if old.output.id == new.output.id && is_covered {
+            let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
+            published = (Published::Again, Record { time, cost_ms, ..old.clone() });
+        } else if !may_replace(replaces, old, new) && is_there(old)? {
+            return Ok((Published::Conflict(Box::new(old.clone())), Vec::new()));
+        }
+    }
+    left.insert(0, published.1);
+    Ok((published.0, left))
+}
+
+fn may_replace(replaces: Replaces, old: &Record, new: &Record) -> bool {
+    match replaces {
+        Replaces::Nothing => false,
+        Replaces::SameKind => old.kind == new.kind,
+        Replaces::Any => true,
+    }
+}

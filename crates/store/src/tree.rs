@@ -1,0 +1,73 @@
+//! The tree of a state directory: made where it is missing, and of a format that this code reads. layout.rs has its names.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use crate::dirs::{Existing, make_dir};
+use crate::error::StoreError;
+use crate::format::layout::{Access, FORMAT, FORMER_FORMAT, Layout};
+
+/// What a program says that opened a store of the format before.
+pub const FORMER_FORMAT_NOTICE: &str = "the entries were written by an earlier version and cannot be read: \
+    they are removed, and Go builds their outputs again";
+
+/// Whether a store had the format before when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FormatFound {
+    /// It has the format of today, or is new.
+    Current,
+    /// It had the format before.
+    Former,
+}
+
+/// The tree in `root`, made where it is missing.
+pub(crate) fn open(root: &Path, access: Access) -> Result<(Layout, FormatFound), StoreError> {
+    let layout = layout(root, access)?;
+    let found = make(&layout)?;
+    Ok((layout, found))
+}
+
+/// As [`open`], for a program that only reads: nothing is made or changed.
+pub(crate) fn open_read_only(root: &Path) -> Result<(Layout, FormatFound), StoreError> {
+    let layout = layout(root, Access::Owner)?;
+    let is_former = read_format(&layout.format_file())? == FORMER_FORMAT;
+    Ok((layout, if is_former { FormatFound::Former } else { FormatFound::Current }))
+}
+
+/// Paths are handed out and must not depend on anyone's working directory.
+fn layout(root: &Path, access: Access) -> Result<Layout, StoreError> {
+    let root = std::path::absolute(root).map_err(StoreError::at("finding", root))?;
+    Ok(Layout::new(root, access))
+}
+
+/// Makes what is missing of the tree.
+pub(crate) fn make(layout: &Layout) -> Result<FormatFound, StoreError> {
+    make_dir(layout.root(), layout.access().mode(), Existing::Widen)?;
+    let found = check_format(&layout.format_file())?;
+    for (dir, mode) in layout.directories() {
+        make_dir(&dir, mode, Existing::Leave)?;
+    }
+    Ok(found)
+}
+
+fn check_format(path: &Path) -> Result<FormatFound, StoreError> {
+    let found = read_format(path)?;
+    if found == FORMAT {
+        return Ok(FormatFound::Current);
+    }
+    // Several processes may come here at once: all write the same bytes.
+    let mut file = fs::File::create(path).map_err(StoreError::at("creating", path))?;
+    file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", path))?;
+    Ok(if found == FORMER_FORMAT { FormatFound::Former } else { FormatFound::Current })
+}
+
+/// The content of a `format` file: ours, the one before, or nothing where it is missing or a crash came right after it was made.
+fn read_format(path: &Path) -> Result<String, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) if text.is_empty() || text == FORMAT || text == FORMER_FORMAT => Ok(text),
+        Ok(text) => Err(StoreError::Format { path: path.to_owned(), found: text.trim().chars().take(80).collect() }),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(e) => Err(StoreError::at("reading", path)(e)),
+    }
+}

@@ -1,0 +1,135 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use proto::{BuildId, Output};
+use store::{Exposed, Exposure, Published};
+
+use crate::{action, at, found, open, output, publish, put, stage};
+
+#[test]
+fn a_build_sees_what_was_exposed_to_it_and_nothing_else() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"one");
+    publish(&store, &put(2, 500), b"two");
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let record = found(&store, 1).unwrap();
+    assert_eq!(build.expose(record.output, Exposure::Link).unwrap(), Exposed::Yes);
+    assert_eq!(build.expose(record.output, Exposure::Link).unwrap(), Exposed::Yes, "again");
+    let outputs = build.view().join("o");
+    let names: Vec<_> =
+        fs::read_dir(&outputs).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, [output(b"one").to_string()]);
+    for (path, mode) in [(build.view(), 0o711), (outputs.clone(), 0o711), (outputs.join(&names[0]), 0o444)] {
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+    assert_eq!(build.expose(Output { id: output(b"never put"), size: 9 }, Exposure::Link).unwrap(), Exposed::No);
+}
+
+#[test]
+fn a_link_shares_the_bytes_and_a_copy_does_not() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    let (id, size) = (output(b"body"), 4);
+    let object = store.object(Output { id, size }).unwrap().unwrap();
+    for (n, exposure, same) in [(1, Exposure::Link, true), (2, Exposure::Copy, false)] {
+        let build = store.create_build(BuildId([n; 16])).unwrap();
+        assert_eq!(build.expose(Output { id, size }, exposure).unwrap(), Exposed::Yes);
+        let exposed = build.view().join("o").join(id.to_string());
+        assert_eq!(fs::read(&exposed).unwrap(), b"body");
+        assert_eq!(fs::metadata(&exposed).unwrap().ino() == fs::metadata(&object).unwrap().ino(), same);
+        assert_eq!(fs::metadata(&exposed).unwrap().permissions().mode() & 0o777, 0o444);
+    }
+}
+
+#[test]
+fn a_cut_object_is_not_exposed_and_a_cut_link_is_replaced() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    publish(&store, &put(1, 500), b"body");
+    let object = store.object(Output { id: output(b"body"), size: 4 }).unwrap().unwrap();
+    assert_eq!(build.expose(Output { id: output(b"body"), size: 4 }, Exposure::Link).unwrap(), Exposed::Yes);
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(&object, b"").unwrap(); // the link shares this fate
+    assert_eq!(build.expose(Output { id: output(b"body"), size: 4 }, Exposure::Link).unwrap(), Exposed::No);
+    publish(&store, &put(1, 600), b"body");
+    assert_eq!(build.expose(Output { id: output(b"body"), size: 4 }, Exposure::Link).unwrap(), Exposed::Yes);
+    assert_eq!(fs::read(build.view().join("o").join(output(b"body").to_string())).unwrap(), b"body");
+}
+
+#[test]
+fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
+    let (_dir, store) = open();
+    let (one, two) = (store.create_build(BuildId([1; 16])).unwrap(), store.create_build(BuildId([2; 16])).unwrap());
+    one.keep(&put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
+    let kept = one.get(&action(1), at(0)).unwrap().unwrap();
+    assert_eq!(kept.output.id, output(b"go index v2\nprivate"));
+    assert_eq!(two.get(&action(1), at(0)).unwrap(), None);
+    assert_eq!(found(&store, 1), None);
+    assert_eq!(store.evictor().count().unwrap(), store::Totals::default());
+    let view = one.view();
+    let aside = one.retire().unwrap();
+    assert!(!view.exists());
+    assert_eq!(store.leftovers().unwrap(), std::slice::from_ref(&aside));
+    store::remove_leftover(&aside).unwrap();
+    assert!(store.leftovers().unwrap().is_empty());
+    assert!(one.keep(&put(2, 500), &mut stage(&store, b"go index v2\nlate")).is_err(), "it does not come back");
+    assert!(!view.exists());
+    assert_eq!(store.builds().unwrap(), [BuildId([2; 16])]);
+    store::remove_leftover(&one.retire().unwrap()).unwrap(); // twice does no harm
+}
+
+#[test]
+fn a_kept_output_that_was_damaged_is_a_miss() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    build.keep(&put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
+    fs::remove_file(build.view().join("o").join(output(b"go index v2\nprivate").to_string())).unwrap();
+    let kept = build.get(&action(1), at(0)).unwrap().unwrap();
+    assert_eq!(build.exposed(kept.output).unwrap(), Exposed::No);
+}
+
+#[test]
+fn what_was_exposed_to_a_build_is_never_missing_while_it_is_replaced() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let body = vec![7; 100_000];
+    publish(&store, &put(1, 500), &body);
+    let object = Output { id: output(&body), size: body.len() as u64 };
+    assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::Yes);
+    let exposed = build.view().join("o").join(output(&body).to_string());
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                assert_eq!(fs::metadata(&exposed).unwrap().len(), object.size);
+            }
+        });
+        for n in 0..300 {
+            publish(&store, &put(1, 600 + n), &body); // another file of the same content
+            fs::File::open(&exposed).unwrap().set_modified(at(n)).unwrap(); // what was exposed is to be verified
+            // (it may be the object itself, which is read then)
+            assert!(store.object(object).unwrap().is_some());
+            assert_eq!(build.expose(object, Exposure::Link).unwrap(), Exposed::Yes);
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_object_that_was_put_just_now_is_exposed_as_any_other() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let object = Output { id: output(b"body"), size: 4 };
+    for (exposure, published) in [(Exposure::Link, Published::New), (Exposure::Copy, Published::Again)] {
+        assert_eq!(publish(&store, &put(1, 500), b"body"), published);
+        assert_eq!(build.expose_published(object, exposure).unwrap(), Exposed::Yes);
+        assert_eq!(build.expose_published(object, exposure).unwrap(), Exposed::Yes, "again");
+        let exposed = build.view().join("o").join(object.id.to_string());
+        assert_eq!(fs::read(&exposed).unwrap(), b"body");
+        fs::remove_file(&exposed).unwrap();
+    }
+    fs::remove_file(store.object(object).unwrap().unwrap()).unwrap();
+    assert_eq!(build.expose_published(object, Exposure::Link).unwrap(), Exposed::No, "evicted in between");
+}
