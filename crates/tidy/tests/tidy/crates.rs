@@ -1,21 +1,9 @@
 //! The arrows between crates: docs/explanation/architecture.md draws them as lines `crate -> crate, crate`; cargo has the truth.
 
+use crate::arrows::{Arrows, drawn};
 use crate::source::root;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::process::Command;
-
-/// From a name to the names that it uses.
-pub(crate) type Arrows = BTreeMap<String, BTreeSet<String>>;
-
-/// The lines `    from -> to, to` of the page. A name with a slash is a folder, one without a crate.
-pub(crate) fn drawn(is_wanted: impl Fn(&str) -> bool) -> Arrows {
-    let page = std::fs::read_to_string(root().join("docs/explanation/architecture.md")).unwrap();
-    page.lines()
-        .filter_map(|line| line.strip_prefix("    ")?.split_once(" -> "))
-        .filter(|(from, _)| is_wanted(from))
-        .map(|(from, to)| (from.trim().to_owned(), to.split(", ").map(|name| name.trim().to_owned()).collect()))
-        .collect()
-}
 
 #[test]
 fn the_drawn_arrows_between_crates_are_the_real_ones() {

@@ -1,7 +1,7 @@
 //! The arrows between the folders of the large crates. docs/explanation/architecture.md draws them as lines
 //! `crate/folder -> folder, folder`; the `use` lines of the files are the truth. Files beside the folders are not drawn.
 
-use crate::crates::{Arrows, drawn};
+use crate::arrows::{Arrows, drawn, in_circles};
 use crate::modules::Crate;
 
 const LARGE: [&str; 4] = ["store", "cacheprogd", "cacheprogctl", "cacheprog-client"];
@@ -10,14 +10,10 @@ const LARGE: [&str; 4] = ["store", "cacheprogd", "cacheprogctl", "cacheprog-clie
 fn the_drawn_arrows_between_folders_are_the_real_ones() {
     let mut real = Arrows::new();
     for name in LARGE {
-        let sources = format!("crates/{name}/src/");
-        for (from, targets) in Crate::read(&sources).uses() {
-            let Some(from) = folder(&sources, from) else { continue };
-            let others = targets.keys().filter_map(|to| folder(&sources, to)).filter(|to| *to != from);
-            for to in others {
-                real.entry(format!("{name}/{from}")).or_default().insert(to.to_owned());
-            }
-        }
+        let arrows = of_crate(name);
+        let circle = in_circles(&arrows);
+        assert!(circle.is_empty(), "{name}: folders that lead back to each other: {circle:#?}");
+        real.extend(arrows.into_iter().map(|(from, to)| (format!("{name}/{from}"), to)));
     }
     let drawn = drawn(|name| name.contains('/'));
     assert_eq!(
@@ -26,6 +22,19 @@ fn the_drawn_arrows_between_folders_are_the_real_ones() {
         "docs/explanation/architecture.md draws the left, the sources say the right:\n{}",
         lines(&real)
     );
+}
+
+/// The arrows between the folders of a crate.
+fn of_crate(name: &str) -> Arrows {
+    let sources = format!("crates/{name}/src/");
+    let mut arrows = Arrows::new();
+    for (from, targets) in Crate::read(&sources).uses() {
+        let Some(from) = folder(&sources, from) else { continue };
+        for to in targets.keys().filter_map(|to| folder(&sources, to)).filter(|to| *to != from) {
+            arrows.entry(from.to_owned()).or_default().insert(to.to_owned());
+        }
+    }
+    arrows
 }
 
 /// The first folder below the sources; none for a file that lies beside the folders.

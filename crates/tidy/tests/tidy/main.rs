@@ -1,9 +1,10 @@
 //! The project's own rules, as far as neither rustc nor clippy checks them. One module has one rule, or two of one kind.
-//! `source`, `tokens`, `paths` and `modules` read the tree for the others; they hold no rule.
+//! `source`, `tokens`, `paths`, `modules` and `arrows` read the tree for the others; they hold no rule.
 //!
 //! Each rule reads what git lists, so that a file counts before it is committed. A message names the file and the way out.
 #![cfg(test)]
 
+mod arrows;
 mod circles;
 mod citations;
 mod crates;

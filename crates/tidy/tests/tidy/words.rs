@@ -166,7 +166,8 @@ fn identifiers_are_words_of_the_field() {
 fn texts_are_words_of_the_field() {
     let mut found = Vec::new();
     for file in files().iter().filter(|file| !is_this(file) && file.name != "CHANGELOG.md") {
-        for (old, new) in PHRASES.iter().filter(|(old, _)| file.text.contains(old)) {
+        let is_said = |old: &str| file.text.lines().any(|line| line.contains(old) && !line.contains("FORMER_")); // as once written
+        for (old, new) in PHRASES.iter().filter(|(old, _)| is_said(old)) {
             found.push(format!("{}: not \"{old}\" but {new}", file.name));
         }
     }
