@@ -11,9 +11,6 @@ use super::error::InstallError;
 /// The line above our line in nix.conf.
 const BEGIN: &str = "# Added by `cacheprogctl install`, removed by `cacheprogctl uninstall`:";
 
-/// The same, as programs before cacheprogctl wrote it.
-const FORMER_BEGIN: &str = "# Added by `cacheprogd install`, removed by `cacheprogd uninstall`:";
-
 /// One step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -91,9 +88,7 @@ impl Step {
             }
             Self::RemoveLine { path, line } => {
                 let text = read(path)?.unwrap_or_default();
-                let lines = text
-                    .split_inclusive('\n')
-                    .filter(|had| ![BEGIN, FORMER_BEGIN].contains(&had.trim()) && !is_same(had, line));
+                let lines = text.split_inclusive('\n').filter(|had| !is_begin(had) && !is_same(had, line));
                 let left: String = lines.collect();
                 on("changing", path, if left.is_empty() { fs::remove_file(path) } else { replace(path, &left) })
             }
@@ -123,6 +118,11 @@ fn read(path: &Path) -> Result<Option<String>, InstallError> {
 
 fn has_line(text: &str, line: &str) -> bool {
     text.lines().any(|had| is_same(had, line))
+}
+
+/// Whether it is [`BEGIN`], as this program or cacheprogd of an earlier version wrote it.
+fn is_begin(line: &str) -> bool {
+    line.starts_with("# Added by `cacheprog") && line.trim_end().ends_with(" uninstall`:")
 }
 
 /// Whether two lines of nix.conf set the same value, however they are written.
