@@ -91,7 +91,7 @@ impl JobTable {
         let (_, job) = open.jobs.get(&number).filter(|(since, _)| since.elapsed() < MAX_WAIT)?;
         Some(match job {
             Job::Offer { hit, list, .. } => Task::CheckList(hit.clone(), list.clone()),
-            Job::Result { put, result, .. } => Task::MakeList(result.clone(), put.output),
+            Job::Result { put, result, .. } => Task::MakeList(result.clone(), put.output.id),
         })
     }
 

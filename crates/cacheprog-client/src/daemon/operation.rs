@@ -44,15 +44,15 @@ impl Operation {
     pub(super) fn body_size(&self) -> u64 {
         match self {
             Self::Get(_) => 0,
-            Self::Put(put) => put.header.size,
+            Self::Put(put) => put.header.output.size,
         }
     }
 
     pub(super) fn message(&self) -> Message {
         match self {
             Self::Get(action) => Message { request: Request::Get { action: *action }, inputs: None, body: None },
-            Self::Put(Put { header: PutHeader { action, output, size }, body, inputs }) => {
-                let (action, output, size) = (*action, *output, *size);
+            Self::Put(Put { header: PutHeader { action, output }, body, inputs }) => {
+                let (action, output, size) = (*action, output.id, output.size);
                 let request = match inputs {
                     None => Request::Put { action, output, size },
                     Some(list) => Request::PutTest { action, output, size, inputs: list.len() as u64 },

@@ -5,6 +5,7 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proto::Output;
 use proto::gocmd::{Body, BodyError};
 
 use crate::gocmd::cache::PutHeader;
@@ -48,7 +49,7 @@ impl Puts {
         if let Some(logs) = &mut self.test_logs {
             logs.begin();
         }
-        let Some(body) = self.buffer.read(put.size, body, &self.large_bodies)? else {
+        let Some(body) = self.buffer.read(put.output.size, body, &self.large_bodies)? else {
             // There is neither memory nor disk for it.
             self.dispatcher.fallback.answer_lost(id);
             return Ok(());
@@ -83,8 +84,8 @@ impl Puts {
         let action = share_policy::diagnostics_action(&put.action);
         let empty = self.dispatcher.fallback.read_your_writes.find(&action).filter(|hit| hit.size == 0);
         match empty {
-            Some(empty) if store::archive::is_compiled_go(put.size, read) => {
-                Route::CompiledGo(PutHeader { action, output: empty.output, size: 0 })
+            Some(empty) if store::archive::is_compiled_go(put.output.size, read) => {
+                Route::CompiledGo(PutHeader { action, output: Output { id: empty.output, size: 0 } })
             }
             Some(_) | None => Route::Private,
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use proto::gocmd::Hit;
-use proto::limits;
 use proto::wire::{Refusal, Reply, Request};
+use proto::{Output, limits};
 
 use crate::fault::catch_fault;
 use crate::read_your_writes::is_there;
@@ -69,8 +69,8 @@ impl Replies {
             // under a condition.
             (Operation::Get(_), Reply::HitIf { .. } | Reply::Conditional { .. }) => self.dispatcher.reject(request),
             (Operation::Put(put), Reply::Stored { time }) => {
-                let (output, size) = (put.header.output, put.header.size);
-                let hit = Hit { output, size, time: time.into(), path: path(output) };
+                let Output { id, size } = put.header.output;
+                let hit = Hit { output: id, size, time: time.into(), path: path(id) };
                 if is_there(&hit) {
                     self.dispatcher.fallback.answer_stored(request.id, put.header.action, hit);
                 } else {

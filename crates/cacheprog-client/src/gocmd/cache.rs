@@ -4,7 +4,7 @@
 use std::io::BufRead;
 
 use proto::gocmd::{Body, BodyError};
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Output};
 
 /// A cache that answers cmd/go. Each request is answered exactly once, now or later, unless its body was abandoned.
 pub(crate) trait Cache {
@@ -22,6 +22,5 @@ pub(crate) trait Cache {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PutHeader {
     pub(crate) action: ActionId,
-    pub(crate) output: OutputId,
-    pub(crate) size: u64,
+    pub(crate) output: Output,
 }

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use proto::FrameError;
 use proto::gocmd::{BodyError, Command, Requests};
+use proto::{FrameError, Output};
 
 use crate::fault::catch_fault;
 use crate::gocmd::cache::{Cache, PutHeader};
@@ -26,7 +26,7 @@ pub(crate) fn serve<R: BufRead>(
                 }
             }
             Ok(Command::Put(action, output)) => {
-                let put = PutHeader { action, output, size: request.body_size };
+                let put = PutHeader { action, output: Output { id: output, size: request.body_size } };
                 let done = catch_fault(|| cache.put(id, put, &mut body)).unwrap_or_else(|| {
                     body.skip()?;
                     responder.stored(id, MISSING_PATH);

@@ -43,15 +43,15 @@ impl LocalStore {
         }
     }
 
-    /// Opens the store of a user after this boot: how the machine was shut down before is not known. True if the store had an
-    /// earlier format.
+    /// Opens the store of a user after this boot: how the machine was shut down before is not known. True if the store had the
+    /// former format.
     pub(crate) fn open_since_boot(&mut self, boot: &str) -> Result<bool, StoreError> {
         let store = Store::open(&self.dir, Access::Owner)?;
-        let had_earlier_format = store.had_former_format();
+        let had_former_format = store.had_former_format();
         // Objects that are to be verified and could not be noted on disk are verified by this process all the same.
         drop(store.recovery().resume_since_boot(boot, clock::now()));
         self.store = Some(store);
-        Ok(had_earlier_format)
+        Ok(had_former_format)
     }
 
     /// Finds an action's output. Each failure is a miss: damaged, unreadable, evicted.
@@ -71,7 +71,7 @@ impl LocalStore {
     pub(crate) fn receive(&mut self, put: &PutHeader, body: &mut impl Read) -> Result<Option<StagedBody>, BodyError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let received = match self.open() {
-            Ok(store) => store.stage(Output { id: put.output, size: put.size }, body, &mut scratch),
+            Ok(store) => store.stage(put.output, body, &mut scratch),
             Err(e) => discard(body).and(Err(e.into())),
         };
         self.scratch = scratch;

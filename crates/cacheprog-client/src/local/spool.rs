@@ -38,7 +38,7 @@ impl Spool {
     /// Keeps a put. `None` where there is no room for it.
     pub(crate) fn put(&self, put: &PutHeader, body: &PutBody) -> Result<Option<Hit>, RequestError> {
         let mut store = self.store();
-        let has_room = self.bytes.fetch_add(put.size, Relaxed) < MAX_BYTES;
+        let has_room = self.bytes.fetch_add(put.output.size, Relaxed) < MAX_BYTES;
         let received = match body.reader() {
             Ok(mut reader) if has_room => store.receive(put, &mut reader),
             Ok(_) | Err(_) => Ok(None),
