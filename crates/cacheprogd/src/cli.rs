@@ -1,9 +1,12 @@
 //! The command line of the daemon: `serve`, and the eviction that the daemon starts by itself.
+//!
+//! The commands for people are in cacheprogctl.
 
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
-use crate::{evict, serve};
+use crate::serve;
+use crate::upkeep::evict;
 
 /// The host daemon of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds. `cacheprogctl` is its command line.
 #[derive(Debug, Parser)]

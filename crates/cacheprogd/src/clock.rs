@@ -1,4 +1,6 @@
-//! The only place of this program that reads the wall clock.
+//! The only file of this program that reads the wall clock, and times in the forms that others need.
+//!
+//! Everything else takes the time as an argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,4 +18,10 @@ pub(crate) fn unix_ms(time: SystemTime) -> u64 {
 /// A time in seconds since 1970.
 pub(crate) fn unix(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The time of day as `12:04`, in UTC.
+pub(crate) fn hours_and_minutes(time: SystemTime) -> String {
+    let minutes = unix(time) / 60;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
 }

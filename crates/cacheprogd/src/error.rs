@@ -1,4 +1,6 @@
-//! What ends the daemon with an error.
+//! What ends the daemon with an error. Each message names what failed, on what, and what the user can do.
+//!
+//! Errors of the settings file and of the state directory are the crate settings'.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,21 +8,19 @@ use std::path::PathBuf;
 use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
-pub use proto::error::with_causes as chain;
-
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// `serve` was told no place for its state.
+    /// `serve` got no state directory.
     #[error("no state directory: give --state-dir DIR, or run under systemd with CacheDirectory=")]
     NoStateDir,
-    /// `serve` was told no socket.
+    /// `serve` got no control socket.
     #[error("no control socket: give --control-socket PATH, or start the daemon by its systemd socket unit")]
     NoSocket,
-    /// systemd handed over something unexpected.
+    /// systemd handed over sockets that cannot be used.
     #[error("taking the sockets from systemd")]
     Inherited(#[source] io::Error),
-    /// The control socket cannot be made.
+    /// A socket cannot be bound.
     #[error("listening at {}", path.display())]
     Listen {
         /// The socket.
@@ -52,8 +52,8 @@ pub enum CommandError {
     /// The system refused something the loop cannot do without.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
-    /// The state directory's path cannot be told to Nix.
-    #[error("{} is not text that Nix can be told: give another --state-dir", path.display())]
+    /// The state directory's path cannot be written to Nix's settings.
+    #[error("{} is not UTF-8, and Nix mounts only such paths: give another --state-dir", path.display())]
     NotText {
         /// The state directory.
         path: PathBuf,

@@ -1,4 +1,6 @@
-//! `cacheprogd`: the host's daemon. Parse, logger, run, exit code; no more here.
+//! `cacheprogd`: the host's daemon.
+//!
+//! Parse, logger, run, exit code; no more here.
 
 use std::process::ExitCode;
 

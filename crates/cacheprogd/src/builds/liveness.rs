@@ -1,9 +1,11 @@
-//! Whether a build still runs. Nix tells nobody when a build ends; what it leaves behind tells.
+//! Whether a build still runs. Nix reports the end of a build to no other program, so that it is found by what Nix leaves behind:
 //!
 //! - `….drv.chroot`, which Nix makes before it calls the hook and removes at the end. Newer Nix names `….drv.chroot/root`
-//!   to the hook, which lies in a 0700 directory of root's, so the parent is watched (docs/facts/nix.md, "How the hook is called").
+//!   to the hook, which lies in a 0700 directory of root's, so the parent is looked at (docs/facts/nix.md, "How the hook is called").
 //! - The same directory as a descriptor from the hook, for where the path cannot be seen (`PrivateTmp`, `--store /tmp/x`).
 //! - The Nix process that runs the build, as a pidfd from the hook: a killed nix-daemon leaves its chroot behind.
+//!
+//! For how long a build without a session counts as running, build.rs decides.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,12 +17,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::fstat;
 use serde::{Deserialize, Serialize};
 
-/// What to look at. The path and what was seen there survive a restart of the daemon, the descriptors do not.
+/// What to look at. The path and the inode survive a restart of the daemon, the descriptors do not.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Watch {
+pub(crate) struct LivenessProbe {
     path: Option<PathBuf>,
     /// Device and inode at registration; `None` where the path could not be seen.
-    seen: Option<(u64, u64)>,
+    #[serde(rename = "seen")]
+    inode: Option<(u64, u64)>,
     #[serde(skip)]
     chroot: Option<OwnedFd>,
     #[serde(skip)]
@@ -29,53 +32,55 @@ pub(crate) struct Watch {
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Liveness {
     /// The build's chroot is there.
-    Runs,
+    Running,
     /// The build is over.
     Ended,
-    /// The chroot is there, but the process that ran the build is not: left behind by a Nix that was killed. (Or that
-    /// process was not the one that runs the build; then it has sessions.)
-    Left,
-    /// Nothing can be seen: only a long idleness tells.
+    /// The chroot is there and the process that ran the build has exited: a Nix that was killed left the chroot behind. (Or that
+    /// process was not the one that runs the build; then the build has sessions.)
+    Abandoned,
+    /// Nothing can be seen: only a long time without a session tells.
     Unknown,
 }
 
-impl Watch {
+impl LivenessProbe {
     /// Looks at `chroot` (argv\[2\] of the hook) as it is at registration.
     pub(crate) fn new(chroot: Option<&str>, fd: Option<OwnedFd>, worker: Option<OwnedFd>) -> Self {
         let path = chroot.map(|chroot| PathBuf::from(chroot.strip_suffix("/root").unwrap_or(chroot)));
-        let seen = path.as_ref().and_then(|path| fs::symlink_metadata(path).ok()).map(|m| (m.dev(), m.ino()));
-        Self { path, seen, chroot: fd, worker }
+        let inode = path.as_ref().and_then(|path| fs::symlink_metadata(path).ok()).map(|m| (m.dev(), m.ino()));
+        Self { path, inode, chroot: fd, worker }
     }
 
     /// Looks now.
-    pub(crate) fn verdict(&self) -> Verdict {
-        let verdict = match self.by_path() {
-            Verdict::Unknown => self.by_descriptor(),
+    pub(crate) fn liveness(&self) -> Liveness {
+        let liveness = match self.by_path() {
+            Liveness::Unknown => self.by_descriptor(),
             known => known,
         };
-        match verdict {
-            Verdict::Runs | Verdict::Unknown if self.worker.as_ref().is_some_and(has_exited) => Verdict::Left,
+        match liveness {
+            Liveness::Running | Liveness::Unknown if self.worker.as_ref().is_some_and(has_exited) => {
+                Liveness::Abandoned
+            }
             known => known,
         }
     }
 
-    fn by_path(&self) -> Verdict {
-        let (Some(path), Some(seen)) = (&self.path, self.seen) else { return Verdict::Unknown };
+    fn by_path(&self) -> Liveness {
+        let (Some(path), Some(inode)) = (&self.path, self.inode) else { return Liveness::Unknown };
         match fs::symlink_metadata(path) {
-            Ok(m) if (m.dev(), m.ino()) == seen => Verdict::Runs,
-            Ok(_) => Verdict::Ended, // a later build's
-            Err(e) if e.kind() == ErrorKind::NotFound => Verdict::Ended,
-            Err(_) => Verdict::Unknown, // EACCES and the like say nothing of the build
+            Ok(m) if (m.dev(), m.ino()) == inode => Liveness::Running,
+            Ok(_) => Liveness::Ended, // the chroot of a later build
+            Err(e) if e.kind() == ErrorKind::NotFound => Liveness::Ended,
+            Err(_) => Liveness::Unknown, // EACCES and the like tell nothing about the build
         }
     }
 
-    fn by_descriptor(&self) -> Verdict {
+    fn by_descriptor(&self) -> Liveness {
         match self.chroot.as_ref().map(fstat) {
-            Some(Ok(stat)) if stat.st_nlink == 0 => Verdict::Ended,
-            Some(Ok(_)) => Verdict::Runs,
-            Some(Err(_)) | None => Verdict::Unknown,
+            Some(Ok(stat)) if stat.st_nlink == 0 => Liveness::Ended,
+            Some(Ok(_)) => Liveness::Running,
+            Some(Err(_)) | None => Liveness::Unknown,
         }
     }
 }
@@ -88,7 +93,7 @@ fn has_exited(pidfd: &OwnedFd) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "the tests play Nix")]
+#[expect(clippy::disallowed_methods, reason = "the tests do what Nix does")]
 mod tests {
     use super::*;
 
@@ -102,43 +107,43 @@ mod tests {
     #[test]
     fn a_build_ends_with_its_chroot() {
         let (_dir, root) = chroot();
-        let watch = Watch::new(root.to_str(), None, None);
-        assert_eq!(watch.verdict(), Verdict::Runs);
+        let probe = LivenessProbe::new(root.to_str(), None, None);
+        assert_eq!(probe.liveness(), Liveness::Running);
         fs::remove_dir_all(root.parent().unwrap()).unwrap();
-        assert_eq!(watch.verdict(), Verdict::Ended);
+        assert_eq!(probe.liveness(), Liveness::Ended);
     }
 
     #[test]
-    fn a_later_build_in_the_same_place_is_another() {
+    fn a_later_build_with_the_same_chroot_path_is_another_build() {
         let (dir, root) = chroot();
-        let watch = Watch::new(root.to_str(), None, None);
+        let probe = LivenessProbe::new(root.to_str(), None, None);
         let parent = root.parent().unwrap();
         fs::rename(parent, dir.path().join("old")).unwrap();
         fs::create_dir_all(parent).unwrap();
-        assert_eq!(watch.verdict(), Verdict::Ended);
+        assert_eq!(probe.liveness(), Liveness::Ended);
     }
 
     #[test]
-    fn a_path_never_seen_says_nothing_and_the_descriptor_decides() {
+    fn where_the_path_cannot_be_seen_the_descriptor_decides() {
         let (dir, root) = chroot();
         let fd = || OwnedFd::from(fs::File::open(&root).unwrap());
-        assert_eq!(Watch::new(Some("/nowhere/x.drv.chroot/root"), None, None).verdict(), Verdict::Unknown);
-        let watch = Watch::new(Some("/nowhere/x.drv.chroot/root"), Some(fd()), None);
-        assert_eq!(watch.verdict(), Verdict::Runs);
+        assert_eq!(LivenessProbe::new(Some("/nowhere/x.drv.chroot/root"), None, None).liveness(), Liveness::Unknown);
+        let probe = LivenessProbe::new(Some("/nowhere/x.drv.chroot/root"), Some(fd()), None);
+        assert_eq!(probe.liveness(), Liveness::Running);
         fs::remove_dir_all(dir.path()).unwrap();
-        assert_eq!(watch.verdict(), Verdict::Ended);
+        assert_eq!(probe.liveness(), Liveness::Ended);
     }
 
     #[test]
-    fn a_chroot_without_its_worker_was_left_behind() {
+    fn a_chroot_whose_worker_has_exited_is_abandoned() {
         let (_dir, root) = chroot();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = rustix::process::Pid::from_child(&child);
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-        let watch = Watch::new(root.to_str(), None, Some(pidfd));
-        assert_eq!(watch.verdict(), Verdict::Runs);
+        let probe = LivenessProbe::new(root.to_str(), None, Some(pidfd));
+        assert_eq!(probe.liveness(), Liveness::Running);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(watch.verdict(), Verdict::Left);
+        assert_eq!(probe.liveness(), Liveness::Abandoned);
     }
 }

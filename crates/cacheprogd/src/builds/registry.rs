@@ -1,46 +1,44 @@
-//! The live builds: made, found again after a restart, removed at their end.
+//! The live builds: registered, restored after a restart, removed at their end, and found for questions about them.
+//!
+//! One of them is build.rs; their profiles are made in `telemetry/build_profile/`.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::SystemTime;
 
 use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trouble};
+use proto::error::with_causes;
 use proto::profile::BuildProfile;
 use proto::{BuildId, figures};
 use store::{BuildDir, Store, StoreError};
 
-use crate::account::{self, Asker};
-use crate::build::{Build, Saved, derivation_name};
+use super::build::Build;
+use super::liveness::LivenessProbe;
+use super::removal::{self, remove_dir};
+use super::restore::{RestoreError, restore};
+use super::state_file::BuildState;
 use crate::clock;
-use crate::error::chain;
-use crate::health::Health;
-use crate::history::{self, History};
-use crate::listener;
-use crate::quota::Used;
-use crate::sync::lock;
-use crate::watch::Watch;
-
-/// Live builds at once: each has a descriptor or three, and no machine runs a tenth of it.
-const MOST_BUILDS: usize = 2000;
-
-/// Sessions outside of sandboxes at once, of all users and of one: they cannot take the builds' room.
-const MOST_OF_HOST: usize = 256;
-const MOST_OF_A_USER: usize = 64;
+use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS};
+use crate::mutex::lock;
+use crate::net::bind::build_socket;
+use crate::telemetry::build_profile::profile_store::ProfileStore;
+use crate::telemetry::build_profile::refresh::Requester;
+use crate::telemetry::history::History;
+use crate::upkeep::storage_health::StorageHealth;
 
 /// All builds of this daemon.
 #[derive(Debug)]
 pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
-    health: Arc<Health>,
-    accounts: Arc<account::Saved>,
-    /// Held while two accounts are compared for a build: one comparison at a time, as each has both in memory.
+    storage_health: Arc<StorageHealth>,
+    profiles: Arc<ProfileStore>,
+    /// Held while two profiles are compared for a build: one comparison at a time, as it has both in memory.
     comparing: Mutex<()>,
     /// Guards the lists alone; no file or socket is touched while it is held.
     inner: Mutex<Inner>,
@@ -49,20 +47,20 @@ pub(crate) struct Registry {
 #[derive(Debug)]
 struct Inner {
     live: HashMap<BuildId, Arc<Build>>,
-    /// Builds of an earlier daemon that cannot be brought back for now.
-    asleep: Vec<BuildId>,
+    /// Builds of an earlier daemon that cannot be restored for now.
+    unrestored: Vec<BuildId>,
     history: History,
     /// How many builds ended since the daemon started, and what those did that are not in `live` any more.
-    past: (u64, Counts),
+    ended: (u64, Counts),
 }
 
 /// Why a build cannot be registered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegisterError {
-    #[error("{MOST_BUILDS} builds are live: no room for another")]
-    Full,
-    #[error("this user has {MOST_OF_A_USER} sessions, or all together {MOST_OF_HOST}: no room for another")]
-    Crowded,
+    #[error("build limit ({LIVE_BUILDS}) reached: refusing")]
+    TooManyBuilds,
+    #[error("session limit ({HOST_SESSIONS_PER_USER} for one user, {HOST_SESSIONS} for all) reached: refusing")]
+    TooManySessions,
     #[error("making an id")]
     Id(#[source] std::io::Error),
     #[error("making the build's directory")]
@@ -74,36 +72,44 @@ pub(crate) enum RegisterError {
 }
 
 impl Registry {
-    /// Finds the live builds of an earlier daemon on this state directory and binds their sockets anew.
+    /// Restores the live builds of an earlier daemon on this state directory and binds their sockets again.
     pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
-        let history = History::load(store.root());
-        let inner =
-            Mutex::new(Inner { live: HashMap::new(), asleep: Vec::new(), history, past: (0, Counts::default()) });
-        let accounts = Arc::new(account::Saved::new(store.clone()));
-        let registry =
-            Self { boot: boot_id(), store, health: Arc::default(), accounts, comparing: Mutex::default(), inner };
-        lock(&registry.inner).asleep = registry.store.builds()?;
-        registry.revive_all();
+        let inner = Inner {
+            live: HashMap::new(),
+            unrestored: store.builds()?,
+            history: History::load(store.root()),
+            ended: (0, Counts::default()),
+        };
+        let registry = Self {
+            boot: boot_id(),
+            storage_health: Arc::default(),
+            profiles: Arc::new(ProfileStore::new(store.clone())),
+            comparing: Mutex::default(),
+            inner: Mutex::new(inner),
+            store,
+        };
+        registry.restore_all();
         Ok(registry)
     }
 
-    /// Brings builds of an earlier daemon back. One that cannot be for now (no space, say) stays and is tried again: what
-    /// it was shown is in use.
-    fn revive_all(&self) {
-        let asleep = std::mem::take(&mut lock(&self.inner).asleep);
-        for id in asleep {
-            match self.revive(self.store.open_build(id)) {
+    /// Restores builds of an earlier daemon. One that cannot be restored for now stays and is tried again: what it was given is in
+    /// use.
+    fn restore_all(&self) {
+        let unrestored = std::mem::take(&mut lock(&self.inner).unrestored);
+        for id in unrestored {
+            let dir = || self.store.open_build(id);
+            match restore(dir(), self.boot.as_deref(), self.storage_health.clone()) {
                 Ok(build) => {
-                    log::info!("build {build} goes on");
+                    log::info!("build {build} restored");
                     lock(&self.inner).live.insert(id, Arc::new(build));
                 }
-                Err(Revival::Over(why)) => {
-                    log::info!("build {} is over: {why}", id.short());
-                    self.remove_dir(&self.store.open_build(id));
+                Err(RestoreError::Over(why)) => {
+                    log::info!("build {} is over: {why}; removing it", id.short());
+                    remove_dir(&dir());
                 }
-                Err(Revival::Later(why)) => {
-                    log::debug!("build {} cannot go on yet: {}", id.short(), chain(&why));
-                    lock(&self.inner).asleep.push(id);
+                Err(RestoreError::NotNow(why)) => {
+                    log::debug!("build {} cannot be restored yet: {}", id.short(), with_causes(&why));
+                    lock(&self.inner).unrestored.push(id);
                 }
             }
         }
@@ -117,41 +123,48 @@ impl Registry {
         fds: Vec<OwnedFd>,
         owner: Option<u32>,
     ) -> Result<String, RegisterError> {
-        let live = self.live();
-        if live.len() >= MOST_BUILDS {
-            return Err(RegisterError::Full);
-        }
-        let owners = || live.iter().filter_map(|build| build.owner());
-        if owner.is_some()
-            && (owners().count() >= MOST_OF_HOST || owners().filter(|&o| Some(o) == owner).count() >= MOST_OF_A_USER)
-        {
-            return Err(RegisterError::Crowded);
-        }
+        self.check_limits(owner)?;
         let (mut chroot, mut worker) = (None, None);
-        for (what, fd) in registration.descriptors.iter().zip(fds) {
-            match what {
+        for (descriptor, fd) in registration.descriptors.iter().zip(fds) {
+            match descriptor {
                 Descriptor::Chroot => chroot = Some(fd),
                 Descriptor::Worker => worker = Some(fd),
             }
         }
-        let now = clock::now();
-        let saved = Saved {
-            name: derivation_name(&registration.derivation),
-            started: clock::unix(now),
-            started_ms: clock::unix_ms(now),
-            last_used_ms: 0,
-            boot: self.boot.clone(),
-            owner,
-            watch: Watch::new(registration.chroot.as_deref(), chroot, worker),
-            counts: Counts::default(),
-            used: Used::default(),
-        };
+        let probe = LivenessProbe::new(registration.chroot.as_deref(), chroot, worker);
+        let state = BuildState::new(registration, owner, (probe, self.boot.clone()), clock::now());
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
-        let build = self.start(dir, saved)?;
+        let build = self.start(dir, state)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
-        log::info!("build {build} begins");
+        log::info!("build {build} registered");
         lock(&self.inner).live.insert(build.id(), Arc::new(build));
         Ok(view)
+    }
+
+    fn check_limits(&self, owner: Option<u32>) -> Result<(), RegisterError> {
+        let live = self.live();
+        if live.len() >= LIVE_BUILDS {
+            return Err(RegisterError::TooManyBuilds);
+        }
+        let owners = || live.iter().filter_map(|build| build.owner());
+        let is_full = owner.is_some()
+            && (owners().count() >= HOST_SESSIONS
+                || owners().filter(|&other| Some(other) == owner).count() >= HOST_SESSIONS_PER_USER);
+        if is_full { Err(RegisterError::TooManySessions) } else { Ok(()) }
+    }
+
+    fn start(&self, dir: BuildDir, state: BuildState) -> Result<Build, RegisterError> {
+        let bind = || {
+            state.write(&dir)?;
+            build_socket(&dir.view()).map_err(RegisterError::Socket)
+        };
+        match bind() {
+            Ok(listener) => Ok(Build::new(dir, listener, state, self.storage_health.clone())),
+            Err(e) => {
+                remove_dir(&dir);
+                Err(e)
+            }
+        }
     }
 
     /// The live builds now.
@@ -159,197 +172,128 @@ impl Registry {
         lock(&self.inner).live.values().cloned().collect()
     }
 
-    /// Whether there is no live build, nor one that is to be brought back.
+    /// Whether there is no live build, nor one that is to be restored.
     pub(crate) fn is_empty(&self) -> bool {
         let inner = lock(&self.inner);
-        inner.live.is_empty() && inner.asleep.is_empty()
+        inner.live.is_empty() && inner.unrestored.is_empty()
     }
 
-    /// Notes which builds are over, removes what is left of them when it may go, and brings back those that could not be before.
+    /// Notes which builds are over, removes those that may be removed, and restores those that could not be restored before.
     pub(crate) fn sweep(&self, now: SystemTime) {
-        self.revive_all();
+        self.restore_all();
         let mut over: Vec<_> = self.live().into_iter().filter(|build| build.is_over(now)).collect();
         over.sort_by_key(|build| build.started());
         for build in over {
             let status = build.status_as(true, now);
             if build.note_end() {
-                lock(&self.inner).past.0 += 1;
+                lock(&self.inner).ended.0 += 1;
                 log::info!("build {build} ended: {}", figures::summary(&status.counts));
             }
-            if build.may_go(now) {
+            if build.may_be_removed(now) {
                 self.remove(&build, status);
             }
         }
     }
 
-    /// Takes an ended build from the live ones into the history.
+    /// Moves an ended build from the live ones to the history.
     fn remove(&self, build: &Build, status: BuildStatus) {
         let (path, history) = {
             let mut inner = lock(&self.inner);
             inner.live.remove(&build.id());
-            inner.past.1.add(&status.counts);
+            inner.ended.1.add(&status.counts);
             inner.history.push(status.clone())
         };
-        self.conclude(build, status);
+        self.archive(build, status);
         if let Err(e) = self.store.write_file(&path, &history) {
-            log::warn!("{}", chain(&e));
+            log::warn!("{}", with_causes(&e));
         }
+    }
+
+    /// Moves the directory of an ended build away; in the background its profile is made, then the directory is removed.
+    fn archive(&self, build: &Build, status: BuildStatus) {
+        build.trace.flush();
+        let retired = match build.dir.retire() {
+            Ok(retired) => retired,
+            Err(e) => return log::warn!("{}", with_causes(&e)),
+        };
+        let profiles = self.profiles.clone();
+        removal::start(move || {
+            profiles.save_ended(status, &retired);
+            removal::remove(vec![retired]);
+        });
     }
 
     /// Writes down what the live builds did, for the next daemon.
     pub(crate) fn save(&self) {
         for build in self.live() {
             build.trace.flush();
-            if let Err(e) = build.save_counts() {
-                log::warn!("{}", chain(&e));
+            if let Err(e) = build.save() {
+                log::warn!("{}", with_causes(&e));
             }
         }
     }
 
     /// What keeps puts from being stored.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.health.trouble()
+        self.storage_health.trouble()
     }
 
-    /// What the builds did.
+    /// What the live builds and those that ended last did.
     pub(crate) fn builds(&self) -> Builds {
         let now = clock::now();
         let (known, history) = {
             let inner = lock(&self.inner);
             (inner.live.values().cloned().collect::<Vec<_>>(), inner.history.ended())
         };
-        // Of some that are over the directory is still there: nobody but this daemon has to know.
+        // A build that is over may still have its directory: that is the daemon's concern alone.
         let (mut live, mut ended): (Vec<_>, Vec<_>) =
             known.iter().map(|build| build.status(now)).partition(|build| build.ended == 0);
         live.sort_by_key(|build| Reverse(build.started));
         ended.extend(history);
         ended.sort_by_key(|build| Reverse(build.ended));
-        ended.truncate(history::LENGTH);
+        ended.truncate(HISTORY);
         Builds { live, ended }
     }
 
     /// How many builds ended since the daemon started, and what those and the live ones did.
     pub(crate) fn totals(&self) -> (u64, Counts) {
         let inner = lock(&self.inner);
-        let (ended, mut counts) = inner.past;
+        let (ended, mut counts) = inner.ended;
         inner.live.values().for_each(|build| counts.add(&build.counters.counts()));
         (ended, counts)
     }
 
-    /// The account of a build, by [`BuildStatus::short`].
+    /// The profile of a build, by [`BuildStatus::short`], as the file that holds its JSON.
     ///
     /// # Errors
-    /// Where there is none, or none for this asker now.
-    pub(crate) fn account(&self, short: &str, asker: Asker) -> std::io::Result<File> {
+    /// Where there is none, or none for this requester now.
+    pub(crate) fn open_profile(&self, short: &str, requester: Requester) -> std::io::Result<File> {
         match self.live().into_iter().find(|build| build.id().short() == short) {
-            Some(build) => self.account_of(&build, asker),
-            None => self.accounts.open(short),
+            Some(build) => self.open_live_profile(&build, requester),
+            None => self.profiles.open_ended(short),
         }
     }
 
-    /// Why a live build misses what it misses, in few words; empty where nothing is known, and where it is being told already. Waits
-    /// for the other builds that are told, each of them once.
-    pub(crate) fn headline(&self, build: &Build) -> String {
+    /// Why a live build misses what it misses, in few words; empty where nothing is known, and where another session of the build
+    /// asks already. It waits for the other builds that ask, of each of them for one.
+    pub(crate) fn why_missed(&self, build: &Build) -> String {
         let Ok(_once) = build.asks_why.try_lock() else { return String::new() };
         let _one = lock(&self.comparing);
         let Builds { mut live, ended } = self.builds();
         live.extend(ended);
-        let Ok(account) = self.account_of(build, Asker::Build) else { return String::new() };
-        let opened = |earlier: &BuildStatus| BuildProfile::read(self.account(&earlier.short, Asker::Build).ok()?);
-        let earlier = misses::earlier_builds(&build.status(clock::now()), &live).into_iter().find_map(opened);
-        BuildProfile::read(account).map_or(String::new(), |profile| misses::headline(&profile, earlier.as_ref()))
+        let Ok(profile) = self.open_live_profile(build, Requester::Build) else { return String::new() };
+        let open =
+            |earlier: &BuildStatus| BuildProfile::read(self.open_profile(&earlier.short, Requester::Build).ok()?);
+        let earlier = misses::earlier_builds(&build.status(clock::now()), &live).into_iter().find_map(open);
+        BuildProfile::read(profile).map_or(String::new(), |profile| misses::headline(&profile, earlier.as_ref()))
     }
 
-    fn account_of(&self, build: &Build, asker: Asker) -> std::io::Result<File> {
+    fn open_live_profile(&self, build: &Build, requester: Requester) -> std::io::Result<File> {
         build.trace.flush();
         let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
-        // Who knows the id of a live build finds its socket; accounts are for everyone.
+        // Profiles are for everyone, and a reader who knows the id of a live build finds its socket.
         let status = BuildStatus { id: String::new(), ..build.status(clock::now()) };
-        self.accounts.of_live((status, &build.account), &dir, asker)
-    }
-
-    /// Takes the directory of an ended build away; in the background its account is made, then all of it is removed.
-    fn conclude(&self, build: &Build, status: BuildStatus) {
-        build.trace.flush();
-        let aside = match build.dir.retire() {
-            Ok(aside) => aside,
-            Err(e) => return log::warn!("{}", chain(&e)),
-        };
-        let accounts = self.accounts.clone();
-        let conclude = move || {
-            accounts.conclude(status, &aside);
-            remove(vec![aside]);
-        };
-        if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(conclude) {
-            log::warn!("starting a thread: {e}");
-        }
-    }
-
-    fn start(&self, dir: BuildDir, saved: Saved) -> Result<Build, RegisterError> {
-        let begin = || {
-            Build::save(&dir, &saved)?;
-            listener::build(&dir.view()).map_err(RegisterError::Socket)
-        };
-        match begin() {
-            Ok(listener) => Ok(Build::new(dir, listener, saved, self.health.clone())),
-            Err(e) => {
-                self.remove_dir(&dir);
-                Err(e)
-            }
-        }
-    }
-
-    fn revive(&self, dir: BuildDir) -> Result<Build, Revival> {
-        let bytes = match fs::read(dir.state_file()) {
-            // Made just before the end of the last daemon: nobody was told of it.
-            Err(e) if e.kind() == ErrorKind::NotFound => return Err(Revival::Over("it has no state".to_owned())),
-            read => read?,
-        };
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| Revival::Over(format!("damaged state: {e}")))?;
-        if let (Some(then), Some(now)) = (&saved.boot, &self.boot)
-            && then != now
-        {
-            return Err(Revival::Over("the machine was booted anew".to_owned()));
-        }
-        let listener = listener::build(&dir.view())?;
-        Ok(Build::new(dir, listener, saved, self.health.clone()))
-    }
-
-    /// Takes a directory away, and removes it in the background: a build may have left a hundred thousand files.
-    fn remove_dir(&self, dir: &BuildDir) {
-        match dir.retire() {
-            Ok(aside) => remove_in_background(vec![aside]),
-            Err(e) => log::warn!("{}", chain(&e)),
-        }
-    }
-}
-
-/// Why a build of an earlier daemon is not live.
-enum Revival {
-    /// It never will be.
-    Over(String),
-    /// Not now.
-    Later(std::io::Error),
-}
-
-impl From<std::io::Error> for Revival {
-    fn from(error: std::io::Error) -> Self {
-        Self::Later(error)
-    }
-}
-
-/// Removes what nobody uses any more. What a thread cannot be had for now is removed by the next daemon.
-pub(crate) fn remove_in_background(leftovers: Vec<PathBuf>) {
-    if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(move || remove(leftovers)) {
-        log::warn!("starting a thread: {e}");
-    }
-}
-
-fn remove(leftovers: Vec<PathBuf>) {
-    for path in leftovers {
-        if let Err(e) = store::remove_leftover(&path) {
-            log::warn!("{}", chain(&e));
-        }
+        self.profiles.open_live((status, &build.profile), &dir, requester)
     }
 }
 
@@ -359,7 +303,7 @@ fn new_id() -> std::io::Result<BuildId> {
     Ok(BuildId(id))
 }
 
-/// The kernel's id of this boot; `None` where `/proc` does not show it, then the builds' own chroots tell.
+/// The kernel's id of this boot; `None` where `/proc` does not show it: then the builds' own chroots tell which are over.
 pub(crate) fn boot_id() -> Option<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }

@@ -1,31 +1,32 @@
-//! The host's socket: go commands outside of sandboxes (`sandbox = false`, CI), of any user. Off unless asked for.
+//! The host's socket: sessions of go commands outside of sandboxes (`sandbox = false`, CI), of any user. Off unless asked for.
 //!
-//! Each session gets a directory as a build has one, under a name that nobody can guess, and a socket in it that hears its
-//! own user only. What a session is shown lies there for as long as the session does: until the process that leads it is
-//! gone (`setsid(2)`; Nix makes each builder one), or, where that cannot be seen, for hours without a connection.
+//! Each session gets a directory as a build has one, under a name that cannot be guessed, and a socket in it that accepts only
+//! its own user. The outputs that it was given lie there for as long as the session lives: until the process that leads it has
+//! exited (`setsid(2)`; Nix makes each builder one), or, where that cannot be seen, for hours without a connection.
 
 use proto::FrameError;
 use proto::control::{Answer, Control, Descriptor, Registration};
 
-use crate::control::{Context, read, registered, write};
-use crate::peer::Peer;
-use crate::sessions::Connection;
+use super::message::{read, write};
+use super::register::register;
+use crate::context::Context;
+use crate::net::connections::Connection;
+use crate::net::peer_credentials::Peer;
 
 /// Answers one request.
 ///
 /// # Errors
-/// Where the peer said nothing that can be answered.
-pub(crate) fn run(connection: &Connection, context: &Context, peer: Peer) -> Result<(), FrameError> {
+/// Where the peer sent nothing that can be answered.
+pub(crate) fn serve(connection: &Connection, context: &Context, peer: Peer) -> Result<(), FrameError> {
     let request = read(&connection.stream)?;
-    let under_way = connection.request();
+    let under_way = connection.begin_request();
     let answer = match request {
         Ok((Control::Register(asked), _)) => {
-            // A name is all that it may say of itself.
-            let leader = peer.leader();
+            // Only the name is taken from the peer.
+            let leader = peer.session_leader();
             let descriptors = leader.iter().map(|_| Descriptor::Worker).collect();
             let registration = Registration { derivation: asked.derivation, chroot: None, descriptors };
-            let fds = leader.into_iter().collect();
-            registered(context, context.registry.register(&registration, fds, Some(peer.uid)))
+            register(context, &registration, leader.into_iter().collect(), Some(peer.uid))
         }
         Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {
             Answer::Error("this socket is for sessions".to_owned())

@@ -1,56 +1,21 @@
 //! What the daemon counts, in the text that Prometheus reads (OpenMetrics 1.0). docs/reference/metrics.md lists the names.
+//!
+//! Counting is done elsewhere.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use proto::control::{Counts, Status};
-use proto::wire::Reply;
+
+use crate::telemetry::latency::Latency;
 
 /// What an OpenMetrics text is called in HTTP.
 pub(crate) const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Seconds: from gets of a few microseconds to puts of large archives on a slow disk.
-const BUCKETS: [f64; 12] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.25, 2.5];
-
-type Labels = [(&'static str, &'static str); 1];
-
-/// How long requests took, whichever build they were of.
-#[derive(Debug)]
-pub(crate) struct Latency {
-    all: Family<Labels, Histogram, fn() -> Histogram>,
-    hit: Histogram,
-    miss: Histogram,
-    put: Histogram,
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        let all: Family<Labels, Histogram, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(BUCKETS));
-        let of = |kind| all.get_or_create(&[("request", kind)]).clone();
-        Self { hit: of("hit"), miss: of("miss"), put: of("put"), all: all.clone() }
-    }
-}
-
-impl Latency {
-    /// A request was answered so.
-    pub(crate) fn observe(&self, reply: &Reply, took: Duration) {
-        let kind = match reply {
-            Reply::Hit { .. } | Reply::HitIf { .. } | Reply::Conditional { .. } => &self.hit,
-            Reply::Miss => &self.miss,
-            Reply::Stored { .. } | Reply::Refused(_) => &self.put,
-            Reply::Summary(_) | Reply::Why(_) => return,
-        };
-        kind.observe(took.as_secs_f64());
-    }
-}
 
 /// The whole text. `ended` builds and what all builds did are since the start of the daemon.
 pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &Latency) -> String {
@@ -93,7 +58,7 @@ fn requests(all: &mut Registry, counts: &Counts) {
         ("private_puts", "Puts kept for their build alone", private_puts),
         ("conflicts", "Puts whose action had another output", conflicts),
         ("failed_puts", "Puts refused or broken off", failed_puts),
-        ("unanswered", "Requests that clients settled by themselves", counts.unanswered),
+        ("unanswered", "Requests that clients answered without the daemon", counts.unanswered),
         ("spooled", "Puts that clients kept until the daemon was back", counts.spooled),
     ] {
         counter(all, name, help, value);
@@ -139,8 +104,10 @@ fn seconds(all: &mut Registry, name: &str, help: &str, value: u64) {
 mod tests {
     use super::*;
 
+    use proto::wire::Reply;
+
     #[test]
-    fn the_text_has_each_family_once_and_ends_as_it_must() {
+    fn the_text_has_each_family_once_and_ends_with_eof() {
         let latency = Latency::default();
         latency.observe(&Reply::Miss, Duration::from_micros(7));
         let counts = Counts { packages_compiled: 5, gets: 3, saved_milliseconds: 1500, ..Counts::default() };
@@ -154,7 +121,7 @@ mod tests {
             "gocacheprog_request_duration_seconds_bucket{le=\"0.00001\",request=\"miss\"} 1",
             "# EOF",
         ] {
-            assert!(text.lines().any(|is| is == line), "{line}\n{text}");
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
         let mut types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
         let all = types.len();

@@ -1,9 +1,9 @@
-//! Metrics and the page, over HTTP: off unless a setting names an address. Whoever reaches the address may read both.
+//! Metrics and the page, over HTTP: off unless a setting names an address. Anyone who reaches the address may read both.
 //!
-//! request.rs understands what is asked (pure), metrics.rs and page.rs are the answers. Why connections are accepted and limited here
-//! and not by `tiny_http`: docs/reference/dependencies.md.
+//! request.rs decides what is asked for (pure), metrics.rs and page.rs make the two responses. Why connections are accepted and
+//! limited here and not by `tiny_http`: docs/reference/dependencies.md.
 
-pub(crate) mod metrics;
+mod metrics;
 mod page;
 mod request;
 
@@ -16,36 +16,28 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use request::{Asked, Wanted};
+use request::{HttpRequest, Target};
 use rustix::net::{Shutdown, shutdown};
 
-use crate::control::{Context, status};
-use crate::deadline::Within;
+use crate::context::Context;
+use crate::control::status::status;
 use crate::error::CommandError;
-use crate::listener;
-use crate::sessions::{Connection, Owner, Sessions};
-use crate::sync::lock;
+use crate::limits::{HTTP_CONNECTIONS, HTTP_WAIT, PAGE_MAX_AGE};
+use crate::mutex::lock;
+use crate::net::bind::{EVERYONE, bind};
+use crate::net::connections::{Connection, Connections, Owner};
+use crate::net::deadline::DeadlineStream;
 
-/// Connections at once, each a thread; a scrape or a page needs one for a moment. When there are more, the one goes that has been
-/// silent for longest.
-const MOST: usize = 8;
-
-/// How long a peer may take for its request, and for our answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How old a page may be: one is made of up to twenty accounts, and whoever reaches us may ask for it without end.
-const FRESH: Duration = Duration::from_secs(1);
-
-/// Where others ask.
+/// The HTTP server: its socket and its connections.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: Listener,
     /// A connected socket of either kind is read and written as a file.
-    connections: Arc<Sessions<File>>,
-    visitors: AtomicU64,
-    latest: Arc<Latest>,
+    connections: Arc<Connections<File>>,
+    next_id: AtomicU64,
+    latest: Arc<LatestPage>,
 }
 
 #[derive(Debug)]
@@ -54,18 +46,18 @@ enum Listener {
     Socket(UnixListener),
 }
 
-/// The page that was made last. Held while one is made: whoever asks meanwhile is given the same.
-type Latest = Mutex<Option<(Instant, Arc<str>)>>;
+/// The page that was made last. Held while one is made: requests that come meanwhile get the same page.
+type LatestPage = Mutex<Option<(Instant, Arc<str>)>>;
 
 impl Server {
-    /// Listens at `ADDRESS:PORT`, or at a socket's absolute path, which everyone may reach.
+    /// Listens at `ADDRESS:PORT`, or at a socket's absolute path, to which every user may connect.
     ///
     /// # Errors
     /// Where that is not possible.
     pub(crate) fn listen(address: &str) -> Result<Self, CommandError> {
         let listen = || {
             if address.starts_with('/') {
-                return listener::everyones(Path::new(address)).map(Listener::Socket);
+                return bind(Path::new(address), EVERYONE).map(Listener::Socket);
             }
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -75,10 +67,10 @@ impl Server {
         if let Listener::Port(listener) = &listener
             && let Ok(at) = listener.local_addr()
         {
-            log::info!("metrics and a page at http://{at}/");
+            log::info!("metrics and the page at http://{at}/");
         }
-        let connections = Sessions::new(MOST, 1);
-        Ok(Self { listener, connections, visitors: AtomicU64::new(0), latest: Arc::default() })
+        let connections = Connections::new(HTTP_CONNECTIONS, 1);
+        Ok(Self { listener, connections, next_id: AtomicU64::new(0), latest: Arc::default() })
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -88,7 +80,7 @@ impl Server {
         }
     }
 
-    /// Takes one connection that waits, and answers it in a thread.
+    /// Accepts one connection that waits, and answers it in a thread.
     ///
     /// # Errors
     /// Where none can be accepted now, as where there are no descriptors left.
@@ -102,55 +94,60 @@ impl Server {
             Err(e) if matches!(e.kind(), WouldBlock | Interrupted | ConnectionAborted) => return Ok(()),
             Err(e) => return Err(e),
         };
-        let visitor = Owner::Visitor(self.visitors.fetch_add(1, Relaxed));
+        let owner = Owner::Http(self.next_id.fetch_add(1, Relaxed));
         let (context, latest) = (context.clone(), self.latest.clone());
         let serve = move |connection: &Connection<File>| {
             serve(connection, &context, &latest).unwrap_or_else(|e| log::debug!("http: {e}"));
         };
-        if !self.connections.start("http", (stream, visitor), serve) {
-            log::debug!("{MOST} requests at once: one more is turned away");
+        if !self.connections.start("http", (stream, owner), serve) {
+            log::debug!("http: connection limit ({HTTP_CONNECTIONS}) reached: refusing");
         }
         Ok(())
     }
 }
 
-fn serve(connection: &Connection<File>, context: &Context, latest: &Latest) -> io::Result<()> {
+fn serve(connection: &Connection<File>, context: &Context, latest: &LatestPage) -> io::Result<()> {
     let stream = &connection.stream;
     let own_name =
         nix::sys::utsname::uname().map_or(String::new(), |name| name.nodename().to_string_lossy().into_owned());
-    let Asked { wanted, is_head } = request::read(&mut Within::new(stream, PATIENCE), &own_name);
-    let under_way = connection.request();
+    let HttpRequest { target, is_head } = request::read(&mut DeadlineStream::new(stream, HTTP_WAIT), &own_name);
+    let under_way = connection.begin_request();
     let text = "text/plain; charset=utf-8";
-    let (code, kind, body): (_, _, Arc<str>) = match wanted {
-        Wanted::Page => ("200 OK", "text/html; charset=utf-8", latest_page(context, latest)),
-        Wanted::Metrics => {
+    let (code, kind, body): (_, _, Arc<str>) = match target {
+        Target::Page => ("200 OK", "text/html; charset=utf-8", latest_page(context, latest)),
+        Target::Metrics => {
             let text = metrics::text(&status(context), context.registry.totals(), &context.latency);
             ("200 OK", metrics::TYPE, text.into())
         }
-        Wanted::Nothing => ("404 Not Found", text, "there are / and /metrics\n".into()),
-        Wanted::Verb => ("405 Method Not Allowed\r\nAllow: GET, HEAD", text, "GET and HEAD alone\n".into()),
-        Wanted::Stranger => ("421 Misdirected Request", text, "ask by address, localhost or our own name\n".into()),
-        Wanted::Nonsense => ("400 Bad Request", text, "that is no request\n".into()),
+        Target::NotFound => ("404 Not Found", text, "Not Found: try / or /metrics\n".into()),
+        Target::MethodNotAllowed => {
+            ("405 Method Not Allowed\r\nAllow: GET, HEAD", text, "Method Not Allowed: use GET or HEAD\n".into())
+        }
+        Target::Misdirected => {
+            let body = "Misdirected Request: use an address, localhost or this machine's name\n";
+            ("421 Misdirected Request", text, body.into())
+        }
+        Target::BadRequest => ("400 Bad Request", text, "Bad Request\n".into()),
     };
-    drop(under_way); // whoever does not take an answer is silent
+    drop(under_way); // a peer that does not read the response counts as silent
     let head = format!(
         "HTTP/1.1 {code}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\nCache-Control: no-store\r\n\
          X-Content-Type-Options: nosniff\r\nContent-Security-Policy: {}\r\n\r\n",
         body.len(),
         page::POLICY
     );
-    let mut answer = Within::new(stream, PATIENCE);
-    answer.write_all(head.as_bytes())?;
+    let mut response = DeadlineStream::new(stream, HTTP_WAIT);
+    response.write_all(head.as_bytes())?;
     if !is_head {
-        answer.write_all(body.as_bytes())?;
+        response.write_all(body.as_bytes())?;
     }
     Ok(shutdown(stream, Shutdown::Write)?)
 }
 
-fn latest_page(context: &Context, latest: &Latest) -> Arc<str> {
+fn latest_page(context: &Context, latest: &LatestPage) -> Arc<str> {
     let mut latest = lock(latest);
     match &*latest {
-        Some((made, page)) if made.elapsed() < FRESH => page.clone(),
+        Some((made, page)) if made.elapsed() < PAGE_MAX_AGE => page.clone(),
         _ => {
             let page: Arc<str> = page::page(context).into();
             *latest = Some((Instant::now(), page.clone()));

@@ -1,41 +1,40 @@
-//! When connections are accepted again after that failed, and how often the log is told of such failures. Where this process or the machine has no descriptors left, a listener
-//! stays ready whatever is done: it is left alone for a moment, while the connections there are go on. Pure.
+//! When connections are accepted again after accepting failed, and how often the log has a line about it. Pure: time is an
+//! argument.
+//!
+//! Where this process or the machine has no descriptors left, a listener stays ready whatever is done. So the listeners are left
+//! alone for a moment, while the open connections go on.
 
 use std::time::{Duration, Instant};
 
-/// How long the listeners are left alone.
-const MOMENT: Duration = Duration::from_millis(100);
+use crate::limits::{ACCEPT_PAUSE, WARN_INTERVAL};
 
-/// How often the log is told of what may fail at each connection.
-const TOLD: Duration = Duration::from_secs(60);
-
-/// When the log was last told.
+/// When the log last had a line about a failure that each connection may cause.
 #[derive(Debug, Default)]
-pub(crate) struct Told(Option<Instant>);
+pub(crate) struct LogRate(Option<Instant>);
 
-impl Told {
-    /// It failed again. Whether the log is to be told.
+impl LogRate {
+    /// It failed again. Whether the log is to have a line about it.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
-        let is_news = self.0.is_none_or(|told| now.duration_since(told) >= TOLD);
-        if is_news {
+        let is_due = self.0.is_none_or(|logged| now.duration_since(logged) >= WARN_INTERVAL);
+        if is_due {
             self.0 = Some(now);
         }
-        is_news
+        is_due
     }
 }
 
 /// Whether connections are accepted now.
 #[derive(Debug, Default)]
-pub(crate) struct Pause {
+pub(crate) struct AcceptPause {
     until: Option<Instant>,
-    told: Told,
+    log_rate: LogRate,
 }
 
-impl Pause {
-    /// Accepting failed. Whether the log is to be told.
+impl AcceptPause {
+    /// Accepting failed. Whether the log is to have a line about it.
     pub(crate) fn failed(&mut self, now: Instant) -> bool {
-        self.until = Some(now + MOMENT);
-        self.told.failed(now)
+        self.until = Some(now + ACCEPT_PAUSE);
+        self.log_rate.failed(now)
     }
 
     /// What is left of the pause, if there is one.
@@ -50,14 +49,14 @@ mod tests {
 
     #[test]
     fn after_each_failure_there_is_a_pause_and_once_a_minute_a_line_in_the_log() {
-        let (start, mut pause) = (Instant::now(), Pause::default());
+        let (start, mut pause) = (Instant::now(), AcceptPause::default());
         assert_eq!(pause.left(start), None);
         assert!(pause.failed(start));
-        assert_eq!(pause.left(start), Some(MOMENT));
-        assert_eq!(pause.left(start + MOMENT / 4), Some(MOMENT * 3 / 4));
-        assert_eq!(pause.left(start + MOMENT), None, "then they are tried again");
-        assert!(!pause.failed(start + MOMENT));
-        assert_eq!(pause.left(start + MOMENT), Some(MOMENT));
-        assert!(pause.failed(start + TOLD));
+        assert_eq!(pause.left(start), Some(ACCEPT_PAUSE));
+        assert_eq!(pause.left(start + ACCEPT_PAUSE / 4), Some(ACCEPT_PAUSE * 3 / 4));
+        assert_eq!(pause.left(start + ACCEPT_PAUSE), None, "then accepting is tried again");
+        assert!(!pause.failed(start + ACCEPT_PAUSE));
+        assert_eq!(pause.left(start + ACCEPT_PAUSE), Some(ACCEPT_PAUSE));
+        assert!(pause.failed(start + WARN_INTERVAL));
     }
 }

@@ -1,4 +1,6 @@
-//! Reading from a peer, and writing to it, until a moment: one that sends or takes its bytes one by one gains no time by it.
+//! Reading from a peer, and writing to it, until a deadline: a peer that sends or takes its bytes one by one gains no time by it.
+//!
+//! The deadlines are the callers', from limits.rs.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -6,35 +8,35 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-/// A stream, until a moment; then whatever is read or written fails with `TimedOut`. Calls that a signal interrupted (a daemon
-/// that was stopped and goes on, say: signal(7)) are made again.
+/// A stream with a deadline, after which each read and write fails with `TimedOut`. Calls that a signal interrupted are made again:
+/// the daemon may have been stopped and continued (signal(7)).
 #[derive(Debug)]
-pub(crate) struct Within<'a, S> {
+pub(crate) struct DeadlineStream<'a, S> {
     stream: &'a S,
-    /// Until when, and the limit of each wait after [`Self::lift`].
+    /// `None` after [`Self::limit_each`].
     end: Option<Instant>,
 }
 
-impl<'a, S: AsFd> Within<'a, S> {
-    /// All that is read and written has so long together.
+impl<'a, S: AsFd> DeadlineStream<'a, S> {
+    /// All reads and writes together have this long.
     pub(crate) fn new(stream: &'a S, time: Duration) -> Self {
         Self { stream, end: Some(Instant::now() + time) }
     }
 
-    /// From now on each wait has so long, and there is no end of all of them.
+    /// From now on each read and each write has this long, and all of them together have no deadline.
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub(crate) fn lift(&mut self, each: Duration) -> io::Result<()> {
+    pub(crate) fn limit_each(&mut self, each: Duration) -> io::Result<()> {
         self.end = None;
         set_socket_timeout(self.stream, Timeout::Recv, Some(each))?;
         Ok(set_socket_timeout(self.stream, Timeout::Send, Some(each))?)
     }
 
-    /// What is left of the time; `None` where there is no end.
+    /// The time until the deadline; `None` where there is no deadline.
     ///
     /// # Errors
-    /// `TimedOut` where nothing is.
+    /// `TimedOut` after it.
     pub(crate) fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.end.map(|end| end.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -44,7 +46,7 @@ impl<'a, S: AsFd> Within<'a, S> {
     }
 }
 
-impl<'a, S: AsFd> Read for Within<'a, S>
+impl<'a, S: AsFd> Read for DeadlineStream<'a, S>
 where
     &'a S: Read,
 {
@@ -61,7 +63,7 @@ where
     }
 }
 
-impl<'a, S: AsFd> Write for Within<'a, S>
+impl<'a, S: AsFd> Write for DeadlineStream<'a, S>
 where
     &'a S: Write,
 {
@@ -89,16 +91,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_that_come_one_by_one_gain_no_time() {
+    fn a_peer_that_sends_byte_by_byte_gains_no_time() {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut within = Within::new(&ours, Duration::from_millis(300));
+        let mut stream = DeadlineStream::new(&ours, Duration::from_millis(300));
         let result = std::thread::scope(|scope| {
             let sending = scope.spawn(move || {
                 while (&theirs).write_all(b"x").is_ok() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             });
-            let result = within.read_to_end(&mut Vec::new());
+            let result = stream.read_to_end(&mut Vec::new());
             ours.shutdown(std::net::Shutdown::Both).unwrap();
             sending.join().unwrap();
             result
@@ -107,19 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_takes_nothing_is_not_waited_for_without_end() {
+    fn a_write_to_a_peer_that_reads_nothing_ends() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
-        let written = Within::new(&ours, Duration::from_millis(100)).write_all(&vec![0; 16 << 20]);
+        let written = DeadlineStream::new(&ours, Duration::from_millis(100)).write_all(&vec![0; 16 << 20]);
         assert!(matches!(written.unwrap_err().kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock));
     }
 
     #[test]
-    fn a_time_that_is_over_ends_it_though_there_is_something_to_read() {
+    fn after_the_deadline_nothing_is_read_although_bytes_wait() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(b"xyz").unwrap();
-        let mut within = Within::new(&ours, Duration::ZERO);
-        assert_eq!(within.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
-        within.lift(Duration::from_secs(10)).unwrap();
-        assert_eq!(within.read(&mut [0]).unwrap(), 1);
+        let mut stream = DeadlineStream::new(&ours, Duration::ZERO);
+        assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+        stream.limit_each(Duration::from_secs(10)).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Descriptors that systemd handed to this process: the only `unsafe` of the workspace.
-#![expect(unsafe_code, reason = "an inherited descriptor is a number; somebody has to vouch for it")]
+//!
+//! Which socket is which, listeners.rs decides by their names.
+#![expect(unsafe_code, reason = "an inherited descriptor is a number: its owner cannot be proved to the compiler")]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -7,8 +9,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 /// The sockets of our socket units with their names (`sd_listen_fds_with_names(3)`), each owned now. Call once.
 ///
 /// # Errors
-/// Where the environment says something that makes no sense.
-pub(crate) fn inherited() -> io::Result<Vec<(OwnedFd, String)>> {
+/// Where the environment's values make no sense.
+pub(crate) fn take() -> io::Result<Vec<(OwnedFd, String)>> {
     let fds = sd_notify::listen_fds_with_names()?;
     // SAFETY: systemd opened these numbers for this process (LISTEN_PID is ours, which sd_notify checks) and nothing else
     // here uses them: this is called once, before any other descriptor is taken from outside.

@@ -1,54 +1,67 @@
-//! Binding sockets: the control socket, the one for everyone, the host's, and each build's own.
+//! The sockets that a daemon starts with: the control socket, the status socket for everyone, and the host's. They come from
+//! systemd or are bound here (bind.rs).
+//!
+//! The sockets of builds are bound when a build is registered (builds/registry.rs).
 
-use std::fs::{self, File, Permissions};
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::control::Door;
+use super::bind::{EVERYONE, OWNER, bind, nonblocking};
+use super::inherited_fds;
 use crate::error::CommandError;
-use crate::fds;
 
 /// Name of the host's socket among systemd's (`FileDescriptorName=` in nixos/units.nix).
 const HOST: &str = "host";
-/// Name of the socket for everyone among systemd's (`FileDescriptorName=`), and of its file where we make it.
+/// Name of the status socket among systemd's (`FileDescriptorName=`), and of its file where we bind it.
 const STATUS: &str = "status";
 const STATUS_FILE: &str = "status.sock";
 
+/// What a control connection may ask, by the socket that accepted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SocketRole {
+    /// The control socket: root and the daemon's own user register builds and ask.
+    Control,
+    /// The status socket: everyone may ask, and is told nothing that leads to a live build.
+    Status,
+    /// The status socket of systemd, which the settings have switched off: each request is refused.
+    StatusDisabled,
+}
+
 /// A socket that others find by its path.
 #[derive(Debug)]
-pub(crate) struct Public {
+pub(crate) struct PublicSocket {
     pub(crate) listener: UnixListener,
-    /// Where we made it, and as which inode; `None` where systemd did.
-    made: Option<(PathBuf, u64)>,
+    /// Where we bound it, and as which inode; `None` where systemd did.
+    bound: Option<(PathBuf, u64)>,
 }
 
-/// The sockets that a daemon begins with.
+/// The sockets that a daemon starts with.
 #[derive(Debug)]
-pub(crate) struct Sockets {
+pub(crate) struct Listeners {
     /// For the hook and the command line.
-    pub(crate) control: Public,
-    /// For everyone who asks, and what they may.
-    pub(crate) status: Option<(Public, Door)>,
+    pub(crate) control: PublicSocket,
+    /// For everyone who asks, with its role.
+    pub(crate) status: Option<(PublicSocket, SocketRole)>,
     /// For go commands outside of sandboxes, if they are served.
-    pub(crate) host: Option<Public>,
+    pub(crate) host: Option<PublicSocket>,
 }
 
-/// Where the socket for everyone is to be.
+/// Where the status socket is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Status {
-    /// Where systemd has it, else beside the control socket that we make.
-    Usual,
+pub(crate) enum StatusSocket {
+    /// Where systemd has it, else beside the control socket that we bind.
+    Default,
     At(PathBuf),
-    Nowhere,
+    Disabled,
 }
 
-impl Public {
+impl PublicSocket {
     /// Removes the socket, if it is ours and no other daemon has put its own there.
     fn unlink(&self) {
-        if let Some((path, inode)) = &self.made
+        if let Some((path, inode)) = &self.bound
             && fs::symlink_metadata(path).is_ok_and(|m| m.ino() == *inode)
         {
             // The next daemon replaces it anyway.
@@ -57,66 +70,56 @@ impl Public {
     }
 
     fn inherited(fd: OwnedFd) -> Result<Self, CommandError> {
-        let listener = prepare(fd.into()).map_err(CommandError::Inherited)?;
-        Ok(Self { listener, made: None })
+        let listener = nonblocking(fd.into()).map_err(CommandError::Inherited)?;
+        Ok(Self { listener, bound: None })
     }
 
-    fn made(path: &Path, mode: u32) -> Result<Self, CommandError> {
+    fn bind(path: &Path, mode: u32) -> Result<Self, CommandError> {
         let listen = || {
             if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
                 fs::create_dir_all(dir)?;
             }
             let listener = bind(path, mode)?;
-            Ok(Self { listener, made: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
+            Ok(Self { listener, bound: Some((path.to_owned(), fs::symlink_metadata(path)?.ino())) })
         };
         listen().map_err(|source| CommandError::Listen { path: path.to_owned(), source })
     }
 }
 
-impl Sockets {
-    /// Takes systemd's sockets, where it handed them over, else makes them at these paths.
-    pub(crate) fn take(control: Option<&Path>, status: &Status, host: Option<&Path>) -> Result<Self, CommandError> {
-        let inherited = fds::inherited().map_err(CommandError::Inherited)?;
-        let (mut hosts, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
-        let (mut looks, mut controls): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, name)| name == STATUS);
-        let beside = control.filter(|_| controls.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
-        let status = match (status, looks.pop(), beside) {
-            (Status::Nowhere, None, _) | (Status::Usual, None, None) => None,
-            // It is open all the same: who comes has to be told.
-            (Status::Nowhere, Some((fd, _)), _) => Some((Public::inherited(fd)?, Door::Shut)),
-            (asked, Some((fd, _)), _) => {
-                if let Status::At(path) = asked {
-                    log::warn!(
-                        "no status socket at {}: systemd has one (nix-gocacheprog-status.socket)",
-                        path.display()
-                    );
-                }
-                Some((Public::inherited(fd)?, Door::Status))
-            }
-            (Status::At(path), None, _) => Some((Public::made(path, 0o666)?, Door::Status)),
-            (Status::Usual, None, Some(path)) => Some((Public::made(&path, 0o666)?, Door::Status)),
-        };
-        let host = match (hosts.pop(), host) {
-            (Some((fd, _)), _) => Some(Public::inherited(fd)?),
-            (None, Some(path)) => Some(Public::made(path, 0o666)?),
+impl Listeners {
+    /// Takes systemd's sockets, where it handed them over, else binds them at these paths.
+    pub(crate) fn open(
+        control: Option<&Path>,
+        status: &StatusSocket,
+        host: Option<&Path>,
+    ) -> Result<Self, CommandError> {
+        let inherited = inherited_fds::take().map_err(CommandError::Inherited)?;
+        let (mut host_fds, others): (Vec<_>, Vec<_>) = inherited.into_iter().partition(|(_, name)| name == HOST);
+        let (mut status_fds, mut control_fds): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(_, name)| name == STATUS);
+        let beside_control = control.filter(|_| control_fds.is_empty()).map(|path| path.with_file_name(STATUS_FILE));
+        let status = open_status(status, status_fds.pop().map(|(fd, _)| fd), beside_control)?;
+        let host = match (host_fds.pop(), host) {
+            (Some((fd, _)), _) => Some(PublicSocket::inherited(fd)?),
+            (None, Some(path)) => Some(PublicSocket::bind(path, EVERYONE)?),
             (None, None) => None,
         };
-        // The last one: who finds it finds the others.
-        let control = match (controls.pop(), control) {
-            (Some((fd, _)), _) => Public::inherited(fd)?,
-            // Whoever may not connect is refused by its credentials as well; 0600 keeps the curious out of the log.
-            (None, Some(path)) => Public::made(path, 0o600)?,
+        // The control socket is the last one: a peer that finds it finds the others.
+        let control = match (control_fds.pop(), control) {
+            (Some((fd, _)), _) => PublicSocket::inherited(fd)?,
+            // Other users are refused by their credentials as well; the mode keeps their attempts out of the log.
+            (None, Some(path)) => PublicSocket::bind(path, OWNER)?,
             (None, None) => return Err(CommandError::NoSocket),
         };
         Ok(Self { control, status, host })
     }
 
-    /// Whether systemd has the control socket, and hears whoever comes next.
+    /// Whether systemd has the control socket, and starts a daemon for the next connection.
     pub(crate) fn are_inherited(&self) -> bool {
-        self.control.made.is_none()
+        self.control.bound.is_none()
     }
 
-    /// Removes those that we made.
+    /// Removes those that we bound.
     pub(crate) fn unlink(&self) {
         self.control.unlink();
         for other in self.status.iter().map(|(status, _)| status).chain(&self.host) {
@@ -125,42 +128,23 @@ impl Sockets {
     }
 }
 
-/// A build's socket in its directory. Builds reach it through their mount, so everyone may connect.
-pub(crate) fn build(view: &Path) -> io::Result<UnixListener> {
-    bind(&view.join("sock"), 0o666)
-}
-
-/// A socket that everyone may reach, whatever it is for.
-pub(crate) fn everyones(path: &Path) -> io::Result<UnixListener> {
-    bind(path, 0o666)
-}
-
-/// Binds under another name first and renames, so that one socket takes the place of the last without a gap, and
-/// nobody sees it with another mode. An address holds 108 bytes (`unix(7)`), a path may be longer: the directory is
-/// named by a descriptor.
-fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a socket needs a directory and a name"));
-    };
-    if fs::symlink_metadata(path).is_ok_and(|m| !m.file_type().is_socket()) {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else than a socket"));
-    }
-    let handle = File::open(if dir.as_os_str().is_empty() { Path::new(".") } else { dir })?;
-    let dir = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()));
-    let temporary = dir.join(".sock.new");
-    match fs::remove_file(&temporary) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {} // left by a daemon that was killed here
-    }
-    let listener = UnixListener::bind(&temporary)?;
-    fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
-    #[expect(clippy::disallowed_methods, reason = "a socket is published by a rename, like everything else")]
-    fs::rename(&temporary, dir.join(name))?;
-    prepare(listener)
-}
-
-fn prepare(listener: UnixListener) -> io::Result<UnixListener> {
-    // The loop accepts until there is nobody left.
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+fn open_status(
+    setting: &StatusSocket,
+    inherited: Option<OwnedFd>,
+    beside_control: Option<PathBuf>,
+) -> Result<Option<(PublicSocket, SocketRole)>, CommandError> {
+    Ok(match (setting, inherited, beside_control) {
+        (StatusSocket::Disabled, None, _) | (StatusSocket::Default, None, None) => None,
+        // systemd has it open all the same: a peer has to be told.
+        (StatusSocket::Disabled, Some(fd), _) => Some((PublicSocket::inherited(fd)?, SocketRole::StatusDisabled)),
+        (setting, Some(fd), _) => {
+            if let StatusSocket::At(path) = setting {
+                let path = path.display();
+                log::warn!("no status socket at {path}: systemd has one (nix-gocacheprog-status.socket)");
+            }
+            Some((PublicSocket::inherited(fd)?, SocketRole::Status))
+        }
+        (StatusSocket::At(path), None, _) => Some((PublicSocket::bind(path, EVERYONE)?, SocketRole::Status)),
+        (StatusSocket::Default, None, Some(path)) => Some((PublicSocket::bind(&path, EVERYONE)?, SocketRole::Status)),
+    })
 }

@@ -1,56 +1,41 @@
-//! The loop that waits on every socket, accepts connections, and tidies up between. Each connection is served by a thread of its
-//! own (sessions.rs), so that nothing here waits for a peer.
+//! The loop that waits on every socket, accepts connections, and does the daemon's periodic work between.
+//!
+//! Each connection is served by a thread of its own (net/connections.rs), so that nothing here waits for a peer.
 
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signalfd::SignalFd;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use proto::error::with_causes;
 use sd_notify::NotifyState;
 
-use crate::build::Build;
-use crate::control::{self, Context, Door};
-use crate::error::{CommandError, chain};
-use crate::housekeeping::Housekeeping;
-use crate::http;
-use crate::idle::Idle;
-use crate::listener::Sockets;
-use crate::order::Syncing;
-use crate::pause::Pause;
-use crate::peer::Peer;
-use crate::serve::notify;
-use crate::sessions::{Connection, Owner, Sessions};
-use crate::{clock, host, session};
+use super::sources::{Source, wait};
+use crate::builds::build::Build;
+use crate::context::Context;
+use crate::control::{host_session, requests};
+use crate::error::CommandError;
+use crate::limits::{
+    ACCEPTS_PER_TURN, BUILD_CONNECTIONS, CONNECTIONS_PER_BUILD, CONTROL_CONNECTIONS, HOST_CONNECTIONS,
+    HOST_CONNECTIONS_PER_USER, HOST_SOCKET_CONNECTIONS, LOOP_INTERVAL, STATUS_CONNECTIONS,
+};
+use crate::net::accept_pause::AcceptPause;
+use crate::net::connections::{Connection, Connections, Owner};
+use crate::net::listeners::{Listeners, SocketRole};
+use crate::net::peer_credentials::Peer;
+use crate::session::frames;
+use crate::upkeep::evictor::Evictor;
+use crate::upkeep::idle::Idle;
+use crate::upkeep::syncer::Syncer;
+use crate::upkeep::systemd::notify;
+use crate::{clock, http};
 
-/// The loop's turn where nothing happens: how late the end of a build is seen.
-const TURN: Duration = Duration::from_secs(1);
-
-/// Connections at once, of all builds and of one: 64 go commands at once were seen to be the most of a build. All builds
-/// together are far from them, so that one has its most; the more there are, the less each may have (`connection_table.rs`).
-const MOST_SESSIONS: usize = 1024;
-const MOST_OF_A_BUILD: usize = 256;
-
-/// Connections of sessions outside of sandboxes, which any user may open: none of them keeps a build in a sandbox out.
-const MOST_GUESTS: usize = 512;
-const MOST_OF_A_GUEST: usize = 256;
-
-/// Connections to the control socket, counted apart so that no build can keep the hook out; to the host's; and to the socket
-/// that is open to every user. A user alone has half of them, as the others are kept for whoever else comes.
-const MOST_CONTROLS: usize = 128;
-const MOST_HOSTS: usize = 128;
-const MOST_LOOKS: usize = 32;
-
-/// Connections accepted from one socket before the others have their turn.
-const AT_A_TIME: usize = 32;
-
-/// What the loop sees to beside its sockets.
+/// The periodic work that the loop does beside its sockets.
 #[derive(Debug)]
-pub(crate) struct Chores {
-    pub(crate) syncing: Syncing,
-    pub(crate) housekeeping: Housekeeping,
+pub(crate) struct Upkeep {
+    pub(crate) syncer: Syncer,
+    pub(crate) evictor: Evictor,
     pub(crate) idle: Idle,
 }
 
@@ -58,155 +43,132 @@ pub(crate) struct Chores {
 #[derive(Debug)]
 pub(crate) struct Server {
     context: Arc<Context>,
-    sockets: Sockets,
+    listeners: Listeners,
     http: Option<http::Server>,
-    sessions: Arc<Sessions>,
-    guests: Arc<Sessions>,
-    controls: Arc<Sessions>,
-    hosts: Arc<Sessions>,
-    looks: Arc<Sessions>,
-}
-
-/// What may be ready.
-#[derive(Debug)]
-enum Source<'a> {
-    Signal(&'a SignalFd),
-    Wake(&'a OwnedFd),
-    Control(&'a UnixListener),
-    Status(&'a UnixListener, Door),
-    Host(&'a UnixListener),
-    Http(&'a http::Server),
-    Build(Arc<Build>),
-}
-
-impl AsFd for Source<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Signal(signals) => signals.as_fd(),
-            Self::Wake(wake) => wake.as_fd(),
-            Self::Control(listener) | Self::Status(listener, _) | Self::Host(listener) => listener.as_fd(),
-            Self::Http(http) => http.fd(),
-            Self::Build(build) => build.listener.as_fd(),
-        }
-    }
+    builds: Arc<Connections>,
+    host_sessions: Arc<Connections>,
+    control: Arc<Connections>,
+    host: Arc<Connections>,
+    status: Arc<Connections>,
 }
 
 impl Server {
-    pub(crate) fn new(context: Arc<Context>, sockets: Sockets, http: Option<http::Server>) -> Self {
+    pub(crate) fn new(context: Arc<Context>, listeners: Listeners, http: Option<http::Server>) -> Self {
         Self {
             context,
-            sockets,
+            listeners,
             http,
-            sessions: Sessions::new(MOST_SESSIONS, MOST_OF_A_BUILD),
-            guests: Sessions::new(MOST_GUESTS, MOST_OF_A_GUEST),
-            controls: Sessions::new(MOST_CONTROLS, MOST_CONTROLS),
-            hosts: Sessions::new(MOST_HOSTS, MOST_HOSTS),
-            looks: Sessions::new(MOST_LOOKS, MOST_LOOKS),
+            builds: Connections::new(BUILD_CONNECTIONS, CONNECTIONS_PER_BUILD),
+            host_sessions: Connections::new(HOST_CONNECTIONS, HOST_CONNECTIONS_PER_USER),
+            control: Connections::new(CONTROL_CONNECTIONS, CONTROL_CONNECTIONS),
+            host: Connections::new(HOST_SOCKET_CONNECTIONS, HOST_SOCKET_CONNECTIONS),
+            status: Connections::new(STATUS_CONNECTIONS, STATUS_CONNECTIONS),
         }
     }
 
-    /// Serves until SIGTERM or SIGINT comes, or for lack of work.
+    /// Serves until SIGTERM or SIGINT comes, or until the daemon was idle for long enough.
     ///
     /// # Errors
-    /// Where the system takes away what the loop needs.
-    pub(crate) fn turn_until_signal(&self, signals: &SignalFd, chores: &mut Chores) -> Result<(), CommandError> {
-        let (mut swept, mut pause) = (Instant::now(), Pause::default());
+    /// Where the system refuses what the loop needs.
+    pub(crate) fn run_until_signal(&self, signals: &SignalFd, upkeep: &mut Upkeep) -> Result<(), CommandError> {
+        let (mut last_upkeep, mut pause) = (Instant::now(), AcceptPause::default());
         loop {
             let ready = self.wait(signals, pause.left(Instant::now()))?;
             if ready.iter().any(|source| matches!(source, Source::Signal(_))) {
                 return Ok(());
             }
-            // Each for itself: one listener that fails whatever is done keeps no other from being served.
-            if let Some(e) = ready.iter().filter_map(|source| self.take(source).err()).last() {
+            // Each by itself: a listener that keeps failing does not keep the others from being served.
+            if let Some(e) = ready.iter().filter_map(|source| self.accept(source).err()).last() {
                 if pause.failed(Instant::now()) {
-                    log::error!("accepting a connection: {e}; they wait until it is possible again");
+                    log::error!("accepting a connection: {e}; connections wait until it is possible again");
                 }
                 log::debug!("accepting a connection: {e}");
             }
             let is_asked = ready.iter().any(|source| matches!(source, Source::Control(_)));
-            let is_open = [&self.controls, &self.looks, &self.hosts].iter().any(|open| open.are_open());
-            let is_busy = is_asked || is_open || chores.housekeeping.is_running() || !self.context.registry.is_empty();
-            if chores.idle.is_over(is_busy, Instant::now()) {
-                log::info!("nobody needs it");
+            if upkeep.idle.is_over(is_asked || self.is_busy(upkeep), Instant::now()) {
+                log::info!("idle for {} s: exiting", upkeep.idle.limit_seconds());
                 return Ok(());
             }
-            if swept.elapsed() >= TURN {
-                swept = Instant::now();
-                self.tidy(chores);
+            if last_upkeep.elapsed() >= LOOP_INTERVAL {
+                last_upkeep = Instant::now();
+                self.do_upkeep(upkeep);
             }
         }
     }
 
     /// Lets the sessions answer what they have read, and end. Whether all have ended.
     pub(crate) fn finish(&self) -> bool {
-        self.sessions.finish() & self.guests.finish()
+        self.builds.finish() & self.host_sessions.finish()
     }
 
-    /// Removes the sockets that this daemon made.
+    /// Removes the sockets that this daemon bound.
     pub(crate) fn unlink(&self) {
-        self.sockets.unlink();
+        self.listeners.unlink();
     }
 
-    fn tidy(&self, chores: &mut Chores) {
+    /// Whether there is work: a live build, an eviction, or a connection that asks.
+    fn is_busy(&self, upkeep: &Upkeep) -> bool {
+        let is_open = [&self.control, &self.status, &self.host].iter().any(|connections| connections.are_open());
+        is_open || upkeep.evictor.is_running() || !self.context.registry.is_empty()
+    }
+
+    fn do_upkeep(&self, upkeep: &mut Upkeep) {
         self.context.registry.sweep(clock::now());
         let totals = self.context.registry.totals();
-        chores.syncing.turn(totals.1.puts);
-        chores.housekeeping.turn();
-        self.context.meter.turn(totals, clock::now());
+        upkeep.syncer.poll(totals.1.puts);
+        upkeep.evictor.poll();
+        self.context.usage.record(totals, clock::now());
         notify(&[NotifyState::Watchdog]);
     }
 
-    /// What is ready, after a turn at most; in a pause no listener is looked at.
+    /// What is ready, after [`LOOP_INTERVAL`] at most; during a pause no listener is waited on.
     fn wait<'a>(&'a self, signals: &'a SignalFd, pause: Option<Duration>) -> Result<Vec<Source<'a>>, CommandError> {
         let mut sources = vec![Source::Signal(signals), Source::Wake(&self.context.wake)];
         if pause.is_none() {
-            sources.push(Source::Control(&self.sockets.control.listener));
+            let Listeners { control, status, host } = &self.listeners;
+            sources.push(Source::Control(&control.listener));
             sources.extend(self.context.registry.live().into_iter().map(Source::Build));
-            sources.extend(self.sockets.status.iter().map(|(status, door)| Source::Status(&status.listener, *door)));
-            sources.extend(self.sockets.host.iter().map(|host| Source::Host(&host.listener)));
+            sources.extend(status.iter().map(|(status, role)| Source::Status(&status.listener, *role)));
+            sources.extend(host.iter().map(|host| Source::Host(&host.listener)));
             sources.extend(self.http.iter().map(Source::Http));
         }
-        let longest = pause.map_or(TURN, |pause| pause.min(TURN));
-        let timeout = Timespec { tv_sec: longest.as_secs().cast_signed(), tv_nsec: longest.subsec_nanos().into() };
-        let mut fds: Vec<_> = sources.iter().map(|source| PollFd::new(source, PollFlags::IN)).collect();
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(e) => return Err(CommandError::System("waiting for connections", e.into())),
-        }
-        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
-        sources.retain(|_| ready.next() == Some(true));
-        Ok(sources)
+        wait(sources, pause.map_or(LOOP_INTERVAL, |pause| pause.min(LOOP_INTERVAL)))
     }
 
-    /// Accepts whoever waits there.
+    /// Accepts the connections that wait there.
     ///
     /// # Errors
-    /// Where none can be accepted now, whoever waits.
-    fn take(&self, source: &Source<'_>) -> io::Result<()> {
+    /// Where none can be accepted now.
+    fn accept(&self, source: &Source<'_>) -> io::Result<()> {
         match source {
             Source::Signal(_) => Ok(()),
             Source::Wake(wake) => {
                 let _count = rustix::io::read(wake, &mut [0u8; 8]); // it only had to wake us
                 Ok(())
             }
-            Source::Control(listener) => self.accept_control(listener, &self.controls, Door::Control),
-            Source::Status(listener, door) => self.accept_control(listener, &self.looks, *door),
+            Source::Control(listener) => self.accept_control(listener, &self.control, SocketRole::Control),
+            Source::Status(listener, role) => self.accept_control(listener, &self.status, *role),
             Source::Host(listener) => self.accept_host(listener),
             Source::Http(http) => http.accept(&self.context),
             Source::Build(build) => self.accept_session(build),
         }
     }
 
-    fn accept_control(&self, listener: &UnixListener, connections: &Arc<Sessions>, door: Door) -> io::Result<()> {
+    fn accept_control(
+        &self,
+        listener: &UnixListener,
+        connections: &Arc<Connections>,
+        role: SocketRole,
+    ) -> io::Result<()> {
         each_connection(listener, |stream| {
             let Ok(peer) = Peer::of(&stream) else { return };
             let context = self.context.clone();
             let serve = move |connection: &Connection| {
-                let served = control::run(connection, &context, (peer, door));
-                served.unwrap_or_else(|e| log::debug!("control: {}", chain(&e)));
+                let served = requests::serve(connection, &context, (peer, role));
+                served.unwrap_or_else(|e| log::debug!("control: {}", with_causes(&e)));
             };
             if !connections.start("control", (stream, Owner::User(peer.uid)), serve) {
-                log::debug!("no room for another connection of uid {}: turned away", peer.uid);
+                log::debug!("{role:?}: connection limit reached: refusing uid {}", peer.uid);
             }
         })
     }
@@ -216,11 +178,11 @@ impl Server {
             let Ok(peer) = Peer::of(&stream) else { return };
             let context = self.context.clone();
             let serve = move |connection: &Connection| {
-                let served = host::run(connection, &context, peer);
-                served.unwrap_or_else(|e| log::debug!("host: {}", chain(&e)));
+                let served = host_session::serve(connection, &context, peer);
+                served.unwrap_or_else(|e| log::debug!("host: {}", with_causes(&e)));
             };
-            if !self.hosts.start("host", (stream, Owner::User(peer.uid)), serve) {
-                log::debug!("no room for another connection of uid {}: turned away", peer.uid);
+            if !self.host.start("host", (stream, Owner::User(peer.uid)), serve) {
+                log::debug!("connection limit ({HOST_SOCKET_CONNECTIONS}) reached: refusing uid {}", peer.uid);
             }
         })
     }
@@ -230,37 +192,42 @@ impl Server {
             if let Some(owner) = build.owner()
                 && Peer::of(&stream).map_or(true, |peer| peer.uid != owner)
             {
-                build.complain(format_args!("a session of another user's is turned away"));
+                build.warn_rate_limited(format_args!("a connection of another user: refused"));
                 return;
             }
-            let (sessions, owner) = match build.owner() {
-                Some(uid) => (&self.guests, Owner::User(uid)),
-                None => (&self.sessions, Owner::Build(build.id())),
+            let (connections, owner, limits) = match build.owner() {
+                Some(uid) => (&self.host_sessions, Owner::User(uid), [HOST_CONNECTIONS_PER_USER, HOST_CONNECTIONS]),
+                None => (&self.builds, Owner::Build(build.id()), [CONNECTIONS_PER_BUILD, BUILD_CONNECTIONS]),
             };
             let (context, served) = (self.context.clone(), build.clone());
             let serve = move |connection: &Connection| {
-                let _entered = served.enter();
-                let outcome = session::run(connection, &context, &served);
+                let _guard = served.begin_session();
+                let outcome = frames::serve(connection, &context, &served);
                 if connection.was_closed() {
-                    served
-                        .complain(format_args!("of its sessions the longest silent one was closed: others need room"));
+                    served.warn_rate_limited(format_args!(
+                        "connection limit ({}) reached: closed its longest silent session for another build",
+                        limits[1]
+                    ));
                 } else if let Err(e) = outcome {
-                    served.complain(format_args!("a session ended: {}", chain(&e)));
+                    served.warn_rate_limited(format_args!("a session ended: {}", with_causes(&e)));
                 }
             };
-            if !sessions.start("session", (stream, owner), serve) {
-                build.complain(format_args!("it has as many sessions as it may now: one more is turned away"));
+            if !connections.start("session", (stream, owner), serve) {
+                build.warn_rate_limited(format_args!(
+                    "connection limit ({} for one, {} for all) reached: refusing a session",
+                    limits[0], limits[1]
+                ));
             }
         })
     }
 }
 
-/// Accepts whoever waits, up to a number: who stays waiting is found at the next turn, after the others.
+/// Accepts the connections that wait, up to a number: the others are found at the next turn, after those of other sockets.
 ///
 /// # Errors
 /// Where none can be accepted now, as where there are no descriptors left.
 fn each_connection(listener: &UnixListener, mut accept: impl FnMut(UnixStream)) -> io::Result<()> {
-    for _ in 0..AT_A_TIME {
+    for _ in 0..ACCEPTS_PER_TURN {
         match listener.accept() {
             Ok((stream, _)) => accept(stream),
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,

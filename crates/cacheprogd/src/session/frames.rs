@@ -1,52 +1,45 @@
-//! A connection from a sandbox: hello, then frames until the client goes. One thread each, which reads them; gets whose objects have
-//! to be read first have a second one (aside.rs), so that replies come in any order.
+//! A connection of a go command: a hello, then request frames until the client closes it. One thread each reads them; gets whose
+//! objects must be verified first have a second one (`slow_gets.rs`), so that replies come in any order. What is replied, handler/
+//! decides.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, Output, limits};
 use store::{Exposure, View};
 
-use crate::aside::{Aside, Get};
-use crate::build::Build;
-use crate::control::Context;
-use crate::deadline::Within;
-use crate::handler::{Client, Handler};
-use crate::http::metrics::Latency;
-use crate::peer::Peer;
-use crate::sessions::Connection;
-use crate::sync::lock;
-
-/// Bytes read from the socket at a time, where no body is being read past the buffer.
-const BUFFER: usize = 32 << 10;
-
-/// What took so long is sent at once, with what waits before it: many such would add up.
-const SLOW: Duration = Duration::from_millis(1);
-
-/// Bytes of an object that are read while others wait, where it has to be read first: some milliseconds.
-const READ_AT_ONCE: u64 = 1 << 20;
+use super::handler::session_handler::{Client, Handler};
+use super::slow_gets::{Get, SlowGets};
+use crate::builds::build::Build;
+use crate::context::Context;
+use crate::limits::{SESSION_BUFFER, SLOW_REQUEST, VERIFY_INLINE};
+use crate::mutex::lock;
+use crate::net::connections::Connection;
+use crate::net::deadline::DeadlineStream;
+use crate::net::peer_credentials::Peer;
+use crate::telemetry::latency::Latency;
 
 /// Serves one client until it ends.
 ///
 /// # Errors
-/// What ended the session, if not the client's leaving.
-pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
+/// What ended the session, unless the client closed it.
+pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
     let stream = &connection.stream;
-    let mut input = BufReader::with_capacity(BUFFER, Within::new(stream, limits::PEER_TIMEOUT));
+    let mut input = BufReader::with_capacity(SESSION_BUFFER, DeadlineStream::new(stream, limits::PEER_TIMEOUT));
     let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
     let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
     if hello.version != VERSION {
-        let error = format!("the client speaks version {}, this daemon {VERSION}", hello.version);
-        build.complain(format_args!("{error}"));
+        let error = format!("the client has protocol version {}, this daemon {VERSION}", hello.version);
+        build.warn_rate_limited(format_args!("{error}"));
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }
-    input.get_mut().lift(limits::PEER_TIMEOUT)?;
+    input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &welcome)?;
     let view = View::common(&hello.toolchain);
     let session = build.trace.session(&hello);
@@ -54,11 +47,11 @@ pub(crate) fn run(connection: &Connection, context: &Context, build: &Arc<Build>
     let keeps_its_own = hello.keeps_its_own;
     let client = Client { view, exposure: exposure(stream), session, goroot, keeps_its_own };
     let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
-    let why = || context.registry.headline(build);
+    let why = || context.registry.why_missed(build);
     let session = Session { connection, handler, latency: &context.latency, why: &why, writing: Mutex::new(()) };
-    let done = session.serve(&mut input);
-    session.handler.leave();
-    done
+    let outcome = session.serve(&mut input);
+    session.handler.finish();
+    outcome
 }
 
 /// A session after its hello.
@@ -67,25 +60,25 @@ struct Session<'a> {
     handler: Handler,
     latency: &'a Latency,
     why: &'a (dyn Fn() -> String + Sync),
-    /// Held while replies are written, which are always whole.
+    /// Held while replies are written, so that each is whole.
     writing: Mutex<()>,
 }
 
 impl Session<'_> {
-    fn serve(&self, input: &mut BufReader<Within<'_, UnixStream>>) -> Result<(), FrameError> {
-        let read_first = |get| self.read_first(get);
-        thread::scope(|scope| self.frames(input, &mut Aside::new(scope, &read_first)))
+    fn serve(&self, input: &mut BufReader<DeadlineStream<'_, UnixStream>>) -> Result<(), FrameError> {
+        let answer_slow = |get| self.answer_slow(get);
+        thread::scope(|scope| self.frames(input, &mut SlowGets::new(scope, &answer_slow)))
     }
 
     fn frames<'a>(
         &'a self,
-        input: &mut BufReader<Within<'_, UnixStream>>,
-        aside: &mut Aside<'_, 'a>,
+        input: &mut BufReader<DeadlineStream<'_, UnixStream>>,
+        slow_gets: &mut SlowGets<'_, 'a>,
     ) -> Result<(), FrameError> {
         let mut replies = Vec::new();
         loop {
-            // Before there is nothing to do but wait, and before they are many, as nobody may be reading them.
-            if input.buffer().is_empty() || replies.len() >= BUFFER {
+            // Before the thread waits, and before the replies are many: the client may not be reading them.
+            if input.buffer().is_empty() || replies.len() >= SESSION_BUFFER {
                 self.flush(&mut replies)?;
             }
             wait(input)?;
@@ -94,27 +87,27 @@ impl Session<'_> {
                 self.flush(&mut replies)?; // a body may be long in coming
             }
             let began = Instant::now();
-            if let Some(reply) = self.answer((id, request), input, aside)? {
-                let took = began.elapsed();
-                self.latency.observe(&reply, took);
+            if let Some(reply) = self.answer((id, request), input, slow_gets)? {
+                let duration = began.elapsed();
+                self.latency.observe(&reply, duration);
                 reply.write(id, &mut replies);
-                if took >= SLOW {
+                if duration >= SLOW_REQUEST {
                     self.flush(&mut replies)?; // the next one may take as long
                 }
             }
         }
     }
 
-    /// The reply to a request, if it has one now.
+    /// The reply to a request, if there is one now.
     fn answer<'a>(
         &'a self,
         (id, request): (u32, Request),
         input: &mut impl Read,
-        aside: &mut Aside<'_, 'a>,
+        slow_gets: &mut SlowGets<'_, 'a>,
     ) -> Result<Option<Reply>, FrameError> {
-        let (handler, under_way) = (&self.handler, self.connection.request());
+        let (handler, under_way) = (&self.handler, self.connection.begin_request());
         Ok(Some(match request {
-            Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, aside)),
+            Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, slow_gets)),
             Request::Put { action, output, size } => {
                 handler.put((action, Output { id: output, size }), None, &mut input.take(size))?
             }
@@ -145,22 +138,22 @@ impl Session<'_> {
         }))
     }
 
-    /// The reply to a get, unless an object has to be read for it that others need not wait for.
-    fn get<'a>(&self, get: Get<'a>, aside: &mut Aside<'_, 'a>) -> Option<Reply> {
-        self.handler.get(get.id, &get.action, READ_AT_ONCE).or_else(|| {
-            let left = aside.give(get).err()?;
-            self.handler.get(left.id, &left.action, u64::MAX)
+    /// The reply to a get, unless an object must be verified for it: later requests do not wait for that.
+    fn get<'a>(&self, get: Get<'a>, slow_gets: &mut SlowGets<'_, 'a>) -> Option<Reply> {
+        self.handler.get(get.id, &get.action, VERIFY_INLINE).or_else(|| {
+            let refused = slow_gets.push(get).err()?;
+            self.handler.get(refused.id, &refused.action, u64::MAX)
         })
     }
 
-    /// A get on the other thread.
-    fn read_first(&self, get: Get<'_>) {
+    /// Answers a get on the second thread.
+    fn answer_slow(&self, get: Get<'_>) {
         let (began, mut frame) = (Instant::now(), Vec::new());
         let reply = self.handler.get(get.id, &get.action, u64::MAX).unwrap_or(Reply::Miss);
         self.latency.observe(&reply, began.elapsed());
         reply.write(get.id, &mut frame);
         if self.flush(&mut frame).is_err() {
-            // Nobody reads any more: the session's own thread finds the end of its input.
+            // The client has closed it: the session's own thread finds the end of its input.
             drop(self.connection.stream.shutdown(Shutdown::Both));
         }
         drop(get.under_way);
@@ -174,7 +167,7 @@ impl Session<'_> {
     }
 }
 
-/// Waits for the next frame as long as it takes: a client is silent while `go test` or `go run` runs a program.
+/// Waits for the next frame without a deadline: a client is silent while `go test` or `go run` runs a program.
 fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
     loop {
         match input.fill_buf().map(drop).map_err(FrameError::Read) {
@@ -185,10 +178,10 @@ fn wait(input: &mut impl BufRead) -> Result<(), FrameError> {
     }
 }
 
-/// A build under our own uid could write to what it is linked to.
+/// A build under the daemon's own uid could write to objects that are linked for it: it gets copies.
 fn exposure(stream: &UnixStream) -> Exposure {
     match Peer::of(stream) {
-        Ok(peer) if !peer.is_ours() => Exposure::Link,
+        Ok(peer) if !peer.is_daemon_user() => Exposure::Link,
         Ok(_) | Err(_) => Exposure::Copy,
     }
 }

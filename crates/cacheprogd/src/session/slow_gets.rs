@@ -1,4 +1,7 @@
-//! Gets whose objects have to be read before they can be served: on a second thread of their session, so that others pass them.
+//! Gets whose objects must be verified before they can be served: on a second thread of their session, so that later requests are
+//! not held up.
+//!
+//! What a get is answered with, handler/ decides.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,44 +11,40 @@ use std::thread::{Builder, Scope};
 
 use proto::ActionId;
 
-use crate::sessions::UnderWay;
+use crate::limits::{SLOW_GETS, SLOW_GETS_STACK};
+use crate::net::connections::RequestGuard;
 
-/// Gets that wait for the thread: several for each processor. Those beyond are served where they were read.
-const MOST: usize = 64;
-
-/// It reads into buffers on the heap.
-const STACK: usize = 256 << 10;
-
-/// A get that is to be served there.
+/// A get that is to be answered there.
 #[derive(Debug)]
 pub(crate) struct Get<'a> {
     pub(crate) id: u32,
     pub(crate) action: ActionId,
-    pub(crate) under_way: UnderWay<'a>,
+    pub(crate) under_way: RequestGuard<'a>,
 }
 
-/// The way to the thread, which starts when it is first needed. Once this is dropped, it ends after what it is at.
-pub(crate) struct Aside<'scope, 'env> {
+/// The queue of the thread, which starts when it is first needed. Once this is dropped, the thread ends after the get that it
+/// answers.
+pub(crate) struct SlowGets<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     serve: &'env (dyn Fn(Get<'env>) + Sync),
-    over: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
     queue: Option<SyncSender<Get<'env>>>,
 }
 
-impl fmt::Debug for Aside<'_, '_> {
+impl fmt::Debug for SlowGets<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aside").field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("SlowGets").field("queue", &self.queue).finish_non_exhaustive()
     }
 }
 
-impl<'scope, 'env> Aside<'scope, 'env> {
+impl<'scope, 'env> SlowGets<'scope, 'env> {
     /// `serve` is called on the thread.
     pub(crate) fn new(scope: &'scope Scope<'scope, 'env>, serve: &'env (dyn Fn(Get<'env>) + Sync)) -> Self {
-        Self { scope, serve, over: Arc::default(), queue: None }
+        Self { scope, serve, is_over: Arc::default(), queue: None }
     }
 
-    /// Hands a get over; gives it back where too many wait, or there is no thread.
-    pub(crate) fn give(&mut self, get: Get<'env>) -> Result<(), Get<'env>> {
+    /// Queues a get; returns it where too many wait, or no thread can be started.
+    pub(crate) fn push(&mut self, get: Get<'env>) -> Result<(), Get<'env>> {
         if self.queue.is_none() {
             self.queue = self.start();
         }
@@ -56,17 +55,18 @@ impl<'scope, 'env> Aside<'scope, 'env> {
     }
 
     fn start(&self) -> Option<SyncSender<Get<'env>>> {
-        let (queue, gets) = sync_channel(MOST);
-        let (serve, over) = (self.serve, self.over.clone());
-        let run = move || gets.into_iter().take_while(|_| !over.load(Relaxed)).for_each(serve);
-        let started = Builder::new().name("aside".to_owned()).stack_size(STACK).spawn_scoped(self.scope, run);
-        // A build may cause this as often as it asks: the get is served all the same, on the session's own thread.
+        let (queue, gets) = sync_channel(SLOW_GETS);
+        let (serve, is_over) = (self.serve, self.is_over.clone());
+        let run = move || gets.into_iter().take_while(|_| !is_over.load(Relaxed)).for_each(serve);
+        let started =
+            Builder::new().name("slow gets".to_owned()).stack_size(SLOW_GETS_STACK).spawn_scoped(self.scope, run);
+        // A build may cause this with each request: the get is answered all the same, on the session's own thread.
         started.inspect_err(|e| log::debug!("starting a thread: {e}")).ok().map(|_| queue)
     }
 }
 
-impl Drop for Aside<'_, '_> {
+impl Drop for SlowGets<'_, '_> {
     fn drop(&mut self) {
-        self.over.store(true, Relaxed);
+        self.is_over.store(true, Relaxed);
     }
 }

@@ -1,8 +1,9 @@
-//! The indexes that Go makes of its toolchain's own packages, told from all others by their keys.
+//! Proves that a module index is of the toolchain's own packages, by its key.
 //!
-//! An index is keyed by its directory's path and by the names, sizes and mtimes of the files there, which tells nothing of
-//! their content where every mtime is 1 ([`store::Kind::Mtime`]). But a path in the Nix store has one content. So an index
-//! is every build's if its key can be made of a directory of the toolchain, in the store: then it was asked for there.
+//! The key of an index is made of its directory's path and of the names, sizes and mtimes of the files there, which proves nothing
+//! about their content where every mtime is 1 ([`store::Kind::Mtime`]). But a path in the Nix store has one content. So an index is
+//! shared with every build if its key can be computed from a directory of the toolchain in the store. What that means for sharing,
+//! policy.rs decides.
 
 use std::fs::{self, Metadata};
 use std::io::Read;
@@ -13,19 +14,12 @@ use std::path::{Component, Path, PathBuf};
 use proto::ActionId;
 use sha2::{Digest, Sha256};
 
-/// What lies here never changes.
+use crate::limits::{GOROOT_DIRECTORY_ENTRIES, GOROOT_VERSION_BYTES};
+
+/// Paths below this never change.
 const STORE: &str = "/nix/store/";
 
-/// Longest index that is looked at, in bytes: the largest of Go's own are of 123 kB (docs/facts/go.md, "Traffic").
-pub(crate) const LARGEST: u64 = 1 << 20;
-
-/// Most names in a directory: `runtime` has 700.
-const MOST_ENTRIES: usize = 4096;
-
-/// Longest VERSION file.
-const LONGEST_VERSION: u64 = 4096;
-
-/// An index begins so, in the version whose layout is read here (cmd/go/internal/modindex/write.go, Go 1.21-1.27).
+/// The first line of an index, in the version whose layout is read here (cmd/go/internal/modindex/write.go, Go 1.21-1.27).
 const HEAD: &str = "go index v2\n";
 
 /// The mtime of a file in the store, in seconds, and as Go prints it (`time.Time.String`) where no time zone is set: in a sandbox.
@@ -35,14 +29,14 @@ const MTIME_TEXT: &str = "1970-01-01 00:00:01 +0000 UTC";
 /// A toolchain's own sources.
 #[derive(Debug)]
 pub(crate) struct Goroot {
-    /// The modules in it: std, and the commands.
+    /// Its modules: std, and the commands.
     modules: [PathBuf; 2],
     /// `runtime.Version()` of its go command.
     version: String,
 }
 
 impl Goroot {
-    /// The toolchain at this path as the client says it; `None` if it is none that lies in the store.
+    /// The toolchain at the path that the client names; `None` if it is not one in the store.
     pub(crate) fn in_store(path: &str) -> Option<Self> {
         if path.starts_with(STORE) { Self::open(Path::new(path)) } else { None }
     }
@@ -53,14 +47,14 @@ impl Goroot {
             return None;
         }
         let mut text = String::new();
-        fs::File::open(file).ok()?.take(LONGEST_VERSION).read_to_string(&mut text).ok()?;
+        fs::File::open(file).ok()?.take(GOROOT_VERSION_BYTES).read_to_string(&mut text).ok()?;
         let version = text.lines().next()?.to_owned();
         let src = path.join("src");
         Some(Self { modules: [src.join("cmd"), src], version })
     }
 
-    /// Whether this index was asked for with the key of a directory of the toolchain.
-    pub(crate) fn has(&self, action: &ActionId, index: &[u8]) -> bool {
+    /// Whether this index has the key of a directory of the toolchain.
+    pub(crate) fn has_index(&self, action: &ActionId, index: &[u8]) -> bool {
         let Some(dir) = Index(index).directory() else { return false };
         self.modules.iter().any(|module| self.key(module, dir).as_ref() == Some(action))
     }
@@ -85,12 +79,12 @@ impl Goroot {
     }
 }
 
-/// Whether no link leads elsewhere.
+/// Whether the path has no symbolic link in it.
 fn is_plain(path: &Path) -> bool {
     fs::canonicalize(path).is_ok_and(|real| real.as_os_str() == path.as_os_str())
 }
 
-/// The files in a directory, by name, with their sizes; `None` where Go makes no index, or one of them is not as in the store.
+/// The files in a directory, by name, with their sizes; `None` where Go makes no index, or a file is not as the store has files.
 fn files(dir: &Path) -> Option<Vec<(Vec<u8>, u64)>> {
     if is_writable(&fs::symlink_metadata(dir).ok()?) {
         return None;
@@ -98,7 +92,7 @@ fn files(dir: &Path) -> Option<Vec<(Vec<u8>, u64)>> {
     let mut files = Vec::new();
     for (count, entry) in fs::read_dir(dir).ok()?.enumerate() {
         let entry = entry.ok()?;
-        if count == MOST_ENTRIES {
+        if count == GOROOT_DIRECTORY_ENTRIES {
             return None;
         }
         if entry.file_type().ok()?.is_dir() {
@@ -114,43 +108,43 @@ fn files(dir: &Path) -> Option<Vec<(Vec<u8>, u64)>> {
     Some(files)
 }
 
-/// Nothing in the store is, once it is finished.
+/// A finished file in the store is not writable.
 fn is_writable(about: &Metadata) -> bool {
     about.mode() & 0o222 != 0
 }
 
-/// An index of one package, as cmd/go/internal/modindex/write.go `encodeModuleBytes` and `encodePackage` lay it out: numbers of four
-/// bytes, which name bytes of the index, or of the strings at its end.
+/// An index of one package, as cmd/go/internal/modindex/write.go `encodeModuleBytes` and `encodePackage` lay it out: numbers of
+/// four bytes, which are offsets into the index, or into the strings at its end.
 struct Index<'a>(&'a [u8]);
 
 impl<'a> Index<'a> {
-    /// The directory below its module of which it is; `None` where it is none of one package, or one with a fault in it.
+    /// Its directory below its module; `None` where it is not an index of one package, or records an error.
     fn directory(&self) -> Option<&'a Path> {
         let mut head = (HEAD.len()..).step_by(4);
         let mut next = || self.number(head.next()?);
         let (strings, packages, place, package) = (next()?, next()?, next()?, next()?);
-        if !self.0.starts_with(HEAD.as_bytes()) || packages != 1 || self.has_fault(package)? {
+        if !self.0.starts_with(HEAD.as_bytes()) || packages != 1 || self.has_error(package)? {
             return None;
         }
         let text = string(self.0.get(strings..)?.get(place..)?)?;
         let dir = Path::new(str::from_utf8(text).ok()?);
-        // One that leads up or begins at the root would lead out of the toolchain.
+        // A path that leads up or begins at the root would lead out of the toolchain.
         dir.components().all(|part| matches!(part, Component::Normal(_))).then_some(dir)
     }
 
-    /// Whether it says of the package, or of a file of it, that it could not be read or understood. Go puts such an index too, and
-    /// the next build may have better luck with its descriptors or its memory. Of no fault says the empty string, at 0.
-    fn has_fault(&self, package: usize) -> Option<bool> {
+    /// Whether it records that the package, or a file of it, could not be read or parsed. Go puts such an index too, and the next
+    /// build may have more descriptors or memory. Without an error the offset is 0, of the empty string.
+    fn has_error(&self, package: usize) -> Option<bool> {
         let files = self.number(package.checked_add(8)?)?;
-        if files > MOST_ENTRIES {
+        if files > GOROOT_DIRECTORY_ENTRIES {
             return None;
         }
-        let mut fault = self.number(package)? != 0;
+        let mut has_error = self.number(package)? != 0;
         for n in 0..files {
             let file = self.number(package.checked_add(12 + 4 * n)?)?;
-            fault |= self.number(file)? != 0 || self.number(file.checked_add(4)?)? != 0;
+            has_error |= self.number(file)? != 0 || self.number(file.checked_add(4)?)? != 0;
         }
-        Some(fault)
+        Some(has_error)
     }
 
     fn number(&self, at: usize) -> Option<usize> {
@@ -159,7 +153,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// A string after its length as binary.AppendUvarint writes it; no path needs three bytes of those.
+/// A string after its length as binary.AppendUvarint writes it. No path needs a length of three bytes.
 fn string(text: &[u8]) -> Option<&[u8]> {
     let (&first, rest) = text.split_first()?;
     let (length, rest) = match usize::from(first) {
@@ -182,20 +176,20 @@ mod tests {
 
     use super::*;
 
-    /// As cmd/go writes one of a package with two files, as far as it is read here: with what could not be read of the package, of
-    /// the second file, and understood of it.
-    fn faulty(dir: &str, faults: [u32; 3]) -> Vec<u8> {
+    /// As cmd/go writes one of a package with two files, as far as it is read here: with errors of reading the package, of
+    /// reading the second file, and of parsing that.
+    fn with_errors(dir: &str, errors: [u32; 3]) -> Vec<u8> {
         let length = u8::try_from(dir.len()).unwrap();
         let strings = [b"\0", &[length][..], dir.as_bytes(), b"\xff"].concat();
         let head = [64, 1, 1, 28];
-        let package = [faults[0], 1, 2, 48, 56];
-        let files = [0, 0, faults[1], faults[2]];
+        let package = [errors[0], 1, 2, 48, 56];
+        let files = [0, 0, errors[1], errors[2]];
         let numbers = [&head[..], &package, &files].concat().into_iter().flat_map(u32::to_le_bytes).collect::<Vec<_>>();
         [HEAD.as_bytes(), &numbers, &strings].concat()
     }
 
     fn index(dir: &str) -> Vec<u8> {
-        faulty(dir, [0; 3])
+        with_errors(dir, [0; 3])
     }
 
     fn write(path: &Path, text: &str, mtime: u64) {
@@ -238,57 +232,57 @@ mod tests {
     const FMT: [&str; 2] = ["errors.go 1970-01-01 00:00:01 +0000 UTC 22", "print.go 1970-01-01 00:00:01 +0000 UTC 12"];
 
     #[test]
-    fn an_index_of_the_toolchains_is_known_by_its_key() {
+    fn an_index_of_the_toolchain_is_recognised_by_its_key() {
         let (dir, goroot) = toolchain();
         let fmt = key(dir.path(), "", "/fmt", &FMT);
-        assert!(goroot.has(&fmt, &index("fmt")));
+        assert!(goroot.has_index(&fmt, &index("fmt")));
         let main = key(dir.path(), "/cmd", "/cmd/go", &["main.go 1970-01-01 00:00:01 +0000 UTC 13"]);
-        assert!(goroot.has(&main, &index("go")));
+        assert!(goroot.has_index(&main, &index("go")));
         let cmd = key(dir.path(), "/cmd", "/cmd", &["doc.go 1970-01-01 00:00:01 +0000 UTC 12"]);
-        assert!(goroot.has(&cmd, &index("")));
+        assert!(goroot.has_index(&cmd, &index("")));
         // Of another directory, project, or key.
-        assert!(!goroot.has(&fmt, &index("cmd")));
-        assert!(!goroot.has(&key(Path::new("/build"), "", "/fmt", &FMT), &index("fmt")));
-        assert!(!goroot.has(&ActionId([1; 32]), &index("fmt")));
+        assert!(!goroot.has_index(&fmt, &index("cmd")));
+        assert!(!goroot.has_index(&key(Path::new("/build"), "", "/fmt", &FMT), &index("fmt")));
+        assert!(!goroot.has_index(&ActionId([1; 32]), &index("fmt")));
     }
 
     #[test]
-    fn a_directory_that_is_not_as_in_the_store_has_no_indexes() {
+    fn a_directory_that_is_not_as_in_the_store_has_no_index() {
         let (dir, goroot) = toolchain();
         let fmt = key(dir.path(), "", "/fmt", &FMT);
         let print = dir.path().join("src/fmt/print.go");
         for (path, finished) in [(print.as_path(), 0o444), (print.parent().unwrap(), 0o555)] {
             chmod(path, 0o755);
-            assert!(!goroot.has(&fmt, &index("fmt")), "still written to");
+            assert!(!goroot.has_index(&fmt, &index("fmt")), "still written to");
             chmod(path, finished);
         }
         fs::remove_file(&print).unwrap();
         write(&print, "package fmt\n", 2);
-        assert!(!goroot.has(&fmt, &index("fmt")), "changed since");
+        assert!(!goroot.has_index(&fmt, &index("fmt")), "changed since");
         fs::remove_file(&print).unwrap();
         write(&print, "package fmt\n", 1);
-        assert!(goroot.has(&fmt, &index("fmt")));
+        assert!(goroot.has_index(&fmt, &index("fmt")));
         symlink("print.go", dir.path().join("src/fmt/zlink.go")).unwrap();
-        assert!(!goroot.has(&fmt, &index("fmt")), "Go makes none with a link in it");
+        assert!(!goroot.has_index(&fmt, &index("fmt")), "Go makes none with a link in it");
 
         symlink(dir.path().join("src/cmd"), dir.path().join("src/link")).unwrap();
         let link = key(dir.path(), "", "/link", &["doc.go 1970-01-01 00:00:01 +0000 UTC 12"]);
-        assert!(!goroot.has(&link, &index("link")), "leads elsewhere");
+        assert!(!goroot.has_index(&link, &index("link")), "a link out of the directory");
         for out in ["../src/cmd", "/etc", "./cmd", "cmd/", "cmd/."] {
             let key = key(dir.path(), "", &format!("/{out}"), &["doc.go 1970-01-01 00:00:01 +0000 UTC 12"]);
-            assert!(!goroot.has(&key, &index(out)), "{out}");
+            assert!(!goroot.has_index(&key, &index(out)), "{out}");
         }
         assert!(Goroot::in_store(dir.path().to_str().unwrap()).is_none());
     }
 
     #[test]
-    fn an_index_with_a_fault_is_its_builds_alone() {
+    fn an_index_that_records_an_error_is_not_shared() {
         let (dir, goroot) = toolchain();
         let fmt = key(dir.path(), "", "/fmt", &FMT);
         for n in 0..3 {
-            let mut faults = [0; 3];
-            faults[n] = 7;
-            assert!(!goroot.has(&fmt, &faulty("fmt", faults)));
+            let mut errors = [0; 3];
+            errors[n] = 7;
+            assert!(!goroot.has_index(&fmt, &with_errors("fmt", errors)));
         }
     }
 
@@ -298,12 +292,12 @@ mod tests {
             let (dir, goroot) = toolchain();
             let fmt = key(dir.path(), "", "/fmt", &FMT);
             let whole = index("fmt");
-            prop_assert_eq!(goroot.has(&fmt, &whole[..cut.min(whole.len())]), cut > whole.len() - 2);
+            prop_assert_eq!(goroot.has_index(&fmt, &whole[..cut.min(whole.len())]), cut > whole.len() - 2);
             let mut changed = whole.clone();
             changed[at % whole.len()] = byte;
-            goroot.has(&fmt, &changed); // does not panic
-            prop_assert!(!goroot.has(&fmt, &rest));
-            goroot.has(&fmt, &[HEAD.as_bytes(), &rest].concat());
+            goroot.has_index(&fmt, &changed); // does not panic
+            prop_assert!(!goroot.has_index(&fmt, &rest));
+            goroot.has_index(&fmt, &[HEAD.as_bytes(), &rest].concat());
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The last builds that ended, kept over restarts in one small file.
+//! The last builds that ended, with their counts, kept over restarts in one small file.
+//!
+//! The registry adds to it; live builds are not here.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -6,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use proto::control::BuildStatus;
 
-/// Ended builds to remember: what `cacheprogctl status` shows; 50 KB on disk.
-pub(crate) const LENGTH: usize = 100;
+use crate::limits::HISTORY;
 
+/// The ended builds, the latest first.
 #[derive(Debug)]
 pub(crate) struct History {
     path: PathBuf,
@@ -16,7 +18,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Reads what is there. A damaged file is an empty history: it is only for looking at.
+    /// Reads the file. A damaged file is an empty history: nothing but what is shown depends on it.
     pub(crate) fn load(state_dir: &Path) -> Self {
         let path = state_dir.join("history.json");
         let ended = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -26,7 +28,7 @@ impl History {
     /// Adds a build, the latest first, and returns the file's path and new content, to be written without a lock.
     pub(crate) fn push(&mut self, build: BuildStatus) -> (PathBuf, Vec<u8>) {
         self.ended.push_front(build);
-        self.ended.truncate(LENGTH);
+        self.ended.truncate(HISTORY);
         (self.path.clone(), serde_json::to_vec(&self.ended).unwrap_or_default())
     }
 

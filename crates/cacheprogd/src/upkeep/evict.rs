@@ -1,5 +1,5 @@
 //! One eviction, as a process of its own that the daemon starts: the memory that a scan of a million entries takes goes back to the
-//! system. housekeeping.rs starts it and reads what it prints; `cacheprogctl gc` does the same for people.
+//! system. evictor.rs starts it and reads what it prints; `cacheprogctl gc` does the same for people.
 
 use std::io::Write;
 

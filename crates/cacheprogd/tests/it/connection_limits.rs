@@ -1,4 +1,5 @@
-//! Who holds connections without end, slowly or in numbers, and who is served all the same.
+//! Peers that hold connections, slowly or in large numbers, and keep no other peer from being served. How connections are
+//! admitted is tested in `net/connection_table.rs`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,9 +14,7 @@ use proto::control::{Answer, Control, Envelope};
 use proto::limits;
 use proto::wire::{Hello, Reply, Request, Toolchain, read_json_line, write_json_line};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
-
-use crate::daemon::Daemon;
-use crate::{Session, action, output};
+use testkit::{Daemon, Session, action, output};
 
 /// The daemon raises its own limit.
 fn raise_file_limit() {
@@ -23,46 +22,49 @@ fn raise_file_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
 }
 
-/// A session that is told something, or nothing if it is turned away.
+/// Sends a hello. Whether a welcome came, which does not come where the session is refused.
 fn greet(view: &Path) -> (UnixStream, bool) {
     let stream = UnixStream::connect(view.join("sock")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let told = write_json_line(&stream, &Hello::new(Toolchain::default())).is_ok()
-        && (&stream).read(&mut [0; 400]).is_ok_and(|told| told > 0);
-    (stream, told)
+    let welcomed = write_json_line(&stream, &Hello::new(Toolchain::default())).is_ok()
+        && (&stream).read(&mut [0; 400]).is_ok_and(|welcomed| welcomed > 0);
+    (stream, welcomed)
 }
 
 #[test]
-fn builds_that_hold_all_the_sessions_they_can_keep_no_other_build_out() {
+fn builds_with_as_many_sessions_as_they_can_get_keep_no_other_build_out() {
     raise_file_limit();
     let daemon = Daemon::start();
     let names = ["a", "b", "c", "d"];
     let views = names.map(|name| daemon.register(name));
-    // Long before the others: a put whose body is under way, and one that says nothing any more.
+    // Long before the others: a put whose body is under way, and a session that becomes silent.
     let mut putting = Session::open(&views[0], "/go");
     let body = [b'b'; 1 + 4 * 16];
     putting.send(Request::Put { action: action(1), output: output(&body), size: body.len() as u64 }, b"");
     let mut silent = Session::open(&views[0], "/go");
     assert_eq!(silent.get(9), Reply::Miss);
     let mut held = Vec::new();
-    let told = views.each_ref().map(|view| {
+    let welcomed = views.each_ref().map(|view| {
         let greet_and_put = |n: usize| {
             if n.is_multiple_of(16) {
                 putting.stream.write_all(b"b").unwrap(); // it goes on, however slow this machine is
             }
             greet(view)
         };
-        let (streams, told): (Vec<_>, Vec<_>) = (0..256).map(greet_and_put).unzip();
+        let (streams, welcomed): (Vec<_>, Vec<_>) = (0..256).map(greet_and_put).unzip();
         held.extend(streams);
-        told.into_iter().filter(|told| *told).count()
+        welcomed.into_iter().filter(|welcomed| *welcomed).count()
     });
-    assert!(told.iter().all(|told| *told > 128), "{told:?}");
+    assert!(welcomed.iter().all(|welcomed| *welcomed > 128), "{welcomed:?}");
     let late = daemon.register("late");
     let mut sessions: Vec<_> = (0..64).map(|_| Session::open(&late, "/go")).collect();
     assert!(sessions.iter_mut().all(|session| session.get(2) == Reply::Miss));
     let live = daemon.status().builds.live;
     let of_the_four = live.iter().filter(|build| names.contains(&build.name.as_str())).map(|build| build.sessions);
-    assert!(of_the_four.clone().max().unwrap() - of_the_four.min().unwrap() <= 2, "the four have alike: {live:?}");
+    assert!(
+        of_the_four.clone().max().unwrap() - of_the_four.min().unwrap() <= 2,
+        "the four have equal numbers: {live:?}"
+    );
     assert!(silent.is_over(), "it was silent for longest");
     putting.stream.write_all(b"b").unwrap();
     assert!(matches!(putting.reply(), Reply::Stored { .. }), "a request under way keeps its session");
@@ -71,11 +73,11 @@ fn builds_that_hold_all_the_sessions_they_can_keep_no_other_build_out() {
         std::thread::sleep(Duration::from_millis(5));
         greet(&views[0]).1
     });
-    assert!(comes_back, "who was closed may come back");
+    assert!(comes_back, "a build whose sessions were closed may come back");
 }
 
 #[test]
-fn who_connects_and_says_nothing_keeps_no_other_build_out() {
+fn silent_connections_keep_no_other_build_out() {
     raise_file_limit();
     let daemon = Daemon::start();
     let mut held = Vec::new();
@@ -122,7 +124,7 @@ fn a_hello_that_comes_byte_by_byte_gains_no_time() {
 }
 
 #[test]
-fn slow_and_silent_visitors_keep_no_other_from_the_metrics() {
+fn slow_and_silent_http_peers_keep_no_other_from_the_metrics() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
     let ask = |request: &[u8]| {
@@ -189,7 +191,7 @@ fn users_that_hold_the_open_sockets_keep_no_other_user_out() {
 /// signal(7): a socket call with a time limit fails with EINTR once the process was stopped and goes on, as in a debugger, a
 /// frozen container or a suspended shell.
 #[test]
-fn a_daemon_that_was_stopped_and_goes_on_answers_what_was_half_asked() {
+fn a_daemon_that_was_paused_answers_requests_that_were_half_sent() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
     let view = daemon.register("one");
@@ -221,7 +223,7 @@ fn a_daemon_that_was_stopped_and_goes_on_answers_what_was_half_asked() {
 }
 
 #[test]
-fn without_descriptors_the_sessions_go_on_and_whoever_waits_is_served_later() {
+fn without_descriptors_open_sessions_go_on_and_new_connections_are_served_later() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
     let view = daemon.register("one");
@@ -229,7 +231,7 @@ fn without_descriptors_the_sessions_go_on_and_whoever_waits_is_served_later() {
     let (pid, few) = (Some(daemon.pid()), Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) });
     let usual = prlimit(pid, Resource::Nofile, few).unwrap();
     let fill: Vec<_> = (0..100).map(|_| UnixStream::connect(view.join("sock")).unwrap()).collect();
-    // All of these wait: at each kind of socket there is somebody.
+    // One peer waits at each kind of socket.
     let mut waiting = UnixStream::connect(daemon.control()).unwrap();
     let mut http = TcpStream::connect(("127.0.0.1", port)).unwrap();
     write_json_line(&waiting, &Envelope::new(Control::Builds)).unwrap();
@@ -246,6 +248,6 @@ fn without_descriptors_the_sessions_go_on_and_whoever_waits_is_served_later() {
     }
     drop(fill);
     let log = daemon.stop();
-    let said = log.lines().filter(|line| line.contains("accepting a connection")).count();
-    assert_eq!(said, 1, "{log}");
+    let lines = log.lines().filter(|line| line.contains("accepting a connection")).count();
+    assert_eq!(lines, 1, "{log}");
 }

@@ -2,9 +2,7 @@ use std::fs;
 
 use proto::control::{BuildStatus, Counts};
 use proto::wire::Reply;
-
-use crate::Session;
-use crate::daemon::Daemon;
+use testkit::{Daemon, Session};
 
 /// Ends a build as Nix does.
 fn remove_chroot(daemon: &Daemon, name: &str) {
@@ -22,7 +20,7 @@ fn counts(daemon: &Daemon, name: &str) -> Counts {
 }
 
 #[test]
-fn an_output_is_served_once_a_build_and_what_the_build_put_is_not_served() {
+fn an_output_counts_as_served_once_for_a_build_and_not_for_the_build_that_put_it() {
     let daemon = Daemon::start();
     let mut one = Session::open(&daemon.register("one"), "/go");
     one.put(1, b"nine bytes");
@@ -35,7 +33,7 @@ fn an_output_is_served_once_a_build_and_what_the_build_put_is_not_served() {
 }
 
 #[test]
-fn a_daemon_that_is_started_again_counts_nothing_twice() {
+fn a_restarted_daemon_counts_nothing_twice() {
     let mut daemon = Daemon::start();
     Session::open(&daemon.register("one"), "/go").put(1, b"nine bytes");
     let view = daemon.register("two");
@@ -54,7 +52,7 @@ fn a_daemon_that_is_started_again_counts_nothing_twice() {
 }
 
 #[test]
-fn the_log_has_the_id_that_the_command_line_shows_and_no_other() {
+fn the_log_has_the_short_id_of_a_build_and_never_the_whole_one() {
     let mut daemon = Daemon::start();
     Session::open(&daemon.register("one"), "/go").put(1, b"body");
     let mut session = Session::open(&daemon.register("two"), "/go");
@@ -67,8 +65,8 @@ fn the_log_has_the_id_that_the_command_line_shows_and_no_other() {
     while !daemon.status().builds.ended.iter().any(|build| build.name == "one") {}
     let log = daemon.stop();
     for build in builds {
-        assert!(log.contains(&format!("build {} ({}) begins", build.name, build.short)), "{log}");
+        assert!(log.contains(&format!("build {} ({}) registered", build.name, build.short)), "{log}");
         assert!(!log.contains(&build.id), "{log}");
     }
-    assert!(log.contains("before, which stays"), "{log}");
+    assert!(log.contains(", which stays"), "{log}");
 }

@@ -1,9 +1,7 @@
 use std::time::Duration;
 
 use proto::wire::Reply;
-
-use crate::daemon::Daemon;
-use crate::{Session, output};
+use testkit::{Daemon, Session, output};
 
 const LARGE: usize = 20 << 20;
 
@@ -22,7 +20,7 @@ fn becomes(mut is_so: impl FnMut() -> bool) -> bool {
 }
 
 #[test]
-fn a_daemon_keeps_within_its_limit_while_a_build_goes_on() {
+fn a_daemon_keeps_within_its_size_limit_while_a_build_runs() {
     let mut daemon = Daemon::start_with(&["--max-size", "64MiB", "--min-free", "1%"]);
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");
@@ -32,10 +30,10 @@ fn a_daemon_keeps_within_its_limit_while_a_build_goes_on() {
     assert_eq!(daemon.status().max_bytes, Some(64 << 20));
     assert!(becomes(|| daemon.status().eviction.is_some()), "{:?}", daemon.status());
     let status = daemon.status();
-    // What was put in the moment of the look keeps its object until the next one.
+    // What was put during the scan keeps its object until the next one.
     assert!(status.bytes <= 85 << 20 && status.entries < 5, "{status:?}");
     assert_eq!(status.eviction.unwrap().entries, 5 - status.entries);
-    // What the build was told of is there, evicted or not; what went is a miss to others.
+    // The outputs that the build got are still there, evicted or not; evicted ones are misses for other builds.
     for n in 0..5 {
         assert_eq!(std::fs::read(view.join("o").join(output(&body(n)).to_string())).unwrap(), body(n));
     }
@@ -43,7 +41,7 @@ fn a_daemon_keeps_within_its_limit_while_a_build_goes_on() {
     let mut session = Session::open(&other, "/go");
     let hits = (0..5).filter(|&n| session.get(n) != Reply::Miss).count() as u64;
     assert_eq!(hits, status.entries);
-    // The count is kept over a stop, and over a kill it is found again.
+    // The counters survive a stop, and after a kill they are counted again.
     daemon.stop();
     daemon.start_again();
     assert_eq!((daemon.status().entries, daemon.status().bytes), (status.entries, status.bytes));

@@ -1,7 +1,5 @@
 use proto::wire::{Hello, Refusal, Reply, Request, Toolchain};
-
-use crate::daemon::Daemon;
-use crate::{Session, action, content, output};
+use testkit::{Daemon, Session, action, content, output};
 
 #[test]
 fn one_build_puts_and_the_next_gets() {
@@ -40,7 +38,7 @@ fn each_request_is_answered_under_its_id_however_many_are_sent_at_once() {
 }
 
 #[test]
-fn module_indexes_and_test_results_stay_with_the_build_that_put_them() {
+fn module_indexes_and_test_results_stay_private_to_the_build_that_put_them() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
     let bodies = [b"go index v2\nabc".as_slice(), b"PASS\nok  \tm\t0.01s\n", b"mode: set\n"];
@@ -54,7 +52,7 @@ fn module_indexes_and_test_results_stay_with_the_build_that_put_them() {
 }
 
 #[test]
-fn a_client_that_keeps_its_own_is_refused_what_is_not_shared() {
+fn a_put_that_is_not_shared_is_refused_to_a_client_that_keeps_its_own() {
     let daemon = Daemon::start();
     let build = daemon.register("build");
     let hello = Hello { reads_goroot: true, keeps_its_own: true, ..Hello::new(Toolchain::default()) };
@@ -95,7 +93,7 @@ fn a_test_result_is_served_with_the_list_it_was_put_with() {
 }
 
 #[test]
-fn toolchains_do_not_meet() {
+fn toolchains_share_nothing() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/nix/store/a-go").put(1, b"body");
@@ -104,7 +102,7 @@ fn toolchains_do_not_meet() {
 }
 
 #[test]
-fn of_two_outputs_the_first_stays_and_each_build_keeps_its_own() {
+fn of_two_outputs_the_first_is_shared_and_each_build_keeps_its_own() {
     let daemon = Daemon::start();
     let views = ["one", "two", "three"].map(|name| daemon.register(name));
     let mut sessions = views.each_ref().map(|view| Session::open(view, "/go"));
@@ -118,7 +116,7 @@ fn of_two_outputs_the_first_stays_and_each_build_keeps_its_own() {
 }
 
 #[test]
-fn a_put_that_is_not_its_output_is_refused_and_the_session_goes_on() {
+fn a_put_whose_body_is_not_its_output_is_refused_and_the_session_goes_on() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");
@@ -132,7 +130,7 @@ fn a_put_that_is_not_its_output_is_refused_and_the_session_goes_on() {
 }
 
 #[test]
-fn status_tells_what_each_build_did() {
+fn the_status_has_the_counts_of_each_build() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("caddy-2.10"), daemon.register("two"));
     let mut putter = Session::open(&one, "/go");

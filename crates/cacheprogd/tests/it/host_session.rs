@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 use proto::control::{Answer, Control, Envelope, Registration};
 use proto::limits;
 use proto::wire::{Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
-
-use crate::daemon::Daemon;
+use testkit::Daemon;
 
 fn ask(daemon: &Daemon, request: Control) -> Answer {
     let stream = UnixStream::connect(daemon.dir.path().join("host.sock")).unwrap();
@@ -29,7 +28,7 @@ fn directory(daemon: &Daemon, name: &str) -> PathBuf {
 }
 
 #[test]
-fn a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are() {
+fn a_session_outside_of_sandboxes_gets_the_real_path_of_its_outputs() {
     let mut daemon = Daemon::start();
     let view = directory(&daemon, "one");
     for _ in 0..2 {
@@ -44,7 +43,7 @@ fn a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are() {
 }
 
 #[test]
-fn the_hosts_socket_is_for_sessions_and_a_user_may_have_so_many() {
+fn the_host_socket_registers_sessions_up_to_a_limit_per_user() {
     let daemon = Daemon::start();
     for request in [Control::Status, Control::Builds] {
         assert!(matches!(ask(&daemon, request), Answer::Error(e) if e.contains("for sessions")));
@@ -52,7 +51,7 @@ fn the_hosts_socket_is_for_sessions_and_a_user_may_have_so_many() {
     for n in 0..64 {
         directory(&daemon, &format!("session-{n}"));
     }
-    assert!(matches!(session(&daemon, "one-more"), Answer::Error(e) if e.contains("no room")));
+    assert!(matches!(session(&daemon, "one-more"), Answer::Error(e) if e.contains("session limit")));
     daemon.register("a-build"); // has room all the same
 }
 
@@ -78,10 +77,10 @@ fn another_user_cannot_use_a_session() {
     assert!(!tries(4242).contains("outputs"));
 }
 
-/// As in a container that was started without a session of its own: the kernel says 0 for who leads it. Needs a root that may
+/// As in a container that was started without a session of its own: the kernel reports 0 for its leader. Needs a root that may
 /// make namespaces.
 #[test]
-fn a_session_whose_leader_is_not_seen_is_one_all_the_same() {
+fn a_session_whose_leader_cannot_be_seen_is_served() {
     let alone = || {
         let mut unshare = Command::new("unshare");
         unshare.args(["--pid", "--fork", "--kill-child"]);
@@ -92,7 +91,7 @@ fn a_session_whose_leader_is_not_seen_is_one_all_the_same() {
     }
     let mut again = alone();
     again.arg(std::env::current_exe().unwrap());
-    again.args(["--exact", "host::a_session_outside_of_sandboxes_is_told_its_outputs_where_they_are"]);
+    again.args(["--exact", "host_session::a_session_outside_of_sandboxes_gets_the_real_path_of_its_outputs"]);
     let output = again.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));

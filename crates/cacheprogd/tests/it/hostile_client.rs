@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use proto::control::{Answer, Control, Registration};
 use proto::limits;
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use testkit::{Daemon, Session, action, content, output};
 
-use crate::daemon::Daemon;
-use crate::{Session, action, content, output};
-
-/// What no client says. Each ends its own session and nothing else.
+/// Bytes that no client sends. Each ends its own session and nothing else.
 #[test]
 fn garbage_ends_its_session_and_no_other() {
     let mut daemon = Daemon::start();
@@ -62,7 +60,7 @@ fn a_body_that_breaks_off_is_not_kept() {
 
 /// Blocks and files count, and not the bytes of bodies: empty ones too take inodes.
 #[test]
-fn a_build_that_has_put_what_it_may_is_refused_before_its_body_is_taken() {
+fn a_build_over_its_quota_is_refused_before_its_body_is_stored() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     daemon.stop();
@@ -104,9 +102,9 @@ fn silence_within_a_frame_ends_the_session_and_between_frames_does_not() {
     assert_eq!(idle.get(1), Reply::Miss);
 }
 
-/// Replies that nobody reads may not pile up, wherever the client's writes end.
+/// Replies that the client does not read may not pile up, wherever the client's writes end.
 #[test]
-fn a_client_that_reads_no_answers_is_let_go() {
+fn a_client_that_reads_no_replies_is_disconnected() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");
@@ -123,7 +121,7 @@ fn a_client_that_reads_no_answers_is_let_go() {
 }
 
 #[test]
-fn a_build_that_connects_without_end_holds_nobody_up_and_writes_few_lines() {
+fn a_build_that_connects_without_end_delays_no_other_build_and_causes_few_log_lines() {
     let mut daemon = Daemon::start();
     let view = daemon.register("flood");
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -147,12 +145,13 @@ fn a_build_that_connects_without_end_holds_nobody_up_and_writes_few_lines() {
     });
     assert!(took < Duration::from_secs(10), "five builds waited {took:?}"); // without a bound: as long as the flood
     let log = daemon.stop();
-    let complaints = log.lines().filter(|line| line.starts_with("build flood (") && !line.ends_with("begins")).count();
-    assert!((1..=11).contains(&complaints), "{log}");
+    let warnings =
+        log.lines().filter(|line| line.starts_with("build flood (") && !line.ends_with("registered")).count();
+    assert!((1..=11).contains(&warnings), "{log}");
 }
 
 #[test]
-fn another_version_is_told_so() {
+fn a_client_of_another_version_gets_an_error_with_both_versions() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     for version in [0, VERSION - 1, VERSION + 1, u32::MAX] {
@@ -166,7 +165,7 @@ fn another_version_is_told_so() {
 }
 
 #[test]
-fn a_build_cannot_play_the_hook_over_its_own_socket() {
+fn a_build_cannot_send_the_hooks_requests_over_its_own_socket() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     let mut stream = UnixStream::connect(view.join("sock")).unwrap();
@@ -178,7 +177,7 @@ fn a_build_cannot_play_the_hook_over_its_own_socket() {
 }
 
 #[test]
-fn nonsense_on_the_control_socket_is_answered() {
+fn garbage_on_the_control_socket_is_answered_with_an_error() {
     let daemon = Daemon::start();
     for nonsense in ["{}\n", "[1]\n", "{\"version\":99,\"request\":\"status\"}\n"] {
         let mut stream = UnixStream::connect(daemon.control()).unwrap();
@@ -193,7 +192,7 @@ fn nonsense_on_the_control_socket_is_answered() {
 }
 
 #[test]
-fn what_others_compile_with_is_not_replaced_by_what_looks_like_a_test() {
+fn an_archive_that_others_use_is_not_replaced_by_a_claimed_test_result() {
     let daemon = Daemon::start();
     let (honest, hostile) = (daemon.register("honest"), daemon.register("hostile"));
     let archive = b"!<arch>\nan archive";
@@ -217,7 +216,7 @@ fn what_others_compile_with_is_not_replaced_by_what_looks_like_a_test() {
 }
 
 #[test]
-fn what_go_reads_into_memory_is_shared_only_if_it_is_small() {
+fn a_test_log_is_shared_only_if_it_is_short() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
     let log = [b"# test log\n".to_vec(), vec![b'x'; 300_000]].concat();

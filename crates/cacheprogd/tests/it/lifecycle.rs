@@ -1,10 +1,7 @@
 use std::process::Command;
 
 use proto::wire::Reply;
-use testkit::lose_bytes;
-
-use crate::daemon::Daemon;
-use crate::{Session, content};
+use testkit::{Daemon, Session, content, lose_bytes};
 
 #[test]
 fn live_builds_survive_a_stop_and_a_kill() {
@@ -18,7 +15,7 @@ fn live_builds_survive_a_stop_and_a_kill() {
             daemon.kill();
         } else {
             let log = daemon.stop();
-            assert!(log.contains("cacheprogd stops"), "{log}");
+            assert!(log.contains("cacheprogd stopped"), "{log}");
         }
         assert!(session.is_over());
         assert!(std::os::unix::net::UnixStream::connect(view.join("sock")).is_err());
@@ -34,7 +31,7 @@ fn live_builds_survive_a_stop_and_a_kill() {
 }
 
 #[test]
-fn builds_that_ended_while_the_daemon_was_down_are_removed_but_not_young_ones() {
+fn builds_that_ended_while_the_daemon_was_down_are_removed_after_their_minimum_life() {
     let mut daemon = Daemon::start();
     let (young, old) = (daemon.register("young"), daemon.register("old"));
     daemon.kill();
@@ -93,7 +90,7 @@ fn a_second_daemon_on_the_state_directory_is_refused() {
 }
 
 #[test]
-fn a_long_state_directory_is_no_trouble() {
+fn a_state_directory_may_have_a_long_path() {
     // A socket's address holds 108 bytes.
     let dir = tempfile::tempdir().unwrap();
     let deep = dir.path().join("a-rather-long-directory-name".repeat(6));
@@ -129,7 +126,7 @@ fn a_hundred_sessions_at_once_are_served() {
 }
 
 #[test]
-fn a_build_whose_socket_cannot_be_made_now_is_kept_and_comes_back() {
+fn a_build_whose_socket_cannot_be_bound_now_is_kept_and_restored_later() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").put(1, b"body");
@@ -164,7 +161,7 @@ fn what_a_killed_daemon_left_unpublished_is_removed() {
 }
 
 #[test]
-fn a_stopping_daemon_leaves_anothers_socket_alone() {
+fn a_stopping_daemon_does_not_remove_the_socket_of_another_daemon() {
     let mut daemon = Daemon::start();
     std::fs::remove_file(daemon.control()).unwrap();
     let _other = std::os::unix::net::UnixListener::bind(daemon.control()).unwrap();
@@ -173,7 +170,7 @@ fn a_stopping_daemon_leaves_anothers_socket_alone() {
 }
 
 #[test]
-fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
+fn after_an_unclean_shutdown_objects_written_last_are_verified_before_they_are_served() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");
@@ -189,15 +186,15 @@ fn after_an_unclean_stop_what_was_written_last_is_read_before_it_is_served() {
     session.put(1, b"lost in a power cut");
     assert!(matches!(session.get(1), Reply::Hit { .. }));
     let log = daemon.stop();
-    assert!(log.contains("did not stop in order"), "{log}");
+    assert!(log.contains("unclean shutdown"), "{log}");
     assert!(daemon.state_dir().join("clean").exists());
     daemon.start_again();
     assert!(!daemon.state_dir().join("clean").exists());
-    assert!(!daemon.stop().contains("did not stop in order"));
+    assert!(!daemon.stop().contains("unclean shutdown"));
 }
 
 #[test]
-fn what_was_not_verified_yet_is_verified_by_the_daemons_after_it() {
+fn an_object_that_was_not_verified_yet_is_verified_by_the_daemon_after_the_next() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").put(1, b"lost in a power cut");

@@ -1,21 +1,17 @@
-//! The daemon as a process, spoken to over its sockets. Each test has a daemon of its own.
+//! Tests of the daemon as a process, over its sockets. Each test has a daemon of its own.
+//!
+//! What a test needs of a daemon and of a client is in the crate testkit. The command line is tested in cacheprogctl.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of clients and of vandals")]
+#![expect(clippy::disallowed_methods, reason = "tests do what Nix, clients and attackers do")]
 
-mod crowd; // many, slow and silent connections
-mod eviction; // what is kept, and what goes
-mod figures; // what is counted, and how it is told
-mod host; // go commands outside of sandboxes
-mod hostile; // what a build may try, and what it may not reach
+mod connection_limits; // many, slow and silent connections
+mod counts; // what is counted of a build, and what the log has of it
+mod eviction; // the size limit
+mod gets_and_puts; // what each build is served of what others put
+mod host_session; // go commands outside of sandboxes
+mod hostile_client; // garbage, floods and claims of a build
 mod lifecycle; // start, restart, stop
-mod offers; // what is served under a condition
-mod seeing; // what others are told of builds
-mod serving; // gets and puts, and who sees what
-mod slow; // an object that has to be read before it is served
-mod strangers; // what those who only look may cause
-
-use testkit::{Session, action, content, output};
-
-mod daemon {
-    pub(crate) use testkit::Daemon;
-}
+mod offers; // outputs that are served under a condition
+mod slow_gets; // an object that must be verified before it is served
+mod status_and_http; // the status socket, the metrics and the page
+mod unprivileged_profiles; // profiles that unprivileged users cause

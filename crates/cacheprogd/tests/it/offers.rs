@@ -3,10 +3,7 @@ use std::path::Path;
 use proto::control::{BuildStatus, Counts};
 use proto::wire::{Hello, Reply, Request, Toolchain};
 use proto::{Condition, Scope, ScopeDigest};
-
-use crate::daemon::Daemon;
-use crate::{Session, action, content, output};
-use testkit::profile;
+use testkit::{Daemon, Session, action, content, output, profile};
 
 const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
 const RESULT: &[u8] = b"ok  \tm\t0.01s\n";
@@ -39,20 +36,20 @@ fn offered(session: &mut Session) -> u32 {
     id
 }
 
-/// Notices have no answer: what is asked after one is answered after it.
+/// Waits until notices, which have no reply, were read: a request that was sent after them is answered after them.
 fn wait(session: &mut Session) {
     session.send(Request::Summary, b"");
     session.reply();
 }
 
 #[test]
-fn what_is_offered_under_a_condition_counts_when_the_client_has_said_that_it_holds() {
+fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_holds() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
     put_all(&one);
     let mut session = Session::open(&two, "/go");
     let id = offered(&mut session);
-    assert_eq!(counts(&daemon, "two"), (1, 0, 0), "nobody has looked yet");
+    assert_eq!(counts(&daemon, "two"), (1, 0, 0), "the client has not decided yet");
     session.tell(id, Request::Rejected, b"");
     wait(&mut session);
     assert_eq!(counts(&daemon, "two"), (1, 0, 1));
@@ -76,7 +73,7 @@ fn what_is_offered_under_a_condition_counts_when_the_client_has_said_that_it_hol
 }
 
 #[test]
-fn a_hit_counts_when_a_client_that_keeps_its_own_has_said_that_it_admits_it() {
+fn a_hit_counts_when_a_client_that_keeps_its_own_has_reported_that_it_admits_it() {
     let daemon = Daemon::start();
     put_all(&daemon.register("one"));
     let toolchain = Toolchain { goroot: "/go".to_owned(), ..Toolchain::default() };
@@ -89,7 +86,7 @@ fn a_hit_counts_when_a_client_that_keeps_its_own_has_said_that_it_admits_it() {
         let mut session = Session::greet(&daemon.register(name), &hello);
         let id = session.send(Request::Get { action: action(2) }, b"");
         assert!(matches!(session.reply(), Reply::Hit { .. }));
-        assert_eq!(counts(&daemon, name), (1, 0, 0), "nobody has looked yet");
+        assert_eq!(counts(&daemon, name), (1, 0, 0), "the client has not decided yet");
         if let Some(decision) = decision {
             session.tell(id, decision, b"");
             wait(&mut session);
@@ -98,13 +95,13 @@ fn a_hit_counts_when_a_client_that_keeps_its_own_has_said_that_it_admits_it() {
         assert!(session.is_over());
         assert_eq!(counts(&daemon, name), counted);
         assert_eq!(build(&daemon, name).counts.bytes_served, 8 * counted.1);
-        let account = profile(&daemon, &build(&daemon, name).short).unwrap();
-        assert_eq!(account["others"][0]["came"], came, "{account}");
+        let profile = profile(&daemon, &build(&daemon, name).short).unwrap();
+        assert_eq!(profile["others"][0]["came"], came, "{profile}");
     }
 }
 
 #[test]
-fn an_account_tells_what_was_used_of_what_was_offered() {
+fn a_profile_has_the_outcome_of_each_offer() {
     let daemon = Daemon::start();
     put_all(&daemon.register("one"));
     for (name, decision, came) in [
@@ -120,13 +117,13 @@ fn an_account_tells_what_was_used_of_what_was_offered() {
         }
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
-        let account = profile(&daemon, &build(&daemon, name).short).unwrap();
-        assert_eq!(account["others"][0]["came"], came, "{account}");
+        let profile = profile(&daemon, &build(&daemon, name).short).unwrap();
+        assert_eq!(profile["others"][0]["came"], came, "{profile}");
     }
 }
 
 #[test]
-fn there_is_an_end_to_offers_without_a_word() {
+fn the_number_of_undecided_offers_is_bounded() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
     put_all(&one);
@@ -164,7 +161,7 @@ fn take(view: &Path, session: &mut Session, digest: u8) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn of_what_is_kept_under_conditions_a_client_takes_what_holds_for_it() {
+fn a_client_takes_the_candidate_whose_condition_holds_for_it() {
     let daemon = Daemon::start();
     let bodies = [b"!<arch>\none", b"!<arch>\ntwo"];
     for (digest, body) in (1..).zip(bodies) {
@@ -185,7 +182,7 @@ fn of_what_is_kept_under_conditions_a_client_takes_what_holds_for_it() {
 }
 
 #[test]
-fn what_was_used_without_asking_counts_as_served_and_is_kept() {
+fn an_output_that_was_used_without_a_get_counts_as_served_and_is_kept() {
     let daemon = Daemon::start();
     let (one, two) = (daemon.register("one"), daemon.register("two"));
     put_all(&one);
@@ -198,7 +195,7 @@ fn what_was_used_without_asking_counts_as_served_and_is_kept() {
 }
 
 #[test]
-fn who_puts_what_others_have_under_a_condition_contradicts_nobody() {
+fn a_put_of_the_output_that_others_have_under_a_condition_is_no_conflict() {
     let mut daemon = Daemon::start();
     put_if(&daemon.register("one"), 1, b"!<arch>\nsame");
     let view = daemon.register("two");
@@ -214,7 +211,7 @@ fn who_puts_what_others_have_under_a_condition_contradicts_nobody() {
 }
 
 #[test]
-fn a_candidate_that_cannot_be_shown_keeps_no_other_back() {
+fn a_candidate_that_cannot_be_exposed_keeps_no_other_back() {
     let mut daemon = Daemon::start();
     let bodies = [b"!<arch>\none", b"!<arch>\ntwo"];
     for (digest, body) in (1..).zip(bodies) {

@@ -6,14 +6,12 @@ use std::time::Duration;
 use nix::sys::fanotify::{EventFFlags, Fanotify, FanotifyResponse, InitFlags, MarkFlags, MaskFlags, Response};
 use proto::wire::Request;
 use store::Store;
-
-use crate::daemon::Daemon;
-use crate::{Session, action, content, output};
+use testkit::{Daemon, Session, action, content, output};
 
 /// Longer than any answer takes: what waits for so long would wait for ever.
 const FOR_EVER: Duration = Duration::from_secs(20);
 
-/// Keeps whoever opens a file waiting until it is released (fanotify(7)). Needs root.
+/// Keeps a process that opens a file waiting until it is released (fanotify(7)). Needs root.
 struct Hold {
     release: SyncSender<()>,
     opened: Receiver<()>,
@@ -64,7 +62,7 @@ fn put_and_touch(daemon: &Daemon) -> (Vec<u8>, std::path::PathBuf) {
 }
 
 #[test]
-fn a_get_whose_object_must_be_read_first_is_passed_by_others() {
+fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -87,7 +85,7 @@ fn a_get_whose_object_must_be_read_first_is_passed_by_others() {
 
 /// There is no second thread to wait for when the client has gone, and no second answer.
 #[test]
-fn a_session_ends_though_an_object_is_being_read() {
+fn a_session_ends_although_an_object_is_being_verified() {
     if !rustix::process::geteuid().is_root() {
         return;
     }

@@ -3,13 +3,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use proto::control::{Answer, Control, Registration};
 use proto::wire::{Reply, Request};
-use testkit::{ask_status_socket, http, profile};
-
-use crate::Session;
-use crate::daemon::Daemon;
+use testkit::{Daemon, Session, ask_status_socket, http, profile};
 
 #[test]
-fn everyone_may_look_and_is_not_told_what_leads_to_a_live_build() {
+fn the_status_socket_tells_every_user_nothing_that_leads_to_a_live_build() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").put(1, b"body");
@@ -23,9 +20,9 @@ fn everyone_may_look_and_is_not_told_what_leads_to_a_live_build() {
         assert!(text.contains("\"name\":\"one\"") && !text.contains(&id), "{text}");
     }
     let short = daemon.status().builds.live[0].short.clone();
-    let told = profile(&daemon, &short).unwrap();
-    assert_eq!(told["build"]["name"], "one");
-    assert!(!told["others"].as_array().unwrap().is_empty());
+    let profile_json = profile(&daemon, &short).unwrap();
+    assert_eq!(profile_json["build"]["name"], "one");
+    assert!(!profile_json["others"].as_array().unwrap().is_empty());
     assert!(profile(&daemon, "../../lock").is_err());
     let derivation = "/nix/store/x-two.drv".to_owned();
     let register = Control::Register(Registration { derivation, chroot: None, descriptors: Vec::new() });
@@ -33,26 +30,26 @@ fn everyone_may_look_and_is_not_told_what_leads_to_a_live_build() {
     assert_eq!(daemon.status().builds.live.len(), 1);
 }
 
-/// The id is in the account's build too.
+/// A profile contains the build's status too.
 #[test]
-fn an_account_does_not_lead_to_a_live_build_either() {
+fn a_profile_does_not_lead_to_a_live_build() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").get(1);
     let build = daemon.status().builds.live[0].clone();
-    let told = profile(&daemon, &build.short).unwrap();
-    assert!(!told.to_string().contains(&build.id), "{told}");
+    let profile_json = profile(&daemon, &build.short).unwrap();
+    assert!(!profile_json.to_string().contains(&build.id), "{profile_json}");
 }
 
 #[test]
-fn a_setting_turns_the_socket_for_everyone_off() {
+fn a_setting_disables_the_status_socket() {
     let daemon = Daemon::start_with(&["--status-socket", "none"]);
     assert!(!daemon.dir.path().join("status.sock").exists());
     assert_eq!(daemon.status().builds.live.len(), 0);
 }
 
 #[test]
-fn a_build_is_told_why_it_missed() {
+fn a_build_gets_the_reason_of_its_misses() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     let mut session = Session::open(&view, "/go");
@@ -88,6 +85,10 @@ fn metrics_and_the_page_are_served_and_garbage_is_refused() {
     }
     let idle: Vec<_> = (0..50).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     assert!(daemon.is_running());
-    assert_eq!(Session::open(&view, "/go").get(2), Reply::Miss, "who only connects keeps nobody from the cache");
+    assert_eq!(
+        Session::open(&view, "/go").get(2),
+        Reply::Miss,
+        "connections without a request keep no build from the cache"
+    );
     drop(idle);
 }

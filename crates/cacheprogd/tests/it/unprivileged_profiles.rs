@@ -1,4 +1,4 @@
-//! What those who only look may make the daemon do, and who waits for them.
+//! How much work for build profiles unprivileged users may cause, and which other requests wait for that.
 
 use std::fs::{File, Permissions};
 use std::io::{BufReader, Write};
@@ -11,11 +11,9 @@ use std::process::{Child, Command, Stdio};
 use proto::control::{Answer, Control, Envelope};
 use proto::limits;
 use proto::wire::{Hello, Reply, Request, Toolchain, read_json_line, write_json_line};
+use testkit::{Daemon, Session};
 
-use crate::Session;
-use crate::daemon::Daemon;
-
-/// A build whose trace is a pipe now: making its account takes until the pipe has a writer, and that one is gone.
+/// A build whose trace is a pipe now: making its profile takes until the pipe has had a writer.
 fn endless(daemon: &mut Daemon, name: &str) -> (String, std::path::PathBuf) {
     let view = daemon.register(name);
     let mut session = Session::open(&view, name);
@@ -23,7 +21,7 @@ fn endless(daemon: &mut Daemon, name: &str) -> (String, std::path::PathBuf) {
     session.put(1, b"body");
     drop(session);
     daemon.stop();
-    daemon.start_again(); // nothing waits to be written down
+    daemon.start_again(); // so that nothing of the trace is buffered
     let trace = view.parent().unwrap().join("trace");
     std::fs::rename(&trace, was(&trace)).unwrap();
     assert!(Command::new("mkfifo").arg(&trace).status().unwrap().success());
@@ -31,24 +29,24 @@ fn endless(daemon: &mut Daemon, name: &str) -> (String, std::path::PathBuf) {
     (build.short, trace)
 }
 
-/// What the pipe is in the place of.
+/// The trace that the pipe replaced.
 fn was(trace: &Path) -> std::path::PathBuf {
     trace.with_extension("was")
 }
 
-fn asked(socket: &Path, build: &str) -> UnixStream {
+fn ask(socket: &Path, build: &str) -> UnixStream {
     let stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
     write_json_line(&stream, &Envelope::new(Control::BuildProfile { build: build.to_owned() })).unwrap();
     stream
 }
 
-fn answered(stream: UnixStream) -> Answer {
+fn answer(stream: UnixStream) -> Answer {
     read_json_line(&mut BufReader::new(stream), limits::CONTROL_ANSWER).unwrap()
 }
 
-/// Asks at the status socket as another user.
-fn stranger(daemon: &Daemon, build: &str) -> Child {
+/// Asks for a profile at the status socket as another user.
+fn ask_as_other_user(daemon: &Daemon, build: &str) -> Child {
     let text = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])
 s.sendall(sys.argv[2].encode()+b'\\n'); print(s.makefile().readline())";
     let request = serde_json::to_string(&Envelope::new(Control::BuildProfile { build: build.to_owned() })).unwrap();
@@ -57,8 +55,8 @@ s.sendall(sys.argv[2].encode()+b'\\n'); print(s.makefile().readline())";
     python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn told(stranger: Child) -> String {
-    String::from_utf8(stranger.wait_with_output().unwrap().stdout).unwrap()
+fn answer_of(child: Child) -> String {
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
 fn short(daemon: &Daemon, name: &str) -> String {
@@ -68,21 +66,21 @@ fn short(daemon: &Daemon, name: &str) -> String {
 }
 
 #[test]
-fn nobody_waits_for_the_account_of_another_build() {
+fn no_request_waits_for_the_profile_of_another_build() {
     let mut daemon = Daemon::start();
     let (long, trace) = endless(&mut daemon, "long");
     let other = short(&daemon, "other");
-    let waits = asked(&daemon.control(), &long);
+    let waits = ask(&daemon.control(), &long);
     let mut pipe = File::options().write(true).open(trace).unwrap(); // it is being made
-    assert!(matches!(answered(asked(&daemon.control(), &other)), Answer::Follows(_)));
+    assert!(matches!(answer(ask(&daemon.control(), &other)), Answer::Follows(_)));
     pipe.flush().unwrap();
     drop(pipe);
-    assert!(matches!(answered(waits), Answer::Follows(_)));
+    assert!(matches!(answer(waits), Answer::Follows(_)));
 }
 
 /// Else 256 sessions of one build would hold up the end of every other build.
 #[test]
-fn a_build_that_is_told_why_it_misses_is_told_nothing_else_meanwhile() {
+fn a_second_session_that_asks_why_meanwhile_gets_an_empty_answer() {
     let mut daemon = Daemon::start();
     let (_, trace) = endless(&mut daemon, "long");
     let open = || Session::open(&trace.with_file_name("view"), "long");
@@ -96,12 +94,12 @@ fn a_build_that_is_told_why_it_misses_is_told_nothing_else_meanwhile() {
     let why = first.reply();
     assert!(matches!(&why, Reply::Why(text) if text.starts_with("1 misses: first build")), "{why:?}");
     second.send(Request::Why, b"");
-    assert_eq!(second.reply(), why, "and later it is told again");
+    assert_eq!(second.reply(), why, "and later it is answered again");
 }
 
 /// Needs root, to be another user.
 #[test]
-fn strangers_have_one_account_made_at_a_time_and_keep_root_not_waiting() {
+fn unprivileged_users_have_one_profile_made_at_a_time_and_root_does_not_wait() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -109,28 +107,28 @@ fn strangers_have_one_account_made_at_a_time_and_keep_root_not_waiting() {
     std::fs::set_permissions(daemon.dir.path(), Permissions::from_mode(0o755)).unwrap();
     let (long, trace) = endless(&mut daemon, "long");
     let other = short(&daemon, "other");
-    let waits = stranger(&daemon, &long);
+    let waits = ask_as_other_user(&daemon, &long);
     let pipe = File::options().write(true).open(trace).unwrap();
-    let refused = told(stranger(&daemon, &other));
+    let refused = answer_of(ask_as_other_user(&daemon, &other));
     assert!(refused.contains("ask again in a moment"), "{refused}");
-    assert!(matches!(answered(asked(&daemon.control(), &other)), Answer::Follows(_)), "root waits for nobody");
-    let last = told(stranger(&daemon, &other));
-    assert!(last.contains("follows"), "what is there is shown: {last}");
+    assert!(matches!(answer(ask(&daemon.control(), &other)), Answer::Follows(_)), "root does not wait");
+    let last = answer_of(ask_as_other_user(&daemon, &other));
+    assert!(last.contains("follows"), "an existing profile is shown: {last}");
     drop(pipe);
-    assert!(told(waits).contains("follows"));
+    assert!(answer_of(waits).contains("follows"));
 }
 
 #[test]
-fn an_account_is_made_once_where_the_build_asks_nothing_more() {
+fn a_profile_is_made_once_while_the_build_asks_nothing_more() {
     let daemon = Daemon::start();
     let view = daemon.register("one");
     Session::open(&view, "/go").get(1);
     let build = daemon.status().builds.live[0].short.clone();
-    assert!(matches!(answered(asked(&daemon.control(), &build)), Answer::Follows(_)));
-    let account = view.parent().unwrap().join("account.json");
+    assert!(matches!(answer(ask(&daemon.control(), &build)), Answer::Follows(_)));
+    let file = view.parent().unwrap().join("account.json");
     // As if it had been made long ago.
     let made = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
-    File::options().write(true).open(&account).unwrap().set_modified(made).unwrap();
-    assert!(matches!(answered(asked(&daemon.control(), &build)), Answer::Follows(_)));
-    assert_eq!(std::fs::metadata(&account).unwrap().modified().unwrap(), made);
+    File::options().write(true).open(&file).unwrap().set_modified(made).unwrap();
+    assert!(matches!(answer(ask(&daemon.control(), &build)), Answer::Follows(_)));
+    assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), made);
 }

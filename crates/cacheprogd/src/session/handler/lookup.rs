@@ -1,135 +1,141 @@
-//! What is known of an action that the session may be given: the build's own, or what others put and policy.rs lets it have.
+//! What is known of an action that the session may be given: the build's own record, or one of others that policy.rs lets it
+//! have.
+//!
+//! What it is answered with, get.rs decides.
 
 use std::time::SystemTime;
 
+use proto::error::with_causes;
 use proto::{ActionId, Output, OutputId, Scope, ScopeDigest, limits};
 use store::{Exposed, Found, Record, Store, StoreError};
 
-use super::{Handler, is_short};
-use crate::build::Build;
-use crate::error::chain;
-use crate::policy::{self, About, Proof, Serve};
+use super::session_handler::Handler;
+use crate::builds::build::Build;
+use crate::session::policy::{self, Entry, GetDecision, Proof};
 
-/// What a get found, and the build can see now.
+/// What a get found, and the build can read now.
 #[derive(Debug)]
-pub(super) enum Known {
+pub(super) enum Lookup {
     Nothing,
     Hit(Record),
-    /// A test's result, and the list on which it depends.
+    /// A test result, and the list of test inputs on which it depends.
     HitIfListed(Record, OutputId),
     /// Outputs with their digests of a scope, at least one.
     HitIfSame(Scope, Vec<(ScopeDigest, Record)>),
-    /// This has to be read before more can be said.
-    Unread(Unread),
+    /// This must be verified before there is an answer.
+    Unverified(Unverified),
 }
 
-/// An output whose file must be read before it is served, which may take as long as the disk does.
+/// An output whose file must be verified before it is served: it is read, which may take as long as the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unread {
+pub(super) struct Unverified {
     output: Output,
-    /// It is the build's own, and not among the objects.
+    /// It is in the build's directory, and not among the objects.
     is_own: bool,
 }
 
-impl Unread {
-    /// Reads it. Whether it holds what it should.
-    pub(super) fn read(&self, store: &Store, build: &Build) -> Result<bool, StoreError> {
+impl Unverified {
+    /// Reads it. Whether it has the content that its record names.
+    fn verify(&self, store: &Store, build: &Build) -> Result<bool, StoreError> {
         if self.is_own { build.dir.verify(self.output) } else { store.object(self.output).map(|path| path.is_some()) }
     }
 }
 
 impl Handler {
-    /// What is known of an action, exposed to the build. What has to be read for that is read first, unless it is larger than `most`
-    /// bytes.
-    pub(super) fn find(&self, action: &ActionId, now: SystemTime, most: u64) -> Known {
-        let mut read = None;
-        // A list, its result and candidates, each of which is read once or not served.
+    /// What is known of an action, and exposed to the build. What must be verified for that is verified first, unless it is larger
+    /// than `verify_most` bytes.
+    pub(super) fn find(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
+        let mut verified = None;
+        // A list, its result and candidates: each of them is verified once or not served.
         for _ in 0..2 + limits::CONDITIONS {
-            let unread = match self.find_read(action, now) {
-                // That it was read could not be noted: the disk refuses.
-                Ok(Known::Unread(unread)) if read == Some(unread) => return Known::Nothing,
-                Ok(Known::Unread(unread)) if unread.output.size <= most => unread,
-                Ok(known) => return known,
+            let unverified = match self.find_verified(action, now) {
+                // It could not be noted that it was verified: the disk refuses.
+                Ok(Lookup::Unverified(unverified)) if verified == Some(unverified) => return Lookup::Nothing,
+                Ok(Lookup::Unverified(unverified)) if unverified.output.size <= verify_most => unverified,
+                Ok(found) => return found,
                 Err(e) => {
-                    self.complain(&e);
-                    return Known::Nothing;
+                    self.warn(&e);
+                    return Lookup::Nothing;
                 }
             };
-            if let Err(e) = unread.read(&self.store, &self.build) {
-                self.complain(&e);
-                return Known::Nothing;
+            if let Err(e) = unverified.verify(&self.store, &self.build) {
+                self.warn(&e);
+                return Lookup::Nothing;
             }
-            read = Some(unread);
+            verified = Some(unverified);
         }
-        Known::Nothing
+        Lookup::Nothing
     }
 
-    fn complain(&self, error: &StoreError) {
-        self.build.complain(format_args!("{}", chain(error)));
+    fn warn(&self, error: &StoreError) {
+        self.build.warn_rate_limited(format_args!("{}", with_causes(error)));
     }
 
-    /// As [`Handler::find`], as far as it can be told without reading an output.
-    fn find_read(&self, action: &ActionId, now: SystemTime) -> Result<Known, StoreError> {
+    /// As [`Handler::find`], as far as that is known without reading an output.
+    fn find_verified(&self, action: &ActionId, now: SystemTime) -> Result<Lookup, StoreError> {
         let own = self.build.dir.get(action, now).unwrap_or_else(|e| {
-            self.complain(&e);
+            self.warn(&e);
             None
         });
         if let Some(own) = own {
             match self.build.dir.exposed(own.output)? {
-                Exposed::Yes => return Ok(Known::Hit(own)),
-                Exposed::Unverified => return Ok(unread(&own, true)),
+                Exposed::Yes => return Ok(Lookup::Hit(own)),
+                Exposed::Unverified => return Ok(unverified(&own, true)),
                 Exposed::No => {}
             }
         }
         let record = match self.store.get(&self.client.view, action, now)? {
-            None => return Ok(Known::Nothing),
+            None => return Ok(Lookup::Nothing),
             Some(Found::Plain(record)) => record,
             Some(Found::Conditional(scope, candidates)) => return Ok(self.offer(scope, candidates)),
         };
-        let inputs = match self.serve(&record, None) {
-            Serve::Hit => None,
-            Serve::Miss | Serve::HitIfSame => return Ok(Known::Nothing),
-            Serve::HitIfListed => match self.store.get_test_inputs(&self.client.view, action, now)? {
+        let inputs = match self.decide(&record, None) {
+            GetDecision::Hit => None,
+            GetDecision::Miss | GetDecision::HitIfSame => return Ok(Lookup::Nothing),
+            GetDecision::HitIfListed => match self.store.get_test_inputs(&self.client.view, action, now)? {
                 Some(list) if policy::proof_by(list.kind, record.kind) == Proof::List => Some(list),
-                Some(_) | None => return Ok(Known::Nothing),
+                Some(_) | None => return Ok(Lookup::Nothing),
             },
         };
         for record in inputs.iter().chain([&record]) {
             match self.expose(record)? {
                 Exposed::Yes => {}
-                Exposed::No => return Ok(Known::Nothing),
-                Exposed::Unverified => return Ok(unread(record, false)),
+                Exposed::No => return Ok(Lookup::Nothing),
+                Exposed::Unverified => return Ok(unverified(record, false)),
             }
         }
         Ok(match inputs {
-            None => Known::Hit(record),
-            Some(list) => Known::HitIfListed(record, list.output.id),
+            None => Lookup::Hit(record),
+            Some(list) => Lookup::HitIfListed(record, list.output.id),
         })
     }
 
-    /// Those of the candidates that the session may have and that can be exposed. One that cannot keeps no other back.
-    fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Known {
+    /// Those of the candidates that the session may have and that can be exposed. One that cannot does not keep the others back.
+    fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Lookup {
         let (mut offered, mut failed) = (Vec::with_capacity(candidates.len()), None);
         for (digest, record) in candidates {
-            if self.serve(&record, Some(&scope)) != Serve::HitIfSame {
+            if self.decide(&record, Some(&scope)) != GetDecision::HitIfSame {
                 continue;
             }
             match self.expose(&record) {
                 Ok(Exposed::Yes) => offered.push((digest, record)),
                 Ok(Exposed::No) => {}
-                Ok(Exposed::Unverified) => return unread(&record, false),
+                Ok(Exposed::Unverified) => return unverified(&record, false),
                 Err(e) => failed = Some(e),
             }
         }
-        // Once, and not each time that a candidate has to be read first.
-        failed.iter().for_each(|e| self.complain(e));
-        if offered.is_empty() { Known::Nothing } else { Known::HitIfSame(scope, offered) }
+        // Once, and not each time that a candidate must be verified first.
+        failed.iter().for_each(|e| self.warn(e));
+        if offered.is_empty() { Lookup::Nothing } else { Lookup::HitIfSame(scope, offered) }
     }
 
-    fn serve(&self, record: &Record, scope: Option<&Scope>) -> Serve {
+    fn decide(&self, record: &Record, scope: Option<&Scope>) -> GetDecision {
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
         let (kind, partition) = (record.kind, record.origin.partition);
-        policy::get(&About { kind, proof, scope, is_short: is_short(record.output.size), partition }, self.mode)
+        policy::get(
+            &Entry { kind, proof, scope, is_short: policy::is_short(record.output.size), partition },
+            self.rules,
+        )
     }
 
     fn expose(&self, record: &Record) -> Result<Exposed, StoreError> {
@@ -137,6 +143,6 @@ impl Handler {
     }
 }
 
-fn unread(record: &Record, is_own: bool) -> Known {
-    Known::Unread(Unread { output: record.output, is_own })
+fn unverified(record: &Record, is_own: bool) -> Lookup {
+    Lookup::Unverified(Unverified { output: record.output, is_own })
 }

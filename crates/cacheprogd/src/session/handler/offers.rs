@@ -1,38 +1,31 @@
-//! Outputs that a session was offered under a condition. Whether the condition holds is the client's to find out, so that nothing
-//! counts before it has said so.
+//! The open offers of a session: outputs that it was offered and has not decided about.
+//!
+//! Pure; decisions are counted in decisions.rs.
 
 use std::collections::HashMap;
 
-use proto::control::Counts;
 use proto::{ActionId, Output, limits};
 use store::Record;
 
-use crate::clock;
-use crate::sync::lock;
-use crate::trace::Came;
-
-use super::Handler;
-use super::find::Known;
-
-/// What answered one get.
+/// What one get was answered with.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) action: ActionId,
-    /// There is no condition: a hit, of which the client says whether it admits it.
+    /// It has no condition: a hit, about which the client reports whether it admits it.
     pub(super) is_hit: bool,
     /// In the order in which they were offered.
-    pub(super) candidates: Vec<Given>,
+    pub(super) candidates: Vec<Served>,
 }
 
-/// What counts of a record that a build was served. Records are longer, and a session may have thousands in open offers.
+/// What is counted of a record that a build was served. Records are longer, and a session may have thousands in open offers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given {
+pub(super) struct Served {
     pub(super) output: Output,
     pub(super) cost_ms: u64,
     pub(super) is_package: bool,
 }
 
-impl From<&Record> for Given {
+impl From<&Record> for Served {
     fn from(&Record { output, cost_ms, kind, .. }: &Record) -> Self {
         Self { output, cost_ms, is_package: kind.is_package() }
     }
@@ -43,14 +36,14 @@ impl From<&Record> for Given {
 pub(super) struct Offers(HashMap<u32, Offer>);
 
 impl Offers {
-    /// Remembers an offer that is about to be made. False where there are too many open ones, or one with this id: it is not to
-    /// be made.
+    /// Adds an offer that is about to be made. False where there are too many open ones, or one with this id: then it must not be
+    /// made.
     pub(super) fn open(&mut self, id: u32, offer: Offer) -> bool {
-        let may = self.0.len() < limits::OFFERS && !self.0.contains_key(&id);
-        if may {
+        let may_open = self.0.len() < limits::OFFERS && !self.0.contains_key(&id);
+        if may_open {
             self.0.insert(id, offer);
         }
-        may
+        may_open
     }
 
     /// The client has decided.
@@ -58,46 +51,9 @@ impl Offers {
         self.0.remove(&id)
     }
 
-    /// Those of which the client said nothing.
-    pub(super) fn rest(&mut self) -> impl Iterator<Item = Offer> + '_ {
+    /// Takes out those that the client has not decided.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Offer> + '_ {
         self.0.drain().map(|(_, offer)| offer)
-    }
-}
-
-impl Handler {
-    /// The client uses a candidate of what answered the get with this id, or none.
-    pub(crate) fn decided(&self, id: u32, candidate: Option<u8>) {
-        let Some(Offer { action, is_hit, candidates }) = lock(&self.offers).close(id) else { return };
-        let now = clock::now();
-        match (candidate.and_then(|n| candidates.get(usize::from(n))), candidates.first()) {
-            (Some(given), _) if is_hit => self.served(&action, *given, Came::Hit(given.output.id), now),
-            (Some(given), _) => self.served(&action, *given, Came::HitIf(given.output.id), now),
-            (None, first) => {
-                self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
-                // No condition failed that could be told of.
-                let came = first.filter(|_| !is_hit).map_or(Came::Miss, |given| Came::Rejected(given.output.id));
-                self.missed(&action, came, now);
-            }
-        }
-    }
-
-    /// The session is over: what the client said nothing of it did not use.
-    pub(crate) fn leave(&self) {
-        let now = clock::now();
-        let undecided: Vec<_> = lock(&self.offers).rest().map(|offer| offer.action).collect();
-        undecided.iter().for_each(|action| self.missed(action, Came::Miss, now));
-    }
-
-    /// The client used these without asking: they count as gets and hits, if they are known, hold without a condition and need not be
-    /// read first. Any other counts as nothing.
-    pub(crate) fn used(&self, actions: &[ActionId]) {
-        let now = clock::now();
-        for action in actions {
-            if let Known::Hit(record) = self.find(action, now, 0) {
-                self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-                self.served(action, Given::from(&record), Came::Hit(record.output.id), now);
-            }
-        }
     }
 }
 
@@ -106,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_an_end_to_what_is_offered_and_an_id_has_one_offer() {
+    fn the_number_of_open_offers_is_bounded_and_an_id_has_one_offer() {
         let offer = || Offer { action: ActionId([1; 32]), is_hit: false, candidates: Vec::new() };
         let mut offers = Offers::default();
         assert!(offers.open(7, offer()));
@@ -115,12 +71,12 @@ mod tests {
         assert_eq!(opened, limits::OFFERS - 1);
         assert!(offers.close(7).is_some() && offers.close(7).is_none());
         assert!(offers.open(7, offer()));
-        assert_eq!(offers.rest().count(), limits::OFFERS);
+        assert_eq!(offers.drain().count(), limits::OFFERS);
     }
 
     #[test]
     fn all_offers_of_a_session_take_a_part_of_the_memory_that_it_may_take() {
-        let one = size_of::<Offer>() + limits::CONDITIONS * size_of::<Given>();
-        assert!(limits::OFFERS * one <= 256 << 10, "a MiB for all of a session");
+        let one = size_of::<Offer>() + limits::CONDITIONS * size_of::<Served>();
+        assert!(limits::OFFERS * one <= 256 << 10, "a session may take a MiB for everything");
     }
 }

@@ -1,4 +1,6 @@
-//! Puts: each is read, checked, kept for the build or for all, and exposed to the build.
+//! Puts: each body is received and checked, stored for the build or for all, and exposed to the build.
+//!
+//! With whom it is shared, policy.rs decides; how much a build may put, builds/quota.rs.
 
 use std::io::{self, Read};
 
@@ -9,23 +11,24 @@ use proto::{ActionId, Condition, FrameError, Output, OutputId};
 use sha2::{Digest, Sha256};
 use store::{Exposed, Published, Put, Replaces, StageError, StagedBody, StoreError};
 
-use super::{Handler, is_short};
+use super::session_handler::Handler;
+use crate::builds::quota::DiskUsage;
 use crate::clock;
-use crate::goroot::{self, Goroot};
-use crate::policy::{self, About, Decision, Proof};
-use crate::quota::Used;
-use crate::sync::lock;
-use crate::trace;
+use crate::limits::INDEX_BYTES;
+use crate::mutex::lock;
+use crate::session::policy::{self, Entry, Proof, PutDecision};
+use crate::session::toolchain_index::Goroot;
+use crate::telemetry::trace::event;
 
-/// The list before a test's result, of so many bytes.
+/// The list before a test result, of so many bytes.
 fn read_list(length: u64, input: &mut impl Read) -> Result<Vec<u8>, StageError> {
     let mut list = Vec::new();
     input.take(length).read_to_end(&mut list).map_err(StageError::Body)?;
     if list.len() as u64 == length { Ok(list) } else { Err(StageError::Length(length)) }
 }
 
-/// Who has what was put, by what was counted of it.
-fn fate(counts: &Counts) -> PutOutcome {
+/// The outcome of a put, by what was counted of it.
+fn outcome(counts: &Counts) -> PutOutcome {
     match (counts.private_puts, counts.conflicts) {
         (0, 0) => PutOutcome::Shared,
         (0, _) => PutOutcome::Conflict,
@@ -34,7 +37,7 @@ fn fate(counts: &Counts) -> PutOutcome {
 }
 
 impl Handler {
-    /// A put: read, checked, kept for the build or for all, and exposed to the build.
+    /// A put: its body is received and checked, stored for the build or for all, and exposed to the build.
     ///
     /// # Errors
     /// Where the body could not be read to its end: the session is over.
@@ -44,14 +47,14 @@ impl Handler {
         condition: Option<&Condition>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
-        let wanted = Used::by(&[output.size]);
-        if !self.build.may_put(wanted) {
+        let wanted = DiskUsage::of_put(&[output.size]);
+        if !self.build.reserve(wanted) {
             return self.discard(output.size, body);
         }
         match self.stage(output, body) {
-            Ok(mut body) => Ok(self.keep(&self.about(&body, Proof::None), (action, condition), &mut body)),
+            Ok(mut body) => Ok(self.store_as_decided(&self.entry(&body, Proof::None), (action, condition), &mut body)),
             Err(e) => {
-                self.build.quota.give_back(wanted);
+                self.build.quota.release(wanted);
                 self.not_staged(e, &output.id)
             }
         }
@@ -64,7 +67,7 @@ impl Handler {
         staged
     }
 
-    /// Reads what is not taken, a little at a time, and keeps nothing of it.
+    /// Reads a body that is refused, a little at a time, and stores nothing of it.
     fn discard(&self, size: u64, body: &mut impl Read) -> Result<Reply, FrameError> {
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         match io::copy(&mut body.take(size), &mut io::sink()) {
@@ -79,7 +82,8 @@ impl Handler {
             StageError::Body(e) => Err(FrameError::Read(e)),
             StageError::Length(_) => Err(FrameError::Truncated),
             StageError::Digest => {
-                self.build.complain(format_args!("a put whose body is not its output {output}"));
+                self.build
+                    .warn_rate_limited(format_args!("a put whose body does not have output id {output}: refused"));
                 Ok(Reply::Refused(Refusal::Digest))
             }
             StageError::Store(e) => return Ok(self.refuse(&e)),
@@ -88,7 +92,7 @@ impl Handler {
         outcome
     }
 
-    /// A put of a test's result, after the list of what the test looked at: shared with that list.
+    /// A put of a test result, after the list of the test's inputs: shared with that list.
     ///
     /// # Errors
     /// As [`Handler::put`].
@@ -98,8 +102,8 @@ impl Handler {
         inputs: u64,
         input: &mut impl Read,
     ) -> Result<Reply, FrameError> {
-        let wanted = Used::by(&[inputs, output.size]);
-        if !self.build.may_put(wanted) {
+        let wanted = DiskUsage::of_put(&[inputs, output.size]);
+        if !self.build.reserve(wanted) {
             return self.discard(inputs + output.size, input);
         }
         let staged =
@@ -107,89 +111,90 @@ impl Handler {
         let (list, mut result) = match staged {
             Ok(staged) => staged,
             Err(e) => {
-                self.build.quota.give_back(wanted);
+                self.build.quota.release(wanted);
                 return self.not_staged(e, &output.id);
             }
         };
         let id = OutputId(Sha256::digest(&list).into());
-        // A list that cannot be staged proves nothing: the result is this build's.
+        // A list that cannot be stored proves nothing: the result stays private to this build.
         let mut list = self.stage(Output { id, size: inputs }, &mut list.as_slice()).ok();
         let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind(), result.kind()));
-        let about = self.about(&result, proof);
-        Ok(match (policy::put(&about, self.mode), &mut list) {
-            (Decision::Share(_), Some(list)) if proof == Proof::List => self.share_test(action, list, &mut result),
-            // Not a test's result, say: it is put as anything else, and replaces nothing for the sake of a list.
-            _ => self.keep(&About { proof: Proof::None, ..about }, (action, None), &mut result),
+        let entry = self.entry(&result, proof);
+        Ok(match (policy::put(&entry, self.rules), &mut list) {
+            (PutDecision::Share(_), Some(list)) if proof == Proof::List => self.share_test(action, list, &mut result),
+            // Not a test result, say: it is put like any other body, and replaces nothing because of its list.
+            _ => self.store_as_decided(&Entry { proof: Proof::None, ..entry }, (action, None), &mut result),
         })
     }
 
     fn share_test(&self, action: ActionId, list: &mut StagedBody, result: &mut StagedBody) -> Reply {
-        let asked = self.asked(&action);
-        let put = self.put_of(action, asked);
+        let cost = self.time_since_miss(&action);
+        let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: result.output().size, ..Counts::default() };
         let published = self.store.put_test(&self.client.view, &put, list, result);
         if matches!(published, Ok(Published::New | Published::Again)) {
-            drop(self.build.dir.forget(&action)); // what was its own before is older; should it stay, it comes first
+            drop(self.build.dir.forget(&action)); // its own record is older, and would be found first
         }
-        let kept = published.and_then(|published| self.expose_or_keep(&put, result, published, &mut counts));
-        self.answer(&put, result, kept, &counts)
+        let stored = published.and_then(|published| self.expose_or_keep(&put, result, published, &mut counts));
+        self.reply_to_put(&put, result, stored, &counts)
     }
 
     /// What policy.rs must know of a body.
-    fn about(&self, body: &StagedBody, proof: Proof) -> About<'static> {
+    fn entry(&self, body: &StagedBody, proof: Proof) -> Entry<'static> {
         let partition = self.client.view.writes.partition();
-        About { kind: body.kind(), proof, scope: None, is_short: is_short(body.output().size), partition }
+        Entry { kind: body.kind(), proof, scope: None, is_short: policy::is_short(body.output().size), partition }
     }
 
-    fn keep(
+    /// Stores a body for the build or for all, as policy.rs decides.
+    fn store_as_decided(
         &self,
-        about: &About<'_>,
+        entry: &Entry<'_>,
         (action, condition): (ActionId, Option<&Condition>),
         body: &mut StagedBody,
     ) -> Reply {
-        let is_index = policy::may_be_of_toolchain(about.kind) && self.is_of_toolchain(&action, body);
-        let proof = if is_index { Proof::Toolchain } else { about.proof };
-        body.set_kind(policy::kind_with(proof, about.kind));
+        let is_index = policy::may_be_of_toolchain(entry.kind) && self.is_of_toolchain(&action, body);
+        let proof = if is_index { Proof::Toolchain } else { entry.proof };
+        body.set_kind(policy::kind_with(proof, entry.kind));
         let scope = condition.map(|condition| &condition.scope);
-        let asked = self.asked(&action);
-        let put = self.put_of(action, asked);
+        let cost = self.time_since_miss(&action);
+        let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: body.output().size, ..Counts::default() };
-        let kept = match policy::put(&About { kind: body.kind(), proof, scope, ..*about }, self.mode) {
-            Decision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
-            Decision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
-            Decision::Refuse => {
+        let stored = match policy::put(&Entry { kind: body.kind(), proof, scope, ..*entry }, self.rules) {
+            PutDecision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
+            PutDecision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
+            PutDecision::Refuse => {
                 self.build.is_first(&action);
-                self.build.counters.add(&Counts { private_gets: asked.is_some().into(), ..Counts::default() });
+                self.build.counters.add(&Counts { private_gets: cost.is_some().into(), ..Counts::default() });
                 return Reply::Refused(Refusal::Storage);
             }
-            Decision::Private => {
-                (counts.private_puts, counts.private_gets) = (1, asked.is_some().into());
+            PutDecision::Private => {
+                (counts.private_puts, counts.private_gets) = (1, cost.is_some().into());
                 self.build.dir.keep(&put, body)
             }
         };
-        self.answer(&put, body, kept, &counts)
+        self.reply_to_put(&put, body, stored, &counts)
     }
 
-    /// Whether this is an index of the toolchain's own sources, which are the same for all who have them.
+    /// Whether this is an index of the toolchain's own sources, which are the same for every build that has the toolchain.
     fn is_of_toolchain(&self, action: &ActionId, body: &StagedBody) -> bool {
         let open = || self.client.goroot.as_deref().and_then(Goroot::in_store);
         let Some(goroot) = self.goroot.get_or_init(open) else { return false };
-        body.bytes(goroot::LARGEST).is_some_and(|index| goroot.has(action, &index))
+        body.bytes(INDEX_BYTES).is_some_and(|index| goroot.has_index(action, &index))
     }
 
-    /// Milliseconds since the action was asked for and missed.
-    fn asked(&self, action: &ActionId) -> Option<u64> {
-        let since = lock(&self.missed).remove(action).map(|asked| asked.elapsed().as_millis());
+    /// Milliseconds since the action was missed: what it cost to compute.
+    fn time_since_miss(&self, action: &ActionId) -> Option<u64> {
+        let since = lock(&self.missed).remove(action).map(|missed| missed.elapsed().as_millis());
         since.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX))
     }
 
-    fn put_of(&self, action: ActionId, asked: Option<u64>) -> Put<'_> {
-        let (origin, replaces, cost_ms) = (&self.origin, Replaces::Nothing, asked.unwrap_or(0));
+    fn new_put(&self, action: ActionId, cost: Option<u64>) -> Put<'_> {
+        let (origin, replaces, cost_ms) = (&self.origin, Replaces::Nothing, cost.unwrap_or(0));
         Put { action, time: clock::now(), cost_ms, origin, condition: None, replaces }
     }
 
-    fn answer(&self, put: &Put<'_>, body: &StagedBody, kept: Result<(), StoreError>, counts: &Counts) -> Reply {
-        // Own work: a later hit on it saves nothing, and is no service. It was done whether we can keep it or not.
+    fn reply_to_put(&self, put: &Put<'_>, body: &StagedBody, stored: Result<(), StoreError>, counts: &Counts) -> Reply {
+        // The build's own work: a later hit on it saves nothing, and serves nothing. It was done whether it can be stored or not.
         let compiled = u64::from(self.build.is_first(&put.action) && body.kind().is_package());
         self.build.counters.add(&Counts {
             packages_needed: compiled,
@@ -197,10 +202,10 @@ impl Handler {
             ..Counts::default()
         });
         self.build.is_first_output(&body.output().id);
-        self.trace(put, body, if kept.is_ok() { fate(counts) } else { PutOutcome::Refused });
-        match kept {
+        self.trace(put, body, if stored.is_ok() { outcome(counts) } else { PutOutcome::Refused });
+        match stored {
             Ok(()) => {
-                self.build.health.well();
+                self.build.storage_health.record_success();
                 self.build.counters.add(counts);
                 Reply::Stored { time: put.time.into() }
             }
@@ -208,12 +213,12 @@ impl Handler {
         }
     }
 
-    fn trace(&self, put: &Put<'_>, body: &StagedBody, fate: PutOutcome) {
-        let event = |at_ms| trace::Put {
+    fn trace(&self, put: &Put<'_>, body: &StagedBody, outcome: PutOutcome) {
+        let event = |at_ms| event::Put {
             session: self.client.session,
             at_ms,
             cost_ms: u32::try_from(put.cost_ms).unwrap_or(u32::MAX),
-            fate,
+            outcome,
             kind: body.kind(),
             action: put.action,
             output: body.output().id,
@@ -226,7 +231,7 @@ impl Handler {
         self.expose_or_keep(put, body, published, counts)
     }
 
-    /// Exposes to the build what it put, which is its own where others have another output.
+    /// Exposes to the build what it put. Where other builds have another output, the build keeps its own.
     fn expose_or_keep(
         &self,
         put: &Put<'_>,
@@ -242,14 +247,14 @@ impl Handler {
                     Exposed::No | Exposed::Unverified => self.build.dir.keep(put, body),
                 }
             }
-            // Under a condition others have the very same, and nobody disagrees.
+            // Other builds have the same output under a condition: no conflict.
             Published::Conflict(first) if first.output.id == body.output().id => self.build.dir.keep(put, body),
             Published::Conflict(first) => {
                 counts.conflicts = 1;
                 let by = first.origin.build;
                 let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
-                self.build.complain(format_args!(
-                    "action {}: it put {}, {by} put {} before, which stays",
+                self.build.warn_rate_limited(format_args!(
+                    "action {}: its output {} differs from {} of {by}, which stays",
                     put.action,
                     body.output().id,
                     first.output.id
@@ -260,7 +265,7 @@ impl Handler {
     }
 
     fn refuse(&self, error: &StoreError) -> Reply {
-        self.build.health.ill(error);
+        self.build.storage_health.record_failure(error);
         self.build.counters.add(&Counts { failed_puts: 1, ..Counts::default() });
         Reply::Refused(Refusal::Storage)
     }

@@ -1,4 +1,7 @@
-//! Makes an account of a trace and of the outputs that the build has seen.
+//! Makes a build profile of a trace and of the outputs that the build was given: which package each action compiled, and what it
+//! imports.
+//!
+//! What an archive contains, the store reads (store: archive.rs).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -14,106 +17,101 @@ use sha2::{Digest, Sha256};
 use store::archive::Archive;
 use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
-use crate::trace::{self, Event, Events};
+use crate::limits::{PROFILE_ENTRIES, PROFILE_MEMORY, PROFILE_TAIL, PROFILE_VARIANTS};
+use crate::telemetry::trace::event::{self, Event, Events};
 
-/// Packages that an account holds, and others: bounds the memory that making it takes. Its bytes are bounded as well.
-const MOST: usize = 10_000;
-
-/// Bytes of memory for what packages say of themselves, which a build has chosen: the 1,500 of a web server take 10 MB.
-const MOST_MEMORY: usize = 32 << 20;
-
-/// Forms of one package that export the same, among which the one that was meant is looked for.
-const MOST_FORMS: usize = 16;
-
-/// Bytes at the end of a test's output in which its last line is.
-const TAIL: u64 = 1024;
-
-/// What is known of one action.
+/// The events of one action.
 #[derive(Debug, Default)]
-struct Asked {
-    get: Option<trace::Get>,
-    put: Option<trace::Put>,
+struct ActionEvents {
+    get: Option<event::Get>,
+    put: Option<event::Put>,
 }
 
-impl Asked {
+impl ActionEvents {
     fn output(&self) -> Option<OutputId> {
-        let asked = self.get.and_then(|get| match get.came {
-            trace::Came::Miss => None,
-            trace::Came::Hit(output) | trace::Came::HitIf(output) | trace::Came::Rejected(output) => Some(output),
+        let offered = self.get.and_then(|get| match get.outcome {
+            event::GetOutcome::Miss => None,
+            event::GetOutcome::Hit(output) | event::GetOutcome::HitIf(output) | event::GetOutcome::Rejected(output) => {
+                Some(output)
+            }
         });
-        self.put.map(|put| put.output).or(asked)
+        self.put.map(|put| put.output).or(offered)
     }
 
     fn action(&self, id: &ActionId) -> Action {
-        let outcome = self.get.map_or(GetOutcome::Unasked, |get| match get.came {
-            trace::Came::Miss => GetOutcome::Miss,
-            trace::Came::Hit(_) => GetOutcome::Hit,
-            trace::Came::HitIf(_) => GetOutcome::HitIf,
-            trace::Came::Rejected(_) => GetOutcome::Rejected,
+        let get = self.get.map_or(GetOutcome::Unasked, |get| match get.outcome {
+            event::GetOutcome::Miss => GetOutcome::Miss,
+            event::GetOutcome::Hit(_) => GetOutcome::Hit,
+            event::GetOutcome::HitIf(_) => GetOutcome::HitIf,
+            event::GetOutcome::Rejected(_) => GetOutcome::Rejected,
         });
-        let get = self.get.map(|get| (get.session, get.at_ms));
-        let (session, at_ms) = get.or(self.put.map(|put| (put.session, put.at_ms))).unwrap_or_default();
+        let first = self.get.map(|get| (get.session, get.at_ms));
+        let (session, at_ms) = first.or(self.put.map(|put| (put.session, put.at_ms))).unwrap_or_default();
         Action {
             key: hex(&id.0[..8]),
             session,
-            get: outcome,
+            get,
             at_ms,
             cost_ms: self.put.map_or(0, |put| put.cost_ms),
-            put: self.put.map(|put| put.fate),
+            put: self.put.map(|put| put.outcome),
         }
     }
 }
 
-/// An account of what `trace` says; `outputs` is the directory in which the build sees them.
+/// The profile of a build with this trace; `outputs` is the directory in which the build was given them.
 pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> BuildProfile {
-    let mut account = BuildProfile { build, ..BuildProfile::default() };
-    let mut asked: HashMap<ActionId, Asked> = HashMap::new();
+    let mut profile = BuildProfile { build, ..BuildProfile::default() };
+    let mut actions: HashMap<ActionId, ActionEvents> = HashMap::new();
     for event in Events::new(trace) {
         match event {
-            Event::Session(session) => account.sessions.push(session),
-            Event::Get(get) => drop(asked.entry(get.action).or_default().get.get_or_insert(get)),
-            Event::Put(put) => drop(asked.entry(put.action).or_default().put.get_or_insert(put)),
+            Event::Session(session) => profile.sessions.push(session),
+            Event::Get(get) => drop(actions.entry(get.action).or_default().get.get_or_insert(get)),
+            Event::Put(put) => drop(actions.entry(put.action).or_default().put.get_or_insert(put)),
         }
     }
-    let mut in_order: Vec<_> = asked.iter().collect();
-    in_order.sort_by_key(|(id, asked)| (asked.action(id).at_ms, **id));
-    let mut read = Reading { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
+    let mut in_order: Vec<_> = actions.iter().collect();
+    in_order.sort_by_key(|(id, events)| (events.action(id).at_ms, **id));
+    let mut reader = OutputReader { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
     let mut rest = Vec::new();
-    for (id, asked) in in_order {
-        match asked.output().and_then(|output| read.archive(&output)) {
-            Some(archive) if read.archives.len() < MOST && read.memory < MOST_MEMORY => read.add(id, asked, archive),
-            Some(_) => account.left_out += 1,
-            None => rest.push((id, asked)),
+    for (id, events) in in_order {
+        match events.output().and_then(|output| reader.archive(&output)) {
+            Some(archive) if reader.has_room() => reader.add(id, events, archive),
+            Some(_) => profile.left_out += 1,
+            None => rest.push((id, events)),
         }
     }
-    for (id, asked) in rest.iter().filter(|(_, asked)| asked.put.is_none()) {
+    for (id, events) in rest.iter().filter(|(_, events)| events.put.is_none()) {
         let link = subkey(id, "link-stdout");
-        if asked.get.is_some_and(|get| get.came == trace::Came::Miss) {
-            read.subkeys.insert(link);
+        if events.get.is_some_and(|get| get.outcome == event::GetOutcome::Miss) {
+            reader.subkeys.insert(link);
         }
     }
-    for (id, asked) in rest.into_iter().filter(|(id, _)| !read.subkeys.contains(*id)) {
-        if account.others.len() < MOST {
-            account.others.push(read.other(id, asked));
+    for (id, events) in rest.into_iter().filter(|(id, _)| !reader.subkeys.contains(*id)) {
+        if profile.others.len() < PROFILE_ENTRIES {
+            profile.others.push(reader.other(id, events));
         } else {
-            account.left_out += 1;
+            profile.left_out += 1;
         }
     }
-    account.packages = packages(&read.archives);
-    account
+    profile.packages = packages(&reader.archives);
+    profile
 }
 
-/// What was read of the outputs.
-struct Reading<'a> {
+/// Reads outputs of the build, and keeps what it read of packages.
+struct OutputReader<'a> {
     outputs: &'a Path,
     archives: Vec<(Action, Archive)>,
-    /// What these take.
+    /// The memory that these take.
     memory: usize,
-    /// Actions that belong to a package's: what the compiler printed, and the list of source files.
+    /// Actions that belong to a package's action: what the compiler printed, and the list of source files.
     subkeys: HashSet<ActionId>,
 }
 
-impl Reading<'_> {
+impl OutputReader<'_> {
+    fn has_room(&self) -> bool {
+        self.archives.len() < PROFILE_ENTRIES && self.memory < PROFILE_MEMORY
+    }
+
     fn open(&self, output: &OutputId) -> Option<File> {
         File::open(self.outputs.join(output.to_string())).ok()
     }
@@ -126,20 +124,20 @@ impl Reading<'_> {
         Archive::read(&|bytes: &mut [u8], at| file.read_exact_at(bytes, at))
     }
 
-    fn add(&mut self, id: &ActionId, asked: &Asked, archive: Archive) {
+    fn add(&mut self, id: &ActionId, events: &ActionEvents, archive: Archive) {
         self.subkeys.extend(["stdout", "srcfiles"].map(|name| subkey(id, name)));
         self.memory += archive.weight();
-        self.archives.push((asked.action(id), archive));
+        self.archives.push((events.action(id), archive));
     }
 
-    fn other(&self, id: &ActionId, asked: &Asked) -> Other {
-        let kind = asked.put.map(|put| put.kind);
+    fn other(&self, id: &ActionId, events: &ActionEvents) -> Other {
+        let put_kind = events.put.map(|put| put.kind);
         let mut path = String::new();
-        let output_kind = match asked.output() {
+        let kind = match events.output() {
             None if self.subkeys.contains(&subkey(id, "link-stdout")) => OutputKind::Link,
             None => OutputKind::NeverPut,
-            Some(_) if kind == Some(Kind::Mtime) => OutputKind::Mtime,
-            Some(_) if kind == Some(Kind::StoreIndex) => OutputKind::GoIndex,
+            Some(_) if put_kind == Some(Kind::Mtime) => OutputKind::Mtime,
+            Some(_) if put_kind == Some(Kind::StoreIndex) => OutputKind::GoIndex,
             Some(output) => {
                 let tail = self.tail(&output);
                 let head = self.head(&output);
@@ -155,7 +153,7 @@ impl Reading<'_> {
                 }
             }
         };
-        Other { action: asked.action(id), kind: output_kind, path }
+        Other { action: events.action(id), kind, path }
     }
 
     fn head(&self, output: &OutputId) -> String {
@@ -168,9 +166,9 @@ impl Reading<'_> {
         let read = || {
             let mut file = self.open(output)?;
             let size = file.metadata().ok()?.len();
-            file.seek(SeekFrom::Start(size.saturating_sub(TAIL))).ok()?;
+            file.seek(SeekFrom::Start(size.saturating_sub(PROFILE_TAIL))).ok()?;
             let mut tail = Vec::new();
-            file.take(TAIL).read_to_end(&mut tail).ok()?;
+            file.take(PROFILE_TAIL).read_to_end(&mut tail).ok()?;
             Some(String::from_utf8_lossy(&tail).into_owned())
         };
         read().unwrap_or_default()
@@ -182,20 +180,21 @@ fn subkey(id: &ActionId, name: &str) -> ActionId {
     ActionId(Sha256::new().chain_update(b"subkey:").chain_update(id.0).chain_update(name).finalize().into())
 }
 
-/// Resolves imports: to the package of that path that exports the same, and of those to one that was compiled alike.
+/// Resolves each import to the package of that path that exports the same, and among several of those to one that was compiled with
+/// the same flags.
 fn packages(archives: &[(Action, Archive)]) -> Vec<Package> {
     let mut by_name: BTreeMap<(&str, u64), Vec<u32>> = BTreeMap::new();
     for ((_, archive), n) in archives.iter().zip(0..) {
         by_name.entry((&archive.path, archive.fingerprint)).or_default().push(n);
     }
     let resolve = |of: &Archive, (path, fingerprint): &(String, u64)| {
-        let forms = by_name.get(&(path.as_str(), *fingerprint))?;
-        let alike = |n: &&u32| is_alike(of, &archives[**n as usize].1);
-        forms.iter().take(MOST_FORMS).find(alike).or(forms.first()).copied()
+        let variants = by_name.get(&(path.as_str(), *fingerprint))?;
+        let has_same_flags = |n: &&u32| has_same_flags(of, &archives[**n as usize].1);
+        variants.iter().take(PROFILE_VARIANTS).find(has_same_flags).or(variants.first()).copied()
     };
     let package = |(action, archive): &(Action, Archive)| {
         let imports: Vec<_> = archive.imports.iter().filter_map(|import| resolve(archive, import)).collect();
-        // Of `unsafe` there is no archive.
+        // `unsafe` has no archive.
         let known = imports.len() + archive.imports.iter().filter(|(path, _)| path == "unsafe").count();
         let own: Vec<_> = own_files(archive).collect();
         Package {
@@ -216,13 +215,13 @@ fn packages(archives: &[(Action, Archive)]) -> Vec<Package> {
     archives.iter().map(package).collect()
 }
 
-/// Whether both were compiled with or without `-trimpath`, with the same flags.
-fn is_alike(one: &Archive, other: &Archive) -> bool {
+/// Whether both were compiled with the same flags, and both with or both without `-trimpath`.
+fn has_same_flags(one: &Archive, other: &Archive) -> bool {
     let is_trimmed = |archive: &Archive| !archive.files.iter().any(|file| file.starts_with('/'));
     one.flags == other.flags && (is_trimmed(one) == is_trimmed(other) || one.is_std || other.is_std)
 }
 
-/// Files that look like the package's own: in a directory that is named like it. Of a program, those of the first directory.
+/// Files that look like the package's own: in a directory that has its name. For a program, those of the first directory.
 fn own_files(archive: &Archive) -> impl Iterator<Item = &str> {
     let files = || archive.files.iter().map(String::as_str).filter(|file| !file.starts_with('<'));
     let is_main = archive.path == "main";
@@ -244,7 +243,7 @@ fn last(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// `example.org/m@v1.2.3/v2` without its version and without what names a major version.
+/// `example.org/m@v1.2.3/v2` without its version and without the element of the major version.
 fn without_version(path: &str) -> String {
     let parts = path.split('/').map(|part| part.split('@').next().unwrap_or(part));
     let is_major = |part: &&str| part.strip_prefix('v').is_some_and(|n| n.parse::<u32>().is_ok());
@@ -255,7 +254,7 @@ fn directory<'a>(own: &[&'a str]) -> Option<&'a str> {
     own.iter().find_map(|file| parent(file)).filter(|dir| !dir.is_empty())
 }
 
-/// A program is called by what it is made of: all of them have the path `main`.
+/// A program gets its directory or the tested package as its name: all programs have the path `main`.
 fn full_path(archive: &Archive, own: &[&str]) -> String {
     if archive.path != "main" {
         return archive.path.clone();

@@ -1,6 +1,7 @@
-//! What can be written down of a build: the format of a trace, and the only file that knows it. Pure.
+//! The events of a trace and their format. No other file reads or writes it. Pure.
 //!
-//! A type byte, then fields of fixed width, little-endian; a session is a length and JSON. docs/reference/on-disk.md has the layout.
+//! A type byte, then fields of fixed width, little-endian; a session is a length and JSON. docs/reference/on-disk.md has the
+//! layout.
 
 use std::io::{BufRead, Read};
 
@@ -24,17 +25,17 @@ pub(crate) struct Get {
     /// Since the build was registered.
     pub(crate) at_ms: u32,
     pub(crate) action: ActionId,
-    pub(crate) came: Came,
+    pub(crate) outcome: GetOutcome,
 }
 
-/// What came of a get.
+/// The answer to a get, with the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Came {
+pub(crate) enum GetOutcome {
     Miss,
     Hit(OutputId),
-    /// One under a condition, which the client found to hold.
+    /// A hit under a condition, which the client found to hold.
     HitIf(OutputId),
-    /// One under a condition that did not hold.
+    /// A hit under a condition that did not hold.
     Rejected(OutputId),
 }
 
@@ -43,9 +44,9 @@ pub(crate) enum Came {
 pub(crate) struct Put {
     pub(crate) session: u16,
     pub(crate) at_ms: u32,
-    /// Since it was missed; 0 if it was not.
+    /// From the miss; 0 where there was none.
     pub(crate) cost_ms: u32,
-    pub(crate) fate: PutOutcome,
+    pub(crate) outcome: PutOutcome,
     pub(crate) kind: Kind,
     pub(crate) action: ActionId,
     pub(crate) output: OutputId,
@@ -66,27 +67,27 @@ impl Event {
                 out.extend_from_slice(&u32::try_from(json.len()).unwrap_or(0).to_le_bytes());
                 out.extend_from_slice(&json);
             }
-            Self::Get(Get { session, at_ms, action, came }) => {
-                let (came, output) = match came {
-                    Came::Miss => (0, OutputId([0; 32])),
-                    Came::Hit(output) => (1, *output),
-                    Came::HitIf(output) => (2, *output),
-                    Came::Rejected(output) => (3, *output),
+            Self::Get(Get { session, at_ms, action, outcome }) => {
+                let (outcome, output) = match outcome {
+                    GetOutcome::Miss => (0, OutputId([0; 32])),
+                    GetOutcome::Hit(output) => (1, *output),
+                    GetOutcome::HitIf(output) => (2, *output),
+                    GetOutcome::Rejected(output) => (3, *output),
                 };
-                out.extend_from_slice(&[GET, came]);
+                out.extend_from_slice(&[GET, outcome]);
                 out.extend_from_slice(&session.to_le_bytes());
                 out.extend_from_slice(&at_ms.to_le_bytes());
                 out.extend_from_slice(&action.0);
                 out.extend_from_slice(&output.0);
             }
             Self::Put(put) => {
-                let fate = match put.fate {
+                let outcome = match put.outcome {
                     PutOutcome::Shared => 0,
                     PutOutcome::Private => 1,
                     PutOutcome::Conflict => 2,
                     PutOutcome::Refused => 3,
                 };
-                out.extend_from_slice(&[PUT, fate, store::kind_letter(put.kind) as u8]);
+                out.extend_from_slice(&[PUT, outcome, store::kind_letter(put.kind) as u8]);
                 out.extend_from_slice(&put.session.to_le_bytes());
                 out.extend_from_slice(&put.at_ms.to_le_bytes());
                 out.extend_from_slice(&put.cost_ms.to_le_bytes());
@@ -96,7 +97,7 @@ impl Event {
         }
     }
 
-    /// The next event; `None` at the end and at whatever is none.
+    /// The next event; `None` at the end and at bytes that are no event.
     fn read(input: &mut impl Read) -> Option<Self> {
         let [tag] = array(input)?;
         match tag {
@@ -110,22 +111,22 @@ impl Event {
                 (json.len() == length as usize).then(|| serde_json::from_slice(&json).ok().map(Self::Session))?
             }
             GET => {
-                let [came] = array(input)?;
+                let [outcome] = array(input)?;
                 let session = u16::from_le_bytes(array(input)?);
                 let at_ms = u32::from_le_bytes(array(input)?);
                 let (action, output) = (ActionId(array(input)?), OutputId(array(input)?));
-                let came = match came {
-                    0 => Came::Miss,
-                    1 => Came::Hit(output),
-                    2 => Came::HitIf(output),
-                    3 => Came::Rejected(output),
+                let outcome = match outcome {
+                    0 => GetOutcome::Miss,
+                    1 => GetOutcome::Hit(output),
+                    2 => GetOutcome::HitIf(output),
+                    3 => GetOutcome::Rejected(output),
                     _ => return None,
                 };
-                Some(Self::Get(Get { session, at_ms, action, came }))
+                Some(Self::Get(Get { session, at_ms, action, outcome }))
             }
             PUT => {
-                let [fate, kind] = array(input)?;
-                let fate = match fate {
+                let [outcome, kind] = array(input)?;
+                let outcome = match outcome {
                     0 => PutOutcome::Shared,
                     1 => PutOutcome::Private,
                     2 => PutOutcome::Conflict,
@@ -134,7 +135,7 @@ impl Event {
                 };
                 Some(Self::Put(Put {
                     kind: store::kind_of_letter(char::from(kind))?,
-                    fate,
+                    outcome,
                     session: u16::from_le_bytes(array(input)?),
                     at_ms: u32::from_le_bytes(array(input)?),
                     cost_ms: u32::from_le_bytes(array(input)?),
@@ -153,22 +154,22 @@ fn array<const N: usize>(input: &mut impl Read) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// The events of a trace, up to its end or to what is torn.
+/// The events of a trace, up to its end or to an event that was cut off.
 #[derive(Debug)]
 pub(crate) struct Events<R> {
     input: Counting<R>,
     /// Bytes of whole events.
-    read: u64,
+    whole: u64,
 }
 
 impl<R: BufRead> Events<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input: Counting { input, count: 0 }, read: 0 }
+        Self { input: Counting { input, count: 0 }, whole: 0 }
     }
 
     /// Bytes of whole events so far.
-    pub(crate) fn read(&self) -> u64 {
-        self.read
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        self.whole
     }
 }
 
@@ -176,11 +177,11 @@ impl<R: BufRead> Iterator for Events<R> {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        if self.input.count != self.read {
-            return None; // in the middle of what is none
+        if self.input.count != self.whole {
+            return None; // in the middle of bytes that are no event
         }
         let event = Event::read(&mut self.input)?;
-        self.read = self.input.count;
+        self.whole = self.input.count;
         Some(event)
     }
 }
@@ -206,18 +207,20 @@ mod tests {
     fn all() -> Vec<Event> {
         let (action, output) = (ActionId([7; 32]), OutputId([9; 32]));
         let mut all = vec![Event::Session(Session::default())];
-        for came in [Came::Miss, Came::Hit(output), Came::HitIf(output), Came::Rejected(output)] {
-            all.push(Event::Get(Get { session: 1, at_ms: 2, action, came }));
+        for outcome in
+            [GetOutcome::Miss, GetOutcome::Hit(output), GetOutcome::HitIf(output), GetOutcome::Rejected(output)]
+        {
+            all.push(Event::Get(Get { session: 1, at_ms: 2, action, outcome }));
         }
-        let fates = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];
-        for (fate, kind) in fates.into_iter().cycle().zip(Kind::ALL) {
-            all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, fate, kind, action, output }));
+        let outcomes = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];
+        for (outcome, kind) in outcomes.into_iter().cycle().zip(Kind::ALL) {
+            all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, outcome, kind, action, output }));
         }
         all
     }
 
     #[test]
-    fn events_read_back_up_to_what_is_torn() {
+    fn events_are_read_back_up_to_one_that_was_cut_off() {
         let mut bytes = Vec::new();
         all().iter().for_each(|event| event.write(&mut bytes));
         let read = |bytes: &[u8]| Events::new(bytes).collect::<Vec<_>>();
@@ -225,7 +228,7 @@ mod tests {
         for cut in 1..60 {
             let mut events = Events::new(&bytes[..bytes.len() - cut]);
             assert_eq!(events.by_ref().collect::<Vec<_>>(), all()[..all().len() - 1]);
-            assert_eq!(events.read(), (bytes.len() - 77) as u64);
+            assert_eq!(events.whole_bytes(), (bytes.len() - 77) as u64);
         }
         assert_eq!(read(b"Xgarbage"), []);
         assert_eq!(read(b"S\xff\xff\xff\xff"), []);

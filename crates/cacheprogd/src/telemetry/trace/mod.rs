@@ -1,9 +1,10 @@
-//! What a live build asked for and what came of it: kept in a file beside the build, for those who ask why it missed.
+//! What a live build asked for and with which outcome: kept in a file beside the build, for questions why it missed.
 //!
-//! A request costs one look into a set and, the first time, some bytes in a buffer; the file is written in pieces. Nothing
-//! that is served depends on it: what cannot be written down is left out.
+//! A request costs one look into a set and, the first time, some bytes in a buffer; the file is written in pieces. Nothing that
+//! is served depends on it: what cannot be written is left out. The file's format is event.rs's; `build_profile/` makes a profile
+//! of it.
 
-mod event;
+pub(crate) mod event;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -18,18 +19,9 @@ use proto::profile::Session;
 use proto::wire::{Command, Hello};
 use proto::{ActionId, OutputId};
 
-pub(crate) use event::{Came, Event, Get, Put};
-
-use crate::sync::lock;
-
-/// Events of a build that are written down, at most two for each action: 5 MiB on the disk.
-const MOST_EVENTS: usize = 64 << 10;
-
-/// Kinds of go commands of a build that are told apart: a build has a handful.
-const MOST_SESSIONS: usize = 64;
-
-/// Bytes that wait to be written.
-const PIECE: usize = 32 << 10;
+use crate::limits::{TRACE_BUFFER, TRACE_EVENTS, TRACE_SESSIONS};
+use crate::mutex::lock;
+use event::{Event, Events, Get, GetOutcome, Put};
 
 /// The trace of one build.
 #[derive(Debug)]
@@ -42,80 +34,84 @@ pub(crate) struct Trace {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What is written down already: the first bytes of an action, and which event.
-    known: HashSet<[u8; 8]>,
+    /// What is written already: the first bytes of an action, and which event.
+    written: HashSet<[u8; 8]>,
     /// Hashes of sessions, to their numbers.
     sessions: HashMap<u64, u16>,
-    waiting: Vec<u8>,
+    /// Bytes that wait to be written.
+    buffer: Vec<u8>,
 }
 
 impl Trace {
-    /// Goes on with what an earlier daemon wrote, if it did. `started` is in seconds since 1970.
-    pub(crate) fn new(path: PathBuf, started: u64) -> Self {
+    /// Continues the trace that an earlier daemon wrote, if there is one. `started` is in seconds since 1970.
+    pub(crate) fn open(path: PathBuf, started: u64) -> Self {
         let state = State { sessions: known_sessions(&path), ..State::default() };
         Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state: Mutex::new(state) }
     }
 
-    /// What the build was served or put while it had another daemon.
-    pub(crate) fn had(&self) -> Vec<(ActionId, OutputId)> {
+    /// What the build was served or put under earlier daemons.
+    pub(crate) fn served_or_put(&self) -> Vec<(ActionId, OutputId)> {
         let Ok(file) = File::open(&self.path) else { return Vec::new() };
-        let had = Events::new(BufReader::new(file)).filter_map(|event| match event {
-            Event::Get(Get { action, came: Came::Hit(output) | Came::HitIf(output), .. }) => Some((action, output)),
+        let outputs = Events::new(BufReader::new(file)).filter_map(|event| match event {
+            Event::Get(Get { action, outcome: GetOutcome::Hit(output) | GetOutcome::HitIf(output), .. }) => {
+                Some((action, output))
+            }
             Event::Put(Put { action, output, .. }) => Some((action, output)),
             Event::Get(_) | Event::Session(_) => None,
         });
-        had.collect()
+        outputs.collect()
     }
 
-    /// The number of a session like this one. All beyond the limit are one.
+    /// The number of a session like this one. All beyond the limit have the same number.
     pub(crate) fn session(&self, hello: &Hello) -> u16 {
         let session = Session { toolchain: hello.toolchain.clone(), command: hello.command.clone().map(without_paths) };
         let mut state = lock(&self.state);
         let next = state.sessions.len();
-        let last = u16::try_from(MOST_SESSIONS).unwrap_or(u16::MAX);
+        let last = u16::try_from(TRACE_SESSIONS).unwrap_or(u16::MAX);
         let hash = hash(&session);
         if let Some(number) = state.sessions.get(&hash) {
             return *number;
         }
-        if next >= MOST_SESSIONS {
+        if next >= TRACE_SESSIONS {
             return last;
         }
         let number = u16::try_from(next).unwrap_or(last);
         state.sessions.insert(hash, number);
-        Event::Session(session).write(&mut state.waiting);
+        Event::Session(session).write(&mut state.buffer);
         number
     }
 
-    /// A get was answered, at the time that this returns when it is the first of its action.
-    pub(crate) fn get(&self, session: u16, action: &ActionId, came: Came, now: SystemTime) {
-        self.note(action, b'G', || Event::Get(Get { session, at_ms: self.since(now), action: *action, came }));
+    /// A get was answered.
+    pub(crate) fn get(&self, session: u16, action: &ActionId, outcome: GetOutcome, now: SystemTime) {
+        self.record(action, b'G', || Event::Get(Get { session, at_ms: self.since(now), action: *action, outcome }));
     }
 
-    /// A put was kept, or not.
+    /// A put was stored, or not.
     pub(crate) fn put(&self, put: impl FnOnce(u32) -> Put, action: &ActionId, now: SystemTime) {
-        self.note(action, b'P', || Event::Put(put(self.since(now))));
+        self.record(action, b'P', || Event::Put(put(self.since(now))));
     }
 
-    /// Writes down what waits. What cannot be written is forgotten.
+    /// Writes what is buffered. What cannot be written is dropped.
     pub(crate) fn flush(&self) {
-        let waiting = std::mem::take(&mut lock(&self.state).waiting);
-        self.append(&waiting);
+        let bytes = std::mem::take(&mut lock(&self.state).buffer);
+        self.append(&bytes);
     }
 
-    fn note(&self, action: &ActionId, kind: u8, event: impl FnOnce() -> Event) {
+    /// Writes the first event of a kind and an action, and no later one.
+    fn record(&self, action: &ActionId, kind: u8, event: impl FnOnce() -> Event) {
         let mut key = [0; 8];
         key.copy_from_slice(&action.0[..8]);
         key[7] = kind;
         let piece = {
             let mut state = lock(&self.state);
-            if state.known.len() >= MOST_EVENTS || !state.known.insert(key) {
+            if state.written.len() >= TRACE_EVENTS || !state.written.insert(key) {
                 return;
             }
-            event().write(&mut state.waiting);
-            if state.waiting.len() < PIECE {
+            event().write(&mut state.buffer);
+            if state.buffer.len() < TRACE_BUFFER {
                 return;
             }
-            std::mem::take(&mut state.waiting)
+            std::mem::take(&mut state.buffer)
         };
         self.append(&piece);
     }
@@ -137,7 +133,7 @@ impl Trace {
     }
 }
 
-/// Temporary files of a go command have other names each time: without them two runs of a command are one session.
+/// Temporary files of a go command have other names each time: without them two runs of a command are the same session.
 fn without_paths(mut command: Command) -> Command {
     for argument in &mut command.arguments {
         if let Some((name, _)) = argument.split_once("/go-build") {
@@ -153,7 +149,7 @@ fn hash(session: &Session) -> u64 {
     hasher.finish()
 }
 
-/// The sessions in a file; cuts off what a killed daemon left half written.
+/// The sessions in a file; cuts off an event that a killed daemon left half written.
 fn known_sessions(path: &Path) -> HashMap<u64, u16> {
     let Ok(file) = File::options().read(true).write(true).open(path) else { return HashMap::new() };
     let mut events = Events::new(BufReader::new(&file));
@@ -161,15 +157,13 @@ fn known_sessions(path: &Path) -> HashMap<u64, u16> {
         Event::Session(session) => Some(hash(&session)),
         Event::Get(_) | Event::Put(_) => None,
     });
-    let known = sessions.take(MOST_SESSIONS).collect::<Vec<_>>().into_iter().zip(0..).collect();
+    let known = sessions.take(TRACE_SESSIONS).collect::<Vec<_>>().into_iter().zip(0..).collect();
     events.by_ref().for_each(drop);
-    if let Err(e) = file.set_len(events.read()) {
+    if let Err(e) = file.set_len(events.whole_bytes()) {
         log::debug!("{}: {e}", path.display());
     }
     known
 }
-
-pub(crate) use event::Events;
 
 #[cfg(test)]
 mod tests {
@@ -184,50 +178,50 @@ mod tests {
     }
 
     #[test]
-    fn each_action_is_written_down_once_however_often_it_is_asked_for() {
+    fn each_action_is_written_once_however_often_it_is_asked_for() {
         let dir = tempfile::tempdir().unwrap();
-        let trace = Trace::new(dir.path().join("trace"), 0);
+        let trace = Trace::open(dir.path().join("trace"), 0);
         let hello = Hello::new(Toolchain::default());
         assert_eq!((trace.session(&hello), trace.session(&hello)), (0, 0));
         for _ in 0..3 {
-            trace.get(0, &ActionId([1; 32]), Came::Miss, NOW);
-            trace.get(0, &ActionId([2; 32]), Came::Miss, NOW);
+            trace.get(0, &ActionId([1; 32]), GetOutcome::Miss, NOW);
+            trace.get(0, &ActionId([2; 32]), GetOutcome::Miss, NOW);
         }
         assert_eq!(events(&trace).len(), 3);
     }
 
     #[test]
-    fn a_trace_goes_on_after_a_daemon_that_was_killed_while_it_wrote() {
+    fn a_trace_continues_after_a_daemon_that_was_killed_while_it_wrote() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace");
         let other = Hello::new(Toolchain { goroot: "/other".into(), ..Toolchain::default() });
-        let trace = Trace::new(path.clone(), 0);
+        let trace = Trace::open(path.clone(), 0);
         trace.session(&Hello::new(Toolchain::default()));
         trace.session(&other);
-        trace.get(1, &ActionId([1; 32]), Came::Miss, NOW);
+        trace.get(1, &ActionId([1; 32]), GetOutcome::Miss, NOW);
         let before = events(&trace);
         let whole = std::fs::metadata(&path).unwrap().len();
         File::options().append(true).open(&path).unwrap().write_all(b"G\0\0half").unwrap();
-        let trace = Trace::new(path.clone(), 0);
+        let trace = Trace::open(path.clone(), 0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), whole);
         assert_eq!(trace.session(&other), 1);
-        trace.get(1, &ActionId([2; 32]), Came::Miss, NOW);
+        trace.get(1, &ActionId([2; 32]), GetOutcome::Miss, NOW);
         assert_eq!(events(&trace)[..3], before);
         assert_eq!(events(&trace).len(), 4);
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_written_down() {
+    fn the_length_of_a_trace_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let trace = Trace::new(dir.path().join("trace"), 0);
-        for n in 0..2 * MOST_SESSIONS {
+        let trace = Trace::open(dir.path().join("trace"), 0);
+        for n in 0..2 * TRACE_SESSIONS {
             trace.session(&Hello::new(Toolchain { goroot: n.to_string(), ..Toolchain::default() }));
         }
-        for n in 0..2 * MOST_EVENTS as u64 {
+        for n in 0..2 * TRACE_EVENTS as u64 {
             let mut action = ActionId([0; 32]);
             action.0[..6].copy_from_slice(&n.to_be_bytes()[2..]);
-            trace.get(0, &action, Came::Miss, NOW);
+            trace.get(0, &action, GetOutcome::Miss, NOW);
         }
-        assert_eq!(events(&trace).len(), MOST_SESSIONS + MOST_EVENTS);
+        assert_eq!(events(&trace).len(), TRACE_SESSIONS + TRACE_EVENTS);
     }
 }

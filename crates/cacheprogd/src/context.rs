@@ -1,0 +1,34 @@
+//! What every connection of the daemon works on: the store, the live builds and what is counted.
+//!
+//! Shared by the accept loop and by all threads; each part locks for itself. serve/ makes it and control/, session/ and http/ use
+//! it.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use store::{Limits, Store};
+
+use crate::builds::registry::Registry;
+use crate::telemetry::latency::Latency;
+use crate::telemetry::usage_recorder::UsageRecorder;
+use crate::upkeep::evictor::LatestEviction;
+
+/// The daemon's shared parts.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) store: Arc<Store>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) started: Instant,
+    /// Wakes the accept loop: there is a new socket to wait on.
+    pub(crate) wake: OwnedFd,
+    /// Whether test results are shared between builds.
+    pub(crate) shares_tests: bool,
+    /// The limits that the store is kept within.
+    pub(crate) limits: Limits,
+    pub(crate) eviction: LatestEviction,
+    /// What the cache served, by time.
+    pub(crate) usage: UsageRecorder,
+    /// How long requests take.
+    pub(crate) latency: Latency,
+}
