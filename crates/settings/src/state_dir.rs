@@ -31,7 +31,7 @@ impl StateDir {
     /// # Errors
     /// A [`StateError`] where there is no store, it cannot be opened, or a daemon of an earlier version has it, which does not
     /// know the present format.
-    pub fn open(&self, what: Mode) -> Result<Store, StateError> {
+    pub fn open(&self, mode: Mode) -> Result<Store, StateError> {
         let path = self.state_dir.clone();
         let held = File::options().read(true).custom_flags(DIRECTORY).open(&path);
         let held = held.map_err(|source| StateError::NoStore { path: path.clone(), source })?;
@@ -44,13 +44,13 @@ impl StateDir {
             Err(_) => format!("/proc/self/fd/{}", held.into_raw_fd()).into(),
         };
         match fs::symlink_metadata(dir.join("format")) {
-            Ok(format) if format.is_file() => self.open_beside(&dir, what),
+            Ok(format) if format.is_file() => self.open_beside(&dir, mode),
             Ok(_) => Err(StateError::NoStore { path, source: ErrorKind::InvalidInput.into() }),
             Err(source) => Err(StateError::NoStore { path, source }),
         }
     }
 
-    fn open_beside(&self, dir: &Path, what: Mode) -> Result<Store, StateError> {
+    fn open_beside(&self, dir: &Path, mode: Mode) -> Result<Store, StateError> {
         let seen = Store::open_read_only(dir)?;
         let is_former = seen.had_former_format();
         // Held until the format is the present one, so that no daemon of an earlier version starts in between.
@@ -59,7 +59,7 @@ impl StateDir {
             ErrorKind::WouldBlock => StateError::EarlierDaemon { path: self.state_dir.clone() },
             _ => StateError::System("locking the state directory", e),
         })?;
-        let (store, said) = match what {
+        let (store, said) = match mode {
             Mode::DryRun => (seen, "the entries are of an earlier version, which this one does not read"),
             Mode::Apply => (Store::open(dir, Access::Owner)?, store::FORMER_FORMAT_NOTICE),
         };

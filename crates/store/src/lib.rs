@@ -49,7 +49,7 @@ pub use evict::purge::{PurgeFilter, Purged};
 pub use evict::sweep::{Removed, Swept};
 pub use format::archive;
 pub use format::kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
-pub use format::layout::{Access, FORMAT};
+pub use format::layout::{Access, FORMAT, FORMER_FORMAT};
 pub use format::namespace::{InvalidPartition, Namespace, Partition};
 pub use format::origin::{BuildName, Origin};
 pub use format::record::{Record, kind_letter, kind_of_letter};

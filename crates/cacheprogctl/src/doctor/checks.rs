@@ -8,9 +8,6 @@ use super::finding::{Finding, Level};
 /// The version of this program: programs of one package work together.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The format before the present one. A daemon replaces such a store when it starts (store: format/layout.rs).
-const FORMER_FORMAT: &str = "nix-gocacheprog store 1";
-
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
     let checks: [fn(&Facts) -> Finding; 13] = [
@@ -215,7 +212,7 @@ fn state_dir(facts: &Facts) -> Finding {
     if facts.is_read_only {
         return bad(what, format!("{path} is on a file system mounted read-only"), "mount it for writing");
     }
-    if facts.format == FORMER_FORMAT {
+    if facts.format == store::FORMER_FORMAT.trim() {
         let found = format!("{path} has an earlier format: {}", facts.format);
         return bad(what, found, "restart the daemon: it replaces the old entries, and builds store them again");
     }

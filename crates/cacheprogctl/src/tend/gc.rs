@@ -35,8 +35,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // Builds come first. If the system refuses, the work is done at the usual priority.
     let _refused = setpriority_process(None, 19);
     let limits = args.limits.settings()?.limits();
-    let what = if args.dry_run { Mode::DryRun } else { Mode::Apply };
-    let store = args.store.open(what)?;
+    let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
+    let store = args.store.open(mode)?;
     let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
     limits.check(disk).map_err(CommandError::Limits)?;
     let (mut progress, mut steps) = (Progress::new("steps", 0), 0);
@@ -45,17 +45,17 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         progress.at(steps);
         true
     };
-    let swept = store.evictor().sweep(&limits.targets(disk), clock::now(), what, &mut go_on)?.unwrap_or_default();
+    let swept = store.evictor().sweep(&limits.targets(disk), clock::now(), mode, &mut go_on)?.unwrap_or_default();
     drop(progress);
     if args.json {
         print_json(&swept)?;
     } else {
-        print(&report(&args.store.state_dir.display().to_string(), (&swept, what), &limits, disk))?;
+        print(&report(&args.store.state_dir.display().to_string(), (&swept, mode), &limits, disk))?;
     }
     if swept.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
 }
 
-fn report(dir: &str, (swept, what): (&Swept, Mode), limits: &Limits, disk: Disk) -> String {
+fn report(dir: &str, (swept, mode): (&Swept, Mode), limits: &Limits, disk: Disk) -> String {
     let Targets { max_size, max_age, .. } = limits.targets(disk);
     let age = max_age.map_or(String::new(), |age| humantime::format_duration(age).to_string());
     let count = |totals: &store::Totals| {
@@ -73,8 +73,8 @@ fn report(dir: &str, (swept, what): (&Swept, Mode), limits: &Limits, disk: Disk)
         let (free, floor) = (disk.free_inodes, limits.min_free_inodes(disk));
         text += &format!("{free} inodes free, at least {floor} must stay free\n");
     }
-    let does = if what == Mode::DryRun { "would remove" } else { "removed" };
-    for (reason, share) in &swept.gone {
+    let does = if mode == Mode::DryRun { "would remove" } else { "removed" };
+    for (reason, removed) in &swept.gone {
         let why = match reason {
             Reason::Unnamed => "objects that no entry names".to_owned(),
             Reason::Unfinished => "temporary files of killed writers".to_owned(),
@@ -85,7 +85,7 @@ fn report(dir: &str, (swept, what): (&Swept, Mode), limits: &Limits, disk: Disk)
                 "least recently used, as the disk has too little free space or too few free inodes".to_owned()
             }
         };
-        let (entries, objects, size) = (share.entries, share.objects, bytes(share.bytes));
+        let (entries, objects, size) = (removed.entries, removed.objects, bytes(removed.bytes));
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{does}: {entries} entries, {objects} objects, {size}: {why}");
     }

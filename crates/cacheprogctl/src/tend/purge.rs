@@ -55,9 +55,9 @@ struct Selection {
 /// Where there is no store or no such build, or an entry could not be read or removed.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let is_confirmed = args.yes || !args.which.all;
-    let what = if args.dry_run || !is_confirmed { Mode::DryRun } else { Mode::Apply };
-    let store = args.store.open(what)?;
-    let which = match (&args.which.written_by, args.which.older_than) {
+    let mode = if args.dry_run || !is_confirmed { Mode::DryRun } else { Mode::Apply };
+    let store = args.store.open(mode)?;
+    let filter = match (&args.which.written_by, args.which.older_than) {
         (Some(build), _) => PurgeFilter::WrittenBy(written_by(store.root(), build)?),
         (None, Some(age)) => PurgeFilter::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
         (None, None) if is_confirmed || args.dry_run => PurgeFilter::All,
@@ -65,18 +65,18 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     };
     store.counters().reload();
     let mut progress = Progress::new("entries", store.counters().totals().entries);
-    let purged = store.evictor().purge(&which, clock::now(), what, &mut |seen| progress.at(seen))?;
+    let purged = store.evictor().purge(&filter, clock::now(), mode, &mut |seen| progress.at(seen))?;
     drop(progress);
     if args.json {
         print_json(&purged)?;
     } else {
-        print(&report(&purged, what))?;
+        print(&report(&purged, mode))?;
     }
     if purged.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
 }
 
-fn report(purged: &Purged, what: Mode) -> String {
-    let does = if what == Mode::DryRun { "would remove" } else { "removed" };
+fn report(purged: &Purged, mode: Mode) -> String {
+    let does = if mode == Mode::DryRun { "would remove" } else { "removed" };
     let mut text = format!(
         "{does}: {} of {} entries, {} objects, {}\n",
         purged.entries,

@@ -27,12 +27,12 @@ pub(crate) struct Args {
 /// Where there is no store, it cannot be read, or it has damage that is not repaired.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let dir = &args.store.state_dir;
-    let damage = if args.repair { Mode::Apply } else { Mode::DryRun };
-    let store = args.store.open(damage)?;
+    let mode = if args.repair { Mode::Apply } else { Mode::DryRun };
+    let store = args.store.open(mode)?;
     store.counters().reload();
     let totals = store.counters().totals();
     let mut progress = Progress::new("objects and records", totals.objects + totals.entries);
-    let found = store.verify(damage, &mut |seen| progress.at(seen))?;
+    let found = store.verify(mode, &mut |seen| progress.at(seen))?;
     drop(progress);
     if args.json {
         print_json(&found)?;

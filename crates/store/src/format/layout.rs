@@ -22,7 +22,7 @@ pub const FORMAT: &str = "nix-gocacheprog store 2\n";
 
 /// The format before. Its objects, builds and what was synced are as now. Its records are in a directory of their own,
 /// [`FORMER_RECORDS`], which nothing reads any more: a sweep removes it, and so does a daemon at its start.
-pub(crate) const FORMER_FORMAT: &str = "nix-gocacheprog store 1\n";
+pub const FORMER_FORMAT: &str = "nix-gocacheprog store 1\n";
 const FORMER_RECORDS: &str = "actions";
 
 /// Unpublished files of the daemon, or of the programs that share a store without a daemon.

@@ -20,7 +20,7 @@ use crate::terminal::{print, print_json, stdout_style};
 pub(crate) struct Args {
     /// The build: its id as `cacheprogctl builds` shows it, or a derivation's name (its latest build), with or without the version.
     build: String,
-    /// An import path: show all misses of this package, with its dependencies.
+    /// An import path: show only the misses of this package, all of them.
     package: Option<String>,
     /// Compare with this build instead of the nearest earlier one of the name.
     #[arg(long, value_name = "BUILD")]
