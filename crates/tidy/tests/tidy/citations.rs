@@ -75,3 +75,31 @@ fn nothing_outside_of_the_repository_is_cited() {
     let found: Vec<_> = inside.filter(leads_out).map(|file| &file.name).collect();
     assert!(found.is_empty(), "cite docs/facts/, which are in the repository: {found:#?}");
 }
+
+/// `evict/plan.rs` on a page is the end of a path, and a long name such as `no_bytes_panic_at_all` is a test. One that is cut
+/// short ends with `_…`.
+#[test]
+fn sources_and_tests_that_pages_name_are_there() {
+    let mut broken = Vec::new();
+    for page in with_ending(".md").filter(|file| file.name.starts_with("docs/")) {
+        for word in page.text.split(|sign: char| !(sign.is_alphanumeric() || "_/.-…".contains(sign))) {
+            if word.ends_with(".rs")
+                && !files().iter().any(|file| format!("/{}", file.name).ends_with(&format!("/{word}")))
+            {
+                broken.push(format!("{}: {word}", page.name));
+            }
+            let is_test = page.name.starts_with("docs/explanation/")
+                && word.matches('_').count() > 2
+                && !word.contains(['/', '.']);
+            if is_test && word == word.to_lowercase() && !has_function(word) {
+                broken.push(format!("{}: {word}", page.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "sources or tests that are not there: {broken:#?}");
+}
+
+fn has_function(name: &str) -> bool {
+    let begin = name.strip_suffix('…').map_or_else(|| format!("fn {name}("), |begin| format!("fn {begin}"));
+    with_ending(".rs").any(|file| file.text.contains(&begin))
+}
