@@ -54,15 +54,15 @@ pub fn groups(missed: &[Missed]) -> Vec<Group> {
 #[must_use]
 pub fn verdict_text(verdict: &Verdict) -> String {
     match &verdict.root {
-        Some((_, why)) if why.detail.is_empty() => format!("{}: {}", verdict.detail, text(why.cause)),
-        Some((_, why)) => format!("{}: {}, {}", verdict.detail, text(why.cause), why.detail),
+        Some((_, why)) if why.detail.is_empty() => format!("{}: {}", verdict.detail, cause_text(why.cause)),
+        Some((_, why)) => format!("{}: {}, {}", verdict.detail, cause_text(why.cause), why.detail),
         None => verdict.detail.clone(),
     }
 }
 
 /// A cause in words.
 #[must_use]
-pub fn text(cause: Cause) -> &'static str {
+pub fn cause_text(cause: Cause) -> &'static str {
     match cause {
         Cause::FirstBuild => "first build",
         Cause::NeverSeen => "never seen",
@@ -94,7 +94,7 @@ fn line(group: &Group, all: u64) -> String {
     let Group { cause, misses, detail, .. } = group;
     let misses = if *misses == all { number(all) } else { format!("{} of {}", number(*misses), number(all)) };
     match detail.as_str() {
-        "" => format!("{misses} misses: {}", text(*cause)),
-        detail => format!("{misses} misses: {} ({detail})", text(*cause)),
+        "" => format!("{misses} misses: {}", cause_text(*cause)),
+        detail => format!("{misses} misses: {} ({detail})", cause_text(*cause)),
     }
 }

@@ -16,5 +16,5 @@ mod verdict;
 
 pub use cause::explain;
 pub use earlier::{earlier_builds, without_version};
-pub use group::{Group, groups, headline, text, verdict_text};
+pub use group::{Group, cause_text, groups, headline, verdict_text};
 pub use verdict::{Cause, Missed, Verdict};

@@ -1,6 +1,6 @@
 //! The settings file, and the same settings as options of a command line. Options overrule the file.
 //!
-//! What a limit means on a disk is the store's (store: limits.rs). Pure, except for `read`.
+//! What a limit means on a disk is the store's (store: evict/limits.rs). Pure, except for `read`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -65,7 +65,7 @@ impl Settings {
 
 /// Limits as command line options.
 #[must_use]
-pub fn arguments(limits: &Limits) -> [String; 6] {
+pub fn limit_arguments(limits: &Limits) -> [String; 6] {
     let none = || "none".to_owned();
     [
         "--max-size".to_owned(),

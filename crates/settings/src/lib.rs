@@ -11,6 +11,6 @@ mod log_line;
 mod state_dir;
 
 pub use error::{SettingsError, StateError};
-pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, arguments, read};
+pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, limit_arguments, read};
 pub use log_line::log_line;
-pub use state_dir::{StateDir, lock};
+pub use state_dir::{StateDir, lock_state_dir};

@@ -1,6 +1,6 @@
 //! The state directory: its lock, and opening it as its owner for work beside a daemon or without one.
 //!
-//! The daemon takes the lock for as long as it runs (cacheprogd: serve.rs). What is inside of the directory is the store's.
+//! The daemon takes the lock for as long as it runs (cacheprogd: serve/mod.rs). What is inside of the directory is the store's.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -54,7 +54,7 @@ impl StateDir {
         let seen = Store::open_read_only(dir)?;
         let is_former = seen.had_former_format();
         // Held until the format is the present one, so that no daemon of an earlier version starts in between.
-        let held = if is_former { lock(dir, File::try_lock_shared) } else { Ok(None) };
+        let held = if is_former { lock_state_dir(dir, File::try_lock_shared) } else { Ok(None) };
         let _held = held.map_err(|e| match e.kind() {
             ErrorKind::WouldBlock => StateError::EarlierDaemon { path: self.state_dir.clone() },
             _ => StateError::System("locking the state directory", e),
@@ -74,7 +74,7 @@ impl StateDir {
 ///
 /// # Errors
 /// `WouldBlock` where a daemon has it; other errors of the system.
-pub fn lock(dir: &Path, take: fn(&File) -> Result<(), TryLockError>) -> io::Result<Option<File>> {
+pub fn lock_state_dir(dir: &Path, take: fn(&File) -> Result<(), TryLockError>) -> io::Result<Option<File>> {
     // For reading: a file that is open for writing would keep its file system from being made read-only.
     let file = match File::open(dir.join("lock")) {
         Ok(file) => file,

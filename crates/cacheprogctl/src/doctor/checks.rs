@@ -2,7 +2,7 @@
 
 use proto::figures::bytes;
 
-use super::facts::{Facts, Mode, Program};
+use super::facts::{Facts, Permissions, Program};
 use super::finding::{Finding, Level};
 
 /// The version of this program: programs of one package work together.
@@ -160,8 +160,8 @@ fn control_socket(facts: &Facts) -> Finding {
     let (path, mode) = &facts.control;
     let path = path.display();
     match mode {
-        Some(Mode { mode, .. }) if mode & 0o077 == 0 => good(what, path.to_string()),
-        Some(Mode { mode, .. }) => warn(
+        Some(Permissions { mode, .. }) if mode & 0o077 == 0 => good(what, path.to_string()),
+        Some(Permissions { mode, .. }) => warn(
             what,
             format!("{path} has mode {mode:04o}; the daemon refuses other users anyway"),
             format!("chmod 600 {path}; in a unit: SocketMode=0600"),
@@ -178,8 +178,8 @@ fn control_socket(facts: &Facts) -> Finding {
 fn status_socket(facts: &Facts) -> Finding {
     let what = "the status socket";
     match facts.status_socket {
-        Some(Mode { mode, .. }) if mode & 0o006 == 0o006 => good(what, "exists"),
-        Some(Mode { mode, .. }) => {
+        Some(Permissions { mode, .. }) if mode & 0o006 == 0o006 => good(what, "exists"),
+        Some(Permissions { mode, .. }) => {
             let fix = "chmod 666 the socket; in a unit: SocketMode=0666";
             warn(what, format!("it has mode {mode:04o}: users see no status"), fix)
         }

@@ -45,10 +45,10 @@ pub(crate) struct Facts {
     pub(crate) client_version: String,
     /// The daemon's answer.
     pub(crate) daemon: Option<Result<Status, String>>,
-    pub(crate) control: (PathBuf, Option<Mode>),
+    pub(crate) control: (PathBuf, Option<Permissions>),
     /// The status socket, where it is at a default place.
-    pub(crate) status_socket: Option<Mode>,
-    pub(crate) state: (PathBuf, Option<Mode>),
+    pub(crate) status_socket: Option<Permissions>,
+    pub(crate) state: (PathBuf, Option<Permissions>),
     /// Whether this user may not see the state directory.
     pub(crate) is_hidden: bool,
     /// The first directory above the state directory that others cannot pass.
@@ -66,7 +66,7 @@ pub(crate) struct Facts {
 
 /// Owner and permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mode {
+pub(crate) struct Permissions {
     pub(crate) uid: u32,
     pub(crate) mode: u32,
 }
@@ -98,9 +98,9 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         client_version: version(&client),
         client,
         daemon: Some(daemon_status(&args.sockets).map_err(|e| with_causes(&e))),
-        control: (args.sockets.control().to_owned(), mode(args.sockets.control())),
-        status_socket: args.sockets.status().iter().find_map(|path| mode(path)),
-        state: (dir.clone(), mode(dir)),
+        control: (args.sockets.control().to_owned(), permissions(args.sockets.control())),
+        status_socket: args.sockets.status().iter().find_map(|path| permissions(path)),
+        state: (dir.clone(), permissions(dir)),
         is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
         closed: closed(dir),
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
@@ -123,8 +123,8 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().filter(|word| !word.bytes().all(|byte| b"^|".contains(&byte))).collect::<Vec<_>>().join(" ")
 }
 
-fn mode(path: &Path) -> Option<Mode> {
-    fs::metadata(path).ok().map(|m| Mode { uid: m.uid(), mode: m.mode() & 0o7777 })
+fn permissions(path: &Path) -> Option<Permissions> {
+    fs::metadata(path).ok().map(|m| Permissions { uid: m.uid(), mode: m.mode() & 0o7777 })
 }
 
 fn program(path: &Path) -> Program {

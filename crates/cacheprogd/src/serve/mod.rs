@@ -174,7 +174,7 @@ fn open_locked(state_dir: &Path) -> Result<(Store, File), CommandError> {
 }
 
 fn lock_state(dir: &Path) -> Result<Option<File>, CommandError> {
-    settings::lock(dir, File::try_lock).map_err(|e| match e.kind() {
+    settings::lock_state_dir(dir, File::try_lock).map_err(|e| match e.kind() {
         ErrorKind::WouldBlock => CommandError::Locked { path: dir.to_owned() },
         _ => CommandError::System("locking the state directory", e),
     })

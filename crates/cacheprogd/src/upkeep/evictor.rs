@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use proto::control::Eviction;
 use proto::figures::bytes;
-use settings::arguments;
+use settings::limit_arguments;
 use store::{Disk, Limits, Store, Totals};
 
 use crate::clock;
@@ -128,7 +128,7 @@ impl Evictor {
         let child = Command::new("/proc/self/exe")
             .args(["evict", "--state-dir"])
             .arg(self.store.root())
-            .args(arguments(&self.limits))
+            .args(limit_arguments(&self.limits))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn();
