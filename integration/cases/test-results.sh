@@ -62,7 +62,7 @@ misses=$(($(build_field small-2 gets) - $(build_field small-2 hits)))
 others=$(($(build_field small-2 puts) - $(build_field small-2 private_puts)))
 expect "an unchanged build misses only private entries and the links of its two programs ($misses misses, $others shared puts)" test "$others" -le 2
 
-echo 'func init() { println("anew") }' >> "$src/golden/golden.go"
+echo 'func init() { println("again") }' >> "$src/golden/golden.go"
 run code
 expect "an edit of code: results of independent packages are cached" cached code count
 expect "an edit of code: tests of dependent packages run" ran code golden

@@ -136,7 +136,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What a daemon writes anew in this moment may go with it: it is built once more.
+    /// What a daemon writes again in this moment may go with it: it is built once more.
     fn drop_damaged(&mut self, path: &Path) {
         if self.mode == Mode::Apply
             && let Err(e) = fs::remove_file(path)

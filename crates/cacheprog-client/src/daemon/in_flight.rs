@@ -1,4 +1,4 @@
-//! The connection to the daemon and the requests that wait for its replies. Whoever takes an [`InFlightRequest`] out answers
+//! The connection to the daemon and the requests that wait for its replies. The code that takes an [`InFlightRequest`] out answers
 //! it, and then calls [`InFlight::finish_one`]: so each request is answered once, however a connection ends, and it is known when
 //! all are answered.
 //!

@@ -1,4 +1,4 @@
-//! The jobs for which files have to be read: their queue, and which of them are not answered yet. Whoever takes a job out of
+//! The jobs for which files have to be read: their queue, and which of them are not answered yet. The code that takes a job out of
 //! the table answers it, so each is answered once. Nothing is read here.
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use crate::condition::cgo_inputs;
 use super::module_proxy;
 use super::shell::quoted;
 
-/// The hook asks before the phases in which a package runs go, and each time anew: a package may replace any of them.
+/// The hook asks before the phases in which a package runs go, and asks each time: a package may replace any of them.
 pub(crate) const BEFORE_GO: [&str; 3] = ["postConfigure", "preBuild", "preCheck"];
 
 /// The shell commands for a phase, `None` if the build must work without a cache.
