@@ -85,6 +85,9 @@ pub(crate) const IDLE_RUNNING: Duration = Duration::from_secs(7 * 24 * 3600);
 /// beyond count as counted before: figures are then too low, and never too high.
 pub(crate) const COUNTED_IDS: usize = 32 << 10;
 
+/// Characters of a build's name: Nix allows no longer name of a derivation.
+pub(crate) const NAME_CHARACTERS: usize = 211;
+
 /// Lines that one build may cause in the log.
 pub(crate) const WARNINGS_PER_BUILD: u64 = 10;
 
@@ -110,6 +113,9 @@ pub(crate) const VERIFY_INLINE: u64 = 1 << 20;
 pub(crate) const SLOW_GETS: usize = 64;
 /// The stack of that thread, which reads into buffers on the heap.
 pub(crate) const SLOW_GETS_STACK: usize = 256 << 10;
+
+/// Requests that a client may claim to have had while it had no daemon. It could claim any number, and no build has more.
+pub(crate) const CLAIMED_REQUESTS: u64 = 1 << 24;
 
 /// A package index longer than this is not looked at. The largest of Go's own have 123 kB (docs/facts/go.md, "Traffic").
 pub(crate) const INDEX_BYTES: u64 = 1 << 20;

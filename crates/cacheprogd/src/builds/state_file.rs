@@ -13,6 +13,7 @@ use store::{BuildDir, StoreError};
 use super::liveness::LivenessProbe;
 use super::quota::DiskUsage;
 use crate::clock;
+use crate::limits::NAME_CHARACTERS;
 
 /// The state of a build.
 #[derive(Debug, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ fn derivation_name(path: &str) -> String {
         _ => name,
     };
     // Derivation names have no control characters; a peer that sends some may not write them to our log.
-    name.chars().filter(|c| !c.is_control()).take(211).collect()
+    name.chars().filter(|c| !c.is_control()).take(NAME_CHARACTERS).collect()
 }
 
 #[cfg(test)]

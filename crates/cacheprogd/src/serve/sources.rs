@@ -43,14 +43,13 @@ impl AsFd for Source<'_> {
 ///
 /// # Errors
 /// Where the system does not wait.
-pub(crate) fn wait(mut sources: Vec<Source<'_>>, longest: Duration) -> Result<Vec<Source<'_>>, CommandError> {
+pub(crate) fn wait(sources: Vec<Source<'_>>, longest: Duration) -> Result<Vec<Source<'_>>, CommandError> {
     let timeout = Timespec { tv_sec: longest.as_secs().cast_signed(), tv_nsec: longest.subsec_nanos().into() };
     let mut fds: Vec<_> = sources.iter().map(|source| PollFd::new(source, PollFlags::IN)).collect();
     match poll(&mut fds, Some(&timeout)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(e) => return Err(CommandError::System("waiting for connections", e.into())),
     }
-    let mut is_ready = fds.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
-    sources.retain(|_| is_ready.next() == Some(true));
-    Ok(sources)
+    let ready: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+    Ok(sources.into_iter().zip(ready).filter_map(|(source, is_ready)| is_ready.then_some(source)).collect())
 }

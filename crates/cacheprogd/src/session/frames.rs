@@ -128,7 +128,7 @@ impl Session<'_> {
                 return Ok(None);
             }
             Request::WithoutDaemon { unanswered, spooled } => {
-                handler.was_alone(unanswered, spooled);
+                handler.without_daemon(unanswered, spooled);
                 return Ok(None);
             }
             Request::Used(actions) => {

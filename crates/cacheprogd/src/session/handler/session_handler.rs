@@ -12,6 +12,7 @@ use store::{BoundedMap, Exposure, Origin, Store, View};
 
 use super::offers::Offers;
 use crate::builds::build::Build;
+use crate::limits::CLAIMED_REQUESTS;
 use crate::session::policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
 
@@ -61,9 +62,8 @@ impl Handler {
     }
 
     /// A client reports what it did while it had no daemon.
-    pub(crate) fn was_alone(&self, unanswered: u64, spooled: u64) {
-        // It may claim any number; no build has more requests.
-        let [unanswered, spooled] = [unanswered, spooled].map(|claimed| claimed.min(1 << 24));
+    pub(crate) fn without_daemon(&self, unanswered: u64, spooled: u64) {
+        let [unanswered, spooled] = [unanswered, spooled].map(|claimed| claimed.min(CLAIMED_REQUESTS));
         self.build.counters.add(&Counts { unanswered, spooled, ..Counts::default() });
     }
 }
