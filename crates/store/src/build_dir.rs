@@ -27,9 +27,9 @@ use crate::object::atomic_rename::{relink, write_small};
 use crate::object::integrity_mtime::{State, is_whole, state};
 use crate::object::publish::{copy, publish_file};
 use crate::object::staged_body::StagedBody;
+use crate::open;
 use crate::put::Put;
-use crate::records::RecordDir;
-use crate::tree;
+use crate::record_dir::RecordDir;
 use crate::unsynced::UnsyncedSpans;
 
 /// How an object is exposed to a build.
@@ -79,7 +79,7 @@ pub struct BuildDir {
 impl BuildDir {
     /// Makes the directory of a new build.
     pub(crate) fn create(layout: &Layout, unsynced: &UnsyncedSpans, id: BuildId) -> Result<Self, StoreError> {
-        tree::make(layout)?; // should it have been removed under the running daemon
+        open::make_directories(layout)?; // should it have been removed under the running daemon
         let build = Self::open(layout, unsynced, id);
         let made = build.make();
         if made.is_err() {

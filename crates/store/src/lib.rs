@@ -6,7 +6,7 @@
 //!   the record that names it. What is published is never written to again, only unlinked or renamed over.
 //! - **Damage is a miss.** Whatever a record or an object lacks, the worst effect is that Go builds the thing again.
 //!
-//! Read in this order: format/ (names and records), object/ (a body becomes an object), records.rs (a directory of records),
+//! Read in this order: format/ (names and records), object/ (a body becomes an object), `record_dir.rs` (a directory of records),
 //! put.rs and get.rs (what becomes of a put, what a get finds), view.rs (which namespaces a session reads and writes),
 //! `build_dir.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
 //! there is), evict/ (what goes). No file uses this one.
@@ -22,10 +22,10 @@ mod format;
 mod get;
 mod mode;
 mod object;
+mod open;
 mod put;
-mod records;
+mod record_dir;
 mod recovery;
-mod tree;
 mod unsynced;
 mod verify;
 mod view;
@@ -56,18 +56,18 @@ pub use format::record::{Record, kind_letter, kind_of_letter};
 pub use get::Found;
 pub use mode::Mode;
 pub use object::staged_body::StagedBody;
+pub use open::FORMER_FORMAT_NOTICE;
 pub use put::{Published, Put, Replaces};
 pub use recovery::{Recovery, Shutdown};
-pub use tree::FORMER_FORMAT_NOTICE;
 pub use verify::Verified;
 pub use view::View;
 
 use format::layout::{self, Layout};
 use get::test_inputs_action;
 use object::integrity_mtime::is_whole;
+use open::Format;
 use put::NamespaceWriter;
-use records::RecordDir;
-use tree::FormatFound;
+use record_dir::RecordDir;
 
 /// Directories of a record that are made where they are missing: `records/<namespace>/<1 hex>`.
 const RECORD_LEVELS: usize = 3;
@@ -76,7 +76,7 @@ const RECORD_LEVELS: usize = 3;
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
-    format: FormatFound,
+    format: Format,
     recovery: Recovery,
     counters: Counters,
 }
@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
-        tree::open(root, access).map(Self::of)
+        open::open(root, access).map(Self::of)
     }
 
     /// Opens the store in `root` for a program that only reads: nothing is made, and one of the format before stays one.
@@ -95,7 +95,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`]: no permission, or a store of another format.
     pub fn open_read_only(root: &Path) -> Result<Self, StoreError> {
-        tree::open_read_only(root).map(Self::of)
+        open::open_read_only(root).map(Self::of)
     }
 
     /// For a program that may work beside a daemon, right after the store was opened: a daemon that starts takes what is unfinished
@@ -105,7 +105,7 @@ impl Store {
         Self::of((self.layout.beside_daemon(), self.format))
     }
 
-    fn of((layout, format): (Layout, FormatFound)) -> Self {
+    fn of((layout, format): (Layout, Format)) -> Self {
         let (recovery, counters) = (Recovery::new(layout.clone()), Counters::new(layout.clone()));
         Self { layout, format, recovery, counters }
     }
@@ -119,7 +119,7 @@ impl Store {
     /// Whether this store had the format before when it was opened: its records are not read, and removed by the next sweep.
     #[must_use]
     pub fn had_former_format(&self) -> bool {
-        self.format == FormatFound::Former
+        self.format == Format::Former
     }
 
     /// Whether nothing was ever stored here.

@@ -1,7 +1,7 @@
 //! What becomes of a put, for everyone who reads its namespace.
 //!
 //! The first output of an action stays, strictly: its record is made with a call that fails where there is one, and replaced only
-//! by a writer that has locked it (records.rs) and has read it again. The object comes before the record that names it.
+//! by a writer that has locked it (`record_dir.rs`) and has read it again. The object comes before the record that names it.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::format::record::Record;
 use crate::object::integrity_mtime::{bump_ctime, is_whole};
 use crate::object::publish::publish_object;
 use crate::object::staged_body::StagedBody;
-use crate::records::{LockOutcome, RecordDir};
+use crate::record_dir::{LockOutcome, RecordDir};
 use crate::unsynced::UnsyncedSpans;
 
 /// How often it is tried where the record comes and goes in between.

@@ -184,12 +184,12 @@ fn seconds(time: SystemTime) -> u64 {
 mod tests {
     use super::*;
     use crate::format::layout::Access;
-    use crate::tree;
+    use crate::open;
 
     #[test]
     fn after_an_unclean_shutdown_nothing_counts_as_written_back_before_a_sync_has_succeeded() {
         let (dir, now) = (tempfile::tempdir().unwrap(), || UNIX_EPOCH + Duration::from_secs(1000));
-        let recovery = Recovery::new(tree::open(dir.path(), Access::Owner).unwrap().0);
+        let recovery = Recovery::new(open::open(dir.path(), Access::Owner).unwrap().0);
         recovery.resume_after(Shutdown::Unclean, "boot", now());
         let write_back = || recovery.unsynced().spans().iter().map(|span| span.write_back).collect::<Vec<_>>();
         // The spans cannot be written down, so that nothing is synced either.

@@ -12,7 +12,7 @@ use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::mode::Mode;
 use crate::object::integrity_mtime::holds;
-use crate::records::RecordDir;
+use crate::record_dir::RecordDir;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]

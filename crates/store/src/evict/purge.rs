@@ -19,7 +19,7 @@ use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::mode::Mode;
-use crate::records::RecordDir;
+use crate::record_dir::RecordDir;
 
 /// Which entries a purge removes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::error::{StoreError, keep_error};
 use crate::format::kind::Kind;
 use crate::format::layout::{Layout, fan_out};
 use crate::format::record::Record;
-use crate::records::RecordDir;
+use crate::record_dir::RecordDir;
 
 /// An object younger than this may be about to get its entry.
 pub(crate) const OBJECT_GRACE: Duration = Duration::from_secs(600);

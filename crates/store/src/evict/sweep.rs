@@ -21,7 +21,7 @@ use crate::evict::scan::{CompactOutput, OBJECT_GRACE, Scan, is_ahead, last_use};
 use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::mode::Mode;
-use crate::records::{LockOutcome, RecordDir};
+use crate::record_dir::{LockOutcome, RecordDir};
 
 /// A file in `tmp` that was not written to for so long has lost its writer: no put takes longer.
 const UNFINISHED: Duration = Duration::from_secs(24 * 3600);

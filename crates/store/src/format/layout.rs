@@ -1,4 +1,4 @@
-//! Where things are in the state directory: the only file that knows the names. Pure; tree.rs makes the directories.
+//! Where things are in the state directory: the only file that knows the names. Pure; open.rs makes the directories.
 //!
 //! ```text
 //! format                                  "nix-gocacheprog store 2"

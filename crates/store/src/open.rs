@@ -1,4 +1,6 @@
-//! The tree of a state directory: made where it is missing, and of a format that this code reads. layout.rs has its names.
+//! Opens a store: makes the directories that are missing, and checks that the format is one that this code reads.
+//!
+//! layout.rs knows the names; nothing is read here except the `format` file.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -14,25 +16,25 @@ pub const FORMER_FORMAT_NOTICE: &str = "the entries were written by an earlier v
 
 /// Whether a store had the format before when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FormatFound {
+pub(crate) enum Format {
     /// It has the format of today, or is new.
     Current,
     /// It had the format before.
     Former,
 }
 
-/// The tree in `root`, made where it is missing.
-pub(crate) fn open(root: &Path, access: Access) -> Result<(Layout, FormatFound), StoreError> {
+/// Opens the store in `root`, made where it is missing.
+pub(crate) fn open(root: &Path, access: Access) -> Result<(Layout, Format), StoreError> {
     let layout = layout(root, access)?;
-    let found = make(&layout)?;
+    let found = make_directories(&layout)?;
     Ok((layout, found))
 }
 
 /// As [`open`], for a program that only reads: nothing is made or changed.
-pub(crate) fn open_read_only(root: &Path) -> Result<(Layout, FormatFound), StoreError> {
+pub(crate) fn open_read_only(root: &Path) -> Result<(Layout, Format), StoreError> {
     let layout = layout(root, Access::Owner)?;
     let is_former = read_format(&layout.format_file())? == FORMER_FORMAT;
-    Ok((layout, if is_former { FormatFound::Former } else { FormatFound::Current }))
+    Ok((layout, if is_former { Format::Former } else { Format::Current }))
 }
 
 /// Paths are handed out and must not depend on anyone's working directory.
@@ -41,8 +43,8 @@ fn layout(root: &Path, access: Access) -> Result<Layout, StoreError> {
     Ok(Layout::new(root, access))
 }
 
-/// Makes what is missing of the tree.
-pub(crate) fn make(layout: &Layout) -> Result<FormatFound, StoreError> {
+/// Makes the directories that are missing.
+pub(crate) fn make_directories(layout: &Layout) -> Result<Format, StoreError> {
     make_dir(layout.root(), layout.access().mode(), Existing::Widen)?;
     let found = check_format(&layout.format_file())?;
     for (dir, mode) in layout.directories() {
@@ -51,15 +53,15 @@ pub(crate) fn make(layout: &Layout) -> Result<FormatFound, StoreError> {
     Ok(found)
 }
 
-fn check_format(path: &Path) -> Result<FormatFound, StoreError> {
+fn check_format(path: &Path) -> Result<Format, StoreError> {
     let found = read_format(path)?;
     if found == FORMAT {
-        return Ok(FormatFound::Current);
+        return Ok(Format::Current);
     }
     // Several processes may come here at once: all write the same bytes.
     let mut file = fs::File::create(path).map_err(StoreError::at("creating", path))?;
     file.write_all(FORMAT.as_bytes()).map_err(StoreError::at("writing", path))?;
-    Ok(if found == FORMER_FORMAT { FormatFound::Former } else { FormatFound::Current })
+    Ok(if found == FORMER_FORMAT { Format::Former } else { Format::Current })
 }
 
 /// The content of a `format` file: ours, the one before, or nothing where it is missing or a crash came right after it was made.
