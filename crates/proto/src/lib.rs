@@ -9,6 +9,7 @@
 
 pub mod condition;
 pub mod control;
+pub mod counts;
 pub mod error;
 pub mod figures;
 pub mod gocmd;

@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::fields::{Unix, begin, first, write_number, write_scope, write_time};
-use crate::control::Counts;
+use crate::counts::Counts;
 use crate::{FrameError, OutputId, Scope, ScopeDigest, limits};
 
 /// What the daemon answers, under the id of the request and in any order. The path of an output is the welcome's directory, a
