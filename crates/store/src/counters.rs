@@ -27,7 +27,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// This and that.
+    /// The sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Totals {
         }
     }
 
-    /// This without that, or nothing where that is more.
+    /// The difference, and zero where the other is larger.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         Self {

@@ -20,7 +20,7 @@ use crate::object::staged_body::StagedBody;
 use crate::record_dir::{LockOutcome, RecordDir};
 use crate::unsynced::UnsyncedSpans;
 
-/// How often it is tried where the record comes and goes in between.
+/// How often writing a record is tried where others make and remove it in between.
 const TRIES: usize = 20;
 
 /// What is known of a put beside its body.
@@ -32,9 +32,9 @@ pub struct Put<'a> {
     pub time: SystemTime,
     /// Milliseconds from the session's miss to this put: what a hit saves. 0 if unknown.
     pub cost_ms: u64,
-    /// Who puts it ([`crate::View::origin`]).
+    /// The build and the user that put it ([`crate::View::origin`]).
     pub origin: &'a Origin,
-    /// When it is true for others; `None`: whenever they ask for the action.
+    /// The condition under which other builds may use it; `None`: there is none.
     pub condition: Option<&'a Condition>,
     /// Which earlier output of the action it may replace.
     pub replaces: Replaces,
@@ -124,7 +124,7 @@ impl NamespaceWriter<'_> {
                 (Published::New, None) if !known.is_empty() => break,
                 (Published::New | Published::Again, _) => {}
             }
-            // The paths of those that go may have been given out just now: a sweep knows by this.
+            // The paths of the outputs that go may have been given out just now: by the new ctime a sweep leaves them.
             let gone = known.iter().filter(|old| left.iter().all(|stays| stays.output.id != old.output.id));
             gone.for_each(|old| bump_ctime(&self.layout.object(&old.output.id)));
             self.records.write(&put.action, &left)?;
@@ -153,8 +153,8 @@ fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option
     }
 }
 
-/// What becomes of a new record beside those that are there, and which there are then, the newest first. Pure, except for `is_there`,
-/// which looks whether the object of a record is there.
+/// Decides what becomes of a new record beside those that are there, and which records there are afterwards, the newest first. Pure,
+/// except for `is_there`, which looks whether the object of a record is there.
 ///
 /// An action is known without a condition or with several: the first record decides which.
 fn decide(
@@ -168,7 +168,7 @@ fn decide(
     left.truncate(limits::CONDITIONS - 1);
     let mut published = (Published::New, new.clone());
     for old in known.iter().filter(|old| !is_other(old)) {
-        // What is true without a condition is true with one.
+        // An output without a condition also covers any condition.
         let is_covered = old.condition.is_none() || old.condition == new.condition;
         if old.output.id == new.output.id && is_covered {
             let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));

@@ -1,8 +1,8 @@
-//! The eviction order: which entries go, and why. Pure: scan.rs looks, this decides, sweep.rs removes.
+//! The eviction order: which entries are removed, and why. Pure: scan.rs looks, this decides, sweep.rs removes.
 //!
-//! What was not used for longest goes first, and of that what is cheap to make: an entry counts as less old, up to a fourth, the
-//! more milliseconds of work it holds for each KiB it takes. Entries that only save a stat of files (Go's module indexes) have low
-//! priority: they go before all others.
+//! The least recently used entries are removed first, and of these the ones that are cheap to rebuild: the age of an entry counts
+//! less, down to a fourth, the more milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of
+//! files (Go's module indexes) have low priority: they are removed before all others.
 
 use std::cmp::Reverse;
 
@@ -10,7 +10,7 @@ use crate::counters::{RECORD_BYTES, on_disk};
 use crate::evict::limits::Targets;
 use crate::evict::scan::{Entry, EntryIndex, Scan};
 
-/// Why something goes.
+/// Why something is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
@@ -28,20 +28,20 @@ pub enum Reason {
     Space,
 }
 
-/// Of ten parts of the size limit, how many are filled after an eviction: so that the next one is not due at once.
+/// Tenths of the size limit that are filled after an eviction, so that the next one is not due at once.
 const FILLED_AFTER: u64 = 9;
 
-/// Entries of any store: what a scan of them takes, some 300 MB, a machine that builds Go has.
+/// Most entries of any store: a scan of them takes some 300 MB of memory, which a machine that builds Go has.
 const MOST_ENTRIES: u64 = 4_000_000;
 
-/// An entry that goes.
+/// An entry that is to be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Victim {
     pub(crate) index: EntryIndex,
     pub(crate) reason: Reason,
 }
 
-/// Decides. `now` is in seconds since 1970. The result is in the order of the scan.
+/// Decides which entries are removed. `now` is in seconds since 1970. The result is in the order of the scan.
 pub(crate) fn plan(scan: &Scan, targets: &Targets, now: u64) -> Vec<Victim> {
     let (files, freed) = scan.abandoned(now, targets.grace);
     let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), freed, files };
@@ -104,7 +104,8 @@ impl Plan<'_> {
     }
 }
 
-/// What goes first has the highest: seconds since the last use in twelfths, less where much work would have to be done again.
+/// The entry with the highest value is removed first: seconds since the last use in twelfths, less where much work would have to be
+/// done again.
 fn staleness(entry: &Entry, bytes: u64, now: u64) -> u64 {
     const FIRST_OF_ALL: u64 = 1 << 62;
     let work = u64::from(entry.cost_ms) / (bytes / 1024);

@@ -64,7 +64,7 @@ pub(crate) fn purge(
     (now, mode): (SystemTime, Mode),
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Purged, bool), StoreError> {
-    // Of everything nothing is spared: a person who says so knows that no go command runs.
+    // `All` has no grace: the person who asks for it knows that no go command runs.
     let grace = if *filter == PurgeFilter::All { Duration::ZERO } else { grace(layout) };
     let used_before = now.checked_sub(grace).unwrap_or(now);
     let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -85,9 +85,9 @@ pub(crate) fn purge(
 struct Purge<'a> {
     filter: &'a PurgeFilter,
     mode: Mode,
-    /// What was used since stays.
+    /// Entries that were used since then stay.
     used_before: SystemTime,
-    /// Except what a clock that was ahead has used.
+    /// Except those whose last use was set by a clock that was ahead.
     not_ahead: SystemTime,
     /// The outputs of entries that went.
     victims: Vec<Output>,

@@ -31,13 +31,13 @@ pub(crate) struct Entry {
     /// Last use, in seconds since 1970: until 2106.
     pub(crate) used: u32,
     pub(crate) cost_ms: u32,
-    /// Goes first: see [`Kind::Mtime`].
+    /// It is removed first: see [`Kind::Mtime`].
     pub(crate) is_low_priority: bool,
-    /// Its file has another time than `used`: one that is ahead.
+    /// The time of its file is ahead, and not `used`.
     pub(crate) was_ahead: bool,
 }
 
-/// A look at a million entries has that many in memory: see the budget in docs/explanation/performance.md.
+/// A scan of a million entries has that many in memory: see the budget in docs/explanation/performance.md.
 const _: () = assert!(size_of::<Entry>() <= 64);
 
 /// An output as an entry names it.
@@ -61,13 +61,13 @@ impl Entry {
     }
 }
 
-/// A time of a file that is so far ahead is of a clock that was ahead: it says nothing. Less is what a scan takes.
+/// A file's time that is farther ahead was set by a clock that was ahead, and is ignored. A scan itself takes less than this.
 pub(crate) const AHEAD: Duration = Duration::from_secs(3600);
 
-/// What a last use that says nothing counts for: older than what is used today, and it grows older from then on.
+/// The age that an entry has whose last use is ignored: older than what is used today, and it grows older from then on.
 const UNKNOWN_USE: u64 = 24 * 3600;
 
-/// Whether a time is of a clock that was ahead. Both in seconds since 1970.
+/// Whether a time was set by a clock that was ahead. Both in seconds since 1970.
 pub(crate) fn is_ahead(time: u64, now: u64) -> bool {
     time > now.saturating_add(AHEAD.as_secs())
 }
@@ -77,8 +77,8 @@ pub(crate) fn last_use(mtime: u64, now: u64) -> u64 {
     if is_ahead(mtime, now) { now.saturating_sub(UNKNOWN_USE) } else { mtime.min(now) }
 }
 
-/// The first bytes of an output's id: among a million outputs two have the same ones once in 40 million stores, and then an
-/// object stays for longer than it should, or is lost and made again.
+/// The first bytes of an output's id. Two of a million outputs have the same ones in one of 40 million stores; then an object stays
+/// for longer than it should, or is lost and made again.
 pub(crate) fn key(output: &OutputId) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&output.0[..8]);
@@ -103,7 +103,7 @@ pub(crate) struct EntryIndex {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnnamedObject {
     pub(crate) output: Output,
-    /// Last change, in seconds since 1970: also a link to it.
+    /// Last change, in seconds since 1970. Making a link to it is a change too.
     changed: u64,
 }
 
@@ -114,7 +114,7 @@ impl UnnamedObject {
     }
 }
 
-/// What was seen.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     pub(crate) shards: Vec<Shard>,
@@ -126,7 +126,7 @@ pub(crate) struct Scan {
     outputs: Vec<u64>,
     is_present: Vec<bool>,
     pub(crate) unnamed: Vec<UnnamedObject>,
-    /// Records that say nothing.
+    /// Files of records that are damaged.
     pub(crate) damaged: Vec<PathBuf>,
     /// What could not be read: it is not known what it names.
     pub(crate) errors: Vec<String>,
@@ -166,7 +166,7 @@ impl Scan {
         }
         scan.count();
         if !scan.errors.is_empty() {
-            scan.unnamed.clear(); // in doubt nothing goes
+            scan.unnamed.clear(); // they may be named by what could not be read
         }
         Ok(Some(scan))
     }

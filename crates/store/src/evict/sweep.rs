@@ -201,7 +201,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Of a toolchain that is no longer used 17 directories would stay. One that a put is about to use is younger.
+    /// Removes empty directories: those of a toolchain that is no longer used would stay. One that a put is about to use is younger.
     fn empty_shards(&self) {
         for shard in self.scan.shards.iter().filter(|shard| shard.entries.is_empty()) {
             if is_older(&shard.dir, self.began.as_secs()) && fs::remove_dir(&shard.dir).is_ok() {

@@ -5,22 +5,23 @@ use crate::format::archive::ARCHIVE;
 /// How cmd/go keys an entry, which decides with whom it may be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// By the content of all that went into it.
+    /// Any other body, keyed by the content of all that went into it.
     Content,
-    /// The same: a compiled package.
+    /// A compiled package, keyed in the same way.
     Archive,
-    /// The list of files and variables that a test looked at. By the content of the test's program; it only says what to look
-    /// at: with another log cmd/go asks for another result, so that a wrong one costs a hit.
+    /// The list of files and variables that a test looked at, keyed by the content of the test's program. It only names what to
+    /// look at: with another log cmd/go asks for another result, so that a wrong log costs a hit.
     TestLog,
-    /// What a passing test printed. By names, sizes and mtimes of what its log names: true for the build that put it, or, with
-    /// a list of the contents ([`Kind::TestInputs`]), where all of that is the same.
+    /// What a passing test printed, keyed by names, sizes and mtimes of the files that its log names. It is true for the build that
+    /// put it; with a list of the files' contents ([`Kind::TestInputs`]) also for a build where all of them are the same.
     TestResult,
     /// Such a list, made by our client. cmd/go never asks for one.
     TestInputs,
-    /// By names, sizes and modification times, which mean nothing in a Nix sandbox, where every source file has mtime 1
-    /// (a module index of GOMODCACHE even by its path alone): true for the build that put it and no other.
+    /// Keyed by names, sizes and modification times, which mean nothing in a Nix sandbox, where every source file has mtime 1
+    /// (a module index of GOMODCACHE is keyed by its path alone). It is true only for the build that put it.
     Mtime,
-    /// The same, of a directory that was found to lie in the Nix store: by its path, which has one content. The body does not show it.
+    /// A module index of a directory in the Nix store, keyed by its path, which has one content. The body does not show which of
+    /// both an index is.
     StoreIndex,
 }
 

@@ -1,11 +1,12 @@
-//! A namespace: which results may stand for each other's. One for each partition and toolchain.
+//! A namespace: the set of records in which a session looks up an action. There is one for each partition and toolchain, so that
+//! results of different toolchains, or of users who do not trust each other, never stand for each other.
 
 use std::fmt;
 use std::str::FromStr;
 
 use proto::wire::Toolchain;
 
-/// Names the set of actions that a session sees.
+/// Names a set of records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Namespace {
     partition: Partition,
@@ -24,7 +25,7 @@ impl Namespace {
         Self { partition, name: format!("{partition}-{}", &hasher.finalize().to_hex()[..32]) }
     }
 
-    /// Whose it is.
+    /// The partition to which it belongs.
     #[must_use]
     pub fn partition(&self) -> Partition {
         self.partition
@@ -36,12 +37,12 @@ impl Namespace {
     }
 }
 
-/// Whose results may meet.
+/// The users whose builds share a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Partition {
-    /// Everyone's.
+    /// All users: everyone reads it.
     Common,
-    /// Those of one user of the host.
+    /// One user of the host.
     User(u32),
 }
 

@@ -1,19 +1,19 @@
-//! Who put an entry: which build, of which name, for whom, and by whose key it came from elsewhere.
+//! The origin of an entry: the build that put it, its name, its partition, and the key that signed an entry of another machine.
 
 use proto::{BuildId, SigningKey};
 
 use crate::format::namespace::Partition;
 
-/// Where an entry comes from.
+/// The origin of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The build that put it; `None` in a store of no daemon.
+    /// The build that put it; `None` in a store without a daemon.
     pub build: Option<BuildId>,
     /// That build's name.
     pub name: BuildName,
-    /// Whose entries it is among.
+    /// The partition in which it is.
     pub partition: Partition,
-    /// The key that vouched for it; `None`: it was made on this machine.
+    /// The key that signed it; `None`: it was made on this machine.
     pub key: Option<SigningKey>,
 }
 

@@ -5,7 +5,7 @@
 //!     <digest or -> <scope> <checksum>
 //! ```
 //!
-//! All on one line, with a tab after each field but the last. The second field is the kind ([`kind_letter`]). The build's name and the
+//! All on one line, with a tab after each field except the last. The second field is the kind ([`kind_letter`]). The build's name and the
 //! scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
 //! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
 //!
@@ -37,9 +37,9 @@ pub struct Record {
     pub time: SystemTime,
     /// Milliseconds that a hit saves.
     pub cost_ms: u64,
-    /// Who put it first.
+    /// The build and the user that put it first.
     pub origin: Origin,
-    /// When it is true for another build; `None`: whenever that asks for the action.
+    /// The condition under which other builds may use it; `None`: there is none.
     pub condition: Option<Condition>,
 }
 

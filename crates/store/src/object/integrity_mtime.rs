@@ -57,8 +57,8 @@ pub(crate) fn is_whole(path: &Path, output: Output, unsynced: &UnsyncedSpans) ->
 
 /// Reads a file from the disk and marks it as verified in its mtime if it holds the output; removes it if not.
 ///
-/// What is still in memory proves nothing, so that it is let go of first; that is done for what was written back alone. What
-/// was made before this boot, or before a sync that succeeded since, was. Of the rest each file is synced by itself.
+/// Pages in memory prove nothing, so they are dropped first. The kernel drops only pages that were written back: those of files
+/// that were made before this boot, or before a sync that succeeded since. Any other file is synced by itself before.
 fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result<bool, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -71,7 +71,7 @@ fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result
         Some(WriteBack::Done) => true,
         Some(WriteBack::Pending) | None => file.sync_all().is_ok(),
     };
-    // Where it cannot be let go of (another program has it mapped, say), what is read is what that program sees.
+    // Pages that cannot be dropped (another program has them mapped, say) are read as that program sees them.
     let _advice = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
     if holds(path, output)? {
         if is_on_disk {

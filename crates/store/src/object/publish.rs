@@ -23,7 +23,7 @@ pub(crate) fn publish_object(layout: &Layout, body: &mut StagedBody) -> Result<O
     if let Content::Memory(bytes) = body.content()
         && is_the_same(&path, output, bytes)?
     {
-        bump_ctime(&path); // a sweep that has not seen this put's record leaves it
+        bump_ctime(&path); // by this a sweep that has not seen the record of this put leaves it
         return Ok(None);
     }
     let is_new = fs::symlink_metadata(&path).is_err();
