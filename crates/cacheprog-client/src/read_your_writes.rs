@@ -39,5 +39,5 @@ impl ReadYourWrites {
 /// Whether the file of a hit exists and has its size. For cmd/go a hit whose file is missing is a miss, but one whose file has
 /// another size ends some commands.
 pub(crate) fn is_there(hit: &Hit) -> bool {
-    fs::metadata(Path::new(&hit.path)).is_ok_and(|m| m.is_file() && m.len() == hit.size)
+    fs::metadata(Path::new(&hit.path)).is_ok_and(|m| m.is_file() && m.len() == hit.output.size)
 }

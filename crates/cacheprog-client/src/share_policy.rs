@@ -30,14 +30,14 @@ impl SharePolicy {
     /// Whether an entry of another build may be used. cmd/go asks for a package, then for its diagnostics
     /// (cmd/go/internal/work/buildid.go `useCache`, Go 1.21-1.27).
     pub(crate) fn may_use(&self, action: &ActionId, hit: &Hit) -> bool {
-        if hit.size == 0 {
+        if hit.output.size == 0 {
             return lock(&self.diagnostics).contains(action);
         }
         let read = |bytes: &mut [u8], at: u64| File::open(&hit.path)?.read_exact_at(bytes, at);
         if is_index(read) {
             return true;
         }
-        let may_use = is_compiled_go(hit.size, read);
+        let may_use = is_compiled_go(hit.output.size, read);
         if may_use {
             lock(&self.diagnostics).insert(diagnostics_action(action));
         }
@@ -73,10 +73,9 @@ mod tests {
         let hit = |bytes: &[u8]| {
             let path = dir.path().join(format!("x{}", bytes.len()));
             std::fs::write(&path, bytes).unwrap();
-            let output = proto::OutputId(Sha256::digest(bytes).into());
+            let id = proto::OutputId(Sha256::digest(bytes).into());
             Hit {
-                output,
-                size: bytes.len() as u64,
+                output: proto::Output { id, size: bytes.len() as u64 },
                 time: std::time::UNIX_EPOCH,
                 path: path.to_str().unwrap().to_owned(),
             }

@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 use base64_simd::STANDARD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use proto::gocmd::{Hit, Requests, write_hit};
-use proto::wire::{Reply, Request, Unix};
-use proto::{ActionId, OutputId};
+use proto::wire::{Reply, Request, UnixTime};
+use proto::{ActionId, Output, OutputId};
 
 fn requests(c: &mut Criterion) {
     let id = STANDARD.encode_to_string([7; 32]);
@@ -38,8 +38,7 @@ fn requests(c: &mut Criterion) {
 
 fn answers(c: &mut Criterion) {
     let hit = Hit {
-        output: OutputId([7; 32]),
-        size: 1655,
+        output: Output { id: OutputId([7; 32]), size: 1655 },
         time: UNIX_EPOCH,
         path: format!("/gocache/o/{}", OutputId([7; 32])),
     };
@@ -54,7 +53,7 @@ fn answers(c: &mut Criterion) {
         b.iter(|| {
             line.clear();
             Request::Get { action: ActionId([7; 32]) }.write(1, &mut line);
-            Reply::Hit { output: hit.output, size: hit.size, time: Unix::from(hit.time) }.write(1, &mut line);
+            Reply::Hit { output: hit.output, time: UnixTime::from(hit.time) }.write(1, &mut line);
             let mut frames = line.as_slice();
             black_box((Request::read(&mut frames).is_ok(), Reply::read(&mut frames).is_ok()));
         });

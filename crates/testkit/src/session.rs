@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, OutputId, limits};
+use proto::{ActionId, Output, OutputId, limits};
 use sha2::{Digest, Sha256};
 
 /// An action id.
@@ -26,8 +26,8 @@ pub fn output(body: &[u8]) -> OutputId {
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "replies come from calls")]
 pub fn content(view: &Path, reply: Reply) -> Vec<u8> {
-    let Reply::Hit { output, size, .. } = reply else { panic!("no hit: {reply:?}") };
-    let bytes = std::fs::read(view.join("o").join(output.to_string())).unwrap();
+    let Reply::Hit { output: Output { id, size }, .. } = reply else { panic!("no hit: {reply:?}") };
+    let bytes = std::fs::read(view.join("o").join(id.to_string())).unwrap();
     assert_eq!(bytes.len() as u64, size);
     bytes
 }
@@ -105,7 +105,10 @@ impl Session {
 
     /// Puts a body.
     pub fn put(&mut self, n: u8, body: &[u8]) -> Reply {
-        self.send(Request::Put { action: action(n), output: output(body), size: body.len() as u64 }, body);
+        self.send(
+            Request::Put { action: action(n), output: Output { id: output(body), size: body.len() as u64 } },
+            body,
+        );
         self.reply()
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use proto::gocmd::{self, Command, Hit, Requests};
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Output, OutputId};
 
 named_enum! {
     /// The rule that the program breaks.
@@ -31,7 +31,7 @@ const LAST_REQUEST: usize = 20;
 /// Serves cmd/go with its files below `dir`.
 pub fn run(misbehavior: Misbehavior, dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
     fs::create_dir_all(dir)?;
-    let mut puts: HashMap<ActionId, (OutputId, u64)> = HashMap::new();
+    let mut puts: HashMap<ActionId, Output> = HashMap::new();
     let mut requests = Requests::new(BufReader::new(std::io::stdin().lock()));
     send(gocmd::write_hello)?;
     for n in 0.. {
@@ -51,7 +51,7 @@ pub fn run(misbehavior: Misbehavior, dir: &Path) -> Result<(), Box<dyn std::erro
             Command::Put(action, output) => {
                 let path = file(dir, &output);
                 fs::write(&path, &bytes)?;
-                puts.insert(action, (output, size));
+                puts.insert(action, Output { id: output, size });
                 match misbehavior {
                     Misbehavior::PutsFail => send(|out| gocmd::write_error(out, id, "no"))?,
                     Misbehavior::PutsWithoutPath => send(|out| out.extend(format!("{{\"ID\":{id}}}\n").bytes()))?,
@@ -65,30 +65,19 @@ pub fn run(misbehavior: Misbehavior, dir: &Path) -> Result<(), Box<dyn std::erro
     Ok(())
 }
 
-fn get(
-    misbehavior: Misbehavior,
-    dir: &Path,
-    id: i64,
-    put: Option<&(OutputId, u64)>,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let hit = |output, size, path: PathBuf| Hit {
-        output,
-        size,
-        time: SystemTime::now(),
-        path: path.to_string_lossy().into(),
-    };
+fn get(misbehavior: Misbehavior, dir: &Path, id: i64, put: Option<&Output>) -> Result<(), Box<dyn std::error::Error>> {
+    let hit = |output, path: PathBuf| Hit { output, time: SystemTime::now(), path: path.to_string_lossy().into() };
+    let other = Output { id: OutputId::EMPTY, size: 9 };
     match (misbehavior, put) {
         (Misbehavior::GetsFail, _) => send(|out| gocmd::write_error(out, id, "no")),
-        (Misbehavior::HitsWithoutFile, None) => {
-            send(|out| gocmd::write_hit(out, id, &hit(OutputId::EMPTY, 9, dir.join("absent"))))
-        }
+        (Misbehavior::HitsWithoutFile, None) => send(|out| gocmd::write_hit(out, id, &hit(other, dir.join("absent")))),
         (Misbehavior::HitsOfAnotherSize, None) => {
             fs::write(dir.join("short"), "short")?;
-            send(|out| gocmd::write_hit(out, id, &hit(OutputId::EMPTY, 9, dir.join("short"))))
+            send(|out| gocmd::write_hit(out, id, &hit(other, dir.join("short"))))
         }
         // An output that was put nowhere cannot be found again.
         (Misbehavior::GetsMiss | Misbehavior::PutsNowhere, _) | (_, None) => send(|out| gocmd::write_miss(out, id)),
-        (_, Some(&(output, size))) => send(|out| gocmd::write_hit(out, id, &hit(output, size, file(dir, &output)))),
+        (_, Some(&output)) => send(|out| gocmd::write_hit(out, id, &hit(output, file(dir, &output.id)))),
     }
 }
 

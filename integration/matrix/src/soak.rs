@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use proto::control::{MOUNTED_SOCKET, Registration};
 use proto::wire::{Hello, Reply, Request, Toolchain, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, OutputId, limits};
+use proto::{ActionId, Output, OutputId, limits};
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
@@ -124,8 +124,8 @@ fn short_build(fixture: &Fixture) {
         write_json_line(&stream, &Hello::new(Toolchain::default())).ok()?;
         read_json_line::<Welcome>(&mut replies, limits::HELLO_LINE).ok()?;
         let (mut frame, bytes) = (Vec::new(), body(7));
-        let output = OutputId(Sha256::digest(&bytes).into());
-        Request::Put { action: action(7), output, size: bytes.len() as u64 }.write(1, &mut frame);
+        let output = Output { id: OutputId(Sha256::digest(&bytes).into()), size: bytes.len() as u64 };
+        Request::Put { action: action(7), output }.write(1, &mut frame);
         frame.extend_from_slice(&bytes);
         std::io::Write::write_all(&mut &stream, &frame).ok()?;
         Reply::read(&mut replies).ok().map(drop)

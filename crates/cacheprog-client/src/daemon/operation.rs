@@ -52,10 +52,10 @@ impl Operation {
         match self {
             Self::Get(action) => Message { request: Request::Get { action: *action }, inputs: None, body: None },
             Self::Put(Put { header: PutHeader { action, output }, body, inputs }) => {
-                let (action, output, size) = (*action, output.id, output.size);
+                let (action, output) = (*action, *output);
                 let request = match inputs {
-                    None => Request::Put { action, output, size },
-                    Some(list) => Request::PutTest { action, output, size, inputs: list.len() as u64 },
+                    None => Request::Put { action, output },
+                    Some(list) => Request::PutTest { action, output, inputs: list.len() as u64 },
                 };
                 Message { request, inputs: inputs.clone(), body: Some(body.clone()) }
             }

@@ -5,7 +5,6 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use proto::Output;
 use proto::gocmd::{Body, BodyError};
 
 use crate::gocmd::cache::PutHeader;
@@ -82,10 +81,10 @@ impl Puts {
             return Route::Shared;
         }
         let action = share_policy::diagnostics_action(&put.action);
-        let empty = self.dispatcher.fallback.read_your_writes.find(&action).filter(|hit| hit.size == 0);
+        let empty = self.dispatcher.fallback.read_your_writes.find(&action).filter(|hit| hit.output.size == 0);
         match empty {
             Some(empty) if store::archive::is_compiled_go(put.output.size, read) => {
-                Route::CompiledGo(PutHeader { action, output: Output { id: empty.output, size: 0 } })
+                Route::CompiledGo(PutHeader { action, output: empty.output })
             }
             Some(_) | None => Route::Private,
         }

@@ -29,8 +29,8 @@ impl Replies {
     /// Answers a request to which the daemon replied.
     pub(super) fn answer(&self, request: InFlightRequest, reply: Reply) {
         match (&request.operation, reply) {
-            (Operation::Get(_), Reply::HitIf { inputs, output, size, time }) if size <= limits::TEST_BODY => {
-                let hit = Hit { output, size, time: time.into(), path: request.connection.path(&output) };
+            (Operation::Get(_), Reply::HitIf { inputs, output, time }) if output.size <= limits::TEST_BODY => {
+                let hit = Hit { output, time: time.into(), path: request.connection.path(&output.id) };
                 let list = request.connection.path(&inputs).into();
                 self.jobs.queue(Job::Offer { request, hit, list });
             }
@@ -53,10 +53,10 @@ impl Replies {
     }
 
     fn pass_on(&self, request: &InFlightRequest, reply: Reply) {
-        let path = |output| request.connection.path(&output);
+        let path = |output: &Output| request.connection.path(&output.id);
         match (&request.operation, reply) {
-            (Operation::Get(action), Reply::Hit { output, size, time }) => {
-                let hit = Hit { output, size, time: time.into(), path: path(output) };
+            (Operation::Get(action), Reply::Hit { output, time }) => {
+                let hit = Hit { output, time: time.into(), path: path(&output) };
                 let is_there = is_there(&hit);
                 match &self.share_policy {
                     None if is_there => self.dispatcher.fallback.responder.hit(request.id, &hit),
@@ -69,8 +69,8 @@ impl Replies {
             // under a condition.
             (Operation::Get(_), Reply::HitIf { .. } | Reply::Conditional { .. }) => self.dispatcher.reject(request),
             (Operation::Put(put), Reply::Stored { time }) => {
-                let Output { id, size } = put.header.output;
-                let hit = Hit { output: id, size, time: time.into(), path: path(id) };
+                let output = put.header.output;
+                let hit = Hit { output, time: time.into(), path: path(&output) };
                 if is_there(&hit) {
                     self.dispatcher.fallback.answer_stored(request.id, put.header.action, hit);
                 } else {

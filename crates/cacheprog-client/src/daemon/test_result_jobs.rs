@@ -124,7 +124,7 @@ impl TestResultJobs {
 /// Reads what a job needs. The job may be answered meanwhile, without this.
 fn work(inputs: &mut TestInputs, task: Option<Task>) -> Outcome {
     match task {
-        Some(Task::CheckList(hit, list)) if is_there(&hit) && inputs.is_current(&list, &hit.output) => {
+        Some(Task::CheckList(hit, list)) if is_there(&hit) && inputs.is_current(&list, &hit.output.id) => {
             Outcome::ListIsCurrent
         }
         Some(Task::MakeList(result, output)) => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::gocmd::{BodyError, Hit};
-use proto::{ActionId, FrameError, Output, RequestError};
+use proto::{ActionId, FrameError, OutputId, RequestError};
 use store::{Access, Found, Origin, Record, Replaces, StageError, StagedBody, Store, StoreError, View};
 
 use crate::clock;
@@ -96,8 +96,8 @@ impl LocalStore {
             replaces: Replaces::Any,
         };
         self.store.as_ref()?.put(&self.view, &put, body).ok()?;
-        let Output { id, size } = body.output();
-        Some(Hit { output: id, size, time: put.time, path: self.path(&id) })
+        let output = body.output();
+        Some(Hit { output, time: put.time, path: self.path(&output.id) })
     }
 
     /// The path for a put that could not be kept. There is no file, so cmd/go takes the output from where it made it and
@@ -134,11 +134,10 @@ impl LocalStore {
     }
 
     fn hit(&self, record: &Record) -> Hit {
-        let Output { id, size } = record.output;
-        Hit { output: id, size, time: record.time, path: self.path(&id) }
+        Hit { output: record.output, time: record.time, path: self.path(&record.output.id) }
     }
 
-    fn path(&self, output: &proto::OutputId) -> String {
+    fn path(&self, output: &OutputId) -> String {
         format!("{}/{}", self.path_for_go, Store::object_name(output))
     }
 }

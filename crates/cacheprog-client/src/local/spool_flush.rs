@@ -58,7 +58,7 @@ fn hand_on(spool: &mut LocalStore, connection: &Connection) {
     let until = Instant::now() + MAX_TIME;
     for (action, record) in spool.list() {
         let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
-        let put = Request::Put { action, output: record.output.id, size: record.output.size };
+        let put = Request::Put { action, output: record.output };
         let left = until.saturating_duration_since(Instant::now());
         // The kernel refuses a timeout of zero: then no time is left.
         if connection.stream.set_read_timeout(Some(left)).is_err() {

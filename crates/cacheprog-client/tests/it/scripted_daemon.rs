@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proto::control::Counts;
 use proto::wire::{Candidate, Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, OutputId, Scope, ScopeDigest, limits};
+use proto::{ActionId, Output, OutputId, Scope, ScopeDigest, limits};
 
 use crate::fake_go::Action;
 
@@ -63,7 +63,7 @@ pub(crate) const DELAYED: u8 = 99;
 type Delayed = Arc<Mutex<Vec<(UnixStream, Vec<u8>)>>>;
 
 /// The output of each action, and for a test's result its list of inputs.
-type Outputs = Arc<Mutex<HashMap<ActionId, (OutputId, u64, Option<OutputId>)>>>;
+type Outputs = Arc<Mutex<HashMap<ActionId, (Output, Option<OutputId>)>>>;
 
 impl Daemon {
     pub(crate) fn start(dir: &Path, behaviour: Behaviour) -> Self {
@@ -97,7 +97,7 @@ impl Daemon {
 
     /// The list that was put with a test's result.
     pub(crate) fn list(&self, action: impl Action) -> OutputId {
-        self.outputs.lock().unwrap()[&ActionId(action.id())].2.unwrap()
+        self.outputs.lock().unwrap()[&ActionId(action.id())].1.unwrap()
     }
 
     pub(crate) fn socket(&self) -> String {
@@ -157,11 +157,12 @@ impl Daemon {
         let time = (UNIX_EPOCH + Duration::from_secs(1_700_000_000)).into();
         Some(match (behaviour, request) {
             (Behaviour::MissingFiles, Request::Get { .. }) => {
-                Reply::Hit { output: OutputId::EMPTY, size: 10, time: UNIX_EPOCH.into() }
+                Reply::Hit { output: Output { id: OutputId::EMPTY, size: 10 }, time: UNIX_EPOCH.into() }
             }
             (Behaviour::OffersConditionally, Request::Get { .. }) => {
                 std::fs::write(self.view.join("o").join(OutputId::EMPTY.to_string()), b"").unwrap();
-                let candidate = Candidate { digest: ScopeDigest([7; 32]), output: OutputId::EMPTY, size: 0, time };
+                let output = Output { id: OutputId::EMPTY, size: 0 };
+                let candidate = Candidate { digest: ScopeDigest([7; 32]), output, time };
                 Reply::Conditional { scope: Scope::new("std").unwrap(), candidates: vec![candidate] }
             }
             (_, Request::WithoutDaemon { unanswered, .. }) => {
@@ -174,18 +175,18 @@ impl Daemon {
             }
             (_, Request::Used(_)) => return None,
             (_, Request::Summary | Request::Why) => Reply::Summary(Counts::default()),
-            (_, Request::PutTest { action, output, size, inputs }) => {
-                let list = receive_test(input, &self.view, (inputs, output, size))?;
-                self.outputs.lock().unwrap().insert(action, (output, size, Some(list)));
+            (_, Request::PutTest { action, output, inputs }) => {
+                let list = receive_test(input, &self.view, (inputs, output))?;
+                self.outputs.lock().unwrap().insert(action, (output, Some(list)));
                 Reply::Stored { time }
             }
             (_, Request::Get { action }) => match self.outputs.lock().unwrap().get(&action) {
-                Some(&(output, size, None)) => Reply::Hit { output, size, time },
-                Some(&(output, size, Some(inputs))) => Reply::HitIf { inputs, output, size, time },
+                Some(&(output, None)) => Reply::Hit { output, time },
+                Some(&(output, Some(inputs))) => Reply::HitIf { inputs, output, time },
                 None => Reply::Miss,
             },
-            (_, Request::Put { action, output, size } | Request::PutIf { action, output, size, .. }) => {
-                let mut body = vec![0; usize::try_from(size).unwrap()];
+            (_, Request::Put { action, output } | Request::PutIf { action, output, .. }) => {
+                let mut body = vec![0; usize::try_from(output.size).unwrap()];
                 if behaviour == Behaviour::ReadsSlowly {
                     self.read_slowly_from(&mut body, input)?;
                 } else {
@@ -194,8 +195,8 @@ impl Daemon {
                 if behaviour == Behaviour::StorageFull {
                     return Some(Reply::Refused(proto::wire::Refusal::Storage));
                 }
-                std::fs::write(self.view.join("o").join(output.to_string()), body).unwrap();
-                self.outputs.lock().unwrap().insert(action, (output, size, None));
+                std::fs::write(self.view.join("o").join(output.id.to_string()), body).unwrap();
+                self.outputs.lock().unwrap().insert(action, (output, None));
                 Reply::Stored { time }
             }
         })
@@ -218,13 +219,13 @@ fn is_about(request: &Request, n: u8) -> bool {
 }
 
 /// Receives a test's list and its result; the list's id.
-fn receive_test(input: &mut impl Read, view: &Path, (inputs, output, size): (u64, OutputId, u64)) -> Option<OutputId> {
+fn receive_test(input: &mut impl Read, view: &Path, (inputs, output): (u64, Output)) -> Option<OutputId> {
     let mut list = vec![0; usize::try_from(inputs).unwrap()];
-    let mut result = vec![0; usize::try_from(size).unwrap()];
+    let mut result = vec![0; usize::try_from(output.size).unwrap()];
     input.read_exact(&mut list).and_then(|()| input.read_exact(&mut result)).ok()?;
     let id = crate::output(&list);
     std::fs::write(view.join("o").join(id.to_string()), list).unwrap();
-    std::fs::write(view.join("o").join(output.to_string()), result).unwrap();
+    std::fs::write(view.join("o").join(output.id.to_string()), result).unwrap();
     Some(id)
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{FrameError, Output, limits};
+use proto::{FrameError, limits};
 use store::{Exposure, View};
 
 use super::handler::session_handler::{Client, Handler};
@@ -108,15 +108,11 @@ impl Session<'_> {
         let (handler, under_way) = (&self.handler, self.connection.begin_request());
         Ok(Some(match request {
             Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, slow_gets)),
-            Request::Put { action, output, size } => {
-                handler.put((action, Output { id: output, size }), None, &mut input.take(size))?
+            Request::Put { action, output } => handler.put((action, output), None, &mut input.take(output.size))?,
+            Request::PutIf { action, output, condition } => {
+                handler.put((action, output), Some(&condition), &mut input.take(output.size))?
             }
-            Request::PutIf { action, output, size, condition } => {
-                handler.put((action, Output { id: output, size }), Some(&condition), &mut input.take(size))?
-            }
-            Request::PutTest { action, output, size, inputs } => {
-                handler.put_test((action, Output { id: output, size }), inputs, input)?
-            }
+            Request::PutTest { action, output, inputs } => handler.put_test((action, output), inputs, input)?,
             Request::Summary => handler.summary(),
             Request::Why => Reply::Why((self.why)()),
             Request::Accepted(candidate) => {

@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use proto::control::{Answer, Control, Envelope};
-use proto::limits;
 use proto::wire::{Hello, Reply, Request, Toolchain, read_json_line, write_json_line};
+use proto::{Output, limits};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 use testkit::{Daemon, Session, action, output};
 
@@ -40,7 +40,8 @@ fn builds_with_as_many_sessions_as_they_can_get_keep_no_other_build_out() {
     // Long before the others: a put whose body is under way, and a session that becomes silent.
     let mut putting = Session::open(&views[0], "/go");
     let body = [b'b'; 1 + 4 * 16];
-    putting.send(Request::Put { action: action(1), output: output(&body), size: body.len() as u64 }, b"");
+    putting
+        .send(Request::Put { action: action(1), output: Output { id: output(&body), size: body.len() as u64 } }, b"");
     let mut silent = Session::open(&views[0], "/go");
     assert_eq!(silent.get(9), Reply::Miss);
     let mut held = Vec::new();

@@ -1,3 +1,4 @@
+use proto::Output;
 use proto::wire::{Hello, Refusal, Reply, Request, Toolchain};
 use testkit::{Daemon, Session, action, content, output};
 
@@ -26,7 +27,10 @@ fn each_request_is_answered_under_its_id_however_many_are_sent_at_once() {
     let mut session = Session::open(&view, "/go");
     for n in 0..100 {
         let body = vec![n; usize::from(n) * 1000];
-        session.send(Request::Put { action: action(n), output: output(&body), size: body.len() as u64 }, &body);
+        session.send(
+            Request::Put { action: action(n), output: Output { id: output(&body), size: body.len() as u64 } },
+            &body,
+        );
         session.send(Request::Get { action: action(n) }, b"");
         session.send(Request::Get { action: action(n + 100) }, b"");
     }
@@ -73,7 +77,7 @@ fn a_test_result_is_served_with_the_list_it_was_put_with() {
     let mut put = |log: &[u8], list: &[u8], result: &[u8]| {
         session.put(1, log);
         let (inputs, size) = (list.len() as u64, result.len() as u64);
-        let request = Request::PutTest { action: action(2), output: output(result), size, inputs };
+        let request = Request::PutTest { action: action(2), output: Output { id: output(result), size }, inputs };
         session.send(request, &[list, result].concat());
         assert!(matches!(session.reply(), Reply::Stored { .. }));
     };
@@ -82,10 +86,10 @@ fn a_test_result_is_served_with_the_list_it_was_put_with() {
     put(b"# test log\nopen b\n", b"nix-gocacheprog test inputs 1 b\n", b"ok  \tm\t0.02s\n");
     let mut other = Session::open(&two, "/go");
     assert_eq!(content(&two, other.get(1)), b"# test log\nopen b\n");
-    let Reply::HitIf { inputs, output: result, size, .. } = other.get(2) else { panic!("no result") };
-    assert_eq!((result, size), (output(b"ok  \tm\t0.02s\n"), 13));
+    let Reply::HitIf { inputs, output: result, .. } = other.get(2) else { panic!("no result") };
+    assert_eq!(result, Output { id: output(b"ok  \tm\t0.02s\n"), size: 13 });
     assert_eq!(std::fs::read(two.join("o").join(inputs.to_string())).unwrap(), b"nix-gocacheprog test inputs 1 b\n");
-    assert_eq!(std::fs::read(two.join("o").join(result.to_string())).unwrap(), b"ok  \tm\t0.02s\n");
+    assert_eq!(std::fs::read(two.join("o").join(result.id.to_string())).unwrap(), b"ok  \tm\t0.02s\n");
     // Without its list a result is nothing.
     std::fs::remove_file(daemon.state_dir().join(store::Store::object_name(&inputs))).unwrap();
     let three = daemon.register("three");
@@ -122,7 +126,10 @@ fn a_put_whose_body_is_not_its_output_is_refused_and_the_session_goes_on() {
     let mut session = Session::open(&view, "/go");
     for size in [4usize, 1 << 20] {
         let body = vec![1; size];
-        session.send(Request::Put { action: action(1), output: output(b"other"), size: size as u64 }, &body);
+        session.send(
+            Request::Put { action: action(1), output: Output { id: output(b"other"), size: size as u64 } },
+            &body,
+        );
         assert_eq!(session.reply(), Reply::Refused(Refusal::Digest));
         assert_eq!(session.get(1), Reply::Miss);
     }

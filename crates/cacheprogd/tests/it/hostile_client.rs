@@ -3,8 +3,8 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use proto::control::{Answer, Control, Registration};
-use proto::limits;
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{Output, limits};
 use testkit::{Daemon, Session, action, content, output};
 
 /// Bytes that no client sends. Each ends its own session and nothing else.
@@ -40,9 +40,9 @@ fn a_body_that_breaks_off_is_not_kept() {
     let mut daemon = Daemon::start();
     let view = daemon.register("one");
     let (action_1, x) = (action(1), output(b"x"));
-    let put = |size| Request::Put { action: action_1, output: x, size };
+    let put = |size| Request::Put { action: action_1, output: Output { id: x, size } };
     // Its list breaks off, and its result after the list.
-    let put_test = |inputs| Request::PutTest { action: action_1, output: x, size: 10, inputs };
+    let put_test = |inputs| Request::PutTest { action: action_1, output: Output { id: x, size: 10 }, inputs };
     for request in [put(10), put(1 << 20), put_test(10), put_test(3)] {
         let mut session = Session::open(&view, "/go");
         session.send(request, b"half");
@@ -74,8 +74,10 @@ fn a_build_over_its_quota_is_refused_before_its_body_is_stored() {
     let tmp = daemon.state_dir().join("tmp");
     let large = vec![7; 20 << 20];
     // Half of it is sent: nothing of it is on the disk, where it would have a file in tmp by now.
-    session
-        .send(Request::Put { action: action(2), output: output(&large), size: large.len() as u64 }, &large[..10 << 20]);
+    session.send(
+        Request::Put { action: action(2), output: Output { id: output(&large), size: large.len() as u64 } },
+        &large[..10 << 20],
+    );
     assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0);
     session.stream.write_all(&large[10 << 20..]).unwrap();
     assert!(matches!(session.reply(), Reply::Refused(_)));
@@ -200,7 +202,7 @@ fn an_archive_that_others_use_is_not_replaced_by_a_claimed_test_result() {
     let mut session = Session::open(&hostile, "/go");
     let put_test = |session: &mut Session, list: &[u8], result: &[u8]| {
         let (inputs, size) = (list.len() as u64, result.len() as u64);
-        let request = Request::PutTest { action: action(1), output: output(result), size, inputs };
+        let request = Request::PutTest { action: action(1), output: Output { id: output(result), size }, inputs };
         session.send(request, &[list, result].concat());
         assert!(matches!(session.reply(), Reply::Stored { .. }), "it has it for itself");
     };

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use proto::control::{BuildStatus, Counts};
 use proto::wire::{Hello, Reply, Request, Toolchain};
-use proto::{Condition, Scope, ScopeDigest};
+use proto::{Condition, Output, Scope, ScopeDigest};
 use testkit::{Daemon, Session, action, content, output, profile};
 
 const LIST: &[u8] = b"nix-gocacheprog test inputs 1 x\n";
@@ -14,7 +14,7 @@ fn put_all(view: &Path) {
     session.get(1);
     std::thread::sleep(std::time::Duration::from_millis(20)); // the test runs
     let (inputs, size) = (LIST.len() as u64, RESULT.len() as u64);
-    let put = Request::PutTest { action: action(1), output: output(RESULT), size, inputs };
+    let put = Request::PutTest { action: action(1), output: Output { id: output(RESULT), size }, inputs };
     session.send(put, &[LIST, RESULT].concat());
     assert!(matches!(session.reply(), Reply::Stored { .. }));
     session.put(2, b"!<arch>\n");
@@ -142,7 +142,8 @@ fn put_if(view: &Path, digest: u8, body: &[u8]) {
     let mut session = Session::open(view, "/go");
     session.get(5);
     let condition = Condition { scope: Scope::new("module m").unwrap(), digest: ScopeDigest([digest; 32]) };
-    let put = Request::PutIf { action: action(5), output: output(body), size: body.len() as u64, condition };
+    let put =
+        Request::PutIf { action: action(5), output: Output { id: output(body), size: body.len() as u64 }, condition };
     session.send(put, body);
     assert!(matches!(session.reply(), Reply::Stored { .. }));
 }
@@ -152,7 +153,7 @@ fn take(view: &Path, session: &mut Session, digest: u8) -> Option<Vec<u8>> {
     let id = session.send(Request::Get { action: action(5) }, b"");
     let Reply::Conditional { scope, candidates } = session.reply() else { panic!("no offer") };
     assert_eq!(scope.as_str(), "module m");
-    let files = candidates.iter().map(|one| std::fs::read(view.join("o").join(one.output.to_string())).unwrap());
+    let files = candidates.iter().map(|one| std::fs::read(view.join("o").join(one.output.id.to_string())).unwrap());
     let files: Vec<_> = files.collect(); // all are there, whichever is the right one
     let held = candidates.iter().position(|one| one.digest == ScopeDigest([digest; 32]));
     let decision = held.map_or(Request::Rejected, |n| Request::Accepted(u8::try_from(n).unwrap()));

@@ -4,6 +4,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::sys::fanotify::{EventFFlags, Fanotify, FanotifyResponse, InitFlags, MarkFlags, MaskFlags, Response};
+use proto::Output;
 use proto::wire::Request;
 use store::Store;
 use testkit::{Daemon, Session, action, content, output};
@@ -74,7 +75,7 @@ fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
     let slow = session.send(Request::Get { action: action(1) }, b"");
     hold.is_waited_for();
     let later = session.send(Request::Get { action: action(2) }, b"");
-    let put = Request::Put { action: action(3), output: output(b"!<arch>\n"), size: 8 };
+    let put = Request::Put { action: action(3), output: Output { id: output(b"!<arch>\n"), size: 8 } };
     let put = session.send(put, b"!<arch>\n");
     let first = [session.next_reply(), session.next_reply()].map(|(id, _)| id);
     assert!(hold.release(), "nothing was answered while the large object could not be read");

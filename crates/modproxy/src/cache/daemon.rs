@@ -44,13 +44,13 @@ impl DaemonCache {
 
     pub(crate) fn get(&self, action: &ActionId) -> Option<CachedFile> {
         let (outputs, reply) = self.ask(&Request::Get { action: *action }, None)?;
-        let Reply::Hit { output: id, size, .. } = reply else { return None };
-        let file = File::open(format!("{outputs}/{id}")).ok()?;
-        Some(CachedFile { output: Output { id, size }, file })
+        let Reply::Hit { output, .. } = reply else { return None };
+        let file = File::open(format!("{outputs}/{}", output.id)).ok()?;
+        Some(CachedFile { output, file })
     }
 
     pub(crate) fn put(&self, action: &ActionId, output: Output, body: &File) -> bool {
-        let put = Request::Put { action: *action, output: output.id, size: output.size };
+        let put = Request::Put { action: *action, output };
         matches!(self.ask(&put, Some((body, output.size))), Some((_, Reply::Stored { .. })))
     }
 

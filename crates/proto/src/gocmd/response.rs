@@ -6,15 +6,13 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::OutputId;
+use crate::Output;
 
 /// What a get found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// The output's id.
-    pub output: OutputId,
-    /// Its size in bytes; cmd/go compares it with the file's.
-    pub size: u64,
+    /// The output; cmd/go compares its size with the file's.
+    pub output: Output,
     /// When the action was last put. cmd/go compares it with `go clean -testcache`'s time and nothing else.
     pub time: SystemTime,
     /// Absolute, without a line feed, and without an extension in its last element (golang/go#74451).
@@ -35,7 +33,7 @@ pub fn write_miss(out: &mut Vec<u8>, id: i64) {
 /// A get found this.
 pub fn write_hit(out: &mut Vec<u8>, id: i64, hit: &Hit) {
     let time = humantime::format_rfc3339_nanos(hit.time);
-    let (output, size) = (hit.output.to_base64(), hit.size);
+    let (output, size) = (hit.output.id.to_base64(), hit.output.size);
     out.extend_from_slice(
         format!("{{\"ID\":{id},\"OutputID\":\"{output}\",\"Size\":{size},\"Time\":\"{time}\",\"DiskPath\":").as_bytes(),
     );

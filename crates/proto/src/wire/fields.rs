@@ -3,18 +3,18 @@
 use std::io::{BufRead, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{FrameError, Scope, limits};
+use crate::{FrameError, Output, OutputId, Scope, limits};
 
 /// A time as it travels: seconds and nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unix {
+pub struct UnixTime {
     /// Whole seconds.
     pub seconds: u64,
     /// The rest, under 10^9.
     pub nanos: u32,
 }
 
-impl From<SystemTime> for Unix {
+impl From<SystemTime> for UnixTime {
     /// Times before 1970 become 1970: no put is that old.
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -22,14 +22,14 @@ impl From<SystemTime> for Unix {
     }
 }
 
-impl From<Unix> for SystemTime {
-    fn from(time: Unix) -> Self {
+impl From<UnixTime> for SystemTime {
+    fn from(time: UnixTime) -> Self {
         UNIX_EPOCH.checked_add(Duration::new(time.seconds, time.nanos)).unwrap_or(UNIX_EPOCH)
     }
 }
 
 /// Begins a frame.
-pub(super) fn begin(out: &mut Vec<u8>, kind: u8, id: u32) {
+pub(super) fn write_head(out: &mut Vec<u8>, kind: u8, id: u32) {
     out.push(kind);
     out.extend_from_slice(&id.to_le_bytes());
 }
@@ -38,7 +38,7 @@ pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
-pub(super) fn write_time(out: &mut Vec<u8>, time: Unix) {
+pub(super) fn write_time(out: &mut Vec<u8>, time: UnixTime) {
     write_number(out, time.seconds);
     out.extend_from_slice(&time.nanos.to_le_bytes());
 }
@@ -51,7 +51,7 @@ pub(super) fn write_scope(out: &mut Vec<u8>, scope: &Scope) {
 }
 
 /// The type byte and the id of the next frame; `None` where the stream ends before it.
-pub(super) fn first<R: BufRead>(input: &mut R) -> Result<Option<(u8, u32, Fields<'_, R>)>, FrameError> {
+pub(super) fn read_head<R: BufRead>(input: &mut R) -> Result<Option<(u8, u32, Fields<'_, R>)>, FrameError> {
     let Some(kind) = first_byte(input)? else { return Ok(None) };
     let mut fields = Fields { input };
     let id = u32::from_le_bytes(fields.array()?);
@@ -91,6 +91,10 @@ impl<R: Read> Fields<'_, R> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
+    pub(super) fn output(&mut self) -> Result<Output, FrameError> {
+        Ok(Output { id: OutputId(self.array()?), size: self.number()? })
+    }
+
     pub(super) fn short(&mut self) -> Result<usize, FrameError> {
         Ok(usize::from(u16::from_le_bytes(self.array()?)))
     }
@@ -98,7 +102,7 @@ impl<R: Read> Fields<'_, R> {
     pub(super) fn text(&mut self, most: usize) -> Result<String, FrameError> {
         let length = self.number()?;
         match usize::try_from(length) {
-            Ok(length) if length <= most => self.letters(length),
+            Ok(length) if length <= most => self.text_of(length),
             _ => Err(FrameError::OutOfBounds("a text is over the limit")),
         }
     }
@@ -108,10 +112,10 @@ impl<R: Read> Fields<'_, R> {
         if length > limits::SCOPE {
             return Err(FrameError::OutOfBounds("a scope is over the limit"));
         }
-        Scope::new(&self.letters(length)?).map_err(|_| FrameError::OutOfBounds("a scope"))
+        Scope::new(&self.text_of(length)?).map_err(|_| FrameError::OutOfBounds("a scope"))
     }
 
-    fn letters(&mut self, length: usize) -> Result<String, FrameError> {
+    fn text_of(&mut self, length: usize) -> Result<String, FrameError> {
         let mut bytes = Vec::new();
         self.input.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() != length {
@@ -120,8 +124,8 @@ impl<R: Read> Fields<'_, R> {
         String::from_utf8(bytes).map_err(|_| FrameError::OutOfBounds("a text is no UTF-8"))
     }
 
-    pub(super) fn time(&mut self) -> Result<Unix, FrameError> {
-        let time = Unix { seconds: self.number()?, nanos: u32::from_le_bytes(self.array()?) };
+    pub(super) fn time(&mut self) -> Result<UnixTime, FrameError> {
+        let time = UnixTime { seconds: self.number()?, nanos: u32::from_le_bytes(self.array()?) };
         let is_a_time = time.nanos < 1_000_000_000 && time.seconds < limits::END_OF_TIME;
         if is_a_time { Ok(time) } else { Err(FrameError::OutOfBounds("a time")) }
     }

@@ -9,7 +9,7 @@ mod hello;
 mod reply;
 mod request;
 
-pub use fields::Unix;
+pub use fields::UnixTime;
 pub use hello::{Command, Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 pub use reply::{Candidate, Refusal, Reply};
 pub use request::Request;

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::fields::{Unix, begin, first, write_number, write_scope, write_time};
+use super::fields::{UnixTime, read_head, write_head, write_number, write_scope, write_time};
 use crate::counts::Counts;
-use crate::{FrameError, OutputId, Scope, ScopeDigest, limits};
+use crate::{FrameError, Output, OutputId, Scope, ScopeDigest, limits};
 
 /// What the daemon answers, under the id of the request and in any order. The path of an output is the welcome's directory, a
 /// slash and the output's id in hex.
@@ -14,24 +14,20 @@ pub enum Reply {
     Miss,
     /// The action's output, which is in the build's directory now.
     Hit {
-        /// Its id.
-        output: OutputId,
-        /// Its size in bytes.
-        size: u64,
+        /// The output.
+        output: Output,
         /// When it was last put.
-        time: Unix,
+        time: UnixTime,
     },
     /// The action's output is a test's result, which holds while the client finds everything as the list says. Both are in
     /// the build's directory now. The client says [`super::Request::Accepted`] or [`super::Request::Rejected`] when it has looked.
     HitIf {
         /// The list: see the client's folder for test results.
         inputs: OutputId,
-        /// Its id.
-        output: OutputId,
-        /// Its size in bytes.
-        size: u64,
+        /// The output.
+        output: Output,
         /// When it was last put.
-        time: Unix,
+        time: UnixTime,
     },
     /// The action has outputs that are this build's if the scope has their digest here. All of them are in the build's
     /// directory now. The client says which one it takes, or that it takes none, as after `HitIf`.
@@ -44,7 +40,7 @@ pub enum Reply {
     /// The put's bytes are in the build's directory now.
     Stored {
         /// The time under which they were kept.
-        time: Unix,
+        time: UnixTime,
     },
     /// The put was read and is not kept.
     Refused(Refusal),
@@ -59,12 +55,10 @@ pub enum Reply {
 pub struct Candidate {
     /// What the scope held when it was made.
     pub digest: ScopeDigest,
-    /// Its id.
-    pub output: OutputId,
-    /// Its size in bytes.
-    pub size: u64,
+    /// The output.
+    pub output: Output,
     /// When it was last put.
-    pub time: Unix,
+    pub time: UnixTime,
 }
 
 /// Why a put is not kept.
@@ -89,39 +83,39 @@ impl Reply {
     /// Appends the frame to `out`.
     pub fn write(&self, id: u32, out: &mut Vec<u8>) {
         match self {
-            Self::Miss => begin(out, MISS, id),
-            Self::Hit { output, size, time } => {
-                begin(out, HIT, id);
-                write_output(out, output, *size, *time);
+            Self::Miss => write_head(out, MISS, id),
+            Self::Hit { output, time } => {
+                write_head(out, HIT, id);
+                write_output(out, output, *time);
             }
-            Self::HitIf { inputs, output, size, time } => {
-                begin(out, HIT_IF, id);
+            Self::HitIf { inputs, output, time } => {
+                write_head(out, HIT_IF, id);
                 out.extend_from_slice(&inputs.0);
-                write_output(out, output, *size, *time);
+                write_output(out, output, *time);
             }
             Self::Conditional { scope, candidates } => {
                 let candidates = &candidates[..candidates.len().min(limits::CONDITIONS)];
-                begin(out, CONDITIONAL, id);
+                write_head(out, CONDITIONAL, id);
                 write_scope(out, scope);
                 out.push(u8::try_from(candidates.len()).unwrap_or(0));
-                for Candidate { digest, output, size, time } in candidates {
+                for Candidate { digest, output, time } in candidates {
                     out.extend_from_slice(&digest.0);
-                    write_output(out, output, *size, *time);
+                    write_output(out, output, *time);
                 }
             }
             Self::Stored { time } => {
-                begin(out, STORED, id);
+                write_head(out, STORED, id);
                 write_time(out, *time);
             }
             Self::Refused(why) => {
-                begin(out, REFUSED, id);
+                write_head(out, REFUSED, id);
                 out.push(match why {
                     Refusal::Digest => 1,
                     Refusal::Storage => 2,
                 });
             }
             Self::Summary(counts) => {
-                begin(out, SUMMARY, id);
+                write_head(out, SUMMARY, id);
                 counts.values().into_iter().for_each(|value| write_number(out, value));
             }
             Self::Why(text) => {
@@ -129,7 +123,7 @@ impl Reply {
                 while !text.is_char_boundary(end) {
                     end -= 1;
                 }
-                begin(out, WHY, id);
+                write_head(out, WHY, id);
                 write_number(out, end as u64);
                 out.extend_from_slice(&text.as_bytes()[..end]);
             }
@@ -141,16 +135,11 @@ impl Reply {
     /// # Errors
     /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
     pub fn read(input: &mut impl BufRead) -> Result<Option<(u32, Self)>, FrameError> {
-        let Some((kind, id, mut fields)) = first(input)? else { return Ok(None) };
+        let Some((kind, id, mut fields)) = read_head(input)? else { return Ok(None) };
         let reply = match kind {
             MISS => Self::Miss,
-            HIT => Self::Hit { output: OutputId(fields.array()?), size: fields.number()?, time: fields.time()? },
-            HIT_IF => Self::HitIf {
-                inputs: OutputId(fields.array()?),
-                output: OutputId(fields.array()?),
-                size: fields.number()?,
-                time: fields.time()?,
-            },
+            HIT => Self::Hit { output: fields.output()?, time: fields.time()? },
+            HIT_IF => Self::HitIf { inputs: OutputId(fields.array()?), output: fields.output()?, time: fields.time()? },
             CONDITIONAL => {
                 let scope = fields.scope()?;
                 let [count] = fields.array()?;
@@ -160,8 +149,7 @@ impl Reply {
                 let mut candidate = || {
                     Ok(Candidate {
                         digest: ScopeDigest(fields.array()?),
-                        output: OutputId(fields.array()?),
-                        size: fields.number()?,
+                        output: fields.output()?,
                         time: fields.time()?,
                     })
                 };
@@ -188,8 +176,8 @@ impl Reply {
     }
 }
 
-fn write_output(out: &mut Vec<u8>, output: &OutputId, size: u64, time: Unix) {
-    out.extend_from_slice(&output.0);
-    write_number(out, size);
+fn write_output(out: &mut Vec<u8>, output: &Output, time: UnixTime) {
+    out.extend_from_slice(&output.id.0);
+    write_number(out, output.size);
     write_time(out, time);
 }

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::fields::{begin, first, write_number, write_scope};
-use crate::{ActionId, Condition, FrameError, OutputId, ScopeDigest, limits};
+use super::fields::{read_head, write_head, write_number, write_scope};
+use crate::{ActionId, Condition, FrameError, Output, ScopeDigest, limits};
 
 /// A request of the client, or a notice, which has no answer. Each frame has an id, which the client chooses; the reply has the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,23 +13,19 @@ pub enum Request {
         /// The action.
         action: ActionId,
     },
-    /// This action has this output; `size` raw bytes follow the frame.
+    /// This action has this output; its raw bytes follow the frame.
     Put {
         /// The action.
         action: ActionId,
-        /// The sha256 of the bytes.
-        output: OutputId,
-        /// Their number.
-        size: u64,
+        /// The sha256 and the number of the bytes.
+        output: Output,
     },
     /// As `Put`, for an output that is another build's only under a condition.
     PutIf {
         /// The action.
         action: ActionId,
-        /// The sha256 of the bytes.
-        output: OutputId,
-        /// Their number.
-        size: u64,
+        /// The sha256 and the number of the bytes.
+        output: Output,
         /// When it is another build's too.
         condition: Condition,
     },
@@ -37,10 +33,8 @@ pub enum Request {
     PutTest {
         /// The action.
         action: ActionId,
-        /// The sha256 of the result.
-        output: OutputId,
-        /// The result's bytes.
-        size: u64,
+        /// The sha256 and the number of the result's bytes.
+        output: Output,
         /// The list's bytes.
         inputs: u64,
     },
@@ -80,42 +74,42 @@ impl Request {
     pub fn write(&self, id: u32, out: &mut Vec<u8>) {
         match self {
             Self::Get { action } => {
-                begin(out, GET, id);
+                write_head(out, GET, id);
                 out.extend_from_slice(&action.0);
             }
-            Self::Put { action, output, size } => {
-                begin(out, PUT, id);
-                write_put(out, action, output, *size);
+            Self::Put { action, output } => {
+                write_head(out, PUT, id);
+                write_put(out, action, output);
             }
-            Self::PutIf { action, output, size, condition } => {
-                begin(out, PUT_IF, id);
-                write_put(out, action, output, *size);
+            Self::PutIf { action, output, condition } => {
+                write_head(out, PUT_IF, id);
+                write_put(out, action, output);
                 out.extend_from_slice(&condition.digest.0);
                 write_scope(out, &condition.scope);
             }
-            Self::PutTest { action, output, size, inputs } => {
-                begin(out, PUT_TEST, id);
-                write_put(out, action, output, *size);
+            Self::PutTest { action, output, inputs } => {
+                write_head(out, PUT_TEST, id);
+                write_put(out, action, output);
                 write_number(out, *inputs);
             }
             Self::Used(actions) => {
-                begin(out, USED, id);
+                write_head(out, USED, id);
                 let actions = &actions[..actions.len().min(limits::USED)];
                 out.extend_from_slice(&u16::try_from(actions.len()).unwrap_or(0).to_le_bytes());
                 actions.iter().for_each(|action| out.extend_from_slice(&action.0));
             }
             Self::Accepted(candidate) => {
-                begin(out, ACCEPTED, id);
+                write_head(out, ACCEPTED, id);
                 out.push(*candidate);
             }
-            Self::Rejected => begin(out, REJECTED, id),
+            Self::Rejected => write_head(out, REJECTED, id),
             Self::WithoutDaemon { unanswered, spooled } => {
-                begin(out, WITHOUT_DAEMON, id);
+                write_head(out, WITHOUT_DAEMON, id);
                 write_number(out, *unanswered);
                 write_number(out, *spooled);
             }
-            Self::Summary => begin(out, SUMMARY, id),
-            Self::Why => begin(out, WHY, id),
+            Self::Summary => write_head(out, SUMMARY, id),
+            Self::Why => write_head(out, WHY, id),
         }
     }
 
@@ -124,18 +118,13 @@ impl Request {
     /// # Errors
     /// A [`FrameError`]. To wait for a frame with a time limit, wait for its first byte: within one, there is no going on.
     pub fn read(input: &mut impl BufRead) -> Result<Option<(u32, Self)>, FrameError> {
-        let Some((kind, id, mut fields)) = first(input)? else { return Ok(None) };
+        let Some((kind, id, mut fields)) = read_head(input)? else { return Ok(None) };
         let request = match kind {
             GET => Self::Get { action: ActionId(fields.array()?) },
-            PUT => Self::Put {
-                action: ActionId(fields.array()?),
-                output: OutputId(fields.array()?),
-                size: body(fields.number()?)?,
-            },
+            PUT => Self::Put { action: ActionId(fields.array()?), output: body(fields.output()?)? },
             PUT_IF => Self::PutIf {
                 action: ActionId(fields.array()?),
-                output: OutputId(fields.array()?),
-                size: body(fields.number()?)?,
+                output: body(fields.output()?)?,
                 condition: {
                     let digest = ScopeDigest(fields.array()?);
                     Condition { scope: fields.scope()?, digest }
@@ -143,8 +132,7 @@ impl Request {
             },
             PUT_TEST => Self::PutTest {
                 action: ActionId(fields.array()?),
-                output: OutputId(fields.array()?),
-                size: body(fields.number()?)?,
+                output: body(fields.output()?)?,
                 inputs: list(fields.number()?)?,
             },
             USED => {
@@ -171,8 +159,8 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> u64 {
         match self {
-            Self::Put { size, .. } | Self::PutIf { size, .. } => *size,
-            Self::PutTest { size, inputs, .. } => inputs + size,
+            Self::Put { output, .. } | Self::PutIf { output, .. } => output.size,
+            Self::PutTest { output, inputs, .. } => inputs + output.size,
             Self::Get { .. }
             | Self::Used(_)
             | Self::Accepted(_)
@@ -184,14 +172,15 @@ impl Request {
     }
 }
 
-fn write_put(out: &mut Vec<u8>, action: &ActionId, output: &OutputId, size: u64) {
+fn write_put(out: &mut Vec<u8>, action: &ActionId, output: &Output) {
     out.extend_from_slice(&action.0);
-    out.extend_from_slice(&output.0);
-    write_number(out, size);
+    out.extend_from_slice(&output.id.0);
+    write_number(out, output.size);
 }
 
-fn body(size: u64) -> Result<u64, FrameError> {
-    if size > limits::BODY { Err(FrameError::OutOfBounds("the size of a put is over the limit")) } else { Ok(size) }
+fn body(output: Output) -> Result<Output, FrameError> {
+    let is_over = output.size > limits::BODY;
+    if is_over { Err(FrameError::OutOfBounds("the size of a put is over the limit")) } else { Ok(output) }
 }
 
 fn list(size: u64) -> Result<u64, FrameError> {

@@ -2,8 +2,8 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 use proto::control::Counts;
-use proto::wire::{Candidate, Refusal, Reply, Request, Unix};
-use proto::{ActionId, Condition, FrameError, OutputId, Scope, ScopeDigest, limits};
+use proto::wire::{Candidate, Refusal, Reply, Request, UnixTime};
+use proto::{ActionId, Condition, FrameError, Output, OutputId, Scope, ScopeDigest, limits};
 
 /// What both kinds of frame are to these tests.
 trait Frame: Sized + PartialEq + Debug {
@@ -35,12 +35,16 @@ fn action() -> impl Strategy<Value = ActionId> {
     any::<[u8; 32]>().prop_map(ActionId)
 }
 
-fn output() -> impl Strategy<Value = OutputId> {
+fn output_id() -> impl Strategy<Value = OutputId> {
     any::<[u8; 32]>().prop_map(OutputId)
 }
 
-fn time() -> impl Strategy<Value = Unix> {
-    (0..limits::END_OF_TIME, 0u32..1_000_000_000).prop_map(|(seconds, nanos)| Unix { seconds, nanos })
+fn output() -> impl Strategy<Value = Output> {
+    (output_id(), any::<u64>()).prop_map(|(id, size)| Output { id, size })
+}
+
+fn time() -> impl Strategy<Value = UnixTime> {
+    (0..limits::END_OF_TIME, 0u32..1_000_000_000).prop_map(|(seconds, nanos)| UnixTime { seconds, nanos })
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -52,20 +56,15 @@ fn condition() -> impl Strategy<Value = Condition> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let put = || (action(), output(), 0..=limits::BODY);
+    let body = || (output_id(), 0..=limits::BODY).prop_map(|(id, size)| Output { id, size });
+    let put = || (action(), body());
     prop_oneof![
         action().prop_map(|action| Request::Get { action }),
-        put().prop_map(|(action, output, size)| Request::Put { action, output, size }),
-        (put(), condition()).prop_map(|((action, output, size), condition)| Request::PutIf {
+        put().prop_map(|(action, output)| Request::Put { action, output }),
+        (put(), condition()).prop_map(|((action, output), condition)| Request::PutIf { action, output, condition }),
+        (put(), 0..=limits::TEST_INPUTS).prop_map(|((action, output), inputs)| Request::PutTest {
             action,
             output,
-            size,
-            condition
-        }),
-        (put(), 0..=limits::TEST_INPUTS).prop_map(|((action, output, size), inputs)| Request::PutTest {
-            action,
-            output,
-            size,
             inputs
         }),
         prop::collection::vec(action(), 0..=limits::USED).prop_map(Request::Used),
@@ -78,20 +77,19 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn candidate() -> impl Strategy<Value = Candidate> {
-    (any::<[u8; 32]>(), output(), any::<u64>(), time()).prop_map(|(digest, output, size, time)| Candidate {
+    (any::<[u8; 32]>(), output(), time()).prop_map(|(digest, output, time)| Candidate {
         digest: ScopeDigest(digest),
         output,
-        size,
         time,
     })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
-    let found = || (output(), any::<u64>(), time());
+    let found = || (output(), time());
     prop_oneof![
         Just(Reply::Miss),
-        found().prop_map(|(output, size, time)| Reply::Hit { output, size, time }),
-        (output(), found()).prop_map(|(inputs, (output, size, time))| Reply::HitIf { inputs, output, size, time }),
+        found().prop_map(|(output, time)| Reply::Hit { output, time }),
+        (output_id(), found()).prop_map(|(inputs, (output, time))| Reply::HitIf { inputs, output, time }),
         (scope(), prop::collection::vec(candidate(), 1..=limits::CONDITIONS))
             .prop_map(|(scope, candidates)| Reply::Conditional { scope, candidates }),
         time().prop_map(|time| Reply::Stored { time }),
@@ -179,9 +177,8 @@ fn more_than_the_limits_say_is_not_written_and_not_read() {
 
     let candidate = Candidate {
         digest: ScopeDigest([1; 32]),
-        output: OutputId([2; 32]),
-        size: 3,
-        time: Unix { seconds: 4, nanos: 5 },
+        output: Output { id: OutputId([2; 32]), size: 3 },
+        time: UnixTime { seconds: 4, nanos: 5 },
     };
     let scope = Scope::new(&"s".repeat(limits::SCOPE)).unwrap();
     let mut wire = Vec::new();
@@ -207,16 +204,16 @@ fn hex(bytes: &[u8]) -> String {
 /// The layout, byte for byte: another one is another version (docs/reference/protocol.md).
 #[test]
 fn each_frame_is_as_it_was_recorded() {
-    let (action, output) = (ActionId([0xaa; 32]), OutputId([0xbb; 32]));
-    let (digest, time) = (ScopeDigest([0xcc; 32]), Unix { seconds: 0x11, nanos: 0x22 });
+    let (action, output) = (ActionId([0xaa; 32]), Output { id: OutputId([0xbb; 32]), size: 9 });
+    let (digest, time) = (ScopeDigest([0xcc; 32]), UnixTime { seconds: 0x11, nanos: 0x22 });
     let scope = Scope::new("std").unwrap();
     let condition = Condition { scope: scope.clone(), digest };
-    let candidate = Candidate { digest, output, size: 9, time };
+    let candidate = Candidate { digest, output, time };
     let requests = [
         Request::Get { action },
-        Request::Put { action, output, size: 9 },
-        Request::PutIf { action, output, size: 9, condition },
-        Request::PutTest { action, output, size: 9, inputs: 8 },
+        Request::Put { action, output },
+        Request::PutIf { action, output, condition },
+        Request::PutTest { action, output, inputs: 8 },
         Request::Used(vec![action; 2]),
         Request::Accepted(7),
         Request::Rejected,
@@ -226,8 +223,8 @@ fn each_frame_is_as_it_was_recorded() {
     ];
     let replies = [
         Reply::Miss,
-        Reply::Hit { output, size: 9, time },
-        Reply::HitIf { inputs: OutputId([0xdd; 32]), output, size: 9, time },
+        Reply::Hit { output, time },
+        Reply::HitIf { inputs: OutputId([0xdd; 32]), output, time },
         Reply::Conditional { scope, candidates: vec![candidate; 2] },
         Reply::Stored { time },
         Reply::Refused(Refusal::Digest),

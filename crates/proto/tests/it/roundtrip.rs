@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64_simd::STANDARD;
 use proptest::prelude::*;
 use proto::gocmd::{BodyError, Command, Hit, Requests, write_hit, write_stored};
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Output, OutputId};
 
 /// One put as cmd/go writes it (cache/prog.go `writeToChild`, Go 1.26), then a close.
 fn put_bytes(body: &[u8]) -> Vec<u8> {
@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn answers_are_json_that_says_the_same(size: u64, seconds in 0u64..4_000_000_000, nanos in 0u32..1_000_000_000, path in "\\PC{1,60}") {
         let time = UNIX_EPOCH + Duration::new(seconds, nanos);
-        let hit = Hit { output: OutputId([9; 32]), size, time, path: path.clone() };
+        let hit = Hit { output: Output { id: OutputId([9; 32]), size }, time, path: path.clone() };
         let mut line = Vec::new();
         write_hit(&mut line, 5, &hit);
         let json: serde_json::Value = serde_json::from_slice(&line).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use proto::control::{Answer, Control, Envelope};
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, OutputId, limits};
+use proto::{ActionId, Output, OutputId, limits};
 use transport::{ConnectError, HELLO_TIMEOUT, ask, dial, open};
 
 /// A socket, and a daemon in a thread that serves one connection so.
@@ -107,7 +107,7 @@ fn a_body_in_a_file_is_sent_whole_and_a_file_cut_short_is_an_error() {
             (request, body)
         });
         let connection = open(&path, &Hello::new(Toolchain::default())).unwrap();
-        let put = Request::Put { action: ActionId([1; 32]), output: OutputId([2; 32]), size };
+        let put = Request::Put { action: ActionId([1; 32]), output: Output { id: OutputId([2; 32]), size } };
         let reply = connection.exchange(&put, Some((file, size)));
         drop(connection);
         (reply, thread.join().unwrap(), put)

@@ -35,7 +35,7 @@ impl Handler {
         let (candidates, reply) = match found {
             Lookup::Hit(record) => {
                 let (served, time) = (Served::from(&record), record.time.into());
-                let reply = Reply::Hit { output: record.output.id, size: record.output.size, time };
+                let reply = Reply::Hit { output: record.output, time };
                 if !self.client.keeps_its_own {
                     self.count_hit(action, served, GetOutcome::Hit(record.output.id), now);
                     return reply;
@@ -53,19 +53,13 @@ impl Handler {
                 return Reply::Miss;
             }
             Lookup::HitIfListed(record, inputs) => {
-                let reply = Reply::HitIf {
-                    inputs,
-                    output: record.output.id,
-                    size: record.output.size,
-                    time: record.time.into(),
-                };
+                let reply = Reply::HitIf { inputs, output: record.output, time: record.time.into() };
                 (vec![Served::from(&record)], reply)
             }
             Lookup::HitIfSame(scope, offered) => {
                 let candidate = |(digest, Record { output, time, .. }): &(_, Record)| Candidate {
                     digest: *digest,
-                    output: output.id,
-                    size: output.size,
+                    output: *output,
                     time: (*time).into(),
                 };
                 let candidates = offered.iter().map(candidate).collect();
