@@ -39,7 +39,7 @@ pub(crate) struct Environment {
     pub(crate) test_context: Option<TestContext>,
     /// The limits of the embedded store.
     pub(crate) store_limits: Limits,
-    /// Whether no setup hook ran before: see `share_policy.rs`.
+    /// Whether no setup hook ran before: see `transparent_policy.rs`.
     pub(crate) is_transparent: bool,
     verbose: bool,
 }

@@ -6,7 +6,7 @@
 //! - local/: stores in directories of the user: the embedded store, and the spool.
 //! - condition/: what Go's keys leave out. `test_results/`: a test's result for the same test in another build.
 //! - `setup_hook/`: the commands that the setup hook of a build evaluates. `host_session.rs`: the same outside of sandboxes.
-//! - `share_policy.rs`: who may use which body in transparent mode. `read_your_writes.rs`: a process finds what it put.
+//! - `transparent_policy.rs`: who may use which body in transparent mode. `read_your_writes.rs`: a process finds what it put.
 //!   `put_body.rs`: a body until its put is answered. `select_cache.rs`: which of the two caches serves.
 //! - environment.rs reads the environment, clock.rs the clock, `parent_process.rs` the go command, sandbox.rs the mounts.
 //!
@@ -31,9 +31,9 @@ mod read_your_writes;
 mod sandbox;
 mod select_cache;
 mod setup_hook;
-mod share_policy;
 mod test_context;
 mod test_results;
+mod transparent_policy;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -43,7 +43,7 @@ use std::process::ExitCode;
 use args::{Command, UsageError};
 use environment::Environment;
 use gocmd::stdio;
-use setup_hook::{phases, summary};
+use setup_hook::{exports, summary};
 
 /// Does what the command line says.
 #[must_use]
@@ -82,10 +82,10 @@ pub fn usage(error: &UsageError) -> ExitCode {
 fn env(phase: Option<&OsStr>, environment: &Environment) -> ExitCode {
     let phase = phase.map(OsStr::to_string_lossy);
     let commands = match phase.as_deref() {
-        Some(phase) if !environment.is_sandbox() && !phases::BEFORE_GO.contains(&phase) => None,
+        Some(phase) if !environment.is_sandbox() && !exports::BEFORE_GO.contains(&phase) => None,
         _ if !environment.is_sandbox() => host_session::commands(environment, &environment::variables()),
         Some("exit") => Some(summary::command(environment)),
-        phase => phases::commands(phase, &environment::variables()),
+        phase => exports::commands(phase, &environment::variables()),
     };
     print(commands.as_deref().unwrap_or_default(), commands.is_some())
 }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
 use crate::serve;
-use crate::upkeep::evict;
+use crate::upkeep::evict_process;
 
 /// The host daemon of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds. `cacheprogctl` is its command line.
 #[derive(Debug, Parser)]
@@ -22,7 +22,7 @@ enum Command {
     Serve(serve::Serve),
     /// One eviction. The daemon starts it.
     #[command(hide = true)]
-    Evict(evict::Evict),
+    Evict(evict_process::Evict),
 }
 
 impl Args {
@@ -33,7 +33,7 @@ impl Args {
     pub fn run(&self) -> Result<(), CommandError> {
         match &self.command {
             Command::Serve(serve) => serve::run(serve),
-            Command::Evict(evict) => evict::run(evict),
+            Command::Evict(evict) => evict_process::run(evict),
         }
     }
 }

@@ -9,8 +9,8 @@ use proto::gocmd::{Body, BodyError};
 
 use crate::gocmd::cache::PutHeader;
 use crate::put_body::{BodyBuffer, PutBody};
-use crate::share_policy;
 use crate::test_results::test_logs::{TestLogs, TestResult};
+use crate::transparent_policy;
 
 use super::dispatch::Dispatcher;
 use super::operation::Operation;
@@ -77,10 +77,10 @@ impl Puts {
     /// (cmd/go/internal/work/buildid.go `updateBuildID`, Go 1.21-1.27). Whether an index may be shared, the daemon decides.
     fn transparent_route(&self, put: &PutHeader, body: &PutBody) -> Route {
         let read = |bytes: &mut [u8], at| body.read_exact_at(bytes, at);
-        if self.dispatcher.hello.reads_goroot && share_policy::is_index(read) {
+        if self.dispatcher.hello.reads_goroot && transparent_policy::is_index(read) {
             return Route::Shared;
         }
-        let action = share_policy::diagnostics_action(&put.action);
+        let action = transparent_policy::diagnostics_action(&put.action);
         let empty = self.dispatcher.fallback.read_your_writes.find(&action).filter(|hit| hit.output.size == 0);
         match empty {
             Some(empty) if store::archive::is_compiled_go(put.output.size, read) => {

@@ -8,7 +8,7 @@ use proto::{Output, limits};
 
 use crate::fault::catch_fault;
 use crate::read_your_writes::is_there;
-use crate::share_policy::SharePolicy;
+use crate::transparent_policy::TransparentPolicy;
 
 use super::dispatch::Dispatcher;
 use super::in_flight::InFlightRequest;
@@ -22,7 +22,7 @@ pub(super) struct Replies {
     /// For what must not keep the thread waiting.
     pub(super) jobs: Arc<TestResultJobs>,
     /// In transparent mode: less is shared.
-    pub(super) share_policy: Option<SharePolicy>,
+    pub(super) transparent_policy: Option<TransparentPolicy>,
 }
 
 impl Replies {
@@ -47,7 +47,7 @@ impl Replies {
     pub(super) fn is_offer(&self, reply: &Reply) -> bool {
         match reply {
             Reply::HitIf { .. } | Reply::Conditional { .. } => true,
-            Reply::Hit { .. } => self.share_policy.is_some(),
+            Reply::Hit { .. } => self.transparent_policy.is_some(),
             Reply::Miss | Reply::Stored { .. } | Reply::Refused(_) | Reply::Summary(_) | Reply::Why(_) => false,
         }
     }
@@ -58,7 +58,7 @@ impl Replies {
             (Operation::Get(action), Reply::Hit { output, time }) => {
                 let hit = Hit { output, time: time.into(), path: path(&output) };
                 let is_there = is_there(&hit);
-                match &self.share_policy {
+                match &self.transparent_policy {
                     None if is_there => self.dispatcher.fallback.responder.hit(request.id, &hit),
                     None => self.answer_locally(request),
                     Some(policy) if is_there && policy.may_use(action, &hit) => self.accept(request, &hit),

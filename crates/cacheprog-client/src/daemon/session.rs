@@ -21,8 +21,8 @@ use crate::local::spool::Spool;
 use crate::local::spool_flush::SpoolFlush;
 use crate::put_body::BodyBuffer;
 use crate::read_your_writes::ReadYourWrites;
-use crate::share_policy::SharePolicy;
 use crate::test_results::test_logs::TestLogs;
+use crate::transparent_policy::TransparentPolicy;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::dispatch::Dispatcher;
@@ -56,8 +56,8 @@ impl DaemonCache {
         let flushes = connection.is_some() && !environment.is_transparent;
         let spool_flush = if flushes { SpoolFlush::start(socket, environment) } else { SpoolFlush::default() };
         let jobs = TestResultJobs::start(dispatcher.clone(), environment.test_context.clone());
-        let share_policy = environment.is_transparent.then(SharePolicy::default);
-        let replies = Replies { dispatcher: dispatcher.clone(), jobs: jobs.clone(), share_policy };
+        let transparent_policy = environment.is_transparent.then(TransparentPolicy::default);
+        let replies = Replies { dispatcher: dispatcher.clone(), jobs: jobs.clone(), transparent_policy };
         let (reader, first) = (ReplyReader { replies, circuit_breaker }, connection.clone());
         let thread = thread::Builder::new().name("replies".to_owned()).stack_size(STACK);
         if let (Err(_), Some(connection)) = (thread.spawn(move || reader.run(first)), connection) {

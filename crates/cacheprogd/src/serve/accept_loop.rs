@@ -11,7 +11,7 @@ use nix::sys::signalfd::SignalFd;
 use proto::error::with_causes;
 use sd_notify::NotifyState;
 
-use super::sources::{Source, wait};
+use super::poll_sources::{Source, wait};
 use crate::builds::build::Build;
 use crate::context::Context;
 use crate::control::{host_session, requests};

@@ -1,11 +1,11 @@
 //! `cacheprogd serve`: its flags, what is made before the accept loop (`accept_loop.rs`) begins, and what is done after it ends.
-//! The loop waits on the sockets of sources.rs.
+//! The loop waits on the sockets of `poll_sources.rs`.
 //!
 //! Threads: the loop, one named thread a connection, a second one ("slow gets") for a session whose objects must be verified first,
 //! and short ones that remove directories ("removal") or sync the disk ("sync"). Only the loop accepts and only it removes builds.
 
 mod accept_loop;
-mod sources;
+mod poll_sources;
 
 use std::fs::File;
 use std::io::ErrorKind;

@@ -1,12 +1,12 @@
 //! A connection of a go command, from its hello to its end: frames.rs reads requests and writes replies; `slow_gets.rs` is the
 //! second thread of a session, for gets whose objects must be verified first; handler/ answers gets and puts without sockets;
-//! policy.rs decides with whom an entry is shared (a pure table); `toolchain_index.rs` proves that an index is of the toolchain's
+//! `share_policy.rs` decides with whom an entry is shared (a pure table); `toolchain_index.rs` proves that an index is of the toolchain's
 //! own sources.
 //!
 //! The build of a connection comes from the accept loop: each build has its own socket.
 
 pub(crate) mod frames;
 mod handler;
-mod policy;
+mod share_policy;
 mod slow_gets;
 mod toolchain_index;

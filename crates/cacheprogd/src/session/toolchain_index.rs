@@ -3,7 +3,7 @@
 //! The key of an index is made of its directory's path and of the names, sizes and mtimes of the files there, which proves nothing
 //! about their content where every mtime is 1 ([`store::Kind::Mtime`]). But a path in the Nix store has one content. So an index is
 //! shared with every build if its key can be computed from a directory of the toolchain in the store. What that means for sharing,
-//! policy.rs decides.
+//! `share_policy.rs` decides.
 
 use std::fs::{self, Metadata};
 use std::io::Read;

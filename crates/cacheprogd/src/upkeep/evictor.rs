@@ -1,6 +1,6 @@
 //! Keeps the store within its limits: looks at the counters and at the disk, and starts an eviction when it is due.
 //!
-//! An eviction is a process of its own (evict.rs): the memory that a scan of a million entries takes is given back to the system at
+//! An eviction is a process of its own (`evict_process.rs`): the memory that a scan of a million entries takes is given back to the system at
 //! its end. Which entries are evicted, the store plans (store: evict/plan.rs).
 
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
 //! Arrows from names to names: what docs/explanation/architecture.md draws, and which arrows form a circle. The names are crates,
-//! folders or files; the rules that compare them are in crates.rs, folders.rs and circles.rs.
+//! folders or files; the rules that compare them are in crates.rs, folders.rs and `dependency_cycles.rs`.
 
 use crate::source::root;
 use std::collections::{BTreeMap, BTreeSet};

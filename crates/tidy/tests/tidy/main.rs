@@ -5,11 +5,11 @@
 #![cfg(test)]
 
 mod arrows;
-mod circles;
 mod citations;
 mod crates;
+mod dependency_cycles;
+mod file_headers;
 mod folders;
-mod heads;
 mod modules;
 mod paths;
 mod sizes;

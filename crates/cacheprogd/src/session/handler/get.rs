@@ -1,6 +1,6 @@
 //! Gets: the reply that follows from what is known of an action (lookup.rs), and how it counts.
 //!
-//! Offers that the client decides later are counted in decisions.rs.
+//! Offers that the client decides later are counted in `offer_decisions.rs`.
 
 use std::time::{Instant, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What is known of an action that the session may be given: the build's own record, or one of others that policy.rs lets it
+//! What is known of an action that the session may be given: the build's own record, or one of others that `share_policy.rs` lets it
 //! have.
 //!
 //! What it is answered with, get.rs decides.
@@ -11,7 +11,7 @@ use store::{Exposed, Found, Record, Store, StoreError};
 
 use super::session_handler::Handler;
 use crate::builds::build::Build;
-use crate::session::policy::{self, Entry, GetDecision, Proof};
+use crate::session::share_policy::{self, Entry, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Handler {
             GetDecision::Hit => None,
             GetDecision::Miss | GetDecision::HitIfSame => return Ok(Lookup::Nothing),
             GetDecision::HitIfListed => match self.store.get_test_inputs(&self.client.view, action, now)? {
-                Some(list) if policy::proof_by(list.kind, record.kind) == Proof::List => Some(list),
+                Some(list) if share_policy::proof_by(list.kind, record.kind) == Proof::List => Some(list),
                 Some(_) | None => return Ok(Lookup::Nothing),
             },
         };
@@ -132,8 +132,8 @@ impl Handler {
     fn decide(&self, record: &Record, scope: Option<&Scope>) -> GetDecision {
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
         let (kind, partition) = (record.kind, record.origin.partition);
-        policy::get(
-            &Entry { kind, proof, scope, is_short: policy::is_short(record.output.size), partition },
+        share_policy::get(
+            &Entry { kind, proof, scope, is_short: share_policy::is_short(record.output.size), partition },
             self.rules,
         )
     }

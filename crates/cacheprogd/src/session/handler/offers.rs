@@ -1,6 +1,6 @@
 //! The open offers of a session: outputs that it was offered and has not decided about.
 //!
-//! Pure; decisions are counted in decisions.rs.
+//! Pure; decisions are counted in `offer_decisions.rs`.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! Puts: each body is received and checked, stored for the build or for all, and exposed to the build.
 //!
-//! With whom it is shared, policy.rs decides; how much a build may put, builds/quota.rs.
+//! With whom it is shared, `share_policy.rs` decides; how much a build may put, builds/quota.rs.
 
 use std::io::{self, Read};
 
@@ -16,7 +16,7 @@ use crate::builds::quota::DiskUsage;
 use crate::clock;
 use crate::limits::INDEX_BYTES;
 use crate::mutex::lock;
-use crate::session::policy::{self, Entry, Proof, PutDecision};
+use crate::session::share_policy::{self, Entry, Proof, PutDecision};
 use crate::session::toolchain_index::Goroot;
 use crate::telemetry::trace::event;
 
@@ -118,9 +118,9 @@ impl Handler {
         let id = OutputId(Sha256::digest(&list).into());
         // A list that cannot be stored proves nothing: the result stays private to this build.
         let mut list = self.stage(Output { id, size: inputs }, &mut list.as_slice()).ok();
-        let proof = list.as_ref().map_or(Proof::None, |list| policy::proof_by(list.kind(), result.kind()));
+        let proof = list.as_ref().map_or(Proof::None, |list| share_policy::proof_by(list.kind(), result.kind()));
         let entry = self.entry(&result, proof);
-        Ok(match (policy::put(&entry, self.rules), &mut list) {
+        Ok(match (share_policy::put(&entry, self.rules), &mut list) {
             (PutDecision::Share(_), Some(list)) if proof == Proof::List => self.share_test(action, list, &mut result),
             // Not a test result, say: it is put like any other body, and replaces nothing because of its list.
             _ => self.store_as_decided(&Entry { proof: Proof::None, ..entry }, (action, None), &mut result),
@@ -139,27 +139,27 @@ impl Handler {
         self.reply_to_put(&put, result, stored, &counts)
     }
 
-    /// What policy.rs must know of a body.
+    /// What `share_policy.rs` must know of a body.
     fn entry(&self, body: &StagedBody, proof: Proof) -> Entry<'static> {
         let partition = self.client.view.writes.partition();
-        Entry { kind: body.kind(), proof, scope: None, is_short: policy::is_short(body.output().size), partition }
+        Entry { kind: body.kind(), proof, scope: None, is_short: share_policy::is_short(body.output().size), partition }
     }
 
-    /// Stores a body for the build or for all, as policy.rs decides.
+    /// Stores a body for the build or for all, as `share_policy.rs` decides.
     fn store_as_decided(
         &self,
         entry: &Entry<'_>,
         (action, condition): (ActionId, Option<&Condition>),
         body: &mut StagedBody,
     ) -> Reply {
-        let is_index = policy::may_be_of_toolchain(entry.kind) && self.is_of_toolchain(&action, body);
+        let is_index = share_policy::may_be_of_toolchain(entry.kind) && self.is_of_toolchain(&action, body);
         let proof = if is_index { Proof::Toolchain } else { entry.proof };
-        body.set_kind(policy::kind_with(proof, entry.kind));
+        body.set_kind(share_policy::kind_with(proof, entry.kind));
         let scope = condition.map(|condition| &condition.scope);
         let cost = self.time_since_miss(&action);
         let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: body.output().size, ..Counts::default() };
-        let stored = match policy::put(&Entry { kind: body.kind(), proof, scope, ..*entry }, self.rules) {
+        let stored = match share_policy::put(&Entry { kind: body.kind(), proof, scope, ..*entry }, self.rules) {
             PutDecision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
             PutDecision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
             PutDecision::Refuse => {

@@ -1,7 +1,7 @@
 //! One session's view of the cache: what it may read and write, and what is under way. Two threads use it: the session's own, and
 //! one for gets whose objects must be verified first (`slow_gets.rs`).
 //!
-//! The requests are in get.rs, decisions.rs and put.rs.
+//! The requests are in get.rs, `offer_decisions.rs` and put.rs.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use store::{BoundedMap, Exposure, Origin, Store, View};
 use super::offers::Offers;
 use crate::builds::build::Build;
 use crate::limits::CLAIMED_REQUESTS;
-use crate::session::policy::SharingRules;
+use crate::session::share_policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
 
 /// A session's view of the cache.

@@ -21,12 +21,12 @@ use crate::locks::lock;
 
 /// Decides which entries of other builds this process may use.
 #[derive(Debug, Default)]
-pub(crate) struct SharePolicy {
+pub(crate) struct TransparentPolicy {
     /// The actions of the diagnostics of packages that were served. Held for one look-up.
     diagnostics: Mutex<HashSet<ActionId>>,
 }
 
-impl SharePolicy {
+impl TransparentPolicy {
     /// Whether an entry of another build may be used. cmd/go asks for a package, then for its diagnostics
     /// (cmd/go/internal/work/buildid.go `useCache`, Go 1.21-1.27).
     pub(crate) fn may_use(&self, action: &ActionId, hit: &Hit) -> bool {
@@ -80,7 +80,7 @@ mod tests {
                 path: path.to_str().unwrap().to_owned(),
             }
         };
-        let policy = SharePolicy::default();
+        let policy = TransparentPolicy::default();
         assert!(!policy.may_use(&empty, &hit(b"")));
         assert!(!policy.may_use(&package, &hit(b"ok  \tm\t0.1s\n")));
         assert!(policy.may_use(&ActionId([3; 32]), &hit(b"go index v2\n")));
