@@ -29,7 +29,7 @@ history_build() {
     rm -f "$WORK/out"
 }
 
-# edit DIR FILE: what the package prints is another text.
+# edit DIR FILE: changes a text in the package.
 edit() { printf '\nfunc init() { _ = "%s" }\n' "$RANDOM-$SECONDS" >> "$WORK/$1/$2"; }
 
 # make_history: the 30 builds; the latest of age has an edited package that others import.

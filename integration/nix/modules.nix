@@ -1,5 +1,5 @@
 # The modules of a program as a fixed output: the goModules of nixpkgs' buildGoModule (pkgs/build-support/go/module.nix), which
-# a `vendorHash` names, with the stub's stdenv. GOPROXY comes from who builds, as there.
+# a `vendorHash` names, with the stub's stdenv. GOPROXY comes from the environment of the build, as in nixpkgs.
 { gosdk
 , overlay
 , src

@@ -1,5 +1,5 @@
 # The part of nixpkgs' `lib` that Go packages, setup hooks and overlays of Go builders use. Names and meanings are those
-# of nixpkgs; what is not here was not needed. Pure: it reads no files and knows no system.
+# of nixpkgs; other functions are missing. Pure: it reads no files and does not depend on the system.
 # The functions about functions at the end matter most: an overlay that wraps buildGoModule rests on them.
 let
   inherit (builtins) attrNames elem filter getAttr hasAttr head isAttrs isFunction isList
