@@ -78,6 +78,7 @@ fn start(settings: Settings) -> SocketAddr {
     address
 }
 
+#[track_caller]
 fn wait_until(is_true: impl Fn() -> bool) {
     let mut tries = 0..6000;
     while !is_true() {
