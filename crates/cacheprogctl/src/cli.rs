@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::ask::{builds, status, top, why};
 use crate::error::CommandError;
-use crate::tend::{check, gc, purge, verify};
+use crate::maintenance::{check, gc, purge, verify};
 use crate::{doctor, generate, install};
 
 /// Looks at and tends nix-gocacheprog's cache: asks the daemon, works on a store, checks a machine, installs.

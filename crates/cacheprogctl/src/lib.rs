@@ -1,7 +1,7 @@
 //! The command line of people: it asks a running daemon, works on a store with or without a daemon, looks for what is wrong with a
 //! machine, and installs.
 //!
-//! cli.rs lists the commands. ask/ asks the daemon: status, builds, why, top. tend/ works on a store: gc, verify, purge, and check
+//! cli.rs lists the commands. ask/ asks the daemon: status, builds, why, top. maintenance/ works on a store: gc, verify, purge, and check
 //! for a settings file. doctor/ checks a machine. install/ installs and uninstalls on a Linux with systemd that is not NixOS.
 //! terminal/ is how output looks. generate.rs writes completions and man pages. error.rs is what ends a command; clock.rs is the
 //! only clock.
@@ -16,5 +16,5 @@ mod clock;
 mod doctor;
 mod generate;
 mod install;
-mod tend;
+mod maintenance;
 mod terminal;

@@ -5,8 +5,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::error::CommandError;
+use crate::maintenance::evict_process;
 use crate::serve;
-use crate::upkeep::evict_process;
 
 /// The host daemon of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds. `cacheprogctl` is its command line.
 #[derive(Debug, Parser)]

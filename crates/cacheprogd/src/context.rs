@@ -10,9 +10,9 @@ use std::time::Instant;
 use store::{Limits, Store};
 
 use crate::builds::registry::Registry;
+use crate::maintenance::evictor::LatestEviction;
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
-use crate::upkeep::evictor::LatestEviction;
 
 /// The daemon's shared parts.
 #[derive(Debug)]

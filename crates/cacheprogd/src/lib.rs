@@ -2,12 +2,12 @@
 //!
 //! Folders, each with what it owns in its mod.rs: serve/ starts and stops the daemon and runs the accept loop; net/ has sockets
 //! and connections; control/ answers the hook and the command line; session/ answers gets and puts; builds/ has the live builds;
-//! telemetry/ what is remembered of them; upkeep/ what is done beside the connections; http/ the metrics and the page. Files of
+//! telemetry/ what is remembered of them; maintenance/ what is done beside the connections; http/ the metrics and the page. Files of
 //! all: limits.rs is the table of limits, context.rs what all threads share, mutex.rs the policy for poisoned locks, clock.rs the
 //! only clock.
 //!
 //! The folders use each other in one direction: serve/ uses all; control/, session/ and http/ use builds/; builds/ uses telemetry/,
-//! upkeep/ and net/; these three use none of them.
+//! maintenance/ and net/; these three use none of them.
 //!
 //! The rule to keep: no input from a build can end the daemon or hold up another build.
 
@@ -20,9 +20,9 @@ mod context;
 mod control;
 mod http;
 mod limits;
+mod maintenance;
 mod mutex;
 mod net;
 mod serve;
 mod session;
 mod telemetry;
-mod upkeep;

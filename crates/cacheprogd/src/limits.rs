@@ -124,7 +124,7 @@ pub(crate) const GOROOT_DIRECTORY_ENTRIES: usize = 4096;
 /// Bytes of a toolchain's VERSION file.
 pub(crate) const GOROOT_VERSION_BYTES: u64 = 4096;
 
-// Upkeep.
+// Maintenance.
 
 /// How often the whole store is scanned: for the age limit, for what crashes left, and to correct the counters.
 pub(crate) const FULL_SCAN_INTERVAL: Duration = Duration::from_secs(24 * 3600);

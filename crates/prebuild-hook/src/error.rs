@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::offer::OfferError;
 use crate::register::RegisterError;
+use crate::sandbox_paths::SandboxPathError;
 use crate::settings::SettingsError;
 
 /// Nix calls the hook from the loop that runs all builds of a client, and waits for it without limit.
@@ -27,7 +27,7 @@ pub enum HookError {
     Daemon(#[from] RegisterError),
     /// A file or directory for the sandbox cannot be used.
     #[error("{0}")]
-    Offer(#[from] OfferError),
+    SandboxPath(#[from] SandboxPathError),
     /// The deadline has passed.
     #[error("no answer within {DEADLINE:?}")]
     Deadline,

@@ -1,7 +1,7 @@
 //! The hook without its process: the text that it prints for a build.
 //!
 //! settings.rs reads the settings, drv.rs parses a derivation, decide.rs decides what a build is offered (pattern.rs: by its
-//! name), register.rs registers the build at the daemon, offer.rs checks the files and directories for the sandbox and makes the
+//! name), register.rs registers the build at the daemon, `sandbox_paths.rs` checks the files and directories for the sandbox and makes the
 //! text for Nix, chain.rs runs other hooks, error.rs has the reasons for no cache.
 //!
 //! The rule to keep: whatever goes wrong in here, the result is a build without a cache, within a second.
@@ -11,9 +11,9 @@ pub mod drv;
 mod chain;
 mod decide;
 mod error;
-mod offer;
 mod pattern;
 mod register;
+mod sandbox_paths;
 mod settings;
 
 use std::ffi::{OsStr, OsString};
@@ -70,7 +70,7 @@ fn respond(called: &OsStr, args: &[OsString]) -> Outcome {
 pub fn check(settings: &Path) -> Result<(), HookError> {
     let settings = Settings::read_file(settings)?;
     if let Some(transparent) = &settings.transparent {
-        offer::check_go_env(&transparent.go_env)?;
+        sandbox_paths::check_go_env(&transparent.go_env)?;
     }
     Ok(())
 }
@@ -123,12 +123,12 @@ fn answer(settings: &Settings, args: &[OsString]) -> Result<Option<String>, Hook
     let (go_env, has_setup_hook) =
         match (decide::decide(&derivation, chroot.as_deref(), settings)?, &settings.transparent) {
             (Decision::Nothing, _) => return Ok(None),
-            (Decision::Transparent, Some(transparent)) => (offer::go_env(&transparent.go_env)?, false),
+            (Decision::Transparent, Some(transparent)) => (sandbox_paths::go_env(&transparent.go_env)?, false),
             (Decision::Cache | Decision::Transparent, _) => (String::new(), true),
         };
-    let client = offer::runnable(&settings.client)?;
+    let client = sandbox_paths::runnable(&settings.client)?;
     // The cache works without it, and only the setup hook starts it.
-    let modproxy = if has_setup_hook { offer::modproxy(&settings.modproxy) } else { None };
+    let modproxy = if has_setup_hook { sandbox_paths::modproxy(&settings.modproxy) } else { None };
     let directory = register::register(&settings.control, &derivation, chroot.as_deref())?;
-    Ok(Some(offer::sandbox_paths(&directory, &client, &(go_env + &modproxy.unwrap_or_default()))?))
+    Ok(Some(sandbox_paths::sandbox_paths(&directory, &client, &(go_env + &modproxy.unwrap_or_default()))?))
 }

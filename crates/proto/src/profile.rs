@@ -1,5 +1,5 @@
 //! A build profile: what one build asked for, by package, and what it was answered. The daemon makes it from a trace and keeps it
-//! as JSON; the command line reads it to say why the build missed (crate misses).
+//! as JSON; the command line reads it to say why the build missed (crate `miss_causes`).
 //!
 //! Some names in the JSON are older than the names here: profiles that earlier daemons kept are still read.
 

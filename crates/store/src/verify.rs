@@ -7,10 +7,10 @@ use std::path::Path;
 use proto::{ActionId, OutputId};
 
 use crate::dirs::{names, subdirectories};
+use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
 use crate::format::layout::Layout;
 use crate::format::record::Record;
-use crate::mode::Mode;
 use crate::object::integrity_mtime::holds;
 use crate::record_dir::RecordDir;
 

@@ -22,7 +22,7 @@ pub(crate) fn find<'a>(builds: &'a Builds, wanted: &str) -> Result<&'a BuildStat
     }
     let latest = |is_it: &dyn Fn(&BuildStatus) -> bool| all().filter(|b| is_it(b)).max_by_key(|b| (b.started, b.ended));
     let named =
-        latest(&|build| build.name == wanted).or_else(|| latest(&|b| misses::without_version(&b.name) == wanted));
+        latest(&|build| build.name == wanted).or_else(|| latest(&|b| miss_causes::without_version(&b.name) == wanted));
     named.ok_or_else(|| CommandError::NoBuild {
         wanted: wanted.to_owned(),
         nearest: nearest_names(wanted, all().map(|build| build.name.as_str())),
@@ -36,7 +36,7 @@ pub(crate) fn nearest_names<'a>(wanted: &str, names: impl Iterator<Item = &'a st
     names.dedup();
     let like = |name: &str| strsim::normalized_damerau_levenshtein(wanted, name);
     let likeness =
-        |name: &str| if name.contains(wanted) { 1.0 } else { like(name).max(like(misses::without_version(name))) };
+        |name: &str| if name.contains(wanted) { 1.0 } else { like(name).max(like(miss_causes::without_version(name))) };
     let mut near: Vec<_> = names.into_iter().map(|name| (likeness(name), name)).filter(|(l, _)| *l > SIMILAR).collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
     near.iter().take(NEAREST).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")

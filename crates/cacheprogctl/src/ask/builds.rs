@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let mut builds = connection::builds(&args.sockets)?;
     if let Some(name) = &args.name {
         let is_wanted = |build: &BuildStatus| {
-            build.name == *name || misses::without_version(&build.name) == name || build.short == *name
+            build.name == *name || miss_causes::without_version(&build.name) == name || build.short == *name
         };
         if !builds.live.iter().chain(&builds.ended).any(is_wanted) {
             build_selector::find(&builds, name)?; // an error with the nearest names

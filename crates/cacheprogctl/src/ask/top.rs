@@ -72,8 +72,8 @@ fn text(builds: &Builds, now: u64, style: Style) -> String {
 
 /// The build's gets as a share of those of the last build of its name.
 fn progress(build: &BuildStatus, ended: &[BuildStatus]) -> String {
-    let name = misses::without_version(&build.name);
-    let last = ended.iter().find(|last| misses::without_version(&last.name) == name && last.counts.gets > 0);
+    let name = miss_causes::without_version(&build.name);
+    let last = ended.iter().find(|last| miss_causes::without_version(&last.name) == name && last.counts.gets > 0);
     let Some(last) = last else { return String::new() };
     let done = build.counts.gets.min(last.counts.gets);
     let bar: String =

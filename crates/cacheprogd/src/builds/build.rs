@@ -22,10 +22,10 @@ use crate::limits::{
     BUILD_MIN_LIFE, BYTES_PER_BUILD, COUNTED_IDS, FILES_PER_BUILD, IDLE_ABANDONED, IDLE_RUNNING, IDLE_UNKNOWN,
     WARNINGS_PER_BUILD,
 };
+use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::trace::Trace;
-use crate::upkeep::storage_health::StorageHealth;
 
 /// A live build.
 #[derive(Debug)]

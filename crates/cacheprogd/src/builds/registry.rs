@@ -24,12 +24,12 @@ use super::restore::{RestoreError, restore};
 use super::state_file::BuildState;
 use crate::clock;
 use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS};
+use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
 use crate::net::bind::build_socket;
 use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::history::History;
-use crate::upkeep::storage_health::StorageHealth;
 
 /// All builds of this daemon.
 #[derive(Debug)]
@@ -284,8 +284,8 @@ impl Registry {
         let Ok(profile) = self.open_live_profile(build, Requester::Build) else { return String::new() };
         let open =
             |earlier: &BuildStatus| BuildProfile::read(self.open_profile(&earlier.short, Requester::Build).ok()?);
-        let earlier = misses::earlier_builds(&build.status(clock::now()), &live).into_iter().find_map(open);
-        BuildProfile::read(profile).map_or(String::new(), |profile| misses::headline(&profile, earlier.as_ref()))
+        let earlier = miss_causes::earlier_builds(&build.status(clock::now()), &live).into_iter().find_map(open);
+        BuildProfile::read(profile).map_or(String::new(), |profile| miss_causes::headline(&profile, earlier.as_ref()))
     }
 
     fn open_live_profile(&self, build: &Build, requester: Requester) -> std::io::Result<File> {

@@ -9,8 +9,8 @@ use store::BuildDir;
 
 use super::build::Build;
 use super::state_file::{BuildState, ReadError};
+use crate::maintenance::storage_health::StorageHealth;
 use crate::net::bind::build_socket;
-use crate::upkeep::storage_health::StorageHealth;
 
 /// Why a build of an earlier daemon is not live.
 #[derive(Debug)]

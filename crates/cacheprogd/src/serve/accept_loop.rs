@@ -20,20 +20,20 @@ use crate::limits::{
     ACCEPTS_PER_TURN, BUILD_CONNECTIONS, CONNECTIONS_PER_BUILD, CONTROL_CONNECTIONS, HOST_CONNECTIONS,
     HOST_CONNECTIONS_PER_USER, HOST_SOCKET_CONNECTIONS, LOOP_INTERVAL, STATUS_CONNECTIONS,
 };
+use crate::maintenance::evictor::Evictor;
+use crate::maintenance::idle::Idle;
+use crate::maintenance::syncer::Syncer;
+use crate::maintenance::systemd::notify;
 use crate::net::accept_pause::AcceptPause;
 use crate::net::connections::{Connection, Connections, Owner};
 use crate::net::listeners::{Listeners, SocketRole};
 use crate::net::peer_credentials::Peer;
 use crate::session::frames;
-use crate::upkeep::evictor::Evictor;
-use crate::upkeep::idle::Idle;
-use crate::upkeep::syncer::Syncer;
-use crate::upkeep::systemd::notify;
 use crate::{clock, http};
 
 /// The periodic work that the loop does beside its sockets.
 #[derive(Debug)]
-pub(crate) struct Upkeep {
+pub(crate) struct Maintenance {
     pub(crate) syncer: Syncer,
     pub(crate) evictor: Evictor,
     pub(crate) idle: Idle,
@@ -70,8 +70,12 @@ impl Server {
     ///
     /// # Errors
     /// Where the system refuses what the loop needs.
-    pub(crate) fn run_until_signal(&self, signals: &SignalFd, upkeep: &mut Upkeep) -> Result<(), CommandError> {
-        let (mut last_upkeep, mut pause) = (Instant::now(), AcceptPause::default());
+    pub(crate) fn run_until_signal(
+        &self,
+        signals: &SignalFd,
+        maintenance: &mut Maintenance,
+    ) -> Result<(), CommandError> {
+        let (mut last_maintenance, mut pause) = (Instant::now(), AcceptPause::default());
         loop {
             let ready = self.wait(signals, pause.left(Instant::now()))?;
             if ready.iter().any(|source| matches!(source, Source::Signal(_))) {
@@ -85,13 +89,13 @@ impl Server {
                 log::debug!("accepting a connection: {e}");
             }
             let is_asked = ready.iter().any(|source| matches!(source, Source::Control(_)));
-            if upkeep.idle.is_over(is_asked || self.is_busy(upkeep), Instant::now()) {
-                log::info!("idle for {} s: exiting", upkeep.idle.limit_seconds());
+            if maintenance.idle.is_over(is_asked || self.is_busy(maintenance), Instant::now()) {
+                log::info!("idle for {} s: exiting", maintenance.idle.limit_seconds());
                 return Ok(());
             }
-            if last_upkeep.elapsed() >= LOOP_INTERVAL {
-                last_upkeep = Instant::now();
-                self.do_upkeep(upkeep);
+            if last_maintenance.elapsed() >= LOOP_INTERVAL {
+                last_maintenance = Instant::now();
+                self.do_maintenance(maintenance);
             }
         }
     }
@@ -107,16 +111,16 @@ impl Server {
     }
 
     /// Whether there is work: a live build, an eviction, or a connection that asks.
-    fn is_busy(&self, upkeep: &Upkeep) -> bool {
+    fn is_busy(&self, maintenance: &Maintenance) -> bool {
         let is_open = [&self.control, &self.status, &self.host].iter().any(|connections| connections.are_open());
-        is_open || upkeep.evictor.is_running() || !self.context.registry.is_empty()
+        is_open || maintenance.evictor.is_running() || !self.context.registry.is_empty()
     }
 
-    fn do_upkeep(&self, upkeep: &mut Upkeep) {
+    fn do_maintenance(&self, maintenance: &mut Maintenance) {
         self.context.registry.sweep(clock::now());
         let totals = self.context.registry.totals();
-        upkeep.syncer.poll(totals.1.puts);
-        upkeep.evictor.poll();
+        maintenance.syncer.poll(totals.1.puts);
+        maintenance.evictor.poll();
         self.context.usage.record(totals, clock::now());
         notify(&[NotifyState::Watchdog]);
     }

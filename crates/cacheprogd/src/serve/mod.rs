@@ -26,15 +26,15 @@ use crate::builds::registry::{Registry, boot_id};
 use crate::builds::removal::remove_in_background;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::maintenance::evictor::Evictor;
+use crate::maintenance::idle::Idle;
+use crate::maintenance::systemd::notify;
+use crate::maintenance::{clean_shutdown, syncer};
 use crate::net::listeners::{Listeners, StatusSocket};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
-use crate::upkeep::evictor::Evictor;
-use crate::upkeep::idle::Idle;
-use crate::upkeep::systemd::notify;
-use crate::upkeep::{clean_shutdown, syncer};
 use crate::{clock, http};
-use accept_loop::{Server, Upkeep};
+use accept_loop::{Maintenance, Server};
 
 /// Where `serve` listens and keeps its state.
 #[derive(Debug, clap::Args)]
@@ -110,16 +110,16 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         eviction: evictor.latest(),
     });
     let server = Server::new(context.clone(), listeners, http);
-    let mut upkeep = Upkeep { syncer, evictor, idle: Idle::new(idle_exit, Instant::now()) };
+    let mut maintenance = Maintenance { syncer, evictor, idle: Idle::new(idle_exit, Instant::now()) };
     notify(&[NotifyState::Ready]);
     log::info!("cacheprogd {}: serving {}", env!("CARGO_PKG_VERSION"), state_dir.display());
-    let outcome = server.run_until_signal(&signals, &mut upkeep);
-    finish(&server, &context, upkeep);
+    let outcome = server.run_until_signal(&signals, &mut maintenance);
+    finish(&server, &context, maintenance);
     outcome
 }
 
 /// The shutdown: lets the sessions end, saves what the next daemon must know, and syncs.
-fn finish(server: &Server, context: &Context, Upkeep { syncer, evictor, .. }: Upkeep) {
+fn finish(server: &Server, context: &Context, Maintenance { syncer, evictor, .. }: Maintenance) {
     notify(&[NotifyState::Stopping]);
     let all_ended = server.finish();
     evictor.finish();

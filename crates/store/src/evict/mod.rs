@@ -12,9 +12,9 @@ pub(crate) mod sweep;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::counters::{Counters, Totals};
+use crate::dry_run::Mode;
 use crate::error::StoreError;
 use crate::format::layout::Layout;
-use crate::mode::Mode;
 
 use limits::Targets;
 use purge::{PurgeFilter, Purged};

@@ -13,12 +13,12 @@ use proto::{ActionId, BuildId, Output};
 
 use crate::counters::{RECORD_BYTES, on_disk};
 use crate::dirs::{names, subdirectories};
+use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
 use crate::evict::scan::{AHEAD, key};
 use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
 use crate::format::record::Record;
-use crate::mode::Mode;
 use crate::record_dir::RecordDir;
 
 /// Which entries a purge removes.

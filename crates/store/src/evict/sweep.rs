@@ -14,13 +14,13 @@ use proto::Output;
 
 use crate::counters::{RECORD_BYTES, Totals, on_disk};
 use crate::dirs::{names, remove_leftover};
+use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
 use crate::evict::limits::Targets;
 use crate::evict::plan::{Reason, Victim, plan};
 use crate::evict::scan::{CompactOutput, OBJECT_GRACE, Scan, is_ahead, last_use};
 use crate::format::layout::Layout;
 use crate::format::record::Record;
-use crate::mode::Mode;
 use crate::record_dir::{LockOutcome, RecordDir};
 
 /// A file in `tmp` that was not written to for so long has lost its writer: no put takes longer.

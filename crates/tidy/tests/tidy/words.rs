@@ -161,7 +161,7 @@ fn files_have_the_words_of_the_field() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Whether a file is in a folder of that name. `tend/` is one of the command line.
+/// Whether a file is in a folder of that name.
 fn is_in(file: &File, folder: &str) -> bool {
     file.name.split('/').rev().skip(1).any(|part| part == folder)
 }

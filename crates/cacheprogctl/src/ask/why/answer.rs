@@ -1,6 +1,6 @@
 //! The answer of `cacheprogctl why`, as its JSON has it. Data alone.
 
-use misses::{Group, Missed};
+use miss_causes::{Group, Missed};
 use proto::control::BuildStatus;
 use serde::Serialize;
 

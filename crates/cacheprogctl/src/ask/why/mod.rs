@@ -1,11 +1,11 @@
-//! `cacheprogctl why`: asks the daemon for two profiles, compares them (crate misses), and says what was missed and why.
+//! `cacheprogctl why`: asks the daemon for two profiles, compares them (crate `miss_causes`), and says what was missed and why.
 //!
 //! answer.rs is the answer, as JSON has it; text.rs is the same for people.
 
 mod answer;
 mod text;
 
-use misses::{Missed, earlier_builds, explain, groups};
+use miss_causes::{Missed, earlier_builds, explain, groups};
 use proto::control::{BuildStatus, Builds};
 use proto::profile::BuildProfile;
 

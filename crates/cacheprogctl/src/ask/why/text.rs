@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use misses::{Cause, Missed, verdict_text};
+use miss_causes::{Cause, Missed, verdict_text};
 use proto::figures::{self, duration};
 
 use super::answer::Answer;
@@ -27,7 +27,7 @@ pub(crate) fn text(answer: &Answer, most: usize, style: Style) -> String {
     let mut causes = Table::new(&["cause", "misses", "cost", "evidence", "detail"]);
     for group in &answer.causes {
         causes.row([
-            misses::cause_text(group.cause).to_owned(),
+            miss_causes::cause_text(group.cause).to_owned(),
             group.misses.to_string(),
             duration(Duration::from_millis(group.cost_ms)),
             evidence(group.certain),
@@ -63,7 +63,7 @@ fn list(missed: &[&Missed]) -> Table {
             if one.path.is_empty() { "-".to_owned() } else { one.path.clone() },
             one.what.to_owned(),
             duration(Duration::from_millis(one.cost_ms.into())),
-            misses::cause_text(one.verdict.cause).to_owned(),
+            miss_causes::cause_text(one.verdict.cause).to_owned(),
             evidence(one.verdict.certain),
             if one.verdict.cause == Cause::FirstBuild { String::new() } else { verdict_text(&one.verdict) },
         ]);

@@ -139,7 +139,7 @@ mod tests {
 
     use store::Access;
 
-    use crate::upkeep::clean_shutdown;
+    use crate::maintenance::clean_shutdown;
 
     #[test]
     fn the_last_sync_begins_when_no_other_is_under_way() {

@@ -6,24 +6,24 @@ set -euo pipefail
 # empty directory.
 in_own_mounts() {
     local status=0
-    [ ! -e /gocache ] || { echo "offer.sh: /gocache exists already" >&2; return 1; }
+    [ ! -e /gocache ] || { echo "mounted_build.sh: /gocache exists already" >&2; return 1; }
     mkdir /gocache
-    OFFER_UNSHARED=1 unshare --mount --propagation private "$@" || status=$?
+    OWN_MOUNTS=1 unshare --mount --propagation private "$@" || status=$?
     rmdir /gocache
     return "$status"
 }
 
-# offer_build NAME: registers a build of that name by the hook, and mounts its directory at /gocache until withdraw_build.
-offer_build() {
+# mount_build NAME: registers a build of that name by the hook, and mounts its directory at /gocache until unmount_build.
+mount_build() {
     local view
     mkdir -p "$WORK/$1.drv.chroot/root"
     printf 'Derive([("out","/o","","")],[],[],"x","/bin/sh",[],[("NIX_GOCACHEPROG","1")])' > "$WORK/$1.drv"
     view=$("$WORK/hook" "$WORK/$1.drv" "$WORK/$1.drv.chroot/root" | sed -n 's|^/gocache=||p')
-    [ -n "$view" ] || { echo "offer.sh: the hook offers nothing" >&2; return 1; }
+    [ -n "$view" ] || { echo "mounted_build.sh: the hook offers nothing" >&2; return 1; }
     mount --bind "$view" /gocache
     export NIX_GOCACHEPROG_SOCKET=/gocache/sock
 }
-withdraw_build() {
+unmount_build() {
     unset NIX_GOCACHEPROG_SOCKET
     umount /gocache
 }

@@ -10,7 +10,7 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// Why a file or directory cannot be offered.
 #[derive(Debug, thiserror::Error)]
-pub enum OfferError {
+pub enum SandboxPathError {
     /// The client cannot be run by a build.
     #[error("{} cannot be offered as the client: {why}; set NIX_GOCACHEPROG_CLIENT to another one", path.display())]
     Client {
@@ -39,8 +39,8 @@ pub enum OfferError {
 
 /// The real path of a program that a build can run: a regular file that all users may read and execute, on a file system that
 /// allows it. (A state directory is often mounted noexec: a client there makes every go command fail.)
-pub(crate) fn runnable(path: &Path) -> Result<PathBuf, OfferError> {
-    let refuse = |why: &str| OfferError::Client { path: path.to_owned(), why: why.to_owned() };
+pub(crate) fn runnable(path: &Path) -> Result<PathBuf, SandboxPathError> {
+    let refuse = |why: &str| SandboxPathError::Client { path: path.to_owned(), why: why.to_owned() };
     // A mounted symlink stays a symlink in the sandbox, where its target does not exist.
     let real = fs::canonicalize(path).map_err(|e| refuse(&e.to_string()))?;
     let metadata = fs::metadata(&real).map_err(|e| refuse(&e.to_string()))?;
@@ -56,8 +56,8 @@ pub(crate) fn runnable(path: &Path) -> Result<PathBuf, OfferError> {
 }
 
 /// The text for Nix, with `more` lines. An empty line ends it, so that another hook's output can follow.
-pub(crate) fn sandbox_paths(directory: &Path, client: &Path, more: &str) -> Result<String, OfferError> {
-    let refuse = |why: String| OfferError::Directory { path: directory.to_owned(), why };
+pub(crate) fn sandbox_paths(directory: &Path, client: &Path, more: &str) -> Result<String, SandboxPathError> {
+    let refuse = |why: String| SandboxPathError::Directory { path: directory.to_owned(), why };
     let socket = fs::symlink_metadata(directory.join("sock")).map_err(|e| refuse(e.to_string()))?;
     if !socket.file_type().is_socket() {
         return Err(refuse("there is no socket in it".to_owned()));
@@ -73,16 +73,16 @@ pub(crate) fn modproxy(path: &Path) -> Option<String> {
 }
 
 /// The line for a `go/env` with which every go command uses the cache.
-pub(crate) fn go_env(path: &Path) -> Result<String, OfferError> {
+pub(crate) fn go_env(path: &Path) -> Result<String, SandboxPathError> {
     let real = check_go_env(path)?;
     let line = reachable(&real).and_then(|()| one_line(&real)).map(|path| format!("{MOUNTED_GO_ENV}={path}\n"));
-    line.map_err(|why| OfferError::GoEnv { path: path.to_owned(), why })
+    line.map_err(|why| SandboxPathError::GoEnv { path: path.to_owned(), why })
 }
 
 /// The real path of a `go/env` with the expected content and nothing else: other settings in it would change builds that did not
 /// opt in.
-pub(crate) fn check_go_env(path: &Path) -> Result<PathBuf, OfferError> {
-    let refuse = |why: String| OfferError::GoEnv { path: path.to_owned(), why };
+pub(crate) fn check_go_env(path: &Path) -> Result<PathBuf, SandboxPathError> {
+    let refuse = |why: String| SandboxPathError::GoEnv { path: path.to_owned(), why };
     let real = fs::canonicalize(path).map_err(|e| refuse(e.to_string()))?;
     let metadata = fs::metadata(&real).map_err(|e| refuse(e.to_string()))?;
     let is_candidate = metadata.is_file() && metadata.mode() & 0o444 == 0o444 && metadata.len() == GO_ENV.len() as u64;

@@ -1,5 +1,5 @@
 //! `cacheprogctl gc`: brings a store within its limits, with or without a daemon beside it. The daemon does the same by itself
-//! (cacheprogd: upkeep/evict.rs).
+//! (cacheprogd: `maintenance/evict_process.rs`).
 
 use std::fmt::Write;
 
