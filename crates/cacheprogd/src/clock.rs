@@ -19,9 +19,3 @@ pub(crate) fn unix_ms(time: SystemTime) -> u64 {
 pub(crate) fn unix(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
-
-/// The time of day as `12:04`, in UTC.
-pub(crate) fn hours_and_minutes(time: SystemTime) -> String {
-    let minutes = unix(time) / 60;
-    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
-}

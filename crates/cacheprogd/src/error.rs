@@ -46,6 +46,14 @@ pub enum CommandError {
     /// The state directory cannot be opened.
     #[error(transparent)]
     State(#[from] StateError),
+    /// An eviction could not do all of its work.
+    #[error("evicting in {}: some files could not be read or removed, the first: {first}; `cacheprogctl gc` lists them", path.display())]
+    NotEvicted {
+        /// The state directory.
+        path: PathBuf,
+        /// The first failure.
+        first: String,
+    },
     /// The result of an eviction cannot be printed.
     #[error("writing the output")]
     Output(#[source] io::Error),

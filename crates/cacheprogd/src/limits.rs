@@ -18,9 +18,12 @@ pub(crate) const HOST_CONNECTIONS: usize = 512;
 /// Connections of one user's sessions outside of sandboxes.
 pub(crate) const HOST_CONNECTIONS_PER_USER: usize = 256;
 
+// Of each of the three sockets below, which several users can reach, one user has at most half of the connections: the rest is left
+// for other users.
+
 /// Connections to the control socket, counted apart so that no build can keep the hook out.
 pub(crate) const CONTROL_CONNECTIONS: usize = 128;
-/// Connections to the host's socket. One user has at most half of them: the rest is left for other users.
+/// Connections to the host's socket.
 pub(crate) const HOST_SOCKET_CONNECTIONS: usize = 128;
 /// Connections to the status socket, which is open to every user.
 pub(crate) const STATUS_CONNECTIONS: usize = 32;

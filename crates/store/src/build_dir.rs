@@ -150,14 +150,15 @@ impl BuildDir {
         }
     }
 
-    /// As [`BuildDir::expose`], of an object that was put just now ([`crate::Published::New`] or [`crate::Published::Again`]): it
-    /// is known to be whole and is not looked at again, where a link to it can be made at once.
+    /// As [`BuildDir::expose`], of an object that was put just now ([`crate::Published::New`] or [`crate::Published::Again`]). The
+    /// put has made it, or has compared it with the body, so it is not looked at again where a link to it can be made at once.
+    /// While there are spans to verify, it is: the comparison read what the kernel remembers, and not what the disk has.
     ///
     /// # Errors
     /// As [`BuildDir::expose`].
     pub fn expose_published(&self, output: Output, exposure: Exposure) -> Result<Exposed, StoreError> {
         let link = || fs::hard_link(self.layout.object(&output.id), self.output(&output.id));
-        if exposure == Exposure::Link && link().is_ok() {
+        if exposure == Exposure::Link && self.unsynced.is_empty() && link().is_ok() {
             return Ok(Exposed::Yes);
         }
         self.expose(output, exposure) // the build sees it already, say

@@ -92,10 +92,11 @@ impl Recovery {
         self.unsynced.set_unsaved(unclean.is_some());
     }
 
-    /// When the last sync that succeeded began; `None` where none is recorded.
+    /// The earliest time of which files are to be verified; `None` where no file is.
     #[must_use]
-    pub fn last_sync(&self) -> Option<SystemTime> {
-        UNIX_EPOCH.checked_add(Duration::from_secs(read_number(&self.layout.synced_file())?))
+    pub fn verifies_since(&self) -> Option<SystemTime> {
+        let since = self.unsynced.spans().iter().map(|span| span.since).min()?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(since))
     }
 
     /// Writes down what is to be verified, for the next process.

@@ -62,6 +62,11 @@ impl UnsyncedSpans {
         *state = State { boot: boot.to_owned(), spans: merged(spans) };
     }
 
+    /// Whether there is none: no file is to be verified.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).spans.is_empty()
+    }
+
     /// Whether a file is to be verified, by the time at which it was made, which links do not change. Where a file system does not
     /// keep that, by the last change, which only moves on.
     pub(crate) fn covers(&self, metadata: &Metadata) -> Option<WriteBack> {

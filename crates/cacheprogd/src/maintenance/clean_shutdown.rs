@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::error::with_causes;
 use store::{Shutdown, Store, StoreError};
@@ -29,13 +29,12 @@ pub(crate) fn start(
     sync: SyncFileSystem,
 ) -> Result<(Arc<Store>, Syncer, bool), CommandError> {
     let was_clean = remove_marker(&store)?;
-    let since = store.recovery().last_sync();
     let shutdown = if was_clean { Shutdown::Clean } else { Shutdown::Unclean };
     store.recovery().resume_after(shutdown, boot, clock::now());
     let store = Arc::new(store);
     let syncer = Syncer::new(store.clone(), sync, !was_clean)?;
     if !was_clean {
-        log::info!("unclean shutdown: verifying {}", written_since(since));
+        log::info!("unclean shutdown: verifying {}", written_since(store.recovery().verifies_since()));
         if let Err(e) = syncer.sync_now() {
             log::warn!("{}", with_causes(&e)); // no space, perhaps: what is stored is served all the same
         }
@@ -74,11 +73,13 @@ fn remove_marker(store: &Store) -> Result<bool, CommandError> {
 }
 
 /// What is verified, for the log.
-fn written_since(last_sync: Option<SystemTime>) -> String {
-    last_sync.map_or_else(
-        || "all objects".to_owned(),
-        |time| format!("objects written since {} UTC", clock::hours_and_minutes(time)),
-    )
+fn written_since(since: Option<SystemTime>) -> String {
+    match since {
+        Some(time) if time > UNIX_EPOCH => {
+            format!("objects written since {}", humantime::format_rfc3339_seconds(time))
+        }
+        _ => "all objects".to_owned(),
+    }
 }
 
 #[cfg(test)]

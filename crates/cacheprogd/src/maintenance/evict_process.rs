@@ -23,7 +23,7 @@ pub(crate) struct Evict {
 /// Scans, plans, removes, and prints the result as JSON.
 ///
 /// # Errors
-/// Where there is no store, the limits cannot be kept on this disk, or the store cannot be scanned.
+/// Where there is no store, the limits cannot be kept on this disk, the store cannot be scanned, or something could not be removed.
 pub(crate) fn run(args: &Evict) -> Result<(), CommandError> {
     // The daemon, which started this, has blocked signals.
     SigSet::all().thread_unblock().map_err(|e| CommandError::System("unblocking signals", e.into()))?;
@@ -36,5 +36,10 @@ pub(crate) fn run(args: &Evict) -> Result<(), CommandError> {
     let swept =
         store.evictor().sweep(&limits.targets(disk), clock::now(), Mode::Apply, &mut || true)?.unwrap_or_default();
     let json = serde_json::to_vec(&swept).map_err(|e| CommandError::Output(e.into()))?;
-    std::io::stdout().write_all(&json).map_err(CommandError::Output)
+    std::io::stdout().write_all(&json).map_err(CommandError::Output)?;
+    // What the daemon reads is out by now. The failure is for the log: standard error leads there.
+    swept
+        .errors
+        .first()
+        .map_or(Ok(()), |first| Err(CommandError::NotEvicted { path: store.root().to_owned(), first: first.clone() }))
 }

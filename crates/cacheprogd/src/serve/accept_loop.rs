@@ -186,7 +186,10 @@ impl Server {
                 served.unwrap_or_else(|e| log::debug!("host: {}", with_causes(&e)));
             };
             if !self.host.start("host", (stream, Owner::User(peer.uid)), serve) {
-                log::debug!("connection limit ({HOST_SOCKET_CONNECTIONS}) reached: refusing uid {}", peer.uid);
+                log::debug!(
+                    "connection limit reached (its share of {HOST_SOCKET_CONNECTIONS}): refusing uid {}",
+                    peer.uid
+                );
             }
         })
     }
@@ -209,7 +212,7 @@ impl Server {
                 let outcome = frames::serve(connection, &context, &served);
                 if connection.was_closed() {
                     served.warn_rate_limited(format_args!(
-                        "connection limit ({}) reached: closed its longest silent session for another build",
+                        "connection limit reached (its share of {}): closed its longest silent session for another build",
                         limits[1]
                     ));
                 } else if let Err(e) = outcome {
@@ -218,8 +221,8 @@ impl Server {
             };
             if !connections.start("session", (stream, owner), serve) {
                 build.warn_rate_limited(format_args!(
-                    "connection limit ({} for one, {} for all) reached: refusing a session",
-                    limits[0], limits[1]
+                    "connection limit reached (its share of {}, at most {}): refusing a session",
+                    limits[1], limits[0]
                 ));
             }
         })

@@ -1,3 +1,4 @@
+use std::process::Command;
 use std::time::Duration;
 
 use proto::wire::Reply;
@@ -50,4 +51,35 @@ fn a_daemon_keeps_within_its_size_limit_while_a_build_runs() {
     daemon.kill();
     daemon.start_again();
     assert!(becomes(|| daemon.status().entries == status.entries + 1), "{:?}", daemon.status());
+}
+
+/// What it could not remove is reported in the log: the store may stay over its limits.
+#[test]
+fn an_eviction_that_fails_in_part_is_reported() {
+    let mut daemon = Daemon::start();
+    let view = daemon.register("one");
+    assert!(matches!(Session::open(&view, "/go").put(1, b"body"), Reply::Stored { .. }));
+    daemon.stop();
+    let records = daemon.state_dir().join("records");
+    let unused = Command::new("find")
+        .arg(&records)
+        .args(["-type", "f", "-exec", "touch", "-d", "90 days ago", "{}", "+"])
+        .status();
+    assert!(unused.unwrap().success());
+    let evict = |before: &[&str]| {
+        let program = testkit::program("cacheprogd");
+        let arguments = ["evict".into(), "--state-dir".into(), daemon.state_dir().into_os_string()];
+        Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=unlink,unlinkat"])
+            .args(before)
+            .arg(program)
+            .args(arguments)
+            .output()
+            .expect("strace is needed: apt-get install strace")
+    };
+    let failed = evict(&["-e", "inject=unlink,unlinkat:error=EIO"]);
+    let (json, log) = (String::from_utf8_lossy(&failed.stdout), String::from_utf8_lossy(&failed.stderr));
+    assert!(!failed.status.success() && json.contains("\"before\""), "{json} {log}");
+    assert!(log.contains("could not be read or removed") && log.contains(records.to_str().unwrap()), "{log}");
+    assert!(evict(&[]).status.success());
 }

@@ -70,7 +70,8 @@ pub(crate) fn purge(
     let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let not_ahead = now + AHEAD;
     let (victims, named) = (Vec::new(), HashSet::new());
-    let mut purge = Purge { filter, mode, used_before, not_ahead, victims, named, purged: Purged::default() };
+    let root = layout.root();
+    let mut purge = Purge { root, filter, mode, used_before, not_ahead, victims, named, purged: Purged::default() };
     for namespace in subdirectories(&layout.all_records())? {
         let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
         for dir in subdirectories(&namespace)? {
@@ -83,6 +84,8 @@ pub(crate) fn purge(
 }
 
 struct Purge<'a> {
+    /// The state directory: nothing outside of it is removed.
+    root: &'a Path,
     filter: &'a PurgeFilter,
     mode: Mode,
     /// Entries that were used since then stay.
@@ -165,7 +168,10 @@ impl Purge<'_> {
                 keep_error(&mut self.purged.errors, &StoreError::at("removing", path)(e));
                 false
             }
-            Ok(()) => true,
+            Ok(()) => {
+                debug_assert!(path.starts_with(self.root));
+                true
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-use store::{Access, Shutdown, Store};
+use proto::{BuildId, Output};
+use store::{Access, Exposed, Exposure, Published, Shutdown, Store};
 
-use crate::{content, found, lose_bytes, open, publish, put, resumed, resumed_since_boot, unsynced};
+use crate::{content, found, lose_bytes, open, output, publish, put, resumed, resumed_since_boot, unsynced};
 
 fn reopen(root: &Path) -> Store {
     Store::open(root, Access::Owner).unwrap()
@@ -154,4 +155,16 @@ fn after_a_stop_a_get_reads_and_syncs_nothing_by_itself() {
         };
         assert!((0..20).all(is_read), "each says that it was read");
     }
+}
+
+/// A small body that is put again is compared with what the kernel remembers of the file, which is not what the disk has.
+#[test]
+fn an_object_of_a_failed_sync_is_not_exposed_to_who_puts_it_again_before_it_is_verified() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    publish(&store, &put(1, 500), b"body");
+    fail_once(&store, io::ErrorKind::Other);
+    assert_eq!(publish(&store, &put(1, 600), b"body"), Published::Again);
+    let object = Output { id: output(b"body"), size: 4 };
+    assert_eq!(build.expose_published(object, Exposure::Link).unwrap(), Exposed::Unverified);
 }

@@ -1,7 +1,7 @@
 //! Makes a build profile of a trace and of the outputs that the build was given: which package each action compiled, and what it
 //! imports.
 //!
-//! What an archive contains, the store reads (store: archive.rs).
+//! What an archive contains, the store reads (store: format/archive.rs).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
