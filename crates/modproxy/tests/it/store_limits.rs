@@ -1,5 +1,6 @@
 //! The limits of an embedded store, while the proxy serves.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -43,15 +44,26 @@ fn an_embedded_store_stays_within_its_size_while_the_proxy_serves() {
     let mut settings = settings(&upstream.url(), dir.path());
     settings.limits.max_size = Some(Size::Bytes(LIMIT));
     let proxy = start(settings);
+    let mut aged = HashSet::new();
     for n in 0..12 {
         assert_eq!(get(proxy, &path(n)), whole(&packed("a.test", &format!("v1.0.{n}"), SIZE)));
         let object = packed("a.test", &format!("v1.0.{n}"), SIZE);
         let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(&object).into());
         wait_until(|| dir.path().join("store").join(Store::object_name(&output)).is_file());
+        age(dir.path(), &mut aged, n as u64);
     }
     assert_eq!(upstream.requests().len(), 12);
     wait_until(|| bytes(dir.path()) <= LIMIT);
     assert!(bytes(dir.path()) > LIMIT / 2, "no more is evicted than necessary");
+}
+
+/// Makes new records an hour older. Otherwise all have the age 0 in seconds, and an eviction may choose the newest, whose object
+/// is too young to be removed.
+fn age(dir: &Path, aged: &mut HashSet<PathBuf>, n: u64) {
+    let time = SystemTime::now() - Duration::from_secs(3600 - n);
+    for record in records(dir).into_iter().filter(|record| aged.insert(record.clone())) {
+        drop(fs::File::open(record).map(|file| file.set_modified(time)));
+    }
 }
 
 #[test]
