@@ -23,33 +23,33 @@ finds() {
 is_bad() { if doctor; then cat "$WORK/found" >&2; fail "exit code 0"; fi; }
 
 doctor || { cat "$WORK/found" "$WORK/err" >&2; fail "something is bad on a healthy installation"; }
-expect "nothing is bad" test "$(grep -c '^BAD' "$WORK/found")" = 0
+expect "nothing is bad" test "$(grep -c '^bad ' "$WORK/found")" = 0
 
 printf 'sandbox = true\n' > "$WORK/nix.conf"
 is_bad
-finds 'BAD ' "Nix's pre-build-hook" none 'add the line: pre-build-hook ='
+finds 'bad ' "Nix's pre-build-hook" none 'add the line: pre-build-hook ='
 printf 'pre-build-hook = %s/gone/prebuild-hook\nsandbox = false\n' "$WORK" > "$WORK/nix.conf"
 is_bad
-finds 'BAD ' "the hook's program" "does not exist: every build fails" install
-finds 'BAD ' "Nix's sandbox" "sandbox = false" "sandbox = true in nix.conf"
+finds 'bad ' "the hook's program" "does not exist: every build fails" install
+finds 'bad ' "Nix's sandbox" "sandbox = false" "sandbox = true in nix.conf"
 printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
 chmod 700 "$WORK/hook"
 is_bad
-finds 'BAD ' "the hook's program" "mode 0700" "chmod 755 $WORK/hook"
+finds 'bad ' "the hook's program" "mode 0700" "chmod 755 $WORK/hook"
 chmod 755 "$WORK/hook"
 printf '#!/bin/sh\n' > "$WORK/another" && chmod 755 "$WORK/another"
 printf 'pre-build-hook = %s\n' "$WORK/another" > "$WORK/nix.conf"
 doctor || fail "another hook is not bad by itself"
-finds warn "Nix's pre-build-hook" "does not look like nix-gocacheprog's hook" "your own in its \`chain\`"
+finds warn "Nix's pre-build-hook" "does not look like nix-gocacheprog's hook" "your hook into \`chain\` in hook.toml"
 printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
 
 chmod 744 "$BIN/cacheprog-client"
 is_bad
-finds 'BAD ' "the client's program" "mode 0744" "chmod 755"
+finds 'bad ' "the client's program" "mode 0744" "chmod 755"
 chmod 755 "$BIN/cacheprog-client"
 printf '#!/bin/sh\necho cacheprog-client 0.0.1\n' > "$WORK/old-client" && chmod 755 "$WORK/old-client"
 "$BIN/cacheprogctl" doctor "${DOCTOR[@]/"$BIN/cacheprog-client"/"$WORK/old-client"}" > "$WORK/found" 2> "$WORK/err" && fail "exit code 0"
-finds 'BAD ' "the client's version" "0.0.1, and this program is" "programs of one package"
+finds 'bad ' "the client's version" "0.0.1, and this program is" "programs of one package"
 
 chmod 666 "$CONTROL"
 doctor || fail "an open control socket is not bad: others are refused"
@@ -62,26 +62,26 @@ chmod 666 "$WORK/state/status.sock"
 
 chmod 700 "$WORK/state"
 is_bad
-finds 'BAD ' "the state directory" "$WORK/state is closed to others" "chmod o+x $WORK/state"
+finds 'bad ' "the state directory" "$WORK/state is closed to other users" "chmod o+x $WORK/state"
 chmod 755 "$WORK/state"
 printf 'max-sise = "1GiB"\n' > "$WORK/settings.toml"
 is_bad
-finds 'BAD ' "the settings" max-sise "correct the file"
+finds 'bad ' "the settings" max-sise "correct the file"
 printf 'min-free = "900TiB"\n' > "$WORK/settings.toml"
 is_bad
-finds 'BAD ' "free space" "all entries are evicted" "smaller min-free"
+finds 'bad ' "free space" "all entries are evicted" "lower min-free"
 printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
 
 stop_daemon
 is_bad
-finds 'BAD ' "the daemon" "no daemon answers" "systemctl start"
-finds 'BAD ' "the control socket" "does not exist" "start the daemon"
+finds 'bad ' "the daemon" "no daemon answers" "systemctl start"
+finds 'bad ' "the control socket" "does not exist" "start the daemon"
 echo 'nix-gocacheprog store 9' > "$STATE/format"
 is_bad
-finds 'BAD ' "the state directory" "another format: nix-gocacheprog store 9" "another directory"
+finds 'bad ' "the state directory" "another format: nix-gocacheprog store 9" "another --state-dir"
 echo 'nix-gocacheprog store 1' > "$STATE/format"
 is_bad
-finds 'BAD ' "the state directory" "earlier format: nix-gocacheprog store 1" "restart the daemon: it replaces the old entries"
+finds 'bad ' "the state directory" "earlier format: nix-gocacheprog store 1" "restart the daemon: it replaces the old entries"
 
 "$BIN/cacheprogctl" doctor --json "${DOCTOR[@]}" > "$WORK/json" 2> /dev/null && fail "exit code 0"
 expect "as JSON too" grep -q '"level": "bad"' "$WORK/json"

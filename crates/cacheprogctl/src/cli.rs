@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::maintenance::{check, gc, purge, verify};
 use crate::{doctor, generate, install};
 
-/// Looks at and tends nix-gocacheprog's cache: asks the daemon, works on a store, checks a machine, installs.
+/// Shows what nix-gocacheprog's cache does, maintains its store, checks the machine, installs and uninstalls.
 #[derive(Debug, Parser)]
 #[command(name = "cacheprogctl", version)]
 pub struct Args {
@@ -21,7 +21,7 @@ enum Command {
     Status(status::Args),
     /// List the latest builds and what each got from the cache.
     Builds(builds::Args),
-    /// Say why a build missed, compared with the nearest earlier build of its name.
+    /// Show why a build missed, compared with the nearest earlier build of its name.
     Why(why::Args),
     /// Show the live builds and their progress, every second.
     Top(top::Args),
@@ -29,7 +29,7 @@ enum Command {
     Doctor(doctor::Args),
     /// Read every object and record of a store and report damage. Works with and without a running daemon.
     Verify(verify::Args),
-    /// Bring a store within its limits now, and say what is removed and why. Works with and without a running daemon.
+    /// Bring a store within its limits now, and print what is removed and why. Works with and without a running daemon.
     Gc(gc::Args),
     /// Remove entries: those that a build put, old ones, or all. Works with and without a running daemon.
     Purge(purge::Args),

@@ -14,10 +14,7 @@ use crate::install::error::InstallError;
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No daemon answers.
-    #[error(
-        "no daemon answers at {}; start it with `systemctl start nix-gocacheprog` or `cacheprogd serve`",
-        path.display()
-    )]
+    #[error("no daemon answers at {}", path.display())]
     NoDaemon {
         /// The control socket.
         path: PathBuf,
@@ -74,7 +71,7 @@ pub enum CommandError {
     #[error("this removes the whole cache: add --yes to confirm, or --dry-run to see how much it is")]
     NotConfirmed,
     /// The doctor found problems.
-    #[error("{bad} findings are bad")]
+    #[error("problems found: {bad}")]
     BadFindings {
         /// How many.
         bad: usize,
@@ -90,7 +87,17 @@ pub enum CommandError {
     Output(#[source] io::Error),
 }
 
+/// What to do where no daemon answers.
+const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after `install --user`: `systemctl --user start \
+                            nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
+
 impl CommandError {
+    /// What the user can do, where the message does not hold it.
+    #[must_use]
+    pub fn fix(&self) -> Option<&'static str> {
+        matches!(self, Self::NoDaemon { .. }).then_some(START_DAEMON)
+    }
+
     /// 3: no daemon; 1: everything else (2 is a wrong command line).
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{}", proto::error::with_causes(&error));
+            error.fix().iter().for_each(|fix| log::error!("fix: {fix}"));
             error.exit_code()
         }
     }

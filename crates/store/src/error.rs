@@ -21,7 +21,7 @@ pub enum StoreError {
     },
     /// The directory holds a store of another format.
     #[error(
-        "{} says {found:?}: this store was made by another version; use another state directory, or remove this one to start empty",
+        "{}: unknown store format {found:?}; use another state directory, or remove this one to start empty",
         path.display()
     )]
     Format {

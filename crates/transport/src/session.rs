@@ -34,13 +34,21 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No program listens.
-    #[error("no daemon at the socket")]
+    #[error("cannot connect to the daemon's socket")]
     Connect(#[source] io::Error),
     /// The daemon answers nothing, or nothing that can be understood.
-    #[error("no hello from the daemon")]
+    #[error("the daemon did not answer the hello")]
     Hello(#[from] FrameError),
-    /// The daemon refuses.
-    #[error("the daemon refuses: {0}")]
+    /// The daemon has other frames.
+    #[error(
+        "the daemon has protocol version {daemon}, this client {VERSION}: restart the daemon, or install programs of one version"
+    )]
+    Version {
+        /// The daemon's version.
+        daemon: u32,
+    },
+    /// The daemon refuses the session.
+    #[error("the daemon refused the session: {0}")]
     Refused(String),
 }
 
@@ -52,7 +60,7 @@ impl ConnectError {
             // A full queue is one that is not served.
             Self::Connect(e) => e.kind() == io::ErrorKind::WouldBlock,
             Self::Hello(e) => e.is_timeout(),
-            Self::Refused(_) => false,
+            Self::Version { .. } | Self::Refused(_) => false,
         }
     }
 }
@@ -65,11 +73,14 @@ pub fn open(socket: &Path, hello: &Hello) -> Result<Connection, ConnectError> {
     let stream = dial(socket, HELLO_TIMEOUT).map_err(ConnectError::Connect)?;
     write_json_line(&stream, hello).map_err(FrameError::from)?;
     let welcome: Welcome = read_json_line(&mut BufReader::with_capacity(BUFFER, &stream), limits::HELLO_LINE)?;
+    if welcome.version != VERSION {
+        return Err(ConnectError::Version { daemon: welcome.version });
+    }
     if let Some(error) = welcome.error {
         return Err(ConnectError::Refused(error));
     }
-    if welcome.version != VERSION || !welcome.outputs.starts_with('/') {
-        return Err(ConnectError::Refused(format!("it speaks version {}, this program {VERSION}", welcome.version)));
+    if !welcome.outputs.starts_with('/') {
+        return Err(ConnectError::Refused("its hello names no directory of outputs".to_owned()));
     }
     Ok(Connection { stream, outputs: welcome.outputs, next: AtomicU32::new(0) })
 }

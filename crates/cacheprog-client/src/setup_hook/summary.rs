@@ -24,7 +24,7 @@ pub(crate) fn command(environment: &Environment) -> String {
             let why = connection.as_ref().filter(|_| needs_explanation(&counts)).and_then(why);
             summary_line(&counts, spooled) + &why.map_or(String::new(), |why| printable(&why))
         }
-        None if spooled > 0 => format!("no daemon: {spooled} results stay with this build"),
+        None if spooled > 0 => format!("no daemon: {spooled} outputs not stored for other builds"),
         Some(_) | None => return String::new(),
     };
     format!("echo 'nix-gocacheprog: {line}'\n")
@@ -61,10 +61,10 @@ fn printable(text: &str) -> String {
 fn summary_line(counts: &Counts, spooled: u64) -> String {
     let mut line = figures::summary(counts);
     if counts.unanswered > 0 {
-        line += &format!("; {} requests without the daemon", figures::number(counts.unanswered));
+        line += &format!("; {} requests answered without the daemon", figures::number(counts.unanswered));
     }
     if spooled > 0 {
-        line += &format!("; {} results stay with this build", figures::number(spooled));
+        line += &format!("; {} outputs not stored for other builds", figures::number(spooled));
     }
     line
 }
@@ -93,7 +93,7 @@ mod tests {
         let trouble = Counts { unanswered: 7, ..Counts::default() };
         assert_eq!(
             summary_line(&trouble, 3),
-            "0 of 0 shareable requests hit (-), 0 B; 0 s of compiling saved; 7 requests without the daemon; 3 results stay with this build"
+            "0 of 0 shareable requests hit (-), 0 B; 0 s of compiling saved; 7 requests answered without the daemon; 3 outputs not stored for other builds"
         );
         let most = Counts::of([u64::MAX; Counts::NUMBER]);
         assert!(!summary_line(&most, u64::MAX).contains(['\'', '$', '`']));

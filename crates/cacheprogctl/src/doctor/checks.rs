@@ -16,7 +16,7 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         sandbox,
         client_runs,
         client_version,
-        units,
+        unit,
         daemon,
         daemon_version,
         control_socket,
@@ -46,13 +46,13 @@ fn hook_is_set(facts: &Facts) -> Finding {
     let path = path.display();
     let line = "pre-build-hook = /etc/nix-gocacheprog/hook, or run `cacheprogctl install`";
     match (settings, &facts.hook) {
-        (None, _) => bad(what, format!("{path} cannot be read"), format!("write it, with the line: {line}")),
+        (None, _) => bad(what, format!("{path} cannot be read"), format!("create it with the line {line}")),
         (Some(_), None) => bad(what, format!("none in {path}"), format!("add the line: {line}; restart nix-daemon")),
         (Some(_), Some(hook)) if is_ours(hook) => good(what, hook.path.display().to_string()),
         (Some(_), Some(hook)) => warn(
             what,
             format!("{} does not look like nix-gocacheprog's hook", hook.path.display()),
-            "Nix runs one hook: name /etc/nix-gocacheprog/hook there and your own in its `chain` setting",
+            "write `pre-build-hook = /etc/nix-gocacheprog/hook` there, and your hook into `chain` in hook.toml",
         ),
     }
 }
@@ -111,16 +111,27 @@ fn sandbox(facts: &Facts) -> Finding {
     }
 }
 
-fn units(facts: &Facts) -> Finding {
+/// The option of systemctl and journalctl, after a blank, where the unit is in the user's own systemd.
+fn user_option(facts: &Facts) -> &'static str {
+    if facts.unit.as_ref().is_some_and(|unit| unit.is_users) { " --user" } else { "" }
+}
+
+fn unit(facts: &Facts) -> Finding {
     let what = "systemd's socket unit";
-    match facts.units.as_ref().map(|(enabled, active)| (enabled.as_str(), active.as_str())) {
-        None => warn(what, "no systemd here: start the daemon in another way", ""),
-        Some((_, "active")) => good(what, "active"),
-        Some(("" | "not-found", _)) => warn(what, "not installed", "install the units, or start the daemon yourself"),
-        Some((enabled, active)) => bad(
+    let Some(unit) = &facts.unit else {
+        let fix = "start the daemon yourself: docs/how-to/install.md, \"Without systemd\"";
+        return warn(what, "systemd does not run here", fix);
+    };
+    match (unit.active.as_str(), user_option(facts)) {
+        ("active", "") => good(what, "active"),
+        ("active", _) => good(what, "active, for this user"),
+        _ if !unit.is_installed() => warn(what, "not installed", "run `cacheprogctl install`"),
+        (active, user) => bad(
             what,
-            format!("{active}, {enabled}"),
-            "systemctl enable --now nix-gocacheprog.socket; journalctl -u nix-gocacheprog says more",
+            format!("{active}, {}", unit.enabled),
+            format!(
+                "systemctl{user} enable --now nix-gocacheprog.socket; see `journalctl{user} -u nix-gocacheprog` for the cause"
+            ),
         ),
     }
 }
@@ -133,14 +144,19 @@ fn daemon(facts: &Facts) -> Finding {
             Some(trouble) => bad(
                 what,
                 format!("cannot store what builds put: {}", trouble.latest),
-                "free space, or repair its directory; the daemon then stores again by itself",
+                "free disk space, or repair the state directory; the daemon then stores again",
             ),
         },
-        Some(Err(error)) => {
-            bad(what, error.clone(), "start it: `systemctl start nix-gocacheprog.socket`, or `cacheprogd serve`")
-        }
+        Some(Err(error)) => bad(what, error.clone(), start_daemon(facts)),
         None => warn(what, "not asked", ""),
     }
+}
+
+fn start_daemon(facts: &Facts) -> String {
+    let user = user_option(facts);
+    format!(
+        "run `systemctl{user} start nix-gocacheprog.socket`; without systemd see docs/how-to/install.md, \"Without systemd\""
+    )
 }
 
 fn daemon_version(facts: &Facts) -> Finding {
@@ -149,7 +165,8 @@ fn daemon_version(facts: &Facts) -> Finding {
         Some(Ok(status)) if status.daemon == VERSION => good(what, VERSION),
         Some(Ok(status)) => {
             let found = format!("{}, and this program is {VERSION}", status.daemon);
-            bad(what, found, "restart it: `systemctl restart nix-gocacheprog`; live builds continue")
+            let fix = format!("run `systemctl{} restart nix-gocacheprog`; live builds continue", user_option(facts));
+            bad(what, found, fix)
         }
         _ => warn(what, "not known", ""),
     }
@@ -169,7 +186,7 @@ fn control_socket(facts: &Facts) -> Finding {
         None if facts.is_root => bad(
             what,
             format!("{path} does not exist: the hook cannot reach the daemon"),
-            "start the daemon with this path",
+            "start the daemon, or give its path as --control-socket",
         ),
         None => warn(what, format!("{path} is not visible to this user"), "run this as root"),
     }
@@ -182,6 +199,9 @@ fn status_socket(facts: &Facts) -> Finding {
         Some(Permissions { mode, .. }) => {
             let fix = "chmod 666 the socket; in a unit: SocketMode=0666";
             warn(what, format!("it has mode {mode:04o}: users see no status"), fix)
+        }
+        None if facts.unit.as_ref().is_some_and(|unit| unit.is_users) => {
+            good(what, "none: the daemon of one user needs none")
         }
         None => warn(
             what,
@@ -205,7 +225,7 @@ fn state_dir(facts: &Facts) -> Finding {
         let closed = closed.display();
         return bad(
             what,
-            format!("{closed} is closed to others: Nix cannot mount from below"),
+            format!("{closed} is closed to other users: Nix cannot mount directories below it"),
             format!("chmod o+x {closed}"),
         );
     }
@@ -218,7 +238,7 @@ fn state_dir(facts: &Facts) -> Finding {
     }
     if !facts.format.is_empty() && facts.format != store::FORMAT.trim() {
         let found = format!("{path} has another format: {}", facts.format);
-        return bad(what, found, "give the daemon another directory, or use the programs that made this one");
+        return bad(what, found, "give the daemon another --state-dir, or install the version that made this one");
     }
     if mode.uid == 0 {
         let fix = "run the daemon under a user of its own, which owns its directory (docs/explanation/security.md)";
@@ -232,7 +252,7 @@ fn free_space(facts: &Facts) -> Finding {
     match facts.free {
         Some((free, least)) if free < least => {
             let found = format!("{}, but {} must stay free: all entries are evicted", bytes(free), bytes(least));
-            bad(what, found, "free some, or set a smaller min-free in /etc/nix-gocacheprog.toml")
+            bad(what, found, "free disk space, or lower min-free in /etc/nix-gocacheprog.toml")
         }
         Some((free, _)) => good(what, bytes(free)),
         None => warn(what, "not known", ""),
@@ -244,5 +264,37 @@ fn settings(facts: &Facts) -> Finding {
     match &facts.settings {
         None => good(what, "valid"),
         Some(error) => bad(what, error.clone(), "correct the file: the daemon does not start with it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Unit;
+    use super::*;
+
+    fn unit_facts(active: &str, is_users: bool) -> Facts {
+        let unit = Unit { enabled: "enabled".to_owned(), active: active.to_owned(), is_users };
+        Facts { unit: Some(unit), daemon: Some(Err("no daemon answers".to_owned())), ..Facts::default() }
+    }
+
+    #[test]
+    fn a_users_own_installation_is_asked_of_the_users_systemd() {
+        let [system, user] = [false, true].map(|is_users| unit_facts("inactive", is_users));
+        assert!(unit(&user).fix.starts_with("systemctl --user enable --now"), "{}", unit(&user).fix);
+        assert!(unit(&system).fix.starts_with("systemctl enable --now"), "{}", unit(&system).fix);
+        assert!(daemon(&user).fix.starts_with("run `systemctl --user start"), "{}", daemon(&user).fix);
+        assert_eq!(unit(&unit_facts("active", true)).level, Level::Good);
+    }
+
+    #[test]
+    fn a_users_own_daemon_needs_no_status_socket() {
+        let levels = [true, false].map(|is_users| status_socket(&unit_facts("active", is_users)).level);
+        assert_eq!(levels, [Level::Good, Level::Warn]);
+    }
+
+    #[test]
+    fn a_unit_that_systemd_does_not_know_is_not_installed() {
+        let facts = Facts { unit: Some(Unit::default()), ..Facts::default() };
+        assert_eq!((unit(&facts).level, unit(&facts).found.as_str()), (Level::Warn, "not installed"));
     }
 }

@@ -59,9 +59,18 @@ pub(crate) struct Facts {
     pub(crate) is_read_only: bool,
     /// What is wrong with the settings.
     pub(crate) settings: Option<String>,
-    /// The state of the socket unit in systemd: enabled, active; `None` without systemd.
-    pub(crate) units: Option<(String, String)>,
+    /// The state of the socket unit in systemd; `None` without systemd.
+    pub(crate) unit: Option<Unit>,
     pub(crate) is_root: bool,
+}
+
+/// The state of a unit, in systemd's words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Unit {
+    pub(crate) enabled: String,
+    pub(crate) active: String,
+    /// Whether it is in the user's own systemd (`install --user`).
+    pub(crate) is_users: bool,
 }
 
 /// Owner and permissions.
@@ -107,7 +116,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         free: disk.map(|disk| (disk.free, limits.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
         settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
-        units: units(),
+        unit: unit(),
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }
@@ -140,8 +149,8 @@ fn program(path: &Path) -> Program {
 
 /// What the client prints with `--version`.
 fn version(client: &Program) -> String {
-    let said = Command::new(&client.path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    said.map_or(String::new(), |said| String::from_utf8_lossy(&said.stdout).trim().chars().take(80).collect())
+    let output = Command::new(&client.path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().chars().take(80).collect())
 }
 
 /// Nix mounts from a user namespace in which root has no power over other users' directories.
@@ -150,14 +159,28 @@ fn closed(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()).find(is_closed).map(Path::to_owned)
 }
 
-fn units() -> Option<(String, String)> {
+/// The socket unit of the system, else the one of `install --user`.
+fn unit() -> Option<Unit> {
     if !Path::new("/run/systemd/system").exists() {
         return None;
     }
+    let system = unit_of(false)?;
+    if system.is_installed() { Some(system) } else { unit_of(true).filter(Unit::is_installed).or(Some(system)) }
+}
+
+fn unit_of(is_users: bool) -> Option<Unit> {
     let ask = |verb: &str| {
-        let said =
-            Command::new("systemctl").args([verb, "nix-gocacheprog.socket"]).stdin(Stdio::null()).output().ok()?;
-        Some(String::from_utf8_lossy(&said.stdout).trim().to_owned())
+        let manager: &[&str] = if is_users { &["--user"] } else { &[] };
+        let mut command = Command::new("systemctl");
+        command.args(manager).args([verb, "nix-gocacheprog.socket"]).stdin(Stdio::null()).stderr(Stdio::null());
+        Some(String::from_utf8_lossy(&command.output().ok()?.stdout).trim().to_owned())
     };
-    ask("is-enabled").zip(ask("is-active"))
+    Some(Unit { enabled: ask("is-enabled")?, active: ask("is-active")?, is_users })
+}
+
+impl Unit {
+    /// Whether systemd knows the unit. Without a manager of the user, systemctl prints nothing.
+    pub(crate) fn is_installed(&self) -> bool {
+        !matches!(self.enabled.as_str(), "" | "not-found")
+    }
 }

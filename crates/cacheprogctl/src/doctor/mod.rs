@@ -50,7 +50,7 @@ fn text(findings: &[Finding], style: Style) -> String {
         let (word, tone) = match level {
             Level::Good => ("good", Tone::Good),
             Level::Warn => ("warn", Tone::Warn),
-            Level::Bad => ("BAD ", Tone::Bad),
+            Level::Bad => ("bad ", Tone::Bad),
         };
         text += &format!("{} {what}: {found}\n", style.paint(tone, word));
         if !fix.is_empty() {

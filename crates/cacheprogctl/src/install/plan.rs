@@ -41,7 +41,7 @@ impl Destination {
 
     fn hook_settings(&self) -> String {
         let mut text = format!(
-            "# Settings of the pre-build-hook (docs/how-to/install.md). `cacheprogctl install` does not change this file.\n\
+            "# Settings of the pre-build-hook (docs/reference/settings.md, \"The hook\"). `cacheprogctl install` does not change this file.\n\
              # \"transparent\": builds with a Go toolchain among their inputs use the cache without the setup hook.\n\
              mode = \"opt-in\"\ngo-env = \"{}\"\n",
             self.setting("go-env").display()

@@ -65,7 +65,7 @@ fn report(dir: &Path, found: &Verified, repaired: bool) -> String {
         }
     }
     if found.foreign > 0 {
-        text += &format!("{} foreign files: left alone\n", found.foreign);
+        text += &format!("{} unknown files: left alone\n", found.foreign);
     }
     found.errors.iter().for_each(|error| text += &format!("{error}\n"));
     text

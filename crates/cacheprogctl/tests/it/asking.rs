@@ -70,7 +70,7 @@ fn unknown_names_fail_with_the_nearest_names() {
 }
 
 #[test]
-fn without_a_daemon_the_error_says_how_to_start_one() {
+fn without_a_daemon_the_error_has_its_cause_and_a_fix() {
     let dir = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"))
         .args(["status", "--control-socket"])
@@ -78,7 +78,9 @@ fn without_a_daemon_the_error_says_how_to_start_one() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cacheprogd serve"));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("none: No such file or directory"), "{error}");
+    assert!(error.contains("fix: run `systemctl start nix-gocacheprog.socket`"), "{error}");
 }
 
 /// Needs root, to act as another user; CI and `integration/test` run as root.

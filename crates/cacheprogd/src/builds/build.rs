@@ -117,7 +117,7 @@ impl Build {
     pub(crate) fn warn_rate_limited(&self, message: fmt::Arguments<'_>) {
         match self.warnings.fetch_add(1, Relaxed) {
             0..WARNINGS_PER_BUILD => log::warn!("build {self}: {message}"),
-            WARNINGS_PER_BUILD => log::warn!("build {self}: {message}; further warnings about it are left out"),
+            WARNINGS_PER_BUILD => log::warn!("build {self}: {message}; further warnings of this build are suppressed"),
             _ => log::debug!("build {self}: {message}"),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn remove_in_background(leftovers: Vec<PathBuf>) {
 /// Runs `work` in a thread of its own.
 pub(crate) fn start(work: impl FnOnce() + Send + 'static) {
     if let Err(e) = thread::Builder::new().name("removal".to_owned()).spawn(work) {
-        log::warn!("starting a thread: {e}");
+        log::warn!("cannot start a thread to remove a directory: {e}; it is removed after the next start");
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, peer: Peer) -> R
             register(context, &registration, leader.into_iter().collect(), Some(peer.uid))
         }
         Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {
-            Answer::Error("this socket is for sessions".to_owned())
+            Answer::Error("this socket only opens sessions; ask at the status socket".to_owned())
         }
         Err(error) => Answer::Error(error),
     };

@@ -107,7 +107,8 @@ impl Evictor {
     /// An eviction that hangs, on a disk that hangs, must not be the last one.
     fn kill_late(&mut self) {
         if let Some(running) = self.running.as_mut().filter(|running| running.since.elapsed() > EVICTION_WAIT) {
-            log::error!("eviction: killed, as it took over {} s", EVICTION_WAIT.as_secs());
+            let (limit, next) = (EVICTION_WAIT.as_secs(), self.interval.as_secs());
+            log::error!("eviction killed after {limit} s; the next one starts in {next} s");
             drop(running.child.kill()); // its end is seen at the next turn
         }
     }
@@ -140,7 +141,7 @@ impl Evictor {
             Err(e) => {
                 self.store.counters().end_sweep_elsewhere(Some(Totals::default()));
                 self.set_pause(false);
-                log::warn!("starting an eviction: {e}");
+                log::warn!("cannot start an eviction: {e}; the next attempt is in {} s", self.interval.as_secs());
             }
         }
     }
@@ -155,7 +156,7 @@ impl Evictor {
         let (Some(Ok(_)), Ok(outcome)) = (read, outcome) else {
             self.store.counters().end_sweep_elsewhere(Some(Totals::default())); // nothing is known of it
             self.set_pause(false);
-            return log::error!("eviction failed: the next one starts in {} s", self.interval.as_secs());
+            return log::error!("eviction failed; the next one starts in {} s", self.interval.as_secs());
         };
         let removed = outcome.before.minus(outcome.left);
         self.store.counters().end_sweep_elsewhere((!running.is_full).then_some(removed));

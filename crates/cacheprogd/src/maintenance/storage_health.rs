@@ -45,7 +45,7 @@ impl StorageHealth {
             is_first
         };
         if is_first {
-            log::error!("puts cannot be stored and stay with their builds: {latest}");
+            log::error!("cannot store puts: {latest}; they stay private to their builds; see cacheprogctl doctor");
         }
     }
 

@@ -140,7 +140,9 @@ fn open_status(
         (setting, Some(fd), _) => {
             if let StatusSocket::At(path) = setting {
                 let path = path.display();
-                log::warn!("no status socket at {path}: systemd has one (nix-gocacheprog-status.socket)");
+                log::warn!(
+                    "ignoring status-socket = \"{path}\": systemd's nix-gocacheprog-status.socket is used; change ListenStream there"
+                );
             }
             Some((PublicSocket::inherited(fd)?, SocketRole::Status))
         }

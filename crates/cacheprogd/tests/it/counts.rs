@@ -68,5 +68,5 @@ fn the_log_has_the_short_id_of_a_build_and_never_the_whole_one() {
         assert!(log.contains(&format!("build {} ({}) registered", build.name, build.short)), "{log}");
         assert!(!log.contains(&build.id), "{log}");
     }
-    assert!(log.contains(", which stays"), "{log}");
+    assert!(log.contains("stays private to this build"), "{log}");
 }

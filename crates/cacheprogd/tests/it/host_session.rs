@@ -46,7 +46,7 @@ fn a_session_outside_of_sandboxes_gets_the_real_path_of_its_outputs() {
 fn the_host_socket_registers_sessions_up_to_a_limit_per_user() {
     let daemon = Daemon::start();
     for request in [Control::Status, Control::Builds] {
-        assert!(matches!(ask(&daemon, request), Answer::Error(e) if e.contains("for sessions")));
+        assert!(matches!(ask(&daemon, request), Answer::Error(e) if e.contains("only opens sessions")));
     }
     for n in 0..64 {
         directory(&daemon, &format!("session-{n}"));

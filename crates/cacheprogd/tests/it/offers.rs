@@ -208,7 +208,7 @@ fn a_put_of_the_output_that_others_have_under_a_condition_is_no_conflict() {
     assert!(matches!(session.put(5, b"!<arch>\nother"), Reply::Stored { .. }));
     assert_eq!(build(&daemon, "two").counts.conflicts, 1);
     let log = daemon.stop();
-    assert_eq!(log.matches("which stays").count(), 1, "{log}");
+    assert_eq!(log.matches("stays private to this build").count(), 1, "{log}");
 }
 
 #[test]

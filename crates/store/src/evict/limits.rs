@@ -109,7 +109,9 @@ impl Limits {
 
 /// Limits that would leave no room for anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("min-free is {floor} of a disk of {disk}: the cache could keep nothing. Write less, or a part such as 5%")]
+#[error(
+    "min-free ({floor}) leaves no room for the cache on a disk of {disk}: write a smaller size, or a percentage such as 5%"
+)]
 pub struct LimitsError {
     floor: ByteSize,
     disk: ByteSize,
@@ -148,13 +150,13 @@ impl Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// Not a size.
-    #[error("write a size such as 50GiB or 800MB, or a part of the disk such as 10% or \"10%, at most 50GiB\"")]
+    #[error("write a size such as 50GiB or 800MB, or a percentage of the disk such as 10% or \"10%, at most 50GiB\"")]
     NoSize,
     /// No part of a disk.
-    #[error("a part of the disk is 1% to 90%")]
+    #[error("write a percentage from 1% to 90%")]
     Percent,
     /// Too little to be of use.
-    #[error("at least 64MiB")]
+    #[error("write a size of at least 64MiB")]
     Little,
 }
 
@@ -247,7 +249,13 @@ mod tests {
         assert_eq!((limits.max_size(large), limits.min_free(large)), (Some(50 << 30), 10 << 30));
         assert_eq!(limits.targets(large).bytes_to_free, 0);
         let greedy = Limits { min_free: Size::Bytes(99 << 30), ..limits };
-        assert!(greedy.check(DISK).unwrap_err().to_string().contains("min-free is 99.0 GiB of a disk of 100.0 GiB"));
+        assert!(
+            greedy
+                .check(DISK)
+                .unwrap_err()
+                .to_string()
+                .contains("min-free (99.0 GiB) leaves no room for the cache on a disk of 100.0 GiB")
+        );
         assert_eq!((limits.check(DISK), greedy.check(large)), (Ok(()), Ok(())));
         let unknown = Disk { size: 0, free: 0, ..DISK };
         assert_eq!(

@@ -47,7 +47,8 @@ fn hello_finds_out_where_outputs_are() {
 #[test]
 fn a_daemon_of_another_version_or_one_that_refuses_is_none() {
     for version in [VERSION - 1, VERSION + 1] {
-        assert!(matches!(welcoming(version, "/gocache/o", None), Err(ConnectError::Refused(_))), "{version}");
+        let refused = welcoming(version, "/gocache/o", None);
+        assert!(matches!(refused, Err(ConnectError::Version { daemon }) if daemon == version), "{version}");
     }
     assert!(matches!(welcoming(VERSION, "o", None), Err(ConnectError::Refused(_))), "a directory of nowhere");
     let Err(ConnectError::Refused(why)) = welcoming(VERSION, "", Some("not you")) else { panic!("opened") };

@@ -251,13 +251,12 @@ impl Handler {
             Published::Conflict(first) if first.output.id == body.output().id => self.build.dir.keep(put, body),
             Published::Conflict(first) => {
                 counts.conflicts = 1;
+                let (own, shared) = (body.output().id, first.output.id);
                 let by = first.origin.build;
                 let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
                 self.build.warn_rate_limited(format_args!(
-                    "action {}: its output {} differs from {} of {by}, which stays",
-                    put.action,
-                    body.output().id,
-                    first.output.id
+                    "action {}: this build put output {own}, {by} put {shared}; {shared} stays shared, {own} stays private to this build",
+                    put.action
                 ));
                 self.build.dir.keep(put, body)
             }
