@@ -1,7 +1,7 @@
 //! Metrics and the page, over HTTP: off unless a setting names an address. Anyone who reaches the address may read both.
 //!
 //! request.rs decides what is asked for (pure), metrics.rs and page.rs make the two responses. Why connections are accepted and
-//! limited here and not by `tiny_http`: docs/reference/dependencies.md.
+//! limited here and not by `tiny_http`: docs/explanation/dependencies.md.
 
 mod metrics;
 mod page;
