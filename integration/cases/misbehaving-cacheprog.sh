@@ -1,6 +1,6 @@
 # Shows what each version of cmd/go does with cache programs that break the protocol's rules (matrix/src/misbehaving_cacheprog.rs):
 # the exit status of four commands, or of two without `integration/test --full`, is compared with the table in
-# docs/explanation/never-fatal.md. The client's fallbacks rest on it.
+# docs/explanation/never-fatal.md, which is the same for all versions. The client's fallbacks rest on it.
 # shellcheck shell=bash source-path=SCRIPTDIR
 # shellcheck disable=SC2034
 NO_NIX=1
@@ -30,7 +30,7 @@ for version in $(go_versions); do
     go=$(go_with_cacheprog "$version")
     release=$("$go" env GOVERSION | grep -o '1\.[0-9]*')
     for kind in good gets-miss gets-fail hits-without-file hits-of-another-size puts-nowhere puts-fail puts-without-path ends; do
-        line="| $release | $kind |"
+        line="| $kind |"
         for command in "${commands[@]}"; do
             # The command is split into words. Without --full the slow ones, whose result equals that of `build`, are left out.
             # shellcheck disable=SC2086
@@ -39,11 +39,11 @@ for version in $(go_versions); do
                 *) line+=" $(status "$go" "$kind" $command) |" ;;
             esac
         done
-        echo "$line"
+        echo "$release: $line"
     done
 done > "$WORK/table"
 cat "$WORK/table"
-while read -r line; do
-    grep -qx "$line" "$ROOT_DIR/docs/explanation/never-fatal.md" || fail "docs/explanation/never-fatal.md has no line: $line"
+while read -r release line; do
+    grep -qx "$line" "$ROOT_DIR/docs/explanation/never-fatal.md" || fail "Go $release docs/explanation/never-fatal.md has no line: $line"
 done < "$WORK/table"
 echo "summary: as in the table: $(wc -l < "$WORK/table") lines"

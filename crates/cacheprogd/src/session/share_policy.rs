@@ -194,10 +194,10 @@ mod tests {
         each(|entry, rules| {
             let decision = match put(entry, rules) {
                 PutDecision::Share(Replaces::Nothing) => "shared, the first stays",
-                PutDecision::Share(Replaces::SameKind) => "shared, a later one replaces it",
+                PutDecision::Share(Replaces::SameKind) => "shared, the latest replaces it",
                 PutDecision::Share(Replaces::Any) => "shared, whatever was there",
                 PutDecision::ShareUnder(_) => "shared under the scope",
-                PutDecision::Private => "the build's own",
+                PutDecision::Private => "private to the build",
                 PutDecision::Refuse => "left to the client",
             };
             let case = [
