@@ -66,7 +66,7 @@ finds 'bad ' "the state directory" "$WORK/state is closed to other users" "chmod
 chmod 755 "$WORK/state"
 printf 'max-sise = "1GiB"\n' > "$WORK/settings.toml"
 is_bad
-finds 'bad ' "the settings" max-sise "correct the file"
+finds 'bad ' "the settings" "settings.toml, line 1: unknown field \`max-sise\`" "correct the file"
 printf 'min-free = "900TiB"\n' > "$WORK/settings.toml"
 is_bad
 finds 'bad ' "free space" "all entries are evicted" "lower min-free"

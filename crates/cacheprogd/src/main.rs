@@ -4,10 +4,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = cacheprogd::cli::Args::parse();
+    let args = cacheprogd::cli::Args::read();
     // The journal adds the time; RUST_LOG chooses the level.
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
         .format(settings::log_line)

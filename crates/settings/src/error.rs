@@ -9,15 +9,17 @@ use store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file holds something else than settings.
-    #[error("reading the settings in {}", path.display())]
+    #[error("{}, line {line}: {what}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: toml::de::Error,
+        /// The line, from 1.
+        line: usize,
+        /// The setting, and what to write.
+        what: String,
     },
     /// The file cannot be read.
-    #[error("reading the settings in {}: name a file that exists with --config", path.display())]
+    #[error("cannot read the settings {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use store::{Limits, Size};
 
 use crate::error::SettingsError;
+use crate::listen::{HttpAddress, SocketPath};
 
 /// What can be set in the settings file and on the command line. The command line comes first.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
@@ -31,10 +32,10 @@ pub struct Settings {
     pub private_tests: bool,
     /// Where every user may ask for the status; `serve` has an option for it.
     #[arg(skip)]
-    pub status_socket: Option<OrNone<PathBuf>>,
+    pub status_socket: Option<OrNone<SocketPath>>,
     /// Where metrics and the page are; `serve` has an option for it.
     #[arg(skip)]
-    pub http: Option<String>,
+    pub http: Option<HttpAddress>,
 }
 
 impl Settings {
@@ -104,10 +105,20 @@ impl LimitOptions {
 pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
     let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
     match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|source| SettingsError::Invalid { path, source }),
+        Ok(text) => toml::from_str(&text).map_err(|e| invalid(path, &text, &e)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
         Err(source) => Err(SettingsError::Unreadable { path, source }),
     }
+}
+
+/// The error in one line: the line of the file, the setting, and what to write.
+fn invalid(path: PathBuf, text: &str, error: &toml::de::Error) -> SettingsError {
+    let before = &text[..error.span().map_or(0, |span| text.floor_char_boundary(span.start))];
+    let number = before.matches('\n').count();
+    let name = text.lines().nth(number).and_then(|line| line.split_once('=')).map_or("", |(name, _)| name.trim());
+    let message = error.message().trim().replace('\n', ", ");
+    let what = if name.is_empty() || message.contains(name) { message } else { format!("{name}: {message}") };
+    SettingsError::Invalid { path, line: number + 1, what }
 }
 
 /// How long an entry may stay unused.
@@ -168,7 +179,7 @@ mod tests {
     const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30, inodes: 0, free_inodes: 0 };
 
     fn file(text: &str) -> Result<Settings, String> {
-        toml::from_str(text).map_err(|e| e.to_string())
+        toml::from_str(text).map_err(|e| invalid("f".into(), text, &e).to_string())
     }
 
     #[test]
@@ -180,9 +191,28 @@ mod tests {
             ("max-age = \"5s\"", "max-age", "at least an hour"),
             ("min-free = \"none\"", "min-free", "write a size such as"),
             ("max-sise = \"1GiB\"", "max-sise", "unknown field"),
+            ("http = \"nonsense\"", "http", "write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path"),
+            ("status-socket = \"relative/x\"", "status-socket", "write an absolute path, or none"),
         ] {
             let error = file(text).unwrap_err();
             assert!(error.contains(name) && error.contains(fix), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_line_with_the_line_of_the_file() {
+        for (text, error) in [
+            (
+                "max-size = \"1GiB\"\n\nmax-age = \"x\"\n",
+                "f, line 3: max-age: write a time such as 60d or 12h, of at least an hour",
+            ),
+            ("max-size = \"\u{e9}", "f, line 1: max-size: "),
+            ("what is this\n", "f, line 1: "),
+            ("private-tests = 1", "f, line 1: private-tests: invalid type"),
+            ("x = 1", "f, line 1: unknown field `x`"),
+        ] {
+            let found = file(text).unwrap_err();
+            assert!(found.starts_with(error) && !found.contains('\n'), "{found}");
         }
     }
 

@@ -124,12 +124,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
 
 /// What is wrong with the settings by themselves, or on this disk.
 fn wrong(settings: Option<SettingsError>, limits: Option<LimitsError>) -> Option<String> {
-    settings.map(|e| one_line(&with_causes(&e))).or(limits.map(|e| e.to_string()))
-}
-
-/// A parser's message without the lines in which it draws arrows.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().filter(|word| !word.bytes().all(|byte| b"^|".contains(&byte))).collect::<Vec<_>>().join(" ")
+    settings.map(|e| with_causes(&e)).or(limits.map(|e| e.to_string()))
 }
 
 fn permissions(path: &Path) -> Option<Permissions> {

@@ -1,9 +1,10 @@
-//! `cacheprogctl check`: says what is wrong with a settings file before a daemon is started with it. NixOS runs it when it builds a
+//! `cacheprogctl check`: prints what is wrong with a settings file before a daemon is started with it. NixOS runs it when it builds a
 //! system.
 
 use std::path::PathBuf;
 
 use crate::error::CommandError;
+use crate::terminal::print;
 
 /// Which file.
 #[derive(Debug, clap::Args)]
@@ -13,11 +14,11 @@ pub(crate) struct Args {
     path: PathBuf,
 }
 
-/// Reads it.
+/// Reads it, with the parser of the daemon.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     settings::read(Some(&args.path))?;
-    Ok(())
+    print(&format!("{}: valid\n", args.path.display()))
 }

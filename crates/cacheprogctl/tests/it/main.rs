@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of other users and of vandals")]
 
 mod asking; // status, builds, why and top: who may ask, which build is meant
+mod check; // which settings are valid
 mod figures; // the figures that status, builds and why show
 mod tending; // gc, verify and purge beside a daemon and without one
 

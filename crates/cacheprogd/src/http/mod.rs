@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use request::{HttpRequest, Target};
 use rustix::net::{Shutdown, shutdown};
+use settings::HttpAddress;
 
 use crate::context::Context;
 use crate::control::status::status;
@@ -50,20 +51,21 @@ enum Listener {
 type LatestPage = Mutex<Option<(Instant, Arc<str>)>>;
 
 impl Server {
-    /// Listens at `ADDRESS:PORT`, or at a socket's absolute path, to which every user may connect.
+    /// Listens at `ADDRESS:PORT`, or at a socket, to which every user may connect.
     ///
     /// # Errors
     /// Where that is not possible.
-    pub(crate) fn listen(address: &str) -> Result<Self, CommandError> {
-        let listen = || {
-            if address.starts_with('/') {
-                return bind(Path::new(address), EVERYONE).map(Listener::Socket);
-            }
+    pub(crate) fn listen(address: &HttpAddress) -> Result<Self, CommandError> {
+        let at_port = |address: &str| {
             let listener = TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
             Ok(Listener::Port(listener))
         };
-        let listener = listen().map_err(|source| CommandError::Listen { path: address.into(), source })?;
+        let (path, listener) = match address {
+            HttpAddress::Port(address) => (Path::new(address), at_port(address)),
+            HttpAddress::Socket(socket) => (socket.path(), bind(socket.path(), EVERYONE).map(Listener::Socket)),
+        };
+        let listener = listener.map_err(|source| CommandError::Listen { path: path.to_owned(), source })?;
         if let Listener::Port(listener) = &listener
             && let Ok(at) = listener.local_addr()
         {

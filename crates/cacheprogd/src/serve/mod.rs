@@ -19,7 +19,7 @@ use proto::error::with_causes;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use settings::{LimitOptions, OrNone};
+use settings::{HttpAddress, LimitOptions, OrNone, SocketPath};
 use store::{Access, Disk, Store};
 
 use crate::builds::registry::{Registry, boot_id};
@@ -48,10 +48,10 @@ pub(crate) struct Serve {
     /// Make the socket here at which every user may ask for status, builds and why; or none. [default: status.sock beside the
     /// control socket]
     #[arg(long, value_name = "PATH")]
-    pub(crate) status_socket: Option<OrNone<PathBuf>>,
+    pub(crate) status_socket: Option<OrNone<SocketPath>>,
     /// Serve metrics and a page over HTTP here: `127.0.0.1:9417`, or a socket's absolute path. Anyone who reaches it may read them.
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) http: Option<String>,
+    pub(crate) http: Option<HttpAddress>,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
     /// Serve go commands outside of sandboxes too, of any user, at this socket.
@@ -88,8 +88,9 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let listeners = Listeners::open(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     // A service without a network has no port, and another may have it: builds are served all the same.
-    let listen =
-        |at: &String| http::Server::listen(at).inspect_err(|e| log::error!("no metrics: {}", with_causes(e))).ok();
+    let listen = |at: &HttpAddress| {
+        http::Server::listen(at).inspect_err(|e| log::error!("{}; serving no metrics", with_causes(e))).ok()
+    };
     let http = args.http.as_ref().or(settings.http.as_ref()).and_then(listen);
     // An HTTP request would start no daemon.
     let may_exit = listeners.are_inherited() && http.is_none();
@@ -133,11 +134,11 @@ fn finish(server: &Server, context: &Context, Maintenance { syncer, evictor, .. 
     log::info!("cacheprogd stopped");
 }
 
-fn status_socket(setting: Option<OrNone<PathBuf>>) -> StatusSocket {
+fn status_socket(setting: Option<OrNone<SocketPath>>) -> StatusSocket {
     match setting {
         None => StatusSocket::Default,
         Some(OrNone(None)) => StatusSocket::Disabled,
-        Some(OrNone(Some(path))) => StatusSocket::At(path),
+        Some(OrNone(Some(socket))) => StatusSocket::At(socket.path().to_owned()),
     }
 }
 
