@@ -17,10 +17,10 @@ usage:
                                 ... in a sandbox without the setup hook: share compiled Go, and nothing made with C
   cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
                                 (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one those
-                                for a session with the host's daemon, where it offers sessions; fail elsewhere
+                                for a session with the host's daemon, where it offers sessions; elsewhere fail
   cacheprog-client --version | --help
 
-NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon or the store is not used.
+NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon, the store or a setting is not used.
 NIX_GOCACHEPROG_MAX_SIZE=20GiB limits the user's own store, once a day (default: 10% of the disk, at most 50GiB).
 ";
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proto::control::{HOST_SOCKET, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
-use store::Limits;
+use store::{Limits, SizeError};
 
 use crate::condition::build_env::Variables;
 use crate::condition::go_overlay;
@@ -67,6 +67,8 @@ impl Environment {
         let reads_goroot = is_used && go_overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
         let exchanges_test_results = path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0");
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+        let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
+        let wrong_size = store_limits.as_ref().err().copied();
         let read = Self {
             socket,
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
@@ -87,10 +89,13 @@ impl Environment {
                 temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
                 caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
             }),
-            store_limits: store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref()),
+            store_limits: store_limits.unwrap_or_default(),
             is_transparent: false,
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         };
+        if let Some(e) = wrong_size {
+            read.log(&format!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default"));
+        }
         if session.is_some() { read.transparent() } else { read }
     }
 
@@ -107,14 +112,20 @@ impl Environment {
     /// Prints a line on standard error if `NIX_GOCACHEPROG_VERBOSE` is set: cmd/go passes it on to the user.
     pub(crate) fn log(&self, text: &str) {
         if self.verbose {
-            drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
+            self.print_error(text);
         }
+    }
+
+    /// Prints a line on standard error, for a user who ran this program.
+    #[expect(clippy::unused_self, reason = "used in the place of `log`")]
+    pub(crate) fn print_error(&self, text: &str) {
+        drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
     }
 }
 
-/// The default limits with this size. A size that cannot be parsed is ignored: a client has no way to report it.
-fn store_limits(max_size: Option<&Path>) -> Limits {
-    max_size.and_then(Path::to_str).and_then(|text| Limits::with_max_size(text).ok()).unwrap_or_default()
+/// The default limits with this size.
+fn store_limits(max_size: Option<&Path>) -> Result<Limits, SizeError> {
+    max_size.map_or_else(|| Ok(Limits::default()), |text| Limits::with_max_size(&text.to_string_lossy()))
 }
 
 /// Whether cmd/go can use a path: it writes paths into files, one a line.

@@ -83,11 +83,19 @@ fn env(phase: Option<&OsStr>, environment: &Environment) -> ExitCode {
     let phase = phase.map(OsStr::to_string_lossy);
     let commands = match phase.as_deref() {
         Some(phase) if !environment.is_sandbox() && !exports::BEFORE_GO.contains(&phase) => None,
-        _ if !environment.is_sandbox() => host_session::commands(environment, &environment::variables()),
+        phase if !environment.is_sandbox() => session(phase.is_none(), environment),
         Some("exit") => Some(summary::command(environment)),
         phase => exports::commands(phase, &environment::variables()),
     };
     print(commands.as_deref().unwrap_or_default(), commands.is_some())
+}
+
+/// The commands for a session outside of sandboxes. Without one, a user who asked is told the reason; a setup hook is not, since it
+/// asks in each phase of each build.
+fn session(is_user: bool, environment: &Environment) -> Option<String> {
+    let commands = host_session::commands(environment, &environment::variables());
+    let report = if is_user { Environment::print_error } else { Environment::log };
+    commands.inspect_err(|e| report(environment, &e.to_string())).ok()
 }
 
 fn print(text: &str, success: bool) -> ExitCode {

@@ -14,8 +14,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// The arguments are not those of a pre-build-hook.
-    #[error("usage: prebuild-hook DRV [CHROOT], as Nix calls its pre-build-hook, or prebuild-hook --check SETTINGS")]
-    Usage,
+    #[error("Nix gave no derivation")]
+    NoDerivation,
     /// The settings are wrong.
     #[error("{0}")]
     Settings(#[from] SettingsError),

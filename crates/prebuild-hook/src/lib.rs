@@ -116,7 +116,7 @@ fn merge(theirs: ChainOutput, ours: Result<Option<String>, HookError>) -> Outcom
 }
 
 fn answer(settings: &Settings, args: &[OsString]) -> Result<Option<String>, HookError> {
-    let [derivation, rest @ ..] = args else { return Err(HookError::Usage) };
+    let [derivation, rest @ ..] = args else { return Err(HookError::NoDerivation) };
     // Darwin's Nix up to 2.29 passes an empty chroot (docs/facts/nix.md, "How the hook is called").
     let chroot = rest.first().filter(|chroot| !chroot.is_empty()).map(PathBuf::from);
     let derivation = PathBuf::from(derivation);

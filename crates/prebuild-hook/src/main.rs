@@ -1,5 +1,6 @@
 //! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that is offered the cache.
-//! `prebuild-hook --check SETTINGS` checks a file of settings.
+//! `prebuild-hook --check SETTINGS` checks a file of settings. Nix names a derivation by its absolute path: what begins with a dash is
+//! not Nix's call, and nothing is registered for it.
 //!
 //! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (docs/facts/nix.md, "A hook that fails"),
 //! so only another hook of the chain that wants that, by failing itself, gets it.
@@ -8,6 +9,12 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: prebuild-hook DRV [CHROOT]        as Nix calls its pre-build-hook: print the sandbox paths for this build
+       prebuild-hook --check SETTINGS    check a file of settings
+       prebuild-hook --version | --help
+";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -18,12 +25,26 @@ fn main() -> ExitCode {
         let checked = prebuild_hook::check(Path::new(settings));
         return checked.map_or_else(|e| log(&e.to_string(), ExitCode::FAILURE), |()| ExitCode::SUCCESS);
     }
+    match args.first().map(|first| first.as_encoded_bytes()) {
+        Some(b"--help" | b"-h") => return print(USAGE),
+        Some(b"--version" | b"-V") => return print(concat!("prebuild-hook ", env!("CARGO_PKG_VERSION"), "\n")),
+        Some([b'-', ..]) | None => {
+            drop(std::io::stderr().write_all(USAGE.as_bytes()));
+            return ExitCode::SUCCESS;
+        }
+        Some(_) => {}
+    }
     let outcome = prebuild_hook::run(&called, args);
     for warning in &outcome.warnings {
         log(warning, ExitCode::SUCCESS);
     }
     drop(std::io::stdout().write_all(&outcome.text));
     ExitCode::from(outcome.code)
+}
+
+fn print(text: &str) -> ExitCode {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
 }
 
 /// Writes a line to standard error, which is that of the Nix daemon: it goes to the journal. A write error is ignored.

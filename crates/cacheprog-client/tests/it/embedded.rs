@@ -205,11 +205,20 @@ fn close_is_answered_though_it_was_not_declared() {
 }
 
 #[test]
-fn env_outside_a_sandbox_prints_nothing_and_fails() {
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_cacheprog-client")).arg("env").env_clear().output().unwrap();
-    assert!(!output.status.success());
-    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (b"".as_slice(), b"".as_slice()));
+fn env_outside_a_sandbox_fails_and_gives_a_user_the_reason() {
+    let env = |args: &[&str], more: &[(&str, &str)]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cacheprog-client"));
+        command.arg("env").args(args).env_clear().env("NIX_GOCACHEPROG_HOST", "/does/not/exist");
+        let output = command.envs(more.iter().copied()).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let reason = "nix-gocacheprog: no session: no daemon at /does/not/exist: No such file or directory (os error 2); set \
+                  NIX_GOCACHEPROG_HOST, or see docs/how-to/without-a-sandbox.md\n";
+    assert_eq!(env(&[], &[]), reason);
+    let phase = "postConfigure"; // a setup hook's: nothing is for the log of a build
+    assert_eq!(env(&[phase], &[]), "");
+    assert_eq!(env(&[phase], &[("NIX_GOCACHEPROG_VERBOSE", "1")]), reason);
     let wrong = std::process::Command::new(env!("CARGO_BIN_EXE_cacheprog-client")).arg("--frob").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--frob"));
@@ -246,6 +255,23 @@ fn a_body_of_forty_megabytes_takes_little_memory() {
     let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(kib < 8 << 10, "{kib} KiB");
     go.finish();
+}
+
+#[test]
+fn a_wrong_size_is_logged_where_the_user_wants_to_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = |verbose| {
+        let env = [("NIX_GOCACHEPROG_MAX_SIZE", "much"), ("NIX_GOCACHEPROG_VERBOSE", verbose)];
+        let mut go = Go::start(dir.path(), &["--store", dir.path().join("store").to_str().unwrap()], &env);
+        go.put(1, b"body");
+        let (code, log) = go.end();
+        assert_eq!(code, Some(0));
+        log
+    };
+    let wrong = log("1");
+    assert!(wrong.contains("nix-gocacheprog: NIX_GOCACHEPROG_MAX_SIZE: write a size such as 50GiB"), "{wrong}");
+    assert!(wrong.contains("; using the default"), "{wrong}");
+    assert_eq!(log("0"), "");
 }
 
 #[test]

@@ -267,3 +267,29 @@ fn invalid_derivations_and_arguments_are_offered_nothing() {
         assert!(output.stdout.is_empty(), "{args:?}");
     }
 }
+
+#[test]
+fn what_is_not_a_call_of_nix_registers_nothing() {
+    let nix = Nix::new(OPTS_IN);
+    let connections = nix.counting_daemon();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    for (args, stdout, stderr) in [
+        (&["--help"][..], "usage: prebuild-hook DRV [CHROOT]", ""),
+        (&["-h"], "usage: prebuild-hook DRV [CHROOT]", ""),
+        (&["--version"], concat!("prebuild-hook ", env!("CARGO_PKG_VERSION"), "\n"), ""),
+        (&["--frob"], "", "usage: prebuild-hook DRV [CHROOT]"),
+        (&[], "", "usage: prebuild-hook DRV [CHROOT]"),
+    ] {
+        let args: Vec<_> = args.iter().map(Path::new).collect();
+        let (output, _) = nix.run_with(&args);
+        assert!(
+            text(&output.stdout).starts_with(stdout) && output.stdout.is_empty() == stdout.is_empty(),
+            "{output:?}"
+        );
+        assert!(
+            text(&output.stderr).starts_with(stderr) && output.stderr.is_empty() == stderr.is_empty(),
+            "{output:?}"
+        );
+    }
+    assert_eq!(connections.load(SeqCst), 0);
+}
