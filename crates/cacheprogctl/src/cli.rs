@@ -25,7 +25,7 @@ enum Command {
     Why(why::Args),
     /// Show the live builds and their progress, every second.
     Top(top::Args),
-    /// Check that this machine has what a cached build needs, with a fix for each problem. Fails where something is bad.
+    /// Check that this machine has what a cached build needs, with a fix for each problem. Fails if something is bad.
     Doctor(doctor::Args),
     /// Read every object and record of a store and report damage. Works with and without a running daemon.
     Verify(verify::Args),

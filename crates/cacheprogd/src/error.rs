@@ -21,7 +21,7 @@ pub enum CommandError {
     #[error("taking the sockets from systemd")]
     Inherited(#[source] io::Error),
     /// A socket cannot be bound.
-    #[error("listening at {}", path.display())]
+    #[error("cannot listen at {}", path.display())]
     Listen {
         /// The socket.
         path: PathBuf,

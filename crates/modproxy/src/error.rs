@@ -20,7 +20,7 @@ pub enum ProxyError {
     #[error("GOPROXY names no server to fetch from")]
     NoServer,
     /// It cannot listen.
-    #[error("listening at {0}: {1}")]
+    #[error("cannot listen at {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
     /// Other machines could connect.
     #[error("{0} can be reached from other machines: listen at 127.0.0.1")]

@@ -54,7 +54,7 @@ pub fn serve(listener: &TcpListener, proxy: &Arc<Proxy>, secret: &str, watched: 
             Err(e) if is_transient(e.kind()) => {}
             Err(e) => {
                 if warned.is_none_or(|warned| warned.elapsed() > WARNING_INTERVAL) {
-                    log::warn!("accepting connections: {e}; retrying every {} ms", ACCEPT_RETRY_DELAY.as_millis());
+                    log::warn!("cannot accept connections: {e}; retrying every {} ms", ACCEPT_RETRY_DELAY.as_millis());
                     warned = Some(Instant::now());
                 }
                 thread::sleep(ACCEPT_RETRY_DELAY);

@@ -93,7 +93,7 @@ impl Transparent {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file exists and cannot be read.
-    #[error("reading the settings {}: {source}", path.display())]
+    #[error("cannot read the settings {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -101,12 +101,14 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is no TOML, or has unknown keys or wrong types.
-    #[error("{}: {source}", path.display())]
+    #[error("{}, line {line}: {what}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// The setting, and what is wrong with it.
+        what: String,
     },
     /// A value is wrong, or wrong together with another.
     #[error("{}: {what}", path.display())]
@@ -139,8 +141,11 @@ impl Settings {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
-        let file = toml::from_str(text);
-        Self::of(path, file.map_err(|e| SettingsError::Parse { path: path.to_owned(), source: Box::new(e) })?)
+        let file = toml::from_str(text).map_err(|e| {
+            let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
+            SettingsError::Parse { path: path.to_owned(), line, what }
+        })?;
+        Self::of(path, file)
     }
 
     fn of(path: &Path, file: File) -> Result<Self, SettingsError> {
@@ -230,12 +235,12 @@ mod tests {
     fn wrong_settings_are_refused_with_a_helpful_message() {
         for (text, sentence) in [
             ("mode = 'transparent'", "needs `go-env`"),
-            ("mode = 'all'", "unknown variant `all`, expected `opt-in` or `transparent`"),
+            ("mode = 'all'", "/etc/hook.toml, line 1: mode: unknown variant `all`, expected `opt-in` or `transparent`"),
             ("unreadable = 'transparent'", "needs `mode = \"transparent\"`"),
             ("deny = ['x']", "`allow` and `deny` need `mode"),
             ("chain = ['hook']", "`hook` has to be an absolute path"),
             ("modes = 'opt-in'", "unknown field `modes`"),
-            ("mode =", "/etc/hook.toml: TOML parse error"),
+            ("mode =", "/etc/hook.toml, line 1: mode: "),
         ] {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(sentence), "{text}: {error}");

@@ -17,6 +17,17 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// A parser's error in a file of settings: the number of its line, and the message in one line with the name of the setting.
+/// `at` is the offset of the error in the file's text.
+#[must_use]
+pub fn in_settings(text: &str, at: Option<usize>, message: &str) -> (usize, String) {
+    let before = &text[..text.floor_char_boundary(at.unwrap_or(0))];
+    let number = before.matches('\n').count();
+    let name = text.lines().nth(number).and_then(|line| line.split_once('=')).map_or("", |(name, _)| name.trim());
+    let message = message.trim().replace('\n', ", ");
+    (number + 1, if name.is_empty() || message.contains(name) { message } else { format!("{name}: {message}") })
+}
+
 /// A request that cannot be served, in a stream that is still in step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {

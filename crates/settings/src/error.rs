@@ -32,7 +32,7 @@ pub enum SettingsError {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The directory holds no store, or there is no directory.
-    #[error("no store in {}: give the directory that `cacheprogd serve` has as --state-dir", path.display())]
+    #[error("no store in {}: give the daemon's state directory as --state-dir", path.display())]
     NoStore {
         /// The directory.
         path: PathBuf,

@@ -113,12 +113,8 @@ pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
 
 /// The error in one line: the line of the file, the setting, and what to write.
 fn invalid(path: PathBuf, text: &str, error: &toml::de::Error) -> SettingsError {
-    let before = &text[..error.span().map_or(0, |span| text.floor_char_boundary(span.start))];
-    let number = before.matches('\n').count();
-    let name = text.lines().nth(number).and_then(|line| line.split_once('=')).map_or("", |(name, _)| name.trim());
-    let message = error.message().trim().replace('\n', ", ");
-    let what = if name.is_empty() || message.contains(name) { message } else { format!("{name}: {message}") };
-    SettingsError::Invalid { path, line: number + 1, what }
+    let (line, what) = proto::error::in_settings(text, error.span().map(|span| span.start), error.message());
+    SettingsError::Invalid { path, line, what }
 }
 
 /// How long an entry may stay unused.

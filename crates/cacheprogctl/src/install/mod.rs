@@ -19,7 +19,7 @@ use crate::terminal::print;
 /// For whom, and whether at all.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Say what would be done, and do nothing.
+    /// Print what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
     /// For a single-user Nix: in this user's own configuration, under this user's own systemd.
@@ -54,7 +54,7 @@ fn next_step(destination: &Destination, dry_run: bool) -> String {
     let start = if destination.has_systemd {
         ""
     } else {
-        "systemd does not run here: start the daemon in another way (docs/how-to/install.md, \"Without systemd\")\n"
+        "systemd does not run here: start the daemon yourself (docs/how-to/install.md, \"Without systemd\")\n"
     };
     format!("{start}done: a Go package with nixGocacheprogHook in its nativeBuildInputs is built with the cache\n")
 }

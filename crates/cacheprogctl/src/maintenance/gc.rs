@@ -19,7 +19,7 @@ pub(crate) struct Args {
     store: StateDir,
     #[command(flatten)]
     limits: LimitOptions,
-    /// Say what would be removed and why, and remove nothing.
+    /// Print what would be removed and why, and remove nothing.
     #[arg(long)]
     dry_run: bool,
     /// Print the result as one JSON object.

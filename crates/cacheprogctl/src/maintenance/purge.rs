@@ -23,7 +23,7 @@ pub(crate) struct Args {
     which: Selection,
     #[command(flatten)]
     store: StateDir,
-    /// Say what would be removed, and remove nothing.
+    /// Print what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
     /// Confirm `--all`, which removes what every build of the machine has stored. Without this it removes nothing.

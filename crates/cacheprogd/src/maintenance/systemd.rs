@@ -7,6 +7,6 @@ use sd_notify::NotifyState;
 /// Sends these states; a failure is a line in the log.
 pub(crate) fn notify(states: &[NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(states) {
-        log::warn!("notifying systemd: {e}");
+        log::warn!("cannot notify systemd: {e}");
     }
 }

@@ -110,9 +110,9 @@ impl<S: AsFd + Send + Sync + 'static> Connections<S> {
         if let Err(e) = thread::Builder::new().name(name.to_owned()).stack_size(CONNECTION_STACK).spawn(run) {
             // `run` was dropped, and the connection with it.
             if lock(&self.log_rate).failed(Instant::now()) {
-                log::error!("starting a thread: {e}; closing connections until it is possible again");
+                log::error!("cannot start a thread: {e}; closing new connections until one can be started");
             }
-            log::debug!("starting a thread: {e}");
+            log::debug!("cannot start a thread: {e}");
         }
         true
     }

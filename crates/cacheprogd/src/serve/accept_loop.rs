@@ -84,9 +84,9 @@ impl Server {
             // Each by itself: a listener that keeps failing does not keep the others from being served.
             if let Some(e) = ready.iter().filter_map(|source| self.accept(source).err()).last() {
                 if pause.failed(Instant::now()) {
-                    log::error!("accepting a connection: {e}; connections wait until it is possible again");
+                    log::error!("cannot accept a connection: {e}; new connections wait until it is possible");
                 }
-                log::debug!("accepting a connection: {e}");
+                log::debug!("cannot accept a connection: {e}");
             }
             let is_asked = ready.iter().any(|source| matches!(source, Source::Control(_)));
             if maintenance.idle.is_over(is_asked || self.is_busy(maintenance), Instant::now()) {

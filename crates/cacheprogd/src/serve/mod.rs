@@ -155,7 +155,7 @@ fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(e) = setrlimit(Resource::Nofile, limit) {
-        log::warn!("raising the limit of open files: {e}");
+        log::warn!("cannot raise the limit of open files: {e}");
     }
 }
 

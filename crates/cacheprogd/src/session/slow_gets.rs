@@ -61,7 +61,7 @@ impl<'scope, 'env> SlowGets<'scope, 'env> {
         let started =
             Builder::new().name("slow gets".to_owned()).stack_size(SLOW_GETS_STACK).spawn_scoped(self.scope, run);
         // A build may cause this with each request: the get is answered all the same, on the session's own thread.
-        started.inspect_err(|e| log::debug!("starting a thread: {e}")).ok().map(|_| queue)
+        started.inspect_err(|e| log::debug!("cannot start a thread: {e}")).ok().map(|_| queue)
     }
 }
 

@@ -249,6 +249,6 @@ fn without_descriptors_open_sessions_go_on_and_new_connections_are_served_later(
     }
     drop(fill);
     let log = daemon.stop();
-    let lines = log.lines().filter(|line| line.contains("accepting a connection")).count();
+    let lines = log.lines().filter(|line| line.contains("cannot accept a connection")).count();
     assert_eq!(lines, 1, "{log}");
 }

@@ -74,7 +74,7 @@ fn run(store: &Store, limits: &Limits, woken: &Receiver<()>, put_bytes: &AtomicU
             scanned = Some(Instant::now());
             let before = put_bytes.load(Relaxed);
             let is_within = sweep(store, limits).unwrap_or_else(|e| {
-                log::warn!("evicting from the store: {e}");
+                log::warn!("cannot evict from the store: {e}");
                 false
             });
             uncounted = put_bytes.load(Relaxed).saturating_sub(before);

@@ -31,10 +31,11 @@ fn without_file_descriptors_it_warns_once_and_accepts_again_later() {
 
     let held: Vec<_> = (0..40).map(|_| TcpStream::connect(proxy).unwrap()).collect();
     let read_log = || std::fs::read_to_string(&log).unwrap();
-    wait_until(|| read_log().contains("accepting"));
+    wait_until(|| read_log().contains("cannot accept connections"));
     std::thread::sleep(Duration::from_millis(500)); // some more attempts
     drop(held);
     wait_until(|| get(proxy, MOD) == whole(&go_mod("a.test")));
-    let lines: Vec<_> = read_log().lines().filter(|line| line.contains("accepting")).map(str::to_owned).collect();
+    let lines: Vec<_> =
+        read_log().lines().filter(|line| line.contains("cannot accept connections")).map(str::to_owned).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
