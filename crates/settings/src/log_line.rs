@@ -23,14 +23,20 @@ pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) 
 }
 
 /// Replaces each build's id by the short one that `cacheprogctl builds` shows. Paths hold whole ids; a reader who knows one finds
-/// the build's socket, and logs have more readers than the state directory.
+/// the build's socket, and logs have more readers than the state directory. The hash in the name of a namespace's directory looks
+/// the same and stays: the path would lead nowhere.
 fn with_short_ids(message: &str) -> String {
     let (mut out, mut rest) = (String::new(), message);
     while let Some(start) = rest.find(|c: char| c.is_ascii_hexdigit()) {
         let (before, from) = rest.split_at(start);
         let (digits, after) = from.split_at(from.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(from.len()));
         out += before;
-        out += &digits.parse().map_or_else(|_| digits.to_owned(), |id: BuildId| id.short());
+        let word = out.rsplit(['/', ' ']).next().unwrap_or_default();
+        let is_namespace = word.starts_with("common-") || word.starts_with("user-");
+        match digits.parse::<BuildId>() {
+            Ok(id) if !is_namespace => out += &id.short(),
+            _ => out += digits,
+        }
         rest = after;
     }
     out + rest
@@ -41,4 +47,19 @@ fn with_short_ids(message: &str) -> String {
 fn is_journal() -> bool {
     let stderr = rustix::fs::fstat(io::stderr()).map(|stat| format!("{}:{}", stat.st_dev, stat.st_ino));
     stderr.ok().zip(std::env::var("JOURNAL_STREAM").ok()).is_some_and(|(is, named)| is == named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_builds_are_short_and_names_of_namespaces_are_whole() {
+        let id = BuildId([0xab; 16]);
+        let short = id.short();
+        assert_eq!(with_short_ids(&format!("builds/{id}/view: full")), format!("builds/{short}/view: full"));
+        assert_eq!(with_short_ids(&format!("tmp/ended-{id}")), format!("tmp/ended-{short}"));
+        let namespace = format!("removing records/common-{id}/0: denied");
+        assert_eq!(with_short_ids(&namespace), namespace);
+    }
 }

@@ -85,7 +85,12 @@ pub(crate) fn is_empty(dir: &Path) -> bool {
 /// # Errors
 /// A [`StoreError`] where a part of it stays.
 pub fn remove_leftover(path: &Path) -> Result<(), StoreError> {
-    let is_dir = fs::symlink_metadata(path).is_ok_and(|m| m.is_dir());
+    let there = fs::symlink_metadata(path);
+    // On a read-only file system the removal of what is not there fails with another error.
+    if there.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound) {
+        return Ok(());
+    }
+    let is_dir = there.is_ok_and(|m| m.is_dir());
     #[expect(clippy::disallowed_methods, reason = "the one place that removes a tree")]
     let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {

@@ -36,7 +36,9 @@ pub(crate) fn run(args: &Evict) -> Result<(), CommandError> {
     let swept =
         store.evictor().sweep(&limits.targets(disk), clock::now(), Mode::Apply, &mut || true)?.unwrap_or_default();
     let json = serde_json::to_vec(&swept).map_err(|e| CommandError::Output(e.into()))?;
-    std::io::stdout().write_all(&json).map_err(CommandError::Output)?;
+    // Without the flush what fails at the end of the process would be lost.
+    let mut out = std::io::stdout();
+    out.write_all(&json).and_then(|()| out.flush()).map_err(CommandError::Output)?;
     // What the daemon reads is out by now. The failure is for the log: standard error leads there.
     swept
         .errors

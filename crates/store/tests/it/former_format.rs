@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 use proto::{BuildId, Output};
@@ -81,4 +82,25 @@ fn a_store_of_another_format_is_refused_and_left_alone() {
     let error = Store::open(dir.path(), Access::Owner).unwrap_err();
     assert!(matches!(&error, StoreError::Format { found, .. } if found.ends_with('9')), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+/// Removes what is not there. Not a test by itself.
+#[test]
+#[ignore = "started by the next test"]
+fn child() {
+    store::remove_leftover(&Path::new(&std::env::var_os("DIR").unwrap()).join("absent")).unwrap();
+}
+
+/// A read-only file system refuses also to remove what is not there, with another error.
+#[test]
+fn what_is_not_there_needs_no_removal_from_a_read_only_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = Command::new("unshare")
+        .args(["--mount", "sh", "-c", "mount -t tmpfs -o ro none \"$DIR\" && exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["former_format::child", "--exact", "--ignored"])
+        .env("DIR", dir.path())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
