@@ -33,8 +33,10 @@ fn sync(store: &Store) {
 fn fail_once(store: &Store, error: io::ErrorKind) {
     let failed = Cell::new(false);
     let syncfs = || if failed.replace(true) { Ok(()) } else { Err(error.into()) };
+    let synced = || fs::read(store.root().join("synced")).ok();
+    let before = synced();
     assert!(store.recovery().sync(SystemTime::now, syncfs).is_err());
-    assert!(!store.root().join("synced").exists());
+    assert_eq!(synced(), before);
     store.recovery().sync(SystemTime::now, syncfs).unwrap();
     assert!(store.root().join("synced").exists());
 }
