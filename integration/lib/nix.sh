@@ -75,14 +75,6 @@ _nix_write_users() {
     (IFS=, && echo "$NIX_BUILD_GROUP:x:$base:${names[*]}") >> "$1/group"
 }
 
-# build_uids: the user ids builds may run under, one a line (for tests that compare them with a peer's).
-build_uids() {
-    local users=/etc
-    [ ! -e "$NIX_WORK/users/passwd" ] || users=$NIX_WORK/users
-    awk -F: -v group="$NIX_BUILD_GROUP" 'FNR == NR { if ($1 == group) members = "," $4 ","; next }
-        index(members, "," $1 ",") { print $3 }' "$users/group" "$users/passwd"
-}
-
 # The host's tools that the nixpkgs stub is made of; those that exist here.
 _nix_sandbox_paths() {
     local path

@@ -112,15 +112,14 @@ impl Environment {
     /// Prints a line on standard error if `NIX_GOCACHEPROG_VERBOSE` is set: cmd/go passes it on to the user.
     pub(crate) fn log(&self, text: &str) {
         if self.verbose {
-            self.print_error(text);
+            print_error(text);
         }
     }
+}
 
-    /// Prints a line on standard error, for a user who ran this program.
-    #[expect(clippy::unused_self, reason = "used in the place of `log`")]
-    pub(crate) fn print_error(&self, text: &str) {
-        drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
-    }
+/// Prints a line on standard error, for a user who ran this program.
+pub(crate) fn print_error(text: &str) {
+    drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
 }
 
 /// The default limits with this size.

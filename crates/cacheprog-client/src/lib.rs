@@ -24,7 +24,7 @@ mod fault;
 mod gocmd;
 mod host_session;
 mod local;
-mod locks;
+mod mutex;
 mod parent_process;
 mod put_body;
 mod read_your_writes;
@@ -94,8 +94,8 @@ fn env(phase: Option<&OsStr>, environment: &Environment) -> ExitCode {
 /// asks in each phase of each build.
 fn session(is_user: bool, environment: &Environment) -> Option<String> {
     let commands = host_session::commands(environment, &environment::variables());
-    let report = if is_user { Environment::print_error } else { Environment::log };
-    commands.inspect_err(|e| report(environment, &e.to_string())).ok()
+    let report = |text: &str| if is_user { environment::print_error(text) } else { environment.log(text) };
+    commands.inspect_err(|e| report(&e.to_string())).ok()
 }
 
 fn print(text: &str, success: bool) -> ExitCode {

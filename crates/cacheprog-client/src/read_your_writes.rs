@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use proto::ActionId;
 use proto::gocmd::Hit;
 
-use crate::locks::lock;
+use crate::mutex::lock;
 
 /// Limit of remembered puts, of some 250 bytes each: `go build std` makes 1,500 (docs/facts/go.md, "Traffic"). Later puts are
 /// found through the daemon or the spool.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use store::INDEX;
 use store::archive::is_compiled_go;
 
-use crate::locks::lock;
+use crate::mutex::lock;
 
 /// Decides which entries of other builds this process may use.
 #[derive(Debug, Default)]

@@ -6,10 +6,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = cacheprogctl::cli::Args::parse();
-    // Under systemd the journal adds the time; RUST_LOG chooses the level.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format(settings::log_line)
-        .init();
+    settings::start_log();
     match args.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,10 +6,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = cacheprogd::cli::Args::read();
-    // The journal adds the time; RUST_LOG chooses the level.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format(settings::log_line)
-        .init();
+    settings::start_log();
     match args.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -38,7 +38,7 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
         let what = if package.is_test { "test package" } else { "package" };
         all.push(missed(&package.action, &package.path, what, verdict));
     }
-    for other in new.others.iter().filter(|other| is_missed(other)) {
+    for other in new.others.iter().filter(|other| other.action.get.is_miss()) {
         let verdict = match other.kind {
             OutputKind::Mtime => verdict(Cause::MtimeKeyed, true, "Go keys it by mtime: each build has its own"),
             OutputKind::Link => verdict(Cause::Link, true, "Go links again with any cache program"),
@@ -48,10 +48,6 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
         all.push(missed(&other.action, &other.path, name(other.kind), verdict));
     }
     all
-}
-
-fn is_missed(other: &Other) -> bool {
-    other.action.get.is_miss()
 }
 
 fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> Missed {
@@ -201,7 +197,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// What differs between a package and its counterpart.
-    fn differs(&self, n: u32, old: &Package) -> Verdict {
+    fn differs(&self, n: u32, old: &'a Package) -> Verdict {
         let new = self.package(n);
         if new.go != old.go {
             return toolchain_or_platform(&old.go, &new.go);
@@ -222,8 +218,8 @@ impl<'a> Comparison<'a> {
         let paths = |profile: &'a BuildProfile, of: &'a Package| -> HashSet<&'a str> {
             self.imports(profile, of).map(|(path, _)| path).collect()
         };
-        let (then, now) = (self.old_paths(old), paths(self.new, new));
-        if let Some(added) = now.iter().filter(|path| !then.contains(**path)).min() {
+        let (then, now) = (paths(self.old, old), paths(self.new, new));
+        if let Some(added) = now.difference(&then).min() {
             return verdict(Cause::NewSource, true, format!("it now imports {added}"));
         }
         if new.unknown_imports == 0 && then.len() > now.len() && old.unknown_imports == 0 {
@@ -233,10 +229,6 @@ impl<'a> Comparison<'a> {
             return verdict(Cause::NewSource, true, "its code comes from other files");
         }
         self.remains(new, old)
-    }
-
-    fn old_paths(&self, old: &Package) -> HashSet<String> {
-        self.imports(self.old, old).map(|(path, _)| path.to_owned()).collect()
     }
 
     fn by_dependency(&self, n: u32) -> Verdict {
@@ -251,7 +243,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// As [`Comparison::differs`] for a package without changed imports.
-    fn differs_itself(&self, n: u32, old: &Package) -> Verdict {
+    fn differs_itself(&self, n: u32, old: &'a Package) -> Verdict {
         if self.changed_imports(n).next().is_some() {
             return verdict(Cause::NewSource, false, "it is part of an import cycle");
         }
@@ -297,16 +289,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn other(&self, other: &Other) -> Verdict {
-        if let Some(old) = self.by_key.get(other.action.key.as_str()) {
-            return match other.action.get {
-                GetOutcome::Rejected => verdict(Cause::TestInputs, true, "something that the test read changed"),
-                GetOutcome::Miss | GetOutcome::Hit | GetOutcome::HitIf | GetOutcome::Unasked => {
-                    self.gone(&other.action, old)
-                }
-            };
-        }
         if other.action.get == GetOutcome::Rejected {
             return verdict(Cause::TestInputs, true, "something that the test read changed");
+        }
+        if let Some(old) = self.by_key.get(other.action.key.as_str()) {
+            return self.gone(&other.action, old);
         }
         let program = format!("{}.test", other.path);
         let compiled = self.new.packages.iter().position(|p| p.path == program && p.action.get.is_miss());

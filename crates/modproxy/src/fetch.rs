@@ -25,7 +25,7 @@ const MAX_MESSAGE_SIZE: u64 = 4 << 10;
 const BUFFER_SIZE: usize = 64 << 10;
 
 /// A file that was fetched.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Fetched {
     /// Which entry of the list gave it.
     pub(crate) entry: usize,
@@ -47,7 +47,7 @@ pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Fetched, Downloa
     let mut error = DownloadError::not_found();
     for (index, entry) in list.iter().enumerate() {
         match from_entry(job, entry) {
-            Ok(fetched) => return Ok(Fetched { entry: index, ..fetched }),
+            Ok(is_complete) => return Ok(Fetched { entry: index, is_complete }),
             Err(next) => {
                 let goes_on = next.is_not_found() || entry.on_error == OnError::TryNext;
                 // Of several errors, one of an entry that could not answer says more than another's "not found".
@@ -63,7 +63,8 @@ pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Fetched, Downloa
     Err(error)
 }
 
-fn from_entry(job: Job<'_>, entry: &Entry) -> Result<Fetched, DownloadError> {
+/// Whether what was fetched is known to be complete.
+fn from_entry(job: Job<'_>, entry: &Entry) -> Result<bool, DownloadError> {
     let mut delay = job.timeouts.retry_delay;
     let mut validator = None;
     for number in 1.. {
@@ -80,13 +81,13 @@ fn from_entry(job: Job<'_>, entry: &Entry) -> Result<Fetched, DownloadError> {
     Err(DownloadError::Internal) // the range above has no end
 }
 
-fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Result<Fetched, DownloadError> {
+fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Result<bool, DownloadError> {
     let Job { resource, writer, .. } = job;
     let written = writer.download().progress().written;
     // Only the rest is asked for where the content cannot change and a validator names it. Otherwise the rest may belong to
     // another content: then the whole file comes again, and the known part is compared.
-    let is_resumable = written > 0 && resource.kind.is_immutable() && validator.is_some();
-    let rest = is_resumable.then_some((written, validator.as_deref()));
+    let is_resumable = written > 0 && resource.kind.is_immutable();
+    let rest = validator.as_deref().filter(|_| is_resumable).map(|validator| (written, validator));
     let mut response = job.upstreams.get(entry, &resource.path, rest)?;
     let from = match (response.status, response.range) {
         (200, _) => 0,
@@ -113,7 +114,7 @@ fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Resul
     if whole.is_some_and(|whole| whole != end) {
         return Err(DownloadError::Truncated(end));
     }
-    Ok(Fetched { entry: 0, is_complete: response.is_framed })
+    Ok(response.is_framed)
 }
 
 /// The text of an error response, which the go command shows to its user.

@@ -26,12 +26,12 @@ mod http;
 mod http_proxies;
 mod launch;
 mod limits;
+mod mutex;
 mod netrc;
 mod proxy;
 mod resource;
 mod responder;
 mod single_flight;
-mod sync;
 mod upstream;
 mod verify;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::download_error::DownloadError;
-use crate::sync::lock;
+use crate::mutex::lock;
 
 /// A download, running or done.
 #[derive(Debug)]

@@ -15,9 +15,9 @@ use ureq::{Agent, Error, Proxy};
 
 use crate::goproxy_list::{Entry, Location};
 use crate::http_proxies::HttpProxies;
+use crate::mutex::lock;
 use crate::netrc::Netrc;
 use crate::settings::{Settings, Timeouts};
-use crate::sync::lock;
 
 /// What net/url does not escape in a path (`shouldEscape`), as in the go command's requests: `!` is escaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -104,12 +104,7 @@ impl UpstreamClient {
     }
 
     /// Asks for a path; with `rest` for the bytes from an offset, of the content with that validator.
-    pub(crate) fn get(
-        &self,
-        entry: &Entry,
-        path: &str,
-        rest: Option<(u64, Option<&str>)>,
-    ) -> Result<Response, UpstreamError> {
+    pub(crate) fn get(&self, entry: &Entry, path: &str, rest: Option<(u64, &str)>) -> Result<Response, UpstreamError> {
         let (base, query, login) = match &entry.location {
             Location::Directory(dir) => return directory_response(&Path::new(dir).join(path)),
             Location::Server { base, query, login } => (base, query, login.clone().or_else(|| self.netrc_login(entry))),
@@ -122,10 +117,7 @@ impl UpstreamClient {
             request = request.header("Authorization", basic(&user, &password));
         }
         if let Some((from, validator)) = rest {
-            request = request.header("Range", format!("bytes={from}-"));
-            if let Some(validator) = validator {
-                request = request.header("If-Range", validator);
-            }
+            request = request.header("Range", format!("bytes={from}-")).header("If-Range", validator);
         }
         Ok(response(request.call().map_err(classify)?))
     }

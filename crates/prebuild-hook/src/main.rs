@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         && check == "--check"
     {
         let checked = prebuild_hook::check(Path::new(settings));
-        return checked.map_or_else(|e| log(&e.to_string(), ExitCode::FAILURE), |()| ExitCode::SUCCESS);
+        let Err(e) = checked else { return ExitCode::SUCCESS };
+        log(&e.to_string());
+        return ExitCode::FAILURE;
     }
     match args.first().map(|first| first.as_encoded_bytes()) {
         Some(b"--help" | b"-h") => return print(USAGE),
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     }
     let outcome = prebuild_hook::run(&called, args);
     for warning in &outcome.warnings {
-        log(warning, ExitCode::SUCCESS);
+        log(warning);
     }
     drop(std::io::stdout().write_all(&outcome.text));
     ExitCode::from(outcome.code)
@@ -48,7 +50,6 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// Writes a line to standard error, which is that of the Nix daemon: it goes to the journal. A write error is ignored.
-fn log(text: &str, code: ExitCode) -> ExitCode {
+fn log(text: &str) {
     drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
-    code
 }

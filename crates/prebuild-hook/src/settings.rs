@@ -1,7 +1,9 @@
-//! The settings of the hook: from a file beside it, as nix.conf takes no arguments, and from the environment, which has priority.
+//! The settings of the hook: from a file in its directory, because nix.conf takes no arguments, and from the environment, which
+//! has priority.
 //!
 //! The file is named as Nix calls the hook, with `.toml` added: Nix runs `pre-build-hook` by its path, which is `argv[0]`
-//! (docs/facts/nix.md, "How the hook is called"), so a link and a file beside it give the installed program its settings. Without a file the defaults apply.
+//! (docs/facts/nix.md, "How the hook is called"), so a directory with a link to the
+//! program and this file is enough. Without a file the defaults apply.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;

@@ -196,6 +196,13 @@ pub struct Builds {
     pub ended: Vec<BuildStatus>,
 }
 
+impl Builds {
+    /// All of them, the live ones first.
+    pub fn all(&self) -> impl Iterator<Item = &BuildStatus> {
+        self.live.iter().chain(&self.ended)
+    }
+}
+
 /// The state directory cannot be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {

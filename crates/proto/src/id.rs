@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::RequestError;
 
 /// Bytes of an action or output id: a sha256 in every Go release (cmd/go/internal/cache/hash.go `HashSize`, Go 1.21-1.27).
-pub const HASH_SIZE: usize = 32;
+const HASH_SIZE: usize = 32;
 
 macro_rules! hex_id {
     ($(#[$doc:meta])* $name:ident, $bytes:expr) => {

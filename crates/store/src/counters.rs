@@ -29,7 +29,7 @@ pub struct Totals {
 impl Totals {
     /// The sum.
     #[must_use]
-    pub fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             entries: self.entries.saturating_add(other.entries),
             objects: self.objects.saturating_add(other.objects),

@@ -98,3 +98,11 @@ pub fn remove_leftover(path: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+/// Removes a file. One that is gone already is no error: another process was as quick.
+pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
+        _ => Ok(()),
+    }
+}

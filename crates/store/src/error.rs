@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use proto::error::with_causes;
 use rustix::io::Errno;
 
 /// A failed operation.
@@ -56,8 +57,8 @@ impl StoreError {
         }
     }
 
-    /// For `map_err`.
-    pub(crate) fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    /// A system call on a path that failed, for `map_err`; `verb` is what was done, such as "opening".
+    pub fn at(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { verb, path, source }
     }
@@ -86,8 +87,7 @@ const MOST_ERRORS: usize = 10;
 /// Keeps an error to be shown, if there is room.
 pub(crate) fn keep_error(errors: &mut Vec<String>, error: &StoreError) {
     if errors.len() < MOST_ERRORS {
-        let cause = std::error::Error::source(error).map_or(String::new(), |cause| format!(": {cause}"));
-        errors.push(format!("{error}{cause}"));
+        errors.push(with_causes(error));
     }
 }
 

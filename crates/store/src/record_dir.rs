@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use proto::ActionId;
 
-use crate::dirs::{names, subdirectories};
+use crate::dirs::{names, remove_file, subdirectories};
 use crate::error::StoreError;
 use crate::format::layout::fan_out;
 use crate::format::record::{LONGEST_FILE, Lines, Record};
@@ -68,10 +68,7 @@ impl LockedFile {
 
     /// Removes the file.
     pub(crate) fn remove(self) -> Result<(), StoreError> {
-        match fs::remove_file(&self.path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &self.path)(e)),
-            _ => Ok(()),
-        }
+        remove_file(&self.path)
     }
 }
 

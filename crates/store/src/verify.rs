@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proto::{ActionId, OutputId};
 
-use crate::dirs::{names, subdirectories};
+use crate::dirs::{names, remove_file, subdirectories};
 use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
 use crate::format::layout::Layout;
@@ -139,10 +139,9 @@ impl Walk<'_> {
     /// What a daemon writes again in this moment may go with it: it is built once more.
     fn drop_damaged(&mut self, path: &Path) {
         if self.mode == Mode::Apply
-            && let Err(e) = fs::remove_file(path)
-            && e.kind() != ErrorKind::NotFound
+            && let Err(e) = remove_file(path)
         {
-            keep_error(&mut self.found.errors, &StoreError::at("removing", path)(e));
+            keep_error(&mut self.found.errors, &e);
         }
     }
 }

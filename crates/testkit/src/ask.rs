@@ -1,12 +1,10 @@
 //! Questions that every user may ask: at the status socket, and over HTTP.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 
-use proto::control::{Answer, Control, Envelope};
-use proto::limits;
-use proto::wire::{read_json_line, write_json_line};
+use proto::control::{Answer, Control};
 use serde_json::Value;
 
 use crate::daemon::Daemon;
@@ -15,9 +13,7 @@ use crate::daemon::Daemon;
 #[must_use]
 pub fn ask_status_socket(daemon: &Daemon, request: Control) -> (Answer, String) {
     let stream = UnixStream::connect(daemon.dir.path().join("status.sock")).unwrap();
-    write_json_line(&stream, &Envelope::new(request)).unwrap();
-    let mut rest = BufReader::new(stream);
-    let answer = read_json_line(&mut rest, limits::CONTROL_ANSWER).unwrap();
+    let (answer, mut rest) = transport::ask(stream, request, &[]).unwrap();
     let mut text = String::new();
     rest.read_to_string(&mut text).unwrap();
     (answer, text)

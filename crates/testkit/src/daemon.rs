@@ -1,13 +1,11 @@
 //! A daemon as a process, on a temporary state directory.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use proto::control::{Answer, Control, Envelope, Registration, Status};
-use proto::limits;
-use proto::wire::{read_json_line, write_json_line};
+use proto::control::{Answer, BuildStatus, Control, Registration, Status};
 
 /// A running daemon with a state directory. It is killed when this is dropped.
 #[derive(Debug)]
@@ -79,9 +77,7 @@ impl Daemon {
 
     /// Asks at the control socket.
     pub fn ask(&self, request: Control) -> Answer {
-        let stream = UnixStream::connect(self.control()).unwrap();
-        write_json_line(&stream, &Envelope::new(request)).unwrap();
-        read_json_line(&mut BufReader::new(stream), limits::CONTROL_ANSWER).unwrap()
+        transport::ask(UnixStream::connect(self.control()).unwrap(), request, &[]).unwrap().0
     }
 
     /// Registers a build. Returns its directory.
@@ -94,6 +90,19 @@ impl Daemon {
             Answer::Registered { directory } => directory.into(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Ends a build as Nix does.
+    #[expect(clippy::disallowed_methods, reason = "it plays Nix")]
+    pub fn end_build(&self, name: &str) {
+        std::fs::remove_dir_all(self.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
+    }
+
+    /// What the build of this name did, live or ended.
+    #[must_use]
+    pub fn build(&self, name: &str) -> BuildStatus {
+        let builds = self.status().builds;
+        builds.live.into_iter().chain(builds.ended).find(|build| build.name == name).unwrap()
     }
 
     /// Its status.

@@ -1,1 +1,1 @@
-//! Holds no code: the rules of the project are checked by tests/tidy.rs.
+//! Holds no code: the rules of the project are checked by tests/tidy/.

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use proto::gocmd::Hit;
 use proto::wire::{Hello, Request};
 use transport::{ConnectError, Connection};
 
-use crate::locks::{lock, try_lock};
+use crate::mutex::{lock, try_lock};
 use crate::put_body::PutBody;
 
 use super::fallback::Fallback;
@@ -49,6 +50,12 @@ impl Dispatcher {
             }
             Err(operation) => self.fallback.answer_unanswered(id, &operation),
         }
+    }
+
+    /// Answers with what the daemon offered, and tells the daemon that it is used.
+    pub(super) fn accept(&self, request: &InFlightRequest, hit: &Hit) {
+        self.in_flight.queue_notice(&request.connection, request.wire_id, &Request::Accepted(0));
+        self.fallback.responder.hit(request.id, hit);
     }
 
     /// Refuses what the daemon offered, and answers locally.

@@ -17,7 +17,7 @@ use proto::FrameError;
 use proto::wire::{Hello, Request};
 use transport::{ConnectError, Connection};
 
-use crate::locks::lock;
+use crate::mutex::lock;
 
 use super::operation::Operation;
 

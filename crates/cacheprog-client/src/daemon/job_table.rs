@@ -11,7 +11,7 @@ use proto::OutputId;
 use proto::gocmd::Hit;
 
 use crate::gocmd::cache::PutHeader;
-use crate::locks::lock;
+use crate::mutex::lock;
 use crate::put_body::PutBody;
 use crate::test_results::test_logs::TestResult;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::gocmd::Hit;
-use proto::wire::{Refusal, Reply, Request};
+use proto::wire::{Refusal, Reply};
 use proto::{Output, limits};
 
 use crate::fault::catch_fault;
@@ -61,7 +61,7 @@ impl Replies {
                 match &self.transparent_policy {
                     None if is_there => self.dispatcher.fallback.responder.hit(request.id, &hit),
                     None => self.answer_locally(request),
-                    Some(policy) if is_there && policy.may_use(action, &hit) => self.accept(request, &hit),
+                    Some(policy) if is_there && policy.may_use(action, &hit) => self.dispatcher.accept(request, &hit),
                     Some(_) => self.dispatcher.reject(request),
                 }
             }
@@ -93,12 +93,6 @@ impl Replies {
             )
             | (_, Reply::Summary(_) | Reply::Why(_)) => self.answer_locally(request),
         }
-    }
-
-    /// Tells the daemon that its hit is used.
-    fn accept(&self, request: &InFlightRequest, hit: &Hit) {
-        self.dispatcher.in_flight.queue_notice(&request.connection, request.wire_id, &Request::Accepted(0));
-        self.dispatcher.fallback.responder.hit(request.id, hit);
     }
 
     fn answer_locally(&self, request: &InFlightRequest) {

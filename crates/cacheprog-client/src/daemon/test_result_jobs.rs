@@ -6,8 +6,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use proto::wire::Request;
-
 use crate::clock;
 use crate::fault::catch_fault;
 use crate::gocmd::cache::PutHeader;
@@ -102,22 +100,18 @@ impl TestResultJobs {
     }
 
     fn answer(&self, job: Job, outcome: Outcome) {
-        let Dispatcher { in_flight, fallback, .. } = &*self.dispatcher;
         match (job, outcome) {
-            (Job::Offer { request, hit, .. }, Outcome::ListIsCurrent) => {
-                fallback.responder.hit(request.id, &hit);
-                in_flight.queue_notice(&request.connection, request.wire_id, &Request::Accepted(0));
-            }
+            (Job::Offer { request, hit, .. }, Outcome::ListIsCurrent) => self.dispatcher.accept(&request, &hit),
             (Job::Offer { request, .. }, _) => self.dispatcher.reject(&request),
             (Job::Result { id, put, body, .. }, outcome) => {
                 let inputs = if let Outcome::List(list) = outcome { Some(list) } else { None };
                 let put = Operation::Put(Put { header: put, body, inputs });
                 if catch_fault(|| self.dispatcher.request(id, put)).is_none() {
-                    fallback.responder.stored(id, MISSING_PATH);
+                    self.dispatcher.fallback.responder.stored(id, MISSING_PATH);
                 }
             }
         }
-        in_flight.finish_one();
+        self.dispatcher.in_flight.finish_one();
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use proto::gocmd::{self, Hit};
 
-use crate::locks::lock;
+use crate::mutex::lock;
 
 /// The path in the answer to a put that was not kept: see [`crate::local::local_store::LocalStore::missing_path`].
 pub(crate) const MISSING_PATH: &str = "/nowhere";

@@ -9,7 +9,7 @@ use proto::{ActionId, RequestError};
 
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
-use crate::locks::lock;
+use crate::mutex::lock;
 use crate::put_body::PutBody;
 
 use super::local_store::LocalStore;

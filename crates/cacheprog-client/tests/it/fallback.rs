@@ -321,7 +321,7 @@ fn go_clean_cache_leaves_nothing_of_ours_behind() {
     }
 }
 
-/// The names in a GOCACHE, without its 256 directories and the files that go writes beside them.
+/// The names in a GOCACHE, except its 256 directories and the files that the go command writes there.
 fn names(gocache: &Path) -> Vec<String> {
     let inside = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
     let (dirs, files): (Vec<_>, Vec<_>) = inside(gocache).into_iter().partition(|path| {

@@ -21,7 +21,7 @@ pub(crate) enum Behaviour {
     NoHello,
     /// Sends its hello, then no replies.
     NoReplies,
-    /// Has a newer version, and says so in its hello.
+    /// Sends a newer version in its hello.
     NewerVersion,
     /// Has the version before, and assumes that the client has it too.
     OlderVersion,

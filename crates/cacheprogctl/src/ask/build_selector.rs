@@ -15,17 +15,17 @@ const SIMILAR: f64 = 0.5;
 /// # Errors
 /// Where there is none: the nearest names.
 pub(crate) fn find<'a>(builds: &'a Builds, wanted: &str) -> Result<&'a BuildStatus, CommandError> {
-    let all = || builds.live.iter().chain(&builds.ended);
-    let by_id: Vec<_> = all().filter(|build| wanted.len() >= 4 && build.short.starts_with(wanted)).collect();
+    let by_id: Vec<_> = builds.all().filter(|build| wanted.len() >= 4 && build.short.starts_with(wanted)).collect();
     if let [one] = by_id.as_slice() {
         return Ok(one);
     }
-    let latest = |is_it: &dyn Fn(&BuildStatus) -> bool| all().filter(|b| is_it(b)).max_by_key(|b| (b.started, b.ended));
+    let latest =
+        |is_it: &dyn Fn(&BuildStatus) -> bool| builds.all().filter(|b| is_it(b)).max_by_key(|b| (b.started, b.ended));
     let named =
         latest(&|build| build.name == wanted).or_else(|| latest(&|b| miss_causes::without_version(&b.name) == wanted));
     named.ok_or_else(|| CommandError::NoBuild {
         wanted: wanted.to_owned(),
-        nearest: nearest_names(wanted, all().map(|build| build.name.as_str())),
+        nearest: nearest_names(wanted, builds.all().map(|build| build.name.as_str())),
     })
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         let is_wanted = |build: &BuildStatus| {
             build.name == *name || miss_causes::without_version(&build.name) == name || build.short == *name
         };
-        if !builds.live.iter().chain(&builds.ended).any(is_wanted) {
+        if !builds.all().any(is_wanted) {
             build_selector::find(&builds, name)?; // an error with the nearest names
         }
         builds.live.retain(is_wanted);

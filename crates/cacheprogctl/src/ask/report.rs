@@ -50,7 +50,7 @@ const LATEST: usize = 10;
 
 /// The text of `cacheprogctl builds`.
 pub(crate) fn builds(builds: &Builds, now: u64, style: Style) -> String {
-    let all: Vec<_> = builds.live.iter().chain(&builds.ended).cloned().collect();
+    let all: Vec<_> = builds.all().cloned().collect();
     if all.is_empty() {
         return "no build has used the cache yet\n".to_owned();
     }

@@ -51,7 +51,7 @@ impl Destination {
         if !rustix::process::geteuid().is_root() && !dry_run {
             return Err(InstallError::NotRoot);
         }
-        // Determinate Nix writes nix.conf itself and reads this beside it.
+        // Determinate Nix writes nix.conf itself, and reads this file too.
         let [own, custom] = ["nix.conf", "nix.custom.conf"].map(|name| Path::new("/etc/nix").join(name));
         Ok(Self {
             programs,

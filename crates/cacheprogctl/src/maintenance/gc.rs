@@ -1,4 +1,4 @@
-//! `cacheprogctl gc`: brings a store within its limits, with or without a daemon beside it. The daemon does the same by itself
+//! `cacheprogctl gc`: brings a store within its limits, while a daemon runs or without one. The daemon does the same by itself
 //! (cacheprogd: `maintenance/evict_process.rs`).
 
 use std::fmt::Write;

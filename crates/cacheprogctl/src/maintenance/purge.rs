@@ -1,4 +1,4 @@
-//! `cacheprogctl purge`: removes chosen entries from a store, with or without a daemon beside it.
+//! `cacheprogctl purge`: removes chosen entries from a store, while a daemon runs or without one.
 
 use std::fs;
 use std::path::Path;

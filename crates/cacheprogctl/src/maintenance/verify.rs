@@ -1,4 +1,4 @@
-//! `cacheprogctl verify`: reads everything in a store, with or without a daemon beside it.
+//! `cacheprogctl verify`: reads everything in a store, while a daemon runs or without one.
 
 use std::path::Path;
 

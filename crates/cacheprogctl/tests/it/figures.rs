@@ -1,21 +1,15 @@
 use std::fs;
 use std::net::TcpListener;
 
-use proto::control::{Answer, BuildStatus, Control, Counts};
+use proto::control::{Answer, Control, Counts};
 use proto::wire::Reply;
 use serde_json::Value;
 use testkit::{Daemon, Session, ask_status_socket, http};
 
-use crate::{command, directory, remove_chroot};
-
-/// What the build of this name did, live or ended.
-fn build(daemon: &Daemon, name: &str) -> BuildStatus {
-    let builds = daemon.status().builds;
-    builds.live.into_iter().chain(builds.ended).find(|build| build.name == name).unwrap()
-}
+use crate::{command, directory};
 
 fn counts(daemon: &Daemon, name: &str) -> Counts {
-    build(daemon, name).counts
+    daemon.build(name).counts
 }
 
 #[test]
@@ -45,8 +39,8 @@ fn a_build_that_is_over_is_not_live_while_its_directory_stays() {
     let daemon = Daemon::start();
     let mut session = Session::open(&daemon.register("one"), "/go");
     session.put(1, b"body");
-    let id = build(&daemon, "one").id;
-    remove_chroot(&daemon, "one");
+    let id = daemon.build("one").id;
+    daemon.end_build("one");
     let status = daemon.status();
     assert_eq!((status.builds.live.len(), status.builds.ended.len()), (0, 1));
     let ended = &status.builds.ended[0];
@@ -75,7 +69,7 @@ fn the_wall_time_of_a_build_ends_with_its_last_go_command_and_survives_a_restart
     saved["last_used_ms"] = (started + 2500).into();
     fs::write(&file, saved.to_string()).unwrap();
     daemon.start_again();
-    remove_chroot(&daemon, "one");
+    daemon.end_build("one");
     let shown = || command(&daemon, &["builds", "one"]).1;
     let wall_time = |text: &str| text.lines().nth(1).and_then(|row| row.split('\t').nth(3)).map(str::to_owned);
     assert_eq!(wall_time(&shown()).as_deref(), Some("2.5 s"));
@@ -84,7 +78,7 @@ fn the_wall_time_of_a_build_ends_with_its_last_go_command_and_survives_a_restart
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     assert_eq!(wall_time(&shown()).as_deref(), Some("2.5 s"), "and in the history");
-    assert_eq!(build(&daemon, "one").ended, (started + 2500) / 1000);
+    assert_eq!(daemon.build("one").ended, (started + 2500) / 1000);
 }
 
 #[test]
@@ -97,7 +91,7 @@ fn the_page_and_the_command_line_show_the_same_figures() {
         session.get(n);
     }
     drop(session);
-    remove_chroot(&daemon, "two");
+    daemon.end_build("two");
     let shown = command(&daemon, &["builds", "two"]).1;
     let row: Vec<_> = shown.lines().nth(1).unwrap().split('\t').collect();
     assert_eq!(row[6..8], ["33 %", "116.2 KiB"]);
@@ -134,7 +128,7 @@ fn builds_and_why_show_packages_compiled_of_packages_needed() {
     for (name, expected) in [("warm", "0 of 3 packages compiled"), ("edited", "1 of 3 packages compiled")] {
         let why = command(&daemon, &["why", name]).1;
         assert!(why.lines().next().is_some_and(|line| line.contains(expected)), "{why}");
-        remove_chroot(&daemon, name);
+        daemon.end_build(name);
     }
     assert!(command(&daemon, &["builds", "warm"]).1.contains("\t0\t3\t100 %\t"));
     while daemon.status().usage.hour.builds < 2 {}

@@ -1,11 +1,11 @@
-//! The command line as a process, beside a daemon and without one. Each test has a daemon of its own.
+//! The command line as a process, with a running daemon and without one. Each test has a daemon of its own.
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the parts of Nix, of other users and of vandals")]
 
 mod asking; // status, builds, why and top: who may ask, which build is meant
 mod check; // which settings are valid
 mod figures; // the figures that status, builds and why show
-mod tending; // gc, verify and purge beside a daemon and without one
+mod tending; // gc, verify and purge, with a running daemon and without one
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,11 +18,6 @@ fn command(daemon: &Daemon, arguments: &[&str]) -> (Option<i32>, String, String)
     let output = command.args(arguments).env("NIX_GOCACHEPROG_CONTROL", daemon.control()).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-/// Ends a build as Nix does.
-fn remove_chroot(daemon: &Daemon, name: &str) {
-    std::fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
 }
 
 /// The directory of the only build.

@@ -64,9 +64,9 @@ impl Build {
         state: BuildState,
         storage_health: Arc<StorageHealth>,
     ) -> Self {
-        let trace = Trace::open(dir.state_file().with_file_name("trace"), state.started);
+        let (trace, served_or_put) = Trace::open(dir.state_file().with_file_name("trace"), state.started);
         let mut counted = <[HashSet<_>; 2]>::default();
-        for (action, output) in trace.served_or_put() {
+        for (action, output) in served_or_put {
             is_first(&mut counted[0], &action.0);
             is_first(&mut counted[1], &output.0);
         }

@@ -67,10 +67,9 @@ pub(crate) fn page(context: &Context) -> String {
     let now = clock::unix(clock::now());
     let status = public_status(context);
     let series = context.usage.series();
-    let all = || status.builds.live.iter().chain(&status.builds.ended);
     let is_of_today = |build: &&BuildStatus| build.started.max(build.ended) > now.saturating_sub(86_400);
     let has_asked = |build: &&BuildStatus| build.counts.gets + build.counts.puts > 0;
-    let today = all().filter(is_of_today).filter(has_asked).take(PAGE_BUILDS);
+    let today = status.builds.all().filter(is_of_today).filter(has_asked).take(PAGE_BUILDS);
     let TimeSeries { steps: [minutes, hours, days] } = &series;
     let data = Data {
         now,
@@ -82,7 +81,7 @@ pub(crate) fn page(context: &Context) -> String {
         saved: points(days, |step| (step.counts.saved_milliseconds, saved(&step.counts))),
         today: today.map(|build| of_today(context, build)).collect(),
         head: BUILD_COLUMNS,
-        builds: all().take(PAGE_ROWS).map(|build| build_row(build, now)).collect(),
+        builds: status.builds.all().take(PAGE_ROWS).map(|build| build_row(build, now)).collect(),
     };
     // Serialising plain data into memory cannot fail.
     let json = serde_json::to_string(&data).unwrap_or_default();

@@ -7,7 +7,6 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -57,18 +56,14 @@ pub(crate) fn finish(store: &Store, syncer: Syncer) {
 /// Whether the marker was there. A new store needs none.
 fn remove_marker(store: &Store) -> Result<bool, CommandError> {
     let (root, marker) = (store.root(), store.root().join(MARKER));
-    let failed = |verb, path: &Path| {
-        let path = path.to_owned();
-        move |source| CommandError::Store(StoreError::Io { verb, path, source })
-    };
     match fs::remove_file(&marker) {
         // The disk must have this before anything is written: after a power cut the marker would be back.
         Ok(()) => {
-            File::open(root).and_then(|dir| dir.sync_all()).map_err(failed("syncing", root))?;
+            File::open(root).and_then(|dir| dir.sync_all()).map_err(StoreError::at("syncing", root))?;
             Ok(true)
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(store.is_new()),
-        Err(e) => Err(failed("removing", &marker)(e)),
+        Err(e) => Err(StoreError::at("removing", &marker)(e).into()),
     }
 }
 
@@ -85,6 +80,8 @@ fn written_since(since: Option<SystemTime>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::path::Path;
 
     use std::os::unix::fs::PermissionsExt;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

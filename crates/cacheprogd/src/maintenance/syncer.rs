@@ -60,8 +60,8 @@ impl Syncer {
     /// `is_unsynced`: what an earlier daemon wrote may not be on the disk.
     pub(crate) fn new(store: Arc<Store>, sync: SyncFileSystem, is_unsynced: bool) -> Result<Self, CommandError> {
         let root = store.root();
-        let failed = |source| StoreError::Io { verb: "opening", path: root.to_owned(), source };
-        let disk = Disk { root: Arc::new(File::open(root).map_err(failed)?), sync };
+        let opened = File::open(root).map_err(StoreError::at("opening", root))?;
+        let disk = Disk { root: Arc::new(opened), sync };
         let schedule = Schedule { puts: 0, latest: Instant::now(), first: is_unsynced.then(Instant::now) };
         Ok(Self { store, disk, schedule, began: clock::now(), running: None })
     }

@@ -1,22 +1,11 @@
 use std::fs;
 
-use proto::control::{BuildStatus, Counts};
+use proto::control::Counts;
 use proto::wire::Reply;
 use testkit::{Daemon, Session};
 
-/// Ends a build as Nix does.
-fn remove_chroot(daemon: &Daemon, name: &str) {
-    fs::remove_dir_all(daemon.dir.path().join(format!("{name}.drv.chroot"))).unwrap();
-}
-
-/// What the build of this name did, live or ended.
-fn build(daemon: &Daemon, name: &str) -> BuildStatus {
-    let builds = daemon.status().builds;
-    builds.live.into_iter().chain(builds.ended).find(|build| build.name == name).unwrap()
-}
-
 fn counts(daemon: &Daemon, name: &str) -> Counts {
-    build(daemon, name).counts
+    daemon.build(name).counts
 }
 
 #[test]
@@ -57,11 +46,11 @@ fn the_log_has_the_short_id_of_a_build_and_never_the_whole_one() {
     Session::open(&daemon.register("one"), "/go").put(1, b"body");
     let mut session = Session::open(&daemon.register("two"), "/go");
     session.put(1, b"other body");
-    let builds: Vec<_> = ["one", "two"].map(|name| build(&daemon, name)).into();
+    let builds: Vec<_> = ["one", "two"].map(|name| daemon.build(name)).into();
     let view = daemon.state_dir().join("builds").join(&builds[1].id).join("view");
     fs::remove_dir_all(view).unwrap();
     assert!(matches!(session.put(2, b"body"), Reply::Refused(_)), "with the path of what is not there in the log");
-    remove_chroot(&daemon, "one");
+    daemon.end_build("one");
     while !daemon.status().builds.ended.iter().any(|build| build.name == "one") {}
     let log = daemon.stop();
     for build in builds {

@@ -62,16 +62,21 @@ fn put_and_touch(daemon: &Daemon) -> (Vec<u8>, std::path::PathBuf) {
     (large, path)
 }
 
-#[test]
-fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
+/// A session of another build than the one that put, while no process can read the large object. `None` without root.
+fn held() -> Option<(Daemon, Session, std::path::PathBuf, Hold, Vec<u8>)> {
     if !rustix::process::geteuid().is_root() {
-        return;
+        return None;
     }
     let daemon = Daemon::start();
     let (large, path) = put_and_touch(&daemon);
     let view = daemon.register("two");
-    let mut session = Session::open(&view, "/go");
-    let hold = Hold::on(&path);
+    let session = Session::open(&view, "/go");
+    Some((daemon, session, view, Hold::on(&path), large))
+}
+
+#[test]
+fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
+    let Some((_daemon, mut session, view, hold, large)) = held() else { return };
     let slow = session.send(Request::Get { action: action(1) }, b"");
     hold.is_waited_for();
     let later = session.send(Request::Get { action: action(2) }, b"");
@@ -87,14 +92,7 @@ fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
 /// There is no second thread to wait for when the client has gone, and no second answer.
 #[test]
 fn a_session_ends_although_an_object_is_being_verified() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let daemon = Daemon::start();
-    let (large, path) = put_and_touch(&daemon);
-    let view = daemon.register("two");
-    let mut session = Session::open(&view, "/go");
-    let hold = Hold::on(&path);
+    let Some((daemon, mut session, view, hold, large)) = held() else { return };
     for _ in 0..200 {
         session.send(Request::Get { action: action(1) }, b"");
     }

@@ -10,7 +10,7 @@ use proto::wire::{Hello, Reply, Request};
 use proto::{ActionId, FrameError, Output};
 use transport::Connection;
 
-use crate::sync::lock;
+use crate::mutex::lock;
 
 use super::cached_file::CachedFile;
 use super::key;

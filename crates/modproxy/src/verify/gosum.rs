@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+use crate::mutex::lock;
 use crate::resource::{FileKind, ModuleVersion};
-use crate::sync::lock;
 
 /// Largest go.sum that is read. Large programs have 100 KiB.
 const MAX_SIZE: u64 = 64 << 20;

@@ -38,6 +38,11 @@ pub(super) fn write_number(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
+pub(super) fn write_output(out: &mut Vec<u8>, output: &Output) {
+    out.extend_from_slice(&output.id.0);
+    write_number(out, output.size);
+}
+
 pub(super) fn write_time(out: &mut Vec<u8>, time: UnixTime) {
     write_number(out, time.seconds);
     out.extend_from_slice(&time.nanos.to_le_bytes());

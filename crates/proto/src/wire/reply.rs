@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::fields::{UnixTime, read_head, write_head, write_number, write_scope, write_time};
+use super::fields::{UnixTime, read_head, write_head, write_number, write_output, write_scope, write_time};
 use crate::counts::Counts;
 use crate::{FrameError, Output, OutputId, Scope, ScopeDigest, limits};
 
@@ -86,12 +86,12 @@ impl Reply {
             Self::Miss => write_head(out, MISS, id),
             Self::Hit { output, time } => {
                 write_head(out, HIT, id);
-                write_output(out, output, *time);
+                write_hit(out, output, *time);
             }
             Self::HitIf { inputs, output, time } => {
                 write_head(out, HIT_IF, id);
                 out.extend_from_slice(&inputs.0);
-                write_output(out, output, *time);
+                write_hit(out, output, *time);
             }
             Self::Conditional { scope, candidates } => {
                 let candidates = &candidates[..candidates.len().min(limits::CONDITIONS)];
@@ -100,7 +100,7 @@ impl Reply {
                 out.push(u8::try_from(candidates.len()).unwrap_or(0));
                 for Candidate { digest, output, time } in candidates {
                     out.extend_from_slice(&digest.0);
-                    write_output(out, output, *time);
+                    write_hit(out, output, *time);
                 }
             }
             Self::Stored { time } => {
@@ -176,8 +176,7 @@ impl Reply {
     }
 }
 
-fn write_output(out: &mut Vec<u8>, output: &Output, time: UnixTime) {
-    out.extend_from_slice(&output.id.0);
-    write_number(out, output.size);
+fn write_hit(out: &mut Vec<u8>, output: &Output, time: UnixTime) {
+    write_output(out, output);
     write_time(out, time);
 }

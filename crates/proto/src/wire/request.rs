@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::fields::{read_head, write_head, write_number, write_scope};
+use super::fields::{read_head, write_head, write_number, write_output, write_scope};
 use crate::{ActionId, Condition, FrameError, Output, ScopeDigest, limits};
 
 /// A request of the client, or a notice, which has no answer. Each frame has an id, which the client chooses; the reply has the same.
@@ -174,8 +174,7 @@ impl Request {
 
 fn write_put(out: &mut Vec<u8>, action: &ActionId, output: &Output) {
     out.extend_from_slice(&action.0);
-    out.extend_from_slice(&output.id.0);
-    write_number(out, output.size);
+    write_output(out, output);
 }
 
 fn body(output: Output) -> Result<Output, FrameError> {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proto::Output;
 
 use crate::counters::{RECORD_BYTES, Totals, on_disk};
-use crate::dirs::{names, remove_leftover};
+use crate::dirs::{names, remove_file, remove_leftover};
 use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
 use crate::evict::limits::Targets;
@@ -187,8 +186,7 @@ impl Sweep<'_> {
             // By ctime: a finished body has its integrity mtime.
             let Ok(metadata) = fs::symlink_metadata(&path) else { continue }; // published meanwhile
             let is_old = |changed: u64| is_ahead(changed, now) || now.saturating_sub(changed) > UNFINISHED.as_secs();
-            let is_left = changed(&path).is_some_and(|changed| is_old(changed.as_secs()));
-            if metadata.is_file() && is_left && self.remove(&path) {
+            if metadata.is_file() && is_old(changed(&metadata).as_secs()) && self.remove(&path) {
                 self.swept.removed(Reason::Unfinished, 1, on_disk(metadata.len()));
             }
         }
@@ -224,13 +222,7 @@ impl Sweep<'_> {
         if self.mode == Mode::DryRun {
             return true;
         }
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                keep_error(&mut self.swept.errors, &StoreError::at("removing", path)(e));
-                false
-            }
-            _ => true,
-        }
+        remove_file(path).inspect_err(|e| keep_error(&mut self.swept.errors, e)).is_ok()
     }
 }
 
@@ -244,12 +236,11 @@ fn is_older(dir: &Path, now: u64) -> bool {
 /// entry name it, the next sweep removes it.
 pub(crate) fn is_unchanged(object: &Path, began: Duration) -> bool {
     let is_before = |changed: Duration| changed + CLOCK_TICK < began || is_ahead(changed.as_secs(), began.as_secs());
-    changed(object).is_some_and(is_before)
+    fs::symlink_metadata(object).is_ok_and(|metadata| is_before(changed(&metadata)))
 }
 
 /// A file's last change, also of its links, since 1970.
-fn changed(path: &Path) -> Option<Duration> {
-    let metadata = fs::symlink_metadata(path).ok()?;
+fn changed(metadata: &fs::Metadata) -> Duration {
     let nanoseconds = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
-    Some(Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanoseconds))
+    Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanoseconds)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::dirs::{Existing, make_dir};
+use crate::dirs::{Existing, make_dir, remove_file};
 use crate::error::StoreError;
 
 /// Moves a finished file to its path. Where directories are missing, `levels` of them are made: the first entry of its
@@ -72,8 +72,5 @@ pub(crate) fn relink(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreErro
     let name = link.to_path_buf();
     link.persist(to).map_err(|e| StoreError::at("renaming to", to)(e.error))?;
     // Where both were links to one file already, a rename does nothing (`rename(2)`).
-    match std::fs::remove_file(&name) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", &name)(e)),
-        _ => Ok(()),
-    }
+    remove_file(&name)
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proto::{Output, OutputId};
 use sha2::{Digest, Sha256};
 
+use crate::dirs::remove_file;
 use crate::error::StoreError;
 use crate::unsynced::{UnsyncedSpans, WriteBack};
 
@@ -80,10 +81,7 @@ fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result
         }
         return Ok(true);
     }
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("removing", path)(e)),
-        _ => Ok(false), // another session may have been as quick
-    }
+    remove_file(path).map(|()| false)
 }
 
 /// Gives a finished file the mtime of its output.

@@ -56,7 +56,7 @@ fn what_a_failed_sync_was_about_is_read_back_though_the_next_succeeds() {
         fail_once(&store, error);
         lose_bytes(&store, b"lost");
         is_read_back(&store);
-        // Also after a stop in order, by any process.
+        // Another process does so too, after a clean shutdown.
         publish(&store, &put(1, 600), b"lost");
         fail_once(&store, error);
         lose_bytes(&store, b"lost");

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 
 /// The nearest earlier build whose profile is kept. A build whose profile the daemon has removed meanwhile is skipped.
 fn nearest(sockets: &Sockets, build: &BuildStatus, builds: &Builds) -> Option<BuildProfile> {
-    let all: Vec<_> = builds.live.iter().chain(&builds.ended).cloned().collect();
+    let all: Vec<_> = builds.all().cloned().collect();
     earlier_builds(build, &all).into_iter().find_map(|build| connection::profile(sockets, &build.short).ok())
 }
 

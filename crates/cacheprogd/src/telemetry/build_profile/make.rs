@@ -70,7 +70,7 @@ pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> B
         }
     }
     let mut in_order: Vec<_> = actions.iter().collect();
-    in_order.sort_by_key(|(id, events)| (events.action(id).at_ms, **id));
+    in_order.sort_by_cached_key(|(id, events)| (events.action(id).at_ms, **id));
     let mut reader = OutputReader { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
     let mut rest = Vec::new();
     for (id, events) in in_order {
@@ -140,16 +140,15 @@ impl OutputReader<'_> {
             Some(_) if put_kind == Some(Kind::StoreIndex) => OutputKind::GoIndex,
             Some(output) => {
                 let tail = self.tail(&output);
-                let head = self.head(&output);
                 if let Some(tested) = tail.lines().last().and_then(|line| line.strip_prefix(TEST_PASSED)) {
                     path = tested.split('\t').next().unwrap_or_default().chars().take(128).collect();
                     OutputKind::TestResult
-                } else if head.starts_with(TEST_LOG) {
-                    OutputKind::TestLog
-                } else if head.starts_with(INDEX) {
-                    OutputKind::Mtime
                 } else {
-                    OutputKind::Rest
+                    match self.head(&output) {
+                        head if head.starts_with(TEST_LOG) => OutputKind::TestLog,
+                        head if head.starts_with(INDEX) => OutputKind::Mtime,
+                        _ => OutputKind::Rest,
+                    }
                 }
             }
         };

@@ -43,23 +43,12 @@ struct State {
 }
 
 impl Trace {
-    /// Continues the trace that an earlier daemon wrote, if there is one. `started` is in seconds since 1970.
-    pub(crate) fn open(path: PathBuf, started: u64) -> Self {
-        let state = State { sessions: known_sessions(&path), ..State::default() };
-        Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state: Mutex::new(state) }
-    }
-
-    /// What the build was served or put under earlier daemons.
-    pub(crate) fn served_or_put(&self) -> Vec<(ActionId, OutputId)> {
-        let Ok(file) = File::open(&self.path) else { return Vec::new() };
-        let outputs = Events::new(BufReader::new(file)).filter_map(|event| match event {
-            Event::Get(Get { action, outcome: GetOutcome::Hit(output) | GetOutcome::HitIf(output), .. }) => {
-                Some((action, output))
-            }
-            Event::Put(Put { action, output, .. }) => Some((action, output)),
-            Event::Get(_) | Event::Session(_) => None,
-        });
-        outputs.collect()
+    /// Continues the trace that an earlier daemon wrote, if there is one, and returns what the build was served or put under it.
+    /// `started` is in seconds since 1970.
+    pub(crate) fn open(path: PathBuf, started: u64) -> (Self, Vec<(ActionId, OutputId)>) {
+        let Known { sessions, served_or_put } = read_known(&path);
+        let state = Mutex::new(State { sessions, ..State::default() });
+        (Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state }, served_or_put)
     }
 
     /// The number of a session like this one. All beyond the limit have the same number.
@@ -149,16 +138,28 @@ fn hash(session: &Session) -> u64 {
     hasher.finish()
 }
 
-/// The sessions in a file; cuts off an event that a killed daemon left half written.
-fn known_sessions(path: &Path) -> HashMap<u64, u16> {
-    let Ok(file) = File::options().read(true).write(true).open(path) else { return HashMap::new() };
+/// What a file holds already.
+#[derive(Default)]
+struct Known {
+    sessions: HashMap<u64, u16>,
+    served_or_put: Vec<(ActionId, OutputId)>,
+}
+
+/// Reads what is in a file; cuts off an event that a killed daemon left half written.
+fn read_known(path: &Path) -> Known {
+    let mut known = Known::default();
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return known };
     let mut events = Events::new(BufReader::new(&file));
-    let sessions = events.by_ref().filter_map(|event| match event {
-        Event::Session(session) => Some(hash(&session)),
-        Event::Get(_) | Event::Put(_) => None,
-    });
-    let known = sessions.take(TRACE_SESSIONS).collect::<Vec<_>>().into_iter().zip(0..).collect();
-    events.by_ref().for_each(drop);
+    let mut sessions = Vec::new();
+    for event in events.by_ref() {
+        match event {
+            Event::Session(session) if sessions.len() < TRACE_SESSIONS => sessions.push(hash(&session)),
+            Event::Get(Get { action, outcome: GetOutcome::Hit(output) | GetOutcome::HitIf(output), .. })
+            | Event::Put(Put { action, output, .. }) => known.served_or_put.push((action, output)),
+            Event::Get(_) | Event::Session(_) => {}
+        }
+    }
+    known.sessions = sessions.into_iter().zip(0..).collect();
     if let Err(e) = file.set_len(events.whole_bytes()) {
         log::debug!("{}: {e}", path.display());
     }
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn each_action_is_written_once_however_often_it_is_asked_for() {
         let dir = tempfile::tempdir().unwrap();
-        let trace = Trace::open(dir.path().join("trace"), 0);
+        let (trace, _) = Trace::open(dir.path().join("trace"), 0);
         let hello = Hello::new(Toolchain::default());
         assert_eq!((trace.session(&hello), trace.session(&hello)), (0, 0));
         for _ in 0..3 {
@@ -195,14 +196,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("trace");
         let other = Hello::new(Toolchain { goroot: "/other".into(), ..Toolchain::default() });
-        let trace = Trace::open(path.clone(), 0);
+        let (trace, _) = Trace::open(path.clone(), 0);
         trace.session(&Hello::new(Toolchain::default()));
         trace.session(&other);
         trace.get(1, &ActionId([1; 32]), GetOutcome::Miss, NOW);
         let before = events(&trace);
         let whole = std::fs::metadata(&path).unwrap().len();
         File::options().append(true).open(&path).unwrap().write_all(b"G\0\0half").unwrap();
-        let trace = Trace::open(path.clone(), 0);
+        let (trace, _) = Trace::open(path.clone(), 0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), whole);
         assert_eq!(trace.session(&other), 1);
         trace.get(1, &ActionId([2; 32]), GetOutcome::Miss, NOW);
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn the_length_of_a_trace_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let trace = Trace::open(dir.path().join("trace"), 0);
+        let (trace, _) = Trace::open(dir.path().join("trace"), 0);
         for n in 0..2 * TRACE_SESSIONS {
             trace.session(&Hello::new(Toolchain { goroot: n.to_string(), ..Toolchain::default() }));
         }

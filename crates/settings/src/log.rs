@@ -6,11 +6,13 @@ use std::io::{self, Write};
 
 use proto::BuildId;
 
+/// Starts the log on standard error. `RUST_LOG` chooses the level.
+pub fn start_log() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format(log_line).init();
+}
+
 /// Writes one log line: systemd's level prefix (`sd-daemon(3)`) where the journal reads it, then the message.
-///
-/// # Errors
-/// What the writer returns.
-pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> io::Result<()> {
+fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> io::Result<()> {
     let level = match record.level() {
         log::Level::Error => 3,
         log::Level::Warn => 4,
