@@ -19,7 +19,7 @@ pub mod output;
 pub mod profile;
 pub mod wire;
 
-pub use condition::{Condition, Scope};
+pub use condition::{Condition, Scope, scopes};
 pub use error::{FrameError, RequestError};
 pub use id::{ActionId, BuildId, OutputId, ScopeDigest, SigningKey};
 pub use output::Output;

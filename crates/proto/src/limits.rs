@@ -21,6 +21,9 @@ pub const SCOPE: usize = 512;
 /// Conditions under which one action is kept, the newest ones: a branch or two, and what is edited now.
 pub const CONDITIONS: usize = 8;
 
+/// Most bytes of the parts of a condition: some thousand names with hashes.
+pub const PARTS: usize = 64 << 10;
+
 /// Actions in one notice of use: a message of 8 KiB.
 pub const USED: usize = 256;
 

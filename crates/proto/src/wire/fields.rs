@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::{FrameError, Output, OutputId, Scope, limits};
+use crate::{Condition, FrameError, Output, OutputId, Scope, ScopeDigest, limits};
 
 /// A time as it travels: seconds and nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub(super) fn write_scope(out: &mut Vec<u8>, scope: &Scope) {
     let text = scope.as_str();
     out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// The digest, then the scope.
+pub(super) fn write_condition(out: &mut Vec<u8>, condition: &Condition) {
+    out.extend_from_slice(&condition.digest.0);
+    write_scope(out, &condition.scope);
 }
 
 /// The type byte and the id of the next frame; `None` where the stream ends before it.
@@ -120,13 +126,19 @@ impl<R: Read> Fields<'_, R> {
         Scope::new(&self.text_of(length)?).map_err(|_| FrameError::OutOfBounds("a scope"))
     }
 
-    fn text_of(&mut self, length: usize) -> Result<String, FrameError> {
+    pub(super) fn condition(&mut self) -> Result<Condition, FrameError> {
+        let digest = ScopeDigest(self.array()?);
+        Ok(Condition { scope: self.scope()?, digest })
+    }
+
+    pub(super) fn bytes(&mut self, length: usize) -> Result<Vec<u8>, FrameError> {
         let mut bytes = Vec::new();
         self.input.take(length as u64).read_to_end(&mut bytes)?;
-        if bytes.len() != length {
-            return Err(FrameError::Truncated);
-        }
-        String::from_utf8(bytes).map_err(|_| FrameError::OutOfBounds("a text is no UTF-8"))
+        if bytes.len() == length { Ok(bytes) } else { Err(FrameError::Truncated) }
+    }
+
+    fn text_of(&mut self, length: usize) -> Result<String, FrameError> {
+        String::from_utf8(self.bytes(length)?).map_err(|_| FrameError::OutOfBounds("a text is no UTF-8"))
     }
 
     pub(super) fn time(&mut self) -> Result<UnixTime, FrameError> {

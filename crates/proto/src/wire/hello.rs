@@ -9,7 +9,7 @@ use crate::gocmd::read_line;
 use crate::{FrameError, limits};
 
 /// Version of the frames. Client and daemon must have the same; a client that meets another goes on without the daemon.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first line of the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,16 +25,22 @@ pub struct Hello {
     /// index that it makes of them is every build's. The client's claim, as the toolchain is.
     #[serde(default)]
     pub reads_goroot: bool,
-    /// Whether the client keeps by itself what is not for other builds (transparent mode): the daemon refuses that.
+    /// The go command's GOCACHE: device and inode in decimal, with a colon between; empty if unknown. What is private to a build
+    /// is private to this too: cmd/go has it in no key.
     #[serde(default)]
-    pub keeps_its_own: bool,
+    pub gocache: String,
+    /// Whether the go command's invocation brings in what no key covers (`-toolexec`, `-overlay`): nothing is a hit that has no
+    /// condition, except what the build put itself.
+    #[serde(default)]
+    pub only_conditional: bool,
 }
 
 impl Hello {
     /// A hello of this version.
     #[must_use]
     pub fn new(toolchain: Toolchain) -> Self {
-        Self { version: VERSION, toolchain, command: None, reads_goroot: false, keeps_its_own: false }
+        let (command, gocache) = (None, String::new());
+        Self { version: VERSION, toolchain, command, reads_goroot: false, gocache, only_conditional: false }
     }
 }
 
@@ -64,9 +70,9 @@ pub struct Toolchain {
     /// Real path of the go command, where it is not below `goroot`.
     #[serde(default)]
     pub go: String,
-    /// What else keeps results apart, set by the setup hook (`NIX_GOCACHEPROG_NAMESPACE`); usually empty.
+    /// A digest of what it is made of, in hex, where its path does not name its content: outside of the Nix store. Else empty.
     #[serde(default)]
-    pub salt: String,
+    pub content: String,
 }
 
 /// What the daemon answers.

@@ -2,9 +2,9 @@
 
 use std::io::BufRead;
 
-use super::fields::{UnixTime, read_head, write_head, write_number, write_output, write_scope, write_time};
+use super::fields::{UnixTime, read_head, write_condition, write_head, write_number, write_output, write_time};
 use crate::counts::Counts;
-use crate::{FrameError, Output, OutputId, Scope, ScopeDigest, limits};
+use crate::{Condition, FrameError, Output, OutputId, limits};
 
 /// What the daemon answers, under the id of the request and in any order. The path of an output is the welcome's directory, a
 /// slash and the output's id in hex.
@@ -29,11 +29,9 @@ pub enum Reply {
         /// When it was last put.
         time: UnixTime,
     },
-    /// The action has outputs that are this build's if the scope has their digest here. All of them are in the build's
+    /// The action has outputs, each with the condition under which it is this build's. All of them are in the build's
     /// directory now. The client says which one it takes, or that it takes none, as after `HitIf`.
     Conditional {
-        /// What the digests are of.
-        scope: Scope,
         /// One to [`limits::CONDITIONS`], the newest first.
         candidates: Vec<Candidate>,
     },
@@ -51,10 +49,10 @@ pub enum Reply {
 }
 
 /// One output of an action, and when it is the right one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// What the scope held when it was made.
-    pub digest: ScopeDigest,
+    /// When it is the build's.
+    pub condition: Condition,
     /// The output.
     pub output: Output,
     /// When it was last put.
@@ -93,13 +91,12 @@ impl Reply {
                 out.extend_from_slice(&inputs.0);
                 write_hit(out, output, *time);
             }
-            Self::Conditional { scope, candidates } => {
+            Self::Conditional { candidates } => {
                 let candidates = &candidates[..candidates.len().min(limits::CONDITIONS)];
                 write_head(out, CONDITIONAL, id);
-                write_scope(out, scope);
                 out.push(u8::try_from(candidates.len()).unwrap_or(0));
-                for Candidate { digest, output, time } in candidates {
-                    out.extend_from_slice(&digest.0);
+                for Candidate { condition, output, time } in candidates {
+                    write_condition(out, condition);
                     write_hit(out, output, *time);
                 }
             }
@@ -141,20 +138,14 @@ impl Reply {
             HIT => Self::Hit { output: fields.output()?, time: fields.time()? },
             HIT_IF => Self::HitIf { inputs: OutputId(fields.array()?), output: fields.output()?, time: fields.time()? },
             CONDITIONAL => {
-                let scope = fields.scope()?;
                 let [count] = fields.array()?;
                 if !(1..=limits::CONDITIONS).contains(&usize::from(count)) {
                     return Err(FrameError::OutOfBounds("a number of candidates"));
                 }
-                let mut candidate = || {
-                    Ok(Candidate {
-                        digest: ScopeDigest(fields.array()?),
-                        output: fields.output()?,
-                        time: fields.time()?,
-                    })
-                };
+                let mut candidate =
+                    || Ok(Candidate { condition: fields.condition()?, output: fields.output()?, time: fields.time()? });
                 let candidates = (0..count).map(|_| candidate()).collect::<Result<_, FrameError>>()?;
-                Self::Conditional { scope, candidates }
+                Self::Conditional { candidates }
             }
             STORED => Self::Stored { time: fields.time()? },
             REFUSED => Self::Refused(match fields.array()? {

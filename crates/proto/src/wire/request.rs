@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::fields::{read_head, write_head, write_number, write_output, write_scope};
-use crate::{ActionId, Condition, FrameError, Output, ScopeDigest, limits};
+use super::fields::{read_head, write_condition, write_head, write_number, write_output};
+use crate::{ActionId, Condition, FrameError, Output, OutputId, limits};
 
 /// A request of the client, or a notice, which has no answer. Each frame has an id, which the client chooses; the reply has the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,21 +13,35 @@ pub enum Request {
         /// The action.
         action: ActionId,
     },
-    /// This action has this output; its raw bytes follow the frame.
+    /// This action has this output, for every build; its raw bytes follow the frame.
     Put {
         /// The action.
         action: ActionId,
         /// The sha256 and the number of the bytes.
         output: Output,
     },
-    /// As `Put`, for an output that is another build's only under a condition.
-    PutIf {
+    /// As `Put`, for an output that is this build's and this GOCACHE's alone, unless a `Share` follows.
+    PutPrivate {
         /// The action.
         action: ActionId,
         /// The sha256 and the number of the bytes.
         output: Output,
-        /// When it is another build's too.
+    },
+    /// What was put with `PutPrivate` is for other builds too. There is no answer.
+    Share {
+        /// The action.
+        action: ActionId,
+        /// The output that was put for it.
+        output: OutputId,
+        /// When it is another build's; `None`: always.
+        condition: Option<Condition>,
+    },
+    /// What a condition's digest is made of, for `why` alone. There is no answer.
+    Parts {
+        /// The scope and its digest.
         condition: Condition,
+        /// Lines of text, at most [`limits::PARTS`] bytes; more are cut off.
+        parts: Vec<u8>,
     },
     /// As `Put`, for the result of a test: the list of what the test looked at follows the frame, then the result.
     PutTest {
@@ -60,8 +74,10 @@ pub enum Request {
 
 const GET: u8 = b'G';
 const PUT: u8 = b'P';
-const PUT_IF: u8 = b'C';
+const PUT_PRIVATE: u8 = b'V';
 const PUT_TEST: u8 = b'T';
+const SHARE: u8 = b'S';
+const PARTS: u8 = b'D';
 const USED: u8 = b'U';
 const ACCEPTED: u8 = b'+';
 const REJECTED: u8 = b'-';
@@ -81,11 +97,23 @@ impl Request {
                 write_head(out, PUT, id);
                 write_put(out, action, output);
             }
-            Self::PutIf { action, output, condition } => {
-                write_head(out, PUT_IF, id);
+            Self::PutPrivate { action, output } => {
+                write_head(out, PUT_PRIVATE, id);
                 write_put(out, action, output);
-                out.extend_from_slice(&condition.digest.0);
-                write_scope(out, &condition.scope);
+            }
+            Self::Share { action, output, condition } => {
+                write_head(out, SHARE, id);
+                out.extend_from_slice(&action.0);
+                out.extend_from_slice(&output.0);
+                out.push(condition.is_some().into());
+                condition.iter().for_each(|condition| write_condition(out, condition));
+            }
+            Self::Parts { condition, parts } => {
+                let parts = &parts[..parts.len().min(limits::PARTS)];
+                write_head(out, PARTS, id);
+                write_condition(out, condition);
+                out.extend_from_slice(&u32::try_from(parts.len()).unwrap_or(0).to_le_bytes());
+                out.extend_from_slice(parts);
             }
             Self::PutTest { action, output, inputs } => {
                 write_head(out, PUT_TEST, id);
@@ -122,12 +150,21 @@ impl Request {
         let request = match kind {
             GET => Self::Get { action: ActionId(fields.array()?) },
             PUT => Self::Put { action: ActionId(fields.array()?), output: body(fields.output()?)? },
-            PUT_IF => Self::PutIf {
+            PUT_PRIVATE => Self::PutPrivate { action: ActionId(fields.array()?), output: body(fields.output()?)? },
+            SHARE => Self::Share {
                 action: ActionId(fields.array()?),
-                output: body(fields.output()?)?,
-                condition: {
-                    let digest = ScopeDigest(fields.array()?);
-                    Condition { scope: fields.scope()?, digest }
+                output: OutputId(fields.array()?),
+                condition: match fields.array()? {
+                    [0] => None,
+                    [1] => Some(fields.condition()?),
+                    _ => return Err(FrameError::OutOfBounds("whether there is a condition")),
+                },
+            },
+            PARTS => Self::Parts {
+                condition: fields.condition()?,
+                parts: match usize::try_from(u32::from_le_bytes(fields.array()?)) {
+                    Ok(length) if length <= limits::PARTS => fields.bytes(length)?,
+                    _ => return Err(FrameError::OutOfBounds("the parts of a condition are over the limit")),
                 },
             },
             PUT_TEST => Self::PutTest {
@@ -159,9 +196,11 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> u64 {
         match self {
-            Self::Put { output, .. } | Self::PutIf { output, .. } => output.size,
+            Self::Put { output, .. } | Self::PutPrivate { output, .. } => output.size,
             Self::PutTest { output, inputs, .. } => inputs + output.size,
             Self::Get { .. }
+            | Self::Share { .. }
+            | Self::Parts { .. }
             | Self::Used(_)
             | Self::Accepted(_)
             | Self::Rejected

@@ -61,7 +61,14 @@ fn request() -> impl Strategy<Value = Request> {
     prop_oneof![
         action().prop_map(|action| Request::Get { action }),
         put().prop_map(|(action, output)| Request::Put { action, output }),
-        (put(), condition()).prop_map(|((action, output), condition)| Request::PutIf { action, output, condition }),
+        put().prop_map(|(action, output)| Request::PutPrivate { action, output }),
+        (action(), output_id(), prop::option::of(condition())).prop_map(|(action, output, condition)| Request::Share {
+            action,
+            output,
+            condition
+        }),
+        (condition(), prop::collection::vec(any::<u8>(), 0..500))
+            .prop_map(|(condition, parts)| Request::Parts { condition, parts }),
         (put(), 0..=limits::TEST_INPUTS).prop_map(|((action, output), inputs)| Request::PutTest {
             action,
             output,
@@ -77,11 +84,7 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn candidate() -> impl Strategy<Value = Candidate> {
-    (any::<[u8; 32]>(), output(), time()).prop_map(|(digest, output, time)| Candidate {
-        digest: ScopeDigest(digest),
-        output,
-        time,
-    })
+    (condition(), output(), time()).prop_map(|(condition, output, time)| Candidate { condition, output, time })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -90,8 +93,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         Just(Reply::Miss),
         found().prop_map(|(output, time)| Reply::Hit { output, time }),
         (output_id(), found()).prop_map(|(inputs, (output, time))| Reply::HitIf { inputs, output, time }),
-        (scope(), prop::collection::vec(candidate(), 1..=limits::CONDITIONS))
-            .prop_map(|(scope, candidates)| Reply::Conditional { scope, candidates }),
+        prop::collection::vec(candidate(), 1..=limits::CONDITIONS)
+            .prop_map(|candidates| Reply::Conditional { candidates }),
         time().prop_map(|time| Reply::Stored { time }),
         Just(Reply::Refused(Refusal::Digest)),
         Just(Reply::Refused(Refusal::Storage)),
@@ -175,26 +178,36 @@ fn more_than_the_limits_say_is_not_written_and_not_read() {
     wire[5..7].copy_from_slice(&(limits::USED as u16 + 1).to_le_bytes());
     assert!(matches!(Request::read(&mut wire.as_slice()), Err(FrameError::OutOfBounds(_))));
 
+    let scope = Scope::new(&"s".repeat(limits::SCOPE)).unwrap();
+    let condition = Condition { scope, digest: ScopeDigest([1; 32]) };
     let candidate = Candidate {
-        digest: ScopeDigest([1; 32]),
+        condition: condition.clone(),
         output: Output { id: OutputId([2; 32]), size: 3 },
         time: UnixTime { seconds: 4, nanos: 5 },
     };
-    let scope = Scope::new(&"s".repeat(limits::SCOPE)).unwrap();
     let mut wire = Vec::new();
-    Reply::Conditional { scope: scope.clone(), candidates: vec![candidate; limits::CONDITIONS + 1] }
-        .write(1, &mut wire);
+    Reply::Conditional { candidates: vec![candidate.clone(); limits::CONDITIONS + 1] }.write(1, &mut wire);
     let read = Reply::read(&mut wire.as_slice()).unwrap().unwrap().1;
-    assert_eq!(read, Reply::Conditional { scope, candidates: vec![candidate; limits::CONDITIONS] });
+    assert_eq!(read, Reply::Conditional { candidates: vec![candidate; limits::CONDITIONS] });
     for count in [0, limits::CONDITIONS as u8 + 1] {
-        wire[7 + limits::SCOPE] = count;
+        wire[5] = count;
         assert!(matches!(Reply::read(&mut wire.as_slice()), Err(FrameError::OutOfBounds(_))), "{count} candidates");
     }
     let long = (limits::SCOPE as u16 + 1).to_le_bytes();
-    let frame = [b"O\0\0\0\0".as_slice(), &long, &vec![b's'; limits::SCOPE + 1]].concat();
+    let frame = [b"O\0\0\0\0\x01".as_slice(), &[0; 32], &long, &vec![b's'; limits::SCOPE + 1]].concat();
     assert!(matches!(Reply::read(&mut frame.as_slice()), Err(FrameError::OutOfBounds(_))));
     let put = [b"P".as_slice(), &[0; 68], &(limits::BODY + 1).to_le_bytes()].concat();
     assert!(matches!(Request::read(&mut put.as_slice()), Err(FrameError::OutOfBounds(_))));
+
+    let mut wire = Vec::new();
+    Request::Parts { condition: condition.clone(), parts: vec![7; limits::PARTS + 1] }.write(1, &mut wire);
+    let read = Request::read(&mut wire.as_slice()).unwrap().unwrap().1;
+    assert_eq!(read, Request::Parts { condition, parts: vec![7; limits::PARTS] });
+    let length = 5 + 32 + 2 + limits::SCOPE;
+    wire[length..length + 4].copy_from_slice(&(limits::PARTS as u32 + 1).to_le_bytes());
+    assert!(matches!(Request::read(&mut wire.as_slice()), Err(FrameError::OutOfBounds(_))));
+    let share = [b"S".as_slice(), &[0; 68], &[2]].concat();
+    assert!(matches!(Request::read(&mut share.as_slice()), Err(FrameError::OutOfBounds(_))));
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -207,12 +220,15 @@ fn each_frame_is_as_it_was_recorded() {
     let (action, output) = (ActionId([0xaa; 32]), Output { id: OutputId([0xbb; 32]), size: 9 });
     let (digest, time) = (ScopeDigest([0xcc; 32]), UnixTime { seconds: 0x11, nanos: 0x22 });
     let scope = Scope::new("std").unwrap();
-    let condition = Condition { scope: scope.clone(), digest };
-    let candidate = Candidate { digest, output, time };
+    let condition = Condition { scope, digest };
+    let candidate = Candidate { condition: condition.clone(), output, time };
     let requests = [
         Request::Get { action },
         Request::Put { action, output },
-        Request::PutIf { action, output, condition },
+        Request::PutPrivate { action, output },
+        Request::Share { action, output: output.id, condition: None },
+        Request::Share { action, output: output.id, condition: Some(condition.clone()) },
+        Request::Parts { condition, parts: b"p CC 0123\n".to_vec() },
         Request::PutTest { action, output, inputs: 8 },
         Request::Used(vec![action; 2]),
         Request::Accepted(7),
@@ -225,7 +241,7 @@ fn each_frame_is_as_it_was_recorded() {
         Reply::Miss,
         Reply::Hit { output, time },
         Reply::HitIf { inputs: OutputId([0xdd; 32]), output, time },
-        Reply::Conditional { scope, candidates: vec![candidate; 2] },
+        Reply::Conditional { candidates: vec![candidate; 2] },
         Reply::Stored { time },
         Reply::Refused(Refusal::Digest),
         Reply::Refused(Refusal::Storage),
@@ -240,6 +256,6 @@ fn each_frame_is_as_it_was_recorded() {
     };
     requests.iter().for_each(|request| tell(&|out| request.write(0x0403_0201, out)));
     replies.iter().for_each(|reply| tell(&|out| reply.write(0x0403_0201, out)));
-    let recorded = include_str!("../transcripts/frames-2.txt");
+    let recorded = include_str!("../transcripts/frames-3.txt");
     assert_eq!(written, recorded, "\n{written}");
 }
