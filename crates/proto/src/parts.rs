@@ -1,0 +1,371 @@
+//! The parts of a condition's digest by name, each with a hash of its own: what tells people which variable, program, flag or file
+//! differs between two builds. Nothing is served or refused by it.
+//!
+//! A text of lines: a letter, a name, 16 hex digits. `v CC 0123456789abcdef` is a variable (never its value), `p` a program, `x` the flags
+//! of the go command, `f` a file by its path below the scope's root, `d` a directory with the files below it. A scope of many files has
+//! directories, and a larger one only the upper ones. A directory's hash is the sum of its files' hashes, so that two lists of
+//! different depth can be compared. Only this file knows the format. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// Most files and directories that are named one by one.
+const PATHS: usize = 2000;
+
+/// Most other parts. A build has some hundred variables.
+const OTHERS: usize = 2000;
+
+/// Longest name, in bytes: the end of a longer one is cut off.
+const NAME: usize = 512;
+
+/// The kind of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// A variable of the environment.
+    Variable,
+    /// A program, by the variable that names it.
+    Program,
+    /// The flags of the go command.
+    Flags,
+    /// A file below the scope's root.
+    File,
+    /// A directory below the scope's root, with all files of the scope below it.
+    Directory,
+}
+
+const LETTERS: [(Part, u8); 5] =
+    [(Part::Variable, b'v'), (Part::Program, b'p'), (Part::Flags, b'x'), (Part::File, b'f'), (Part::Directory, b'd')];
+
+/// A part that two conditions of one scope do not have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Difference {
+    /// What it is.
+    pub part: Part,
+    /// Its name: of a variable its name, of a file its path.
+    pub name: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.part {
+            Part::Flags => return f.write_str("the flags of the go command"),
+            Part::Variable => "variable",
+            Part::Program => "program",
+            Part::File => "file",
+            Part::Directory => "directory",
+        };
+        write!(f, "{kind} {}", self.name)
+    }
+}
+
+/// How files are named: each by itself, or by a directory with at most so many elements.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Directories(usize),
+    #[default]
+    Files,
+}
+
+/// The parts of one condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    others: BTreeMap<(Part, Box<str>), u64>,
+    depth: Depth,
+    /// Files, or directories, as `depth` says.
+    paths: BTreeMap<Box<str>, u64>,
+}
+
+impl Parts {
+    /// Adds a variable, a program or flags, with the first bytes of a hash of it. What has too many is cut.
+    pub fn add(&mut self, part: Part, name: &str, hash: &[u8]) {
+        match part {
+            Part::File => self.add_file(name, hash),
+            Part::Directory => {}
+            _ if self.others.len() >= OTHERS => {}
+            _ => drop(self.others.insert((part, printable(name)), first(hash))),
+        }
+    }
+
+    /// Adds a file by its path below the scope's root, with the first bytes of a hash of what counts of it.
+    pub fn add_file(&mut self, path: &str, hash: &[u8]) {
+        let path = printable(path);
+        match self.depth {
+            Depth::Files => drop(self.paths.insert(path, first(hash))),
+            Depth::Directories(most) => self.add_to_directory(upper(parent(&path), most), mix(&path, first(hash))),
+        }
+        while self.paths.len() > PATHS && self.depth != Depth::Directories(0) {
+            self.make_coarser();
+        }
+    }
+
+    fn add_to_directory(&mut self, directory: &str, hash: u64) {
+        let sum = self.paths.entry(directory.into()).or_default();
+        *sum = sum.wrapping_add(hash);
+    }
+
+    fn make_coarser(&mut self) {
+        let deepest = self.paths.keys().map(|path| elements(path)).max().unwrap_or(0);
+        let next = match self.depth {
+            Depth::Files => Depth::Directories(deepest.saturating_sub(1)),
+            Depth::Directories(most) => Depth::Directories(most.min(deepest).saturating_sub(1)),
+        };
+        self.limit_depth(next);
+    }
+
+    /// Names files no more exactly than so.
+    fn limit_depth(&mut self, depth: Depth) {
+        let Depth::Directories(most) = depth else { return };
+        let from = self.depth;
+        self.depth = from.min(depth);
+        for (path, hash) in std::mem::take(&mut self.paths) {
+            match from {
+                Depth::Files => self.add_to_directory(upper(parent(&path), most), mix(&path, hash)),
+                Depth::Directories(_) => self.add_to_directory(upper(&path, most), hash),
+            }
+        }
+    }
+
+    /// As text of at most [`limits::PARTS`] bytes.
+    #[must_use]
+    pub fn write(mut self) -> Vec<u8> {
+        while self.size() > limits::PARTS && self.depth != Depth::Directories(0) {
+            self.make_coarser();
+        }
+        let path = if self.depth == Depth::Files { b'f' } else { b'd' };
+        let others = self.others.iter().map(|((part, name), hash)| (letter(*part), name, hash));
+        let mut out = Vec::new();
+        for (letter, name, hash) in others.chain(self.paths.iter().map(|(name, hash)| (path, name, hash))) {
+            let line = format!("{} {name} {hash:016x}\n", char::from(letter));
+            if out.len() + line.len() <= limits::PARTS {
+                out.extend_from_slice(line.as_bytes());
+            }
+        }
+        out
+    }
+
+    fn size(&self) -> usize {
+        let names = self.others.keys().map(|(_, name)| name).chain(self.paths.keys());
+        names.map(|name| name.len() + "f  0123456789abcdef\n".len()).sum()
+    }
+
+    /// Reads what [`Parts::write`] wrote. Lines of another form are left out: a build may send any text.
+    #[must_use]
+    pub fn read(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(&text[..text.len().min(limits::PARTS)]);
+        let mut parts = Self::default();
+        let mut directories: BTreeMap<Box<str>, u64> = BTreeMap::new();
+        for (part, name, hash) in text.lines().filter_map(line) {
+            match part {
+                Part::File => drop(parts.paths.insert(name, hash)),
+                Part::Directory => drop(directories.insert(name, hash)),
+                _ => drop(parts.others.insert((part, name), hash)),
+            }
+        }
+        if !directories.is_empty() {
+            let deepest = directories.keys().map(|path| elements(path)).max().unwrap_or(0);
+            parts.limit_depth(Depth::Directories(deepest));
+            parts.depth = Depth::Directories(deepest);
+            for (name, hash) in directories {
+                parts.add_to_directory(&name, hash);
+            }
+        }
+        parts
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty() && self.paths.is_empty()
+    }
+
+    /// What one has and the other has not, or has otherwise; sorted.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        let (mut one, mut two) = (self.clone(), other.clone());
+        let depth = one.common_depth(&two);
+        one.limit_depth(depth);
+        two.limit_depth(depth);
+        let path = if depth == Depth::Files { Part::File } else { Part::Directory };
+        let mut all: Vec<_> = different(&one.others, &two.others)
+            .map(|(part, name)| Difference { part: *part, name: name.to_string() })
+            .chain(different(&one.paths, &two.paths).map(|name| Difference { part: path, name: name.to_string() }))
+            .collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// A scope without files has no depth of its own.
+    fn common_depth(&self, other: &Self) -> Depth {
+        match (self.paths.is_empty(), other.paths.is_empty()) {
+            (true, _) => other.depth,
+            (_, true) => self.depth,
+            _ => self.depth.min(other.depth),
+        }
+    }
+}
+
+/// The keys that only one of two maps has with this value.
+fn different<'a, K: Ord>(one: &'a BTreeMap<K, u64>, two: &'a BTreeMap<K, u64>) -> impl Iterator<Item = &'a K> {
+    let not_in = |map: &'a BTreeMap<K, u64>| move |(key, hash): &(&K, &u64)| map.get(*key) != Some(*hash);
+    one.iter().filter(not_in(two)).chain(two.iter().filter(not_in(one))).map(|(key, _)| key)
+}
+
+fn letter(part: Part) -> u8 {
+    LETTERS.iter().find(|(one, _)| *one == part).map_or(b'?', |(_, letter)| *letter)
+}
+
+fn line(line: &str) -> Option<(Part, Box<str>, u64)> {
+    let (letter, rest) = line.split_once(' ')?;
+    let (name, hash) = rest.rsplit_once(' ')?;
+    let part = LETTERS.iter().find(|(_, one)| letter.as_bytes() == [*one])?.0;
+    let is_name = !name.is_empty() && name.len() <= NAME && !name.chars().any(char::is_control);
+    let hash = if hash.len() == 16 { u64::from_str_radix(hash, 16).ok()? } else { return None };
+    is_name.then(|| (part, name.into(), hash))
+}
+
+/// Names come from files and variables: one line each, without what a terminal interprets.
+fn printable(name: &str) -> Box<str> {
+    let mut text: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let mut end = text.len().min(NAME);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    if text.is_empty() { "?".into() } else { text.into() }
+}
+
+fn first(hash: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = hash.len().min(8);
+    bytes[..length].copy_from_slice(&hash[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// The hash of a file within the sum of its directory: FNV-1a of its path and its own hash.
+fn mix(path: &str, hash: u64) -> u64 {
+    let bytes = path.bytes().chain([0]).chain(hash.to_be_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The directory of a file: `.` for one at the root.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(directory, _)| if directory.is_empty() { "." } else { directory })
+}
+
+fn elements(path: &str) -> usize {
+    if path == "." { 0 } else { path.split('/').count() }
+}
+
+/// The first elements of a directory's path: `.` for none.
+fn upper(directory: &str, most: usize) -> &str {
+    if most == 0 {
+        return ".";
+    }
+    directory.match_indices('/').nth(most - 1).map_or(directory, |(at, _)| &directory[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(lines: &str) -> Parts {
+        Parts::read(lines.as_bytes())
+    }
+
+    fn said(one: &Parts, two: &Parts) -> Vec<String> {
+        one.differences(two).iter().map(Difference::to_string).collect()
+    }
+
+    #[test]
+    fn parts_are_read_back_and_differences_have_names() {
+        let mut one = Parts::default();
+        one.add(Part::Variable, "REV", &[1; 32]);
+        one.add(Part::Variable, "CGO_CFLAGS", &[7; 32]);
+        one.add(Part::Program, "CC", &[1]);
+        one.add(Part::Flags, "flags", &[]);
+        one.add_file("a b/x\ny.h", &[3; 32]);
+        one.add_file("sqlite3.h", &[4; 32]);
+        assert_eq!(Parts::read(&one.clone().write()), one);
+        let mut two = one.clone();
+        two.add(Part::Variable, "REV", &[2; 32]);
+        two.add(Part::Program, "CC", &[2]);
+        two.add(Part::Flags, "flags", &[9]);
+        two.add_file("sqlite3.h", &[5; 32]);
+        two.add_file("new.h", &[5; 32]);
+        assert_eq!(
+            said(&one, &two),
+            ["variable REV", "program CC", "the flags of the go command", "file new.h", "file sqlite3.h"]
+        );
+        assert_eq!(said(&two, &one), said(&one, &two));
+        assert_eq!(said(&one, &one), Vec::<String>::new());
+        assert!(Parts::default().is_empty() && !one.is_empty());
+    }
+
+    #[test]
+    fn any_text_is_read_and_names_nothing_that_a_terminal_interprets() {
+        for text in
+            ["", "v", "v A", "v A 12", "q A 0123456789abcdef", "v \u{1b}[0m 0123456789abcdef", "v  0123456789abcdef"]
+        {
+            assert!(parts(text).is_empty(), "{text:?}");
+        }
+        assert!(Parts::read(&[0xff; 100_000]).is_empty());
+        let long = format!("f {} 0123456789abcdef\n", "x".repeat(NAME + 1));
+        assert!(parts(&long).is_empty());
+    }
+
+    fn tree(files: usize, edited: usize) -> Parts {
+        let mut parts = Parts::default();
+        for n in 0..files {
+            let hash = if n == edited { [1; 8] } else { (n as u64).to_be_bytes() };
+            parts.add_file(&format!("top{}/d{}/f{n}.h", n % 7, n % 700), &hash);
+        }
+        parts
+    }
+
+    #[test]
+    fn of_many_files_directories_are_named_and_of_more_the_upper_ones() {
+        assert_eq!(said(&tree(1500, 0), &tree(1500, 8)), ["file top0/d0/f0.h", "file top1/d8/f8.h"]);
+        assert_eq!(said(&tree(3000, usize::MAX), &tree(3000, 8)), ["directory top1/d8"]);
+        // A list of files and one of directories can be compared.
+        let mut fewer = Parts::default();
+        let mut more = Parts::default();
+        for n in 0..PATHS {
+            fewer.add_file(&format!("d{}/{n}", n % 9), &[1]);
+            more.add_file(&format!("d{}/{n}", n % 9), &[1]);
+        }
+        more.add_file("d3/new", &[1]);
+        assert_eq!((fewer.depth, more.depth), (Depth::Files, Depth::Directories(1)));
+        assert_eq!(said(&fewer, &more), ["directory d3"]);
+        assert_eq!(said(&Parts::read(&fewer.write()), &Parts::read(&more.write())), ["directory d3"]);
+    }
+
+    #[test]
+    fn the_text_is_bounded() {
+        let mut parts = Parts::default();
+        for n in 0..PATHS {
+            parts.add_file(&format!("{}/{n}/{}", n % 10, "x".repeat(100)), &[1]);
+        }
+        for n in 0..10_000 {
+            parts.add(Part::Variable, &format!("V{n}"), &[1]);
+        }
+        let text = parts.write();
+        assert!(text.len() <= limits::PARTS);
+        let read = Parts::read(&text);
+        assert_eq!(read.others.len(), OTHERS);
+        assert_eq!(read.depth, Depth::Directories(1));
+    }
+
+    #[test]
+    fn files_of_the_root_have_a_directory() {
+        let mut parts = Parts::default();
+        parts.add_file("a.h", &[1]);
+        parts.add_file("b/c.h", &[1]);
+        parts.limit_depth(Depth::Directories(0));
+        assert_eq!(parts.paths.keys().map(|name| &**name).collect::<Vec<_>>(), ["."]);
+    }
+}
