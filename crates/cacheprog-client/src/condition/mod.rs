@@ -4,6 +4,15 @@
 //! reads the sources of its own toolchain. Who asks, and what follows from it, is decided elsewhere: for the setup hook in
 //! `setup_hook/`, for tests in `test_results/`.
 
+mod conditions;
+mod made_archive;
+mod setting;
+pub(crate) mod stamp;
+
 pub(crate) mod build_env;
 pub(crate) mod cgo_inputs;
 pub(crate) mod go_overlay;
+
+pub(crate) use conditions::Conditions;
+pub(crate) use made_archive::{MadeArchive, MadeBy};
+pub(crate) use setting::Setting;

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::digest::add_part;
 
 use super::budget::Budget;
-use super::stamp::Stamp;
+use crate::condition::stamp::Stamp;
 
 /// Files whose hashes are kept, of some 100 bytes each. Any further file is read each time.
 const MAX_KNOWN: usize = 10_000;

@@ -16,7 +16,7 @@ use crate::digest::add_part;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::stamp::Stamp;
+use crate::condition::stamp::Stamp;
 
 /// Nested directories: the thread that reads has a small stack.
 const MAX_DEPTH: u32 = 64;

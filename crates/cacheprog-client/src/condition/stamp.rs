@@ -15,21 +15,21 @@ const COARSE: Duration = Duration::from_secs(2);
 
 /// A file, and when its content or its metadata changed last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) device: u64,
-    pub(super) inode: u64,
+pub(crate) struct Stamp {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
     /// The ctime.
-    pub(super) changed: SystemTime,
+    pub(crate) changed: SystemTime,
 }
 
 impl Stamp {
     /// `None` for a ctime before 1970.
-    pub(super) fn of(metadata: &Metadata) -> Option<Self> {
+    pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
         Self::new(metadata.dev(), metadata.ino(), (metadata.ctime(), metadata.ctime_nsec()))
     }
 
     /// The same, from a `stat` by descriptor.
-    pub(super) fn of_stat(stat: &Stat) -> Option<Self> {
+    pub(crate) fn of_stat(stat: &Stat) -> Option<Self> {
         Self::new(stat.st_dev, stat.st_ino, (stat.st_ctime, i64::try_from(stat.st_ctime_nsec).ok()?))
     }
 
@@ -39,12 +39,12 @@ impl Stamp {
     }
 
     /// From this time on another change is certain to show another ctime.
-    pub(super) fn settled(&self) -> SystemTime {
+    pub(crate) fn settled(&self) -> SystemTime {
         let is_coarse = self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0);
         self.changed + if is_coarse { COARSE } else { TICK }
     }
 
-    pub(super) fn add_to(&self, hasher: &mut Hasher) {
+    pub(crate) fn add_to(&self, hasher: &mut Hasher) {
         let changed = self.changed.duration_since(UNIX_EPOCH).unwrap_or_default();
         hasher.update(&self.device.to_le_bytes()).update(&self.inode.to_le_bytes());
         hasher.update(&changed.as_nanos().to_le_bytes());
