@@ -72,6 +72,14 @@ hash_id!(
     ActionId,
     "ActionID"
 );
+impl ActionId {
+    /// The action of what belongs to this one under a name, "stdout" say: cmd/go/internal/cache/hash.go `Subkey`, Go 1.21-1.27.
+    #[must_use]
+    pub fn subkey(&self, name: &str) -> Self {
+        Self(Sha256::new().chain_update(b"subkey:").chain_update(self.0).chain_update(name).finalize().into())
+    }
+}
+
 hash_id!(
     /// Names the result of a computation: the sha256 of its bytes (so in every put of Go 1.21-1.27).
     OutputId,

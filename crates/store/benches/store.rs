@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Exposed, Exposure, Found, Mode, Put, Replaces, Store, Targets, View};
+use store::{Access, Exposed, Exposure, Mode, Put, Replaces, Store, Targets, View};
 
 fn action(n: u64) -> ActionId {
     ActionId(Sha256::digest(n.to_le_bytes()).into())
@@ -48,7 +48,7 @@ fn store(c: &mut Criterion) {
     c.bench_function("a get, exposed before", |b| {
         b.iter(|| {
             let found = store.get(&view, &action(1), SystemTime::now()).unwrap();
-            let Some(Found::Plain(record)) = found else { unreachable!("it was put") };
+            let Some(record) = found.plain else { unreachable!("it was put") };
             assert_eq!(build.expose(record.output, Exposure::Link).unwrap(), Exposed::Yes);
         });
     });

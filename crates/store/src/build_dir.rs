@@ -6,13 +6,14 @@
 //!     view/                   0711, mounted in the sandbox as /gocache
 //!         sock                0666, the build's socket (the daemon's)
 //!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
-//!     records/<1 hex>/<id>    records of actions that are true for this build only
+//!     records/<1 hex>/<id>    records of actions that are true for this build and one of its GOCACHEs only: the id is a hash of
+//!                             the action's and of the GOCACHE
 //! ```
 //!
 //! The rule to keep: below `view` there is nothing except what the build has named or put itself.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -25,7 +26,7 @@ use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::object::atomic_rename::{relink, write_small};
 use crate::object::integrity_mtime::{State, is_whole, state};
-use crate::object::publish::{copy, publish_file};
+use crate::object::publish::{copy, is_too_many_links, publish_file};
 use crate::object::staged_body::StagedBody;
 use crate::open;
 use crate::put::Put;
@@ -136,7 +137,7 @@ impl BuildDir {
             other => return Ok(other),
         }
         let path = self.output(&output.id);
-        let copied = || copy(&object, (self.layout.tmp(), &path), output).map(|()| Exposed::Yes);
+        let copied = || copy(&object, (self.layout.tmp(), &path), output, 0).map(|()| Exposed::Yes);
         if exposure == Exposure::Copy {
             return copied();
         }
@@ -181,33 +182,40 @@ impl BuildDir {
         is_whole(&self.output(&output.id), output, &self.unsynced)
     }
 
-    /// Keeps a body for this build alone.
+    /// Keeps a body for this build and this GOCACHE alone.
     ///
     /// # Errors
     /// A [`StoreError`] where it cannot be written.
-    pub fn keep(&self, put: &Put<'_>, body: &mut StagedBody) -> Result<(), StoreError> {
+    pub fn keep(&self, gocache: &str, put: &Put<'_>, body: &mut StagedBody) -> Result<(), StoreError> {
         let output = body.output();
         if self.exposed(output)? != Exposed::Yes {
             publish_file(body, self.layout.tmp(), &self.output(&output.id), 0)?;
         }
-        let record = Record { cost_ms: 0, condition: None, ..put.record(body) };
-        self.private.write(&put.action, &[record])
+        self.note(gocache, &put.action, put.record(body))
+    }
+
+    /// Notes an output that was exposed as the build's own in this GOCACHE, without the condition under which it has it.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where it cannot be written.
+    pub fn note(&self, gocache: &str, action: &ActionId, record: Record) -> Result<(), StoreError> {
+        self.private.write(&private_action(gocache, action), &[Record { condition: None, ..record }])
     }
 
     /// Forgets what the build keeps for itself of an action.
     ///
     /// # Errors
     /// A [`StoreError`] where it stays.
-    pub fn forget(&self, action: &ActionId) -> Result<(), StoreError> {
-        self.private.retain(action, |_| false)
+    pub fn forget(&self, gocache: &str, action: &ActionId) -> Result<(), StoreError> {
+        self.private.retain(&private_action(gocache, action), |_| false)
     }
 
-    /// What this build keeps for itself of an action. Whether its output can be seen, [`BuildDir::exposed`] says.
+    /// What this build keeps for itself of an action in this GOCACHE. Whether its output can be seen, [`BuildDir::exposed`] says.
     ///
     /// # Errors
     /// A [`StoreError`] where the record is damaged or cannot be read: a miss.
-    pub fn get(&self, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
-        Ok(self.private.read_for_use(action, now)?.into_iter().next())
+    pub fn get(&self, gocache: &str, action: &ActionId, now: SystemTime) -> Result<Option<Record>, StoreError> {
+        Ok(self.private.read_for_use(&private_action(gocache, action), now)?.into_iter().next())
     }
 
     /// Takes the build's directory away in one step; what is returned is to be removed with [`remove_leftover`], which
@@ -231,7 +239,7 @@ impl BuildDir {
         Ok(())
     }
 
-    fn output(&self, output: &OutputId) -> PathBuf {
+    pub(crate) fn output(&self, output: &OutputId) -> PathBuf {
         self.outputs.join(output.to_string())
     }
 }
@@ -247,9 +255,12 @@ fn link(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreError> {
     if inode(from).is_some_and(|from| inode(to) == Some(from)) {
         return Ok(());
     }
-    relink(from, tmp, to)
+    relink(from, tmp, to, 0)
 }
 
-fn is_too_many_links(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error())
+/// The name under which a build keeps the record of an action for one GOCACHE.
+fn private_action(gocache: &str, action: &ActionId) -> ActionId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"nix-gocacheprog private").update(&action.0).update(gocache.as_bytes());
+    ActionId(*hasher.finalize().as_bytes())
 }

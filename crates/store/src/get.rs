@@ -1,33 +1,35 @@
 //! What a get finds: the records of an action, as an answer. Whether an output's object is still whole is another question, which
 //! is asked when it is exposed to a build or its path is given out.
 
-use proto::{ActionId, Condition, Scope, ScopeDigest};
+use proto::ActionId;
 
 use crate::format::record::Record;
 
-/// What is known of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// It has this output for every build that asks.
-    Plain(Record),
-    /// It has these outputs where the scope has one of the digests: at most [`proto::limits::CONDITIONS`], the newest first, and
-    /// at least one.
-    Conditional(Scope, Vec<(ScopeDigest, Record)>),
+/// What is known of an action. Both may be there: a go command takes what it may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Its output for every build that asks.
+    pub plain: Option<Record>,
+    /// Its outputs under conditions, each in its record: the newest first.
+    pub conditional: Vec<Record>,
 }
 
 impl Found {
-    /// Of records with several scopes those of the newest count.
-    pub(crate) fn of(records: Vec<Record>) -> Option<Self> {
-        let first = records.first()?;
-        let Some(Condition { scope, .. }) = first.condition.clone() else {
-            return records.into_iter().next().map(Self::Plain);
-        };
-        let candidate = |record: Record| match &record.condition {
-            Some(condition) if condition.scope == scope => Some((condition.digest, record)),
-            Some(_) | None => None,
-        };
-        let candidates = records.into_iter().filter_map(candidate).collect();
-        Some(Self::Conditional(scope, candidates))
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_none() && self.conditional.is_empty()
+    }
+
+    /// Adds the records of one namespace. What was found in an earlier one comes first.
+    pub(crate) fn add(&mut self, records: Vec<Record>) {
+        for record in records {
+            if record.condition.is_some() {
+                self.conditional.push(record);
+            } else {
+                self.plain.get_or_insert(record);
+            }
+        }
     }
 }
 

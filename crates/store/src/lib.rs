@@ -30,6 +30,7 @@ mod unsynced;
 mod verify;
 mod view;
 
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -65,6 +66,7 @@ pub use view::View;
 use format::layout::{self, Layout};
 use get::test_inputs_action;
 use object::integrity_mtime::is_whole;
+use object::publish::{adopt_object, publish_object};
 use open::Format;
 use put::NamespaceWriter;
 use record_dir::RecordDir;
@@ -166,14 +168,54 @@ impl Store {
 
     /// Publishes a body as the output of an action, for everyone who reads what this view writes.
     ///
-    /// The first output of an action (under a condition: of an action and a condition) stays while its object is whole, unless
+    /// The first output of an action and a condition (none is one, too) stays while its object is whole, unless
     /// `put` may replace it (docs/explanation/architecture.md, "Two outputs for one action").
     ///
     /// # Errors
     /// A [`StoreError`] where the object or the record cannot be written.
     pub fn put(&self, view: &View, put: &Put<'_>, body: &mut StagedBody) -> Result<Published, StoreError> {
+        let record = put.record(body);
+        self.writer(view).put(put, &record, || publish_object(&self.layout, body))
+    }
+
+    /// Publishes what a build has kept for itself under this record, as [`Store::put`]. Linked for a build, its file becomes the
+    /// object. A build that could write to the file has it read and checked. `None` if it is not there as a whole.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the object or the record cannot be written.
+    pub fn share(
+        &self,
+        view: &View,
+        put: &Put<'_>,
+        (build, kept): (&BuildDir, &Record),
+        exposure: Exposure,
+    ) -> Result<Option<Published>, StoreError> {
+        let output = kept.output;
+        let record = put.record_of(kept);
+        let is_whole = match build.exposed(output)? {
+            Exposed::Yes => true,
+            Exposed::No => false,
+            Exposed::Unverified => build.verify(output)?,
+        };
+        if !is_whole {
+            return Ok(None);
+        }
+        let path = build.output(&output.id);
+        if exposure == Exposure::Link {
+            let adopt = || adopt_object(&self.layout, &path, output);
+            return self.writer(view).put(put, &record, adopt).map(Some);
+        }
+        let mut file = File::open(&path).map_err(StoreError::at("opening", &path))?;
+        match self.stage(output, &mut file, &mut Vec::new()) {
+            Ok(mut body) => self.writer(view).put(put, &record, || publish_object(&self.layout, &mut body)).map(Some),
+            Err(StageError::Store(e)) => Err(e),
+            Err(StageError::Body(_) | StageError::Length(_) | StageError::Digest) => Ok(None),
+        }
+    }
+
+    fn writer(&self, view: &View) -> NamespaceWriter<'_> {
         let (unsynced, records) = (self.recovery.unsynced(), self.records(&view.writes));
-        NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records }.put(put, body)
+        NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records }
     }
 
     /// Puts a test's result with the list of what the test looked at. The latest counts: an earlier one did not hold.
@@ -195,19 +237,17 @@ impl Store {
         }
     }
 
-    /// What is known of an action, in the first namespace of the view that knows of it. Refreshes its time of last use, at most
+    /// What is known of an action, in all namespaces of the view, the first ones first. Refreshes its time of last use, at most
     /// hourly.
     ///
     /// # Errors
     /// A [`StoreError`] where a record is damaged or cannot be read: a miss, worth a line in the log.
-    pub fn get(&self, view: &View, action: &ActionId, now: SystemTime) -> Result<Option<Found>, StoreError> {
+    pub fn get(&self, view: &View, action: &ActionId, now: SystemTime) -> Result<Found, StoreError> {
+        let mut found = Found::default();
         for namespace in &view.reads {
-            let found = self.records(namespace).read_for_use(action, now)?;
-            if !found.is_empty() {
-                return Ok(Found::of(found));
-            }
+            found.add(self.records(namespace).read_for_use(action, now)?);
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// The list of a test's result, as [`Store::get`].
@@ -220,10 +260,7 @@ impl Store {
         action: &ActionId,
         now: SystemTime,
     ) -> Result<Option<Record>, StoreError> {
-        Ok(match self.get(view, &test_inputs_action(action), now)? {
-            Some(Found::Plain(record)) => Some(record),
-            Some(Found::Conditional(..)) | None => None,
-        })
+        Ok(self.get(view, &test_inputs_action(action), now)?.plain)
     }
 
     /// The object's file, if it is there and holds the output. One that is to be verified is read, and removed if it holds

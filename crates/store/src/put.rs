@@ -7,15 +7,15 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use proto::{ActionId, Condition, limits};
+use proto::{ActionId, Condition, Output, limits};
 
 use crate::counters::Counters;
 use crate::error::StoreError;
+use crate::format::kind::Kind;
 use crate::format::layout::Layout;
 use crate::format::origin::Origin;
 use crate::format::record::Record;
 use crate::object::integrity_mtime::{bump_ctime, is_whole};
-use crate::object::publish::publish_object;
 use crate::object::staged_body::StagedBody;
 use crate::record_dir::{LockOutcome, RecordDir};
 use crate::unsynced::UnsyncedSpans;
@@ -43,14 +43,17 @@ pub struct Put<'a> {
 impl Put<'_> {
     /// The record of this put, whose body is this one.
     pub(crate) fn record(&self, body: &StagedBody) -> Record {
-        Record {
-            kind: body.kind(),
-            output: body.output(),
-            time: self.time,
-            cost_ms: self.cost_ms,
-            origin: self.origin.clone(),
-            condition: self.condition.cloned(),
-        }
+        self.record_with(body.kind(), body.output())
+    }
+
+    /// The record of this put, whose body was kept under another record.
+    pub(crate) fn record_of(&self, kept: &Record) -> Record {
+        self.record_with(kept.kind, kept.output)
+    }
+
+    fn record_with(&self, kind: Kind, output: Output) -> Record {
+        let (time, cost_ms, origin) = (self.time, self.cost_ms, self.origin.clone());
+        Record { kind, output, time, cost_ms, origin, condition: self.condition.cloned() }
     }
 }
 
@@ -86,16 +89,21 @@ pub(crate) struct NamespaceWriter<'a> {
 }
 
 impl NamespaceWriter<'_> {
-    pub(crate) fn put(&self, put: &Put<'_>, body: &mut StagedBody) -> Result<Published, StoreError> {
-        let record = put.record(body);
+    /// `publish` makes the object, and returns its size if there was none.
+    pub(crate) fn put(
+        &self,
+        put: &Put<'_>,
+        record: &Record,
+        publish: impl FnOnce() -> Result<Option<u64>, StoreError>,
+    ) -> Result<Published, StoreError> {
         let path = self.records.path(&put.action);
         let before = unless_damaged(&path, self.records.read(&put.action))?;
         let is_absent = before.as_ref().is_some_and(Vec::is_empty);
-        if let Published::Conflict(first) = self.decide(put.replaces, &before.unwrap_or_default(), &record)?.0 {
+        if let Published::Conflict(first) = self.decide(put.replaces, &before.unwrap_or_default(), record)?.0 {
             return Ok(Published::Conflict(first));
         }
-        self.counters.add_object(publish_object(self.layout, body)?);
-        self.write_record(put, &record, is_absent)
+        self.counters.add_object(publish()?);
+        self.write_record(put, record, is_absent)
     }
 
     /// Writes the record of a put whose object is there. `is_absent`: there was no record a moment ago.
@@ -156,21 +164,23 @@ fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option
 /// Decides what becomes of a new record beside those that are there, and which records there are afterwards, the newest first. Pure,
 /// except for `is_there`, which looks whether the object of a record is there.
 ///
-/// An action is known without a condition or with several: the first record decides which.
+/// Each condition has one record, and so has none. They do not touch each other; beyond [`limits::CONDITIONS`] the oldest one with
+/// a condition goes.
 fn decide(
     replaces: Replaces,
     known: &[Record],
     new: &Record,
     mut is_there: impl FnMut(&Record) -> Result<bool, StoreError>,
 ) -> Result<(Published, Vec<Record>), StoreError> {
-    let is_other = |old: &&Record| old.condition.is_some() && new.condition.is_some() && old.condition != new.condition;
-    let mut left: Vec<Record> = known.iter().filter(is_other).cloned().collect();
-    left.truncate(limits::CONDITIONS - 1);
+    let (same, mut left): (Vec<_>, Vec<_>) =
+        known.iter().cloned().partition(|old: &Record| old.condition == new.condition);
+    while left.len() >= limits::CONDITIONS {
+        let oldest = left.iter().rposition(|old| old.condition.is_some());
+        left.remove(oldest.unwrap_or(left.len() - 1));
+    }
     let mut published = (Published::New, new.clone());
-    for old in known.iter().filter(|old| !is_other(old)) {
-        // An output without a condition also covers any condition.
-        let is_covered = old.condition.is_none() || old.condition == new.condition;
-        if old.output.id == new.output.id && is_covered {
+    for old in &same {
+        if old.output.id == new.output.id {
             let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
             published = (Published::Again, Record { time, cost_ms, ..old.clone() });
         } else if !may_replace(replaces, old, new) && is_there(old)? {

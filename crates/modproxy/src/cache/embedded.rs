@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proto::{ActionId, Output};
-use store::{Access, Found, Limits, Origin, Put, Replaces, Store, StoreError, View};
+use store::{Access, Limits, Origin, Put, Replaces, Store, StoreError, View};
 
 use crate::clock;
 use crate::error::ProxyError;
@@ -39,7 +39,7 @@ impl Embedded {
     }
 
     pub(crate) fn get(&self, action: &ActionId) -> Result<Option<CachedFile>, StoreError> {
-        let Some(Found::Plain(record)) = self.store.get(&self.view, action, clock::now())? else { return Ok(None) };
+        let Some(record) = self.store.get(&self.view, action, clock::now())?.plain else { return Ok(None) };
         let Some(path) = self.store.object(record.output)? else { return Ok(None) };
         Ok(File::open(path).ok().map(|file| CachedFile { output: record.output, file }))
     }

@@ -6,6 +6,10 @@ use std::str::FromStr;
 
 use proto::wire::Toolchain;
 
+/// Which entries count as true for every build. Entries of other rules are in namespaces of their own, and not found: under the
+/// rules before, an entry without a condition was shared that Go's key does not cover.
+const RULES: &str = "rules 2";
+
 /// Names a set of records.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Namespace {
@@ -18,7 +22,11 @@ impl Namespace {
     #[must_use]
     pub fn new(partition: Partition, toolchain: &Toolchain) -> Self {
         let mut hasher = blake3::Hasher::new();
-        for part in [&toolchain.goroot, &toolchain.gotooldir, &toolchain.go, &toolchain.salt] {
+        // What no toolchain made (the module proxy's files have a name in place of a path) holds under any rules.
+        let is_named = !toolchain.goroot.is_empty() && !toolchain.goroot.starts_with('/');
+        let rules = (!is_named).then_some(RULES);
+        let Toolchain { goroot, gotooldir, go, content } = toolchain;
+        for part in [goroot, gotooldir, go, content].into_iter().map(String::as_str).chain(rules) {
             hasher.update(&(part.len() as u64).to_le_bytes()); // so that no two lists of parts hash alike
             hasher.update(part.as_bytes());
         }

@@ -65,12 +65,16 @@ fn make_missing(path: &Path, levels: usize, error: std::io::Error) -> Result<(),
     dirs.iter().rev().try_for_each(|dir| make_dir(dir, 0o700, Existing::Leave))
 }
 
-/// Replaces the file at `to` by a link to `from`. `to` is never missing meanwhile: a reader may be about to open it.
-pub(crate) fn relink(from: &Path, tmp: &Path, to: &Path) -> Result<(), StoreError> {
+/// Replaces the file at `to` by a link to `from`. `to` is never missing meanwhile: a reader may be about to open it. `levels` as
+/// for [`rename`].
+pub(crate) fn relink(from: &Path, tmp: &Path, to: &Path, levels: usize) -> Result<(), StoreError> {
     let link = tempfile::Builder::new().make_in(tmp, |name| std::fs::hard_link(from, name));
     let link = link.map_err(StoreError::at("linking", from))?.into_temp_path();
     let name = link.to_path_buf();
-    link.persist(to).map_err(|e| StoreError::at("renaming to", to)(e.error))?;
+    if let Err(failed) = link.persist(to) {
+        make_missing(to, levels, failed.error)?;
+        failed.path.persist(to).map_err(|e| StoreError::at("renaming to", to)(e.error))?;
+    }
     // Where both were links to one file already, a rename does nothing (`rename(2)`).
     remove_file(&name)
 }

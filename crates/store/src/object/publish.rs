@@ -1,13 +1,15 @@
 //! Publishing: a staged body becomes an object, or a file in the directory of one build.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use proto::Output;
 
 use crate::error::StoreError;
 use crate::format::layout::Layout;
-use crate::object::atomic_rename::rename;
+use crate::object::atomic_rename::{relink, rename};
 use crate::object::integrity_mtime::{State, bump_ctime, is_whole, set_integrity_mtime, state};
 use crate::object::staged_body::{Content, StagedBody, Taken, new_file};
 use crate::unsynced::UnsyncedSpans;
@@ -31,6 +33,31 @@ pub(crate) fn publish_object(layout: &Layout, body: &mut StagedBody) -> Result<O
     Ok(is_new.then_some(output.size))
 }
 
+/// Makes the file of a build an object, by a link: it holds the output, and the build cannot write to it. One that is there is
+/// replaced. Returns its size if there was none.
+pub(crate) fn adopt_object(layout: &Layout, file: &Path, output: Output) -> Result<Option<u64>, StoreError> {
+    let path = layout.object(&output.id);
+    let inode = |path: &Path| fs::symlink_metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    let before = inode(&path);
+    if before.is_some() && before == inode(file) {
+        bump_ctime(&path); // by this a sweep that has not seen the record of this put leaves it
+        return Ok(None);
+    }
+    match relink(file, layout.tmp(), &path, OBJECT_LEVELS) {
+        // The file has as many links as the file system allows.
+        Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
+            copy(file, (layout.tmp(), &path), output, OBJECT_LEVELS)?;
+        }
+        linked => linked?,
+    }
+    Ok(before.is_none().then_some(output.size))
+}
+
+/// Whether a link could not be made as its file has as many as the file system allows (65,000 on ext4).
+pub(crate) fn is_too_many_links(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error())
+}
+
 /// Moves the body's file to a path. One that was published to another path before, as another writer was quicker with the
 /// action, is copied.
 pub(crate) fn publish_file(body: &mut StagedBody, tmp: &Path, path: &Path, levels: usize) -> Result<(), StoreError> {
@@ -38,20 +65,20 @@ pub(crate) fn publish_file(body: &mut StagedBody, tmp: &Path, path: &Path, level
     let file = match body.take_file(tmp, path)? {
         Taken::File(file) => file,
         Taken::Published(_) if is_whole(path, output, &UnsyncedSpans::default())? => return Ok(()),
-        Taken::Published(elsewhere) => return copy(&elsewhere, (tmp, path), output),
+        Taken::Published(elsewhere) => return copy(&elsewhere, (tmp, path), output, levels),
     };
     set_integrity_mtime(file.as_file(), &output.id).map_err(StoreError::at("setting the time of", file.path()))?;
     rename(file, path, levels)
 }
 
 /// Puts a copy of an object at a path.
-pub(crate) fn copy(from: &Path, (tmp, to): (&Path, &Path), output: Output) -> Result<(), StoreError> {
+pub(crate) fn copy(from: &Path, (tmp, to): (&Path, &Path), output: Output, levels: usize) -> Result<(), StoreError> {
     let file = new_file(tmp)?;
     let mut source = fs::File::open(from).map_err(StoreError::at("opening", from))?;
     // On Linux this is copy_file_range, which shares the blocks where the file system can.
-    std::io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
+    io::copy(&mut source, &mut file.as_file()).map_err(StoreError::at("copying", from))?;
     set_integrity_mtime(file.as_file(), &output.id).map_err(StoreError::at("setting the time of", file.path()))?;
-    rename(file, to, 0)
+    rename(file, to, levels)
 }
 
 /// A small body is compared with what is there, which costs no more than writing it.

@@ -1,10 +1,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use proto::{BuildId, Output};
-use store::{Exposed, Exposure, Published};
+use proto::{BuildId, Condition, Output, ScopeDigest, scopes};
+use store::{Exposed, Exposure, Published, Put, Record};
 
-use crate::{action, at, found, open, output, publish, put, stage};
+use crate::{action, at, content, found, object_path, open, output, publish, put, stage, view};
 
 #[test]
 fn a_build_sees_what_was_exposed_to_it_and_nothing_else() {
@@ -60,10 +60,17 @@ fn a_cut_object_is_not_exposed_and_a_cut_link_is_replaced() {
 fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
     let (_dir, store) = open();
     let (one, two) = (store.create_build(BuildId([1; 16])).unwrap(), store.create_build(BuildId([2; 16])).unwrap());
-    one.keep(&put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
-    let kept = one.get(&action(1), at(0)).unwrap().unwrap();
+    one.keep("8:1", &put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
+    let kept = one.get("8:1", &action(1), at(0)).unwrap().unwrap();
     assert_eq!(kept.output.id, output(b"go index v2\nprivate"));
-    assert_eq!(two.get(&action(1), at(0)).unwrap(), None);
+    assert_eq!(two.get("8:1", &action(1), at(0)).unwrap(), None);
+    // Nor is it in another GOCACHE of the build.
+    assert_eq!(one.get("8:2", &action(1), at(0)).unwrap(), None);
+    one.keep("8:2", &put(1, 500), &mut stage(&store, b"go index v2\nother")).unwrap();
+    assert_eq!(one.get("8:1", &action(1), at(0)).unwrap().unwrap(), kept);
+    one.forget("8:2", &action(1)).unwrap();
+    assert_eq!(one.get("8:2", &action(1), at(0)).unwrap(), None);
+    assert_eq!(one.get("8:1", &action(1), at(0)).unwrap().unwrap(), kept);
     assert_eq!(found(&store, 1), None);
     assert_eq!(store.evictor().count().unwrap(), store::Totals::default());
     let view = one.view();
@@ -72,7 +79,7 @@ fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
     assert_eq!(store.leftovers().unwrap(), std::slice::from_ref(&aside));
     store::remove_leftover(&aside).unwrap();
     assert!(store.leftovers().unwrap().is_empty());
-    assert!(one.keep(&put(2, 500), &mut stage(&store, b"go index v2\nlate")).is_err(), "it does not come back");
+    assert!(one.keep("8:1", &put(2, 500), &mut stage(&store, b"go index v2\nlate")).is_err(), "it does not come back");
     assert!(!view.exists());
     assert_eq!(store.builds().unwrap(), [BuildId([2; 16])]);
     store::remove_leftover(&one.retire().unwrap()).unwrap(); // twice does no harm
@@ -82,9 +89,9 @@ fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
 fn a_kept_output_that_was_damaged_is_a_miss() {
     let (_dir, store) = open();
     let build = store.create_build(BuildId([1; 16])).unwrap();
-    build.keep(&put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
+    build.keep("8:1", &put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
     fs::remove_file(build.view().join("o").join(output(b"go index v2\nprivate").to_string())).unwrap();
-    let kept = build.get(&action(1), at(0)).unwrap().unwrap();
+    let kept = build.get("8:1", &action(1), at(0)).unwrap().unwrap();
     assert_eq!(build.exposed(kept.output).unwrap(), Exposed::No);
 }
 
@@ -132,4 +139,53 @@ fn an_object_that_was_put_just_now_is_exposed_as_any_other() {
     }
     fs::remove_file(store.object(object).unwrap().unwrap()).unwrap();
     assert_eq!(build.expose_published(object, Exposure::Link).unwrap(), Exposed::No, "evicted in between");
+}
+
+#[test]
+fn what_a_build_kept_is_shared_as_the_file_that_it_has() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    let condition = Condition { scope: scopes::STD, digest: ScopeDigest([1; 32]) };
+    for (n, exposure, condition) in [(1, Exposure::Link, None), (2, Exposure::Copy, Some(&condition))] {
+        let body = vec![n; 100_000];
+        build.keep("8:1", &put(n, 500), &mut stage(&store, &body)).unwrap();
+        let kept = build.get("8:1", &action(n), at(0)).unwrap().unwrap();
+        let share = |condition| {
+            let put = Put { time: kept.time, condition, ..put(n, 0) };
+            store.share(&view(), &put, (&build, &kept), exposure).unwrap()
+        };
+        assert_eq!(share(condition), Some(Published::New));
+        assert_eq!(share(condition), Some(Published::Again));
+        let there = store.get(&view(), &action(n), at(0)).unwrap();
+        let record = there.plain.or(there.conditional.into_iter().next()).unwrap();
+        assert_eq!(record, Record { condition: condition.cloned(), ..kept.clone() });
+        assert_eq!(content(&store, &record).unwrap(), body);
+        let inode = |path| fs::metadata(path).unwrap().ino();
+        let own = build.view().join("o").join(output(&body).to_string());
+        assert_eq!(inode(own) == inode(object_path(&store, &body)), exposure == Exposure::Link);
+    }
+    assert_eq!(store.evictor().count().unwrap(), store.counters().totals());
+    assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_build_wrote_to_is_not_shared() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    for (n, exposure) in [(1, Exposure::Link), (2, Exposure::Copy)] {
+        let body = vec![n; 100_000];
+        build.keep("8:1", &put(n, 500), &mut stage(&store, &body)).unwrap();
+        let kept = build.get("8:1", &action(n), at(0)).unwrap().unwrap();
+        let own = build.view().join("o").join(output(&body).to_string());
+        let time = fs::metadata(&own).unwrap().modified().unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&own, vec![7; 100_000]).unwrap();
+        if exposure == Exposure::Copy {
+            // Its time tells nothing, as a build under our own user may have set it.
+            fs::File::options().write(true).open(&own).unwrap().set_modified(time).unwrap();
+        }
+        assert_eq!(store.share(&view(), &put(n, 500), (&build, &kept), exposure).unwrap(), None);
+        assert_eq!(found(&store, n), None);
+        assert!(!object_path(&store, &body).exists());
+    }
 }

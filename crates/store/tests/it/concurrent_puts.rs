@@ -97,8 +97,8 @@ fn a_build_whose_put_came_too_late_keeps_its_output() {
     // Its body is among the objects by then, as it is for one that finds out at its record.
     let mut late = stage(&store, b"late");
     store.put(&view(), &put(1, 500), &mut late).unwrap();
-    build.keep(&put(2, 500), &mut late).unwrap();
-    let kept = build.get(&action(2), std::time::SystemTime::now()).unwrap().unwrap();
+    build.keep("8:1", &put(2, 500), &mut late).unwrap();
+    let kept = build.get("8:1", &action(2), std::time::SystemTime::now()).unwrap().unwrap();
     assert_eq!(fs::read(build.view().join("o").join(kept.output.id.to_string())).unwrap(), b"late");
 }
 

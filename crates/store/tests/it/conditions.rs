@@ -1,5 +1,5 @@
 use proto::{Condition, Scope, ScopeDigest, limits};
-use store::{Found, Namespace, Partition, Published, Put, Replaces, Store, View};
+use store::{Namespace, Partition, Published, Put, Record, Replaces, Store, View};
 
 use crate::{action, at, content, found, open, output, publish, put, stage, view};
 
@@ -11,18 +11,19 @@ fn publish_if(store: &Store, seconds: u64, condition: &Condition, body: &[u8]) -
     publish(store, &Put { condition: Some(condition), ..put(1, seconds) }, body)
 }
 
-/// A digest's first byte, and the content.
-type Candidate = (u8, Vec<u8>);
+/// Of each entry with a condition: its scope, its digest's first byte, and the content.
+fn candidates(store: &Store) -> Vec<(String, u8, Vec<u8>)> {
+    let found = store.get(&view(), &action(1), at(1000)).unwrap().conditional;
+    let candidate = |record: &Record| {
+        let Condition { scope, digest } = record.condition.clone().unwrap();
+        (scope.to_string(), digest.0[0], content(store, record).unwrap())
+    };
+    found.iter().map(candidate).collect()
+}
 
-/// The scope, and its candidates.
-fn candidates(store: &Store) -> Option<(String, Vec<Candidate>)> {
-    match store.get(&view(), &action(1), at(1000)).unwrap()? {
-        Found::Plain(record) => panic!("it has no condition: {record:?}"),
-        Found::Conditional(scope, candidates) => {
-            let each = candidates.iter().map(|(digest, record)| (digest.0[0], content(store, record).unwrap()));
-            Some((scope.as_str().to_owned(), each.collect()))
-        }
-    }
+/// The same in fewer letters.
+fn of(scope: &str, candidates: &[(u8, &[u8])]) -> Vec<(String, u8, Vec<u8>)> {
+    candidates.iter().map(|(digest, body)| (scope.to_owned(), *digest, body.to_vec())).collect()
 }
 
 #[test]
@@ -31,7 +32,7 @@ fn an_action_has_an_output_for_each_condition_the_newest_first() {
     for n in 0..12u8 {
         assert_eq!(publish_if(&store, 500, &condition("module m", n), &[n]), Published::New);
     }
-    let newest = |digests: &[u8]| Some(("module m".to_owned(), digests.iter().map(|&n| (n, vec![n])).collect()));
+    let newest = |digests: &[u8]| -> Vec<_> { digests.iter().map(|&n| ("module m".to_owned(), n, vec![n])).collect() };
     assert_eq!(candidates(&store), newest(&[11, 10, 9, 8, 7, 6, 5, 4]));
     assert_eq!(publish_if(&store, 600, &condition("module m", 6), &[6]), Published::Again);
     assert_eq!(candidates(&store), newest(&[6, 11, 10, 9, 8, 7, 5, 4]));
@@ -46,39 +47,46 @@ fn under_one_condition_the_first_output_stays() {
     let second = publish_if(&store, 600, &condition("m", 1), b"second");
     assert!(matches!(second, Published::Conflict(first) if first.output.id == output(b"first")));
     assert_eq!(publish_if(&store, 600, &condition("m", 2), b"second"), Published::New);
-    assert_eq!(candidates(&store).unwrap().1, [(2, b"second".to_vec()), (1, b"first".to_vec())]);
+    assert_eq!(candidates(&store), of("m", &[(2, b"second"), (1, b"first")]));
     let any = Put { replaces: Replaces::Any, condition: Some(&condition("m", 1)), ..put(1, 700) };
     assert_eq!(publish(&store, &any, b"third"), Published::New);
-    assert_eq!(candidates(&store).unwrap().1, [(1, b"third".to_vec()), (2, b"second".to_vec())]);
+    assert_eq!(candidates(&store), of("m", &[(1, b"third"), (2, b"second")]));
 }
 
 #[test]
-fn of_several_scopes_the_newest_counts() {
+fn an_entry_of_each_scope_stands_beside_the_others() {
     let (_dir, store) = open();
     publish_if(&store, 500, &condition("m", 1), b"one");
     publish_if(&store, 500, &condition("tree", 2), b"two");
-    assert_eq!(candidates(&store), Some(("tree".to_owned(), vec![(2, b"two".to_vec())])));
     publish_if(&store, 500, &condition("m", 3), b"three");
-    let of_m = vec![(3, b"three".to_vec()), (1, b"one".to_vec())];
-    assert_eq!(candidates(&store), Some(("m".to_owned(), of_m)));
+    let [newest, oldest] = [(3, b"three".as_slice()), (1, b"one")].map(|one| of("m", &[one]));
+    assert_eq!(candidates(&store), [newest, of("tree", &[(2, b"two")]), oldest].concat());
 }
 
 #[test]
-fn with_and_without_a_condition_do_not_mix() {
+fn an_entry_without_a_condition_stands_beside_those_with_one_and_stays() {
     let (_dir, store) = open();
+    let plain = |store: &Store| content(store, &found(store, 1).unwrap()).unwrap();
     publish(&store, &put(1, 500), b"plain");
-    // What is true for all is true where a scope holds this.
-    assert_eq!(publish_if(&store, 600, &condition("m", 1), b"plain"), Published::Again);
-    assert_eq!(found(&store, 1).unwrap().condition, None);
+    // One output under both: a go command that may take only one of them finds it.
+    assert_eq!(publish_if(&store, 600, &condition("m", 1), b"plain"), Published::New);
     assert!(matches!(publish_if(&store, 600, &condition("m", 1), b"other"), Published::Conflict(_)));
-    // But what was found true there is not true for all.
-    let (_dir, store) = open();
-    publish_if(&store, 500, &condition("m", 1), b"body");
-    for body in [b"body".as_slice(), b"other"] {
-        assert!(matches!(publish(&store, &put(1, 600), body), Published::Conflict(_)));
+    assert!(matches!(publish(&store, &put(1, 600), b"other"), Published::Conflict(_)));
+    for n in 2..20u8 {
+        assert_eq!(publish_if(&store, 600, &condition("m", n), &[n]), Published::New);
     }
+    assert_eq!(plain(&store), b"plain");
+    let digests = |store: &Store| candidates(store).iter().map(|one| one.1).collect::<Vec<_>>();
+    assert_eq!(digests(&store), [19, 18, 17, 16, 15, 14, 13]);
+    let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
+    assert_eq!((seen.entries, seen.damaged_records), (limits::CONDITIONS as u64, 0));
     assert_eq!(publish(&store, &Put { replaces: Replaces::Any, ..put(1, 700) }, b"latest"), Published::New);
-    assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"latest");
+    assert_eq!((plain(&store), digests(&store).len()), (b"latest".to_vec(), limits::CONDITIONS - 1));
+    // And where there are eight with a condition, one without takes the place of the oldest.
+    let (_dir, store) = open();
+    (0..8u8).for_each(|n| drop(publish_if(&store, 500, &condition("m", n), &[n])));
+    assert_eq!(publish(&store, &put(1, 600), b"late"), Published::New);
+    assert_eq!((plain(&store), digests(&store)), (b"late".to_vec(), vec![7, 6, 5, 4, 3, 2, 1]));
 }
 
 #[test]
@@ -88,7 +96,7 @@ fn a_condition_whose_object_is_gone_gives_way_and_the_others_stay() {
     publish_if(&store, 500, &condition("m", 2), b"two");
     std::fs::remove_file(store.root().join(Store::object_name(&output(b"one")))).unwrap();
     assert_eq!(publish_if(&store, 600, &condition("m", 1), b"uno"), Published::New);
-    assert_eq!(candidates(&store).unwrap().1, [(1, b"uno".to_vec()), (2, b"two".to_vec())]);
+    assert_eq!(candidates(&store), of("m", &[(1, b"uno"), (2, b"two")]));
 }
 
 #[test]
@@ -99,11 +107,11 @@ fn a_record_is_forgotten_alone() {
     }
     let middle = store.list(&view()).unwrap().into_iter().find(|(_, record)| record.output.id == output(&[2])).unwrap();
     store.forget(&view(), &middle.0, &middle.1).unwrap();
-    assert_eq!(candidates(&store).unwrap().1, [(3, vec![3]), (1, vec![1])]);
+    assert_eq!(candidates(&store), of("m", &[(3, &[3]), (1, &[1])]));
     for (action, record) in store.list(&view()).unwrap() {
         store.forget(&view(), &action, &record).unwrap();
     }
-    assert_eq!(candidates(&store), None);
+    assert_eq!(candidates(&store), []);
     assert_eq!(store.evictor().count().unwrap().entries, 0);
 }
 
@@ -118,9 +126,14 @@ fn a_user_finds_the_common_entries_and_no_other_users() {
     let origin = one.origin(None, "a build");
     let own = Put { origin: &origin, ..put(2, 500) };
     store.put(&one, &own, &mut stage(&store, b"the user's own")).unwrap();
-    let sees = |view: &View, n| store.get(view, &action(n), at(0)).unwrap().map(crate::plain);
+    let sees = |view: &View, n| store.get(view, &action(n), at(0)).unwrap().plain;
     let record = sees(&one, 2).unwrap();
     assert_eq!((record.origin.partition, record.origin.name.as_str()), (Partition::User(1), "a build"));
     assert_eq!((sees(&two, 2), sees(&view(), 2)), (None, None));
     assert!(sees(&one, 1).is_some() && sees(&two, 1).is_some());
+    // Beside the user's own entry with a condition the common one is found.
+    let conditional = Put { origin: &origin, condition: Some(&condition("m", 1)), ..put(1, 500) };
+    store.put(&one, &conditional, &mut stage(&store, b"under a condition")).unwrap();
+    let both = store.get(&one, &action(1), at(0)).unwrap();
+    assert!(both.plain.is_some() && both.conditional.len() == 1);
 }

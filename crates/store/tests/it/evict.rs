@@ -45,7 +45,7 @@ fn the_least_recently_used_go_and_the_count_is_kept() {
     assert_eq!(store.evictor().count().unwrap(), store.counters().totals());
     // Asked for a day later: a use is noted once an hour.
     for n in [0, 3, 7] {
-        store.get(&view(), &action(n), later(1)).unwrap().unwrap();
+        store.get(&view(), &action(n), later(1)).unwrap().plain.unwrap();
     }
     let targets = Targets { max_size: Some(4 * each), ..Targets::default() };
     let would = store.evictor().sweep(&targets, later(2), Mode::DryRun, &mut || true).unwrap().unwrap();
@@ -169,7 +169,7 @@ fn an_object_of_two_entries_goes_with_the_second() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"both");
     publish(&store, &put(2, 500), b"both");
-    store.get(&view(), &action(2), later(3)).unwrap().unwrap();
+    store.get(&view(), &action(2), later(3)).unwrap().plain.unwrap();
     let swept = sweep(&store, &age(2), later(4));
     assert_eq!(swept.gone[&Reason::Age], Removed { entries: 1, objects: 0, bytes: 4096 });
     assert_eq!(content(&store, &found(&store, 2).unwrap()).unwrap(), b"both");

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use proto::{BuildId, Output};
-use store::{Access, Exposed, Exposure, Mode, Published, Store, StoreError, Targets, Totals};
+use store::{Access, Exposed, Exposure, Found, Mode, Published, Store, StoreError, Targets, Totals};
 
 use crate::{action, at, content, found, open, output, publish, put, view};
 
@@ -39,7 +39,7 @@ fn records_of_the_format_before_are_set_aside_and_removed() {
     assert!(store.had_former_format());
     assert_eq!(fs::read_to_string(root.join("format")).unwrap(), "nix-gocacheprog store 2\n");
     assert!(!Store::open(&root, Access::Traversable).unwrap().had_former_format(), "it is said once");
-    assert_eq!(store.get(&view(), &action(1), at(0)).unwrap(), None, "a miss, not an error");
+    assert_eq!(store.get(&view(), &action(1), at(0)).unwrap(), Found::default(), "a miss, not an error");
     assert_eq!(publish(&store, &put(1, 600), b"other"), Published::New);
     assert_eq!(content(&store, &found(&store, 1).unwrap()).unwrap(), b"other");
     assert!(store.leftovers().unwrap().contains(&root.join("actions")));
@@ -60,9 +60,9 @@ fn a_live_build_of_the_format_before_goes_on() {
     let build = store.open_build(id);
     assert_eq!(fs::read(build.state_file()).unwrap(), b"{}");
     assert_eq!(fs::read(build.view().join("o").join(output(b"body").to_string())).unwrap(), b"body");
-    assert_eq!(build.get(&action(1), at(0)).unwrap(), None, "what it kept for itself is a miss");
-    build.keep(&put(1, 500), &mut crate::stage(&store, b"kept")).unwrap();
-    assert_eq!(build.get(&action(1), at(0)).unwrap().unwrap().output.id, output(b"kept"));
+    assert_eq!(build.get("8:1", &action(1), at(0)).unwrap(), None, "what it kept for itself is a miss");
+    build.keep("8:1", &put(1, 500), &mut crate::stage(&store, b"kept")).unwrap();
+    assert_eq!(build.get("8:1", &action(1), at(0)).unwrap().unwrap().output.id, output(b"kept"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proto::wire::Toolchain;
 use proto::{ActionId, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Access, Found, Origin, Put, Record, Replaces, Shutdown, StagedBody, Store, View};
+use store::{Access, Origin, Put, Record, Replaces, Shutdown, StagedBody, Store, View};
 
 fn open() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -67,14 +67,7 @@ fn publish(store: &Store, put: &Put<'_>, body: &[u8]) -> store::Published {
 }
 
 fn found(store: &Store, n: u8) -> Option<Record> {
-    store.get(&view(), &action(n), at(1000)).unwrap().map(plain)
-}
-
-fn plain(found: Found) -> Record {
-    match found {
-        Found::Plain(record) => record,
-        Found::Conditional(..) => panic!("it has conditions: {found:?}"),
-    }
+    store.get(&view(), &action(n), at(1000)).unwrap().plain
 }
 
 fn content(store: &Store, record: &Record) -> Option<Vec<u8>> {

@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use proto::Output;
 use proto::wire::Toolchain;
-use store::{Access, Kind, Published, Put, Replaces, StageError, Store, View};
+use store::{Access, Found, Kind, Published, Put, Replaces, StageError, Store, View};
 
 use crate::{action, at, content, found, open, output, publish, put, stage, view};
 
@@ -36,9 +36,9 @@ fn a_namespace_sees_its_own_only() {
         View::common(&Toolchain { goroot: goroot.into(), gotooldir: gotooldir.into(), ..Toolchain::default() })
     };
     for other in [parts("/other", ""), parts("/go", "/tools"), parts("", "/go"), parts("/g", "o")] {
-        assert_eq!(store.get(&other, &action(1), at(0)).unwrap(), None);
+        assert_eq!(store.get(&other, &action(1), at(0)).unwrap(), Found::default());
     }
-    assert!(store.get(&parts("/go", ""), &action(1), at(0)).unwrap().is_some());
+    assert!(store.get(&parts("/go", ""), &action(1), at(0)).unwrap().plain.is_some());
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn use_is_noted_hourly() {
         dir.join("0").join(action(1).to_string()).metadata().unwrap().modified().unwrap()
     };
     let written = record();
-    store.get(&view(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().unwrap();
+    store.get(&view(), &action(1), written + std::time::Duration::from_secs(3599)).unwrap().plain.unwrap();
     assert_eq!(record(), written);
     let later = written + std::time::Duration::from_secs(3601);
-    store.get(&view(), &action(1), later).unwrap().unwrap();
+    store.get(&view(), &action(1), later).unwrap().plain.unwrap();
     assert_eq!(record(), later);
 }
 
