@@ -156,6 +156,9 @@ pub(crate) const STORAGE_RECOVERY_SECONDS: u64 = 10;
 pub(crate) const TRACE_EVENTS: usize = 64 << 10;
 /// Kinds of go commands of a build that are distinguished. A build has a handful.
 pub(crate) const TRACE_SESSIONS: usize = 64;
+/// Conditions of a build that are distinguished: those that it has and those that it was offered. A build has one for each module
+/// with C or assembly, and up to eight times as many are offered.
+pub(crate) const TRACE_CONDITIONS: usize = 4096;
 /// Bytes of a trace that wait to be written.
 pub(crate) const TRACE_BUFFER: usize = 32 << 10;
 
@@ -166,6 +169,10 @@ pub(crate) const PROFILE_ENTRIES: usize = 10_000;
 pub(crate) const PROFILE_MEMORY: usize = 32 << 20;
 /// Variants of one package that export the same, among which the imported one is looked for.
 pub(crate) const PROFILE_VARIANTS: usize = 16;
+/// How many times the parts of a condition are read for one profile, at most 64 KiB each.
+pub(crate) const PROFILE_PARTS: usize = 512;
+/// Conditions that did not hold, in one profile. A build has some for each module with C.
+pub(crate) const PROFILE_REJECTIONS: usize = 512;
 /// Bytes at the end of a test's output that contain its last line.
 pub(crate) const PROFILE_TAIL: u64 = 1024;
 /// Profiles kept: as many builds as the history has.

@@ -7,10 +7,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package, PutOutcome};
-use proto::wire::Toolchain;
+use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package};
 
+use crate::condition::by_condition;
 use crate::go_command::{self, Subject};
+use crate::known_action;
 use crate::verdict::{Cause, Missed, Verdict, verdict};
 
 /// How many old packages of one path are compared: a build has about four forms of each.
@@ -27,14 +28,16 @@ struct Comparison<'a> {
     roots: Vec<(u32, u32)>,
 }
 
-/// The misses of `new` with their causes; `old` is an earlier build.
+/// The misses of `new` with their causes; `old` is an earlier build. Of what was offered under a condition that did not hold, the
+/// profile itself has the cause.
 #[must_use]
 pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
     let comparison = old.map(|old| Comparison::new(new, old));
     let first = || verdict(Cause::FirstBuild, true, "no profile of an earlier build of this name");
     let mut all = Vec::new();
     for (n, package) in (0..).zip(&new.packages).filter(|(_, package)| package.action.get.is_miss()) {
-        let verdict = comparison.as_ref().map_or_else(first, |both| both.missed(n));
+        let compared = || comparison.as_ref().map_or_else(first, |both| both.missed(n));
+        let verdict = by_condition(new, &package.action).unwrap_or_else(compared);
         let what = if package.is_test { "test package" } else { "package" };
         all.push(missed(&package.action, &package.path, what, verdict));
     }
@@ -43,7 +46,8 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
             OutputKind::Mtime => verdict(Cause::MtimeKeyed, true, "Go keys it by mtime: each build has its own"),
             OutputKind::Link => verdict(Cause::Link, true, "Go links again with any cache program"),
             OutputKind::NeverPut => verdict(Cause::NeverPut, true, "this build did not put it either"),
-            _ => comparison.as_ref().map_or_else(first, |both| both.other(other)),
+            _ => by_condition(new, &other.action)
+                .unwrap_or_else(|| comparison.as_ref().map_or_else(first, |both| both.other(other))),
         };
         all.push(missed(&other.action, &other.path, name(other.kind), verdict));
     }
@@ -144,34 +148,7 @@ impl<'a> Comparison<'a> {
 
     /// The earlier build had this action.
     fn gone(&self, new: &Action, old: &Action) -> Verdict {
-        let toolchain = |profile: &'a BuildProfile, action: &Action| {
-            profile.sessions.get(usize::from(action.session)).map(|session| &session.toolchain)
-        };
-        match (toolchain(self.old, old), toolchain(self.new, new)) {
-            (Some(then), Some(now)) if then.salt != now.salt => {
-                let (then, now) = (go_command::or_none(&then.salt), go_command::or_none(&now.salt));
-                verdict(Cause::OtherNamespace, true, format!("NIX_GOCACHEPROG_NAMESPACE: {then}, now {now}"))
-            }
-            (Some(then), Some(now)) if then != now => {
-                let place = |toolchain: &Toolchain| match toolchain.go.as_str() {
-                    "" => toolchain.goroot.clone(),
-                    go => go.to_owned(),
-                };
-                verdict(Cause::OtherToolchain, true, format!("at {}, now at {}", place(then), place(now)))
-            }
-            _ => match old.put {
-                Some(PutOutcome::Private | PutOutcome::Conflict) => {
-                    verdict(Cause::Private, true, "it was private to the earlier build")
-                }
-                Some(PutOutcome::Refused) => verdict(Cause::NeverPut, true, "the earlier build's put was refused"),
-                Some(PutOutcome::Shared) | None if old.get.is_miss() && old.put.is_none() => {
-                    verdict(Cause::NeverPut, true, "the earlier build did not put it")
-                }
-                Some(PutOutcome::Shared) | None => {
-                    verdict(Cause::Evicted, true, "it was stored, and was removed since")
-                }
-            },
-        }
+        known_action::missed((self.new, new), (self.old, old))
     }
 
     /// The most similar old package.
@@ -235,7 +212,10 @@ impl<'a> Comparison<'a> {
         let (_, root) = self.roots[n as usize];
         let path = self.package(root).path.clone();
         let why = match self.counterpart(self.package(root)) {
-            Some(old) if root != n => self.differs_itself(root, old),
+            Some(old) if root != n => {
+                let by_condition = by_condition(self.new, &self.package(root).action);
+                by_condition.unwrap_or_else(|| self.differs_itself(root, old))
+            }
             _ => verdict(Cause::NewSource, false, ""),
         };
         let detail = format!("{path} changed");

@@ -1,6 +1,9 @@
 //! Causes, with profiles made by hand: each package has a content and imports.
 
-use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package, PutOutcome, Session};
+use proto::parts::{Difference, Part};
+use proto::profile::{
+    Action, BuildProfile, GetOutcome, Other, OutputKind, OwnCondition, Package, PutOutcome, Rejection, Session,
+};
 use proto::wire::{Command, Toolchain};
 
 use super::{Cause, Missed, Verdict, explain, headline};
@@ -90,14 +93,55 @@ fn what_the_earlier_build_had_and_this_one_did_not_get() {
         assert_eq!(with(&|_, old| old.packages[0].action.put = Some(put)).0, Cause::Private);
     }
     assert_eq!(with(&|_, old| old.packages[0].action.put = Some(PutOutcome::Refused)).0, Cause::NeverPut);
-    let toolchain = |goroot: &str, salt: &str| Session {
-        toolchain: Toolchain { goroot: goroot.into(), salt: salt.into(), ..Toolchain::default() },
-        command: None,
+    let toolchain = |goroot: &str, content: &str| Session {
+        toolchain: Toolchain { goroot: goroot.into(), content: content.into(), ..Toolchain::default() },
+        ..Session::default()
     };
-    let (cause, certain, detail) = with(&|new, _| new.sessions[0] = toolchain("", "x"));
-    assert_eq!((cause, certain), (Cause::OtherNamespace, true));
-    assert_eq!(detail, "NIX_GOCACHEPROG_NAMESPACE: none, now x");
+    let (cause, certain, detail) = with(&|new, old| {
+        (new.sessions[0], old.sessions[0]) = (toolchain("/go", "1"), toolchain("/go", "2"));
+    });
+    assert_eq!((cause, certain, detail.as_str()), (Cause::OtherToolchain, true, "at /go, whose programs changed"));
     assert_eq!(with(&|new, _| new.sessions[0] = toolchain("/go2", "")).0, Cause::OtherToolchain);
+}
+
+#[test]
+fn what_a_go_command_may_take_depends_on_its_flags() {
+    let old = profile(&[("p", "1", "a", &[])]);
+    let with_go = OwnCondition { scope: "tree with Go".into(), digest: "12".into() };
+    let cause = |only_conditional: bool, condition: Option<OwnCondition>| {
+        let (mut new, mut old) = (old.clone(), old.clone());
+        new.sessions[0].only_conditional = only_conditional;
+        old.packages[0].action.condition = condition.is_some().then_some(0);
+        old.conditions.extend(condition);
+        said(&new, &old).0
+    };
+    assert_eq!(cause(true, None), Cause::OtherFlags);
+    assert_eq!(cause(false, Some(with_go.clone())), Cause::OtherFlags);
+    assert_eq!(cause(true, Some(with_go)), Cause::Evicted);
+    assert_eq!(cause(false, Some(OwnCondition { scope: "tree".into(), digest: "12".into() })), Cause::Evicted);
+}
+
+/// The profile of the build alone has it: no earlier build of the name is needed.
+#[test]
+fn of_a_condition_that_did_not_hold_the_differences_are_the_cause() {
+    let mut new = profile(&[("p", "2", "a", &[1]), ("q", "2", "b", &[]), ("r", "2", "d", &[])]);
+    let difference = Difference { part: Part::Variable, name: "REV".into() };
+    new.rejections = vec![Rejection { scope: "tree".into(), differences: vec![difference], more: 0 }];
+    let action = &mut new.packages[1].action;
+    (action.get, action.rejection) = (GetOutcome::Rejected, Some(0));
+    let old = profile(&[("p", "1", "c", &[1]), ("q", "1", "b", &[])]);
+    for missed in [explain(&new, None), explain(&new, Some(&old))] {
+        let verdict = of(&missed, "q");
+        assert_eq!((verdict.cause, verdict.certain), (Cause::OtherCondition, true));
+        assert_eq!(verdict.detail, "source tree: variable REV differs");
+    }
+    let verdict = of(&explain(&new, Some(&old)), "p");
+    assert_eq!((verdict.cause, verdict.root.unwrap().1.cause), (Cause::ChangedDependency, Cause::OtherCondition));
+    new.packages[0].action.get = GetOutcome::Hit;
+    new.packages[1].action.cost_ms = 100;
+    assert_eq!(headline(&new, None), "1 of 2 misses: other condition (source tree: variable REV differs)");
+    new.packages[1].action.rejection = Some(7);
+    assert_eq!(of(&explain(&new, None), "q").cause, Cause::FirstBuild, "an index out of range");
 }
 
 #[test]

@@ -11,10 +11,8 @@ pub enum Cause {
     FirstBuild,
     /// The earlier build had no such package.
     NeverSeen,
-    /// Another Go release, or the same release in another directory.
+    /// Another Go release, or the same release in another directory, or with other programs in it.
     OtherToolchain,
-    /// `NIX_GOCACHEPROG_NAMESPACE` differs.
-    OtherNamespace,
     /// Platform, flags or settings differ.
     OtherFlags,
     /// Compiled in another directory, without -trimpath.
@@ -23,6 +21,8 @@ pub enum Cause {
     NewSource,
     /// A package that it imports changed.
     ChangedDependency,
+    /// Go's key was known, and what it leaves out is not the same here: a variable, a program, a file that is no Go source.
+    OtherCondition,
     /// Something that a test read changed.
     TestInputs,
     /// It was shared and is not stored any more.

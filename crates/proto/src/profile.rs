@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::BuildStatus;
 use crate::limits;
+use crate::parts::Difference;
 use crate::wire::{Command, Toolchain};
 
 /// What one build asked for.
@@ -22,6 +23,12 @@ pub struct BuildProfile {
     pub packages: Vec<Package>,
     /// Everything else that was asked for or put: tests, vet, module indexes.
     pub others: Vec<Other>,
+    /// The conditions of what this build shared under one. [`Action::condition`] is an index into these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<OwnCondition>,
+    /// The conditions that it was offered and found not to hold. [`Action::rejection`] is an index into these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<Rejection>,
     /// Actions that are not listed because there are too many.
     pub left_out: u64,
 }
@@ -44,6 +51,37 @@ pub struct Session {
     /// Its command line, where the client told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Command>,
+    /// It takes nothing but what has a condition: its flags bring in what Go's keys do not hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_conditional: bool,
+}
+
+/// A condition under which a build shared something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnCondition {
+    /// The text of its scope.
+    pub scope: String,
+    /// Its digest in hex, the first 8 bytes.
+    pub digest: String,
+}
+
+/// A condition of an entry that did not hold in a build: of those that were offered for an action the one that is most like what
+/// the build has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The text of its scope.
+    pub scope: String,
+    /// What differs between the two, at most [`Rejection::NAMED`]; empty where it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// How many differences are not named.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+impl Rejection {
+    /// Most differences that are named: one is the usual number.
+    pub const NAMED: usize = 20;
 }
 
 /// An action of the build.
@@ -64,6 +102,12 @@ pub struct Action {
     /// The outcome of the build's own put, if it made one.
     #[serde(default, rename = "fate", skip_serializing_if = "Option::is_none")]
     pub put: Option<PutOutcome>,
+    /// The condition under which that was shared, as an index into [`BuildProfile::conditions`]; none: under no condition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<u16>,
+    /// The condition that was offered and did not hold, as an index into [`BuildProfile::rejections`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<u16>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

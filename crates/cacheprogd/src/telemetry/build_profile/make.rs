@@ -11,12 +11,14 @@ use std::path::Path;
 
 use proto::control::BuildStatus;
 use proto::id::hex;
-use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package};
-use proto::{ActionId, OutputId};
+use proto::parts::Parts;
+use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package, PutOutcome, Session};
+use proto::{ActionId, OutputId, ScopeDigest};
 use sha2::{Digest, Sha256};
 use store::archive::Archive;
 use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
+use super::rejections::{Conditions, OwnConditions, Rejections};
 use crate::limits::{PROFILE_ENTRIES, PROFILE_MEMORY, PROFILE_TAIL, PROFILE_VARIANTS};
 use crate::telemetry::trace::event::{self, Event, Events};
 
@@ -25,6 +27,12 @@ use crate::telemetry::trace::event::{self, Event, Events};
 struct ActionEvents {
     get: Option<event::Get>,
     put: Option<event::Put>,
+    share: Option<event::Share>,
+    /// What was offered, as numbers of conditions.
+    offered: Option<Vec<u16>>,
+    /// Indexes into the profile's conditions and rejections.
+    condition: Option<u16>,
+    rejection: Option<u16>,
 }
 
 impl ActionEvents {
@@ -53,22 +61,75 @@ impl ActionEvents {
             get,
             at_ms,
             cost_ms: self.put.map_or(0, |put| put.cost_ms),
-            put: self.put.map(|put| put.outcome),
+            put: self.put_outcome(),
+            condition: self.condition,
+            rejection: self.rejection.filter(|_| get == GetOutcome::Rejected),
         }
+    }
+
+    /// A private put that was shared afterwards has the outcome of that.
+    fn put_outcome(&self) -> Option<PutOutcome> {
+        let put = self.put?.outcome;
+        Some(self.share.filter(|_| put == PutOutcome::Private).map_or(put, |share| share.outcome))
     }
 }
 
-/// The profile of a build with this trace; `outputs` is the directory in which the build was given them.
-pub(crate) fn make(build: BuildStatus, trace: impl BufRead, outputs: &Path) -> BuildProfile {
-    let mut profile = BuildProfile { build, ..BuildProfile::default() };
-    let mut actions: HashMap<ActionId, ActionEvents> = HashMap::new();
-    for event in Events::new(trace) {
-        match event {
-            Event::Session(session) => profile.sessions.push(session),
-            Event::Get(get) => drop(actions.entry(get.action).or_default().get.get_or_insert(get)),
-            Event::Put(put) => drop(actions.entry(put.action).or_default().put.get_or_insert(put)),
+/// The events of a trace, by action.
+#[derive(Debug, Default)]
+struct Trace {
+    sessions: Vec<Session>,
+    conditions: Conditions,
+    actions: HashMap<ActionId, ActionEvents>,
+}
+
+impl Trace {
+    fn read(trace: impl BufRead) -> Self {
+        let mut all = Self::default();
+        for event in Events::new(trace) {
+            match event {
+                Event::Session(session) => all.sessions.push(session),
+                Event::Get(get) => drop(all.of(&get.action).get.get_or_insert(get)),
+                Event::Put(put) => drop(all.of(&put.action).put.get_or_insert(put)),
+                Event::Condition(condition) => all.conditions.push(condition),
+                Event::Has(number) => all.conditions.has(number),
+                Event::Share(share) => drop(all.of(&share.action).share.get_or_insert(share)),
+                Event::Rejected(action, offered) => drop(all.of(&action).offered.get_or_insert(offered)),
+            }
         }
+        all
     }
+
+    fn of(&mut self, action: &ActionId) -> &mut ActionEvents {
+        self.actions.entry(*action).or_default()
+    }
+
+    /// Finds the conditions under which the build shared, and what differs in those that did not hold for it.
+    fn resolve_conditions(&mut self, profile: &mut BuildProfile, parts: &dyn Fn(&ScopeDigest) -> Option<Parts>) {
+        let (mut own, mut rejections) = (OwnConditions::default(), Rejections::new(&self.conditions, parts));
+        let mut in_order: Vec<_> = self.actions.iter_mut().collect();
+        in_order.sort_by_key(|(id, _)| **id);
+        for (_, events) in in_order {
+            let number = events.share.and_then(|share| share.condition);
+            events.condition = number.and_then(|number| own.index(number, &self.conditions));
+            events.rejection = events.offered.take().and_then(|offered| rejections.index(offered));
+        }
+        (profile.conditions, profile.rejections) = (own.list, rejections.list);
+    }
+}
+
+/// The profile of a build with this trace; `outputs` is the directory in which the build was given them, `parts` finds the parts of a
+/// condition.
+pub(crate) fn make(
+    build: BuildStatus,
+    trace: impl BufRead,
+    outputs: &Path,
+    parts: &dyn Fn(&ScopeDigest) -> Option<Parts>,
+) -> BuildProfile {
+    let mut profile = BuildProfile { build, ..BuildProfile::default() };
+    let mut trace = Trace::read(trace);
+    trace.resolve_conditions(&mut profile, parts);
+    let Trace { sessions, actions, .. } = trace;
+    profile.sessions = sessions;
     let mut in_order: Vec<_> = actions.iter().collect();
     in_order.sort_by_cached_key(|(id, events)| (events.action(id).at_ms, **id));
     let mut reader = OutputReader { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };

@@ -1,7 +1,8 @@
 //! Build profiles: what a build asked for, by package, and with which outcome. make.rs makes one of a trace and of the outputs
-//! that the build was given; refresh.rs decides when the profile of a live build is made again (pure); `profile_store.rs` keeps
+//! that the build was given; rejections.rs finds what differs where a condition did not hold; refresh.rs decides when the profile of a live build is made again (pure); `profile_store.rs` keeps
 //! them on the disk. The data itself is proto's (profile.rs); the crate `miss_causes` compares two profiles.
 
 mod make;
 pub(crate) mod profile_store;
 pub(crate) mod refresh;
+mod rejections;

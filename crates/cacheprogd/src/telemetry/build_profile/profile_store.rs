@@ -4,15 +4,16 @@
 //! Their names in the state directory are older: `accounts`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use proto::control::BuildStatus;
 use proto::error::with_causes;
-use proto::limits;
+use proto::parts::Parts;
 use proto::profile::BuildProfile;
+use proto::{ScopeDigest, limits};
 use store::Store;
 
 use super::make::make;
@@ -22,6 +23,9 @@ use crate::mutex::lock;
 
 /// The directory of the profiles of ended builds, in the state directory.
 const DIRECTORY: &str = "accounts";
+
+/// The directory of the parts of conditions, in the state directory.
+const CONDITIONS: &str = "conditions";
 
 /// The file of a live build's profile, in the build's directory.
 const LIVE_FILE: &str = "account.json";
@@ -54,7 +58,7 @@ impl ProfileStore {
         }
         let _one_at_a_time = lock(&self.making_ended);
         let path = self.path(&build.short);
-        let saved = Self::made(build, dir).and_then(|profile| self.write(&profile, &path));
+        let saved = self.made(build, dir).and_then(|profile| self.write(&profile, &path));
         if let Err(e) = saved.and_then(|()| self.prune()) {
             log::warn!("{}: {e}", path.display());
         }
@@ -101,7 +105,7 @@ impl ProfileStore {
         dir: &Path,
         (done, now): (u64, Instant),
     ) -> io::Result<()> {
-        let profile = Self::made(status, dir)?;
+        let profile = self.made(status, dir)?;
         live.replace(done, now, || self.write(&profile, &dir.join(LIVE_FILE)))
     }
 
@@ -120,9 +124,17 @@ impl ProfileStore {
     }
 
     /// The profile of the build in this directory, as JSON.
-    fn made(build: BuildStatus, dir: &Path) -> io::Result<Vec<u8>> {
+    fn made(&self, build: BuildStatus, dir: &Path) -> io::Result<Vec<u8>> {
         let trace = BufReader::new(File::open(dir.join("trace"))?);
-        Ok(bounded(make(build, trace, &dir.join("view/o"))))
+        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts(digest))))
+    }
+
+    /// The parts of a condition that a build has sent.
+    fn parts(&self, digest: &ScopeDigest) -> Option<Parts> {
+        let mut text = Vec::new();
+        let file = File::open(self.store.root().join(CONDITIONS).join(digest.to_string())).ok()?;
+        file.take(limits::PARTS as u64).read_to_end(&mut text).ok()?;
+        Some(Parts::read(&text))
     }
 
     fn write(&self, profile: &[u8], path: &Path) -> io::Result<()> {
@@ -161,6 +173,9 @@ fn bounded(mut profile: BuildProfile) -> Vec<u8> {
         profile.left_out += (profile.packages.len() - packages + profile.others.len() - others) as u64;
         profile.packages.truncate(packages);
         profile.others.truncate(others);
+        let (conditions, rejections) = (profile.conditions.len() / 2, profile.rejections.len() / 2);
+        profile.conditions.truncate(conditions);
+        profile.rejections.truncate(rejections);
         for package in &mut profile.packages {
             let known = package.imports.len();
             package.imports.retain(|&import| (import as usize) < packages);

@@ -6,7 +6,7 @@
 use std::io::{BufRead, Read};
 
 use proto::profile::{PutOutcome, Session};
-use proto::{ActionId, OutputId, limits};
+use proto::{ActionId, Condition, OutputId, Scope, ScopeDigest, limits};
 use store::Kind;
 
 /// Something that happened.
@@ -16,6 +16,23 @@ pub(crate) enum Event {
     Session(Session),
     Get(Get),
     Put(Put),
+    /// A condition that later events name. Their order numbers them.
+    Condition(Condition),
+    /// The build has this condition, by its number.
+    Has(u16),
+    /// What the build put privately was shared afterwards.
+    Share(Share),
+    /// These conditions, by their numbers, were offered for an action, and none of them held.
+    Rejected(ActionId, Vec<u16>),
+}
+
+/// A private put was shared, for the first time of its action in this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) action: ActionId,
+    pub(crate) outcome: PutOutcome,
+    /// The number of its condition, if it has one.
+    pub(crate) condition: Option<u16>,
 }
 
 /// An action was asked for, for the first time in this build.
@@ -55,6 +72,13 @@ pub(crate) struct Put {
 const SESSION: u8 = b'S';
 const GET: u8 = b'G';
 const PUT: u8 = b'P';
+const CONDITION: u8 = b'C';
+const HAS: u8 = b'H';
+const SHARE: u8 = b'A';
+const REJECTED: u8 = b'R';
+
+/// The number that stands for no condition.
+const NONE: u16 = u16::MAX;
 
 impl Event {
     /// Appends the event to `out`.
@@ -81,18 +105,33 @@ impl Event {
                 out.extend_from_slice(&output.0);
             }
             Self::Put(put) => {
-                let outcome = match put.outcome {
-                    PutOutcome::Shared => 0,
-                    PutOutcome::Private => 1,
-                    PutOutcome::Conflict => 2,
-                    PutOutcome::Refused => 3,
-                };
-                out.extend_from_slice(&[PUT, outcome, store::kind_letter(put.kind) as u8]);
+                out.extend_from_slice(&[PUT, byte_of(put.outcome), store::kind_letter(put.kind) as u8]);
                 out.extend_from_slice(&put.session.to_le_bytes());
                 out.extend_from_slice(&put.at_ms.to_le_bytes());
                 out.extend_from_slice(&put.cost_ms.to_le_bytes());
                 out.extend_from_slice(&put.action.0);
                 out.extend_from_slice(&put.output.0);
+            }
+            Self::Condition(Condition { scope, digest }) => {
+                out.push(CONDITION);
+                out.extend_from_slice(&digest.0);
+                out.extend_from_slice(&u16::try_from(scope.as_str().len()).unwrap_or(0).to_le_bytes());
+                out.extend_from_slice(scope.as_str().as_bytes());
+            }
+            Self::Has(number) => {
+                out.push(HAS);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            Self::Share(Share { action, outcome, condition }) => {
+                out.extend_from_slice(&[SHARE, byte_of(*outcome)]);
+                out.extend_from_slice(&condition.unwrap_or(NONE).to_le_bytes());
+                out.extend_from_slice(&action.0);
+            }
+            Self::Rejected(action, conditions) => {
+                let conditions = &conditions[..conditions.len().min(limits::CONDITIONS)];
+                out.extend_from_slice(&[REJECTED, u8::try_from(conditions.len()).unwrap_or(0)]);
+                out.extend_from_slice(&action.0);
+                conditions.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
             }
         }
     }
@@ -126,16 +165,9 @@ impl Event {
             }
             PUT => {
                 let [outcome, kind] = array(input)?;
-                let outcome = match outcome {
-                    0 => PutOutcome::Shared,
-                    1 => PutOutcome::Private,
-                    2 => PutOutcome::Conflict,
-                    3 => PutOutcome::Refused,
-                    _ => return None,
-                };
                 Some(Self::Put(Put {
                     kind: store::kind_of_letter(char::from(kind))?,
-                    outcome,
+                    outcome: outcome_of(outcome)?,
                     session: u16::from_le_bytes(array(input)?),
                     at_ms: u32::from_le_bytes(array(input)?),
                     cost_ms: u32::from_le_bytes(array(input)?),
@@ -143,9 +175,51 @@ impl Event {
                     output: OutputId(array(input)?),
                 }))
             }
+            CONDITION => read_condition(input).map(Self::Condition),
+            HAS => Some(Self::Has(u16::from_le_bytes(array(input)?))),
+            SHARE => {
+                let [outcome] = array(input)?;
+                let condition = Some(u16::from_le_bytes(array(input)?)).filter(|number| *number != NONE);
+                let action = ActionId(array(input)?);
+                Some(Self::Share(Share { action, outcome: outcome_of(outcome)?, condition }))
+            }
+            REJECTED => {
+                let [count] = array(input)?;
+                if usize::from(count) > limits::CONDITIONS {
+                    return None;
+                }
+                let action = ActionId(array(input)?);
+                let numbers = (0..count).map(|_| array(input).map(u16::from_le_bytes));
+                Some(Self::Rejected(action, numbers.collect::<Option<_>>()?))
+            }
             _ => None,
         }
     }
+}
+
+fn read_condition(input: &mut impl Read) -> Option<Condition> {
+    let digest = ScopeDigest(array(input)?);
+    let length = usize::from(u16::from_le_bytes(array(input)?));
+    if length > limits::SCOPE {
+        return None;
+    }
+    let mut scope = vec![0; length];
+    input.read_exact(&mut scope).ok()?;
+    Some(Condition { scope: Scope::new(std::str::from_utf8(&scope).ok()?).ok()?, digest })
+}
+
+fn byte_of(outcome: PutOutcome) -> u8 {
+    match outcome {
+        PutOutcome::Shared => 0,
+        PutOutcome::Private => 1,
+        PutOutcome::Conflict => 2,
+        PutOutcome::Refused => 3,
+    }
+}
+
+fn outcome_of(byte: u8) -> Option<PutOutcome> {
+    let all = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];
+    all.get(usize::from(byte)).copied()
 }
 
 fn array<const N: usize>(input: &mut impl Read) -> Option<[u8; N]> {
@@ -214,8 +288,13 @@ mod tests {
         }
         let outcomes = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];
         for (outcome, kind) in outcomes.into_iter().cycle().zip(Kind::ALL) {
+            all.push(Event::Share(Share { action, outcome, condition: None }));
             all.push(Event::Put(Put { session: 3, at_ms: 4, cost_ms: 5, outcome, kind, action, output }));
         }
+        let condition = Condition { scope: Scope::new("module é@v1").unwrap(), digest: ScopeDigest([3; 32]) };
+        let share = Share { action, outcome: PutOutcome::Shared, condition: Some(7) };
+        let rejected = Event::Rejected(action, (0..8).collect());
+        all.extend([Event::Condition(condition), Event::Has(9), Event::Share(share), rejected]);
         all
     }
 
@@ -225,12 +304,19 @@ mod tests {
         all().iter().for_each(|event| event.write(&mut bytes));
         let read = |bytes: &[u8]| Events::new(bytes).collect::<Vec<_>>();
         assert_eq!(read(&bytes), all());
-        for cut in 1..60 {
-            let mut events = Events::new(&bytes[..bytes.len() - cut]);
-            assert_eq!(events.by_ref().collect::<Vec<_>>(), all()[..all().len() - 1]);
-            assert_eq!(events.whole_bytes(), (bytes.len() - 77) as u64);
+        for (n, event) in all().into_iter().enumerate().filter(|(_, event)| !matches!(event, Event::Session(_))) {
+            let mut last = Vec::new();
+            event.write(&mut last);
+            for cut in 1..last.len() {
+                let cut_off = [&bytes[..], &last[..last.len() - cut]].concat();
+                let mut events = Events::new(&cut_off[..]);
+                assert_eq!(events.by_ref().collect::<Vec<_>>(), all(), "{n}");
+                assert_eq!(events.whole_bytes(), bytes.len() as u64);
+            }
         }
         assert_eq!(read(b"Xgarbage"), []);
         assert_eq!(read(b"S\xff\xff\xff\xff"), []);
+        assert_eq!(read(&[&[REJECTED, 9][..], &[0; 99]].concat()), []);
+        assert_eq!(read(&[&[CONDITION][..], &[0xff; 999]].concat()), []);
     }
 }

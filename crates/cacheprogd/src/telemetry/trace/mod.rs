@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::profile::Session;
+use proto::profile::{PutOutcome, Session};
 use proto::wire::{Command, Hello};
-use proto::{ActionId, OutputId};
+use proto::{ActionId, Condition, OutputId};
 
-use crate::limits::{TRACE_BUFFER, TRACE_EVENTS, TRACE_SESSIONS};
+use crate::limits::{TRACE_BUFFER, TRACE_CONDITIONS, TRACE_EVENTS, TRACE_SESSIONS};
 use crate::mutex::lock;
-use event::{Event, Events, Get, GetOutcome, Put};
+use event::{Event, Events, Get, GetOutcome, Put, Share};
 
 /// The trace of one build.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ struct State {
     written: HashSet<[u8; 8]>,
     /// Hashes of sessions, to their numbers.
     sessions: HashMap<u64, u16>,
+    /// Hashes of conditions, to their numbers.
+    conditions: HashMap<u64, u16>,
+    /// The numbers of those that the build has.
+    has: HashSet<u16>,
     /// Bytes that wait to be written.
     buffer: Vec<u8>,
 }
@@ -46,14 +50,18 @@ impl Trace {
     /// Continues the trace that an earlier daemon wrote, if there is one, and returns what the build was served or put under it.
     /// `started` is in seconds since 1970.
     pub(crate) fn open(path: PathBuf, started: u64) -> (Self, Vec<(ActionId, OutputId)>) {
-        let Known { sessions, served_or_put } = read_known(&path);
-        let state = Mutex::new(State { sessions, ..State::default() });
+        let Known { sessions, conditions, has, served_or_put } = read_known(&path);
+        let state = Mutex::new(State { sessions, conditions, has, ..State::default() });
         (Self { path, started: UNIX_EPOCH + Duration::from_secs(started), state }, served_or_put)
     }
 
     /// The number of a session like this one. All beyond the limit have the same number.
     pub(crate) fn session(&self, hello: &Hello) -> u16 {
-        let session = Session { toolchain: hello.toolchain.clone(), command: hello.command.clone().map(without_paths) };
+        let session = Session {
+            toolchain: hello.toolchain.clone(),
+            command: hello.command.clone().map(without_paths),
+            only_conditional: hello.only_conditional,
+        };
         let mut state = lock(&self.state);
         let next = state.sessions.len();
         let last = u16::try_from(TRACE_SESSIONS).unwrap_or(u16::MAX);
@@ -80,6 +88,35 @@ impl Trace {
         self.record(action, b'P', || Event::Put(put(self.since(now))));
     }
 
+    /// The build has this condition: its client computed it, or found it to hold.
+    pub(crate) fn has(&self, condition: &Condition) {
+        let piece = {
+            let mut state = lock(&self.state);
+            if let Some(number) = state.number(condition)
+                && state.has.insert(number)
+            {
+                Event::Has(number).write(&mut state.buffer);
+            }
+            state.full_buffer()
+        };
+        self.append(&piece);
+    }
+
+    /// What the build put privately for an action is shared now, or could not be.
+    pub(crate) fn share(&self, action: &ActionId, outcome: PutOutcome, condition: Option<&Condition>) {
+        let condition = condition.and_then(|condition| lock(&self.state).number(condition));
+        self.record(action, b'A', || Event::Share(Share { action: *action, outcome, condition }));
+    }
+
+    /// None of the conditions that were offered for an action held.
+    pub(crate) fn rejected<'a>(&self, action: &ActionId, offered: impl Iterator<Item = &'a Condition>) {
+        let numbers = {
+            let mut state = lock(&self.state);
+            offered.filter_map(|condition| state.number(condition)).collect()
+        };
+        self.record(action, b'R', || Event::Rejected(*action, numbers));
+    }
+
     /// Writes what is buffered. What cannot be written is dropped.
     pub(crate) fn flush(&self) {
         let bytes = std::mem::take(&mut lock(&self.state).buffer);
@@ -97,10 +134,7 @@ impl Trace {
                 return;
             }
             event().write(&mut state.buffer);
-            if state.buffer.len() < TRACE_BUFFER {
-                return;
-            }
-            std::mem::take(&mut state.buffer)
+            state.full_buffer()
         };
         self.append(&piece);
     }
@@ -122,6 +156,25 @@ impl Trace {
     }
 }
 
+impl State {
+    /// What is buffered, once it is worth a write.
+    fn full_buffer(&mut self) -> Vec<u8> {
+        if self.buffer.len() < TRACE_BUFFER { Vec::new() } else { std::mem::take(&mut self.buffer) }
+    }
+
+    /// The number of a condition; none for all beyond the limit.
+    fn number(&mut self, condition: &Condition) -> Option<u16> {
+        let hash = hash(condition);
+        if let Some(number) = self.conditions.get(&hash) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.conditions.len()).ok().filter(|n| usize::from(*n) < TRACE_CONDITIONS)?;
+        self.conditions.insert(hash, number);
+        Event::Condition(condition.clone()).write(&mut self.buffer);
+        Some(number)
+    }
+}
+
 /// Temporary files of a go command have other names each time: without them two runs of a command are the same session.
 fn without_paths(mut command: Command) -> Command {
     for argument in &mut command.arguments {
@@ -132,9 +185,9 @@ fn without_paths(mut command: Command) -> Command {
     command
 }
 
-fn hash(session: &Session) -> u64 {
+fn hash(numbered: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    session.hash(&mut hasher);
+    numbered.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -142,6 +195,8 @@ fn hash(session: &Session) -> u64 {
 #[derive(Default)]
 struct Known {
     sessions: HashMap<u64, u16>,
+    conditions: HashMap<u64, u16>,
+    has: HashSet<u16>,
     served_or_put: Vec<(ActionId, OutputId)>,
 }
 
@@ -156,7 +211,12 @@ fn read_known(path: &Path) -> Known {
             Event::Session(session) if sessions.len() < TRACE_SESSIONS => sessions.push(hash(&session)),
             Event::Get(Get { action, outcome: GetOutcome::Hit(output) | GetOutcome::HitIf(output), .. })
             | Event::Put(Put { action, output, .. }) => known.served_or_put.push((action, output)),
-            Event::Get(_) | Event::Session(_) => {}
+            Event::Condition(condition) => {
+                let next = u16::try_from(known.conditions.len()).unwrap_or(u16::MAX);
+                known.conditions.insert(hash(&condition), next);
+            }
+            Event::Has(number) => drop(known.has.insert(number)),
+            Event::Get(_) | Event::Session(_) | Event::Share(_) | Event::Rejected(..) => {}
         }
     }
     known.sessions = sessions.into_iter().zip(0..).collect();
@@ -170,6 +230,7 @@ fn read_known(path: &Path) -> Known {
 mod tests {
     use super::*;
     use proto::wire::Toolchain;
+    use proto::{ScopeDigest, scopes};
 
     const NOW: SystemTime = UNIX_EPOCH;
 
@@ -189,6 +250,38 @@ mod tests {
             trace.get(0, &ActionId([2; 32]), GetOutcome::Miss, NOW);
         }
         assert_eq!(events(&trace).len(), 3);
+    }
+
+    fn condition(n: u32) -> Condition {
+        Condition { scope: scopes::TREE, digest: ScopeDigest(std::array::from_fn(|i| n.to_le_bytes()[i % 4])) }
+    }
+
+    #[test]
+    fn conditions_have_numbers_that_a_new_daemon_continues() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace");
+        let action = ActionId([1; 32]);
+        let (trace, _) = Trace::open(path.clone(), 0);
+        trace.has(&condition(0));
+        trace.has(&condition(0));
+        trace.rejected(&action, [condition(1), condition(0)].iter());
+        trace.share(&action, PutOutcome::Shared, Some(&condition(0)));
+        let before = events(&trace);
+        let share = Share { action, outcome: PutOutcome::Shared, condition: Some(0) };
+        assert_eq!(
+            before,
+            [
+                Event::Condition(condition(0)),
+                Event::Has(0),
+                Event::Condition(condition(1)),
+                Event::Rejected(action, vec![1, 0]),
+                Event::Share(share)
+            ]
+        );
+        let (trace, _) = Trace::open(path, 0);
+        trace.has(&condition(0));
+        trace.has(&condition(2));
+        assert_eq!(events(&trace)[before.len()..], [Event::Condition(condition(2)), Event::Has(2)]);
     }
 
     #[test]
@@ -223,6 +316,9 @@ mod tests {
             action.0[..6].copy_from_slice(&n.to_be_bytes()[2..]);
             trace.get(0, &action, GetOutcome::Miss, NOW);
         }
-        assert_eq!(events(&trace).len(), TRACE_SESSIONS + TRACE_EVENTS);
+        for n in 0..2 * TRACE_CONDITIONS {
+            trace.has(&condition(u32::try_from(n).unwrap()));
+        }
+        assert_eq!(events(&trace).len(), TRACE_SESSIONS + TRACE_EVENTS + 2 * TRACE_CONDITIONS);
     }
 }

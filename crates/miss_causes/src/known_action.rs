@@ -1,0 +1,72 @@
+//! Why a build missed an action that the earlier build had as well: Go's key is the same, so that what came of the earlier build's
+//! put decides, and what each go command may take. Pure.
+
+use proto::profile::{Action, BuildProfile, PutOutcome, Session};
+use proto::scopes;
+use proto::wire::Toolchain;
+
+use crate::verdict::{Cause, Verdict, verdict};
+
+/// Each build's profile and its action of the key.
+pub(crate) fn missed(
+    (new, new_action): (&BuildProfile, &Action),
+    (old, old_action): (&BuildProfile, &Action),
+) -> Verdict {
+    let session = |profile: &BuildProfile, action: &Action| profile.sessions.get(usize::from(action.session)).cloned();
+    let (then, now) = (session(old, old_action), session(new, new_action));
+    let kept_apart = then.zip(now).and_then(|(then, now)| {
+        other_toolchain(&then.toolchain, &now.toolchain).or_else(|| other_invocation((old, old_action), &now))
+    });
+    kept_apart.unwrap_or_else(|| by_put(old_action))
+}
+
+fn other_toolchain(then: &Toolchain, now: &Toolchain) -> Option<Verdict> {
+    let place = |toolchain: &Toolchain| match toolchain.go.as_str() {
+        "" => toolchain.goroot.clone(),
+        go => go.to_owned(),
+    };
+    let detail = match (place(then), place(now)) {
+        _ if then == now => return None,
+        (before, after) if before != after => format!("at {before}, now at {after}"),
+        (place, _) if then.content != now.content => format!("at {place}, whose programs changed"),
+        (place, _) => format!("at {place}, with other tools: GOTOOLDIR"),
+    };
+    Some(verdict(Cause::OtherToolchain, true, detail))
+}
+
+/// A go command with flags that bring in what no key holds takes only what its like put, and others take nothing of that.
+fn other_invocation((old, old_action): (&BuildProfile, &Action), now: &Session) -> Option<Verdict> {
+    if old_action.put != Some(PutOutcome::Shared) {
+        return None;
+    }
+    let condition = old_action.condition.and_then(|condition| old.conditions.get(usize::from(condition)));
+    let was_with_go = condition.is_some_and(|condition| condition.scope == scopes::TREE_WITH_GO.as_str());
+    let detail = match (now.only_conditional, condition) {
+        (true, None) if old_action.condition.is_none() => {
+            "its flags (-toolexec, -overlay or the like) bring in what no key holds: it takes only what such go commands put"
+        }
+        (false, Some(_)) if was_with_go => {
+            "the earlier go command had -toolexec, -overlay or the like: what such a one puts is for its like alone"
+        }
+        _ => return None,
+    };
+    Some(verdict(Cause::OtherFlags, true, detail))
+}
+
+fn by_put(old: &Action) -> Verdict {
+    match old.put {
+        Some(PutOutcome::Private) => verdict(
+            Cause::Private,
+            true,
+            "it was private to the earlier build: no condition was known under which it is another's",
+        ),
+        Some(PutOutcome::Conflict) => {
+            verdict(Cause::Private, true, "it was private to the earlier build: other builds had another output")
+        }
+        Some(PutOutcome::Refused) => verdict(Cause::NeverPut, true, "the earlier build's put was refused"),
+        Some(PutOutcome::Shared) | None if old.get.is_miss() && old.put.is_none() => {
+            verdict(Cause::NeverPut, true, "the earlier build did not put it")
+        }
+        Some(PutOutcome::Shared) | None => verdict(Cause::Evicted, true, "it was stored, and was removed since"),
+    }
+}
