@@ -10,23 +10,40 @@ const NEAREST: usize = 3;
 /// How similar a name has to be to be suggested.
 const SIMILAR: f64 = 0.5;
 
-/// The build of this id (or its first letters), or the latest of this name, with or without its version.
+/// Fewest letters of an id that stand for a build: fewer are more likely a name.
+const PREFIX: usize = 4;
+
+/// The builds that a user names, in their order: the one whose id begins so, else those of this name, else those of this name without
+/// their version, else all whose ids begin so.
 ///
 /// # Errors
 /// Where there is none: the nearest names.
-pub(crate) fn find<'a>(builds: &'a Builds, wanted: &str) -> Result<&'a BuildStatus, CommandError> {
-    let by_id: Vec<_> = builds.all().filter(|build| wanted.len() >= 4 && build.short.starts_with(wanted)).collect();
-    if let [one] = by_id.as_slice() {
-        return Ok(one);
+pub(crate) fn matching<'a>(builds: &'a Builds, wanted: &str) -> Result<Vec<&'a BuildStatus>, CommandError> {
+    let all = |is_it: &dyn Fn(&BuildStatus) -> bool| builds.all().filter(|build| is_it(build)).collect::<Vec<_>>();
+    let by_id = all(&|build| wanted.len() >= PREFIX && build.short.starts_with(wanted));
+    if by_id.len() == 1 {
+        return Ok(by_id);
     }
-    let latest =
-        |is_it: &dyn Fn(&BuildStatus) -> bool| builds.all().filter(|b| is_it(b)).max_by_key(|b| (b.started, b.ended));
-    let named =
-        latest(&|build| build.name == wanted).or_else(|| latest(&|b| miss_causes::without_version(&b.name) == wanted));
-    named.ok_or_else(|| CommandError::NoBuild {
+    let named = [all(&|build| build.name == wanted), all(&|build| miss_causes::without_version(&build.name) == wanted)];
+    let named = named.into_iter().find(|named| !named.is_empty());
+    named.or((!by_id.is_empty()).then_some(by_id)).ok_or_else(|| CommandError::NoBuild {
         wanted: wanted.to_owned(),
         nearest: nearest_names(wanted, builds.all().map(|build| build.name.as_str())),
     })
+}
+
+/// The latest of the builds that a user names.
+///
+/// # Errors
+/// As [`matching`], and where it is the beginning of several ids: these.
+pub(crate) fn find<'a>(builds: &'a Builds, wanted: &str) -> Result<&'a BuildStatus, CommandError> {
+    let matching = matching(builds, wanted)?;
+    let is_named = |build: &BuildStatus| build.name == wanted || miss_causes::without_version(&build.name) == wanted;
+    let ids = || matching.iter().map(|build| build.short.as_str()).collect::<Vec<_>>().join(", ");
+    match matching.iter().copied().max_by_key(|build| (build.started, build.ended)) {
+        Some(latest) if matching.len() == 1 || is_named(latest) => Ok(latest),
+        _ => Err(CommandError::NoBuild { wanted: wanted.to_owned(), nearest: ids() }),
+    }
 }
 
 /// The names most similar to one that does not exist, as text; empty where none is similar.
@@ -68,5 +85,18 @@ mod tests {
         assert!(error.contains("caddy-2.10.0, caddy-2.9.1"), "{error}");
         assert!(!error.contains("hugo"), "{error}");
         assert!(!found("0123456789").unwrap_err().contains("did you mean"));
+        // `builds` lists what `why` explains.
+        let listed = |wanted: &str| {
+            let shorts = matching(&builds, wanted).map(|all| all.iter().map(|build| build.short.as_str()).collect());
+            shorts.unwrap_or_else(|_| Vec::new())
+        };
+        assert_eq!(listed("bbbb"), ["bbbb2222"]);
+        assert_eq!(listed("bbb"), Vec::<&str>::new(), "three letters are no id");
+        let many = Builds { live: vec![build("aaaa1111", "x", 1), build("aaaa2222", "y", 2)], ..Builds::default() };
+        assert_eq!(matching(&many, "aaaa").unwrap().len(), 2);
+        assert!(find(&many, "aaaa").unwrap_err().to_string().contains("did you mean aaaa1111, aaaa2222?"));
+        assert_eq!(listed("hugo-0.1"), ["cccc3333", "dddd4444"]);
+        assert_eq!(listed("caddy"), ["aaaa1111", "bbbb2222"]);
+        assert_eq!(listed("caddy-2.9.1"), ["bbbb2222"]);
     }
 }

@@ -1,7 +1,5 @@
 //! `cacheprogctl builds`: the latest builds.
 
-use proto::control::BuildStatus;
-
 use super::connection::{self, Sockets};
 use super::{build_selector, report};
 use crate::clock;
@@ -14,7 +12,7 @@ const MOST: usize = 20;
 /// Which builds.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only builds of this name, with or without its version.
+    /// Only the build of this id or its first letters, or builds of this name, with or without its version.
     name: Option<String>,
     /// The largest number of builds.
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = MOST)]
@@ -33,14 +31,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let mut builds = connection::builds(&args.sockets)?;
     if let Some(name) = &args.name {
-        let is_wanted = |build: &BuildStatus| {
-            build.name == *name || miss_causes::without_version(&build.name) == name || build.short == *name
-        };
-        if !builds.all().any(is_wanted) {
-            build_selector::find(&builds, name)?; // an error with the nearest names
-        }
-        builds.live.retain(is_wanted);
-        builds.ended.retain(is_wanted);
+        let wanted: Vec<_> = build_selector::matching(&builds, name)?.iter().map(|build| build.short.clone()).collect();
+        builds.live.retain(|build| wanted.contains(&build.short));
+        builds.ended.retain(|build| wanted.contains(&build.short));
     }
     builds.live.truncate(args.most);
     builds.ended.truncate(args.most.saturating_sub(builds.live.len()));

@@ -13,4 +13,4 @@ pub(crate) mod top;
 pub(crate) mod why;
 
 pub(crate) use build_selector::nearest_names;
-pub(crate) use connection::{Sockets, status as daemon_status};
+pub(crate) use connection::{Sockets, profile as build_profile, status as daemon_status};

@@ -2,6 +2,7 @@
 
 use proto::figures::bytes;
 
+use super::changing_variables;
 use super::facts::{Facts, Permissions, Program};
 use super::finding::{Finding, Level};
 
@@ -25,7 +26,7 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         free_space,
         settings,
     ];
-    checks.iter().map(|check| check(facts)).collect()
+    checks.iter().map(|check| check(facts)).chain(changing_variables::findings(&facts.profiles)).collect()
 }
 
 fn good(what: &'static str, found: impl Into<String>) -> Finding {

@@ -1,19 +1,22 @@
 //! Looks at the machine for `doctor`. It judges nothing: that is done in checks.rs.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use proto::control::Status;
+use proto::control::{BuildStatus, Builds, Status};
 use proto::error::with_causes;
+use proto::profile::BuildProfile;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use settings::{Settings, SettingsError, StateDir};
 use store::{Disk, LimitsError};
 
-use super::nix_conf;
-use crate::ask::{Sockets, daemon_status};
+use super::{changing_variables, nix_conf};
+use crate::ask::{Sockets, build_profile, daemon_status};
 
 /// Where to look, if not at the default places.
 #[derive(Debug, clap::Args)]
@@ -62,6 +65,8 @@ pub(crate) struct Facts {
     /// The state of the socket unit in systemd; `None` without systemd.
     pub(crate) unit: Option<Unit>,
     pub(crate) is_root: bool,
+    /// Profiles of the latest builds that found conditions not to hold, the latest first.
+    pub(crate) profiles: Vec<BuildProfile>,
 }
 
 /// The state of a unit, in systemd's words.
@@ -102,11 +107,13 @@ pub(crate) fn gather(args: &Sources) -> Facts {
     let dir = &args.store.state_dir;
     let disk = Disk::of(dir).ok();
     let limits = read_settings.as_ref().map(Settings::limits).unwrap_or_default();
+    let daemon = daemon_status(&args.sockets);
     Facts {
+        profiles: daemon.as_ref().map(|status| profiles(&args.sockets, &status.builds)).unwrap_or_default(),
         hook: hook.map(|hook| program(Path::new(hook))),
         client_version: version(&client),
         client,
-        daemon: Some(daemon_status(&args.sockets).map_err(|e| with_causes(&e))),
+        daemon: Some(daemon.map_err(|e| with_causes(&e))),
         control: (args.sockets.control().to_owned(), permissions(args.sockets.control())),
         status_socket: args.sockets.status().iter().find_map(|path| permissions(path)),
         state: (dir.clone(), permissions(dir)),
@@ -120,6 +127,25 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }
+}
+
+/// Builds of one name that are looked at, and names.
+const BUILDS: usize = 5;
+const NAMES: usize = 20;
+
+/// The latest builds of those names whose latest builds all found conditions not to hold.
+fn profiles(sockets: &Sockets, builds: &Builds) -> Vec<BuildProfile> {
+    let mut by_name: BTreeMap<&str, Vec<&BuildStatus>> = BTreeMap::new();
+    for build in builds.ended.iter().filter(|build| build.counts.packages_needed > 0) {
+        by_name.entry(miss_causes::without_version(&build.name)).or_default().push(build);
+    }
+    let wanted = by_name.into_values().map(latest).filter(|builds| builds.len() >= changing_variables::BUILDS);
+    wanted.take(NAMES).flatten().filter_map(|build| build_profile(sockets, &build.short).ok()).collect()
+}
+
+fn latest(mut builds: Vec<&BuildStatus>) -> Vec<&BuildStatus> {
+    builds.sort_by_key(|build| Reverse((build.started, build.ended)));
+    builds.into_iter().take_while(|build| build.counts.rejected > 0).take(BUILDS).collect()
 }
 
 /// What is wrong with the settings by themselves, or on this disk.
