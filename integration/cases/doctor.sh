@@ -1,4 +1,4 @@
-# Proves that doctor finds nothing bad on a healthy installation, and each of sixteen prepared faults, with a fix.
+# Proves that doctor finds nothing bad on a healthy installation, and each of seventeen prepared faults, with a fix.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -71,6 +71,21 @@ printf 'min-free = "900TiB"\n' > "$WORK/settings.toml"
 is_bad
 finds 'bad ' "free space" "all entries are evicted" "lower min-free"
 printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
+
+# A variable that changes in each build, as a revision does, keeps C from being shared.
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/fake_builds.sh"
+mkdir -p "$WORK/src" && cd "$WORK/src"
+printf 'module example.test/m\n\ngo 1.21\n' > go.mod
+printf 'package m\n\n// int one(void) { return 1; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > m.go
+for rev in 1 2 3 4; do
+    GOPROXY=off CGO_ENABLED=1 fake_build web-1.0 env NIX_BUILD_TOP="$WORK/src" REV=$rev go build ./...
+    end_fake_builds
+    doctor || fail "a variable that changes is not bad"
+    if [ "$rev" != 4 ]; then expect "$rev builds: doctor is silent" grep -q '^good variables that change in each build' "$WORK/found"; fi
+done
+finds warn "variables that change in each build" "REV in each of the last 3 builds of web (" ldflags
+cd "$WORK"
 
 stop_daemon
 is_bad

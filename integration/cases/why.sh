@@ -1,4 +1,4 @@
-# Proves that `why` names the cause of a miss: twelve prepared causes, each with the expected answer, and the summary in a build's
+# Proves that `why` names the cause of a miss: seventeen prepared causes, each with the expected answer, and the summary in a build's
 # log. Go's own output about its keys (GODEBUG=gocachehash=1) is compared with the answers.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
@@ -77,8 +77,9 @@ mkdir "$WORK/go2"
 fake_build tiny-12 sh -c 'mount --bind "$1" "$2" && "$2/bin/go" build -o "$3" ./cmd/tiny' sh "$(go env GOROOT)" "$WORK/go2" "$WORK/out"
 answer $deep "other toolchain" certain "now at $WORK/go2" # 7
 build 13
-fake_build tiny-14 env NIX_GOCACHEPROG_NAMESPACE=other go build -o "$WORK/out" ./cmd/tiny
-answer $deep "other namespace" certain "none, now other" # 8
+printf '#!/bin/sh\nexec "$@"\n' > "$WORK/tool" && chmod 755 "$WORK/tool"
+build 14 -toolexec="$WORK/tool"
+answer $deep "other flags" certain "-toolexec" # 8
 
 build 15
 "$BIN/cacheprogctl" purge --state-dir "$STATE" --all --yes > "$WORK/purged"
@@ -98,17 +99,49 @@ CGO_ENABLED=1 CGO_CFLAGS=-DX=1 fake_build tiny-20 go build ./c
 answer runtime/cgo "other flags" inferred CGO_CFLAGS # 11
 answer example.test/tiny/c "changed dependency" certain "runtime/cgo changed: other flags, CGO_CFLAGS"
 
+# What Go's keys leave out: as in a sandbox of Nix, where all variables count.
+mkdir -p d/values
+printf '#define ONE 1\n' > d/values/one.h
+printf 'package d\n\n// #include "values/one.h"\n// int one(void) { return ONE; }\nimport "C"\n\nfunc One() int { return int(C.one()) }\n' > d/d.go
+cgo() { CGO_ENABLED=1 fake_build "cgo-$1" env NIX_BUILD_TOP="$WORK/src" "${@:2}" go build ./d; }
+cgo 1 REV=1
+cgo 1 REV=1
+is "the same again: packages missed" 0 "$(missed example.test/tiny/d)"
+cgo 1 REV=2 OTHER=1
+answer example.test/tiny/d "other condition" certain "module example.test/tiny: variables OTHER, REV differ" # 12
+answer runtime/cgo "other condition" certain "standard library: variables OTHER, REV differ"
+printf '#define ONE 2\n' > d/values/one.h
+cgo 1 REV=2 OTHER=1
+answer example.test/tiny/d "other condition" certain "module example.test/tiny: file d/values/one.h differs" # 13
+is "the header is no part of the standard library: packages missed" 0 "$(missed runtime/cgo)"
+printf '#!/bin/sh\nexec gcc "$@"\n' > "$WORK/compiler" && chmod 755 "$WORK/compiler"
+cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
+cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
+is "with a compiler of its own, again: packages missed" 0 "$(missed runtime/cgo)"
+printf '#!/bin/sh\nexec gcc -O1 "$@"\n' > "$WORK/compiler"
+cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
+answer runtime/cgo "other condition" certain "standard library: program CC differs" # 14
+"$BIN/cacheprogctl" why --json --control-socket "$CONTROL" "$FAKE_BUILD_ID" > "$WORK/json"
+expect "the values of variables are in no answer" test "$(grep -c 'REV=' "$WORK/json")" = 0
+# The first letters of an id name the same build everywhere.
+is "builds, by the first letters of an id" "$FAKE_BUILD_ID" \
+    "$("$BIN/cacheprogctl" builds --control-socket "$CONTROL" "${FAKE_BUILD_ID:0:6}" | awk -F'\t' 'NR == 2 { print $1 }')"
+
 # Go's own output: after a change of a dependency, the changed keys are those that contain the hash of the changed content.
 build 21
 sed -i 's/return 7/return 8/' deep/deep.go
 GODEBUG=gocachehash=1 build 22 2> "$WORK/hashes"
-answer $middle "changed dependency" certain "$deep changed: new source" # 12
+answer $middle "changed dependency" certain "$deep changed: new source" # 15
 expect "Go's key of $middle has the content of $deep" grep -q "HASH\[build $middle\]: \"import $deep " "$WORK/hashes"
 for package in $(why "$FAKE_BUILD_ID" | awk -F'\t' '$2 == "package" && $1 !~ /main/ { print $1 }'); do
     expect "$package was missed, and depends on $deep" grep -qE "^HASH\[build $package\]: \"(import $deep |file deep.go )" "$WORK/hashes"
 done
 
 # The summary of the setup hook at the end of a build with many misses.
+CGO_ENABLED=1 fake_build cgo-1 env NIX_BUILD_TOP="$WORK/src" REV=3 OTHER=1 \
+    sh -c "go build ./d && $BIN/cacheprog-client env exit" > "$WORK/line"
+cat "$WORK/line"
+expect "the summary names the variable" grep -q "other condition (.*variable REV differs)" "$WORK/line"
 rm -rf "$STATE/accounts"
 fake_build tiny-23 sh -c "go build -gcflags=all=-l -o $WORK/out ./cmd/tiny && $BIN/cacheprog-client env exit" > "$WORK/line"
 cat "$WORK/line"
