@@ -186,6 +186,11 @@ pub(crate) const PROFILE_BURST: Duration = Duration::from_secs(2);
 /// In the long run unprivileged users may cause one part in so many of all time.
 pub(crate) const PROFILE_TIME_SHARE: u32 = 10;
 
+/// Conditions whose parts are kept, and the bytes of these. A build has some dozens with a few KiB each, and many builds have the same.
+pub(crate) const CONDITION_PARTS: usize = 4096;
+/// Bytes of the parts that are kept.
+pub(crate) const CONDITION_PARTS_BYTES: u64 = 64 << 20;
+
 /// Ended builds that are remembered: what the status shows, 50 KB on the disk.
 pub(crate) const HISTORY: usize = 100;
 

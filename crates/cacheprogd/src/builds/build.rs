@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
-use proto::{ActionId, BuildId, OutputId};
+use proto::{ActionId, BuildId, Condition, OutputId};
 use store::BuildDir;
 
 use super::counters::Counters;
@@ -25,6 +25,7 @@ use crate::limits::{
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
 use crate::telemetry::build_profile::refresh::LiveProfile;
+use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;
 
 /// A live build.
@@ -36,6 +37,8 @@ pub(crate) struct Build {
     pub(crate) quota: Quota,
     /// The daemon's, not the build's: each put tells it whether it was stored.
     pub(crate) storage_health: Arc<StorageHealth>,
+    /// The daemon's too: what conditions are made of.
+    condition_parts: Arc<ConditionParts>,
     /// What the build asked for.
     pub(crate) trace: Trace,
     /// When a profile was made of that.
@@ -57,13 +60,15 @@ pub(crate) struct Build {
     counted: Mutex<[HashSet<[u8; 8]>; 2]>,
 }
 
+/// What is the daemon's and not one build's.
+#[derive(Debug)]
+pub(crate) struct DaemonWide {
+    pub(crate) storage_health: Arc<StorageHealth>,
+    pub(crate) condition_parts: Arc<ConditionParts>,
+}
+
 impl Build {
-    pub(crate) fn new(
-        dir: BuildDir,
-        listener: UnixListener,
-        state: BuildState,
-        storage_health: Arc<StorageHealth>,
-    ) -> Self {
+    pub(crate) fn new(dir: BuildDir, listener: UnixListener, state: BuildState, daemon: DaemonWide) -> Self {
         let (trace, served_or_put) = Trace::open(dir.state_file().with_file_name("trace"), state.started);
         let mut counted = <[HashSet<_>; 2]>::default();
         for (action, output) in served_or_put {
@@ -75,7 +80,8 @@ impl Build {
             listener,
             counters: Counters::from(state.counts),
             quota: Quota::from(state.used),
-            storage_health,
+            storage_health: daemon.storage_health,
+            condition_parts: daemon.condition_parts,
             trace,
             profile: LiveProfile::default(),
             asks_why: Mutex::default(),
@@ -152,6 +158,13 @@ impl Build {
             ));
         }
         is_reserved
+    }
+
+    /// The client told what a condition of this build is made of.
+    pub(crate) fn keep_parts(&self, condition: &Condition, parts: &[u8]) {
+        if self.trace.has(condition) {
+            self.condition_parts.keep(&condition.digest, parts);
+        }
     }
 
     pub(crate) fn sessions(&self) -> u64 {

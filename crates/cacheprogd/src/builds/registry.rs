@@ -17,7 +17,7 @@ use proto::profile::BuildProfile;
 use proto::{BuildId, figures};
 use store::{BuildDir, Store, StoreError};
 
-use super::build::Build;
+use super::build::{Build, DaemonWide};
 use super::liveness::LivenessProbe;
 use super::removal::{self, remove_dir};
 use super::restore::{RestoreError, restore};
@@ -29,6 +29,7 @@ use crate::mutex::lock;
 use crate::net::bind::build_socket;
 use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
+use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::history::History;
 
 /// All builds of this daemon.
@@ -37,6 +38,7 @@ pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
     storage_health: Arc<StorageHealth>,
+    condition_parts: Arc<ConditionParts>,
     profiles: Arc<ProfileStore>,
     /// Held while two profiles are compared for a build: one comparison at a time, as it has both in memory.
     comparing: Mutex<()>,
@@ -80,10 +82,12 @@ impl Registry {
             history: History::load(store.root()),
             ended: (0, Counts::default()),
         };
+        let condition_parts = Arc::new(ConditionParts::new(store.clone()));
         let registry = Self {
             boot: boot_id(),
             storage_health: Arc::default(),
-            profiles: Arc::new(ProfileStore::new(store.clone())),
+            profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
+            condition_parts,
             comparing: Mutex::default(),
             inner: Mutex::new(inner),
             store,
@@ -98,7 +102,7 @@ impl Registry {
         let unrestored = std::mem::take(&mut lock(&self.inner).unrestored);
         for id in unrestored {
             let dir = || self.store.open_build(id);
-            match restore(dir(), self.boot.as_deref(), self.storage_health.clone()) {
+            match restore(dir(), self.boot.as_deref(), self.daemon_wide()) {
                 Ok(build) => {
                     log::info!("build {build} restored");
                     lock(&self.inner).live.insert(id, Arc::new(build));
@@ -159,12 +163,17 @@ impl Registry {
             build_socket(&dir.view()).map_err(RegisterError::Socket)
         };
         match bind() {
-            Ok(listener) => Ok(Build::new(dir, listener, state, self.storage_health.clone())),
+            Ok(listener) => Ok(Build::new(dir, listener, state, self.daemon_wide())),
             Err(e) => {
                 remove_dir(&dir);
                 Err(e)
             }
         }
+    }
+
+    /// What all builds share.
+    fn daemon_wide(&self) -> DaemonWide {
+        DaemonWide { storage_health: self.storage_health.clone(), condition_parts: self.condition_parts.clone() }
     }
 
     /// The live builds now.

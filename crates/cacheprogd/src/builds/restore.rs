@@ -3,13 +3,11 @@
 //! The list of builds is registry.rs's.
 
 use std::io;
-use std::sync::Arc;
 
 use store::BuildDir;
 
-use super::build::Build;
+use super::build::{Build, DaemonWide};
 use super::state_file::{BuildState, ReadError};
-use crate::maintenance::storage_health::StorageHealth;
 use crate::net::bind::build_socket;
 
 /// Why a build of an earlier daemon is not live.
@@ -25,11 +23,7 @@ pub(crate) enum RestoreError {
 ///
 /// # Errors
 /// A [`RestoreError`].
-pub(crate) fn restore(
-    dir: BuildDir,
-    boot: Option<&str>,
-    storage_health: Arc<StorageHealth>,
-) -> Result<Build, RestoreError> {
+pub(crate) fn restore(dir: BuildDir, boot: Option<&str>, daemon: DaemonWide) -> Result<Build, RestoreError> {
     let state = match BuildState::read(&dir) {
         Ok(Some(state)) => state,
         Ok(None) => return Err(RestoreError::Over("it has no state".to_owned())),
@@ -42,5 +36,5 @@ pub(crate) fn restore(
         return Err(RestoreError::Over("the machine was booted again".to_owned()));
     }
     let listener = build_socket(&dir.view()).map_err(RestoreError::NotNow)?;
-    Ok(Build::new(dir, listener, state, storage_health))
+    Ok(Build::new(dir, listener, state, daemon))
 }

@@ -4,28 +4,25 @@
 //! Their names in the state directory are older: `accounts`.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use proto::control::BuildStatus;
 use proto::error::with_causes;
-use proto::parts::Parts;
+use proto::limits;
 use proto::profile::BuildProfile;
-use proto::{ScopeDigest, limits};
 use store::Store;
 
 use super::make::make;
 use super::refresh::{LiveProfile, Requester, TimeBudget};
 use crate::limits::{PROFILES, PROFILES_BYTES};
 use crate::mutex::lock;
+use crate::telemetry::condition_parts::ConditionParts;
 
 /// The directory of the profiles of ended builds, in the state directory.
 const DIRECTORY: &str = "accounts";
-
-/// The directory of the parts of conditions, in the state directory.
-const CONDITIONS: &str = "conditions";
 
 /// The file of a live build's profile, in the build's directory.
 const LIVE_FILE: &str = "account.json";
@@ -34,6 +31,8 @@ const LIVE_FILE: &str = "account.json";
 #[derive(Debug)]
 pub(crate) struct ProfileStore {
     store: Arc<Store>,
+    /// What conditions are made of.
+    parts: Arc<ConditionParts>,
     dir: PathBuf,
     /// Held while the profile of an ended build is made: one at a time, as it takes memory.
     making_ended: Mutex<()>,
@@ -42,13 +41,13 @@ pub(crate) struct ProfileStore {
 }
 
 impl ProfileStore {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, parts: Arc<ConditionParts>) -> Self {
         let dir = store.root().join(DIRECTORY);
         match fs::create_dir(&dir) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => log::warn!("{}: {e}", dir.display()),
             _ => {}
         }
-        Self { store, dir, making_ended: Mutex::default(), unprivileged: Mutex::new(TimeBudget::new()) }
+        Self { store, parts, dir, making_ended: Mutex::default(), unprivileged: Mutex::new(TimeBudget::new()) }
     }
 
     /// Makes and keeps the profile of an ended build, whose directory is `dir` now.
@@ -126,15 +125,7 @@ impl ProfileStore {
     /// The profile of the build in this directory, as JSON.
     fn made(&self, build: BuildStatus, dir: &Path) -> io::Result<Vec<u8>> {
         let trace = BufReader::new(File::open(dir.join("trace"))?);
-        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts(digest))))
-    }
-
-    /// The parts of a condition that a build has sent.
-    fn parts(&self, digest: &ScopeDigest) -> Option<Parts> {
-        let mut text = Vec::new();
-        let file = File::open(self.store.root().join(CONDITIONS).join(digest.to_string())).ok()?;
-        file.take(limits::PARTS as u64).read_to_end(&mut text).ok()?;
-        Some(Parts::read(&text))
+        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts.read(digest))))
     }
 
     fn write(&self, profile: &[u8], path: &Path) -> io::Result<()> {
@@ -210,7 +201,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("secret.json"), "x").unwrap();
         let store = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-        let profiles = ProfileStore::new(Arc::new(store));
+        let store = Arc::new(store);
+        let profiles = ProfileStore::new(store.clone(), Arc::new(ConditionParts::new(store)));
         for name in ["../secret", "", "/etc/passwd", "..", "0123456\u{e9}"] {
             assert!(profiles.open_ended(name).is_err(), "{name}");
         }
@@ -220,7 +212,8 @@ mod tests {
     fn the_oldest_profiles_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
-        let profiles = ProfileStore::new(Arc::new(store));
+        let store = Arc::new(store);
+        let profiles = ProfileStore::new(store.clone(), Arc::new(ConditionParts::new(store)));
         let build = dir.path().join("build");
         fs::create_dir_all(build.join("view/o")).unwrap();
         fs::write(build.join("trace"), "").unwrap();

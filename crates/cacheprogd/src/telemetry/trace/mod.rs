@@ -88,18 +88,20 @@ impl Trace {
         self.record(action, b'P', || Event::Put(put(self.since(now))));
     }
 
-    /// The build has this condition: its client computed it, or found it to hold.
-    pub(crate) fn has(&self, condition: &Condition) {
-        let piece = {
+    /// The build has this condition: its client computed it, or found it to hold. False where the build has too many.
+    pub(crate) fn has(&self, condition: &Condition) -> bool {
+        let (number, piece) = {
             let mut state = lock(&self.state);
-            if let Some(number) = state.number(condition)
+            let number = state.number(condition);
+            if let Some(number) = number
                 && state.has.insert(number)
             {
                 Event::Has(number).write(&mut state.buffer);
             }
-            state.full_buffer()
+            (number, state.full_buffer())
         };
         self.append(&piece);
+        number.is_some()
     }
 
     /// What the build put privately for an action is shared now, or could not be.
