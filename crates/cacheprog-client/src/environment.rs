@@ -7,9 +7,11 @@ use proto::control::{HOST_SOCKET, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 use store::{Limits, SizeError};
 
-use crate::condition::build_env::Variables;
-use crate::condition::go_overlay;
-use crate::parent_process::toolchain;
+use crate::clock;
+use crate::condition::invocation::Invocation;
+use crate::condition::toolchain;
+use crate::condition::variables::Variables;
+use crate::parent_process;
 use crate::sandbox;
 use crate::test_context::TestContext;
 
@@ -33,7 +35,7 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
-    /// See [`go_overlay::reads_goroot`]. False without a daemon, which alone uses it.
+    /// See [`Invocation::reads_goroot`]. False without a daemon, which alone uses it.
     pub(crate) reads_goroot: bool,
     /// `None` if tests' results are not exchanged with other builds (`NIX_GOCACHEPROG_TESTS=0`).
     pub(crate) test_context: Option<TestContext>,
@@ -60,11 +62,12 @@ impl Environment {
             .or_else(|| sandbox::is_mounted_here().then(|| MOUNTED_SOCKET.into()));
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
-        let toolchain = toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
+        let toolchain = parent_process::toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
         let goroot = Path::new(&toolchain.goroot);
         // The daemon uses it only for a toolchain in the Nix store.
         let is_used = socket.is_some() && goroot.starts_with("/nix/store");
-        let reads_goroot = is_used && go_overlay::reads_goroot(goroot, path("GOFLAGS").as_deref());
+        let invocation = Invocation::read(path("GOFLAGS").as_deref().map(Path::as_os_str));
+        let reads_goroot = is_used && invocation.reads_goroot(goroot);
         let exchanges_test_results = path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0");
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
@@ -76,12 +79,7 @@ impl Environment {
             store: cache.map(|cache| cache.join("nix-gocacheprog")),
             spool: gocache.as_ref().map_or_else(temporary, |dir| dir.join(CLEANED)).join("nix-gocacheprog-spool"),
             gocache,
-            toolchain: Toolchain {
-                salt: path("NIX_GOCACHEPROG_NAMESPACE")
-                    .map(|salt| salt.to_string_lossy().into_owned())
-                    .unwrap_or_default(),
-                ..toolchain
-            },
+            toolchain,
             reads_goroot,
             test_context: exchanges_test_results.then(|| TestContext {
                 cwd: std::env::current_dir().unwrap_or_default(),
@@ -97,6 +95,17 @@ impl Environment {
             read.log(&format!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default"));
         }
         if session.is_some() { read.transparent() } else { read }
+    }
+
+    /// The same environment, with the content of a toolchain outside of the Nix store.
+    pub(crate) fn with_toolchain_content(mut self) -> Self {
+        let Toolchain { goroot, gotooldir, go, .. } = &self.toolchain;
+        let memo = self.gocache.as_ref().map(|dir| dir.join(CLEANED).join("nix-gocacheprog-conditions"));
+        let content = toolchain::content(goroot.as_ref(), gotooldir.as_ref(), go.as_ref(), memo.as_deref());
+        // What cannot be told from others has a text of its own.
+        let unknown = || format!("unknown, {} at {:?}", std::process::id(), clock::now());
+        self.toolchain.content = content.unwrap_or_else(unknown);
+        self
     }
 
     /// The same environment in transparent mode, in which less is shared.

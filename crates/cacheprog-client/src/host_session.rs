@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proto::FrameError;
 use proto::control::{Answer, Control, MOUNTED_CLIENT, Registration};
 
-use crate::condition::build_env::{Variables, value};
+use crate::condition::variables::{Variables, value};
 use crate::environment::Environment;
 use crate::sandbox::is_this_program;
 use crate::setup_hook::shell::quoted;

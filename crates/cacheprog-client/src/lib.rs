@@ -49,7 +49,9 @@ use setup_hook::{exports, summary};
 #[must_use]
 pub fn run(command: &Command) -> ExitCode {
     let read = Environment::read();
-    let environment = if *command == Command::ServeTransparently { read.transparent() } else { read };
+    let read = if *command == Command::ServeTransparently { read.transparent() } else { read };
+    let is_server = matches!(command, Command::Serve { .. } | Command::ServeTransparently);
+    let environment = if is_server { read.with_toolchain_content() } else { read };
     let serve = |store: Option<&Path>| match stdio::take_stdout() {
         Ok(output) => select_cache::run(output, store, &environment).map_err(|e| e.to_string()),
         Err(e) => Err(format!("cannot take standard output: {e}")),

@@ -19,5 +19,5 @@ pub(crate) fn toolchain(goroot: Option<&Path>, gotooldir: Option<&Path>) -> Tool
     let go = parent_file("exe").and_then(|exe| fs::read_link(exe).ok()).unwrap_or_default();
     let go = if goroot != Path::new("") && go.starts_with(&goroot) { PathBuf::new() } else { go };
     let gotooldir = gotooldir.map(real).map(text).unwrap_or_default();
-    Toolchain { goroot: text(goroot), gotooldir, go: text(go), salt: String::new() }
+    Toolchain { goroot: text(goroot), gotooldir, go: text(go), content: String::new() }
 }

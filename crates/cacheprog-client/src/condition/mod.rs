@@ -1,17 +1,21 @@
 //! What Go's keys leave out, and results depend on all the same.
 //!
-//! [`build_env`] is the environment of a build, [`cgo_inputs`] what a C compiler reads, [`go_overlay`] whether the go command
-//! reads the sources of its own toolchain. Who asks, and what follows from it, is decided elsewhere: for the setup hook in
-//! `setup_hook/`, for tests in `test_results/`.
+//! [`conditions`] has the scopes and their digests. [`invocation`] tells whether the go command brings in what no key holds, and
+//! [`toolchain`] what its toolchain is. Of the environment, [`counted`] are the variables that count ([`own_outputs`] and
+//! [`flags_text`] are what does not), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
 mod conditions;
+pub(crate) mod counted;
+mod flags_text;
+pub(crate) mod invocation;
 mod made_archive;
+mod own_outputs;
+pub(crate) mod programs;
+mod quoted;
 mod setting;
 pub(crate) mod stamp;
-
-pub(crate) mod build_env;
-pub(crate) mod cgo_inputs;
-pub(crate) mod go_overlay;
+pub(crate) mod toolchain;
+pub(crate) mod variables;
 
 pub(crate) use conditions::Conditions;
 pub(crate) use made_archive::{MadeArchive, MadeBy};

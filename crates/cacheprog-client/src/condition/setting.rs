@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use super::build_env::Variables;
+use super::variables::Variables;
 
 /// A go command: its directories, its environment, and how it was called. cmd/go exports what it computed to its cache program
 /// (cmd/go/main.go `invokeCmd`, Go 1.21-1.27), so that these are the values that it uses.

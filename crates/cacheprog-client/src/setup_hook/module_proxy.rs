@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::condition::build_env::{Variables, text, value};
+use crate::condition::variables::{Variables, text, value};
 
 /// The list with our proxy in front, as it was set last.
 const OUR_LIST: &str = "NIX_GOCACHEPROG_GOPROXY";

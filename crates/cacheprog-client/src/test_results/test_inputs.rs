@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use proto::{OutputId, limits};
 use store::TEST_INPUTS;
 
-use crate::condition::build_env;
+use crate::condition::counted;
 use crate::environment;
 use crate::test_context::TestContext;
 
@@ -121,7 +121,9 @@ impl TestInputs {
     fn second_line(&mut self, root: &Path) -> Option<String> {
         self.update_tree(root)?;
         let data = &self.tree.as_ref()?.digest;
-        let variables = self.variables.get_or_insert_with(|| build_env::digest(&environment::variables()));
+        let variables = self
+            .variables
+            .get_or_insert_with(|| counted::digest_for_tests(&environment::variables()).unwrap_or_default());
         Some(format!("{data} {variables} {}", root.to_str()?))
     }
 
