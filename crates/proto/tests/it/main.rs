@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod frames; // our own frames: properties, and each frame byte for byte
+mod parts; // the parts of conditions: properties
 mod roundtrip; // properties: what one side writes the other reads, whatever the pieces it arrives in
 mod transcripts; // recorded and broken input, whole values compared
