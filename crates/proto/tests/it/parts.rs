@@ -57,7 +57,7 @@ proptest! {
         prop_assert!(!differences.is_empty());
         for one in &differences {
             let is_above = one.name == "." || path.starts_with(&format!("{}/", one.name));
-            let is_it = one.name == path || one.name == format!("{path}/new") || (added && one.name == path);
+            let is_it = one.name == path || one.name == format!("{path}/new");
             prop_assert!(is_it || (one.part == Part::Directory && is_above), "{path}: {differences:?}");
         }
         prop_assert_eq!(after.differences(&before), differences);
