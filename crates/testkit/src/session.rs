@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, Output, OutputId, limits};
+use proto::{ActionId, Condition, Output, OutputId, limits};
 use sha2::{Digest, Sha256};
 
 /// An action id.
@@ -46,10 +46,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to the build whose directory is `view`, as a toolchain at `goroot`.
+    /// Connects to the build whose directory is `view`, as a toolchain at `goroot` with one GOCACHE.
     #[must_use]
     pub fn open(view: &Path, goroot: &str) -> Self {
-        Self::greet(view, &Hello::new(Toolchain { goroot: goroot.into(), ..Toolchain::default() }))
+        let hello = Hello::new(Toolchain { goroot: goroot.into(), ..Toolchain::default() });
+        Self::greet(view, &Hello { gocache: "8:1".to_owned(), ..hello })
     }
 
     /// Connects with this hello.
@@ -110,6 +111,25 @@ impl Session {
             body,
         );
         self.reply()
+    }
+
+    /// Puts a body for this build and its GOCACHE alone.
+    pub fn put_private(&mut self, n: u8, body: &[u8]) -> Reply {
+        let output = Output { id: output(body), size: body.len() as u64 };
+        self.send(Request::PutPrivate { action: action(n), output }, body);
+        self.reply()
+    }
+
+    /// Shares what was put so, and waits until it is.
+    pub fn share(&mut self, n: u8, body: &[u8], condition: Option<Condition>) {
+        self.tell(0, Request::Share { action: action(n), output: output(body), condition }, b"");
+        self.settle();
+    }
+
+    /// Waits until notices, which have no reply, were read: a request that was sent after them is answered after them.
+    pub fn settle(&mut self) {
+        self.send(Request::Summary, b"");
+        self.reply();
     }
 
     /// Whether the daemon ended the session.

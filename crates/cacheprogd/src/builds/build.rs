@@ -184,11 +184,6 @@ impl Build {
         is_first(&mut lock(&self.counted)[0], &action.0)
     }
 
-    /// Whether this action was served or put before in this build.
-    pub(crate) fn has_counted(&self, action: &ActionId) -> bool {
-        lock(&self.counted)[0].contains(&key(&action.0))
-    }
-
     /// Whether this output is served or put for the first time in this build.
     pub(crate) fn is_first_output(&self, output: &OutputId) -> bool {
         is_first(&mut lock(&self.counted)[1], &output.0)

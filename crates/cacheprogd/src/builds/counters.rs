@@ -22,6 +22,13 @@ impl Counters {
             counter.fetch_add(more, Relaxed); // wraps: a build may claim any number of itself
         }
     }
+
+    /// Takes back what was added for a request that had another outcome afterwards.
+    pub(crate) fn subtract(&self, counts: &Counts) {
+        for (counter, less) in self.0.iter().zip(counts.values()).filter(|(_, less)| *less != 0) {
+            counter.fetch_sub(less, Relaxed);
+        }
+    }
 }
 
 impl From<Counts> for Counters {

@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -14,8 +15,10 @@ use proto::{FrameError, limits};
 use store::{Exposure, View};
 
 use super::handler::session_handler::{Client, Handler};
+use super::share_policy::Class;
 use super::slow_gets::{Get, SlowGets};
 use crate::builds::build::Build;
+use crate::clock;
 use crate::context::Context;
 use crate::limits::{SESSION_BUFFER, SLOW_REQUEST, VERIFY_INLINE};
 use crate::mutex::lock;
@@ -44,9 +47,9 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     let view = View::common(&hello.toolchain);
     let session = build.trace.session(&hello);
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
-    let keeps_its_own = hello.keeps_its_own;
-    let client = Client { view, exposure: exposure(stream), session, goroot, keeps_its_own };
-    let handler = Handler::new(context.store.clone(), build.clone(), client, context.shares_tests);
+    let (gocache, only_conditional) = (gocache(hello.gocache), hello.only_conditional);
+    let client = Client { view, exposure: exposure(stream), session, goroot, gocache, only_conditional };
+    let handler = Handler::new(context, build.clone(), client);
     let why = || context.registry.why_missed(build);
     let session = Session { connection, handler, latency: &context.latency, why: &why, writing: Mutex::new(()) };
     let outcome = session.serve(&mut input);
@@ -108,30 +111,39 @@ impl Session<'_> {
         let (handler, under_way) = (&self.handler, self.connection.begin_request());
         Ok(Some(match request {
             Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, slow_gets)),
-            Request::Put { action, output } => handler.put((action, output), None, &mut input.take(output.size))?,
-            Request::PutIf { action, output, condition } => {
-                handler.put((action, output), Some(&condition), &mut input.take(output.size))?
+            Request::Put { action, output } => {
+                handler.put((action, output), Class::Plain, &mut input.take(output.size))?
+            }
+            Request::PutPrivate { action, output } => {
+                handler.put((action, output), Class::Private, &mut input.take(output.size))?
             }
             Request::PutTest { action, output, inputs } => handler.put_test((action, output), inputs, input)?,
             Request::Summary => handler.summary(),
             Request::Why => Reply::Why((self.why)()),
-            Request::Accepted(candidate) => {
-                handler.decided(id, Some(candidate));
-                return Ok(None);
-            }
-            Request::Rejected => {
-                handler.decided(id, None);
-                return Ok(None);
-            }
-            Request::WithoutDaemon { unanswered, spooled } => {
-                handler.without_daemon(unanswered, spooled);
-                return Ok(None);
-            }
-            Request::Used(actions) => {
-                handler.used(&actions);
+            notice => {
+                self.note(id, &notice);
                 return Ok(None);
             }
         }))
+    }
+
+    /// A notice, which has no reply.
+    fn note(&self, id: u32, notice: &Request) {
+        let handler = &self.handler;
+        match notice {
+            Request::Share { action, output, condition } => handler.share(action, output, condition.as_ref()),
+            Request::Parts { condition, parts } => handler.build().keep_parts(condition, parts),
+            Request::Accepted(candidate) => handler.decided(id, Some(*candidate)),
+            Request::Rejected => handler.decided(id, None),
+            Request::WithoutDaemon { unanswered, spooled } => handler.without_daemon(*unanswered, *spooled),
+            Request::Used(actions) => handler.used(actions),
+            Request::Get { .. }
+            | Request::Put { .. }
+            | Request::PutPrivate { .. }
+            | Request::PutTest { .. }
+            | Request::Summary
+            | Request::Why => {} // answered above
+        }
     }
 
     /// The reply to a get, unless an object must be verified for it: later requests do not wait for that.
@@ -161,6 +173,16 @@ impl Session<'_> {
         replies.clear();
         Ok(())
     }
+}
+
+/// The GOCACHE of a session. What is kept for one that is not known is for this session alone.
+fn gocache(claimed: String) -> String {
+    static UNKNOWN: AtomicU64 = AtomicU64::new(0);
+    if !claimed.is_empty() {
+        return claimed;
+    }
+    // A daemon that starts again counts from 0 again.
+    format!("unknown {} {}", clock::unix_ms(clock::now()), UNKNOWN.fetch_add(1, Relaxed))
 }
 
 /// Waits for the next frame without a deadline: a client is silent while `go test` or `go run` runs a program.

@@ -1,9 +1,10 @@
 //! With whom an entry is shared: a pure table. docs/explanation/soundness.md has it in words, and a test compares the two.
 //!
 //! An entry whose content Go's key covers is shared with all builds of the namespace. Any other entry is shared under a condition
-//! or with a proof, or stays private to the build.
+//! or with a proof, or stays private to the build and its GOCACHE. The client says which of these an entry is: it sees the go
+//! command's invocation and the sources. What follows from the kind of the body is decided here.
 
-use proto::Scope;
+use proto::{Scope, scopes};
 use store::{Kind, Partition, Replaces};
 
 /// What is known of an entry beside its key.
@@ -12,12 +13,29 @@ pub(crate) struct Entry<'a> {
     /// The kind of its body.
     pub(crate) kind: Kind,
     pub(crate) proof: Proof,
-    /// The scope of its condition, if it has one.
-    pub(crate) scope: Option<&'a Scope>,
+    pub(crate) class: Class<'a>,
     /// It is at most [`proto::limits::TEST_BODY`] long.
     pub(crate) is_short: bool,
     /// The partition that it is in, or would be put in.
     pub(crate) partition: Partition,
+}
+
+/// With whom its client shares it, or did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class<'a> {
+    /// With every build.
+    Plain,
+    /// With those where this scope has the same digest.
+    Under(&'a Scope),
+    /// With none.
+    Private,
+}
+
+impl<'a> Class<'a> {
+    /// That of an entry with this condition.
+    pub(crate) fn under(scope: Option<&'a Scope>) -> Self {
+        scope.map_or(Self::Plain, Class::Under)
+    }
 }
 
 /// What proves beside the key that it holds for other builds.
@@ -37,8 +55,8 @@ pub(crate) enum Proof {
 pub(crate) struct SharingRules {
     /// Test results are shared between builds.
     pub(crate) shares_tests: bool,
-    /// The client keeps by itself what is not shared.
-    pub(crate) keeps_its_own: bool,
+    /// The go command's invocation brings in what Go's keys leave out.
+    pub(crate) only_conditional: bool,
 }
 
 /// What is done with a put.
@@ -48,10 +66,8 @@ pub(crate) enum PutDecision<'a> {
     Share(Replaces),
     /// It is shared with those builds where this scope has the same digest.
     ShareUnder(&'a Scope),
-    /// It stays private to the build.
+    /// It stays private to the build and its GOCACHE.
     Private,
-    /// It is not stored: the client keeps it.
-    Refuse,
 }
 
 /// What is done with a get for which other builds put such an entry.
@@ -71,18 +87,22 @@ pub(crate) enum GetDecision {
 pub(crate) fn put<'a>(entry: &Entry<'a>, rules: SharingRules) -> PutDecision<'a> {
     // A build that may write to a partition writes all kinds of entries there.
     let (Partition::Common | Partition::User(_)) = entry.partition;
-    match (entry.kind, entry.proof, entry.scope) {
-        (Kind::Content | Kind::Archive, _, None) => PutDecision::Share(Replaces::Nothing),
-        (Kind::Content | Kind::Archive, _, Some(scope)) => PutDecision::ShareUnder(scope),
+    match (entry.kind, entry.proof, entry.class) {
+        (Kind::Content | Kind::Archive, _, Class::Under(scope)) if is_for(scope, rules) => {
+            PutDecision::ShareUnder(scope)
+        }
+        (_, _, Class::Under(_)) => PutDecision::Private,
+        _ if rules.only_conditional => PutDecision::Private,
+        (Kind::Mtime | Kind::StoreIndex, Proof::Toolchain, _) => PutDecision::Share(Replaces::Nothing),
+        (_, _, Class::Private) => PutDecision::Private,
+        (Kind::Content | Kind::Archive, _, Class::Plain) => PutDecision::Share(Replaces::Nothing),
         // A later run of the test has the better list of its inputs.
-        (Kind::TestLog, _, None) if entry.is_short => PutDecision::Share(Replaces::SameKind),
-        (Kind::TestLog, _, Some(scope)) if entry.is_short => PutDecision::ShareUnder(scope),
-        (Kind::TestResult, Proof::List, None) if entry.is_short && rules.shares_tests => {
+        (Kind::TestLog, _, Class::Plain) if entry.is_short => PutDecision::Share(Replaces::SameKind),
+        (Kind::TestResult, Proof::List, Class::Plain) if entry.is_short && rules.shares_tests => {
             PutDecision::Share(Replaces::SameKind)
         }
-        (Kind::Mtime | Kind::StoreIndex, Proof::Toolchain, None) => PutDecision::Share(Replaces::Nothing),
-        (Kind::TestLog | Kind::TestResult | Kind::TestInputs | Kind::Mtime | Kind::StoreIndex, _, _) => {
-            if rules.keeps_its_own { PutDecision::Refuse } else { PutDecision::Private }
+        (Kind::TestLog | Kind::TestResult | Kind::TestInputs | Kind::Mtime | Kind::StoreIndex, _, Class::Plain) => {
+            PutDecision::Private
         }
     }
 }
@@ -92,13 +112,21 @@ pub(crate) fn put<'a>(entry: &Entry<'a>, rules: SharingRules) -> PutDecision<'a>
 pub(crate) fn get(entry: &Entry<'_>, rules: SharingRules) -> GetDecision {
     // A build that may read a partition reads all kinds of entries there.
     let (Partition::Common | Partition::User(_)) = entry.partition;
-    match (entry.kind, entry.proof, entry.scope) {
-        (Kind::Content | Kind::Archive | Kind::TestLog, _, None) => GetDecision::Hit,
-        (Kind::Content | Kind::Archive | Kind::TestLog, _, Some(_)) => GetDecision::HitIfSame,
-        (Kind::TestResult, _, None) if rules.shares_tests => GetDecision::HitIfListed,
-        (Kind::StoreIndex, Proof::Toolchain, None) => GetDecision::Hit,
-        (Kind::TestResult | Kind::TestInputs | Kind::Mtime | Kind::StoreIndex, _, _) => GetDecision::Miss,
+    match (entry.kind, entry.proof, entry.class) {
+        (Kind::Content | Kind::Archive, _, Class::Under(scope)) if is_for(scope, rules) => GetDecision::HitIfSame,
+        (_, _, Class::Under(_) | Class::Private) => GetDecision::Miss,
+        _ if rules.only_conditional => GetDecision::Miss,
+        (Kind::Content | Kind::Archive | Kind::TestLog, _, Class::Plain) => GetDecision::Hit,
+        (Kind::TestResult, _, Class::Plain) if rules.shares_tests => GetDecision::HitIfListed,
+        (Kind::StoreIndex, Proof::Toolchain, Class::Plain) => GetDecision::Hit,
+        (Kind::TestResult | Kind::TestInputs | Kind::Mtime | Kind::StoreIndex, _, Class::Plain) => GetDecision::Miss,
     }
+}
+
+/// Whether entries with this scope are for a go command of this kind. Of one that brings in anything by its invocation they are
+/// under a scope of their own, which holds that invocation.
+fn is_for(scope: &Scope, rules: SharingRules) -> bool {
+    *scope != scopes::PRIVATE && (*scope == scopes::TREE_WITH_GO) == rules.only_conditional
 }
 
 /// Whether a body is short enough to be shared as what Go reads into memory.
@@ -168,22 +196,34 @@ mod tests {
         if is { "yes" } else { "no" }
     }
 
+    fn class_word(class: Class<'_>) -> &'static str {
+        match class {
+            Class::Plain => "plain",
+            Class::Private => "private",
+            Class::Under(scope) if *scope == scopes::TREE_WITH_GO => "tree with Go",
+            Class::Under(scope) if *scope == scopes::PRIVATE => "private scope",
+            Class::Under(_) => "scope",
+        }
+    }
+
     /// All combinations.
     fn each(mut check: impl FnMut(&Entry<'_>, SharingRules)) {
-        let scope = Scope::new("module m").unwrap();
+        let mut of_kind = |kind, proof, class| {
+            for [is_short, is_common, shares_tests, only_conditional] in YES.into_iter().flat_map(|short| {
+                YES.into_iter().flat_map(move |common| {
+                    YES.into_iter().flat_map(move |tests| YES.map(|conditional| [short, common, tests, conditional]))
+                })
+            }) {
+                let partition = if is_common { Partition::Common } else { Partition::User(7) };
+                let entry = Entry { kind, proof, class, is_short, partition };
+                check(&entry, SharingRules { shares_tests, only_conditional });
+            }
+        };
+        let scopes = [Scope::module("m", None).unwrap(), scopes::VET, scopes::TREE_WITH_GO, scopes::PRIVATE];
         for kind in Kind::ALL {
             for proof in [Proof::None, Proof::Toolchain, Proof::List] {
-                for (is_conditioned, is_short, partition) in YES.into_iter().flat_map(|conditioned| {
-                    YES.into_iter().flat_map(move |short| {
-                        [Partition::Common, Partition::User(7)].map(|partition| (conditioned, short, partition))
-                    })
-                }) {
-                    for (shares_tests, keeps_its_own) in [(true, true), (true, false), (false, true), (false, false)] {
-                        let scope = is_conditioned.then_some(&scope);
-                        let entry = Entry { kind, proof, scope, is_short, partition };
-                        check(&entry, SharingRules { shares_tests, keeps_its_own });
-                    }
-                }
+                [Class::Plain, Class::Private].into_iter().for_each(|class| of_kind(kind, proof, class));
+                scopes.iter().for_each(|scope| of_kind(kind, proof, Class::Under(scope)));
             }
         }
     }
@@ -196,17 +236,16 @@ mod tests {
                 PutDecision::Share(Replaces::Nothing) => "shared, the first stays",
                 PutDecision::Share(Replaces::SameKind) => "shared, the latest replaces it",
                 PutDecision::Share(Replaces::Any) => "shared, whatever was there",
-                PutDecision::ShareUnder(_) => "shared under the scope",
-                PutDecision::Private => "private to the build",
-                PutDecision::Refuse => "left to the client",
+                PutDecision::ShareUnder(_) => "shared under the condition",
+                PutDecision::Private => "private",
             };
             let case = [
                 name(entry.kind),
                 word(entry.proof),
-                yes_no(entry.scope.is_some()),
+                class_word(entry.class),
                 yes_no(entry.is_short),
                 yes_no(rules.shares_tests),
-                yes_no(rules.keeps_its_own),
+                yes_no(rules.only_conditional),
             ];
             assert_eq!(documented(&rows, &case), decision, "{case:?}");
         });
@@ -219,10 +258,16 @@ mod tests {
             let decision = match get(entry, rules) {
                 GetDecision::Hit => "a hit",
                 GetDecision::HitIfListed => "a hit if all is as listed",
-                GetDecision::HitIfSame => "a hit if the scope holds the same",
+                GetDecision::HitIfSame => "a hit if the condition holds",
                 GetDecision::Miss => "a miss",
             };
-            let case = [name(entry.kind), word(entry.proof), yes_no(entry.scope.is_some()), yes_no(rules.shares_tests)];
+            let case = [
+                name(entry.kind),
+                word(entry.proof),
+                class_word(entry.class),
+                yes_no(rules.shares_tests),
+                yes_no(rules.only_conditional),
+            ];
             assert_eq!(documented(&rows, &case), decision, "{case:?}");
         });
     }

@@ -15,6 +15,7 @@ use proto::parts::Parts;
 use proto::{ScopeDigest, limits};
 use store::Store;
 
+use crate::clock;
 use crate::limits::{CONDITION_PARTS, CONDITION_PARTS_BYTES};
 
 /// Their directory, in the state directory.
@@ -42,7 +43,8 @@ impl ConditionParts {
     /// Keeps the parts of the condition with this digest, unless some are kept.
     pub(crate) fn keep(&self, digest: &ScopeDigest, text: &[u8]) {
         let path = self.path(digest);
-        if path.exists() {
+        // The oldest are those that no build had for longest.
+        if File::open(&path).and_then(|file| file.set_modified(clock::now())).is_ok() {
             return;
         }
         if self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {

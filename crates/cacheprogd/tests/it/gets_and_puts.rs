@@ -1,5 +1,5 @@
 use proto::Output;
-use proto::wire::{Hello, Refusal, Reply, Request, Toolchain};
+use proto::wire::{Refusal, Reply, Request};
 use testkit::{Daemon, Session, action, content, output};
 
 #[test]
@@ -53,20 +53,6 @@ fn module_indexes_and_test_results_stay_private_to_the_build_that_put_them() {
     }
     assert_eq!(daemon.status().entries, 0);
     assert_eq!(daemon.status().objects, 0);
-}
-
-#[test]
-fn a_put_that_is_not_shared_is_refused_to_a_client_that_keeps_its_own() {
-    let daemon = Daemon::start();
-    let build = daemon.register("build");
-    let hello = Hello { reads_goroot: true, keeps_its_own: true, ..Hello::new(Toolchain::default()) };
-    let mut session = Session::greet(&build, &hello);
-    for (n, body) in (1..).zip([b"go index v2\nabc".as_slice(), b"PASS\nok  \tm\t0.01s\n", b"mode: set\n"]) {
-        assert_eq!(session.put(n, body), Reply::Refused(Refusal::Storage));
-        assert_eq!(session.get(n), Reply::Miss);
-    }
-    assert!(matches!(session.put(4, b"!<arch>\n"), Reply::Stored { .. }));
-    assert_eq!(daemon.status().builds.live[0].counts.failed_puts, 0, "nothing is amiss");
 }
 
 #[test]

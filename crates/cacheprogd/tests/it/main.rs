@@ -12,6 +12,7 @@ mod host_session; // go commands outside of sandboxes
 mod hostile_client; // garbage, floods and claims of a build
 mod lifecycle; // start, restart, stop
 mod offers; // outputs that are served under a condition
+mod sharing; // what is put privately and shared afterwards
 mod slow_gets; // an object that must be verified before it is served
 mod status_and_http; // the status socket, the metrics and the page
 mod unprivileged_profiles; // profiles that unprivileged users cause

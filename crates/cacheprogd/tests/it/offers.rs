@@ -36,12 +36,6 @@ fn offered(session: &mut Session) -> u32 {
     id
 }
 
-/// Waits until notices, which have no reply, were read: a request that was sent after them is answered after them.
-fn wait(session: &mut Session) {
-    session.send(Request::Summary, b"");
-    session.reply();
-}
-
 #[test]
 fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_holds() {
     let daemon = Daemon::start();
@@ -51,14 +45,14 @@ fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_hold
     let id = offered(&mut session);
     assert_eq!(counts(&daemon, "two"), (1, 0, 0), "the client has not decided yet");
     session.tell(id, Request::Rejected, b"");
-    wait(&mut session);
+    session.settle();
     assert_eq!(counts(&daemon, "two"), (1, 0, 1));
     assert_eq!(build(&daemon, "two").counts.saved_milliseconds, 0);
     let id = offered(&mut session);
     session.tell(id, Request::Accepted(0), b"");
     session.tell(id, Request::Accepted(0), b""); // once is enough
     session.tell(id + 7, Request::Accepted(0), b""); // and to nothing
-    wait(&mut session);
+    session.settle();
     assert_eq!(counts(&daemon, "two"), (2, 1, 1));
     let counted = build(&daemon, "two").counts;
     assert_eq!(counted.bytes_served, RESULT.len() as u64);
@@ -66,38 +60,10 @@ fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_hold
     // Of an offer that there is not, and of one of which nothing is said, nothing is counted.
     let id = offered(&mut session);
     session.tell(id, Request::Accepted(1), b"");
-    wait(&mut session);
+    session.settle();
     offered(&mut session);
     drop(session);
     assert_eq!(counts(&daemon, "two"), (4, 1, 2));
-}
-
-#[test]
-fn a_hit_counts_when_a_client_that_keeps_its_own_has_reported_that_it_admits_it() {
-    let daemon = Daemon::start();
-    put_all(&daemon.register("one"));
-    let toolchain = Toolchain { goroot: "/go".to_owned(), ..Toolchain::default() };
-    let hello = Hello { keeps_its_own: true, ..Hello::new(toolchain) };
-    for (name, decision, counted, came) in [
-        ("?", None, (1, 0, 0), "miss"),
-        ("no", Some(Request::Rejected), (1, 0, 1), "miss"),
-        ("yes", Some(Request::Accepted(0)), (1, 1, 0), "hit"),
-    ] {
-        let mut session = Session::greet(&daemon.register(name), &hello);
-        let id = session.send(Request::Get { action: action(2) }, b"");
-        assert!(matches!(session.reply(), Reply::Hit { .. }));
-        assert_eq!(counts(&daemon, name), (1, 0, 0), "the client has not decided yet");
-        if let Some(decision) = decision {
-            session.tell(id, decision, b"");
-            wait(&mut session);
-        }
-        session.stream.shutdown(std::net::Shutdown::Write).unwrap();
-        assert!(session.is_over());
-        assert_eq!(counts(&daemon, name), counted);
-        assert_eq!(build(&daemon, name).counts.bytes_served, 8 * counted.1);
-        let profile = profile(&daemon, &build(&daemon, name).short).unwrap();
-        assert_eq!(profile["others"][0]["came"], came, "{profile}");
-    }
 }
 
 #[test]
@@ -113,7 +79,7 @@ fn a_profile_has_the_outcome_of_each_offer() {
         let id = offered(&mut session);
         if let Some(decision) = decision {
             session.tell(id, decision, b"");
-            wait(&mut session);
+            session.settle();
         }
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
@@ -137,27 +103,28 @@ fn the_number_of_undecided_offers_is_bounded() {
     offered(&mut session);
 }
 
+fn condition(digest: u8) -> Condition {
+    Condition { scope: Scope::module("m", None).unwrap(), digest: ScopeDigest([digest; 32]) }
+}
+
 /// Puts under a condition: what a scope holds, and what is made of that.
 fn put_if(view: &Path, digest: u8, body: &[u8]) {
     let mut session = Session::open(view, "/go");
     session.get(5);
-    let condition = Condition { scope: Scope::new("module m").unwrap(), digest: ScopeDigest([digest; 32]) };
-    let put =
-        Request::PutIf { action: action(5), output: Output { id: output(body), size: body.len() as u64 }, condition };
-    session.send(put, body);
-    assert!(matches!(session.reply(), Reply::Stored { .. }));
+    assert!(matches!(session.put_private(5, body), Reply::Stored { .. }));
+    session.share(5, body, Some(condition(digest)));
 }
 
 /// What a client does that finds this digest: it takes the candidate that has it, or none.
 fn take(view: &Path, session: &mut Session, digest: u8) -> Option<Vec<u8>> {
     let id = session.send(Request::Get { action: action(5) }, b"");
-    let Reply::Conditional { scope, candidates } = session.reply() else { panic!("no offer") };
-    assert_eq!(scope.as_str(), "module m");
+    let Reply::Conditional { candidates } = session.reply() else { panic!("no offer") };
     let files = candidates.iter().map(|one| std::fs::read(view.join("o").join(one.output.id.to_string())).unwrap());
     let files: Vec<_> = files.collect(); // all are there, whichever is the right one
-    let held = candidates.iter().position(|one| one.digest == ScopeDigest([digest; 32]));
+    let held = candidates.iter().position(|one| one.condition == condition(digest));
     let decision = held.map_or(Request::Rejected, |n| Request::Accepted(u8::try_from(n).unwrap()));
     session.tell(id, decision, b"");
+    session.settle();
     held.map(|n| files[n].clone())
 }
 
@@ -168,18 +135,43 @@ fn a_client_takes_the_candidate_whose_condition_holds_for_it() {
     for (digest, body) in (1..).zip(bodies) {
         put_if(&daemon.register(&format!("puts {digest}")), digest, body);
     }
-    let view = daemon.register("takes");
+    for (name, digest, taken) in [("one", 1, Some(bodies[0])), ("two", 2, Some(bodies[1])), ("none", 3, None)] {
+        let view = daemon.register(name);
+        let mut session = Session::open(&view, "/go");
+        assert_eq!(take(&view, &mut session, digest).as_deref(), taken.map(<[u8; 11]>::as_slice));
+        assert_eq!(counts(&daemon, name), if taken.is_some() { (1, 1, 0) } else { (1, 0, 1) });
+        assert_eq!(build(&daemon, name).counts.bytes_served, taken.map_or(0, |body| body.len() as u64));
+    }
+    // It puts what it made instead, and has that the next time, as its GOCACHE would.
+    let view = daemon.register("makes");
     let mut session = Session::open(&view, "/go");
-    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
-    assert_eq!(take(&view, &mut session, 2).unwrap(), bodies[1]);
     assert_eq!(take(&view, &mut session, 3), None);
-    wait(&mut session);
-    assert_eq!(counts(&daemon, "takes"), (3, 2, 1));
-    assert_eq!(build(&daemon, "takes").counts.bytes_served, 22);
-    // It puts what it made instead, and takes that the next time.
     put_if(&view, 3, b"!<arch>\nthree");
-    assert_eq!(take(&view, &mut session, 3).unwrap(), b"!<arch>\nthree");
-    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
+    assert_eq!(content(&view, session.get(5)), b"!<arch>\nthree");
+    let other = daemon.register("other");
+    assert_eq!(take(&other, &mut Session::open(&other, "/go"), 3).unwrap(), b"!<arch>\nthree");
+}
+
+/// As GOCACHE itself keeps it: a header that changes later does not change the key, and another GOCACHE has nothing of it.
+#[test]
+fn what_was_accepted_is_a_hit_for_the_same_gocache_and_no_other() {
+    let daemon = Daemon::start();
+    put_if(&daemon.register("puts"), 1, b"!<arch>\none");
+    let view = daemon.register("takes");
+    assert!(take(&view, &mut Session::open(&view, "/go"), 1).is_some());
+    let mut session = Session::open(&view, "/go");
+    assert_eq!(content(&view, session.get(5)), b"!<arch>\none");
+    let counted = build(&daemon, "takes").counts;
+    assert_eq!((counted.hits, counted.repeated_gets), (2, 1));
+    let hello = Hello::new(Toolchain { goroot: "/go".to_owned(), ..Toolchain::default() });
+    for gocache in ["8:2", ""] {
+        let mut other = Session::greet(&view, &Hello { gocache: gocache.to_owned(), ..hello.clone() });
+        assert!(matches!(other.get(5), Reply::Conditional { .. }), "{gocache}");
+    }
+    // It is nothing that this build put: it cannot share it under another condition.
+    session.share(5, b"!<arch>\none", Some(condition(9)));
+    let Reply::Conditional { candidates } = Session::open(&daemon.register("looks"), "/go").get(5) else { panic!() };
+    assert_eq!(candidates.len(), 1);
 }
 
 #[test]
@@ -190,25 +182,21 @@ fn an_output_that_was_used_without_a_get_counts_as_served_and_is_kept() {
     let mut session = Session::open(&two, "/go");
     // A test's result depends on what only a look can tell; the last one is not known.
     session.tell(0, Request::Used(vec![action(2), action(1), action(3)]), b"");
-    wait(&mut session);
+    session.settle();
     assert_eq!(counts(&daemon, "two"), (1, 1, 0));
     assert_eq!(build(&daemon, "two").counts.bytes_served, 8);
 }
 
 #[test]
-fn a_put_of_the_output_that_others_have_under_a_condition_is_no_conflict() {
-    let mut daemon = Daemon::start();
+fn a_put_for_all_stands_beside_what_others_have_under_a_condition() {
+    let daemon = Daemon::start();
     put_if(&daemon.register("one"), 1, b"!<arch>\nsame");
     let view = daemon.register("two");
     let mut session = Session::open(&view, "/go");
     assert!(matches!(session.put(5, b"!<arch>\nsame"), Reply::Stored { .. }));
     assert_eq!(build(&daemon, "two").counts.conflicts, 0);
-    // It is true for this build without a condition.
-    assert_eq!(content(&view, session.get(5)), b"!<arch>\nsame");
-    assert!(matches!(session.put(5, b"!<arch>\nother"), Reply::Stored { .. }));
-    assert_eq!(build(&daemon, "two").counts.conflicts, 1);
-    let log = daemon.stop();
-    assert_eq!(log.matches("stays private to this build").count(), 1, "{log}");
+    let other = daemon.register("three");
+    assert_eq!(content(&other, Session::open(&other, "/go").get(5)), b"!<arch>\nsame");
 }
 
 #[test]
@@ -222,8 +210,8 @@ fn a_candidate_that_cannot_be_exposed_keeps_no_other_back() {
     // A file does not take the place of a directory.
     std::fs::create_dir(view.join("o").join(output(bodies[1]).to_string())).unwrap();
     let mut session = Session::open(&view, "/go");
-    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
     assert_eq!(take(&view, &mut session, 2), None);
+    assert_eq!(take(&view, &mut session, 1).unwrap(), bodies[0]);
     drop(session);
     let log = daemon.stop();
     assert_eq!(log.matches(&output(bodies[1]).to_string()).count(), 2, "once a get: {log}");

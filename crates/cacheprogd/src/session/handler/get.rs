@@ -9,8 +9,8 @@ use proto::control::Counts;
 use proto::wire::{Candidate, Reply};
 use store::Record;
 
-use super::lookup::Lookup;
-use super::offers::{Offer, Served};
+use super::lookup::{self, Lookup};
+use super::offers::{Candidates, Offer, Offered, Served};
 use super::session_handler::Handler;
 use crate::clock;
 use crate::mutex::lock;
@@ -31,22 +31,10 @@ impl Handler {
     }
 
     fn reply(&self, id: u32, action: &ActionId, found: Lookup, now: SystemTime) -> Reply {
-        let is_hit = matches!(found, Lookup::Hit(_));
         let (candidates, reply) = match found {
             Lookup::Hit(record) => {
-                let (served, time) = (Served::from(&record), record.time.into());
-                let reply = Reply::Hit { output: record.output, time };
-                if !self.client.keeps_its_own {
-                    self.count_hit(action, served, GetOutcome::Hit(record.output.id), now);
-                    return reply;
-                }
-                (vec![served], reply) // it may not admit what others share
-            }
-            // It was put before and is not here: the client keeps it by itself.
-            Lookup::Nothing if self.build.has_counted(action) => {
-                self.build.counters.add(&Counts { private_gets: 1, ..Counts::default() });
-                self.build.trace.get(self.client.session, action, GetOutcome::Miss, now);
-                return Reply::Miss;
+                self.count_hit(action, Served::from(&record), GetOutcome::Hit(record.output.id), now);
+                return Reply::Hit { output: record.output, time: record.time.into() };
             }
             Lookup::Nothing | Lookup::Unverified(_) => {
                 self.count_miss(action, GetOutcome::Miss, now);
@@ -54,20 +42,19 @@ impl Handler {
             }
             Lookup::HitIfListed(record, inputs) => {
                 let reply = Reply::HitIf { inputs, output: record.output, time: record.time.into() };
-                (vec![Served::from(&record)], reply)
+                (Candidates::Listed(Served::from(&record)), reply)
             }
-            Lookup::HitIfSame(scope, offered) => {
-                let candidate = |(digest, Record { output, time, .. }): &(_, Record)| Candidate {
-                    digest: *digest,
-                    output: *output,
-                    time: (*time).into(),
+            Lookup::HitIfSame(offered) => {
+                let candidate = |of: &lookup::Candidate| {
+                    let Record { output, time, .. } = of.record;
+                    Candidate { condition: of.condition.clone(), output, time: time.into() }
                 };
                 let candidates = offered.iter().map(candidate).collect();
-                let served = offered.iter().map(|(_, record)| Served::from(record)).collect();
-                (served, Reply::Conditional { scope, candidates })
+                let offered = offered.into_iter().map(Offered::from).collect();
+                (Candidates::Conditional(offered), Reply::Conditional { candidates })
             }
         };
-        if lock(&self.offers).open(id, Offer { action: *action, is_hit, candidates }) {
+        if lock(&self.offers).open(id, Offer { action: *action, candidates }) {
             return reply;
         }
         self.count_miss(action, GetOutcome::Miss, now);

@@ -6,12 +6,12 @@
 use std::time::SystemTime;
 
 use proto::error::with_causes;
-use proto::{ActionId, Output, OutputId, Scope, ScopeDigest, limits};
+use proto::{ActionId, Condition, Output, OutputId, ScopeDigest, limits, scopes};
 use store::{Exposed, Found, Record, Store, StoreError};
 
 use super::session_handler::Handler;
 use crate::builds::build::Build;
-use crate::session::share_policy::{self, Entry, GetDecision, Proof};
+use crate::session::share_policy::{self, Class, Entry, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
 #[derive(Debug)]
@@ -20,10 +20,19 @@ pub(super) enum Lookup {
     Hit(Record),
     /// A test result, and the list of test inputs on which it depends.
     HitIfListed(Record, OutputId),
-    /// Outputs with their digests of a scope, at least one.
-    HitIfSame(Scope, Vec<(ScopeDigest, Record)>),
+    /// Outputs under conditions, at least one.
+    HitIfSame(Vec<Candidate>),
     /// This must be verified before there is an answer.
     Unverified(Unverified),
+}
+
+/// An output under a condition.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) record: Record,
+    pub(super) condition: Condition,
+    /// What vet printed beside it, where it is what vet found: the build can read that too.
+    pub(super) vet_output: Option<Record>,
 }
 
 /// An output whose file must be verified before it is served: it is read, which may take as long as the disk does.
@@ -46,8 +55,8 @@ impl Handler {
     /// than `verify_most` bytes.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
         let mut verified = None;
-        // A list, its result and candidates: each of them is verified once or not served.
-        for _ in 0..2 + limits::CONDITIONS {
+        // A list, its result, and candidates with what vet printed: each of them is verified once or not served.
+        for _ in 0..2 + 2 * limits::CONDITIONS {
             let unverified = match self.find_verified(action, now) {
                 // It could not be noted that it was verified: the disk refuses.
                 Ok(Lookup::Unverified(unverified)) if verified == Some(unverified) => return Lookup::Nothing,
@@ -67,29 +76,31 @@ impl Handler {
         Lookup::Nothing
     }
 
-    fn warn(&self, error: &StoreError) {
+    pub(super) fn warn(&self, error: &StoreError) {
         self.build.warn_rate_limited(format_args!("{}", with_causes(error)));
     }
 
     /// As [`Handler::find`], as far as that is known without reading an output.
     fn find_verified(&self, action: &ActionId, now: SystemTime) -> Result<Lookup, StoreError> {
-        let own = self.build.dir.get(action, now).unwrap_or_else(|e| {
+        let own = self.build.dir.get(&self.client.gocache, action, now).unwrap_or_else(|e| {
             self.warn(&e);
             None
         });
         if let Some(own) = own {
             match self.build.dir.exposed(own.output)? {
-                Exposed::Yes => return Ok(Lookup::Hit(own)),
+                Exposed::Yes => return Ok(Lookup::Hit(Record { cost_ms: 0, ..own })), // it saves nothing
                 Exposed::Unverified => return Ok(unverified(&own, true)),
                 Exposed::No => {}
             }
         }
-        let record = match self.store.get(&self.client.view, action, now)? {
-            None => return Ok(Lookup::Nothing),
-            Some(Found::Plain(record)) => record,
-            Some(Found::Conditional(scope, candidates)) => return Ok(self.offer(scope, candidates)),
-        };
-        let inputs = match self.decide(&record, None) {
+        let Found { plain, conditional } = self.store.get(&self.client.view, action, now)?;
+        let found = plain.map_or(Ok(Lookup::Nothing), |record| self.find_plain(action, record, now))?;
+        Ok(if matches!(found, Lookup::Nothing) { self.offer(action, conditional, now) } else { found })
+    }
+
+    /// An entry without a condition, if the session may have it.
+    fn find_plain(&self, action: &ActionId, record: Record, now: SystemTime) -> Result<Lookup, StoreError> {
+        let inputs = match self.decide(&record) {
             GetDecision::Hit => None,
             GetDecision::Miss | GetDecision::HitIfSame => return Ok(Lookup::Nothing),
             GetDecision::HitIfListed => match self.store.get_test_inputs(&self.client.view, action, now)? {
@@ -111,31 +122,64 @@ impl Handler {
     }
 
     /// Those of the candidates that the session may have and that can be exposed. One that cannot does not keep the others back.
-    fn offer(&self, scope: Scope, candidates: Vec<(ScopeDigest, Record)>) -> Lookup {
-        let (mut offered, mut failed) = (Vec::with_capacity(candidates.len()), None);
-        for (digest, record) in candidates {
-            if self.decide(&record, Some(&scope)) != GetDecision::HitIfSame {
-                continue;
-            }
-            match self.expose(&record) {
-                Ok(Exposed::Yes) => offered.push((digest, record)),
-                Ok(Exposed::No) => {}
-                Ok(Exposed::Unverified) => return unverified(&record, false),
+    fn offer(&self, action: &ActionId, records: Vec<Record>, now: SystemTime) -> Lookup {
+        let (mut offered, mut failed) = (Vec::with_capacity(records.len()), None);
+        for record in records.into_iter().take(limits::CONDITIONS) {
+            match self.candidate(action, record, now) {
+                Ok(Ok(candidate)) => offered.extend(candidate),
+                Ok(Err(unverified)) => return Lookup::Unverified(unverified),
                 Err(e) => failed = Some(e),
             }
         }
         // Once, and not each time that a candidate must be verified first.
         failed.iter().for_each(|e| self.warn(e));
-        if offered.is_empty() { Lookup::Nothing } else { Lookup::HitIfSame(scope, offered) }
+        if offered.is_empty() { Lookup::Nothing } else { Lookup::HitIfSame(offered) }
     }
 
-    fn decide(&self, record: &Record, scope: Option<&Scope>) -> GetDecision {
+    /// A record with a condition as a candidate, if it may be one; or what must be verified first.
+    fn candidate(
+        &self,
+        action: &ActionId,
+        record: Record,
+        now: SystemTime,
+    ) -> Result<Result<Option<Candidate>, Unverified>, StoreError> {
+        let Some(condition) = record.condition.clone() else { return Ok(Ok(None)) };
+        if self.decide(&record) != GetDecision::HitIfSame {
+            return Ok(Ok(None));
+        }
+        let is_vet = condition.scope == scopes::VET;
+        let vet_output = if is_vet { self.vet_output(action, condition.digest, now)? } else { None };
+        if is_vet && vet_output.is_none() {
+            return Ok(Ok(None));
+        }
+        for needed in [&record].into_iter().chain(&vet_output) {
+            match self.expose(needed)? {
+                Exposed::Yes => {}
+                Exposed::No => return Ok(Ok(None)),
+                Exposed::Unverified => return Ok(Err(Unverified { output: needed.output, is_own: false })),
+            }
+        }
+        Ok(Ok(Some(Candidate { record, condition, vet_output })))
+    }
+
+    /// What vet printed beside what it found, under the same digest.
+    fn vet_output(
+        &self,
+        action: &ActionId,
+        digest: ScopeDigest,
+        now: SystemTime,
+    ) -> Result<Option<Record>, StoreError> {
+        let condition = Some(Condition { scope: scopes::VET_OUTPUT, digest });
+        let found = self.store.get(&self.client.view, &action.subkey("stdout"), now)?.conditional;
+        Ok(found.into_iter().find(|printed| printed.condition == condition))
+    }
+
+    fn decide(&self, record: &Record) -> GetDecision {
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
-        let (kind, partition) = (record.kind, record.origin.partition);
-        share_policy::get(
-            &Entry { kind, proof, scope, is_short: share_policy::is_short(record.output.size), partition },
-            self.rules,
-        )
+        let class = Class::under(record.condition.as_ref().map(|condition| &condition.scope));
+        let (kind, partition, is_short) =
+            (record.kind, record.origin.partition, share_policy::is_short(record.output.size));
+        share_policy::get(&Entry { kind, proof, class, is_short, partition }, self.rules)
     }
 
     fn expose(&self, record: &Record) -> Result<Exposed, StoreError> {

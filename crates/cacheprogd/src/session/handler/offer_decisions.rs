@@ -4,10 +4,12 @@
 
 use proto::ActionId;
 use proto::control::Counts;
+use store::{BuildName, Kind, Origin, Record};
 
 use super::lookup::Lookup;
-use super::offers::{Offer, Served};
+use super::offers::{Candidates, Offer, Offered, Served};
 use super::session_handler::Handler;
+use crate::builds::quota::DiskUsage;
 use crate::clock;
 use crate::mutex::lock;
 use crate::telemetry::trace::event::GetOutcome;
@@ -15,17 +17,45 @@ use crate::telemetry::trace::event::GetOutcome;
 impl Handler {
     /// The client uses a candidate of the offer that answered the get with this id, or none.
     pub(crate) fn decided(&self, id: u32, candidate: Option<u8>) {
-        let Some(Offer { action, is_hit, candidates }) = lock(&self.offers).close(id) else { return };
+        let Some(Offer { action, candidates }) = lock(&self.offers).close(id) else { return };
         let now = clock::now();
-        match (candidate.and_then(|n| candidates.get(usize::from(n))), candidates.first()) {
-            (Some(served), _) if is_hit => self.count_hit(&action, *served, GetOutcome::Hit(served.output.id), now),
-            (Some(served), _) => self.count_hit(&action, *served, GetOutcome::HitIf(served.output.id), now),
-            (None, first) => {
-                self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
-                // A hit has no condition that could have failed.
-                let offered = first.filter(|_| !is_hit);
-                let outcome = offered.map_or(GetOutcome::Miss, |served| GetOutcome::Rejected(served.output.id));
-                self.count_miss(&action, outcome, now);
+        let (taken, first) = match &candidates {
+            Candidates::Listed(served) => (candidate.filter(|&n| n == 0).map(|_| *served), Some(served.output)),
+            Candidates::Conditional(offered) => {
+                let taken = candidate.and_then(|n| offered.get(usize::from(n)));
+                match taken {
+                    Some(taken) => self.note_own(&action, taken),
+                    None => self.build.trace.rejected(&action, offered.iter().map(|one| &*one.condition)),
+                }
+                (taken.map(Served::from), offered.first().map(|first| first.output))
+            }
+        };
+        if let Some(served) = taken {
+            return self.count_hit(&action, served, GetOutcome::HitIf(served.output.id), now);
+        }
+        self.build.counters.add(&Counts { rejected: 1, ..Counts::default() });
+        let outcome = first.map_or(GetOutcome::Miss, |first| GetOutcome::Rejected(first.id));
+        self.count_miss(&action, outcome, now);
+    }
+
+    /// Notes an output that the build takes as its own in its GOCACHE, as cmd/go itself would keep it there. With what vet found
+    /// goes what it printed: an eviction cannot part the two any more.
+    fn note_own(&self, action: &ActionId, taken: &Offered) {
+        self.build.trace.has(&taken.condition);
+        let record = |output, kind| {
+            // No build: it is nothing that this build has put, and may share.
+            let origin = Origin { build: None, name: BuildName::default(), ..self.origin.clone() };
+            Record { kind, output, time: taken.time, cost_ms: 0, origin, condition: None }
+        };
+        let own = (*action, record(taken.output, taken.kind));
+        let printed = taken.vet_output.as_deref();
+        let printed = printed.map(|output| (action.subkey("stdout"), record(*output, Kind::Content)));
+        for (action, record) in [own].into_iter().chain(printed) {
+            if !self.build.reserve(DiskUsage::of_put(&[0])) {
+                return;
+            }
+            if let Err(e) = self.build.dir.note(&self.client.gocache, &action, record) {
+                self.warn(&e);
             }
         }
     }

@@ -3,21 +3,50 @@
 //! Pure; decisions are counted in `offer_decisions.rs`.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
-use proto::{ActionId, Output, limits};
-use store::Record;
+use proto::{ActionId, Condition, Output, limits};
+use store::{Kind, Record};
+
+use super::lookup;
 
 /// What one get was answered with.
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) action: ActionId,
-    /// It has no condition: a hit, about which the client reports whether it admits it.
-    pub(super) is_hit: bool,
-    /// In the order in which they were offered.
-    pub(super) candidates: Vec<Served>,
+    pub(super) candidates: Candidates,
 }
 
-/// What is counted of a record that a build was served. Records are longer, and a session may have thousands in open offers.
+/// The outputs that were offered.
+#[derive(Debug)]
+pub(super) enum Candidates {
+    /// A test's result, with its list.
+    Listed(Served),
+    /// Outputs under conditions, in the order in which they were offered.
+    Conditional(Vec<Offered>),
+}
+
+/// An output under a condition: what is noted of it when the client takes it.
+#[derive(Debug)]
+pub(super) struct Offered {
+    pub(super) output: Output,
+    pub(super) kind: Kind,
+    pub(super) time: SystemTime,
+    pub(super) cost_ms: u64,
+    pub(super) condition: Box<Condition>,
+    /// What vet printed beside it.
+    pub(super) vet_output: Option<Box<Output>>,
+}
+
+impl From<lookup::Candidate> for Offered {
+    fn from(lookup::Candidate { record, condition, vet_output }: lookup::Candidate) -> Self {
+        let Record { output, kind, time, cost_ms, .. } = record;
+        let vet_output = vet_output.map(|printed| Box::new(printed.output));
+        Self { output, kind, time, cost_ms, condition: Box::new(condition), vet_output }
+    }
+}
+
+/// What is counted of an output that a build was served.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Served {
     pub(super) output: Output,
@@ -27,6 +56,12 @@ pub(super) struct Served {
 
 impl From<&Record> for Served {
     fn from(&Record { output, cost_ms, kind, .. }: &Record) -> Self {
+        Self { output, cost_ms, is_package: kind.is_package() }
+    }
+}
+
+impl From<&Offered> for Served {
+    fn from(&Offered { output, cost_ms, kind, .. }: &Offered) -> Self {
         Self { output, cost_ms, is_package: kind.is_package() }
     }
 }
@@ -63,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_number_of_open_offers_is_bounded_and_an_id_has_one_offer() {
-        let offer = || Offer { action: ActionId([1; 32]), is_hit: false, candidates: Vec::new() };
+        let offer = || Offer { action: ActionId([1; 32]), candidates: Candidates::Conditional(Vec::new()) };
         let mut offers = Offers::default();
         assert!(offers.open(7, offer()));
         assert!(!offers.open(7, offer()));
@@ -76,7 +111,9 @@ mod tests {
 
     #[test]
     fn all_offers_of_a_session_take_a_part_of_the_memory_that_it_may_take() {
-        let one = size_of::<Offer>() + limits::CONDITIONS * size_of::<Served>();
-        assert!(limits::OFFERS * one <= 256 << 10, "a session may take a MiB for everything");
+        // A scope is some thirty bytes: of a module.
+        let offered = size_of::<Offered>() + size_of::<Condition>() + size_of::<Output>() + 32;
+        let one = size_of::<Offer>() + limits::CONDITIONS * offered;
+        assert!(limits::OFFERS * one <= 512 << 10, "a session may take a MiB for everything");
     }
 }

@@ -7,16 +7,16 @@ use std::io::{self, Read};
 use proto::control::Counts;
 use proto::profile::PutOutcome;
 use proto::wire::{Refusal, Reply};
-use proto::{ActionId, Condition, FrameError, Output, OutputId};
+use proto::{ActionId, FrameError, Output, OutputId};
 use sha2::{Digest, Sha256};
-use store::{Exposed, Published, Put, Replaces, StageError, StagedBody, StoreError};
+use store::{Exposed, Published, Put, Record, Replaces, StageError, StagedBody, StoreError};
 
-use super::session_handler::Handler;
+use super::session_handler::{Handler, Kept};
 use crate::builds::quota::DiskUsage;
 use crate::clock;
 use crate::limits::INDEX_BYTES;
 use crate::mutex::lock;
-use crate::session::share_policy::{self, Entry, Proof, PutDecision};
+use crate::session::share_policy::{self, Class, Entry, Proof, PutDecision};
 use crate::session::toolchain_index::Goroot;
 use crate::telemetry::trace::event;
 
@@ -44,7 +44,7 @@ impl Handler {
     pub(crate) fn put(
         &self,
         (action, output): (ActionId, Output),
-        condition: Option<&Condition>,
+        class: Class<'_>,
         body: &mut impl Read,
     ) -> Result<Reply, FrameError> {
         let wanted = DiskUsage::of_put(&[output.size]);
@@ -52,7 +52,7 @@ impl Handler {
             return self.discard(output.size, body);
         }
         match self.stage(output, body) {
-            Ok(mut body) => Ok(self.store_as_decided(&self.entry(&body, Proof::None), (action, condition), &mut body)),
+            Ok(mut body) => Ok(self.store_as_decided(&self.entry(&body, Proof::None, class), action, &mut body)),
             Err(e) => {
                 self.build.quota.release(wanted);
                 self.not_staged(e, &output.id)
@@ -119,11 +119,11 @@ impl Handler {
         // A list that cannot be stored proves nothing: the result stays private to this build.
         let mut list = self.stage(Output { id, size: inputs }, &mut list.as_slice()).ok();
         let proof = list.as_ref().map_or(Proof::None, |list| share_policy::proof_by(list.kind(), result.kind()));
-        let entry = self.entry(&result, proof);
+        let entry = self.entry(&result, proof, Class::Plain);
         Ok(match (share_policy::put(&entry, self.rules), &mut list) {
             (PutDecision::Share(_), Some(list)) if proof == Proof::List => self.share_test(action, list, &mut result),
             // Not a test result, say: it is put like any other body, and replaces nothing because of its list.
-            _ => self.store_as_decided(&Entry { proof: Proof::None, ..entry }, (action, None), &mut result),
+            _ => self.store_as_decided(&Entry { proof: Proof::None, ..entry }, action, &mut result),
         })
     }
 
@@ -132,44 +132,32 @@ impl Handler {
         let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: result.output().size, ..Counts::default() };
         let published = self.store.put_test(&self.client.view, &put, list, result);
-        if matches!(published, Ok(Published::New | Published::Again)) {
-            drop(self.build.dir.forget(&action)); // its own record is older, and would be found first
-        }
         let stored = published.and_then(|published| self.expose_or_keep(&put, result, published, &mut counts));
         self.reply_to_put(&put, result, stored, &counts)
     }
 
     /// What `share_policy.rs` must know of a body.
-    fn entry(&self, body: &StagedBody, proof: Proof) -> Entry<'static> {
+    fn entry<'a>(&self, body: &StagedBody, proof: Proof, class: Class<'a>) -> Entry<'a> {
         let partition = self.client.view.writes.partition();
-        Entry { kind: body.kind(), proof, scope: None, is_short: share_policy::is_short(body.output().size), partition }
+        Entry { kind: body.kind(), proof, class, is_short: share_policy::is_short(body.output().size), partition }
     }
 
     /// Stores a body for the build or for all, as `share_policy.rs` decides.
-    fn store_as_decided(
-        &self,
-        entry: &Entry<'_>,
-        (action, condition): (ActionId, Option<&Condition>),
-        body: &mut StagedBody,
-    ) -> Reply {
+    fn store_as_decided(&self, entry: &Entry<'_>, action: ActionId, body: &mut StagedBody) -> Reply {
         let is_index = share_policy::may_be_of_toolchain(entry.kind) && self.is_of_toolchain(&action, body);
         let proof = if is_index { Proof::Toolchain } else { entry.proof };
         body.set_kind(share_policy::kind_with(proof, entry.kind));
-        let scope = condition.map(|condition| &condition.scope);
         let cost = self.time_since_miss(&action);
         let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: body.output().size, ..Counts::default() };
-        let stored = match share_policy::put(&Entry { kind: body.kind(), proof, scope, ..*entry }, self.rules) {
-            PutDecision::Share(replaces) => self.share(&Put { replaces, ..put }, body, &mut counts),
-            PutDecision::ShareUnder(_) => self.share(&Put { condition, ..put }, body, &mut counts),
-            PutDecision::Refuse => {
-                self.build.is_first(&action);
-                self.build.counters.add(&Counts { private_gets: cost.is_some().into(), ..Counts::default() });
-                return Reply::Refused(Refusal::Storage);
-            }
-            PutDecision::Private => {
+        let stored = match share_policy::put(&Entry { kind: body.kind(), proof, ..*entry }, self.rules) {
+            PutDecision::Share(replaces) => self.publish(&Put { replaces, ..put }, body, &mut counts),
+            // A condition comes after the put.
+            PutDecision::ShareUnder(_) | PutDecision::Private => {
                 (counts.private_puts, counts.private_gets) = (1, cost.is_some().into());
-                self.build.dir.keep(&put, body)
+                self.keep(&put, body).inspect(|()| {
+                    lock(&self.kept).insert(action, Kept { was_missed: cost.is_some() });
+                })
             }
         };
         self.reply_to_put(&put, body, stored, &counts)
@@ -226,7 +214,11 @@ impl Handler {
         self.build.trace.put(event, &put.action, put.time);
     }
 
-    fn share(&self, put: &Put<'_>, body: &mut StagedBody, counts: &mut Counts) -> Result<(), StoreError> {
+    fn keep(&self, put: &Put<'_>, body: &mut StagedBody) -> Result<(), StoreError> {
+        self.build.dir.keep(&self.client.gocache, put, body)
+    }
+
+    fn publish(&self, put: &Put<'_>, body: &mut StagedBody, counts: &mut Counts) -> Result<(), StoreError> {
         let published = self.store.put(&self.client.view, put, body)?;
         self.expose_or_keep(put, body, published, counts)
     }
@@ -241,26 +233,29 @@ impl Handler {
     ) -> Result<(), StoreError> {
         match published {
             Published::New | Published::Again => {
+                // The build's own record is older, and would be found first.
+                drop(self.build.dir.forget(&self.client.gocache, &put.action));
                 match self.build.dir.expose_published(body.output(), self.client.exposure)? {
                     Exposed::Yes => Ok(()),
                     // Evicted in between, or written to.
-                    Exposed::No | Exposed::Unverified => self.build.dir.keep(put, body),
+                    Exposed::No | Exposed::Unverified => self.keep(put, body),
                 }
             }
-            // Other builds have the same output under a condition: no conflict.
-            Published::Conflict(first) if first.output.id == body.output().id => self.build.dir.keep(put, body),
             Published::Conflict(first) => {
                 counts.conflicts = 1;
-                let (own, shared) = (body.output().id, first.output.id);
-                let by = first.origin.build;
-                let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
-                self.build.warn_rate_limited(format_args!(
-                    "action {}: this build put output {own}, {by} put {shared}; {shared} stays shared, {own} stays private to this build",
-                    put.action
-                ));
-                self.build.dir.keep(put, body)
+                self.warn_of_conflict(&put.action, &body.output().id, &first);
+                self.keep(put, body)
             }
         }
+    }
+
+    pub(super) fn warn_of_conflict(&self, action: &ActionId, own: &OutputId, first: &Record) {
+        let shared = first.output.id;
+        let by = first.origin.build;
+        let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
+        self.build.warn_rate_limited(format_args!(
+            "action {action}: this build put output {own}, {by} put {shared}; {shared} stays shared, {own} stays private to this build"
+        ));
     }
 
     fn refuse(&self, error: &StoreError) -> Reply {

@@ -1,7 +1,7 @@
 //! One session's view of the cache: what it may read and write, and what is under way. Two threads use it: the session's own, and
 //! one for gets whose objects must be verified first (`slow_gets.rs`).
 //!
-//! The requests are in get.rs, `offer_decisions.rs` and put.rs.
+//! The requests are in get.rs, `offer_decisions.rs`, put.rs and share.rs.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -12,6 +12,7 @@ use store::{BoundedMap, Exposure, Origin, Store, View};
 
 use super::offers::Offers;
 use crate::builds::build::Build;
+use crate::context::Context;
 use crate::limits::CLAIMED_REQUESTS;
 use crate::session::share_policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
@@ -28,6 +29,8 @@ pub(crate) struct Handler {
     pub(super) missed: Mutex<BoundedMap<Instant>>,
     /// Offers that the client has not decided yet.
     pub(super) offers: Mutex<Offers>,
+    /// What it kept for the build that no notice has shared yet.
+    pub(super) kept: Mutex<BoundedMap<Kept>>,
     pub(super) rules: SharingRules,
     /// The client's toolchain, opened when there is an index of it.
     pub(super) goroot: OnceLock<Option<Goroot>>,
@@ -44,16 +47,38 @@ pub(crate) struct Client {
     pub(crate) session: u16,
     /// Where its toolchain is, if it reads that toolchain's sources and no others in their place.
     pub(crate) goroot: Option<String>,
-    /// Whether it keeps by itself what is not shared.
-    pub(crate) keeps_its_own: bool,
+    /// The GOCACHE for which it asks: what is private to the build is private to that too.
+    pub(crate) gocache: String,
+    /// Whether it takes nothing but what has a condition.
+    pub(crate) only_conditional: bool,
+}
+
+/// What is remembered of a put that was kept for the build alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    /// It was asked for before: that get counts as one that no other build could have served.
+    pub(super) was_missed: bool,
 }
 
 impl Handler {
-    pub(crate) fn new(store: Arc<Store>, build: Arc<Build>, client: Client, shares_tests: bool) -> Self {
-        let origin = client.view.origin(Some(build.id()), build.name());
-        let rules = SharingRules { shares_tests, keeps_its_own: client.keeps_its_own };
-        let (missed, offers, scratch) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { store, build, client, origin, missed, offers, rules, goroot: OnceLock::new(), scratch }
+    pub(crate) fn new(context: &Context, build: Arc<Build>, client: Client) -> Self {
+        let rules = SharingRules { shares_tests: context.shares_tests, only_conditional: client.only_conditional };
+        Self {
+            store: context.store.clone(),
+            origin: client.view.origin(Some(build.id()), build.name()),
+            build,
+            client,
+            missed: Mutex::default(),
+            offers: Mutex::default(),
+            kept: Mutex::default(),
+            rules,
+            goroot: OnceLock::new(),
+            scratch: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn build(&self) -> &Build {
+        &self.build
     }
 
     /// What the build did so far.

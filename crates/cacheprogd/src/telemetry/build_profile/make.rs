@@ -142,7 +142,7 @@ pub(crate) fn make(
         }
     }
     for (id, events) in rest.iter().filter(|(_, events)| events.put.is_none()) {
-        let link = subkey(id, "link-stdout");
+        let link = id.subkey("link-stdout");
         if events.get.is_some_and(|get| get.outcome == event::GetOutcome::Miss) {
             reader.subkeys.insert(link);
         }
@@ -186,7 +186,7 @@ impl OutputReader<'_> {
     }
 
     fn add(&mut self, id: &ActionId, events: &ActionEvents, archive: Archive) {
-        self.subkeys.extend(["stdout", "srcfiles"].map(|name| subkey(id, name)));
+        self.subkeys.extend(["stdout", "srcfiles"].map(|name| id.subkey(name)));
         self.memory += archive.weight();
         self.archives.push((events.action(id), archive));
     }
@@ -195,7 +195,7 @@ impl OutputReader<'_> {
         let put_kind = events.put.map(|put| put.kind);
         let mut path = String::new();
         let kind = match events.output() {
-            None if self.subkeys.contains(&subkey(id, "link-stdout")) => OutputKind::Link,
+            None if self.subkeys.contains(&id.subkey("link-stdout")) => OutputKind::Link,
             None => OutputKind::NeverPut,
             Some(_) if put_kind == Some(Kind::Mtime) => OutputKind::Mtime,
             Some(_) if put_kind == Some(Kind::StoreIndex) => OutputKind::GoIndex,
@@ -233,11 +233,6 @@ impl OutputReader<'_> {
         };
         read().unwrap_or_default()
     }
-}
-
-/// cmd/go/internal/cache/hash.go `Subkey`, Go 1.21-1.27.
-fn subkey(id: &ActionId, name: &str) -> ActionId {
-    ActionId(Sha256::new().chain_update(b"subkey:").chain_update(id.0).chain_update(name).finalize().into())
 }
 
 /// Resolves each import to the package of that path that exports the same, and among several of those to one that was compiled with
