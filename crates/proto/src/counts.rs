@@ -16,16 +16,16 @@ pub struct Counts {
     pub gets: u64,
     /// Gets answered with an output; with one under a condition, if the client found the condition to hold and said so.
     pub hits: u64,
-    /// Gets answered with an output under a condition that the client found not to hold, or, where it keeps its own, with one that it
-    /// does not admit: they count as misses.
+    /// Gets answered with outputs under conditions that the client found not to hold: they count as misses.
     pub rejected: u64,
     /// Of the hits, those on what the build was served or had put before: its own `GOCACHE` would have had it.
     pub repeated_gets: u64,
-    /// Gets that missed what no build shares: what was put for them is private by rule.
+    /// Gets that missed what no build shares: what was put for them is private, by rule or as no condition is known.
     pub private_gets: u64,
     /// Puts received whole.
     pub puts: u64,
-    /// Puts kept for this build alone: module indexes, and results of tests that cannot be shared.
+    /// Puts kept for this build alone: module indexes, and what no condition is known of. One that is shared afterwards counts no
+    /// more.
     pub private_puts: u64,
     /// Puts whose action has another output already.
     pub conflicts: u64,

@@ -123,11 +123,11 @@ impl Session {
     /// Shares what was put so, and waits until it is.
     pub fn share(&mut self, n: u8, body: &[u8], condition: Option<Condition>) {
         self.tell(0, Request::Share { action: action(n), output: output(body), condition }, b"");
-        self.settle();
+        self.wait_for_notices();
     }
 
     /// Waits until notices, which have no reply, were read: a request that was sent after them is answered after them.
-    pub fn settle(&mut self) {
+    pub fn wait_for_notices(&mut self) {
         self.send(Request::Summary, b"");
         self.reply();
     }

@@ -45,14 +45,14 @@ fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_hold
     let id = offered(&mut session);
     assert_eq!(counts(&daemon, "two"), (1, 0, 0), "the client has not decided yet");
     session.tell(id, Request::Rejected, b"");
-    session.settle();
+    session.wait_for_notices();
     assert_eq!(counts(&daemon, "two"), (1, 0, 1));
     assert_eq!(build(&daemon, "two").counts.saved_milliseconds, 0);
     let id = offered(&mut session);
     session.tell(id, Request::Accepted(0), b"");
     session.tell(id, Request::Accepted(0), b""); // once is enough
     session.tell(id + 7, Request::Accepted(0), b""); // and to nothing
-    session.settle();
+    session.wait_for_notices();
     assert_eq!(counts(&daemon, "two"), (2, 1, 1));
     let counted = build(&daemon, "two").counts;
     assert_eq!(counted.bytes_served, RESULT.len() as u64);
@@ -60,7 +60,7 @@ fn an_offer_counts_as_a_hit_when_the_client_has_reported_that_its_condition_hold
     // Of an offer that there is not, and of one of which nothing is said, nothing is counted.
     let id = offered(&mut session);
     session.tell(id, Request::Accepted(1), b"");
-    session.settle();
+    session.wait_for_notices();
     offered(&mut session);
     drop(session);
     assert_eq!(counts(&daemon, "two"), (4, 1, 2));
@@ -79,7 +79,7 @@ fn a_profile_has_the_outcome_of_each_offer() {
         let id = offered(&mut session);
         if let Some(decision) = decision {
             session.tell(id, decision, b"");
-            session.settle();
+            session.wait_for_notices();
         }
         session.stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert!(session.is_over());
@@ -124,7 +124,7 @@ fn take(view: &Path, session: &mut Session, digest: u8) -> Option<Vec<u8>> {
     let held = candidates.iter().position(|one| one.condition == condition(digest));
     let decision = held.map_or(Request::Rejected, |n| Request::Accepted(u8::try_from(n).unwrap()));
     session.tell(id, decision, b"");
-    session.settle();
+    session.wait_for_notices();
     held.map(|n| files[n].clone())
 }
 
@@ -182,7 +182,7 @@ fn an_output_that_was_used_without_a_get_counts_as_served_and_is_kept() {
     let mut session = Session::open(&two, "/go");
     // A test's result depends on what only a look can tell; the last one is not known.
     session.tell(0, Request::Used(vec![action(2), action(1), action(3)]), b"");
-    session.settle();
+    session.wait_for_notices();
     assert_eq!(counts(&daemon, "two"), (1, 1, 0));
     assert_eq!(build(&daemon, "two").counts.bytes_served, 8);
 }

@@ -155,16 +155,16 @@ fn what_vet_found_is_offered_with_what_it_printed_and_stays_with_it() {
         condition: under(scopes::VET_OUTPUT, digest),
     };
     one.tell(0, share(8), b""); // of another state of the sources
-    one.settle();
+    one.wait_for_notices();
     assert_eq!(session(&daemon, "other digest").get(1), Reply::Miss);
     one.tell(0, share(7), b"");
-    one.settle();
+    one.wait_for_notices();
     let view = daemon.register("takes");
     let mut takes = Session::greet(&view, &hello("8:1", false));
     let id = takes.send(Request::Get { action: action(1) }, b"");
     assert_eq!(offered(takes.reply()), [under(scopes::VET, 7).unwrap()]);
     takes.tell(id, Request::Accepted(0), b"");
-    takes.settle();
+    takes.wait_for_notices();
     // Eviction cannot part the two: the records that others have are gone.
     let records = daemon.state_dir().join("records");
     for entry in std::fs::read_dir(&records).unwrap() {
@@ -261,7 +261,7 @@ fn the_conditions_of_an_action_are_bounded_and_so_is_what_is_left_by_parts() {
         one.tell(0, parts(n, 3), b"");
     }
     one.tell(0, parts(1, 7), b"");
-    one.settle();
+    one.wait_for_notices();
     let kept = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
     let sizes: Vec<_> = kept(&daemon.state_dir().join("conditions")).collect();
     assert!((2048..=4096).contains(&sizes.len()), "{}", sizes.len());

@@ -50,7 +50,10 @@ impl Handler {
                     Candidate { condition: of.condition.clone(), output, time: time.into() }
                 };
                 let candidates = offered.iter().map(candidate).collect();
-                let offered = offered.into_iter().map(Offered::from).collect();
+                let offer = |of: lookup::Candidate| {
+                    Offered::new(&of.record, of.condition, of.vet_output.map(|printed| printed.output))
+                };
+                let offered = offered.into_iter().map(offer).collect();
                 (Candidates::Conditional(offered), Reply::Conditional { candidates })
             }
         };

@@ -8,8 +8,6 @@ use std::time::SystemTime;
 use proto::{ActionId, Condition, Output, limits};
 use store::{Kind, Record};
 
-use super::lookup;
-
 /// What one get was answered with.
 #[derive(Debug)]
 pub(super) struct Offer {
@@ -38,11 +36,11 @@ pub(super) struct Offered {
     pub(super) vet_output: Option<Box<Output>>,
 }
 
-impl From<lookup::Candidate> for Offered {
-    fn from(lookup::Candidate { record, condition, vet_output }: lookup::Candidate) -> Self {
-        let Record { output, kind, time, cost_ms, .. } = record;
-        let vet_output = vet_output.map(|printed| Box::new(printed.output));
-        Self { output, kind, time, cost_ms, condition: Box::new(condition), vet_output }
+impl Offered {
+    /// A record under a condition, and what vet printed beside it.
+    pub(super) fn new(record: &Record, condition: Condition, vet_output: Option<Output>) -> Self {
+        let Record { output, kind, time, cost_ms, .. } = *record;
+        Self { output, kind, time, cost_ms, condition: Box::new(condition), vet_output: vet_output.map(Box::new) }
     }
 }
 
