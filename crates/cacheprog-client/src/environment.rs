@@ -10,10 +10,10 @@ use store::{Limits, SizeError};
 use crate::clock;
 use crate::condition::invocation::Invocation;
 use crate::condition::toolchain;
-use crate::condition::variables::Variables;
+use crate::condition::variables::{self, Variables};
 use crate::parent_process;
 use crate::sandbox;
-use crate::test_context::TestContext;
+use crate::test_context::{BuildTop, TestContext};
 
 /// One of the 256 directories that each go command makes in GOCACHE and `go clean -cache` removes (cmd/go/internal/cache `Open`,
 /// cmd/go/internal/clean/clean.go `runClean`, Go 1.21-1.27): what is left in it is removed with the rest.
@@ -63,13 +63,14 @@ impl Environment {
         let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
         let gocache = absolute("GOCACHE");
         let toolchain = parent_process::toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
-        let goroot = Path::new(&toolchain.goroot);
+        let goroot = PathBuf::from(&toolchain.goroot);
         // The daemon uses it only for a toolchain in the Nix store.
         let is_used = socket.is_some() && goroot.starts_with("/nix/store");
         let invocation = Invocation::read(path("GOFLAGS").as_deref().map(Path::as_os_str));
-        let reads_goroot = is_used && invocation.reads_goroot(goroot);
+        let reads_goroot = is_used && invocation.reads_goroot(&goroot);
         let exchanges_test_results = path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0");
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+        let test_context = (exchanges_test_results && socket.is_some()).then(|| test_context(invocation, goroot));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         let wrong_size = store_limits.as_ref().err().copied();
         let read = Self {
@@ -81,12 +82,7 @@ impl Environment {
             gocache,
             toolchain,
             reads_goroot,
-            test_context: exchanges_test_results.then(|| TestContext {
-                cwd: std::env::current_dir().unwrap_or_default(),
-                gowork: path("GOWORK"),
-                temporary: ["TMPDIR", "GOTMPDIR"].into_iter().filter_map(path).chain([temporary()]).collect(),
-                caches: ["GOCACHE", "GOPATH", "GOMODCACHE"].into_iter().filter_map(path).collect(),
-            }),
+            test_context,
             store_limits: store_limits.unwrap_or_default(),
             is_transparent: false,
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
@@ -123,6 +119,35 @@ impl Environment {
         if self.verbose {
             print_error(text);
         }
+    }
+}
+
+/// The directories of the go command that tests.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn test_context(invocation: Invocation, goroot: PathBuf) -> TestContext {
+    let paths = |name: &str| {
+        std::env::var_os(name).map(|all| std::env::split_paths(&all).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let all = |names: &[&str]| {
+        names.iter().flat_map(|name| paths(name)).filter(|path| path.is_absolute()).collect::<Vec<_>>()
+    };
+    let mut temporary = all(&["TMPDIR", "GOTMPDIR"]);
+    if temporary.is_empty() {
+        temporary.push("/tmp".into());
+    }
+    let variables = variables();
+    let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
+    TestContext {
+        cwd: std::env::current_dir().unwrap_or_default(),
+        gowork: std::env::var_os("GOWORK").filter(|value| !value.is_empty()).map(PathBuf::from),
+        caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
+        apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
+        top: variables::is_build(&variables)
+            .then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), &temporary)),
+        temporary,
+        invocation,
+        goroot,
+        variables,
     }
 }
 

@@ -1,8 +1,14 @@
 //! Where a go command tests, and which paths there are not inputs of its tests.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directories of a go command, and its workspace.
+use crate::condition::invocation::Invocation;
+use crate::condition::variables::Variables;
+
+/// The directories of a go command, its workspace, and how it was called.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TestContext {
     /// The current directory.
@@ -13,6 +19,39 @@ pub(crate) struct TestContext {
     pub(crate) temporary: Vec<PathBuf>,
     /// Caches of the go command.
     pub(crate) caches: Vec<PathBuf>,
+    /// What the go command and its tools write: these caches without the rest of `GOPATH`, and telemetry.
+    pub(crate) apart: Vec<PathBuf>,
+    /// The directory of the Nix build, if this is one.
+    pub(crate) top: Option<BuildTop>,
+    pub(crate) invocation: Invocation,
+    pub(crate) goroot: PathBuf,
+    /// All variables.
+    pub(crate) variables: Variables,
+}
+
+/// The directory of a Nix build.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BuildTop {
+    pub(crate) root: PathBuf,
+    /// The names in it, and in temporary directories below it, when the go command started.
+    pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
+}
+
+impl BuildTop {
+    /// As it is now, and so as it is to stay.
+    pub(crate) fn read(root: PathBuf, temporary: &[PathBuf]) -> Self {
+        let watched = temporary.iter().filter(|dir| dir.starts_with(&root)).chain([&root]);
+        let names = |dir: &PathBuf| -> BTreeSet<_> {
+            fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+        };
+        let names = watched.map(|dir| (dir.clone(), names(dir))).collect();
+        Self { root, names }
+    }
+
+    /// Whether a path was not there when the go command started, as far as it is directly in one of these directories.
+    pub(crate) fn is_new(&self, dir: &Path, name: &OsStr) -> bool {
+        self.names.get(dir).is_some_and(|names| !names.contains(name))
+    }
 }
 
 impl TestContext {
@@ -28,16 +67,20 @@ impl TestContext {
 
     /// Directories that do not belong to the module, even if they are inside of it.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        self.temporary.iter().chain(&self.caches).cloned().collect()
+        self.temporary.iter().chain(&self.caches).chain(&self.apart).cloned().collect()
     }
 
     /// Whether a path is a temporary directory itself, or is inside of one that a go command made there for itself.
     pub(crate) fn is_temporary(&self, path: &Path) -> bool {
         self.temporary.iter().any(|dir| {
             let Ok(below) = path.strip_prefix(dir) else { return false };
-            let Some(first) = below.components().next() else { return true };
-            let number = first.as_os_str().to_str().and_then(|name| name.strip_prefix("go-build"));
-            number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+            below.components().next().is_none_or(|first| is_of_go(first.as_os_str()))
         })
     }
+}
+
+/// Whether a go command makes directories of this name for itself (cmd/go/internal/work/action.go `NewBuilder`, Go 1.21-1.27).
+pub(crate) fn is_of_go(name: &OsStr) -> bool {
+    let number = name.to_str().and_then(|name| name.strip_prefix("go-build"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -7,6 +7,11 @@ const MAX_NAMES: u32 = 50_000;
 const MAX_BYTES: u64 = 64 << 20;
 const MAX_TIME: Duration = Duration::from_secs(1);
 
+/// The same for a look at a whole tree, with vendored modules: Kubernetes has 30,000 files of 300 MB.
+const MAX_NAMES_OF_TREE: u32 = 100_000;
+const MAX_BYTES_OF_TREE: u64 = 512 << 20;
+const MAX_TIME_OF_TREE: Duration = Duration::from_secs(3);
+
 /// What is left of it.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -18,6 +23,11 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new() -> Self {
         Self { names: MAX_NAMES, bytes: MAX_BYTES, until: Instant::now() + MAX_TIME }
+    }
+
+    /// For a whole tree.
+    pub(super) fn of_tree() -> Self {
+        Self { names: MAX_NAMES_OF_TREE, bytes: MAX_BYTES_OF_TREE, until: Instant::now() + MAX_TIME_OF_TREE }
     }
 
     pub(super) fn take_name(&mut self) -> Option<()> {

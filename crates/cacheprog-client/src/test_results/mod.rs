@@ -1,13 +1,23 @@
 //! Results of tests: a result of one build stands for the same test in another build while the test's inputs are the same.
 //!
 //! [`test_logs`] finds results and logs among the puts; [`test_inputs`] makes the list of a result's inputs, and checks the list
-//! of a result that another build put. `log_files` reads a log, [`content_hash`] digests what is at a path, `budget`
-//! tells when to stop, `module_tree` is the data of the module, `package` where a test runs.
+//! of a result that another build put. `log_files` reads a log, [`content_hash`] digests what is at a path, `budget` tells when to
+//! stop, `surroundings` are variables and `-exec`. `data_tree` is the data of a module or of the whole tree, `walk` how it is read,
+//! `current_tree` when. `main_module` knows where packages are;
+//! `reach` tells whether tests see more than their logs show, by what `go_source` finds in a file. `changes` tells whether a run left
+//! something behind, also while `other_tests` run.
 
 mod budget;
+mod changes;
 mod content_hash;
+mod current_tree;
+mod data_tree;
+mod go_source;
 mod log_files;
-mod module_tree;
-mod package;
+mod main_module;
+mod other_tests;
+mod reach;
+mod surroundings;
 pub(crate) mod test_inputs;
 pub(crate) mod test_logs;
+mod walk;

@@ -7,35 +7,38 @@
 //! (testing.go `before`). So the list has all of the module's data and of the environment too, and files outside the module,
 //! which Go does not check again.
 //!
+//! Where a test's package may see more than its log has (`reach.rs`), the list has all of the source tree.
+//!
 //! ```text
-//! nix-gocacheprog test inputs 2 <output id of the result>
-//! <digest of the module's data> <digest of the variables> <the module's root>
+//! nix-gocacheprog test inputs 3 <output id of the result>
+//! <digest of the module's data> <digest of variables and -exec> <digest of the whole tree, or -> <the module's root>
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use proto::{OutputId, limits};
 use store::TEST_INPUTS;
 
-use crate::condition::counted;
-use crate::environment;
-use crate::test_context::TestContext;
+use crate::test_context::{TestContext, is_of_go};
 
 use super::budget::Budget;
+use super::changes;
 use super::content_hash::{ContentHashes, PathUse};
+use super::current_tree::CurrentTree;
+use super::data_tree::Extent;
 use super::log_files::{add_files, is_kernel_interface};
-use super::module_tree::ModuleTree;
-use super::package::package_dir;
+use super::main_module::MainModule;
+use super::reach::Reach;
+use super::surroundings::{digest, runs_by_program};
 use super::test_logs::TestResult;
 
-/// How often reading a module may take too long before it is given up: a go command is not to wait for a slow disk again and
-/// again.
-const TRIES: u32 = 3;
+/// Stands for the digest of the whole tree, where only the module's data counts.
+const NO_TREE: &str = "-";
 
 /// Makes lists and checks them. It keeps the digests of what it read, with stamps that show whether that is still the same.
 #[derive(Debug)]
@@ -43,34 +46,49 @@ pub(crate) struct TestInputs {
     context: TestContext,
     /// When the go command started, or a moment later.
     started: SystemTime,
-    /// The digest of the variables: a test may read any of them before its log begins. Made at the first use, since most go
+    /// The digest of what surrounds a test: it may read any variable before its log begins. Made at the first use, since most go
     /// commands test nothing.
-    variables: Option<String>,
+    surroundings: Option<String>,
     hashes: ContentHashes,
-    /// The module, after it was read.
-    tree: Option<ModuleTree>,
-    /// How often reading it may still take too long.
-    tries: u32,
+    module: CurrentTree,
+    whole: CurrentTree,
+    reach: Reach,
+    /// Whether the go command's results are not for others: its invocation brings in what no key holds, or a run left something
+    /// behind.
+    is_private: bool,
 }
 
 impl TestInputs {
     pub(crate) fn new(context: TestContext, started: SystemTime) -> Self {
-        let hashes = ContentHashes::default();
-        Self { context, started, variables: None, hashes, tree: None, tries: TRIES }
+        let is_private = !context.invocation.is_clean(&context.goroot);
+        let (module, whole) = (CurrentTree::new(Extent::Data), CurrentTree::new(Extent::All));
+        let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::default());
+        Self { context, started, surroundings, hashes, module, whole, reach, is_private }
     }
 
     /// The list of a test's inputs. `None` where they cannot be told, or changed since the go command started: the test may have
     /// read them before the change.
     pub(crate) fn make_list(&mut self, result: &TestResult, output: &OutputId) -> Option<Vec<u8>> {
+        // What a run left behind may be of any test before this one.
+        self.is_private =
+            self.is_private || !changes::is_unchanged(&self.context, self.started, &mut Budget::of_tree());
+        if self.is_private {
+            return None;
+        }
         let root = self.context.module()?;
-        let dir = package_dir(&root, &result.package)?;
+        let module = MainModule::read(&root)?;
+        let dir = module.directory_of_tests(&result.package)?;
         let mut files = BTreeMap::new();
         for log in &result.logs {
             add_files(log, (&root, &dir), &self.context, &mut files)?;
         }
-        let mut text = first_line(output) + &self.second_line(&root)? + "\n";
+        let needs_tree =
+            self.reach.is_unlogged(&module, &dir, &mut Budget::of_tree())? || runs_by_program(&self.context)?;
+        let mut text = first_line(output) + &self.second_line(&root, needs_tree)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
-        self.tree.as_ref().filter(|tree| tree.is_older(self.started))?;
+        if !self.module.is_older(self.started) || (needs_tree && !self.whole.is_older(self.started)) {
+            return None;
+        }
         let mut budget = Budget::new();
         for (path, path_use) in files {
             let letter = if path_use == PathUse::Open { 'o' } else { 's' };
@@ -88,7 +106,9 @@ impl TestInputs {
         let mut bytes = Vec::new();
         let read = fs::File::open(list).and_then(|file| file.take(limits::TEST_INPUTS + 1).read_to_end(&mut bytes));
         let (Ok(_), Ok(text)) = (read, str::from_utf8(&bytes)) else { return false };
-        text.strip_prefix(&first_line(output)).is_some_and(|rest| self.check_lines(rest).is_some())
+        // Of a go command whose invocation brings in something, nothing is known.
+        self.context.invocation.is_clean(&self.context.goroot)
+            && text.strip_prefix(&first_line(output)).is_some_and(|rest| self.check_lines(rest).is_some())
     }
 
     /// Checks all lines, up to the first one that is not the same.
@@ -96,7 +116,9 @@ impl TestInputs {
         let mut budget = Budget::new();
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let root = self.context.module()?;
-        if lines.next()? != self.second_line(&root)? {
+        let second = lines.next()?;
+        let needs_tree = second.split(' ').nth(2)? != NO_TREE;
+        if second != self.second_line(&root, needs_tree)? {
             return None;
         }
         let mut before = "";
@@ -118,36 +140,42 @@ impl TestInputs {
         Some(())
     }
 
-    fn second_line(&mut self, root: &Path) -> Option<String> {
-        self.update_tree(root)?;
-        let data = &self.tree.as_ref()?.digest;
-        let variables = self
-            .variables
-            .get_or_insert_with(|| counted::digest_for_tests(&environment::variables()).unwrap_or_default());
-        Some(format!("{data} {variables} {}", root.to_str()?))
-    }
-
-    /// Reads the module, unless the tree is current.
-    fn update_tree(&mut self, root: &Path) -> Option<()> {
-        if self.tree.as_ref().is_some_and(|tree| tree.is_current(root)) {
-            return Some(());
+    fn second_line(&mut self, root: &Path, needs_tree: bool) -> Option<String> {
+        if self.surroundings.is_none() {
+            self.surroundings = Some(digest(&self.context)?);
         }
-        self.tree = None;
-        let mut budget = Budget::new();
-        if self.tries > 0 {
-            self.tree = ModuleTree::read(root, &self.context.excluded(), &mut self.hashes, &mut budget);
-        }
-        if self.tree.is_none() {
-            // Each try begins with the hashes that the one before has read.
-            let spent = if budget.is_spent() { TRIES } else { u32::from(budget.is_late()) };
-            self.tries = self.tries.saturating_sub(spent);
-        }
-        self.tree.is_some().then_some(())
+        let surroundings = self.surroundings.as_deref()?;
+        let excluded = self.context.excluded();
+        let data = self.module.digest(root, &|path| excluded.iter().any(|dir| dir == path), &mut self.hashes)?;
+        let tree = if needs_tree {
+            whole_tree(&self.context, &excluded, &mut self.whole, &mut self.hashes, root)?
+        } else {
+            NO_TREE
+        };
+        Some(format!("{data} {surroundings} {tree} {}", root.to_str()?))
     }
 }
 
+/// The digest of all that the build has beside caches, the go command's own directories and what came since it started: the
+/// directories of tests that run. Outside of a build, of the module.
+fn whole_tree<'a>(
+    context: &TestContext,
+    excluded: &[PathBuf],
+    whole: &'a mut CurrentTree,
+    hashes: &mut ContentHashes,
+    module: &Path,
+) -> Option<&'a str> {
+    let top = context.top.as_ref();
+    let is_excluded = |path: &Path| {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let is_own = context.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name);
+        is_own || top.is_some_and(|top| top.is_new(dir, name)) || excluded.iter().any(|dir| dir == path)
+    };
+    whole.digest(top.map_or(module, |top| &top.root), &is_excluded, hashes)
+}
+
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}2 {output}\n")
+    format!("{TEST_INPUTS}3 {output}\n")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::clock;
+use crate::condition::invocation::Invocation;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,7 +37,8 @@ impl Module {
         }
         std::os::unix::fs::symlink("nowhere", root.join("golden/link")).unwrap();
         let temporary = vec![dir.path().join("build")];
-        let context = TestContext { cwd: root.join("golden"), temporary, ..TestContext::default() };
+        let invocation = Invocation::of(&["go", "test", "./..."], "-mod=vendor");
+        let context = TestContext { cwd: root.join("golden"), temporary, invocation, ..TestContext::default() };
         Self { dir, root, context }
     }
 
@@ -122,7 +124,7 @@ fn changes_in_a_nested_vendor_directory_and_of_variables_are_seen() {
     let list = module.list(LOG).unwrap();
     assert!(module.is_current(&list));
     let mut other_inputs = module.inputs();
-    other_inputs.variables = Some("others".to_owned());
+    other_inputs.context.variables.push(("MODE".into(), "".into()));
     assert!(!module.is_current_for(&mut other_inputs, &list));
     fs::write(module.root.join("static/vendor/app.tmpl"), "two").unwrap();
     assert!(!module.is_current(&list));
@@ -278,22 +280,9 @@ fn a_damaged_or_hostile_list_is_not_current() {
 }
 
 #[test]
-fn only_a_package_of_the_main_module_has_a_known_directory() {
+fn a_workspace_has_no_main_module() {
     let module = Module::new();
     let root = &module.root;
-    assert_eq!(package_dir(root, "example.test/m/golden"), Some(root.join("golden")));
-    for other in [
-        "example.test/m",
-        "example.test/mm/golden",
-        "example.test",
-        "command-line-arguments",
-        "example.test/m/absent",
-        "example.test/m/data/of",
-    ] {
-        assert_eq!(package_dir(root, other), None, "{other}");
-    }
-    fs::write(root.join("golden/go.mod"), "module example.test/m/golden\n").unwrap();
-    assert_eq!(package_dir(root, "example.test/m/golden"), None, "a module of its own");
     let mut context = TestContext { cwd: root.clone(), ..TestContext::default() };
     assert_eq!(context.module().as_ref(), Some(root));
     fs::write(root.parent().unwrap().join("go.work"), "").unwrap();
@@ -303,3 +292,5 @@ fn only_a_package_of_the_main_module_has_a_known_directory() {
     context.gowork = Some("/elsewhere/go.work".into());
     assert_eq!(context.module(), None);
 }
+
+mod beyond_the_log;

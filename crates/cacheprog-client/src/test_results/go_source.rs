@@ -1,0 +1,192 @@
+//! What one Go file shows of what its package can do: its imports, and names in it of functions whose use no test's log has.
+//! Pure.
+
+use memchr::memmem;
+
+/// What was found in a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct GoSource {
+    /// Import paths.
+    pub(super) imports: Vec<String>,
+    /// Whether it may run programs or open files past the test's log.
+    pub(super) is_unlogged: bool,
+}
+
+/// Packages that run programs, or open files without package os (which alone writes the log: internal/testlog, Go 1.21-1.27), with
+/// those below them. `go/build` and `go/importer` run the go command.
+const UNLOGGED: [&str; 12] = [
+    "C",
+    "github.com/ebitengine/purego",
+    "github.com/rogpeppe/go-internal",
+    "go/build",
+    "go/importer",
+    "golang.org/x/sys",
+    "golang.org/x/tools/go",
+    "net/http/cgi",
+    "os/exec",
+    "plugin",
+    "runtime/cgo",
+    "syscall",
+];
+
+/// Functions of package os that do so, and directives that reach functions of other packages.
+const NAMES: [&str; 4] = ["StartProcess", "Readlink", "go:linkname", "go:cgo_"];
+
+/// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
+pub(super) fn read(source: &[u8]) -> GoSource {
+    let Some(imports) = imports(source) else { return GoSource { is_unlogged: true, ..GoSource::default() } };
+    let is_below =
+        |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_unlogged = imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
+        || NAMES.iter().any(|name| memmem::find(source, name.as_bytes()).is_some());
+    GoSource { imports, is_unlogged }
+}
+
+/// The import paths of a file. `None` where it is not Go as far as that.
+fn imports(source: &[u8]) -> Option<Vec<String>> {
+    let mut tokens = Tokens(source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source));
+    let mut found = Vec::new();
+    if tokens.next()? != Token::Word(b"package") || !matches!(tokens.next()?, Token::Word(_)) {
+        return None;
+    }
+    while let Some(token) = tokens.next_but_semicolon() {
+        if token != Token::Word(b"import") {
+            break;
+        }
+        let first = tokens.next()?;
+        if first != Token::Other(b'(') {
+            found.push(tokens.import(first)?);
+            continue;
+        }
+        loop {
+            match tokens.next_but_semicolon()? {
+                Token::Other(b')') => break,
+                token => found.push(tokens.import(token)?),
+            }
+        }
+    }
+    Some(found)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a [u8]),
+    Text(&'a [u8]),
+    Other(u8),
+}
+
+struct Tokens<'a>(&'a [u8]);
+
+impl<'a> Tokens<'a> {
+    /// The path of an import that begins with this token: a name or a dot, and a text.
+    fn import(&mut self, first: Token<'a>) -> Option<String> {
+        let path = match first {
+            Token::Text(path) => path,
+            Token::Word(_) | Token::Other(b'.') => match self.next()? {
+                Token::Text(path) => path,
+                _ => return None,
+            },
+            Token::Other(_) => return None,
+        };
+        String::from_utf8(path.to_owned()).ok()
+    }
+
+    fn next_but_semicolon(&mut self) -> Option<Token<'a>> {
+        loop {
+            match self.next()? {
+                Token::Other(b';') => {}
+                token => return Some(token),
+            }
+        }
+    }
+
+    fn skip_blanks(&mut self) -> Option<()> {
+        loop {
+            self.0 = self.0.trim_ascii_start();
+            if self.0.starts_with(b"//") {
+                let end = memchr::memchr(b'\n', self.0).unwrap_or(self.0.len());
+                self.0 = &self.0[end..];
+            } else if self.0.starts_with(b"/*") {
+                let end = memmem::find(&self.0[2..], b"*/")?;
+                self.0 = &self.0[end + 4..];
+            } else {
+                return Some(());
+            }
+        }
+    }
+
+    /// `None` at the end of the file, or of what can be read.
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.skip_blanks()?;
+        let (&first, rest) = self.0.split_first()?;
+        let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+        if matches!(first, b'"' | b'`') {
+            let end = memchr::memchr(first, rest)?;
+            self.0 = &rest[end + 1..];
+            return Some(Token::Text(&rest[..end]));
+        }
+        let length = self.0.iter().position(|byte| !is_of_word(byte)).unwrap_or(self.0.len());
+        let (word, rest) = self.0.split_at(length.max(1));
+        self.0 = rest;
+        Some(if length > 0 { Token::Word(word) } else { Token::Other(first) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imports_of(source: &str) -> Option<String> {
+        Some(imports(source.as_bytes())?.join(" "))
+    }
+
+    #[test]
+    fn imports_are_read_in_all_their_forms() {
+        for (source, expected) in [
+            ("package m\n", ""),
+            ("// c\n/* import \"x\" */ package m; import \"a\"; import b \"c/d\"\nimport `e`\nfunc f() { }", "a c/d e"),
+            ("package m\nimport (\n\t. \"a\" // one\n\t_ \"b\"; c \"d\"\n\n)\nimport ()\nvar x = \"import\"", "a b d"),
+            ("\u{feff}package m\nimport/**/\"a\"\ntype T struct{}", "a"),
+            ("package é\nimport é \"a\"\nconst c = `", "a"),
+        ] {
+            assert_eq!(imports_of(source).as_deref(), Some(expected), "{source}");
+        }
+        for other in [
+            "",
+            "import \"a\"",
+            "package \"m\"",
+            "package m\nimport",
+            "package m\nimport (\"a\"",
+            "package m\nimport (1)",
+            "package m /*",
+            "package m\nimport \"a",
+        ] {
+            assert!(imports_of(other).is_none() || other == "package m /*", "{other}");
+        }
+    }
+
+    #[test]
+    fn what_no_log_has_is_found() {
+        let is_unlogged = |source: &str| read(source.as_bytes()).is_unlogged;
+        for path in [
+            "os/exec",
+            "syscall",
+            "C",
+            "golang.org/x/sys/unix",
+            "plugin",
+            "golang.org/x/tools/go/packages",
+            "go/build/constraint",
+        ] {
+            assert!(is_unlogged(&format!("package m\nimport x \"{path}\"\n")), "{path}");
+        }
+        for path in
+            ["os", "fmt", "golang.org/x/system", "example.org/syscall", "path/filepath", "golang.org/x/tools/txtar"]
+        {
+            assert!(!is_unlogged(&format!("package m\nimport \"{path}\"\n")), "{path}");
+        }
+        for text in ["func f() { os.StartProcess(x) }", "//go:linkname open syscall.Open", "var r = os.Readlink"] {
+            assert!(is_unlogged(&format!("package m\n{text}\n")), "{text}");
+        }
+        assert!(is_unlogged("no Go"));
+    }
+}

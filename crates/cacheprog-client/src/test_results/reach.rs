@@ -1,0 +1,130 @@
+//! Whether a package's tests may look at more than their log shows: a program that they run, or a system call, opens files past
+//! package os. Looked at are the package's own files and those of packages of the main module that they import, directly or not, for
+//! all platforms. What a dependency does is not looked at (docs/explanation/soundness.md, "Tests").
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::budget::Budget;
+use super::go_source::{self, GoSource};
+use super::main_module::MainModule;
+
+/// A larger source is not read.
+const MAX_SIZE: u64 = 8 << 20;
+
+/// Endings of files that bring other code than Go into a package (go/build/build.go `matchFile`, Go 1.21-1.27). That it is of C is
+/// in an import.
+const OTHER_CODE: [&str; 6] = ["s", "S", "sx", "syso", "swig", "swigcxx"];
+
+/// The packages that were looked at. It is for one go command, in which nothing of the module changed.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    packages: HashMap<PathBuf, GoSource>,
+}
+
+impl Reach {
+    /// Whether tests of the package in `dir` may do so. `None` where that cannot be told, as for a package that is too large.
+    pub(super) fn is_unlogged(&mut self, module: &MainModule, dir: &Path, budget: &mut Budget) -> Option<bool> {
+        let (mut seen, mut open) = (BTreeSet::from([dir.to_owned()]), vec![dir.to_owned()]);
+        while let Some(dir) = open.pop() {
+            let package = match self.packages.entry(dir) {
+                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::hash_map::Entry::Vacant(new) => {
+                    let package = read_package(new.key(), budget)?;
+                    new.insert(package)
+                }
+            };
+            if package.is_unlogged {
+                return Some(true);
+            }
+            for dir in package.imports.iter().filter_map(|path| module.directory(path)) {
+                if seen.insert(dir.clone()) {
+                    open.push(dir);
+                }
+            }
+        }
+        Some(false)
+    }
+}
+
+/// All imports of a package's files, tests included.
+fn read_package(dir: &Path, budget: &mut Budget) -> Option<GoSource> {
+    let mut package = GoSource::default();
+    // An import for another platform may be of a package that is not there.
+    let Ok(entries) = fs::read_dir(dir) else { return Some(package) };
+    for entry in entries {
+        budget.take_name()?;
+        let path = entry.ok()?.path();
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        package.is_unlogged |= OTHER_CODE.contains(&extension);
+        if extension != "go" || !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            continue;
+        }
+        let mut source = Vec::new();
+        File::open(&path).ok()?.take(MAX_SIZE + 1).read_to_end(&mut source).ok()?;
+        budget.take_bytes(source.len() as u64)?;
+        let file = go_source::read(&source);
+        package.is_unlogged |= file.is_unlogged || source.len() as u64 > MAX_SIZE;
+        package.imports.extend(file.imports);
+    }
+    Some(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(files: &[(&str, &str)]) -> (tempfile::TempDir, MainModule) {
+        let dir = tempfile::tempdir().unwrap();
+        let go_mod =
+            [("go.mod", "module example.test/m\nreplace example.test/other => ./other\n"), ("a/a.go", "package a\n")];
+        for (path, text) in go_mod.iter().chain(files) {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let module = MainModule::read(dir.path()).unwrap();
+        (dir, module)
+    }
+
+    fn is_unlogged(files: &[(&str, &str)]) -> bool {
+        let (dir, module) = module(files);
+        Reach::default().is_unlogged(&module, &dir.path().join("a"), &mut Budget::new()).unwrap()
+    }
+
+    #[test]
+    fn what_a_package_and_its_imports_within_the_module_do_is_seen() {
+        let exec = "package x\nimport \"os/exec\"\n";
+        assert!(!is_unlogged(&[("b/b.go", exec)]), "another package");
+        for files in [
+            &[("a/a_test.go", exec)][..],
+            &[("a/a_windows.go", exec)],
+            &[("a/x.s", "")],
+            &[("a/a2.go", "package a\nimport \"example.test/m/b\"\n"), ("b/b.go", exec)],
+            &[
+                ("a/a2.go", "package a\nimport \"example.test/m/b\"\n"),
+                ("b/b.go", "package b\nimport _ \"example.test/m\"\n"),
+                ("m.go", exec),
+            ],
+            &[("a/a_test.go", "package a_test\nimport \"example.test/other/x\"\n"), ("other/x/x.go", exec)],
+        ] {
+            assert!(is_unlogged(files), "{files:?}");
+        }
+        let circle = [
+            ("a/a_test.go", "package a_test\nimport (\"example.test/m/b\"; \"fmt\"; \"example.test/m/absent\")\n"),
+            ("b/b.go", "package b\nimport \"example.test/m/a\"\n"),
+        ];
+        assert!(!is_unlogged(&circle));
+    }
+
+    #[test]
+    fn too_much_is_not_told() {
+        let (dir, module) = module(&[]);
+        let mut budget = Budget::new();
+        while budget.take_name().is_some() {}
+        assert_eq!(Reach::default().is_unlogged(&module, &dir.path().join("a"), &mut budget), None);
+    }
+}

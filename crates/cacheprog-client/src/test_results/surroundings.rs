@@ -1,0 +1,80 @@
+//! What surrounds a test: the variables, and the program that runs its program.
+
+use blake3::Hasher;
+use proto::id::hex;
+
+use crate::condition::variables::text;
+use crate::condition::{counted, programs};
+use crate::digest::add_part;
+use crate::test_context::TestContext;
+
+/// The digest of all variables that count, and of the programs of `-exec`. `None` where one of them cannot be told.
+pub(super) fn digest(context: &TestContext) -> Option<String> {
+    let mut hasher = Hasher::new();
+    add_part(&mut hasher, counted::digest_for_tests(&context.variables)?.as_bytes());
+    let words = words_of_exec(context)?;
+    if !words.is_empty() {
+        hasher.update(programs::identify(&words, &context.variables, &mut Vec::new())?.as_bytes());
+    }
+    Some(hex(&hasher.finalize().as_bytes()[..16]))
+}
+
+/// Whether another program runs the tests, or flags name a linker: then more than the test's own package decides what it sees. `None`
+/// where that cannot be told.
+pub(super) fn runs_by_program(context: &TestContext) -> Option<bool> {
+    Some(!words_of_exec(context)?.is_empty() || context.invocation.names_linker())
+}
+
+/// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).
+fn words_of_exec(context: &TestContext) -> Option<Vec<Vec<u8>>> {
+    let words = context.invocation.exec()?;
+    let name = |name: &str| text(&context.variables, name);
+    let (os, arch) = (name("GOOS"), name("GOARCH"));
+    let is_same = |one: &str, host: &str| one.is_empty() || one == name(host);
+    if words.is_empty() && !(is_same(&os, "GOHOSTOS") && is_same(&arch, "GOHOSTARCH")) {
+        return Some(vec![format!("go_{os}_{arch}_exec").into_bytes()]);
+    }
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::condition::invocation::Invocation;
+
+    #[test]
+    fn the_program_that_runs_tests_counts_by_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("run");
+        let write = |text: &str| {
+            fs::write(&script, text).unwrap();
+            fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+        };
+        write("1");
+        let context = |exec: &str, variables: &[(&str, &str)]| TestContext {
+            invocation: Invocation::of(&["go", "test", exec, "."], ""),
+            variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            ..TestContext::default()
+        };
+        let exec = format!("-exec={}", script.display());
+        let build = [("NIX_BUILD_TOP", "/build")];
+        let with = digest(&context(&exec, &build));
+        let without = digest(&context("-v", &build));
+        assert!(with.is_some() && with != without);
+        assert_eq!(
+            (runs_by_program(&context(&exec, &build)), runs_by_program(&context("-v", &build))),
+            (Some(true), Some(false))
+        );
+        write("2");
+        assert_ne!(digest(&context(&exec, &build)), with);
+        assert_eq!(digest(&context("-v", &build)), without);
+        assert_eq!(digest(&context("-exec=./run", &build)), None, "where it is cannot be told");
+        let cross = [("GOOS", "plan9"), ("GOARCH", "arm"), ("GOHOSTOS", "linux"), ("GOHOSTARCH", "amd64")];
+        assert_eq!(runs_by_program(&context("-v", &cross)), Some(true));
+        let same = [("GOOS", "linux"), ("GOARCH", "amd64"), ("GOHOSTOS", "linux"), ("GOHOSTARCH", "amd64")];
+        assert_eq!(runs_by_program(&context("-v", &same)), Some(false));
+    }
+}

@@ -1,0 +1,167 @@
+//! The walk through a tree, in the order of names. The stamp of a file is taken before it is read, so that a change meanwhile shows.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use blake3::Hasher;
+
+use crate::condition::stamp::Stamp;
+use crate::digest::add_part;
+
+use super::budget::Budget;
+use super::content_hash::ContentHashes;
+use super::data_tree::Extent;
+use super::log_files::is_kernel_interface;
+
+/// Nested directories: the thread that reads has a small stack.
+const MAX_DEPTH: u32 = 64;
+
+const STORE: &str = "/nix/store";
+
+/// What Nix and stdenv leave in the build's directory; it names the output (Nix `writeStructuredAttrs`, stdenv `dumpVars`).
+const OF_NIX: [&str; 3] = ["env-vars", ".attrs.json", ".attrs.sh"];
+
+/// The digest of many stamps.
+pub(super) struct Stamps {
+    pub(super) hasher: Hasher,
+    pub(super) settled: SystemTime,
+}
+
+impl Stamps {
+    pub(super) fn new() -> Self {
+        Self { hasher: Hasher::new(), settled: UNIX_EPOCH }
+    }
+
+    pub(super) fn add(&mut self, stamp: Stamp) {
+        stamp.add_to(&mut self.hasher);
+        self.settled = self.settled.max(stamp.settled());
+    }
+}
+
+pub(super) struct Walk<'a> {
+    root: &'a Path,
+    extent: Extent,
+    excluded: &'a dyn Fn(&Path) -> bool,
+    hashes: &'a mut ContentHashes,
+    budget: &'a mut Budget,
+    hasher: Hasher,
+    paths: Vec<u8>,
+    stamps: Stamps,
+    /// Directories to which links lead, by device and inode: each is read once.
+    linked: BTreeSet<(u64, u64)>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        root: &'a Path,
+        extent: Extent,
+        excluded: &'a dyn Fn(&Path) -> bool,
+        hashes: &'a mut ContentHashes,
+        budget: &'a mut Budget,
+    ) -> Self {
+        let (hasher, paths, stamps, linked) = (Hasher::new(), Vec::new(), Stamps::new(), BTreeSet::new());
+        Self { root, extent, excluded, hashes, budget, hasher, paths, stamps, linked }
+    }
+
+    /// The digest, the paths and their stamps.
+    pub(super) fn finish(self) -> (String, Vec<u8>, Stamps) {
+        (self.hasher.finalize().to_string(), self.paths, self.stamps)
+    }
+
+    /// Adds all below the root.
+    pub(super) fn add_root(&mut self) -> Option<()> {
+        self.add_directory(self.root, MAX_DEPTH, self.extent == Extent::All)
+    }
+
+    fn add_directory(&mut self, dir: &Path, depth_left: u32, is_data: bool) -> Option<()> {
+        let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(Result::ok).collect::<Option<_>>()?;
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
+            self.budget.take_name()?;
+            let (name, path) = (entry.file_name(), entry.path());
+            if self.is_left_out(dir, &name) || (self.excluded)(&path) {
+                continue;
+            }
+            let metadata = entry.metadata().ok()?;
+            self.add_path(&path, &metadata)?;
+            let is_source =
+                !is_data && metadata.is_file() && path.extension().is_some_and(|extension| extension == "go");
+            if !is_source {
+                self.add_entry(&name, &path, &metadata, depth_left)?;
+            }
+            if metadata.is_dir() {
+                self.add_directory(&path, depth_left.checked_sub(1)?, is_data || name == "testdata")?;
+                add_part(&mut self.hasher, b"/");
+            }
+        }
+        Some(())
+    }
+
+    fn is_left_out(&self, dir: &Path, name: &OsStr) -> bool {
+        let is_at_root = dir == self.root;
+        match self.extent {
+            Extent::Data => is_at_root && (name == "vendor" || name == ".git"),
+            Extent::All => name == ".git" || (is_at_root && OF_NIX.iter().any(|left| name == *left)),
+        }
+    }
+
+    /// Notes a path with its stamp.
+    pub(super) fn add_path(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
+        self.paths.extend_from_slice(path.strip_prefix(self.root).unwrap_or(path).as_os_str().as_bytes());
+        self.paths.push(0);
+        self.stamps.add(Stamp::of(metadata)?);
+        Some(())
+    }
+
+    fn add_entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata, depth_left: u32) -> Option<()> {
+        add_part(&mut self.hasher, name.as_encoded_bytes());
+        self.hasher.update(&metadata.mode().to_le_bytes());
+        if metadata.is_symlink() {
+            add_part(&mut self.hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());
+            self.add_linked(path, depth_left)?;
+        } else if metadata.is_file() {
+            self.hashes.add_content(&mut self.hasher, path, metadata, self.budget)?;
+        }
+        Some(())
+    }
+
+    /// Adds what a link leads to, unless that is counted as it is: a path in the Nix store has one content, and a directory of this
+    /// tree is read anyway.
+    fn add_linked(&mut self, path: &Path, depth_left: u32) -> Option<()> {
+        let Ok(real) = fs::canonicalize(path) else {
+            self.hasher.update(b"nothing there");
+            return Some(());
+        };
+        if real.starts_with(STORE) || is_kernel_interface(&real) {
+            add_part(&mut self.hasher, real.as_os_str().as_bytes());
+            return Some(());
+        }
+        self.budget.take_name()?;
+        let metadata = fs::metadata(&real).ok()?;
+        if metadata.is_file() {
+            self.add_path(&real, &metadata)?;
+            return self.hashes.add_content(&mut self.hasher, &real, &metadata, self.budget);
+        }
+        let is_read_anyway = real.starts_with(self.root)
+            && !real.ancestors().take_while(|dir| *dir != self.root).any(|dir| self.is_apart(dir));
+        if !metadata.is_dir() || is_read_anyway {
+            return metadata.is_dir().then_some(());
+        }
+        if self.linked.insert((metadata.dev(), metadata.ino())) {
+            self.add_path(&real, &metadata)?;
+            self.add_directory(&real, depth_left.checked_sub(1)?, true)?;
+        }
+        add_part(&mut self.hasher, b"/");
+        Some(())
+    }
+
+    fn is_apart(&self, dir: &Path) -> bool {
+        let (parent, name) = (dir.parent().unwrap_or(dir), dir.file_name().unwrap_or_default());
+        self.is_left_out(parent, name) || (self.excluded)(dir)
+    }
+}
