@@ -122,7 +122,7 @@ fn add_file(hasher: &mut Hasher, path: &Path, is_build: bool, files: &mut Vec<Pa
     }
     let metadata = fs::metadata(&real).ok()?;
     if metadata.is_dir() {
-        // A path among flags: whoever decides about scopes looks at it.
+        // A path among flags: it counts as text here, and decides about the scope elsewhere.
         return Some(());
     }
     if !metadata.is_file() {

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::data_tree::{DataTree, Extent};
+use super::data_tree::DataTree;
+use super::walk::Extent;
 
 /// How often reading a tree may take too long before it is given up: a go command is not to wait for a slow disk again and again.
 const TRIES: u32 = 3;

@@ -15,17 +15,7 @@ use crate::condition::stamp::Stamp;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::walk::{Stamps, Walk};
-
-/// What of a tree counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
-    /// A module's data: everything except Go sources (Go's keys have them; below `testdata` they are data), the root's `vendor` and
-    /// `.git`.
-    Data,
-    /// Everything, except `.git` and what Nix leaves in the build's directory.
-    All,
-}
+use super::walk::{Extent, Stamps, Walk};
 
 /// A tree as it was read.
 #[derive(Debug)]

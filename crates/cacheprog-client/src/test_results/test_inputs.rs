@@ -30,12 +30,12 @@ use super::budget::Budget;
 use super::changes;
 use super::content_hash::{ContentHashes, PathUse};
 use super::current_tree::CurrentTree;
-use super::data_tree::Extent;
 use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
 use super::reach::Reach;
 use super::surroundings::{digest, runs_by_program};
 use super::test_logs::TestResult;
+use super::walk::Extent;
 
 /// Stands for the digest of the whole tree, where only the module's data counts.
 const NO_TREE: &str = "-";

@@ -15,7 +15,6 @@ use crate::digest::add_part;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::data_tree::Extent;
 use super::log_files::is_kernel_interface;
 
 /// Nested directories: the thread that reads has a small stack.
@@ -25,6 +24,16 @@ const STORE: &str = "/nix/store";
 
 /// What Nix and stdenv leave in the build's directory; it names the output (Nix `writeStructuredAttrs`, stdenv `dumpVars`).
 const OF_NIX: [&str; 3] = ["env-vars", ".attrs.json", ".attrs.sh"];
+
+/// What of a tree counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// A module's data: everything except Go sources (Go's keys have them; below `testdata` they are data), the root's `vendor` and
+    /// `.git`.
+    Data,
+    /// Everything, except `.git` and what Nix leaves in the build's directory.
+    All,
+}
 
 /// The digest of many stamps.
 pub(super) struct Stamps {

@@ -164,7 +164,8 @@ fn the_documented_lists_are_those_of_the_code() {
         ("of C tools, beginnings", &OF_C_TOOLS_BEGINNINGS),
     ];
     for (title, list) in lists {
-        let row = page.lines().find(|line| line.starts_with(&format!("| {title} |"))).unwrap_or_default();
+        let after = page.split_once(&format!("- {title}: ")).map(|(_, after)| after).unwrap_or_default();
+        let row = after.split("\n-").next().unwrap_or_default().split("\n\n").next().unwrap_or_default();
         let mut documented: Vec<_> = row.split('`').skip(1).step_by(2).collect();
         let mut known = list.to_vec();
         documented.sort_unstable();
