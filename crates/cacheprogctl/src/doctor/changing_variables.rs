@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use proto::figures::duration;
 use proto::parts::Part;
-use proto::profile::{BuildProfile, Rejection};
+use proto::profile::{Action, BuildProfile, Rejection};
 
 use super::finding::{Finding, Level};
 
@@ -86,13 +86,15 @@ fn of_name(name: &str, builds: &[&BuildProfile]) -> Option<ChangingVariable> {
     }
     let (mut compiled, mut cost_ms) = (0, 0);
     for build in &costly {
-        for package in build.packages.iter().filter(|package| package.action.get.is_miss()) {
-            let rejection = package.action.rejection.and_then(|index| build.rejections.get(usize::from(index)));
-            if rejection.is_some_and(|rejection| variables_of(rejection).any(|name| common.contains(name))) {
-                compiled += 1;
-                cost_ms += u64::from(package.action.cost_ms);
-            }
-        }
+        let is_for_it = |action: &&Action| {
+            let rejection = action.rejection.and_then(|index| build.rejections.get(usize::from(index)));
+            action.get.is_miss()
+                && rejection.is_some_and(|rejection| variables_of(rejection).any(|name| common.contains(name)))
+        };
+        let packages: Vec<_> = build.packages.iter().map(|package| &package.action).filter(is_for_it).collect();
+        let others = build.others.iter().map(|other| &other.action).filter(is_for_it);
+        compiled += packages.len();
+        cost_ms += packages.into_iter().chain(others).map(|action| u64::from(action.cost_ms)).sum::<u64>();
     }
     Some(ChangingVariable {
         name: name.to_owned(),
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
     use proto::control::BuildStatus;
     use proto::parts::Difference;
-    use proto::profile::{Action, GetOutcome, Package};
+    use proto::profile::{GetOutcome, Package};
 
     /// A build with two packages that were rejected for these differences, the first of them compiled in 100 ms.
     fn build(short: &str, differences: &[(Part, &str)]) -> BuildProfile {

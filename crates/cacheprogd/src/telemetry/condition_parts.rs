@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -33,7 +34,8 @@ pub(crate) struct ConditionParts {
 impl ConditionParts {
     pub(crate) fn new(store: Arc<Store>) -> Self {
         let dir = store.root().join(DIRECTORY);
-        match fs::create_dir(&dir) {
+        // Hashes of variables: a short value can be guessed from one.
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => log::warn!("{}: {e}", dir.display()),
             _ => {}
         }
@@ -93,6 +95,7 @@ impl ConditionParts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
     use std::time::{Duration, UNIX_EPOCH};
     use store::Access;
 
@@ -109,6 +112,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parts = parts(&dir);
         assert_eq!(parts.read(&digest(1)), None);
+        assert_eq!(fs::metadata(&parts.dir).unwrap().mode() & 0o777, 0o700);
         parts.keep(&digest(1), b"v A 0000000000000001\n");
         parts.keep(&digest(1), b"v B 0000000000000001\n");
         assert_eq!(parts.read(&digest(1)), Some(Parts::read(b"v A 0000000000000001\n")));
