@@ -7,7 +7,7 @@ use proto::profile::PutOutcome;
 use proto::{ActionId, Condition, OutputId, scopes};
 use store::{Kind, Published, Put, Record, Replaces, StoreError};
 
-use super::session_handler::Handler;
+use super::session_handler::{Handler, Kept};
 use crate::builds::quota::DiskUsage;
 use crate::clock;
 use crate::mutex::lock;
@@ -78,16 +78,13 @@ impl Handler {
         if let Some(condition) = put.condition {
             self.build.trace.has(condition);
         }
-        let kept = lock(&self.kept).remove(&put.action);
+        if let Some(Kept { was_missed }) = lock(&self.kept).remove(&put.action) {
+            // It was counted as private when it was put.
+            let private = Counts { private_puts: 1, private_gets: was_missed.into(), ..Counts::default() };
+            self.build.counters.subtract(&private);
+        }
         let outcome = match published {
-            Published::New | Published::Again => {
-                // It was counted as private when it was put.
-                let was_missed = kept.is_some_and(|kept| kept.was_missed).into();
-                let private =
-                    Counts { private_puts: kept.is_some().into(), private_gets: was_missed, ..Counts::default() };
-                self.build.counters.subtract(&private);
-                PutOutcome::Shared
-            }
+            Published::New | Published::Again => PutOutcome::Shared,
             Published::Conflict(first) => {
                 self.build.counters.add(&Counts { conflicts: 1, ..Counts::default() });
                 self.warn_of_conflict(&put.action, &own.output.id, first);
