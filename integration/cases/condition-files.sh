@@ -1,0 +1,226 @@
+# Proves that files which Go's keys leave out are seen, by kind: assembly and C that include what lies elsewhere in the module, has
+# another ending, is linked into the tree, is made by the build, belongs to a dependency or lies outside of the module. Each is
+# changed between two builds, in explicit and transparent mode; an unchanged build compiles nothing. (Played sandboxes.)
+# (Texts for builds and for C are not expanded.)
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC1003,SC2016,SC2034
+NO_NIX=1
+source "$(dirname "$0")/../lib/case.sh"
+source "$CASE_DIR/lib/played_sandbox.sh"
+source "$CASE_DIR/lib/kinds.sh"
+start_daemon
+prepare_sandboxes
+[ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
+
+### Go's assembly
+asm_includes_a_sibling_directory() { asm a '#include "../inc/v.h"'; define inc/v.h "$1"; }
+asm_includes_another_ending() { asm a '#include "v.inc"'; define a/v.inc "$1"; }
+asm_includes_a_header_for_another_system() { asm a '#include "v_windows.h"'; define a/v_windows.h "$1"; }
+asm_includes_a_header_that_go_ignores() { asm a '#include "_v.h"'; define a/_v.h "$1"; }
+asm_includes_a_directory_below() { asm a '#include "sub/v.h"'; define a/sub/v.h "$1"; }
+asm_includes_by_a_header_of_the_key() {
+    asm a '#include "v.h"'
+    printf '#include "../inc/v.h"\n' > a/v.h
+    define inc/v.h "$1"
+}
+asm_includes_a_linked_file() {
+    asm a '#include "linked.h"'
+    define inc/v.h "$1"
+    ln -s ../inc/v.h a/linked.h
+}
+asm_includes_by_search_path() {
+    asm a '#include "v.h"'
+    define inc/v.h "$1"
+    run='go build -asmflags=all=-I=/build/source/inc -o /out/program .; /out/program 2> /out/said'
+}
+asm_in_goflags() {
+    asm a '#include "v.h"'
+    define inc/v.h "$1"
+    before='export GOFLAGS="$GOFLAGS -asmflags=all=-I=/build/source/inc"'
+}
+asm_in_another_directory() {
+    asm a '#include "../inc/v.h"'
+    define inc/v.h "$1"
+    run='cd / && go build -C /build/source -o /out/program .; /out/program 2> /out/said'
+}
+
+### C: which file is included
+c_includes_a_sibling_directory() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; }
+c_includes_another_ending() { c a '#include "v.tpp"'; define a/v.tpp "$1"; }
+c_includes_no_ending() { c a '#include "../inc/v"'; define inc/v "$1"; }
+c_includes_by_a_macro() { c a '#define HEADER "../inc/v.h"' '#  include HEADER'; define inc/v.h "$1"; }
+c_includes_a_go_file() { c a '#include "../inc/v.go"'; define inc/v.go "$1"; shared=no; }
+c_asks_whether_a_file_exists() {
+    c a '#if __has_include("../inc/two")' '#define V 2' '#elif __has_include("../inc/three")' '#define V 3' '#else' '#define V 1' '#endif'
+    case $1 in 2) define inc/two 0 ;; 3) define inc/three 0 ;; *) define inc/one 0 ;; esac
+}
+c_takes_a_precompiled_header() {
+    c_file a '#include <v.h>' 'int getv(void) { return V; }'
+    sed -i 's|^// extern|// #cgo CFLAGS: -I${SRCDIR}/../inc\n&|' a/a.go
+    define inc/v.h 9
+    define made.h "$1"
+    # gcc takes it for the same flags only.
+    before='gcc -g -O2 -fPIC -pthread -x c-header made.h -o inc/v.h.gch; rm made.h'
+}
+c_takes_bytes_of_a_file() {
+    c_file a '__asm__(".data\nv_data: .incbin \"../data/v.bin\"\n.byte 0\n.text\n");' 'extern char v_data[];' 'int getv(void) { return v_data[0] - 48; }'
+    mkdir data
+    printf '%s' "$1" > data/v.bin
+}
+c_assembly_includes_a_file() {
+    c_file a ''
+    printf '.include "../inc/v.inc"\n.text\n.globl getv\ngetv:\n\tmov $VALUE, %%eax\n\tret\n.section .note.GNU-stack,"",@progbits\n' > a/v_amd64.S
+    mkdir inc
+    printf '.set VALUE, %s\n' "$1" > inc/v.inc
+}
+
+### links
+link_to_a_directory_of_the_store() {
+    c a '#cgo CFLAGS: -I${SRCDIR}/../third_party/v' '#include "v.h"'
+    mkdir third_party
+    define "$WORK/store-paths/$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1-v/v.h" "$1"
+    ln -s "/nix/store/$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1-v" third_party/v
+}
+link_to_a_directory_whose_content_changes() {
+    c a '#cgo CFLAGS: -I${SRCDIR}/../third_party/v' '#include "v.h"'
+    mkdir third_party
+    define "$WORK/in/linked/v.h" "$1"
+    ln -s /in/linked third_party/v
+}
+link_to_a_directory_that_buildphase_makes() {
+    c a '#cgo CFLAGS: -I${SRCDIR}/../third_party/v' '#include "v.h"'
+    before='mkdir -p third_party /build/made; echo "#define V $V" > /build/made/v.h; ln -s /build/made third_party/v'
+}
+link_of_a_link() {
+    asm a '#include "../linked/v.h"'
+    define one/v.h 1
+    define two/v.h 2
+    define three/v.h 3
+    case $1 in 1) ln -s one middle ;; 2) ln -s two middle ;; *) ln -s three middle ;; esac
+    ln -s middle linked
+}
+link_that_leads_nowhere_at_first() {
+    c a '#if __has_include("../inc/v.h")' '#include "../inc/v.h"' '#else' '#define V 1' '#endif'
+    mkdir inc
+    ln -s "/in/appears-$1.h" inc/v.h
+    [ "$1" = 1 ] || define "$WORK/in/appears-$1.h" "$1"
+}
+
+### made by the build, or changed while it runs
+header_made_by_buildphase() { c a '#include "../inc/v.h"'; before='mkdir inc; echo "#define V $V" > inc/v.h'; }
+asm_header_made_by_buildphase() { asm a '#include "../inc/v.h"'; before='mkdir inc; echo "#define V $V" > inc/v.h'; }
+# With one GOCACHE Go itself would take what it made of the first header.
+other_header='GOCACHE=/build/first go build -o /build/first.out .; echo "#define V $V" > inc/v.h; touch -d @1 inc/v.h'
+header_changed_between_two_commands() { c a '#include "../inc/v.h"'; define inc/v.h 7; before=$other_header; }
+asm_header_changed_between_two_commands() { asm a '#include "../inc/v.h"'; define inc/v.h 7; before=$other_header; }
+# The compiler itself changes the header after it has read it: what it made is of the header before. So the value is one less than
+# the header's at the end of the build before.
+header_changed_while_the_command_runs() {
+    c a '#include "../inc/v.h"'
+    define inc/v.h "$1"
+    script cc.sh 'gcc "$@" || exit' 'case "$*" in *a.cgo2.c*) echo "#define V $(($(tail -c 2 /build/source/inc/v.h) + 1))" > /build/source/inc/v.h; touch -d @1 /build/source/inc/v.h ;; esac'
+    before='export CC=/build/source/cc.sh'
+    shared=no
+}
+directory_renamed_while_the_command_runs() {
+    c a '#include "../inc/v.h"'
+    local n
+    for n in 1 2 3 4; do define "versions/$n/v.h" "$n"; done
+    mv "versions/$1" inc
+    # The files keep their times.
+    script cc.sh 'gcc "$@" || exit' 'cd /build/source' 'case "$*" in *a.cgo2.c*) n=$(tail -c 2 inc/v.h); mv inc versions/$n; mv versions/$((n + 1)) inc ;; esac'
+    before='export CC=/build/source/cc.sh'
+    shared=no
+}
+
+### modules
+# A dependency in module dep, whose package includes a header of its module.
+dependency() { mkdir -p "$1" && printf 'module dep.test/dep\n\ngo 1.21\n' > "$1/go.mod" && main_program dep.test/dep/a && need dep.test/dep v1.0.0; }
+replaced_module_with_c() {
+    dependency dep
+    printf 'replace dep.test/dep => ./dep\n' >> go.mod
+    c dep/a '#include "../inc/v.h"'
+    define dep/inc/v.h "$1"
+}
+replaced_module_with_assembly() {
+    dependency dep
+    printf 'replace dep.test/dep => ./dep\n' >> go.mod
+    asm dep/a '#include "../inc/v.h"'
+    define dep/inc/v.h "$1"
+}
+replaced_module_beside_the_main_one() {
+    before='cp -r beside ../dep'
+    dependency beside
+    printf 'replace dep.test/dep => ../dep\n' >> go.mod
+    c beside/a '#include "../inc/v.h"'
+    define beside/inc/v.h "$1"
+}
+vendored() { dependency vendor/dep.test/dep && printf '# dep.test/dep v1.0.0\n## explicit; go 1.21\ndep.test/dep/a\n' > vendor/modules.txt; }
+vendored_module_with_c() {
+    vendored
+    c vendor/dep.test/dep/a '#include "../inc/v.h"'
+    define vendor/dep.test/dep/inc/v.h "$1"
+}
+vendored_module_with_assembly() {
+    vendored
+    asm vendor/dep.test/dep/a '#include "../../dep/inc/v.s.inc"'
+    define vendor/dep.test/dep/inc/v.s.inc "$1"
+}
+vendor_directory_that_is_linked() {
+    vendored
+    c vendor/dep.test/dep/a '#include "../inc/v.h"'
+    define vendor/dep.test/dep/inc/v.h "$1"
+    rm -rf "$WORK/in/vendor"
+    mv vendor "$WORK/in/vendor"
+    ln -s /in/vendor vendor
+}
+vendored_module_that_includes_the_main_one() {
+    vendored
+    c vendor/dep.test/dep/a '#cgo CFLAGS: -I${SRCDIR}/../../../../inc' '#include <v.h>'
+    define inc/v.h "$1"
+}
+module_of_a_workspace() {
+    before='cp -r other ../other; export GOWORK=/build/go.work; printf "go 1.21\n\nuse ./source\nuse ./other\n" > /build/go.work'
+    dependency other
+    sed -i '/^require/d' go.mod
+    c other/a '#include "../inc/v.h"'
+    define other/inc/v.h "$1"
+}
+nested_module_that_includes_its_parent() {
+    dependency nested
+    printf 'replace dep.test/dep => ./nested\n' >> go.mod
+    asm nested/a '#include "../../inc/v.h"'
+    define inc/v.h "$1"
+}
+
+### outside of the module
+# outside VALUE: the header is beside the module, in the tree of the build.
+outside() { before='mkdir ../outside; echo "#define V $V" > ../outside/v.h; touch -d @1 ../outside/v.h'; }
+outside_by_dots() { c a '#include "../../outside/v.h"'; outside; }
+outside_by_dots_in_assembly() { asm a '#include "../../outside/v.h"'; outside; }
+outside_by_an_absolute_path() { c a '#include "/build/outside/v.h"'; outside; }
+outside_by_a_flag_with_dots() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <outside/v.h>'; outside; }
+outside_by_an_absolute_flag() { c a '#cgo CFLAGS: -I/build/outside' '#include <v.h>'; outside; }
+outside_by_a_continued_line() { c a '#inc\' 'lude "../../outside/v.h"'; outside; }
+outside_by_a_macro() { c a '#define HEADER "../../outside/v.h"' '#include HEADER'; outside; }
+outside_by_a_macro_for_dots() { c a '#define TEXT(x) #x' '#define PATH(x) TEXT(x/outside/v.h)' '#define UP ../..' '#include PATH(UP)'; outside; }
+outside_from_the_root_of_the_module() {
+    main_program "$module"
+    mkdir cmd
+    mv main.go cmd
+    rm -rf a
+    c . '#cgo CFLAGS: -I..' '#include <outside/v.h>'
+    sed -i '1s/.*/package a/' a.go
+    outside
+    run='go build -o /out/program ./cmd; /out/program 2> /out/said'
+}
+outside_by_a_directory_of_the_temporary_one() { c a '#include "/tmp/v.h"'; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
+outside_by_a_link_of_the_module() {
+    asm a '#include "../linked/v.h"'
+    ln -s ../outside linked
+    outside
+}
+
+mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-files.sh")
+try_kinds "${kinds[@]}"
+end_kinds
+echo "summary: $KIND_BUILDS builds of files that are in no key: right in both modes"

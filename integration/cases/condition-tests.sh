@@ -1,0 +1,93 @@
+# Proves that what Go's keys of tests and of vet leave out is seen, by kind: variables, files that are read outside of Go's sight,
+# programs that a test starts or builds, what a run leaves behind, sources that are not compiled here. A test that passed must fail
+# after the change, in explicit and transparent mode. (Played sandboxes. Texts for builds are not expanded.)
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
+NO_NIX=1
+source "$(dirname "$0")/../lib/case.sh"
+source "$CASE_DIR/lib/played_sandbox.sh"
+source "$CASE_DIR/lib/kinds.sh"
+start_daemon
+prepare_sandboxes
+[ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
+
+### variables, which a test may read before its log begins
+# wants EXPRESSION IMPORT...: a test that wants "1" of an expression that is evaluated before the tests.
+wants() {
+    local expression=$1 imports
+    shift
+    imports=$(printf '"%s"; ' "$@" testing)
+    go_test "import ( $imports )" "var seen = $expression" 'func TestSeen(t *testing.T) { if seen != "1" { t.Fatalf("%q", seen) } }'
+}
+variable_called_debug() { wants 'os.Getenv("debug")' os; environment=("debug=$1"); }
+variable_called_lib() { wants 'os.Getenv("lib")' os; environment=("lib=$1"); }
+variable_of_white_space() { wants 'map[string]string{"a b": "1"}[os.Getenv("MODE")]' os; before='export MODE="a b"; [ $V = 1 ] || export MODE=$(printf "a\nb")'; }
+variable_of_leading_space() { wants 'map[string]string{"a": "1"}[os.Getenv("MODE")]' os; before='export MODE="a"; [ $V = 1 ] || export MODE=" a"'; }
+variable_that_is_empty() { wants 'func() string { _, is := os.LookupEnv("MODE"); return map[bool]string{false: "1"}[is] }()' os; before='[ $V = 1 ] || export MODE='; }
+variable_that_is_not_text() { wants 'map[string]string{"\x80": "1"}[os.Getenv("MODE")]' os; before='[ $V = 1 ] && export MODE=$(printf "\200") || export MODE=$(printf "\201")'; }
+
+### files
+# reads FILE: Go code for the content of a file, by os.
+reads() { echo "func() string { b, _ := os.ReadFile(\"$1\"); return string(b) }()"; }
+file_that_is_read_early() { wants "$(reads testdata/v)" os; mkdir testdata; printf '%s' "$1" > testdata/v; }
+file_behind_a_link() { wants "$(reads linked/v)" os; ln -s ../outside linked; before='mkdir ../outside; printf $V > ../outside/v; touch -d @1 ../outside/v ../outside'; }
+file_that_is_a_link() { wants "$(reads v)" os; ln -s ../outside v; before='printf $V > ../outside; touch -d @1 ../outside'; }
+file_behind_a_root() { go_test 'import ( "io"; "os"; "testing" )' 'func TestRoot(t *testing.T) { r, err := os.OpenRoot("/build"); if err != nil { t.Fatal(err) }; f, err := r.Open("v"); if err != nil { t.Fatal(err) }; b, _ := io.ReadAll(f); if string(b) != "1" { t.Fatal(string(b)) } }'; before='printf $V > ../v; touch -d @1 ../v'; }
+file_that_is_opened_by_syscall() { raw syscall syscall; }
+file_that_is_opened_by_syscall_under_another_name() { raw 's "syscall"' s; }
+# raw IMPORT NAME
+raw() {
+    go_test "import $1" 'import "testing"' "func TestRaw(t *testing.T) { fd, err := $2.Open(\"/build/v\", 0, 0); if err != nil { t.Fatal(err) }; b := make([]byte, 1); $2.Read(fd, b); if b[0] != '1' { t.Fatal(b) } }"
+    sed -i 's/^import syscall$/import "syscall"/' m_test.go
+    before='printf $V > ../v'
+}
+file_that_c_opens() {
+    go_test 'import "testing"' 'func TestC(t *testing.T) { if v() != 49 { t.Fatal(v()) } }'
+    printf 'package m\n\n/*\n#include <stdio.h>\nstatic int first(void) { return fgetc(fopen("/build/v", "r")); }\n*/\nimport "C"\n\nfunc v() int { return int(C.first()) }\n' > m.go
+    before='printf $V > ../v'
+}
+file_of_time_zones() { wants 'func() string { l, err := time.LoadLocation("V"); if err != nil { return err.Error() }; return time.Unix(0, 0).In(l).Format("4") }()' time; mkdir zones; tail -c +1 /usr/share/zoneinfo/UTC > zones/V; before='export ZONEINFO=$PWD/zones; [ $V = 1 ] && cp /usr/share/zoneinfo/Africa/Monrovia zones/V || true; touch -d @1 zones/V'; sed -i 's/Format("4")/Format("04")/; s/seen != "1"/seen != "15"/' m_test.go; }
+file_of_go_source() { wants 'func() string { b, _ := exec.Command("tail", "-c", "2", "other/other.go").Output(); return string(b[:1]) }()' os/exec; mkdir other; printf 'package other\n\nconst N = %s\n' "$1" > other/other.go; }
+
+### programs
+tool() { mkdir -p cmd/tool; printf 'package main\n\nfunc main() { print(%s) }\n' "$1" > cmd/tool/main.go; }
+program_that_the_test_builds() { wants 'func() string { exec.Command("go", "build", "-o", "/build/tool", "./cmd/tool").Run(); b, _ := exec.Command("/build/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; shared=no; }
+program_that_go_run_runs() { wants 'func() string { b, _ := exec.Command("go", "run", "./cmd/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; shared=no; }
+program_that_was_built_before() { wants 'func() string { b, _ := exec.Command("/build/bin/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; before='go build -o /build/bin/tool ./cmd/tool'; shared=no; }
+program_that_is_a_script() { wants 'func() string { b, _ := exec.Command("./v.sh").Output(); return string(b) }()' os/exec; script v.sh "printf $1"; }
+program_that_another_package_runs() {
+    mkdir run
+    printf 'package run\n\nimport "os/exec"\n\n// Output of a program.\nfunc Output() string { b, _ := exec.Command("cat", "/build/v").Output(); return string(b) }\n' > run/run.go
+    wants 'run.Output()' "$module/run"
+    before='printf $V > ../v'
+}
+program_that_os_starts() { wants 'func() string { r, w, _ := os.Pipe(); p, err := os.StartProcess("/bin/cat", []string{"cat", "/build/v"}, &os.ProcAttr{Files: []*os.File{nil, w, nil}}); if err != nil { return err.Error() }; p.Wait(); b := make([]byte, 1); r.Read(b); return string(b) }()' os; before='printf $V > ../v'; }
+program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; script exec.sh "exit $(($1 - 1))"; run='go test -vet=off -exec=/build/source/exec.sh .'; }
+program_that_runs_the_tests_beside_the_tree() { program_that_runs_the_tests "$1"; before='mv exec.sh ..'; run='go test -vet=off -exec /build/exec.sh .'; }
+
+### what a run leaves behind: the next commands need it
+# leaves STATEMENT CHECK: a test that leaves something, and what needs it.
+leaves() { go_test 'import ( "os"; "os/exec"; "testing" )' 'var _, _ = exec.Command, os.Getpid' "func TestLeaves(t *testing.T) { if err := $1; err != nil { t.Fatal(err) } }"; run="go test -vet=off .; $2"; expected=pass shared=no; }
+leaves_a_directory_beside() { leaves 'os.Mkdir("../cov", 0o755)' 'touch ../cov/x'; }
+leaves_a_file_beside() { leaves 'os.WriteFile("../left", nil, 0o644)' 'test -e ../left'; }
+leaves_a_link_beside() { leaves 'os.Symlink("x", "/build/link")' 'test -L ../link'; }
+leaves_a_file_in_a_directory_beside() { leaves 'os.Mkdir("/build/beside/x", 0o755)' 'test -d ../beside/x'; before='mkdir ../beside'; }
+leaves_a_file_by_a_child() { leaves 'exec.Command("sh", "-c", "echo x > /build/left").Run()' 'test -e ../left'; }
+leaves_a_directory_in_the_module() { leaves 'os.Mkdir("made", 0o755)' 'test -d made'; }
+leaves_a_file_elsewhere() { leaves 'os.WriteFile("/tmp/left", nil, 0o644)' 'test -e /tmp/left'; }
+leaves_a_mode() { leaves 'os.Chmod("/build/beside", 0o700)' 'test "$(stat -c %a /build/beside)" = 700'; before='mkdir -m 755 ../beside'; }
+leaves_fewer_files() { leaves 'os.Remove("/build/beside/x")' 'test ! -e ../beside/x'; before='mkdir ../beside; touch ../beside/x'; }
+leaves_a_profile() { leaves 'error(nil)' 'test -s /out/cover'; run=${run/-vet=off/-vet=off -coverprofile=/out/cover}; }
+
+### vet
+vet_of_an_ignored_file() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; ignored "$1" y_windows.go; run='go test .'; }
+# ignored VALUE FILE: a file for another system, with a constraint in a wrong place if the value is 2.
+ignored() { if [ "$1" = 1 ]; then printf '//go:build windows\n\npackage m\n' > "$2"; else printf '//go:build windows\npackage m\n//go:build linux\n' > "$2"; fi; }
+vet_of_an_ignored_file_alone() { go_test ''; rm m_test.go; ignored "$1" y_windows.go; run='go vet .'; shared=no; }
+vet_of_a_file_with_a_constraint() { go_test ''; rm m_test.go; if [ "$1" = 1 ]; then printf '//go:build never\n\npackage m\n' > y.go; else printf '//go:build never\npackage m\n//go:build linux\n' > y.go; fi; run='go vet .'; shared=no; }
+vet_of_ignored_assembly() { go_test ''; rm m_test.go; printf 'package m\n\nfunc f()\n' > m.go; printf 'TEXT ·f(SB),4,$0-0\n\tRET\n' > m_amd64.s; if [ "$1" = 1 ]; then printf '// +build windows\n\n' > y_windows.s; else printf '// +build windows\nTEXT x(SB),4,$0\n// +build linux\n' > y_windows.s; fi; run='go vet .'; shared=no; }
+vet_by_another_tool() { go_test ''; rm m_test.go; script vet.sh 'case $1 in -V=full) echo "vet.sh version 1" ;; -flags) echo "[]" ;; *)' "touch \$(sed -n 's/.*\"VetxOutput\": \"\\(.*\\)\",\\?/\\1/p' \"\$1\"); exit $(($1 - 1)) ;; esac"; run='go vet -vettool=/build/source/vet.sh .'; shared=no; }
+
+mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-tests.sh")
+try_tests "${kinds[@]}"
+end_kinds
+echo "summary: $KIND_BUILDS builds with inputs of tests and of vet that are in no key: right in both modes"
