@@ -213,6 +213,17 @@ impl Store {
         }
     }
 
+    /// Publishes an output that this view has under another condition, by that record, as [`Store::put`]. `None` if it is gone.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where the record cannot be written.
+    pub fn put_again(&self, view: &View, put: &Put<'_>, known: &Record) -> Result<Option<Published>, StoreError> {
+        if self.object(known.output)?.is_none() {
+            return Ok(None);
+        }
+        self.writer(view).put(put, &put.record_of(known), || Ok(None)).map(Some)
+    }
+
     fn writer(&self, view: &View) -> NamespaceWriter<'_> {
         let (unsynced, records) = (self.recovery.unsynced(), self.records(&view.writes));
         NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records }

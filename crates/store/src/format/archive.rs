@@ -1,5 +1,5 @@
 //! What a compiled Go package contains about itself: its import path, what it imports, how it was compiled, and the two halves of its
-//! build id; and whether Go's own tools made all of it. Pure: generic over how its bytes are read. Client and daemon share it.
+//! build id. Pure: generic over how its bytes are read. Client and daemon share it. What made its members, members.rs tells.
 //!
 //! An archive holds `__.PKGDEF` (a line with the toolchain, a line with the build id) and `_go_.o`, an object of the format in
 //! cmd/internal/obj/objfile.go and cmd/internal/goobj/objfile.go, which is the same in Go 1.20 to 1.27. A build made the file, so
@@ -7,14 +7,17 @@
 
 use std::io;
 
+pub use crate::format::members::{MadeBy, made_by};
+use crate::format::members::{Member, first_member};
+
 /// What is read of an object for its tables. A package with longer ones is not described.
 const MOST: usize = 4 << 20;
 
 /// Read at first: the tables come before the code.
 const FIRST: usize = 64 << 10;
 
-/// Longest name, and most names of each kind. What is beyond is left out.
-const LONGEST: usize = 512;
+/// Longest name in characters, and most names of each kind. What is beyond is left out.
+pub const LONGEST: usize = 512;
 const MOST_NAMES: usize = 4096;
 
 /// A compiled package.
@@ -40,22 +43,6 @@ pub struct Archive {
     pub files: Vec<String>,
 }
 
-/// What an archive begins with (ar(5); cmd/internal/archive).
-pub(crate) const ARCHIVE: &[u8] = b"!<arch>\n";
-
-/// The header of a member: name, date, owner, group, mode, size, magic.
-const MEMBER_HEADER: usize = 60;
-
-/// Largest member: none is as long, and sums of two do not overflow.
-const LARGEST_MEMBER: u64 = 1 << 40;
-
-/// What Go's own compiler and assembler begin each member with. A C compiler's object begins otherwise, as do the marks that
-/// cgo leaves (cmd/internal/archive; cmd/go/internal/work/exec.go `processCgoOutputs`).
-const GO_OBJECT: &[u8; 10] = b"go object ";
-
-/// Members that are looked at: a package has two and one for each assembly file.
-const MOST_MEMBERS: usize = 1000;
-
 const OBJECT: &[u8] = b"\n!\n\0go120ld";
 const OBJECT_MAGIC: usize = 8;
 const STD: u32 = 1 << 4;
@@ -74,63 +61,6 @@ const SYMBOL: usize = 21;
 
 /// The symbol in which the compiler notes its flags (cmd/compile/internal/dwarfgen `RecordFlags`); its name ends with the path.
 const PRODUCER: &[u8] = b"go:cuinfo.producer.";
-
-/// One member of an archive.
-struct Member {
-    name: [u8; 16],
-    /// Where its bytes are.
-    start: u64,
-    size: u64,
-}
-
-impl Member {
-    /// The member whose header is at `at`; `None` where there is none.
-    fn read(read: &impl Fn(&mut [u8], u64) -> io::Result<()>, at: u64) -> Option<Self> {
-        let mut header = [0; MEMBER_HEADER];
-        read(&mut header, at).ok()?;
-        let size = str::from_utf8(&header[48..58]).ok()?.trim_end().parse().ok()?;
-        let start = at.checked_add(MEMBER_HEADER as u64)?;
-        let (name, _) = header.split_first_chunk()?;
-        (size < LARGEST_MEMBER).then_some(Self { name: *name, start, size })
-    }
-
-    fn is_named(&self, name: &[u8]) -> bool {
-        self.name.strip_prefix(name).is_some_and(|rest| rest.iter().all(|&byte| byte == b' ' || byte == b'/'))
-    }
-
-    /// Where the next one is: members begin at even places.
-    fn next(&self) -> Option<u64> {
-        self.start.checked_add(self.size.next_multiple_of(2))
-    }
-}
-
-/// Where the first member is, if this is an archive.
-fn first_member(read: &impl Fn(&mut [u8], u64) -> io::Result<()>) -> Option<u64> {
-    let mut magic = [0; ARCHIVE.len()];
-    read(&mut magic, 0).ok()?;
-    (magic == ARCHIVE).then_some(ARCHIVE.len() as u64)
-}
-
-/// Whether a body of `size` bytes is an archive of Go objects and nothing else. `read` fills a buffer from a place of it. In
-/// doubt it is not.
-pub fn is_compiled_go(size: u64, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> bool {
-    let Some(mut at) = first_member(&read) else { return false };
-    for _ in 0..MOST_MEMBERS {
-        if at == size {
-            return true;
-        }
-        let Some(member) = Member::read(&read, at) else { return false };
-        let mut begin = [0; GO_OBJECT.len()];
-        if read(&mut begin, member.start).is_err() || begin != *GO_OBJECT {
-            return false;
-        }
-        at = match member.next() {
-            Some(next) if next <= size => next,
-            Some(_) | None => return false,
-        };
-    }
-    false
-}
 
 impl Archive {
     /// Reads one; `None` for anything else. `read` fills a buffer from a place of it.
@@ -253,7 +183,7 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// As much of it as is kept, without what is no letter.
 fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST / 4).collect()
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[cfg(test)]
@@ -275,14 +205,10 @@ mod tests {
         Archive::read(&reader(bytes))
     }
 
-    fn is_go(bytes: &[u8]) -> bool {
-        is_compiled_go(bytes.len() as u64, reader(bytes))
-    }
-
     #[test]
     fn an_archive_is_described() {
         let archive = read(GREET).unwrap();
-        assert!(is_go(GREET));
+        assert_eq!(made_by(GREET.len() as u64, reader(GREET)), Some(MadeBy::Compiler));
         assert!(archive.go.starts_with("linux amd64 go1.26.8 GOAMD64=v1 X:"), "{}", archive.go);
         assert_eq!(
             (archive.path.as_str(), archive.flags.as_str(), archive.is_std),
@@ -308,45 +234,5 @@ mod tests {
             }
         }
         assert_eq!(read(b"!<arch>\n"), None);
-    }
-
-    fn archive(members: &[&[u8]]) -> Vec<u8> {
-        let mut bytes = ARCHIVE.to_vec();
-        for member in members {
-            bytes.extend(
-                format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "x.o", 0, 0, 0, 644, member.len()).into_bytes(),
-            );
-            bytes.extend_from_slice(member);
-            bytes.resize(bytes.len().next_multiple_of(2), 0);
-        }
-        bytes
-    }
-
-    const GO: &[u8] = b"go object linux amd64 go1.26.8 X:\n!\n";
-
-    #[test]
-    fn only_archives_of_go_objects_are_compiled_go() {
-        assert!(is_go(&archive(&[GO])));
-        assert!(is_go(&archive(&[GO, b"go object odd", GO])));
-        for other in [
-            archive(&[GO, b"\x7fELF and more than ten bytes"]),
-            archive(&[GO, b"", GO]),
-            archive(&[b"_cgo_flags", GO]),
-            archive(&[GO, b"go objec"]),
-            GO.to_vec(),
-            b"// Code generated by cmd/cgo; DO NOT EDIT.\n".to_vec(),
-            b"true".to_vec(),
-            Vec::new(),
-        ] {
-            assert!(!is_go(&other), "{:?}", String::from_utf8_lossy(&other));
-        }
-        let whole = archive(&[GO, GO]);
-        for cut in ARCHIVE.len() + 1..whole.len() {
-            assert_eq!(is_go(&whole[..cut]), cut == archive(&[GO]).len(), "{cut}");
-        }
-        assert!(!is_go(&archive(&vec![GO; MOST_MEMBERS + 1])));
-        let mut huge = archive(&[GO]);
-        huge[56..66].copy_from_slice(b"9999999999");
-        assert!(!is_go(&huge));
     }
 }

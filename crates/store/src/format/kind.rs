@@ -1,6 +1,6 @@
 //! What a body is, by its first and last bytes. Kept in one place with the evidence, as safety hangs on it.
 
-use crate::format::archive::ARCHIVE;
+use crate::format::members::ARCHIVE;
 
 /// How cmd/go keys an entry, which decides with whom it may be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,19 @@ impl Kind {
         Self::Mtime,
         Self::StoreIndex,
     ];
+
+    /// The kind of a body by its beginning, at least 32 bytes of it, and by its end. `None` where that holds less than the last
+    /// line, and the kind depends on it.
+    #[must_use]
+    pub fn of(beginning: &[u8], end: &[u8], is_whole: bool) -> Option<Self> {
+        let ended = end.strip_suffix(b"\n").unwrap_or(end);
+        let last = match ended.iter().rposition(|&byte| byte == b'\n') {
+            Some(before) => &ended[before + 1..],
+            None if is_whole => ended,
+            None => return None,
+        };
+        Some(kind(beginning, last))
+    }
 
     /// Whether it is a compiled package.
     #[must_use]
@@ -99,22 +112,25 @@ impl Sniffer {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        let begins = |with: &str| self.prefix.starts_with(with.as_bytes());
-        let last = if self.line.is_empty() { &self.before } else { &self.line };
-        // First of all, as a test prints what it likes before its last line.
-        if last == TEST_PASSED.as_bytes() {
-            Kind::TestResult
-        } else if begins(TEST_LOG) {
-            Kind::TestLog
-        } else if begins(TEST_INPUTS) {
-            Kind::TestInputs
-        } else if MTIME_PREFIXES.iter().any(|prefix| self.prefix.starts_with(prefix)) {
-            Kind::Mtime
-        } else if self.prefix.starts_with(ARCHIVE) {
-            Kind::Archive
-        } else {
-            Kind::Content
-        }
+        kind(&self.prefix, if self.line.is_empty() { &self.before } else { &self.line })
+    }
+}
+
+fn kind(beginning: &[u8], last_line: &[u8]) -> Kind {
+    let begins = |with: &str| beginning.starts_with(with.as_bytes());
+    // First of all, as a test prints what it likes before its last line.
+    if last_line.starts_with(TEST_PASSED.as_bytes()) {
+        Kind::TestResult
+    } else if begins(TEST_LOG) {
+        Kind::TestLog
+    } else if begins(TEST_INPUTS) {
+        Kind::TestInputs
+    } else if MTIME_PREFIXES.iter().any(|prefix| beginning.starts_with(prefix)) {
+        Kind::Mtime
+    } else if beginning.starts_with(ARCHIVE) {
+        Kind::Archive
+    } else {
+        Kind::Content
     }
 }
 
@@ -130,7 +146,14 @@ mod tests {
     fn kind(body: &[u8], piece: usize) -> Kind {
         let mut sniffer = Sniffer::default();
         body.chunks(piece).for_each(|piece| sniffer.see(piece));
+        assert_eq!(Kind::of(body, body, true), Some(sniffer.kind()));
         sniffer.kind()
+    }
+
+    #[test]
+    fn the_end_of_a_body_shows_its_kind_if_it_holds_the_last_line() {
+        assert_eq!(Kind::of(b"x", b"t\nok  \tm\t1s\n", false), Some(Kind::TestResult));
+        assert_eq!(Kind::of(b"x", b"k  \tm\t1s\n", false), None);
     }
 
     #[test]

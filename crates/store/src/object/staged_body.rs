@@ -1,8 +1,8 @@
 //! A staged body: read once, hashed on the way, checked before anyone can see it. publish.rs makes an object of it.
 
 use std::borrow::Cow;
-use std::fs::Permissions;
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -103,6 +103,22 @@ impl StagedBody {
                 Some(bytes.into())
             }
             Content::Published(_) => None,
+        }
+    }
+
+    /// Reads exactly these bytes of it.
+    ///
+    /// # Errors
+    /// An [`io::Error`] where it is shorter, or cannot be read.
+    pub fn read_exact_at(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        match &self.content {
+            Content::Memory(bytes) => {
+                let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+                into.copy_from_slice(rest.get(..into.len()).ok_or(ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Content::File(file) => file.as_file().read_exact_at(into, at),
+            Content::Published(path) => File::open(path)?.read_exact_at(into, at),
         }
     }
 
