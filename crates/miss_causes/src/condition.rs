@@ -39,8 +39,7 @@ fn rejected(rejection: &Rejection, session: Option<&Session>) -> Verdict {
     if differences.is_empty() {
         return verdict(Cause::OtherCondition, true, format!("{words}: it holds something else, not known what"));
     }
-    let is_one = *more == 0 && matches!(&differences[..], [one] if one.part != Part::Flags);
-    let verb = if is_one { "differs" } else { "differ" };
+    let verb = if differences.len() + (*more as usize) == 1 { "differs" } else { "differ" };
     verdict(Cause::OtherCondition, true, format!("{words}: {} {verb}", list(differences, *more)))
 }
 
@@ -69,10 +68,11 @@ pub fn list(differences: &[Difference], more: u32) -> String {
     let is_plural = |part: Part| shown.iter().filter(|one| one.part == part).count() > 1;
     let mut words = Vec::new();
     for (n, one) in shown.iter().enumerate() {
-        let is_next = n > 0 && shown[n - 1].part == one.part && one.part != Part::Flags;
+        let is_next = n > 0 && shown[n - 1].part == one.part;
         words.push(match one.part {
             _ if is_next => one.name.clone(),
             Part::Variable if is_plural(one.part) => format!("variables {}", one.name),
+            Part::Flags if is_plural(one.part) => format!("flags {}", one.name),
             Part::Program if is_plural(one.part) => format!("programs {}", one.name),
             Part::File if is_plural(one.part) => format!("files {}", one.name),
             Part::Directory if is_plural(one.part) => format!("directories {}", one.name),
@@ -112,8 +112,8 @@ mod tests {
         );
         assert_eq!(said("vet output", &[], 0), "vet: it holds something else, not known what");
         assert_eq!(
-            said("tree with Go", &[(Part::Flags, "x")], 0),
-            "source tree with its Go files: the flags of the go command differ"
+            said("tree with Go", &[(Part::Flags, "-toolexec")], 0),
+            "source tree with its Go files: flag -toolexec differs"
         );
         assert_eq!(said("something new", &[file], 0), "something new: file sqlite3.h differs");
     }

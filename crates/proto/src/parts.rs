@@ -1,8 +1,8 @@
 //! The parts of a condition's digest by name, each with a hash of its own: what tells people which variable, program, flag or file
 //! differs between two builds. Nothing is served or refused by it.
 //!
-//! A text of lines: a letter, a name, 16 hex digits. `v CC 0123456789abcdef` is a variable (never its value), `p` a program, `x` the flags
-//! of the go command, `f` a file by its path below the scope's root, `d` a directory with the files below it. A scope of many files has
+//! A text of lines: a letter, a name, 16 hex digits. `v CC 0123456789abcdef` is a variable (never its value), `p` a program, `x` a flag
+//! of the go command, `r` where the scope's root lies, `f` a file by its path below that, `d` a directory with the files below it. A scope of many files has
 //! directories, and a larger one only the upper ones. A directory's hash is the sum of its files' hashes, so that two lists of
 //! different depth can be compared. Only this file knows the format. Pure.
 
@@ -18,6 +18,9 @@ const PATHS: usize = 2000;
 /// Most other parts. A build has some hundred variables.
 const OTHERS: usize = 2000;
 
+/// The name of all flags together.
+const ALL_FLAGS: &str = "flags";
+
 /// Longest name, in bytes: the end of a longer one is cut off.
 const NAME: usize = 512;
 
@@ -29,16 +32,24 @@ pub enum Part {
     Variable,
     /// A program, by the variable that names it.
     Program,
-    /// The flags of the go command.
+    /// A flag of the go command by its name with the dash, or all of them as `flags`.
     Flags,
+    /// Where the scope's root lies, for a scope whose files may name it.
+    Root,
     /// A file below the scope's root.
     File,
     /// A directory below the scope's root, with all files of the scope below it.
     Directory,
 }
 
-const LETTERS: [(Part, u8); 5] =
-    [(Part::Variable, b'v'), (Part::Program, b'p'), (Part::Flags, b'x'), (Part::File, b'f'), (Part::Directory, b'd')];
+const LETTERS: [(Part, u8); 6] = [
+    (Part::Variable, b'v'),
+    (Part::Program, b'p'),
+    (Part::Flags, b'x'),
+    (Part::Root, b'r'),
+    (Part::File, b'f'),
+    (Part::Directory, b'd'),
+];
 
 /// A part that two conditions of one scope do not have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,7 +63,9 @@ pub struct Difference {
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self.part {
-            Part::Flags => return f.write_str("the flags of the go command"),
+            Part::Root => return f.write_str("the directory of the sources"),
+            Part::Flags if self.name == ALL_FLAGS => return f.write_str("the flags of the go command"),
+            Part::Flags => "flag",
             Part::Variable => "variable",
             Part::Program => "program",
             Part::File => "file",
@@ -80,7 +93,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Adds a variable, a program or flags, with the first bytes of a hash of it. What has too many is cut.
+    /// Adds a variable, a program, a flag or a root, with the first bytes of a hash of it. What has too many is cut.
     pub fn add(&mut self, part: Part, name: &str, hash: &[u8]) {
         match part {
             Part::File => self.add_file(name, hash),
@@ -287,19 +300,28 @@ mod tests {
         one.add(Part::Variable, "REV", &[1; 32]);
         one.add(Part::Variable, "CGO_CFLAGS", &[7; 32]);
         one.add(Part::Program, "CC", &[1]);
-        one.add(Part::Flags, "flags", &[]);
+        one.add(Part::Flags, "-toolexec", &[]);
+        one.add(Part::Root, "root", &[1]);
         one.add_file("a b/x\ny.h", &[3; 32]);
         one.add_file("sqlite3.h", &[4; 32]);
         assert_eq!(Parts::read(&one.clone().write()), one);
         let mut two = one.clone();
         two.add(Part::Variable, "REV", &[2; 32]);
         two.add(Part::Program, "CC", &[2]);
-        two.add(Part::Flags, "flags", &[9]);
+        two.add(Part::Flags, "-toolexec", &[9]);
+        two.add(Part::Root, "root", &[2]);
         two.add_file("sqlite3.h", &[5; 32]);
         two.add_file("new.h", &[5; 32]);
         assert_eq!(
             said(&one, &two),
-            ["variable REV", "program CC", "the flags of the go command", "file new.h", "file sqlite3.h"]
+            [
+                "variable REV",
+                "program CC",
+                "flag -toolexec",
+                "the directory of the sources",
+                "file new.h",
+                "file sqlite3.h"
+            ]
         );
         assert_eq!(said(&two, &one), said(&one, &two));
         assert_eq!(said(&one, &one), Vec::<String>::new());
