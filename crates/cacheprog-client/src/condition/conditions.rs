@@ -1,43 +1,216 @@
-//! The conditions of one go command: which scope an archive has, and what a scope holds now.
+//! The conditions of one go command: what a scope holds now. (Which scope an archive has is in `scope_choice`.)
 
+use std::path::{Path, PathBuf};
+
+use blake3::{Hash, Hasher};
+use proto::condition::scopes;
+use proto::parts::{Part, Parts};
 use proto::{Scope, ScopeDigest};
 
-use super::made_archive::MadeArchive;
+use crate::digest::add_part;
+
+use super::command_line::{self, CommandLine};
+use super::counted::Counted;
+use super::excluded::Excluded;
+use super::files::Rule;
+use super::looks::Looks;
+use super::modules::Modules;
+use super::programs::{self, Program};
 use super::setting::Setting;
+use super::{paths, tree};
+
+/// Digests are made anew where what they are over changes.
+const RULES: &[u8] = b"nix-gocacheprog condition 1";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
 #[derive(Debug)]
 pub(crate) struct Conditions {
-    setting: Setting,
+    pub(super) setting: Setting,
+    pub(super) goroot: PathBuf,
+    /// The root of the tree.
+    pub(super) tree: Option<PathBuf>,
+    pub(super) looks: Looks,
+    /// Names in directories where names come and go, when the go command began.
+    names_at_start: Vec<(PathBuf, Option<Hash>)>,
+    /// Read at the first use; `Some(None)`: they cannot be told.
+    modules: Option<Option<Modules>>,
+    machine: Option<Option<Machine>>,
+}
+
+/// The parts of an environment that C tools depend on.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) counted: Counted,
+    pub(super) programs: Vec<Program>,
+}
+
+/// What a scope is made of.
+enum Content {
+    Nothing,
+    /// Files below a root.
+    Files(PathBuf, Rule),
+    /// A directory in the Nix store, which its path stands for.
+    InStore(PathBuf),
 }
 
 impl Conditions {
     /// To be called before the go command is answered for the first time: it notes which names there are in the build's directory.
     pub(crate) fn new(setting: Setting) -> Self {
-        Self { setting }
-    }
-
-    /// The scope of an archive that Go's key does not cover. `None`: no condition, it stays private.
-    pub(crate) fn scope_of(&mut self, _made: &MadeArchive) -> Option<Scope> {
-        None
+        let excluded = Excluded::of(&setting);
+        let names_at_start = excluded.temporary_names();
+        let tree = tree::root(&setting);
+        let looks = Looks::new(excluded, tree.as_deref(), setting.memo.clone());
+        let goroot = paths::real(&setting.goroot);
+        Self { setting, goroot, tree, looks, names_at_start, modules: None, machine: None }
     }
 
     /// What a scope holds now. `None` where that cannot be told.
-    pub(crate) fn digest(&mut self, _scope: &Scope) -> Option<ScopeDigest> {
-        let _ = &self.setting;
-        None
+    pub(crate) fn digest(&mut self, scope: &Scope) -> Option<ScopeDigest> {
+        self.hash(scope, &mut Parts::default())
     }
 
     /// What a scope holds now, if nothing in it changed since the go command began.
-    pub(crate) fn digest_unchanged(&mut self, _scope: &Scope) -> Option<ScopeDigest> {
-        None
+    pub(crate) fn digest_unchanged(&mut self, scope: &Scope) -> Option<ScopeDigest> {
+        let digest = self.digest(scope)?;
+        let since = self.setting.started;
+        if let Content::Files(root, rule) = self.content(scope)?
+            && !self.looks.list(&root, rule)?.is_older(since, &self.names_at_start)
+        {
+            return None;
+        }
+        if has_machine(scope) && !programs::are_older(&self.machine()?.programs, since) {
+            return None;
+        }
+        let line = self.command_line(scope)?;
+        line.is_none_or(|line| line.stamps.iter().all(|stamp| stamp.is_before(since))).then_some(digest)
     }
 
-    /// The parts of the scope's digest, as `proto::parts` writes them. `None` before there is a digest.
-    pub(crate) fn parts(&mut self, _scope: &Scope) -> Option<Vec<u8>> {
-        None
+    /// The parts of the scope's digest, as `proto::parts` writes them. `None` where there is no digest.
+    pub(crate) fn parts(&mut self, scope: &Scope) -> Option<Vec<u8>> {
+        let mut parts = Parts::default();
+        self.hash(scope, &mut parts)?;
+        if let Content::Files(root, rule) = self.content(scope)? {
+            self.looks.list(&root, rule)?.add_parts(&mut parts);
+        }
+        Some(parts.write())
     }
 
     /// The next digest looks at the files again.
-    pub(crate) fn forget_looks(&mut self) {}
+    pub(crate) fn forget_looks(&mut self) {
+        self.looks.forget();
+        self.machine = None;
+    }
+
+    fn hash(&mut self, scope: &Scope, parts: &mut Parts) -> Option<ScopeDigest> {
+        let mut hasher = Hasher::new();
+        hasher.update(RULES);
+        let mut counts_seed = false;
+        match self.content(scope)? {
+            Content::Nothing => {}
+            Content::InStore(path) => {
+                add_part(&mut hasher, path.as_os_str().as_encoded_bytes());
+                parts.add_file(&path.to_string_lossy(), blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes());
+                counts_seed = true;
+            }
+            Content::Files(root, rule) => {
+                // The tree may be named by its path, in a file or in a variable.
+                if matches!(rule, Rule::Tree | Rule::TreeWithGo) {
+                    let root = root.as_os_str().as_encoded_bytes();
+                    add_part(&mut hasher, root);
+                    parts.add(Part::Root, "root", blake3::hash(root).as_bytes());
+                }
+                let list = self.looks.list(&root, rule)?;
+                hasher.update(list.digest().as_bytes());
+                counts_seed = list.has_cxx();
+            }
+        }
+        if has_machine(scope) {
+            let machine = self.machine()?;
+            machine.counted.add(&mut hasher, parts, counts_seed);
+            programs::add(&machine.programs, &mut hasher, parts);
+        }
+        if let Some(line) = self.command_line(scope)? {
+            hasher.update(line.hash.as_bytes());
+            parts.add(Part::Flags, "flags", line.hash.as_bytes());
+        }
+        Some(ScopeDigest(*hasher.finalize().as_bytes()))
+    }
+
+    /// `None` for a scope that this go command cannot use: a module that is not here or leads out of itself; without a clean command
+    /// line all but one, and with one that one.
+    fn content(&mut self, scope: &Scope) -> Option<Content> {
+        if self.setting.is_clean == (*scope == scopes::TREE_WITH_GO) {
+            return None;
+        }
+        let of_tree = |rule| Some(Content::Files(self.tree.clone()?, rule));
+        if let Some((path, version)) = scope.module_and_version() {
+            let root = self.modules()?.root(path, version)?;
+            return self.content_of_module(root);
+        }
+        if *scope == scopes::STD {
+            Some(Content::Nothing)
+        } else if *scope == scopes::TREE {
+            of_tree(Rule::Tree)
+        } else if *scope == scopes::TREE_WITH_GO {
+            of_tree(Rule::TreeWithGo)
+        } else if [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope) {
+            of_tree(Rule::Vet)
+        } else {
+            None
+        }
+    }
+
+    fn content_of_module(&mut self, root: PathBuf) -> Option<Content> {
+        if paths::is_in_store(&root, &self.looks.excluded.own_outputs) {
+            return Some(Content::InStore(root));
+        }
+        let stays = self.judge_module(&root)? == super::escapes::Verdict::Stays;
+        stays.then_some(Content::Files(root, Rule::Module))
+    }
+
+    fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {
+        if *scope != scopes::TREE_WITH_GO {
+            return Some(None);
+        }
+        let own = &self.looks.excluded.own_outputs;
+        command_line::read(&self.setting, self.tree.as_deref()?, own).map(Some)
+    }
+
+    pub(super) fn modules(&mut self) -> Option<&Modules> {
+        let setting = &self.setting;
+        self.modules.get_or_insert_with(|| Modules::read(setting)).as_ref()
+    }
+
+    pub(super) fn machine(&mut self) -> Option<&Machine> {
+        let variables = &self.setting.variables;
+        let read = || Some(Machine { counted: Counted::of(variables)?, programs: programs::find(variables)? });
+        self.machine.get_or_insert_with(read).as_ref()
+    }
+
+    /// The digest of all files of the tree, Go sources too, without variables and programs.
+    pub(crate) fn tree_with_go(&mut self) -> Option<Hash> {
+        let tree = self.tree.clone()?;
+        Some(self.looks.list(&tree, Rule::TreeWithGo)?.digest())
+    }
+
+    /// The same, if nothing in it changed since the go command began.
+    pub(crate) fn tree_with_go_unchanged(&mut self) -> Option<Hash> {
+        let (tree, since) = (self.tree.clone()?, self.setting.started);
+        let list = self.looks.list(&tree, Rule::TreeWithGo)?;
+        list.is_older(since, &self.names_at_start).then(|| list.digest())
+    }
+
+    /// The root of the tree.
+    pub(crate) fn tree(&self) -> Option<&Path> {
+        self.tree.as_deref()
+    }
 }
+
+/// Whether variables and programs are a part of the scope.
+fn has_machine(scope: &Scope) -> bool {
+    let has_files_alone = [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope);
+    !scope.is_asm() && !has_files_alone
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,6 @@
 //! What is known of a compiled package that a go command puts.
 
-/// Who made the members of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MadeBy {
-    /// Go's compiler, all of them.
-    Compiler,
-    /// Go's compiler and Go's assembler.
-    CompilerAndAssembler,
-    /// A C compiler too, or what is not known.
-    Others,
-}
+pub(crate) use store::archive::MadeBy;
 
 /// A compiled package.
 #[derive(Debug, Clone)]

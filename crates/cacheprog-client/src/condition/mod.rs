@@ -4,17 +4,28 @@
 //! [`toolchain`] what its toolchain is. Of the environment, [`counted`] are the variables that count ([`own_outputs`] and
 //! [`flags_text`] are what does not), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
+mod budget;
+mod build_constraint;
+mod command_line;
 mod conditions;
 pub(crate) mod counted;
+mod escapes;
+mod excluded;
+mod files;
 mod flags_text;
 pub(crate) mod invocation;
+mod looks;
 mod made_archive;
+mod modules;
 mod own_outputs;
+mod paths;
 pub(crate) mod programs;
 mod quoted;
+mod scope_choice;
 mod setting;
 pub(crate) mod stamp;
 pub(crate) mod toolchain;
+mod tree;
 pub(crate) mod variables;
 
 pub(crate) use conditions::Conditions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -44,6 +44,11 @@ impl OwnOutputs {
     /// Whether the variable of this name holds the path of an output.
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.outputs.contains_key(name)
+    }
+
+    /// The paths.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.outputs.values().map(PathBuf::from)
     }
 
     /// Of a directory of libraries directly in an own output, which has nothing in it yet, the part behind the output's path.

@@ -44,6 +44,12 @@ impl Stamp {
         self.changed + if is_coarse { COARSE } else { TICK }
     }
 
+    /// Whether it changed before a time. File systems that store whole seconds (or two) show a change too early.
+    pub(crate) fn is_before(&self, since: SystemTime) -> bool {
+        let is_coarse = self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0);
+        self.changed + if is_coarse { COARSE } else { Duration::ZERO } < since
+    }
+
     pub(crate) fn add_to(&self, hasher: &mut Hasher) {
         let changed = self.changed.duration_since(UNIX_EPOCH).unwrap_or_default();
         hasher.update(&self.device.to_le_bytes()).update(&self.inode.to_le_bytes());

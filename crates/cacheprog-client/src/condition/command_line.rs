@@ -1,0 +1,85 @@
+//! The command line of a go command that is not clean, and the files that it names outside of the tree.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use blake3::{Hash, Hasher};
+
+use crate::digest::add_part;
+
+use super::budget::Budget;
+use super::paths;
+use super::quoted;
+use super::setting::Setting;
+use super::stamp::Stamp;
+
+/// What is hashed of a command line, and which files it is made of.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    pub(crate) hash: Hash,
+    /// When the last of the files outside of the tree changed.
+    pub(crate) stamps: Vec<Stamp>,
+}
+
+/// Reads it. `None` where there is no command line, or it names a directory outside of the tree.
+pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> Option<CommandLine> {
+    let mut line = CommandLine { hash: Hash::from_bytes([0; 32]), stamps: Vec::new() };
+    let mut hasher = Hasher::new();
+    let mut budget = Budget::new();
+    let goflags = quoted::split(setting.goflags.as_bytes())?.into_iter();
+    let goflags = goflags.map(|word| OsStr::from_bytes(&word).to_owned());
+    let arguments = setting.arguments.as_ref()?;
+    // Where the go command works: relative names count from there.
+    add_part(&mut hasher, setting.cwd.strip_prefix(tree).unwrap_or(&setting.cwd).as_os_str().as_bytes());
+    for word in without_output(arguments.iter().skip(1).cloned().chain(goflags)) {
+        add_part(&mut hasher, word.as_bytes());
+        for path in named_paths(&word) {
+            let path = setting.cwd.join(path);
+            let is_known =
+                path.starts_with(tree) || paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path);
+            if !is_known && path.exists() {
+                line.add_file(&mut hasher, &path, &mut budget)?;
+            }
+        }
+    }
+    line.hash = hasher.finalize();
+    Some(line)
+}
+
+impl CommandLine {
+    fn add_file(&mut self, hasher: &mut Hasher, path: &Path, budget: &mut Budget) -> Option<()> {
+        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        budget.take_bytes(metadata.len())?;
+        self.stamps.push(Stamp::of(&metadata)?);
+        let mut content = Hasher::new();
+        content.update_reader(fs::File::open(path).ok()?).ok()?;
+        hasher.update(content.finalize().as_bytes());
+        Some(())
+    }
+}
+
+/// All words but `-o` and its value: where a program is written is in no object.
+fn without_output(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut words = words;
+    while let Some(word) = words.next() {
+        match word.as_bytes() {
+            b"-o" | b"--o" => drop(words.next()),
+            bytes if bytes.starts_with(b"-o=") || bytes.starts_with(b"--o=") => {}
+            _ => kept.push(word),
+        }
+    }
+    kept
+}
+
+/// The paths in a word: the word itself, and what follows white space, `=`, `,` or a flag's letter within it.
+fn named_paths(word: &OsStr) -> Vec<PathBuf> {
+    let pieces = word.as_bytes().split(|byte| byte.is_ascii_whitespace() || b"=,:;'\"".contains(byte));
+    let bare = pieces.flat_map(|piece| {
+        let after_flag = piece.iter().position(|&byte| byte == b'/').filter(|_| piece.starts_with(b"-"));
+        [Some(piece), after_flag.map(|start| &piece[start..])]
+    });
+    bare.flatten().filter(|path| path.contains(&b'/')).map(|path| PathBuf::from(OsStr::from_bytes(path))).collect()
+}

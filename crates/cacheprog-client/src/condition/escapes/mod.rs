@@ -1,0 +1,12 @@
+//! Whether files of a module lead out of it: paths in their text. A directory of the module alone is no condition then.
+//!
+//! [`scan`] finds paths in a text, [`token`] reads one, [`reference`] is what is kept of it, and [`Surroundings`] judges where it leads.
+
+mod reference;
+mod scan;
+mod surroundings;
+mod token;
+
+pub(crate) use reference::{Reference, References};
+pub(crate) use scan::{FilePlace, Language, Scanner};
+pub(crate) use surroundings::{Surroundings, Verdict, top_directories};

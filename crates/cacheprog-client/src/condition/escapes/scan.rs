@@ -1,0 +1,198 @@
+//! Finds paths in a file that may lead out of its module: those with `..`, and absolute ones of directories that are not the system's.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem;
+
+use super::reference::{Reference, References};
+use super::token::{self, Line};
+
+/// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
+const PIECE: usize = 128 << 10;
+const OVERLAP: usize = 8 << 10;
+
+/// Most levels that a path may go up: the kernel takes no longer path.
+const MOST_UP: usize = 64;
+
+/// Where the file lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FilePlace<'a> {
+    /// The root of the module, or the directory to which a link out of the module leads.
+    pub(crate) root: &'a Path,
+    /// The directory of the file, in `root`.
+    pub(crate) dir: &'a Path,
+}
+
+/// What the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// Anything that a C compiler, an assembler or a linker may read.
+    Any,
+    /// A Go source: its comments hold C.
+    Go,
+}
+
+/// Looks through one file, piece by piece.
+#[derive(Debug)]
+pub(crate) struct Scanner<'a> {
+    place: FilePlace<'a>,
+    language: Language,
+    /// Directories of `/` that are not the system's, each as text.
+    top: &'a [Vec<u8>],
+    text: Vec<u8>,
+    references: &'a mut References,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(
+        place: FilePlace<'a>,
+        language: Language,
+        top: &'a [Vec<u8>],
+        references: &'a mut References,
+    ) -> Self {
+        Self { place, language, top, text: Vec::new(), references }
+    }
+
+    /// Looks at the next bytes of the file.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+        if self.text.len() < PIECE {
+            return;
+        }
+        let last_line = memchr::memrchr(b'\n', &self.text).map_or(0, |newline| newline + 1);
+        // What is kept is seen again; what it names is kept once.
+        let keep_from = if self.text.len() - last_line > OVERLAP { self.text.len() - OVERLAP } else { last_line };
+        self.look();
+        self.text.drain(..keep_from);
+    }
+
+    /// Looks at the rest.
+    pub(crate) fn finish(mut self) {
+        self.look();
+    }
+
+    fn look(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        for at in memmem::find_iter(&text, b"..") {
+            self.upward(&text, at);
+        }
+        for at in memmem::find_iter(&text, b".go") {
+            self.go_source(&text, at);
+        }
+        for top in self.top {
+            for at in memmem::find_iter(&text, top) {
+                self.absolute(&text, at, at + top.len());
+            }
+        }
+        self.text = text;
+    }
+
+    /// A path with `..` at `at`.
+    fn upward(&mut self, text: &[u8], at: usize) {
+        let byte = |index: Option<usize>| index.and_then(|index| text.get(index)).copied().unwrap_or(b' ');
+        let (before, after) = (byte(at.checked_sub(1)), byte(Some(at + 2)));
+        if token::is_of_path(after) {
+            return;
+        }
+        let is_flagged = token::flag_before(text, at);
+        let start = match before {
+            b'/' => token::start(text, at),
+            before if is_flagged || !token::is_of_path(before) => at,
+            _ => return,
+        };
+        let seen_before = text[start..at].split(|&byte| byte == b'/').any(|part| part == b"..");
+        let is_absolute = text[start] == b'/' && !text[start..].starts_with(b"/..");
+        if seen_before || is_absolute {
+            return;
+        }
+        let line = Line::around(text, at);
+        let is_flagged = is_flagged || token::flag_before(text, start) || token::is_after_flag(text, start);
+        for end in token::ends(text, start, at) {
+            let (up, names) = token::relative(&text[start..end]);
+            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line, is_flagged);
+        }
+    }
+
+    fn add_upward(&mut self, up: usize, names: &Path, line: Line, is_flagged: bool) {
+        let FilePlace { root, dir } = self.place;
+        if up == 0 {
+            return;
+        }
+        if line != Line::Other {
+            self.add_outside(Reference::Certain(above(dir, up).join(names)));
+        }
+        // By its text alone `..` leads to a directory, which is always there.
+        let is_known = line == Line::Cgo || (names == Path::new("") && (line == Line::Directive || !is_flagged));
+        if !is_known {
+            // It may be seen from any directory of the module: a search path, or the directory of a package.
+            for levels in 1..=up {
+                self.add_outside(Reference::IfThere(above(root, levels).join(names)));
+            }
+        }
+    }
+
+    fn add_outside(&mut self, reference: Reference) {
+        let (Reference::Certain(path) | Reference::IfThere(path)) = &reference else { return };
+        if !path.starts_with(self.place.root) {
+            self.references.add(reference);
+        }
+    }
+
+    /// A path that begins with a directory of `/`.
+    fn absolute(&mut self, text: &[u8], at: usize, end: usize) {
+        let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
+        let is_flagged = token::flag_before(text, at);
+        if text.get(end).is_some_and(|byte| token::is_of_path(*byte))
+            || ((token::is_of_path(before) || before == b'/') && !is_flagged && !is_after_equals(text, at))
+        {
+            return;
+        }
+        let line = Line::around(text, at);
+        let is_flagged = is_flagged || token::is_after_flag(text, at);
+        for end in token::ends(text, at, end) {
+            let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
+            let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
+            let is_opened = is_flagged || line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
+            self.references.add(if is_opened { Reference::Certain(path) } else { Reference::IfFile(path) });
+        }
+    }
+
+    /// A name that ends with `.go` where a file is included.
+    fn go_source(&mut self, text: &[u8], at: usize) {
+        if text.get(at + 3).is_some_and(|byte| token::is_of_path(*byte) || *byte == b'/') {
+            return;
+        }
+        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        let names_one = match Line::around(text, at) {
+            Line::Cgo => true,
+            Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
+            Line::Other => {
+                self.language == Language::Any && memmem::find(&text[line_start..at], b".inc").is_some()
+                    || memmem::find(&text[line_start..at], b".incbin").is_some()
+            }
+        };
+        if names_one {
+            self.references.add(Reference::GoSource);
+        }
+    }
+}
+
+/// Whether a definition is on the line: of a text that may be no path to open.
+fn is_definition(text: &[u8], at: usize) -> bool {
+    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+    memmem::find(&text[start..at], b"define").is_some() && memmem::find(&text[start..at], b"include").is_none()
+}
+
+/// `--sysroot=/x`.
+fn is_after_equals(text: &[u8], at: usize) -> bool {
+    at > 0 && text[at - 1] == b'='
+}
+
+fn above(dir: &Path, levels: usize) -> &Path {
+    dir.ancestors().nth(levels).unwrap_or(Path::new("/"))
+}
+
+#[cfg(test)]
+mod tests;

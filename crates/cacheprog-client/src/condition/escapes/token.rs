@@ -1,0 +1,167 @@
+//! One path in a text: where it begins and ends, what kind of line it is on, and how it is written.
+
+use memchr::{memchr, memrchr};
+
+/// Longest path that is read: the kernel's limit.
+const LONGEST: usize = 4096;
+
+/// What kind of line a path is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A preprocessor's or an assembler's, which may open a file whose path it holds.
+    Directive,
+    /// `#cgo`: flags of a package, relative to its directory.
+    Cgo,
+    Other,
+}
+
+/// Directives that may open a file, or name one for another directive. (`#line` opens none.)
+const DIRECTIVES: [&[u8]; 9] =
+    [b"include", b"import", b"embed", b"define", b"if", b"elif", b"pragma", b"include_next", b"cgo"];
+
+impl Line {
+    /// The kind of the line around `at`. In Go sources comments may begin it.
+    pub(super) fn around(text: &[u8], at: usize) -> Self {
+        let mut start = line_start(text, at);
+        // A line that ends with a backslash goes on with the next.
+        while start > 1 && text[..start - 1].trim_ascii_end_line().ends_with(b"\\") {
+            start = line_start(text, start - 1);
+        }
+        let end = memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end);
+        let line = text[start..end].trim_ascii_start();
+        let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line).trim_ascii_start();
+        if line.starts_with(b".inc") {
+            return Self::Directive;
+        }
+        let rest = [&b"#"[..], b"%:", b"??="].iter().find_map(|sign| line.strip_prefix(*sign));
+        let Some(rest) = rest.map(<[u8]>::trim_ascii_start) else { return Self::Other };
+        let length = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'_').count();
+        match &rest[..length] {
+            b"cgo" => Self::Cgo,
+            word if DIRECTIVES.contains(&word) => Self::Directive,
+            _ => Self::Other,
+        }
+    }
+}
+
+trait LineEnd {
+    fn trim_ascii_end_line(&self) -> &[u8];
+}
+
+impl LineEnd for [u8] {
+    /// Without a carriage return at its end.
+    fn trim_ascii_end_line(&self) -> &[u8] {
+        self.strip_suffix(b"\r").unwrap_or(self)
+    }
+}
+
+fn line_start(text: &[u8], at: usize) -> usize {
+    memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
+}
+
+/// What may be part of a path without quotes.
+pub(super) fn is_of_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_.-+@~%${}#".contains(&byte)
+}
+
+/// The beginning of the path that `at` is in the middle of.
+pub(super) fn start(text: &[u8], at: usize) -> usize {
+    let from = at.saturating_sub(LONGEST);
+    let length = text[from..at].iter().rev().take_while(|byte| is_of_path(**byte) || **byte == b'/').count();
+    at - length
+}
+
+/// The ends that the path from `start` on may have: without quotes, and up to the quote that matches the one before it.
+pub(super) fn ends(text: &[u8], start: usize, at: usize) -> Vec<usize> {
+    let rest = &text[at..text.len().min(at + LONGEST)];
+    let plain = at + rest.iter().take_while(|byte| is_of_path(**byte) || **byte == b'/').count();
+    let closing = match start.checked_sub(1).map(|before| text[before]) {
+        Some(quote @ (b'"' | b'\'')) => quote,
+        Some(b'<') => b'>',
+        _ => return vec![plain],
+    };
+    let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
+    let quoted = memchr(closing, line).map(|length| at + length).filter(|end| *end > plain);
+    [plain].into_iter().chain(quoted).collect()
+}
+
+/// The letters of a flag that stands right before a path: `-I` of `-I../x`.
+pub(super) fn flag_before(text: &[u8], at: usize) -> bool {
+    let letters = text[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    letters > 0 && at > letters && text[at - letters - 1] == b'-'
+}
+
+/// Whether the word before is a flag: `-I` of `-I ../x`.
+pub(super) fn is_after_flag(text: &[u8], at: usize) -> bool {
+    let before = text[..at].trim_ascii_end();
+    let length = before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let word = before[before.len() - length..].trim_ascii();
+    before.len() < at && word.len() > 1 && word[0] == b'-' && word[1].is_ascii_alphabetic()
+}
+
+/// How often a relative path goes up, and what it names from there. Parts whose value is not known count as none.
+pub(super) fn relative(path: &[u8]) -> (usize, Vec<u8>) {
+    let (mut up, mut names): (usize, Vec<&[u8]>) = (0, Vec::new());
+    for part in path.split(|&byte| byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." if names.pop().is_none() => up += 1,
+            b".." => {}
+            part if part.contains(&b'$') || part.contains(&b'%') => {}
+            part => names.push(part),
+        }
+    }
+    (up, names.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_may_open_a_file_are_told_from_others() {
+        let of = |text: &str| Line::around(text.as_bytes(), text.find("..").unwrap());
+        for line in [
+            "#include \"../x.h\"",
+            "  #  include <../x.h>",
+            "%:include \"../x\"",
+            "a\n#include \\\n \"../x.h\"\nb",
+            "#define X \\\r\n \\\r\n ../x",
+            "// #include \"../x.h\"",
+            "\t.incbin \"../x\"",
+            ".include \"../x\"",
+            "#if __has_include(\"../x\")",
+            "#embed <../x>",
+        ] {
+            assert_eq!(of(line), Line::Directive, "{line}");
+        }
+        for line in ["// #cgo CFLAGS: -I../x", "#cgo LDFLAGS: -L${SRCDIR}/../x", "\t#cgo linux pkg-config: ../x"] {
+            assert_eq!(of(line), Line::Cgo, "{line}");
+        }
+        for line in ["# see ../x", "#line 1 \"../x\"", "x ../y", "#include <x.h>\n../y", "# 1 \"../x\""] {
+            assert_eq!(of(line), Line::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_relative_path_goes_up_as_the_kernel_would() {
+        for (path, up, names) in [
+            ("../a/b", 1, "a/b"),
+            ("a/../../b", 1, "b"),
+            ("./../..//c", 2, "c"),
+            ("${SRCDIR}/../x", 1, "x"),
+            ("a/../b", 0, "b"),
+            ("/../x", 1, "x"),
+        ] {
+            assert_eq!(relative(path.as_bytes()), (up, names.as_bytes().to_vec()), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_spaces_ends_at_its_quote_too() {
+        let text = b"#include \"../my dir/x.h\" // y";
+        let start = 10;
+        assert_eq!(ends(text, start, start), [15, 23]);
+        assert_eq!(ends(b"-I../x y", 2, 2), [6]);
+    }
+}

@@ -1,0 +1,135 @@
+//! What lies in a tree and is no part of any scope: the go command's own directories and files that others write meanwhile.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use blake3::{Hash, Hasher};
+
+use crate::digest::add_part;
+
+use super::files::Rule;
+use super::own_outputs::OwnOutputs;
+use super::paths;
+use super::setting::Setting;
+use super::variables::{is_build, text};
+
+/// Directories of version control: each commit changes them. No compiler reads there; docs/explanation/soundness.md names them.
+const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
+
+/// Files that Nix and stdenv write beside the sources; they hold the outputs' paths (nix build.cc `initTmpDir`, nixpkgs
+/// pkgs/stdenv/generic/setup.sh `dumpVars`).
+const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"];
+
+/// Beginnings of names in a directory for temporary files: those of the go command and its linker, and those of nixpkgs' wrappers of
+/// compiler and linker.
+const TEMPORARY: [&[u8]; 3] = [b"go-link-", b"cc-params.", b"ld-params."];
+
+/// See the file's header.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Excluded {
+    /// Directories of the go command.
+    directories: Vec<PathBuf>,
+    /// Where `go install` puts programs. With an unclean command line they count, since a program there may be one of its tools.
+    programs: Vec<PathBuf>,
+    /// `NIX_BUILD_TOP`.
+    top: Option<PathBuf>,
+    /// Directories for temporary files: names come and go.
+    temporary: Vec<PathBuf>,
+    /// Paths of the derivation's own outputs: in the store, and written now.
+    pub(crate) own_outputs: Vec<PathBuf>,
+}
+
+impl Excluded {
+    pub(crate) fn of(setting: &Setting) -> Self {
+        let variable = |name| Some(PathBuf::from(text(&setting.variables, name))).filter(|path| path.is_absolute());
+        let all = |paths: Vec<Option<PathBuf>>| -> Vec<_> {
+            paths.into_iter().flatten().map(|path| paths::real(&path)).collect()
+        };
+        let home = |below: &str| variable("HOME").map(|home| home.join(below));
+        let gopath = || setting.gopath.iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute());
+        let mut directories = vec![
+            setting.gocache.clone(),
+            setting.gomodcache.clone(),
+            setting.gotmpdir.clone(),
+            variable("XDG_CONFIG_HOME").map(|dir| dir.join("go")).or_else(|| home(".config/go")),
+            variable("GOTELEMETRYDIR"),
+            variable("XDG_CACHE_HOME")
+                .map(|dir| dir.join("nix-gocacheprog"))
+                .or_else(|| home(".cache/nix-gocacheprog")),
+        ];
+        directories.extend(gopath().map(|dir| Some(dir.join("pkg/sumdb"))));
+        let programs = variable("GOBIN").into_iter().chain(gopath().map(|dir| dir.join("bin"))).map(Some).collect();
+        let top = is_build(&setting.variables).then(|| variable("NIX_BUILD_TOP")).flatten();
+        let temporary = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"].map(variable).to_vec();
+        Self {
+            directories: all(directories),
+            programs: all(programs),
+            top: top.map(|top| paths::real(&top)),
+            temporary: all(temporary),
+            own_outputs: OwnOutputs::of(&setting.variables).map(|own| own.paths().collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether a name in this directory does not count.
+    pub(crate) fn has(&self, rule: Rule, dir: &Path, name: &OsStr) -> bool {
+        let bytes = name.as_bytes();
+        VERSION_CONTROL.contains(&bytes)
+            || (self.top.as_deref() == Some(dir) && OF_NIX.contains(&bytes))
+            || (self.is_temporary(dir) && is_temporary_name(bytes))
+            || self.is_excluded(rule, &dir.join(name))
+    }
+
+    fn is_excluded(&self, rule: Rule, path: &Path) -> bool {
+        self.directories.iter().any(|dir| dir == path)
+            || (rule != Rule::TreeWithGo && self.programs.iter().any(|dir| dir == path))
+    }
+
+    /// Whether a path below `root` is, or leads through, what does not count.
+    pub(crate) fn covers(&self, rule: Rule, root: &Path, path: &Path) -> bool {
+        path.ancestors()
+            .take_while(|path| *path != root && path.starts_with(root))
+            .any(|path| path.parent().zip(path.file_name()).is_some_and(|(dir, name)| self.has(rule, dir, name)))
+    }
+
+    /// Whether names come and go in this directory while a go command runs.
+    pub(crate) fn is_temporary(&self, dir: &Path) -> bool {
+        self.temporary.iter().any(|temporary| temporary == dir)
+    }
+
+    /// The directories in which names come and go, with the names that count there now.
+    pub(crate) fn temporary_names(&self) -> Vec<(PathBuf, Option<Hash>)> {
+        let names = |dir: &PathBuf| {
+            let entries = fs::read_dir(dir).ok()?.map(|entry| entry.ok().map(|entry| entry.file_name()));
+            let mut names: Vec<_> = entries.collect::<Option<_>>()?;
+            names.retain(|name| !self.has(Rule::TreeWithGo, dir, name));
+            names.sort();
+            Some(names_hash(names.iter().map(|name| name.as_os_str())))
+        };
+        self.temporary.iter().map(|dir| (dir.clone(), names(dir))).collect()
+    }
+
+    /// A digest of all of it: what was read under other exclusions is not the same.
+    pub(crate) fn digest(&self) -> Hash {
+        blake3::hash(format!("{self:?}").as_bytes())
+    }
+}
+
+/// The digest of sorted names.
+pub(crate) fn names_hash<'a>(names: impl Iterator<Item = &'a OsStr>) -> Hash {
+    let mut hasher = Hasher::new();
+    names.for_each(|name| add_part(&mut hasher, name.as_bytes()));
+    hasher.finalize()
+}
+
+/// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty
+/// make-temp-file.c).
+fn is_temporary_name(name: &[u8]) -> bool {
+    let is_of_gcc = name
+        .strip_prefix(b"cc")
+        .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric));
+    let is_of_go =
+        name.strip_prefix(b"go-build").is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit));
+    is_of_gcc || is_of_go || TEMPORARY.iter().any(|start| name.starts_with(start))
+}

@@ -1,0 +1,226 @@
+//! Keeps a list for a later go command of the same build. It is of use only where it was: a copy of the directory has other stamps.
+//!
+//! ```text
+//! nix-gocacheprog files 1\n
+//! <root> <exclusions> <rule> <began> <paths> <entries> <references> <blake3 of all before>
+//! ```
+//! Texts have their length before them; numbers are 8 bytes, little-endian; times are nanoseconds since 1970.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use blake3::Hash;
+use proto::id::hex;
+
+use crate::condition::escapes::Reference;
+use crate::condition::excluded::Excluded;
+use crate::condition::stamp::Stamp;
+
+use super::list::{Entry, FileList, Kind};
+use super::rule::Rule;
+
+const FIRST_LINE: &[u8] = b"nix-gocacheprog files 1\n";
+
+/// A larger list is not kept: about 100,000 files.
+const MAX_SIZE: u64 = 16 << 20;
+
+/// How long it is remembered that a scope is too large.
+const TOO_LARGE: Duration = Duration::from_secs(600);
+
+/// Where lists are kept: a directory of one user.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    dir: PathBuf,
+}
+
+impl Memo {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The list that was kept for this root, whether or not it is current.
+    pub(crate) fn load(&self, root: &Path, rule: Rule, excluded: &Excluded) -> Option<FileList> {
+        let mut bytes = Vec::new();
+        File::open(self.path(root, rule, excluded)).ok()?.take(MAX_SIZE + 1).read_to_end(&mut bytes).ok()?;
+        read(&bytes, excluded).filter(|list| list.root == root && list.rule == rule)
+    }
+
+    /// Keeps a list. Where that fails, the next go command reads the files.
+    pub(crate) fn keep(&self, list: &FileList, excluded: &Excluded) {
+        let bytes = write(list, excluded);
+        if bytes.len() as u64 <= MAX_SIZE {
+            self.write(&self.path(&list.root, list.rule, excluded), &bytes);
+        }
+    }
+
+    /// Remembers that a scope is too large.
+    pub(crate) fn keep_too_large(&self, root: &Path, rule: Rule, excluded: &Excluded) {
+        self.write(&self.too_large(root, rule, excluded), b"");
+    }
+
+    /// Whether a scope was too large some minutes ago.
+    pub(crate) fn is_too_large(&self, root: &Path, rule: Rule, excluded: &Excluded, now: SystemTime) -> bool {
+        let modified = fs::metadata(self.too_large(root, rule, excluded)).and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age < TOO_LARGE))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) {
+        let write = || {
+            fs::create_dir_all(&self.dir)?;
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(bytes)?;
+            file.persist(path).map(drop).map_err(|e| e.error)
+        };
+        // Without it the next go command reads the files.
+        drop::<std::io::Result<()>>(write());
+    }
+
+    fn path(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(root.as_os_str().as_bytes()).update(&[0, rule as u8]).update(excluded.digest().as_bytes());
+        self.dir.join(hex(&hasher.finalize().as_bytes()[..16]))
+    }
+
+    fn too_large(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {
+        self.path(root, rule, excluded).with_extension("too-large")
+    }
+}
+
+fn write(list: &FileList, excluded: &Excluded) -> Vec<u8> {
+    let mut out = FIRST_LINE.to_vec();
+    put_text(&mut out, list.root.as_os_str().as_bytes());
+    out.extend_from_slice(excluded.digest().as_bytes());
+    out.push(list.rule as u8);
+    put_number(&mut out, nanoseconds(list.began));
+    put_text(&mut out, &list.paths);
+    put_number(&mut out, list.entries.len() as u64);
+    for entry in &list.entries {
+        out.push(entry.kind as u8);
+        if let Some(stamp) = &entry.stamp {
+            for number in [stamp.device, stamp.inode, nanoseconds(stamp.changed)] {
+                put_number(&mut out, number);
+            }
+        }
+        out.extend_from_slice(entry.hash.as_bytes());
+    }
+    put_number(&mut out, list.references.len() as u64);
+    for (place, reference) in &list.references {
+        put_number(&mut out, u64::from(*place));
+        let (tag, path) = tag(reference);
+        out.push(tag);
+        put_text(&mut out, path.as_os_str().as_bytes());
+    }
+    let checksum = blake3::hash(&out);
+    out.extend_from_slice(checksum.as_bytes());
+    out
+}
+
+fn read(bytes: &[u8], excluded: &Excluded) -> Option<FileList> {
+    let (bytes, checksum) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(bytes) != Hash::from_bytes(*checksum) {
+        return None;
+    }
+    let mut rest = Rest(bytes.strip_prefix(FIRST_LINE)?);
+    let root = rest.path()?;
+    if rest.array::<32>()? != *excluded.digest().as_bytes() {
+        return None;
+    }
+    let rule = rest.array::<1>()?[0];
+    let rule = [Rule::Module, Rule::Tree, Rule::TreeWithGo, Rule::Vet].into_iter().find(|one| *one as u8 == rule)?;
+    let began = rest.time()?;
+    let paths = rest.text()?.to_vec();
+    let mut entries = Vec::new();
+    for _ in 0..rest.number()? {
+        entries.push(rest.entry()?);
+    }
+    let mut references = Vec::new();
+    for _ in 0..rest.number()? {
+        let place = u32::try_from(rest.number()?).ok()?;
+        references.push((place, rest.reference()?));
+    }
+    let is_whole = rest.0.is_empty() && memchr::memchr_iter(0, &paths).count() == entries.len();
+    is_whole.then_some(FileList { root, rule, began, paths, entries, references })
+}
+
+fn put_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    put_number(out, text.len() as u64);
+    out.extend_from_slice(text);
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn tag(reference: &Reference) -> (u8, &Path) {
+    match reference {
+        Reference::Certain(path) => (0, path),
+        Reference::IfThere(path) => (1, path),
+        Reference::IfFile(path) => (2, path),
+        Reference::GoSource => (3, Path::new("")),
+        Reference::TooMany => (4, Path::new("")),
+    }
+}
+
+/// What is not read yet.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        self.take(length)
+    }
+
+    fn path(&mut self) -> Option<PathBuf> {
+        Some(PathBuf::from(std::ffi::OsStr::from_bytes(self.text()?)))
+    }
+
+    fn time(&mut self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_nanos(self.number()?))
+    }
+
+    fn entry(&mut self) -> Option<Entry> {
+        let kind = *Kind::ALL.get(usize::from(self.array::<1>()?[0]))?;
+        let has_stamp = !matches!(kind, Kind::Listed | Kind::Absent);
+        let stamp = if has_stamp {
+            Some(Stamp { device: self.number()?, inode: self.number()?, changed: self.time()? })
+        } else {
+            None
+        };
+        Some(Entry { kind, stamp, hash: Hash::from_bytes(self.array()?) })
+    }
+
+    fn reference(&mut self) -> Option<Reference> {
+        let tag = self.array::<1>()?[0];
+        let path = self.path()?;
+        Some(match tag {
+            0 => Reference::Certain(path),
+            1 => Reference::IfThere(path),
+            2 => Reference::IfFile(path),
+            3 => Reference::GoSource,
+            4 => Reference::TooMany,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The files of a scope: by content when they are read first, by their stamps after that.
+//!
+//! [`rule`] says which files count, [`walk`] reads them, [`list`] is what was read, and tells whether it is still so; [`memo`] keeps it for
+//! a later go command.
+
+mod link;
+mod list;
+mod memo;
+mod read;
+mod rule;
+mod walk;
+
+pub(crate) use list::FileList;
+pub(crate) use memo::Memo;
+pub(crate) use rule::Rule;
+pub(crate) use walk::{Looking, read_list};

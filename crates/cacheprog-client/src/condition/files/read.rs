@@ -1,0 +1,67 @@
+//! Reading one file: its hash, and the paths that it names.
+
+use std::fs::{File, Metadata};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use blake3::{Hash, Hasher};
+
+use crate::condition::budget::Budget;
+use crate::condition::build_constraint::{HEAD, is_in_head};
+use crate::condition::escapes::Scanner;
+use crate::condition::stamp::Stamp;
+
+/// Bytes that are read at once.
+const PIECE: usize = 64 << 10;
+
+#[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+
+/// The hash of a file's mode and content, if it is the file with this stamp before and after. `None` too where the budget is spent.
+pub(super) fn hash_of(
+    path: &Path,
+    stamp: &Stamp,
+    mut scanner: Option<Scanner<'_>>,
+    budget: &mut Budget,
+) -> Option<Hash> {
+    let mut file = open(path, stamp)?;
+    let mut hasher = Hasher::new();
+    hasher.update(&[u8::from(file.metadata().ok()?.mode() & 0o100 != 0)]);
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = file.read(&mut piece).ok()?;
+        if length == 0 {
+            break;
+        }
+        budget.take_bytes(length as u64)?;
+        hasher.update(&piece[..length]);
+        if let Some(scanner) = &mut scanner {
+            scanner.feed(&piece[..length]);
+        }
+    }
+    if let Some(scanner) = scanner {
+        scanner.finish();
+    }
+    is_same(&file.metadata().ok()?, stamp).then(|| hasher.finalize())
+}
+
+/// Whether the head of a source says that Go may leave it out.
+pub(super) fn has_constraint(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<bool> {
+    let file = open(path, stamp)?;
+    let mut head = Vec::new();
+    (&file).take(HEAD as u64 + 1).read_to_end(&mut head).ok()?;
+    budget.take_bytes(head.len() as u64)?;
+    is_same(&file.metadata().ok()?, stamp).then(|| is_in_head(&head, head.len() <= HEAD))
+}
+
+/// Without waiting, in case that it is a pipe by now.
+fn open(path: &Path, stamp: &Stamp) -> Option<File> {
+    let file = File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    (metadata.is_file() && is_same(&metadata, stamp)).then_some(file)
+}
+
+fn is_same(metadata: &Metadata, stamp: &Stamp) -> bool {
+    Stamp::of(metadata).is_some_and(|now| now == *stamp)
+}

@@ -1,0 +1,205 @@
+//! The walk through a scope's directories, in the order of names. The stamp of a file or a directory is taken before it is read, and
+//! compared afterwards.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, FileType};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use blake3::Hash;
+
+use crate::clock;
+use crate::condition::budget::Budget;
+use crate::condition::escapes::{FilePlace, Language, Reference, References, Scanner};
+use crate::condition::excluded::{Excluded, names_hash};
+use crate::condition::stamp::Stamp;
+
+use super::list::{Entry, FileList, Kind};
+use super::read;
+use super::rule::{FileUse, Rule};
+
+/// Nested directories: the thread that reads has a small stack.
+const MAX_DEPTH: usize = 64;
+
+const NO_HASH: Hash = Hash::from_bytes([0; 32]);
+
+/// What a walk needs besides the root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looking<'a> {
+    pub(crate) rule: Rule,
+    pub(crate) excluded: &'a Excluded,
+    /// Directories of `/` whose names are looked for in texts.
+    pub(crate) top: &'a [Vec<u8>],
+}
+
+/// Reads the files below `root`, a real path. What `known` has of the same files is not read again. `None` where something has no
+/// content (a pipe, a device), is not permitted, changes meanwhile, or leads in a circle, and when the budget is spent.
+pub(crate) fn read_list(
+    root: &Path,
+    looking: Looking<'_>,
+    known: Option<&FileList>,
+    budget: &mut Budget,
+) -> Option<FileList> {
+    let list = FileList {
+        root: root.to_owned(),
+        rule: looking.rule,
+        began: clock::now(),
+        paths: Vec::new(),
+        entries: Vec::new(),
+        references: Vec::new(),
+    };
+    let known = known.filter(|known| known.rule == looking.rule && known.root == root).map(Known::of);
+    let mut walk =
+        Walk { looking, known, budget, list, at: Vec::new(), roots: vec![root.to_owned()], chain: Vec::new() };
+    walk.directory(root, Kind::Directory)?;
+    let list = walk.list;
+    list.has_same_stamps(looking.excluded).then_some(list)
+}
+
+/// The digest of the names that count in a directory where names come and go.
+pub(super) fn names_in(dir: &Path, excluded: &Excluded) -> Option<Hash> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).ok()? {
+        let name = entry.ok()?.file_name();
+        if !excluded.has(Rule::TreeWithGo, dir, &name) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Some(names_hash(names.iter().map(OsString::as_os_str)))
+}
+
+/// What an earlier list has, by path: entries that were settled when they were read.
+struct Known<'a> {
+    entries: HashMap<&'a [u8], (usize, &'a Entry)>,
+    list: &'a FileList,
+}
+
+impl<'a> Known<'a> {
+    fn of(list: &'a FileList) -> Self {
+        let is_settled = |entry: &Entry| entry.stamp.is_some_and(|stamp| stamp.settled() < list.began);
+        let has_content = |kind| matches!(kind, Kind::File | Kind::Watched | Kind::Target);
+        let usable = list.iter().enumerate().filter(|(_, (_, entry))| has_content(entry.kind) && is_settled(entry));
+        Self { entries: usable.map(|(place, (path, entry))| (path, (place, entry))).collect(), list }
+    }
+
+    fn references(&self, place: usize) -> impl Iterator<Item = &'a Reference> {
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let start = self.list.references.partition_point(|(of, _)| *of < place);
+        self.list.references[start..].iter().take_while(move |(of, _)| *of == place).map(|(_, reference)| reference)
+    }
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) looking: Looking<'a>,
+    known: Option<Known<'a>>,
+    pub(super) budget: &'a mut Budget,
+    list: FileList,
+    /// The path below the root, as it is listed.
+    at: Vec<u8>,
+    /// The directory that is walked, and those to which links led from there: real paths.
+    pub(super) roots: Vec<PathBuf>,
+    /// Device and inode of the directories that the walk is in.
+    pub(super) chain: Vec<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    /// Walks through a directory, whose path is real.
+    pub(super) fn directory(&mut self, dir: &Path, kind: Kind) -> Option<()> {
+        if self.chain.len() >= MAX_DEPTH {
+            return None;
+        }
+        let is_listed = self.looking.excluded.is_temporary(dir);
+        let stamp = Stamp::of(&fs::symlink_metadata(dir).ok()?)?;
+        if is_listed {
+            self.add(Kind::Listed, None, names_in(dir, self.looking.excluded)?);
+        } else {
+            self.add(kind, Some(stamp), NO_HASH);
+        }
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir).ok()? {
+            self.budget.take_name()?;
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            if !self.looking.excluded.has(self.looking.rule, dir, &name) {
+                entries.push((name, entry.file_type().ok()?));
+            }
+        }
+        if !is_listed && Stamp::of(&fs::symlink_metadata(dir).ok()?)? != stamp {
+            return None;
+        }
+        entries.sort_by(|(one, _), (two, _)| one.cmp(two));
+        self.chain.push((stamp.device, stamp.inode));
+        for (name, file_type) in entries {
+            self.named(dir, &name, file_type)?;
+        }
+        self.chain.pop();
+        Some(())
+    }
+
+    fn named(&mut self, dir: &Path, name: &OsString, file_type: FileType) -> Option<()> {
+        let length = self.at.len();
+        if length > 0 {
+            self.at.push(b'/');
+        }
+        self.at.extend_from_slice(name.as_bytes());
+        let path = dir.join(name);
+        if file_type.is_dir() {
+            self.directory(&path, Kind::Directory)?;
+        } else if file_type.is_file() {
+            let file_use = self.looking.rule.of_file(name.as_bytes());
+            self.file(dir, &path, Kind::File, file_use)?;
+        } else if file_type.is_symlink() {
+            self.link(dir, name, &path)?;
+        } else {
+            return None;
+        }
+        self.at.truncate(length);
+        Some(())
+    }
+
+    /// A file, or the one behind a link. `dir` is the real directory of the file.
+    pub(super) fn file(&mut self, dir: &Path, path: &Path, kind: Kind, file_use: FileUse) -> Option<()> {
+        if file_use == FileUse::Nothing {
+            return Some(());
+        }
+        let stamp = Stamp::of(&fs::symlink_metadata(path).ok()?)?;
+        if let Some((kind, hash)) = self.known(&stamp, kind) {
+            self.add(kind, Some(stamp), hash);
+            return Some(());
+        }
+        if file_use == FileUse::ContentIfConstrained && !read::has_constraint(path, &stamp, self.budget)? {
+            self.add(Kind::Watched, Some(stamp), NO_HASH);
+            return Some(());
+        }
+        let mut references = References::default();
+        let root = self.roots.last()?;
+        let scanner = (self.looking.rule == Rule::Module)
+            .then(|| Scanner::new(FilePlace { root, dir }, Language::Any, self.looking.top, &mut references));
+        let hash = read::hash_of(path, &stamp, scanner, self.budget)?;
+        let place = u32::try_from(self.list.entries.len()).ok()?;
+        self.list.references.extend(references.iter().map(|reference| (place, reference.clone())));
+        self.add(kind, Some(stamp), hash);
+        Some(())
+    }
+
+    /// The same file as it was read before, with the paths that it names.
+    fn known(&mut self, stamp: &Stamp, kind: Kind) -> Option<(Kind, Hash)> {
+        let known = self.known.as_ref()?;
+        let (place, entry) = known.entries.get([&self.at[..], b"\0"].concat().as_slice())?;
+        let is_same_kind = entry.kind == kind || (entry.kind == Kind::Watched && kind == Kind::File);
+        if !is_same_kind || entry.stamp != Some(*stamp) {
+            return None;
+        }
+        let at = u32::try_from(self.list.entries.len()).ok()?;
+        self.list.references.extend(known.references(*place).map(|reference| (at, reference.clone())));
+        Some((entry.kind, entry.hash))
+    }
+
+    pub(super) fn add(&mut self, kind: Kind, stamp: Option<Stamp>, hash: Hash) {
+        self.list.paths.extend_from_slice(&self.at);
+        self.list.paths.push(0);
+        self.list.entries.push(Entry { kind, stamp, hash });
+    }
+}

@@ -1,0 +1,194 @@
+//! The scope of an archive: its module, unless something leads out of it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem;
+use proto::Scope;
+use proto::condition::scopes;
+
+use super::conditions::Conditions;
+use super::counted::{Counted, asks_for_seed};
+use super::escapes::{FilePlace, Language, References, Scanner, Surroundings, Verdict};
+use super::files::Rule;
+use super::made_archive::{MadeArchive, MadeBy};
+use super::modules::{Package, locate};
+use super::paths;
+use super::programs::Program;
+
+/// A larger Go source is not looked through.
+const MAX_SOURCE: u64 = 8 << 20;
+
+/// Variables that hold flags and search paths of C tools, by the beginnings of their names and by names.
+const FLAG_STARTS: [&str; 9] =
+    ["CGO_", "NIX_CFLAGS", "NIX_CXXSTDLIB", "NIX_LDFLAGS", "PKG_CONFIG", "GCC_", "LD_", "CCC_", "CLANG_"];
+const FLAG_NAMES: [&str; 9] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "SDKROOT",
+    "CC",
+    "CXX",
+];
+
+impl Conditions {
+    /// The scope of an archive that Go's key does not cover. `None`: no condition, it stays private.
+    pub(crate) fn scope_of(&mut self, made: &MadeArchive) -> Option<Scope> {
+        if made.is_std {
+            return Some(if self.setting.is_clean { scopes::STD } else { scopes::TREE_WITH_GO });
+        }
+        let package = self.package(made)?;
+        if !self.setting.is_clean {
+            return self.is_covered_with_go(&package, made).then_some(scopes::TREE_WITH_GO);
+        }
+        let is_asm = made.made_by == MadeBy::CompilerAndAssembler;
+        let verdict = self.judge_module(&package.root)?.max(if is_asm {
+            Verdict::Stays
+        } else {
+            self.judge_sources(&package)?.max(self.judge_machine(&package)?)
+        });
+        let (path, version) = (package.module.0.as_str(), package.module.1.as_deref());
+        match verdict {
+            Verdict::Stays if is_asm => Scope::asm(path, version).ok(),
+            Verdict::Stays => Scope::module(path, version).ok(),
+            Verdict::Tree => self.is_in_tree(&package.root).then_some(scopes::TREE),
+            Verdict::Leaves => None,
+        }
+    }
+
+    fn package(&mut self, made: &MadeArchive) -> Option<Package> {
+        let files_dir = self.files_dir();
+        locate(self.modules()?, &made.path, &made.files, files_dir.as_deref())
+    }
+
+    /// The directory of the Go files on the command line; the go command takes those of one directory.
+    fn files_dir(&self) -> Option<PathBuf> {
+        let arguments = self.setting.arguments.as_ref()?;
+        let is_source = |argument: &&std::ffi::OsString| {
+            argument.as_bytes().ends_with(b".go") && !argument.as_bytes().starts_with(b"-")
+        };
+        let file = self.setting.cwd.join(arguments.iter().find(is_source)?);
+        Some(file.parent()?.to_owned())
+    }
+
+    /// With a command line that is not clean: whether the tree has the package, or nobody writes there.
+    fn is_covered_with_go(&self, package: &Package, made: &MadeArchive) -> bool {
+        let is_in_cache =
+            self.setting.gomodcache.as_ref().is_some_and(|cache| package.root.starts_with(paths::real(cache)));
+        self.is_in_tree(&package.root)
+            || paths::is_in_store(&package.root, &self.looks.excluded.own_outputs)
+            // go.sum in the tree has the contents of these.
+            || (is_in_cache && made.made_by == MadeBy::Compiler)
+    }
+
+    fn is_in_tree(&self, path: &Path) -> bool {
+        self.tree
+            .as_ref()
+            .is_some_and(|tree| path.starts_with(tree) && !self.looks.excluded.covers(Rule::Tree, tree, path))
+    }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { tree: self.tree.as_deref(), goroot: &self.goroot, excluded: &self.looks.excluded }
+    }
+
+    /// What the files of a module lead to.
+    pub(super) fn judge_module(&mut self, root: &Path) -> Option<Verdict> {
+        // Whatever is named from there by a relative path is in the store too.
+        if paths::is_in_store(root, &self.looks.excluded.own_outputs) {
+            return Some(Verdict::Stays);
+        }
+        let references = self.looks.list(root, Rule::Module)?.references();
+        Some(self.surroundings().judge(root, &references))
+    }
+
+    /// What the Go sources of a package lead to, by their lines for cgo and the C in their comments.
+    fn judge_sources(&self, package: &Package) -> Option<Verdict> {
+        let mut references = References::default();
+        for entry in fs::read_dir(&package.dir).ok()? {
+            let path = entry.ok()?.path();
+            if !path.extension().is_some_and(|extension| extension == "go") || !path.is_file() {
+                continue;
+            }
+            if fs::metadata(&path).ok()?.len() > MAX_SOURCE {
+                return None;
+            }
+            let text = fs::read(&path).ok()?;
+            if memmem::find(&text, b"\"C\"").is_none() && memmem::find(&text, b"`C`").is_none() {
+                continue;
+            }
+            let mut lines = text.split(|&byte| byte == b'\n').filter(|line| memmem::find(line, b"#cgo").is_some());
+            // The objects then have the seed, and the digest may not.
+            if lines.any(asks_for_seed) {
+                return Some(Verdict::Leaves);
+            }
+            self.scan(package, &text, &mut references);
+        }
+        Some(self.surroundings().judge(&package.root, &references))
+    }
+
+    fn scan(&self, package: &Package, text: &[u8], references: &mut References) {
+        let place = FilePlace { root: &package.root, dir: &package.dir };
+        let mut scanner = Scanner::new(place, Language::Go, self.looks.top(), references);
+        scanner.feed(text);
+        scanner.finish();
+    }
+
+    /// What variables and programs lead to.
+    fn judge_machine(&mut self, package: &Package) -> Option<Verdict> {
+        let machine = self.machine()?;
+        let (counted, programs) = (machine.counted.clone(), machine.programs.clone());
+        Some(self.judge_variables(package, &counted).max(self.judge_programs(&programs)))
+    }
+
+    fn judge_variables(&self, package: &Package, counted: &Counted) -> Verdict {
+        let mut verdict = Verdict::Stays;
+        for (name, value) in counted.iter() {
+            let mut references = References::default();
+            // Words of a variable are flags, as those of a line for cgo are.
+            let line = [b"#cgo X: ", value.as_bytes()].concat();
+            self.scan(package, &line.replace_line_ends(), &mut references);
+            let judged = self.surroundings().judge(&package.root, &references);
+            // A path somewhere else is read by C tools only from their own variables.
+            let judged = if judged == Verdict::Leaves && !is_of_flags(name) { Verdict::Stays } else { judged };
+            let names_tree = self.tree.as_ref().is_some_and(|tree| names_path(value, tree));
+            verdict = verdict.max(judged).max(if names_tree { Verdict::Tree } else { Verdict::Stays });
+        }
+        verdict
+    }
+
+    fn judge_programs(&self, programs: &[Program]) -> Verdict {
+        let is_in_tree = programs.iter().flat_map(|program| &program.files).any(|file| self.is_in_tree(file));
+        if is_in_tree { Verdict::Tree } else { Verdict::Stays }
+    }
+}
+
+trait LineEnds {
+    fn replace_line_ends(&self) -> Vec<u8>;
+}
+
+impl LineEnds for Vec<u8> {
+    fn replace_line_ends(&self) -> Vec<u8> {
+        self.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }).collect()
+    }
+}
+
+fn is_of_flags(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    FLAG_STARTS.iter().any(|start| name.starts_with(start)) || FLAG_NAMES.contains(&&*name)
+}
+
+/// Whether a value has this path or one below it.
+fn names_path(value: &OsStr, path: &Path) -> bool {
+    let (value, path) = (value.as_bytes(), path.as_os_str().as_bytes());
+    memmem::find_iter(value, path).any(|at| {
+        value.get(at + path.len()).is_none_or(|after| !(after.is_ascii_alphanumeric() || b"_-.".contains(after)))
+    })
+}
+
+#[cfg(test)]
+mod tests;
