@@ -104,7 +104,7 @@ in
       default = false;
       description = ''
         Also serve go commands outside of sandboxes (`sandbox = false`, CI), of any user: without a sandbox the setup hook
-        connects to /run/nix-gocacheprog-host.sock. These go commands share what transparent builds share. Every user of the
+        connects to /run/nix-gocacheprog-host.sock. These go commands share entries with builds. Every user of the
         machine can then put entries into the cache. This creates the link /gocache-client.
       '';
     };
