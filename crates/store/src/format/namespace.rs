@@ -79,3 +79,30 @@ impl FromStr for Partition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the name of a partition")]
 pub struct InvalidPartition;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_depends_on_each_part_of_the_toolchain() {
+        let toolchain = Toolchain { goroot: "/go".into(), ..Toolchain::default() };
+        let others = [
+            Toolchain { gotooldir: "/tools".into(), ..toolchain.clone() },
+            Toolchain { go: "/tools".into(), ..toolchain.clone() },
+            Toolchain { content: "00ff".into(), ..toolchain.clone() },
+            Toolchain { content: RULES.into(), goroot: "go".into(), ..Toolchain::default() },
+            Toolchain { goroot: "go".into(), ..Toolchain::default() },
+            Toolchain::default(),
+        ];
+        let all: std::collections::HashSet<_> =
+            others.iter().chain([&toolchain]).map(|one| Namespace::new(Partition::Common, one)).collect();
+        assert_eq!(all.len(), others.len() + 1);
+    }
+
+    #[test]
+    fn what_no_toolchain_made_is_where_it_was_under_other_rules() {
+        let modules = Toolchain { goroot: "modules 2".into(), ..Toolchain::default() };
+        assert_eq!(Namespace::new(Partition::Common, &modules).name(), "common-e6a51868486dd7ae171a26aaefab0b91");
+    }
+}

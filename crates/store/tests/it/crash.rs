@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use store::{Mode, Store, Targets};
+use proto::BuildId;
+use store::{Exposure, Mode, Published, Store, Targets};
 
 use super::*;
 
@@ -39,6 +40,18 @@ fn put_all(store: &Store, mut done: impl FnMut(u8)) {
     }
 }
 
+/// Puts all of it for one build, and shares it then.
+fn share_all(store: &Store, mut done: impl FnMut(u8)) {
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    for n in 0..6 {
+        build.keep("8:1", &put(n, 500), &mut stage(store, &body(n))).unwrap();
+        let kept = build.get("8:1", &action(n), at(500)).unwrap().unwrap();
+        let shared = store.share(&view(), &put(n, 500), (&build, &kept), Exposure::Link).unwrap();
+        assert_eq!(shared, Some(Published::New));
+        done(n);
+    }
+}
+
 /// What is killed. Not a test by itself.
 #[test]
 #[ignore = "started by the other tests of this file"]
@@ -48,6 +61,7 @@ fn child() {
     let acknowledged = root.with_extension("acknowledged");
     match variable("CRASH_WORK").as_str() {
         "put" => put_all(&reopen(&root), |n| fs::write(acknowledged.join(n.to_string()), "").unwrap()),
+        "share" => share_all(&reopen(&root), |n| fs::write(acknowledged.join(n.to_string()), "").unwrap()),
         _ => drop(reopen(&root).evictor().sweep(&ALL, later(), Mode::Apply, &mut || true).unwrap()),
     }
     fs::write(acknowledged.join("end"), "").unwrap();
@@ -142,6 +156,12 @@ fn kill_everywhere(work: &str, prepare: impl Fn(&Path), end: impl Fn(&Path)) -> 
 #[test]
 fn killed_at_each_call_of_a_put() {
     let kills = kill_everywhere("put", |_| {}, |_| {});
+    assert!(kills > 100, "killed {kills} times: that cannot be every call");
+}
+
+#[test]
+fn killed_at_each_call_of_sharing_what_a_build_has() {
+    let kills = kill_everywhere("share", |_| {}, |_| {});
     assert!(kills > 100, "killed {kills} times: that cannot be every call");
 }
 
