@@ -14,7 +14,7 @@ usage:
                                 Nix sandbox that has one, else from a store in the user's cache directory
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client --transparent
-                                ... in a sandbox without the setup hook: share compiled Go, and nothing made with C
+                                the same: an earlier version shared less with this
   cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
                                 (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one those
                                 for a session with the host's daemon, where it offers sessions; elsewhere fail
@@ -32,8 +32,6 @@ pub enum Command {
         /// `--store DIR`.
         store: Option<PathBuf>,
     },
-    /// Serve cmd/go in a sandbox in which no setup hook ran.
-    ServeTransparently,
     /// Print shell commands for the setup hook.
     Env {
         /// The phase of the build. For a phase that this version does not know nothing is printed.
@@ -67,7 +65,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
             let store = args.next().filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory)?;
             Command::Serve { store: Some(store.into()) }
         }
-        Some("--transparent") => Command::ServeTransparently,
+        Some("--transparent") => Command::Serve { store: None },
         Some("env") => Command::Env { phase: args.next() },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
@@ -92,7 +90,7 @@ mod tests {
         assert_eq!(parsed(&[]), Ok(Command::Serve { store: None }));
         assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
         assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
-        assert_eq!(parsed(&["--transparent"]), Ok(Command::ServeTransparently));
+        assert_eq!(parsed(&["--transparent"]), Ok(Command::Serve { store: None }));
         assert_eq!(parsed(&["env"]), Ok(Command::Env { phase: None }));
         assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { phase: Some("preBuild".into()) }));
         assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));

@@ -1,7 +1,10 @@
 //! The environment variables that this program reads, and what they mean. No other file reads any.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::control::{HOST_SOCKET, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
@@ -20,7 +23,7 @@ use crate::test_context::{BuildTop, TestContext};
 const CLEANED: &str = "00";
 
 /// The environment as this program understands it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Environment {
     /// The build's socket, where there is a daemon to talk to.
     pub(crate) socket: Option<PathBuf>,
@@ -35,14 +38,19 @@ pub(crate) struct Environment {
     /// The go command's `GOCACHE`.
     pub(crate) gocache: Option<PathBuf>,
     pub(crate) toolchain: Toolchain,
+    /// Names the go command's `GOCACHE` among those of a build: see [`proto::wire::Hello::gocache`]. Empty if unknown.
+    pub(crate) gocache_id: String,
     /// See [`Invocation::reads_goroot`]. False without a daemon, which alone uses it.
     pub(crate) reads_goroot: bool,
+    pub(crate) invocation: Invocation,
+    /// Whether Go's keys hold all that the invocation brings in.
+    pub(crate) is_clean: bool,
+    /// When this process began: what changes from then on shows a later time.
+    pub(crate) started: SystemTime,
     /// `None` if tests' results are not exchanged with other builds (`NIX_GOCACHEPROG_TESTS=0`).
     pub(crate) test_context: Option<TestContext>,
     /// The limits of the embedded store.
     pub(crate) store_limits: Limits,
-    /// Whether no setup hook ran before: see `transparent_policy.rs`.
-    pub(crate) is_transparent: bool,
     verbose: bool,
 }
 
@@ -54,6 +62,7 @@ pub(crate) fn variables() -> Variables {
 impl Environment {
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub(crate) fn read() -> Self {
+        let started = clock::before_changes();
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let absolute = |name| path(name).filter(|path| path.is_absolute() && is_one_line(path));
         let session = path("NIX_GOCACHEPROG_SESSION");
@@ -68,45 +77,51 @@ impl Environment {
         let is_used = socket.is_some() && goroot.starts_with("/nix/store");
         let invocation = Invocation::read(path("GOFLAGS").as_deref().map(Path::as_os_str));
         let reads_goroot = is_used && invocation.reads_goroot(&goroot);
-        let exchanges_test_results = path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0");
+        // In a session outside of sandboxes most of what tests look at is unknown.
+        let exchanges_test_results =
+            session.is_none() && path("NIX_GOCACHEPROG_TESTS").is_none_or(|value| value.as_os_str() != "0");
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
-        let test_context = (exchanges_test_results && socket.is_some()).then(|| test_context(invocation, goroot));
+        let is_clean = invocation.is_clean(&goroot);
+        let tests = exchanges_test_results && socket.is_some();
+        let test_context = tests.then(|| test_context(invocation.clone(), goroot));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         let wrong_size = store_limits.as_ref().err().copied();
         let read = Self {
             socket,
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
-            session: session.clone(),
+            session,
             store: cache.map(|cache| cache.join("nix-gocacheprog")),
             spool: gocache.as_ref().map_or_else(temporary, |dir| dir.join(CLEANED)).join("nix-gocacheprog-spool"),
+            gocache_id: gocache.as_deref().map(gocache_id).unwrap_or_default(),
             gocache,
+            is_clean,
+            invocation,
+            started,
             toolchain,
             reads_goroot,
             test_context,
             store_limits: store_limits.unwrap_or_default(),
-            is_transparent: false,
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         };
         if let Some(e) = wrong_size {
             read.log(&format!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default"));
         }
-        if session.is_some() { read.transparent() } else { read }
+        read
     }
 
     /// The same environment, with the content of a toolchain outside of the Nix store.
     pub(crate) fn with_toolchain_content(mut self) -> Self {
         let Toolchain { goroot, gotooldir, go, .. } = &self.toolchain;
-        let memo = self.gocache.as_ref().map(|dir| dir.join(CLEANED).join("nix-gocacheprog-conditions"));
-        let content = toolchain::content(goroot.as_ref(), gotooldir.as_ref(), go.as_ref(), memo.as_deref());
+        let content = toolchain::content(goroot.as_ref(), gotooldir.as_ref(), go.as_ref(), self.memo().as_deref());
         // What cannot be told from others has a text of its own.
         let unknown = || format!("unknown, {} at {:?}", std::process::id(), clock::now());
         self.toolchain.content = content.unwrap_or_else(unknown);
         self
     }
 
-    /// The same environment in transparent mode, in which less is shared.
-    pub(crate) fn transparent(self) -> Self {
-        Self { is_transparent: true, test_context: None, ..self }
+    /// The directory in which go commands of this GOCACHE keep what they read.
+    pub(crate) fn memo(&self) -> Option<PathBuf> {
+        self.gocache.as_ref().map(|dir| dir.join(CLEANED).join("nix-gocacheprog-conditions"))
     }
 
     /// Whether this is the sandbox of a build with a cache.
@@ -154,6 +169,14 @@ fn test_context(invocation: Invocation, goroot: PathBuf) -> TestContext {
 /// Prints a line on standard error, for a user who ran this program.
 pub(crate) fn print_error(text: &str) {
     drop(writeln!(std::io::stderr(), "nix-gocacheprog: {text}"));
+}
+
+/// The device and the inode of a GOCACHE's first directory, and when it was made: after `go clean -cache` it is another one.
+fn gocache_id(gocache: &Path) -> String {
+    let metadata = fs::metadata(gocache.join(CLEANED)).or_else(|_| fs::metadata(gocache));
+    let Ok(metadata) = metadata else { return String::new() };
+    let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    format!("{}:{}:{}", metadata.dev(), metadata.ino(), made.as_nanos())
 }
 
 /// The default limits with this size.

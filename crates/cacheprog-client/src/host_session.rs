@@ -1,6 +1,5 @@
 //! Sessions outside of sandboxes, on a host whose daemon serves go commands there (`cacheprogd serve --host-socket`). Asks for a
-//! session, and prints the shell commands that lead go commands to it. Nothing is known about the environment there, so these
-//! go commands share what transparent mode shares (`transparent_policy.rs`).
+//! session, and prints the shell commands that lead go commands to it. Results of tests are not exchanged there.
 
 use std::path::{Path, PathBuf};
 

@@ -4,11 +4,12 @@
 //! - daemon/: the daemon as the cache. put.rs is the way of a put, `in_flight.rs` what waits for a reply, fallback.rs what happens
 //!   without a daemon.
 //! - local/: stores in directories of the user: the embedded store, and the spool.
-//! - condition/: what Go's keys leave out. `test_results/`: a test's result for the same test in another build.
+//! - sharing/: who else may use what is put. condition/: what Go's keys leave out. `test_results/`: a test's result for the same
+//!   test in another build.
 //! - `setup_hook/`: the commands that the setup hook of a build evaluates. `host_session.rs`: the same outside of sandboxes.
-//! - `transparent_policy.rs`: who may use which body in transparent mode. `read_your_writes.rs`: a process finds what it put.
-//!   `put_body.rs`: a body until its put is answered. `select_cache.rs`: which of the two caches serves.
-//! - environment.rs reads the environment, clock.rs the clock, `parent_process.rs` the go command, sandbox.rs the mounts.
+//! - `read_your_writes.rs`: a process finds what it put. `put_body.rs`: a body until its put is answered. `select_cache.rs`: which
+//!   of the two caches serves.
+//! - environment.rs reads the environment, `go_command.rs` takes from it what sharing depends on, clock.rs the clock, `parent_process.rs` the go command, sandbox.rs the mounts.
 //!
 //! The rule to keep: whatever happens, each request is answered once, a get never with an error and a put always with a path
 //! (docs/facts/go.md, "Rules for a cache program"). Otherwise cmd/go ends the build.
@@ -21,6 +22,7 @@ mod daemon;
 mod digest;
 mod environment;
 mod fault;
+mod go_command;
 mod gocmd;
 mod host_session;
 mod local;
@@ -31,9 +33,9 @@ mod read_your_writes;
 mod sandbox;
 mod select_cache;
 mod setup_hook;
+mod sharing;
 mod test_context;
 mod test_results;
-mod transparent_policy;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -49,8 +51,7 @@ use setup_hook::{exports, summary};
 #[must_use]
 pub fn run(command: &Command) -> ExitCode {
     let read = Environment::read();
-    let read = if *command == Command::ServeTransparently { read.transparent() } else { read };
-    let is_server = matches!(command, Command::Serve { .. } | Command::ServeTransparently);
+    let is_server = matches!(command, Command::Serve { .. });
     let environment = if is_server { read.with_toolchain_content() } else { read };
     let serve = |store: Option<&Path>| match stdio::take_stdout() {
         Ok(output) => select_cache::run(output, store, &environment).map_err(|e| e.to_string()),
@@ -58,7 +59,6 @@ pub fn run(command: &Command) -> ExitCode {
     };
     let done = match command {
         Command::Serve { store } => serve(store.as_deref()),
-        Command::ServeTransparently => serve(None),
         Command::Env { phase } => return env(phase.as_deref(), &environment),
         Command::Help => return print(args::HELP, true),
         Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),

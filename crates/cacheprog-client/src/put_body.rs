@@ -104,6 +104,7 @@ impl PutBody {
     }
 
     /// A small body.
+    #[cfg(test)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let size = bytes.len() as u64;
         Self::Memory(Counted { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })

@@ -29,5 +29,5 @@ mod tree;
 pub(crate) mod variables;
 
 pub(crate) use conditions::Conditions;
-pub(crate) use made_archive::{MadeArchive, MadeBy};
+pub(crate) use made_archive::MadeArchive;
 pub(crate) use setting::Setting;

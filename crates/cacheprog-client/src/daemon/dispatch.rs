@@ -10,6 +10,7 @@ use transport::{ConnectError, Connection};
 
 use crate::mutex::{lock, try_lock};
 use crate::put_body::PutBody;
+use crate::sharing::shares::Share;
 
 use super::fallback::Fallback;
 use super::in_flight::{InFlight, InFlightRequest, Registered, connect};
@@ -53,9 +54,29 @@ impl Dispatcher {
     }
 
     /// Answers with what the daemon offered, and tells the daemon that it is used.
-    pub(super) fn accept(&self, request: &InFlightRequest, hit: &Hit) {
-        self.in_flight.queue_notice(&request.connection, request.wire_id, &Request::Accepted(0));
+    pub(super) fn accept(&self, request: &InFlightRequest, hit: &Hit, candidate: usize) {
+        let accepted = Request::Accepted(u8::try_from(candidate).unwrap_or(u8::MAX));
+        self.in_flight.queue_notice(&request.connection, request.wire_id, &accepted);
+        if let Operation::Get(action) = &request.operation {
+            self.fallback.hits.remember(*action, &hit.path);
+        }
         self.fallback.responder.hit(request.id, hit);
+    }
+
+    /// Lets other builds use entries that were put: those that the daemon has, and those that the spool keeps for it.
+    pub(super) fn share(&self, shares: Vec<Share>) {
+        for Share { action, output, condition } in shares {
+            self.fallback.share(&action, output, condition.as_ref());
+            self.tell(&Request::Share { action, output, condition });
+        }
+        self.send_notices();
+    }
+
+    /// Tells the daemon something that it does not reply to, if it is there.
+    pub(super) fn tell(&self, notice: &Request) {
+        if let Some(connection) = self.in_flight.current() {
+            self.in_flight.queue_notice(&connection, connection.next_id(), notice);
+        }
     }
 
     /// Refuses what the daemon offered, and answers locally.
@@ -97,10 +118,8 @@ impl Dispatcher {
 
     /// At the end: tells the daemon, if it is there, what it was not told yet. Its counters need that.
     pub(super) fn send_last_notices(&self) {
-        if let Some(counts) = self.fallback.take_counts()
-            && let Some(connection) = self.in_flight.current()
-        {
-            self.in_flight.queue_notice(&connection, connection.next_id(), &counts);
+        if let Some(counts) = self.fallback.take_counts() {
+            self.tell(&counts);
         }
         let _turn = lock(&self.sending);
         if let Some((connection, notices)) = self.in_flight.take_notices() {

@@ -4,18 +4,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use proto::ActionId;
 use proto::gocmd::Hit;
 use proto::wire::Request;
+use proto::{ActionId, Condition, OutputId};
 
 use crate::fault::catch_fault;
-use crate::gocmd::cache::PutHeader;
 use crate::gocmd::responder::{MISSING_PATH, Responder};
 use crate::local::spool::Spool;
-use crate::put_body::PutBody;
 use crate::read_your_writes::ReadYourWrites;
+use crate::sharing::hits::Hits;
 
-use super::operation::Operation;
+use super::operation::{Operation, Put, PutKind};
 
 /// The spool, with counts of what was done without the daemon.
 #[derive(Debug)]
@@ -23,8 +22,8 @@ pub(super) struct Fallback {
     pub(super) spool: Spool,
     pub(super) responder: Arc<Responder>,
     pub(super) read_your_writes: ReadYourWrites,
-    /// In transparent mode the spool has private puts as well, and spooled puts are not counted.
-    pub(super) is_transparent: bool,
+    /// What the go command was given.
+    pub(super) hits: Arc<Hits>,
     /// For the daemon's counters: requests that it did not answer, and puts that were spooled.
     pub(super) unanswered: AtomicU64,
     pub(super) spooled: AtomicU64,
@@ -44,7 +43,7 @@ impl Fallback {
                 Some(hit) => self.responder.hit(id, &hit),
                 None => self.responder.miss(id),
             },
-            Operation::Put(put) => self.put(id, &put.header, &put.body),
+            Operation::Put(put) => self.put(id, put),
         });
         match (answered, operation) {
             (Some(()), _) => {}
@@ -53,18 +52,22 @@ impl Fallback {
         }
     }
 
-    /// Keeps a put in the spool and answers it.
-    pub(super) fn put(&self, id: i64, put: &PutHeader, body: &PutBody) {
-        match self.spool.put(put, body) {
+    /// Keeps a put in the spool and answers it. A test's result loses the list of its inputs, and is private then.
+    fn put(&self, id: i64, put: &Put) {
+        let is_plain = matches!(put.kind, PutKind::Plain);
+        match self.spool.put(&put.header, &put.body, is_plain) {
             Ok(Some(hit)) => {
-                if !self.is_transparent {
-                    self.spooled.fetch_add(1, Relaxed);
-                }
-                self.answer_stored(id, put.action, hit);
+                self.spooled.fetch_add(1, Relaxed);
+                self.answer_stored(id, put.header.action, hit);
             }
             Ok(None) => self.answer_lost(id),
             Err(error) => self.responder.error(id, &error.to_string()),
         }
+    }
+
+    /// Notes when other builds may use an entry, if it is in the spool.
+    pub(super) fn share(&self, action: &ActionId, output: OutputId, condition: Option<&Condition>) {
+        self.spool.share(action, output, condition);
     }
 
     /// Answers a put that was kept, here or by the daemon. It is remembered first: cmd/go may ask for it at once.

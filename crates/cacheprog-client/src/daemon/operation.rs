@@ -21,8 +21,18 @@ pub(super) enum Operation {
 pub(super) struct Put {
     pub(super) header: PutHeader,
     pub(super) body: Arc<PutBody>,
-    /// The list of the test's inputs, if it is a test's result.
-    pub(super) inputs: Option<Arc<[u8]>>,
+    pub(super) kind: PutKind,
+}
+
+/// For whom a put is.
+#[derive(Debug, Clone)]
+pub(super) enum PutKind {
+    /// For every build.
+    Plain,
+    /// For this build alone, until it is shared.
+    Private,
+    /// A test's result: for builds in which this list of the test's inputs is current.
+    Test(Arc<[u8]>),
 }
 
 /// An operation as it is written on a connection.
@@ -35,11 +45,6 @@ pub(super) struct Message {
 }
 
 impl Operation {
-    /// A put that is not a test's result.
-    pub(super) fn put(header: PutHeader, body: PutBody) -> Self {
-        Self::Put(Put { header, body: Arc::new(body), inputs: None })
-    }
-
     /// Bytes that the daemon has to write before it replies.
     pub(super) fn body_size(&self) -> u64 {
         match self {
@@ -51,13 +56,16 @@ impl Operation {
     pub(super) fn message(&self) -> Message {
         match self {
             Self::Get(action) => Message { request: Request::Get { action: *action }, inputs: None, body: None },
-            Self::Put(Put { header: PutHeader { action, output }, body, inputs }) => {
+            Self::Put(Put { header: PutHeader { action, output }, body, kind }) => {
                 let (action, output) = (*action, *output);
-                let request = match inputs {
-                    None => Request::Put { action, output },
-                    Some(list) => Request::PutTest { action, output, inputs: list.len() as u64 },
+                let (request, inputs) = match kind {
+                    PutKind::Plain => (Request::Put { action, output }, None),
+                    PutKind::Private => (Request::PutPrivate { action, output }, None),
+                    PutKind::Test(list) => {
+                        (Request::PutTest { action, output, inputs: list.len() as u64 }, Some(list.clone()))
+                    }
                 };
-                Message { request, inputs: inputs.clone(), body: Some(body.clone()) }
+                Message { request, inputs, body: Some(body.clone()) }
             }
         }
     }

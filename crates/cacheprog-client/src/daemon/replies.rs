@@ -3,26 +3,23 @@
 use std::sync::Arc;
 
 use proto::gocmd::Hit;
-use proto::wire::{Refusal, Reply};
+use proto::wire::{Candidate, Refusal, Reply};
 use proto::{Output, limits};
 
 use crate::fault::catch_fault;
 use crate::read_your_writes::is_there;
-use crate::transparent_policy::TransparentPolicy;
+use crate::sharing::worker::Worker;
 
 use super::dispatch::Dispatcher;
 use super::in_flight::InFlightRequest;
-use super::job_table::Job;
+use super::jobs::{DaemonBackend, Job};
 use super::operation::Operation;
-use super::test_result_jobs::TestResultJobs;
 
 #[derive(Debug)]
 pub(super) struct Replies {
     pub(super) dispatcher: Arc<Dispatcher>,
     /// For what must not keep the thread waiting.
-    pub(super) jobs: Arc<TestResultJobs>,
-    /// In transparent mode: less is shared.
-    pub(super) transparent_policy: Option<TransparentPolicy>,
+    pub(super) worker: Arc<Worker<DaemonBackend>>,
 }
 
 impl Replies {
@@ -32,7 +29,14 @@ impl Replies {
             (Operation::Get(_), Reply::HitIf { inputs, output, time }) if output.size <= limits::TEST_BODY => {
                 let hit = Hit { output, time: time.into(), path: request.connection.path(&output.id) };
                 let list = request.connection.path(&inputs).into();
-                self.jobs.queue(Job::Offer { request, hit, list });
+                self.worker.queue(Job::List { request, hit, list });
+            }
+            (Operation::Get(_), Reply::Conditional { candidates }) => {
+                let path = |output: &Output| request.connection.path(&output.id);
+                let hit = |of: &Candidate| Hit { output: of.output, time: of.time.into(), path: path(&of.output) };
+                let hits = candidates.iter().map(hit).collect();
+                let conditions = candidates.into_iter().map(|candidate| candidate.condition).collect();
+                self.worker.queue(Job::Candidates { request, hits, conditions });
             }
             (_, reply) => {
                 if catch_fault(|| self.pass_on(&request, reply)).is_none() {
@@ -43,12 +47,16 @@ impl Replies {
         }
     }
 
-    /// Whether the daemon waits for a decision on this reply. In transparent mode it does so for each hit.
-    pub(super) fn is_offer(&self, reply: &Reply) -> bool {
+    /// Whether the daemon waits for a decision on this reply.
+    pub(super) fn is_offer(reply: &Reply) -> bool {
         match reply {
             Reply::HitIf { .. } | Reply::Conditional { .. } => true,
-            Reply::Hit { .. } => self.transparent_policy.is_some(),
-            Reply::Miss | Reply::Stored { .. } | Reply::Refused(_) | Reply::Summary(_) | Reply::Why(_) => false,
+            Reply::Hit { .. }
+            | Reply::Miss
+            | Reply::Stored { .. }
+            | Reply::Refused(_)
+            | Reply::Summary(_)
+            | Reply::Why(_) => false,
         }
     }
 
@@ -57,16 +65,14 @@ impl Replies {
         match (&request.operation, reply) {
             (Operation::Get(action), Reply::Hit { output, time }) => {
                 let hit = Hit { output, time: time.into(), path: path(&output) };
-                let is_there = is_there(&hit);
-                match &self.transparent_policy {
-                    None if is_there => self.dispatcher.fallback.responder.hit(request.id, &hit),
-                    None => self.answer_locally(request),
-                    Some(policy) if is_there && policy.may_use(action, &hit) => self.dispatcher.accept(request, &hit),
-                    Some(_) => self.dispatcher.reject(request),
+                if is_there(&hit) {
+                    self.dispatcher.fallback.hits.remember(*action, &hit.path);
+                    self.dispatcher.fallback.responder.hit(request.id, &hit);
+                } else {
+                    self.answer_locally(request);
                 }
             }
-            // Too large for a test's result; or conditional, and this client computes no digests yet, so that no client puts
-            // under a condition.
+            // Too large for a test's result. (What is conditional was answered before.)
             (Operation::Get(_), Reply::HitIf { .. } | Reply::Conditional { .. }) => self.dispatcher.reject(request),
             (Operation::Put(put), Reply::Stored { time }) => {
                 let output = put.header.output;

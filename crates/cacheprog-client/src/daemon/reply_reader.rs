@@ -95,7 +95,7 @@ impl ReplyReader {
                         self.circuit_breaker.close();
                     }
                 }
-                ReplyTo::Late if self.replies.is_offer(&reply) => {
+                ReplyTo::Late if Replies::is_offer(&reply) => {
                     in_flight.queue_notice(connection, wire_id, &Request::Rejected);
                 }
                 ReplyTo::Late => {}

@@ -1,5 +1,5 @@
 //! A session with the daemon, as the cache that serve.rs asks. The thread of the session reads cmd/go and sends; a second thread
-//! reads the daemon's replies, a third one the files of tests.
+//! reads the daemon's replies, a third one all other files.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -14,6 +14,7 @@ use proto::wire::Hello;
 use transport::Connection;
 
 use crate::environment::Environment;
+use crate::go_command;
 use crate::gocmd::cache::{Cache, PutHeader};
 use crate::gocmd::invocation;
 use crate::gocmd::responder::Responder;
@@ -21,18 +22,20 @@ use crate::local::spool::Spool;
 use crate::local::spool_flush::SpoolFlush;
 use crate::put_body::BodyBuffer;
 use crate::read_your_writes::ReadYourWrites;
+use crate::sharing::classifier::Classifier;
+use crate::sharing::worker::{Readers, Worker};
+use crate::test_results::test_inputs::TestInputs;
 use crate::test_results::test_logs::TestLogs;
-use crate::transparent_policy::TransparentPolicy;
 
 use super::circuit_breaker::CircuitBreaker;
 use super::dispatch::Dispatcher;
 use super::fallback::Fallback;
 use super::in_flight::InFlight;
+use super::jobs::DaemonBackend;
 use super::operation::Operation;
 use super::put::Puts;
 use super::replies::Replies;
 use super::reply_reader::ReplyReader;
-use super::test_result_jobs::TestResultJobs;
 
 /// Longest wait for the last answers, above every deadline.
 const FINISH: Duration = Duration::from_secs(300);
@@ -52,12 +55,11 @@ impl DaemonCache {
         let dispatcher = Arc::new(dispatcher(socket, responder, environment));
         let circuit_breaker = CircuitBreaker::new(&environment.spool);
         let connection = first_connection(&dispatcher, &circuit_breaker, environment);
-        // In transparent mode the spool holds what is not to be shared.
-        let flushes = connection.is_some() && !environment.is_transparent;
-        let spool_flush = if flushes { SpoolFlush::start(socket, environment) } else { SpoolFlush::default() };
-        let jobs = TestResultJobs::start(dispatcher.clone(), environment.test_context.clone());
-        let transparent_policy = environment.is_transparent.then(TransparentPolicy::default);
-        let replies = Replies { dispatcher: dispatcher.clone(), jobs: jobs.clone(), transparent_policy };
+        let has_daemon = connection.is_some();
+        let spool_flush = if has_daemon { SpoolFlush::start(socket, environment) } else { SpoolFlush::default() };
+        let worker = Worker::start(DaemonBackend(dispatcher.clone()), readers(environment));
+        let classifier = Classifier::new(go_command::rules_with_daemon(environment), dispatcher.fallback.hits.clone());
+        let replies = Replies { dispatcher: dispatcher.clone(), worker: worker.clone() };
         let (reader, first) = (ReplyReader { replies, circuit_breaker }, connection.clone());
         let thread = thread::Builder::new().name("replies".to_owned()).stack_size(STACK);
         if let (Err(_), Some(connection)) = (thread.spawn(move || reader.run(first)), connection) {
@@ -65,7 +67,8 @@ impl DaemonCache {
         }
         let puts = Puts {
             dispatcher: dispatcher.clone(),
-            jobs,
+            worker,
+            classifier,
             buffer: BodyBuffer::new(),
             large_bodies: environment.gocache.clone().unwrap_or_else(std::env::temp_dir),
             test_logs: environment.test_context.is_some().then(TestLogs::default),
@@ -89,9 +92,15 @@ impl Cache for DaemonCache {
 
     fn finish(&mut self) {
         self.dispatcher.in_flight.wait_until_answered(FINISH);
+        self.puts.finish();
         self.dispatcher.send_last_notices();
         self.spool_flush.finish();
     }
+}
+
+fn readers(environment: &Environment) -> Readers {
+    let tests = environment.test_context.clone().map(|context| TestInputs::new(context, environment.started));
+    Readers::new(go_command::setting(environment), tests)
 }
 
 fn dispatcher(socket: &Path, responder: &Arc<Responder>, environment: &Environment) -> Dispatcher {
@@ -100,7 +109,8 @@ fn dispatcher(socket: &Path, responder: &Arc<Responder>, environment: &Environme
         hello: Hello {
             command: Some(invocation::describe()),
             reads_goroot: environment.reads_goroot,
-            keeps_its_own: environment.is_transparent,
+            gocache: environment.gocache_id.clone(),
+            only_conditional: !environment.is_clean,
             ..Hello::new(environment.toolchain.clone())
         },
         in_flight: InFlight::default(),
@@ -108,7 +118,7 @@ fn dispatcher(socket: &Path, responder: &Arc<Responder>, environment: &Environme
             spool: Spool::new(environment),
             responder: responder.clone(),
             read_your_writes: ReadYourWrites::default(),
-            is_transparent: environment.is_transparent,
+            hits: Arc::default(),
             unanswered: AtomicU64::new(0),
             spooled: AtomicU64::new(0),
         },

@@ -1,31 +1,58 @@
 //! The cache of a go command without a daemon: a store of the user's own. The thread that reads requests answers them, since
-//! cmd/go sends one after the other. Outside of a sandbox mtimes tell files apart, so everything is kept, as in Go's own cache.
+//! cmd/go sends one after the other; what depends on a condition is answered by the thread that reads files. Outside of a sandbox
+//! mtimes tell files apart, so what is keyed by them is kept for everyone, as in Go's own cache.
 
+use std::fs::File;
 use std::io::BufRead;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use proto::ActionId;
-use proto::gocmd::{Body, BodyError};
+use proto::gocmd::{Body, BodyError, Hit};
+use proto::{ActionId, Condition};
 use store::BoundedMap;
 
 use crate::environment::{Environment, is_one_line};
+use crate::go_command;
 use crate::gocmd::cache::{Cache, PutHeader};
 use crate::gocmd::responder::Responder;
-use crate::read_your_writes::ReadYourWrites;
+use crate::mutex::lock;
+use crate::read_your_writes::{ReadYourWrites, is_there};
+use crate::sharing::classifier::Classifier;
+use crate::sharing::hits::Hits;
+use crate::sharing::shares::Share;
+use crate::sharing::worker::{Backend, Outcome, Readers, Task, Worker};
 
-use super::local_store::{LocalStore, boot_id};
+use super::local_store::{LocalFound, LocalStore, boot_id};
 
 #[derive(Debug)]
 pub(crate) struct EmbeddedStore {
-    store: LocalStore,
-    /// Keeps what the store has no room for: in GOCACHE, or in the directory for temporary files.
-    spool: LocalStore,
+    worker: Arc<Worker<Stores>>,
+    classifier: Classifier,
     read_your_writes: ReadYourWrites,
+}
+
+/// The stores, with the way to answer from them.
+#[derive(Debug)]
+struct Stores {
+    /// Held for one put or look-up; its I/O is on a local file.
+    store: Mutex<LocalStore>,
+    /// Keeps what the store has no room for: in GOCACHE, or in the directory for temporary files.
+    spool: Mutex<LocalStore>,
     /// When each missed action was asked for. Go computes it until its put: that time is what a hit saves.
-    missed: BoundedMap<Instant>,
+    missed: Mutex<BoundedMap<Instant>>,
+    hits: Arc<Hits>,
     responder: Arc<Responder>,
+}
+
+/// A get for which there are outputs of other builds, each with its condition.
+#[derive(Debug)]
+struct Candidates {
+    id: i64,
+    action: ActionId,
+    hits: Vec<Hit>,
+    conditions: Arc<[Condition]>,
 }
 
 impl EmbeddedStore {
@@ -45,42 +72,114 @@ impl EmbeddedStore {
                 store = spool();
             }
         }
-        Self {
-            store,
-            spool: spool(),
-            read_your_writes: ReadYourWrites::default(),
-            missed: BoundedMap::default(),
+        let hits = Arc::<Hits>::default();
+        let stores = Stores {
+            store: Mutex::new(store),
+            spool: Mutex::new(spool()),
+            missed: Mutex::default(),
+            hits: hits.clone(),
             responder,
-        }
+        };
+        let worker = Worker::start(stores, Readers::new(go_command::setting(environment), None));
+        let classifier = Classifier::new(go_command::rules_of_store(environment), hits);
+        Self { worker, classifier, read_your_writes: ReadYourWrites::default() }
+    }
+
+    fn stores(&self) -> &Stores {
+        self.worker.backend()
     }
 }
 
 impl Cache for EmbeddedStore {
     fn get(&mut self, id: i64, action: &ActionId) {
-        match self.read_your_writes.find(action).or_else(|| self.store.get(action)) {
-            Some(hit) => self.responder.hit(id, &hit),
+        let stores = self.stores();
+        if let Some(hit) = self.read_your_writes.find(action) {
+            return stores.responder.hit(id, &hit);
+        }
+        let LocalFound { own, candidates } = lock(&stores.store).find(action);
+        match own {
+            Some(hit) => stores.answer_hit(id, *action, &hit),
+            None if candidates.is_empty() => stores.answer_miss(id, *action),
             None => {
-                self.missed.insert(*action, Instant::now());
-                self.responder.miss(id);
+                let (conditions, hits): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+                self.worker.queue(Candidates { id, action: *action, hits, conditions: conditions.into() });
             }
         }
     }
 
     fn put<R: BufRead>(&mut self, id: i64, put: PutHeader, body: &mut Body<'_, R>) -> Result<(), BodyError> {
-        let cost = self.missed.remove(&put.action).map(|asked| asked.elapsed());
-        let kept = match self.store.receive(&put, body)? {
-            Some(mut body) => self.store.keep(&put, cost, &mut body).or_else(|| self.spool.keep(&put, cost, &mut body)),
-            None => None,
+        let stores = self.worker.backend();
+        let cost = lock(&stores.missed).remove(&put.action).map(|asked| asked.elapsed());
+        let Some(mut body) = lock(&stores.store).receive(&put, body)? else {
+            stores.answer_lost(id);
+            return Ok(());
         };
-        match kept {
-            Some(hit) => {
-                self.responder.stored(id, &hit.path);
-                self.read_your_writes.remember(put.action, hit);
-            }
-            None => self.responder.stored(id, &self.store.missing_path()),
-        }
+        let class = self.classifier.classify(&put, &|into, at| body.read_exact_at(into, at));
+        let Some(hit) = stores.keep(&put, cost, (class.is_plain, &mut body)) else {
+            stores.answer_lost(id);
+            return Ok(());
+        };
+        stores.responder.stored(id, &hit.path);
+        let read = |into: &mut [u8], at| File::open(&hit.path)?.read_exact_at(into, at);
+        self.worker.share(self.classifier.sent(&put, &class, &read));
+        self.read_your_writes.remember(put.action, hit);
         Ok(())
     }
 
-    fn finish(&mut self) {}
+    fn finish(&mut self) {
+        self.worker.share(self.classifier.finish());
+        self.worker.finish();
+    }
+}
+
+impl Stores {
+    fn keep(
+        &self,
+        put: &PutHeader,
+        cost: Option<Duration>,
+        (is_plain, body): (bool, &mut store::StagedBody),
+    ) -> Option<Hit> {
+        let kept = lock(&self.store).keep(put, cost, (is_plain, body));
+        kept.or_else(|| lock(&self.spool).keep(put, cost, (is_plain, body)))
+    }
+
+    fn answer_hit(&self, id: i64, action: ActionId, hit: &Hit) {
+        self.hits.remember(action, &hit.path);
+        self.responder.hit(id, hit);
+    }
+
+    fn answer_miss(&self, id: i64, action: ActionId) {
+        lock(&self.missed).insert(action, Instant::now());
+        self.responder.miss(id);
+    }
+
+    fn answer_lost(&self, id: i64) {
+        self.responder.stored(id, &lock(&self.store).missing_path());
+    }
+}
+
+impl Backend for Stores {
+    type Job = Candidates;
+
+    fn task(job: &Candidates) -> Task {
+        Task::Choose(job.conditions.clone())
+    }
+
+    fn answer(&self, job: Candidates, outcome: Outcome) {
+        let Candidates { id, action, hits, .. } = job;
+        let taken = if let Outcome::Holds(number) = outcome { hits.get(number) } else { None };
+        match taken.filter(|hit| is_there(hit)) {
+            Some(hit) => self.answer_hit(id, action, hit),
+            None => self.answer_miss(id, action),
+        }
+    }
+
+    fn share(&self, shares: Vec<Share>) {
+        for Share { action, output, condition } in shares {
+            // What is not shared stays private.
+            let _shared = lock(&self.store).share(&action, output, condition.as_ref());
+        }
+    }
+
+    fn tell_parts(&self, _: &Condition, _: Vec<u8>) {}
 }

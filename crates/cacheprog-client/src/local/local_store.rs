@@ -6,13 +6,23 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proto::condition::scopes;
 use proto::gocmd::{BodyError, Hit};
-use proto::{ActionId, FrameError, OutputId, RequestError};
-use store::{Access, Found, Origin, Record, Replaces, StageError, StagedBody, Store, StoreError, View};
+use proto::{ActionId, Condition, FrameError, OutputId, RequestError, Scope, ScopeDigest};
+use store::{Access, Origin, Record, Replaces, StageError, StagedBody, Store, StoreError, View};
 
 use crate::clock;
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
+
+/// What is known of an action.
+#[derive(Debug, Default)]
+pub(crate) struct LocalFound {
+    /// What this go command may take.
+    pub(crate) own: Option<Hit>,
+    /// If there is nothing of that: what it may take under conditions, the newest first.
+    pub(crate) candidates: Vec<(Condition, Hit)>,
+}
 
 #[derive(Debug)]
 pub(crate) struct LocalStore {
@@ -22,6 +32,10 @@ pub(crate) struct LocalStore {
     view: View,
     /// The origin of all puts.
     origin: Origin,
+    /// The condition of what is for this GOCACHE alone.
+    private: Condition,
+    /// Whether the go command takes what has no condition.
+    takes_plain: bool,
     store: Option<Store>,
     scratch: Vec<u8>,
 }
@@ -32,7 +46,10 @@ impl LocalStore {
         let path_for_go = path_for_go(&dir, environment.gocache.as_deref());
         let view = View::common(&environment.toolchain);
         let origin = view.origin(None, "");
-        Self { dir, path_for_go, view, origin, store: None, scratch: Vec::new() }
+        let digest = ScopeDigest(*blake3::hash(environment.gocache_id.as_bytes()).as_bytes());
+        let private = Condition { scope: scopes::PRIVATE, digest };
+        let takes_plain = environment.is_clean;
+        Self { dir, path_for_go, view, origin, private, takes_plain, store: None, scratch: Vec::new() }
     }
 
     /// Opens the store, and creates it where it is missing.
@@ -54,17 +71,36 @@ impl LocalStore {
         Ok(had_former_format)
     }
 
-    /// Finds an action's output. Each failure is a miss: damaged, unreadable, evicted.
+    /// Finds an action's output: the last one that this GOCACHE had, or that is for everyone. Each failure is a miss: damaged,
+    /// unreadable, evicted.
     pub(crate) fn get(&mut self, action: &ActionId) -> Option<Hit> {
+        self.find(action).own
+    }
+
+    /// The same, and beside it what is another build's under a condition, the newest first.
+    pub(crate) fn find(&mut self, action: &ActionId) -> LocalFound {
+        self.try_find(action).unwrap_or_default()
+    }
+
+    fn try_find(&mut self, action: &ActionId) -> Option<LocalFound> {
         if self.store.is_none() && !self.dir.is_dir() {
             return None; // a look-up creates no spool
         }
         self.open().ok()?;
         let store = self.store.as_ref()?;
-        // Conditions cannot be checked here yet.
-        let Found::Plain(record) = store.get(&self.view, action, clock::now()).ok()?? else { return None };
-        store.object(record.output).ok()??; // whole, as far as its metadata shows
-        Some(self.hit(&record))
+        let store::Found { plain, conditional } = store.get(&self.view, action, clock::now()).ok()?;
+        let (private, conditional): (Vec<_>, Vec<_>) =
+            conditional.into_iter().partition(|record| is_of(record, &scopes::PRIVATE));
+        let own = private.into_iter().filter(|record| record.condition.as_ref() == Some(&self.private));
+        let own = own.chain(plain.filter(|_| self.takes_plain)).max_by_key(|record| record.time);
+        let hit = |record: &Record| {
+            store.object(record.output).ok()??; // whole, as far as its metadata shows
+            Some(self.hit(record))
+        };
+        let own = own.as_ref().and_then(hit);
+        let candidates = if own.is_some() { Vec::new() } else { conditional };
+        let candidates = candidates.iter().filter_map(|record| Some((record.condition.clone()?, hit(record)?)));
+        Some(LocalFound { own, candidates: candidates.collect() })
     }
 
     /// Receives a body. `None` where it cannot be written; it was read to its end all the same.
@@ -84,20 +120,53 @@ impl LocalStore {
         }
     }
 
-    /// Keeps a body that was received. `None` where it cannot be written; the caller may keep it elsewhere.
-    pub(crate) fn keep(&mut self, put: &PutHeader, cost: Option<Duration>, body: &mut StagedBody) -> Option<Hit> {
+    /// Keeps a body that was received, for everyone or for this GOCACHE alone. `None` where it cannot be written; the caller may keep
+    /// it elsewhere.
+    pub(crate) fn keep(
+        &mut self,
+        put: &PutHeader,
+        cost: Option<Duration>,
+        (is_plain, body): (bool, &mut StagedBody),
+    ) -> Option<Hit> {
         self.open().ok()?;
         let put = store::Put {
             action: put.action,
             time: clock::now(),
             cost_ms: cost.map_or(0, |cost| u64::try_from(cost.as_millis()).unwrap_or(u64::MAX)),
             origin: &self.origin,
-            condition: None,
+            // A go command that takes nothing plain finds what it puts by its GOCACHE.
+            condition: (!is_plain || !self.takes_plain).then_some(&self.private),
             replaces: Replaces::Any,
         };
         self.store.as_ref()?.put(&self.view, &put, body).ok()?;
         let output = body.output();
         Some(Hit { output, time: put.time, path: self.path(&output.id) })
+    }
+
+    /// Keeps what this GOCACHE has for itself under another condition too; `None`: for everyone.
+    pub(crate) fn share(&mut self, action: &ActionId, output: OutputId, condition: Option<&Condition>) -> Option<()> {
+        if self.store.is_none() && !self.dir.is_dir() {
+            return None;
+        }
+        self.open().ok()?;
+        let store = self.store.as_ref()?;
+        let known = store.get(&self.view, action, clock::now()).ok()?.conditional;
+        let own = |record: &&Record| record.condition.as_ref() == Some(&self.private) && record.output.id == output;
+        let known = known.iter().find(own)?;
+        let put = store::Put {
+            action: *action,
+            time: known.time,
+            cost_ms: known.cost_ms,
+            origin: &self.origin,
+            condition,
+            replaces: Replaces::Any,
+        };
+        store.put_again(&self.view, &put, known).ok()?.map(drop)
+    }
+
+    /// Whether a record is for this GOCACHE alone.
+    pub(crate) fn is_own(&self, record: &Record) -> bool {
+        record.condition.as_ref() == Some(&self.private)
     }
 
     /// The path for a put that could not be kept. There is no file, so cmd/go takes the output from where it made it and
@@ -140,6 +209,10 @@ impl LocalStore {
     fn path(&self, output: &OutputId) -> String {
         format!("{}/{}", self.path_for_go, Store::object_name(output))
     }
+}
+
+fn is_of(record: &Record, scope: &Scope) -> bool {
+    record.condition.as_ref().is_some_and(|condition| condition.scope == *scope)
 }
 
 fn discard(body: &mut impl Read) -> Result<(), StageError> {

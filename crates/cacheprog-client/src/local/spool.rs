@@ -1,11 +1,11 @@
 //! The spool: a store in the build's own cache directory. It keeps the puts that the daemon does not take, and serves them to
 //! this and later go commands of the build.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard};
 
 use proto::gocmd::{BodyError, Hit};
-use proto::{ActionId, RequestError};
+use proto::{ActionId, Condition, OutputId, RequestError};
 
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
@@ -23,30 +23,40 @@ pub(crate) struct Spool {
     store: Mutex<LocalStore>,
     /// Bytes that this client put.
     bytes: AtomicU64,
+    /// Whether it put anything.
+    has_put: AtomicBool,
 }
 
 impl Spool {
     pub(crate) fn new(environment: &Environment) -> Self {
         let store = LocalStore::new(&environment.spool, environment);
-        Self { store: Mutex::new(store), bytes: AtomicU64::new(0) }
+        Self { store: Mutex::new(store), bytes: AtomicU64::new(0), has_put: AtomicBool::new(false) }
     }
 
     pub(crate) fn get(&self, action: &ActionId) -> Option<Hit> {
         self.store().get(action)
     }
 
-    /// Keeps a put. `None` where there is no room for it.
-    pub(crate) fn put(&self, put: &PutHeader, body: &PutBody) -> Result<Option<Hit>, RequestError> {
+    /// Keeps a put, for every build or for this one alone. `None` where there is no room for it.
+    pub(crate) fn put(&self, put: &PutHeader, body: &PutBody, is_plain: bool) -> Result<Option<Hit>, RequestError> {
         let mut store = self.store();
+        self.has_put.store(true, Relaxed);
         let has_room = self.bytes.fetch_add(put.output.size, Relaxed) < MAX_BYTES;
         let received = match body.reader() {
             Ok(mut reader) if has_room => store.receive(put, &mut reader),
             Ok(_) | Err(_) => Ok(None),
         };
         match received {
-            Ok(body) => Ok(body.and_then(|mut body| store.keep(put, None, &mut body))),
+            Ok(body) => Ok(body.and_then(|mut body| store.keep(put, None, (is_plain, &mut body)))),
             Err(BodyError::Frame(_) | BodyError::Abandoned) => Ok(None),
             Err(BodyError::Request(error)) => Err(error),
+        }
+    }
+
+    /// Notes when other builds may use an entry, if this client put it here. A later flush hands it on so.
+    pub(crate) fn share(&self, action: &ActionId, output: OutputId, condition: Option<&Condition>) {
+        if self.has_put.load(Relaxed) {
+            self.store().share(action, output, condition);
         }
     }
 

@@ -1,11 +1,16 @@
-//! Flushes the spool: hands its entries on to the daemon, on a thread and a connection of its own.
+//! Flushes the spool: hands its entries on to the daemon, each for whom it is, on a thread and a connection of its own.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
+use std::io::Write;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use proto::condition::scopes;
 use proto::wire::{Hello, Reply, Request};
+use proto::{ActionId, Output};
+use store::Record;
 use transport::Connection;
 
 use crate::environment::Environment;
@@ -30,7 +35,9 @@ impl SpoolFlush {
         if !environment.spool.is_dir() {
             return Self::default();
         }
-        let (socket, hello) = (PathBuf::from(socket), Hello::new(environment.toolchain.clone()));
+        let gocache = environment.gocache_id.clone();
+        let hello = Hello { gocache, ..Hello::new(environment.toolchain.clone()) };
+        let socket = PathBuf::from(socket);
         let mut spool = LocalStore::new(&environment.spool, environment);
         let lock = environment.spool.join("drain.lock");
         let run = move || {
@@ -56,18 +63,65 @@ impl SpoolFlush {
 
 fn hand_on(spool: &mut LocalStore, connection: &Connection) {
     let until = Instant::now() + MAX_TIME;
-    for (action, record) in spool.list() {
-        let Some(file) = spool.file(&record).and_then(|path| File::open(path).ok()) else { continue };
-        let put = Request::Put { action, output: record.output };
+    for ((action, output), records) in by_output(spool.list()) {
+        let Some(way) = Way::of(&records, |record| spool.is_own(record)) else { continue };
+        let Some(file) = records.first().and_then(|record| File::open(spool.file(record)?).ok()) else { continue };
+        let put = match way {
+            Way::Plain => Request::Put { action, output },
+            Way::Private => Request::PutPrivate { action, output },
+        };
         let left = until.saturating_duration_since(Instant::now());
         // The kernel refuses a timeout of zero: then no time is left.
         if connection.stream.set_read_timeout(Some(left)).is_err() {
             return;
         }
-        match connection.exchange(&put, Some((&file, record.output.size))) {
-            Ok(Reply::Stored { .. }) => spool.forget(&action, &record),
-            Ok(Reply::Refused(_)) => {} // no space there yet
+        match connection.exchange(&put, Some((&file, output.size))) {
+            Ok(Reply::Stored { .. }) => {}
+            Ok(Reply::Refused(_)) => continue, // no space there yet
             _ => return,
         }
+        if way == Way::Private && share(connection, action, output, &records).is_err() {
+            return;
+        }
+        records.iter().for_each(|record| spool.forget(&action, record));
     }
+}
+
+/// How an output is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// For every build.
+    Plain,
+    /// For this build, and under the conditions that it has.
+    Private,
+}
+
+impl Way {
+    /// By the records of the output. `None` if all of them are another GOCACHE's.
+    fn of(records: &[Record], is_own: impl Fn(&Record) -> bool) -> Option<Self> {
+        if records.iter().any(|record| record.condition.is_none()) {
+            return Some(Self::Plain);
+        }
+        records.iter().any(is_own).then_some(Self::Private)
+    }
+}
+
+/// The records of each output of an action.
+fn by_output(all: Vec<(ActionId, Record)>) -> BTreeMap<(ActionId, Output), Vec<Record>> {
+    let mut outputs = BTreeMap::<_, Vec<Record>>::new();
+    for (action, record) in all {
+        outputs.entry((action, record.output)).or_default().push(record);
+    }
+    outputs
+}
+
+/// Tells the daemon the conditions of what was handed on.
+fn share(connection: &Connection, action: ActionId, output: Output, records: &[Record]) -> std::io::Result<()> {
+    let mut frames = Vec::new();
+    let conditions = records.iter().filter_map(|record| record.condition.clone());
+    for condition in conditions.filter(|condition| condition.scope != scopes::PRIVATE) {
+        let share = Request::Share { action, output: output.id, condition: Some(condition) };
+        share.write(connection.next_id(), &mut frames);
+    }
+    (&connection.stream).write_all(&frames)
 }

@@ -43,10 +43,24 @@ impl Go {
 
     /// The same, in the directory `cwd`.
     pub(crate) fn start_in(dir: &Path, cwd: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprog-client"));
+        command.args(args);
+        Self::spawn(command, dir, cwd, env)
+    }
+
+    /// The same, with a parent process that is called `go`, as that of a go command with these arguments.
+    pub(crate) fn start_as_go(dir: &Path, cwd: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let go = dir.join("go");
+        std::fs::copy("/bin/sh", &go).unwrap();
+        let mut command = Command::new(go);
+        command.args(["-c", "$CLIENT; exit $?", "go"]).args(arguments);
+        Self::spawn(command, dir, cwd, &[&[("CLIENT", env!("CARGO_BIN_EXE_cacheprog-client"))], env].concat())
+    }
+
+    fn spawn(mut command: Command, dir: &Path, cwd: &Path, env: &[(&str, &str)]) -> Self {
         let gocache = dir.join("gocache");
         std::fs::create_dir_all(gocache.join("00")).unwrap(); // and 255 more
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cacheprog-client"))
-            .args(args)
+        let mut child = command
             .current_dir(cwd)
             .env_clear()
             .env("GOCACHE", &gocache)

@@ -6,8 +6,8 @@ mod embedded; // with an embedded store
 mod fake_go; // cmd/go's side
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
 mod scripted_daemon; // a daemon that misbehaves as it is told
+mod sharing; // who else may use what was put
 mod test_results; // results of tests
-mod transparent; // transparent mode: no setup hook ran
 
 use proto::OutputId;
 use sha2::{Digest, Sha256};

@@ -1,14 +1,15 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use proto::condition::scopes;
 use proto::control::Counts;
-use proto::wire::{Candidate, Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
-use proto::{ActionId, Output, OutputId, Scope, ScopeDigest, limits};
+use proto::wire::{Candidate, Hello, Reply, Request, UnixTime, VERSION, Welcome, read_json_line, write_json_line};
+use proto::{ActionId, Condition, Output, OutputId, ScopeDigest, limits};
 
 use crate::fake_go::Action;
 
@@ -29,8 +30,10 @@ pub(crate) enum Behaviour {
     DelaysReplies,
     /// Reads bodies in small pieces, with pauses of less than a second.
     ReadsSlowly,
-    /// Offers each hit under a condition.
+    /// Offers each hit under a condition that does not hold.
     OffersConditionally,
+    /// Has nothing but what clients shared, under the conditions that they named: as for another build.
+    OffersShares,
     /// Disconnects after this many requests, before it replies.
     Disconnects(usize),
     /// Cannot store.
@@ -54,7 +57,18 @@ pub(crate) struct Daemon {
     /// Bytes of bodies that were read in small pieces.
     pub(crate) read_slowly: Arc<AtomicUsize>,
     delayed: Delayed,
+    /// What clients shared, in this order.
+    pub(crate) shares: Arc<Mutex<Vec<Share>>>,
+    /// The actions that were put as private.
+    private: Arc<Mutex<HashSet<ActionId>>>,
+    /// The conditions whose parts were told.
+    pub(crate) parts: Arc<Mutex<Vec<Condition>>>,
+    /// Whether the last client takes nothing without a condition.
+    pub(crate) only_conditional: Arc<AtomicBool>,
 }
+
+/// An action, and when its output is another build's.
+pub(crate) type Share = (ActionId, Option<Condition>);
 
 /// The action whose replies are delayed.
 pub(crate) const DELAYED: u8 = 99;
@@ -79,6 +93,10 @@ impl Daemon {
             decisions: Arc::default(),
             read_slowly: Arc::default(),
             delayed: Delayed::default(),
+            shares: Arc::default(),
+            private: Arc::default(),
+            parts: Arc::default(),
+            only_conditional: Arc::default(),
         };
         let serving = daemon.clone();
         std::thread::spawn(move || {
@@ -93,6 +111,12 @@ impl Daemon {
 
     pub(crate) fn has(&self, action: impl Action) -> bool {
         self.outputs.lock().unwrap().contains_key(&ActionId(action.id()))
+    }
+
+    /// Whether an action was put for everyone at once.
+    pub(crate) fn has_plain(&self, action: impl Action) -> bool {
+        let action = ActionId(action.id());
+        self.has(action.0) && !self.private.lock().unwrap().contains(&action)
     }
 
     /// The list that was put with a test's result.
@@ -118,7 +142,8 @@ impl Daemon {
             std::thread::sleep(Duration::from_secs(60));
         }
         let mut input = BufReader::new(stream.try_clone().unwrap());
-        let Ok(_) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
+        let Ok(hello) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
+        self.only_conditional.store(hello.only_conditional, SeqCst);
         let version = match behaviour {
             Behaviour::NewerVersion => VERSION + 1,
             Behaviour::OlderVersion => VERSION - 1,
@@ -162,8 +187,17 @@ impl Daemon {
             (Behaviour::OffersConditionally, Request::Get { .. }) => {
                 std::fs::write(self.view.join("o").join(OutputId::EMPTY.to_string()), b"").unwrap();
                 let output = Output { id: OutputId::EMPTY, size: 0 };
-                let candidate = Candidate { digest: ScopeDigest([7; 32]), output, time };
-                Reply::Conditional { scope: Scope::new("std").unwrap(), candidates: vec![candidate] }
+                let condition = Condition { scope: scopes::STD, digest: ScopeDigest([7; 32]) };
+                Reply::Conditional { candidates: vec![Candidate { condition, output, time }] }
+            }
+            (Behaviour::OffersShares, Request::Get { action }) => self.offer(&action, time),
+            (_, Request::Share { action, condition, .. }) => {
+                self.shares.lock().unwrap().push((action, condition));
+                return None;
+            }
+            (_, Request::Parts { condition, .. }) => {
+                self.parts.lock().unwrap().push(condition);
+                return None;
             }
             (_, Request::WithoutDaemon { unanswered, .. }) => {
                 self.unanswered.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
@@ -185,7 +219,11 @@ impl Daemon {
                 Some(&(output, Some(inputs))) => Reply::HitIf { inputs, output, time },
                 None => Reply::Miss,
             },
-            (_, Request::Put { action, output } | Request::PutIf { action, output, .. }) => {
+            (_, Request::PutPrivate { action, output }) => {
+                self.private.lock().unwrap().insert(action);
+                return self.reply(behaviour, Request::Put { action, output }, input);
+            }
+            (_, Request::Put { action, output }) => {
                 let mut body = vec![0; usize::try_from(output.size).unwrap()];
                 if behaviour == Behaviour::ReadsSlowly {
                     self.read_slowly_from(&mut body, input)?;
@@ -204,6 +242,25 @@ impl Daemon {
 }
 
 impl Daemon {
+    /// What another build is offered.
+    fn offer(&self, action: &ActionId, time: UnixTime) -> Reply {
+        let Some((output, None)) = self.outputs.lock().unwrap().get(action).copied() else { return Reply::Miss };
+        let conditions: Vec<_> = self
+            .shares
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|share| share.0 == *action)
+            .map(|share| share.1.clone())
+            .collect();
+        if conditions.contains(&None) || self.has_plain(action.0) {
+            return Reply::Hit { output, time };
+        }
+        let candidates = conditions.into_iter().flatten().map(|condition| Candidate { condition, output, time });
+        let candidates: Vec<_> = candidates.collect();
+        if candidates.is_empty() { Reply::Miss } else { Reply::Conditional { candidates } }
+    }
+
     fn read_slowly_from(&self, body: &mut [u8], input: &mut impl Read) -> Option<()> {
         for piece in body.chunks_mut(64 << 10) {
             std::thread::sleep(Duration::from_millis(250));
@@ -215,7 +272,7 @@ impl Daemon {
 }
 
 fn is_about(request: &Request, n: u8) -> bool {
-    matches!(request, Request::Get { action } | Request::Put { action, .. } if action.0 == [n; 32])
+    matches!(request, Request::Get { action } | Request::PutPrivate { action, .. } if action.0 == [n; 32])
 }
 
 /// Receives a test's list and its result; the list's id.

@@ -1,0 +1,87 @@
+//! The go command as conditions and rules of sharing need it, taken from the environment.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::condition::Setting;
+use crate::condition::variables::{Variables, value};
+use crate::environment::{Environment, variables};
+use crate::sharing::class::Bodies;
+use crate::sharing::classifier::Rules;
+
+/// The first release of Go whose vet puts what it printed beside its facts (cmd/go/internal/work/exec.go `vet`).
+const VET_PUTS_OUTPUT: u32 = 26;
+
+/// What conditions depend on.
+pub(crate) fn setting(environment: &Environment) -> Setting {
+    let variables = variables();
+    let text = |name| value(&variables, name).filter(|value| !value.is_empty()).cloned();
+    let path = |name| text(name).map(PathBuf::from);
+    Setting {
+        cwd: std::env::current_dir().unwrap_or_default(),
+        gocache: environment.gocache.clone(),
+        gomodcache: path("GOMODCACHE"),
+        gotmpdir: path("GOTMPDIR"),
+        gopath: text("GOPATH"),
+        goflags: text("GOFLAGS").unwrap_or_default(),
+        gowork: text("GOWORK"),
+        goroot: PathBuf::from(&environment.toolchain.goroot),
+        arguments: environment.invocation.arguments().map(<[OsString]>::to_vec),
+        is_clean: environment.is_clean,
+        memo: environment.memo(),
+        started: environment.started,
+        variables,
+    }
+}
+
+/// What decides about sharing with a daemon.
+pub(crate) fn rules_with_daemon(environment: &Environment) -> Rules {
+    rules(environment, Bodies { offers_indexes: environment.reads_goroot, mtimes_count: false })
+}
+
+/// What decides about sharing in a store of the user's own. In a Nix build all files have the same mtime.
+pub(crate) fn rules_of_store(environment: &Environment) -> Rules {
+    rules(environment, Bodies { offers_indexes: false, mtimes_count: !is_nix_build(&variables()) })
+}
+
+fn rules(environment: &Environment, bodies: Bodies) -> Rules {
+    let version = value(&variables(), "GOVERSION").and_then(|version| minor_version(version.to_str()?));
+    Rules {
+        bodies,
+        is_clean: environment.is_clean,
+        is_goroot_fixed: Path::new(&environment.toolchain.goroot).starts_with("/nix/store"),
+        facts_stand_alone: version.is_some_and(|version| version < VET_PUTS_OUTPUT),
+    }
+}
+
+fn is_nix_build(variables: &Variables) -> bool {
+    let is_set = |name| value(variables, name).is_some_and(|value| !value.is_empty());
+    is_set("NIX_BUILD_TOP") && !is_set("IN_NIX_SHELL")
+}
+
+/// The 26 of `go1.26.8`; `None` for what is no release of Go 1.
+fn minor_version(version: &str) -> Option<u32> {
+    let rest = version.strip_prefix("go1.")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_of_go_is_read() {
+        let cases =
+            [("go1.26.8", Some(26)), ("go1.25rc1", Some(25)), ("go1.27-x", Some(27)), ("devel go1.28-abc", None)];
+        for (text, minor) in cases {
+            assert_eq!(minor_version(text), minor, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_shell_of_nix_is_no_build() {
+        let is_build = |names: &[&str]| is_nix_build(&names.iter().map(|name| (name.into(), "1".into())).collect());
+        assert!(is_build(&["NIX_BUILD_TOP"]));
+        assert!(!is_build(&["NIX_BUILD_TOP", "IN_NIX_SHELL"]) && !is_build(&[]));
+    }
+}
