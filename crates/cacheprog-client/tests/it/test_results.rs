@@ -13,7 +13,7 @@ fn start(dir: &Path, daemon: &Daemon, more: &[(&str, &str)]) -> Go {
     std::thread::sleep(Duration::from_millis(30)); // the files are older than the go command
     let socket = daemon.socket();
     let env = [&[("NIX_GOCACHEPROG_SOCKET", socket.as_str())], more].concat();
-    Go::start_in(dir, &dir.join("module"), &[], &env)
+    Go::start_as_go(dir, &dir.join("module"), &["test", "./..."], &env)
 }
 
 /// A module with a test, and a daemon that has its log (1) and its result (2).
