@@ -51,18 +51,35 @@ fn start(dir: &Path, daemon: &Daemon, build: &str, arguments: &[&str]) -> Go {
     )
 }
 
-/// What was shared, by the first byte of its action or by its name, with its scope.
-fn shares(daemon: &Daemon, names: &[([u8; 32], &str)]) -> Vec<(String, Option<String>)> {
+/// What was shared, by the first byte of its action or by its name, with its scope. The daemon may read it a moment later.
+fn shares(daemon: &Daemon, names: &[([u8; 32], &str)], count: usize) -> Vec<(String, Option<String>)> {
     let name = |action: &[u8; 32]| {
         let known = names.iter().find(|(known, _)| known == action).map(|(_, name)| (*name).to_owned());
         known.unwrap_or_else(|| action[0].to_string())
     };
+    for _ in 0..500 {
+        if daemon.shares.lock().unwrap().len() >= count.max(1) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(if count == 0 { 1 } else { 10 }));
+    }
     let shares = daemon.shares.lock().unwrap();
     let scope = |condition: &proto::Condition| condition.scope.to_string();
     let mut all: Vec<_> =
         shares.iter().map(|(action, condition)| (name(&action.0), condition.as_ref().map(scope))).collect();
     all.sort();
     all
+}
+
+/// After this many conditions, those whose parts were told.
+fn told(daemon: &Daemon, count: usize) -> Vec<proto::Condition> {
+    for _ in 0..500 {
+        if daemon.parts.lock().unwrap().len() >= count {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    daemon.parts.lock().unwrap().clone()
 }
 
 #[test]
@@ -82,7 +99,7 @@ fn compiled_go_is_for_everyone_at_once_and_what_belongs_to_it_follows() {
     assert!(!daemon.only_conditional.load(SeqCst));
     assert_eq!([1, 2, 3, 4, 5].map(|action| daemon.has_plain(action)), [true, true, false, false, false]);
     let names = [(subkey(1, "srcfiles"), "srcfiles"), (printed(1), "stdout")];
-    assert_eq!(shares(&daemon, &names), [("srcfiles".to_owned(), None), ("stdout".to_owned(), None)]);
+    assert_eq!(shares(&daemon, &names, 2), [("srcfiles".to_owned(), None), ("stdout".to_owned(), None)]);
 }
 
 #[test]
@@ -97,11 +114,11 @@ fn what_has_a_condition_is_another_builds_while_it_holds() {
     assert!(!daemon.has_plain(1));
     let scope = Some("module example.test/m".to_owned());
     assert_eq!(
-        shares(&daemon, &[(printed(1), "stdout")]),
+        shares(&daemon, &[(printed(1), "stdout")], 2),
         [("1".to_owned(), scope.clone()), ("stdout".to_owned(), scope)]
     );
     let condition = daemon.shares.lock().unwrap()[0].1.clone().unwrap();
-    assert_eq!(*daemon.parts.lock().unwrap(), [condition]);
+    assert_eq!(told(&daemon, 1), [condition]);
     let again = |expected: bool| {
         let mut go = start(dir.path(), &daemon, "two", &["build", "./..."]);
         assert_eq!(go.get(1).is_some(), expected);
@@ -116,7 +133,7 @@ fn what_has_a_condition_is_another_builds_while_it_holds() {
     again(true);
     let [yes, no] = [Request::Accepted(0), Request::Rejected];
     assert_eq!(decisions(&daemon, 6), [yes.clone(), yes.clone(), no.clone(), no, yes.clone(), yes]);
-    assert_eq!(daemon.parts.lock().unwrap().len(), 2, "the parts of what differed are told");
+    assert_eq!(told(&daemon, 2).len(), 2, "the parts of what differed are told");
 }
 
 #[test]
@@ -129,7 +146,7 @@ fn what_changed_since_the_go_command_began_is_not_shared() {
     go.put(printed(1), b"");
     go.put(1, &with_c());
     go.finish();
-    assert_eq!(shares(&daemon, &[]), []);
+    assert_eq!(shares(&daemon, &[], 0), []);
 }
 
 #[test]
@@ -145,7 +162,7 @@ fn a_go_command_that_brings_in_more_takes_and_gives_under_the_condition_of_every
     assert!(daemon.only_conditional.load(SeqCst) && !daemon.has_plain(1));
     let scope = Some("tree with Go".to_owned());
     assert_eq!(
-        shares(&daemon, &[(printed(1), "stdout")]),
+        shares(&daemon, &[(printed(1), "stdout")], 2),
         [("1".to_owned(), scope.clone()), ("stdout".to_owned(), scope)]
     );
     for (arguments, expected) in [(&["build", "./..."][..], false), (&unclean, true), (&["vet", "-toolexec=x"], false)]
@@ -181,7 +198,7 @@ fn the_spool_keeps_for_whom_an_entry_is() {
     assert!(daemon.has_plain(printed(1)) && !daemon.has_plain(printed(2)));
     let scope = Some("module example.test/m".to_owned());
     assert_eq!(
-        shares(&daemon, &[(printed(2), "stdout")]),
+        shares(&daemon, &[(printed(2), "stdout")], 2),
         [("2".to_owned(), scope.clone()), ("stdout".to_owned(), scope)]
     );
 }
