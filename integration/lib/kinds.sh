@@ -99,6 +99,7 @@ again() {
     value "$@"
     [ "$2" != none ] && [ "$shared" = yes ] || return 0
     compiled=$(build_field "$BUILT" packages_compiled)
+    [ -n "$compiled" ] || { status_json > "$WORK/status"; grep -c '"name"' "$WORK/status"; grep -A3 "$BUILT" "$WORK/status"; }
     [ "$compiled" = 0 ] || wrong "$1, $2: an unchanged build compiles $compiled packages again"
 }
 WRONG=()

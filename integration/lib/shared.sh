@@ -96,9 +96,7 @@ naive_sharing() {
 }
 _naive() {
     mkdir -p "$1"
-    install -m 755 "$BIN/cacheprog-client" "$1/store-client"
-    # The client separates toolchains by GOROOT and by its parent process; this script hides both.
-    printf '#!/bin/bash\nunset GOROOT GOTOOLDIR\n/naive/store-client "$@"\nexit $?\n' > "$1/client"
+    (cd "$CASE_DIR/programs/naivecache" && GOFLAGS='' GOCACHEPROG='' CGO_ENABLED=0 go build -o "$1/client" .)
     chmod 755 "$1/client"
     NAIVE=(--option extra-sandbox-paths "/naive=$1")
 }

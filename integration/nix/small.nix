@@ -16,4 +16,4 @@ import ./program.nix ({
   inherit gosdk overlay withHook stub version;
   src = builtins.path { name = "small-source"; path = src; };
   inherit pname;
-} // (if naive then { GOCACHEPROG = "/naive/client --store /naive/store"; } else { }) // extra)
+} // (if naive then { GOCACHEPROG = "/naive/client /naive/store"; } else { }) // extra)

@@ -1,0 +1,3 @@
+module example.test/naivecache
+
+go 1.24
