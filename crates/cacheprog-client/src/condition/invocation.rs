@@ -117,10 +117,12 @@ impl Invocation {
         arguments.chain([self.goflags.as_bytes()]).any(named)
     }
 
+    /// By its name, or by where it lies: distributions call it otherwise too (`go-1.26`).
     fn is_go(&self, goroot: &Path) -> bool {
         let Some(exe) = &self.exe else { return false };
-        exe.file_name().is_some_and(|name| name == "go")
-            || (goroot.is_absolute() && exe.starts_with(goroot.join("bin")))
+        let bin = goroot.join("bin");
+        let bin = fs::canonicalize(&bin).unwrap_or(bin);
+        exe.file_name().is_some_and(|name| name == "go") || (goroot.is_absolute() && exe.starts_with(bin))
     }
 
     /// The words of `GOFLAGS`, then the arguments.
