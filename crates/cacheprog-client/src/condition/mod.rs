@@ -31,3 +31,6 @@ pub(crate) mod variables;
 pub(crate) use conditions::Conditions;
 pub(crate) use made_archive::MadeArchive;
 pub(crate) use setting::Setting;
+
+#[cfg(test)]
+pub(crate) mod test_tree;

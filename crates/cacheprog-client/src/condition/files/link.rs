@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use blake3::{Hash, Hasher};
@@ -60,10 +59,6 @@ impl Walk<'_> {
         } else if metadata.is_dir() {
             if target.is_some_and(|target| self.is_walked(target)) {
                 return Some(());
-            }
-            // A circle has no end.
-            if self.chain.contains(&(metadata.dev(), metadata.ino())) {
-                return None;
             }
             let real = fs::canonicalize(path).ok()?;
             self.roots.push(real.clone());

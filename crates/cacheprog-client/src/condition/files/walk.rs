@@ -112,6 +112,10 @@ impl Walk<'_> {
         }
         let is_listed = self.looking.excluded.is_temporary(dir);
         let stamp = Stamp::of(&fs::symlink_metadata(dir).ok()?)?;
+        // A link led to a directory around this one.
+        if self.chain.contains(&(stamp.device, stamp.inode)) {
+            return None;
+        }
         if is_listed {
             self.add(Kind::Listed, None, names_in(dir, self.looking.excluded)?);
         } else {

@@ -80,6 +80,10 @@ impl Place {
 impl Modules {
     fn package(&self, place: &Place) -> Option<Package> {
         let (path, version) = &place.module;
+        // Below the vendor directory are packages of other modules.
+        if version.is_none() && Path::new(&place.below).starts_with("vendor") {
+            return None;
+        }
         let root = self.root(path, version.as_deref())?;
         let dir = fs::canonicalize(root.join(&place.below)).ok()?;
         dir.starts_with(&root).then(|| Package { module: place.module.clone(), root, dir })

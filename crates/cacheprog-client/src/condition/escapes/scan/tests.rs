@@ -1,1 +1,106 @@
+//! Which paths in a text are kept.
 
+use super::*;
+
+const ROOT: &str = "/top/m";
+
+fn scan(dir: &str, language: Language, text: &str) -> Vec<Reference> {
+    let top = [b"/top".to_vec(), b"/tmp".to_vec()];
+    let mut references = References::default();
+    let dir = Path::new(ROOT).join(dir);
+    let place = FilePlace { root: Path::new(ROOT), dir: &dir };
+    let mut scanner = Scanner::new(place, language, &top, &mut references);
+    scanner.feed(text.as_bytes());
+    scanner.finish();
+    references.iter().cloned().collect()
+}
+
+fn certain(path: &str) -> Reference {
+    Reference::Certain(path.into())
+}
+
+fn if_there(path: &str) -> Reference {
+    Reference::IfThere(path.into())
+}
+
+#[test]
+fn a_directive_that_goes_up_too_far_leaves_for_certain() {
+    assert_eq!(
+        scan("a", Language::Any, "#include \"../../x.h\"\n"),
+        [certain("/top/x.h"), if_there("/top/x.h"), if_there("/x.h")]
+    );
+    // From the directory of a search path it may leave too.
+    assert_eq!(scan("a/b", Language::Any, "#include \"../../x.h\"\n"), [if_there("/top/x.h"), if_there("/x.h")]);
+    assert_eq!(scan("a", Language::Any, "#include \"b/../x.h\"\n"), []);
+}
+
+#[test]
+fn flags_for_cgo_count_from_the_directory_of_the_package() {
+    let of = |line: &str| scan("a", Language::Go, line);
+    for line in ["// #cgo CFLAGS: -I../..\n", "#cgo LDFLAGS: -L${SRCDIR}/../.. -lx", "#cgo CFLAGS: -I ../../"] {
+        assert_eq!(of(line), [certain("/top")], "{line}");
+    }
+    assert_eq!(of("#cgo CFLAGS: -I${SRCDIR}/../../inc"), [certain("/top/inc")]);
+    for line in ["// #cgo CFLAGS: -I..", "#cgo LDFLAGS: ${SRCDIR}/../lib/libx.a", "#cgo CFLAGS: -I."] {
+        assert_eq!(of(line), [], "{line}");
+    }
+}
+
+#[test]
+fn other_text_counts_where_something_is_there() {
+    let of = |text: &str| scan("a", Language::Any, text);
+    assert_eq!(of("see ../../x/y"), [if_there("/top/x/y"), if_there("/x/y")]);
+    assert_eq!(of("INPUT(../../x.a)"), [if_there("/top/x.a"), if_there("/x.a")]);
+    assert_eq!(of("-I.."), [if_there("/top")]);
+    assert_eq!(of("-I\n..\n"), [if_there("/top")]);
+    for text in ["cd ..", "a...b", "x..y", "..x", "[../]", "f(...)", "1..2"] {
+        assert_eq!(of(text), [], "{text}");
+    }
+}
+
+#[test]
+fn absolute_paths_count_outside_of_the_systems_directories() {
+    let of = |text: &str| scan("a", Language::Any, text);
+    assert_eq!(of("#include \"/top/x.h\""), [certain("/top/x.h")]);
+    assert_eq!(of("#include </top/m/a/x.h>"), [certain("/top/m/a/x.h")]);
+    assert_eq!(of("-I/top/inc"), [certain("/top/inc")]);
+    assert_eq!(of("#define SOCKET \"/tmp/x\""), [Reference::IfFile("/tmp/x".into())]);
+    assert_eq!(of("char *s = \"/top\";"), [Reference::IfFile("/top".into())]);
+    for text in ["#include \"/usr/include/x.h\"", "/topper/x", "x/top/y", "http://a/top/x"] {
+        assert_eq!(of(text), [], "{text}");
+    }
+}
+
+#[test]
+fn an_included_go_source_counts() {
+    for text in [
+        "#include \"x.go\"",
+        "# include <x.go>",
+        "#define F \"x.go\"",
+        "#embed \"d/x.go\"",
+        "asm(\".incbin \\\"x.go\\\"\");",
+    ] {
+        assert_eq!(scan("", Language::Any, text), [Reference::GoSource], "{text}");
+    }
+    for text in ["see main.go", "# if main.go is there", "// \"x.go\"", "#include \"x.gob\""] {
+        assert_eq!(scan("", Language::Any, text), [], "{text}");
+    }
+    assert_eq!(scan("", Language::Go, "// #cgo CFLAGS: -include x.go"), [Reference::GoSource]);
+}
+
+#[test]
+fn a_path_is_found_wherever_pieces_of_the_text_end() {
+    let line = "#include \"../../x.h\"\n";
+    for filler in ["x\n", "\0"] {
+        for before in [PIECE - 10, PIECE, 3 * PIECE - 5] {
+            let text = filler.repeat(before / filler.len()) + "\n" + line + &filler.repeat(PIECE);
+            let top = [];
+            let mut references = References::default();
+            let place = FilePlace { root: Path::new(ROOT), dir: Path::new("/top/m/a") };
+            let mut scanner = Scanner::new(place, Language::Any, &top, &mut references);
+            text.as_bytes().chunks(60_000).for_each(|piece| scanner.feed(piece));
+            scanner.finish();
+            assert!(references.iter().any(|reference| *reference == certain("/top/x.h")), "{filler:?} {before}");
+        }
+    }
+}
