@@ -70,6 +70,12 @@ impl TestContext {
         self.temporary.iter().chain(&self.caches).chain(&self.apart).cloned().collect()
     }
 
+    /// Whether the go command itself adds and removes names in a directory, or in one below it: temporary ones, and those around its
+    /// caches.
+    pub(crate) fn is_busy(&self, dir: &Path) -> bool {
+        self.apart.iter().chain(&self.temporary).any(|apart| apart.starts_with(dir))
+    }
+
     /// Whether a path is a temporary directory itself, or is inside of one that a go command made there for itself.
     pub(crate) fn is_temporary(&self, path: &Path) -> bool {
         self.temporary.iter().any(|dir| {

@@ -70,8 +70,8 @@ impl Look<'_> {
                 self.temporary.insert(path);
                 continue;
             }
-            let holds_others = self.holds_what_is_apart(&path);
-            if (is_new && !holds_others) || !self.is_older(&metadata, holds_others)? {
+            let is_busy = self.context.is_busy(&path);
+            if (is_new && !is_busy) || !self.is_older(&metadata, is_busy)? {
                 return None;
             }
             if metadata.is_dir() {
@@ -88,13 +88,8 @@ impl Look<'_> {
             || (self.context.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name))
     }
 
-    /// Whether names come and go in this directory that are apart.
-    fn holds_what_is_apart(&self, path: &Path) -> bool {
-        self.context.apart.iter().chain(&self.context.temporary).any(|apart| apart.starts_with(path))
-    }
-
-    fn is_older(&self, metadata: &Metadata, holds_others: bool) -> Option<bool> {
-        Some((metadata.is_dir() && holds_others) || Stamp::of(metadata)?.settled() < self.since)
+    fn is_older(&self, metadata: &Metadata, is_busy: bool) -> Option<bool> {
+        Some((metadata.is_dir() && is_busy) || Stamp::of(metadata)?.settled() < self.since)
     }
 }
 

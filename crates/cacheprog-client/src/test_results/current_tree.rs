@@ -1,12 +1,11 @@
 //! A tree that is read once in a go command, and again when it changed.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
 use super::data_tree::DataTree;
-use super::walk::Extent;
+use super::walk::{Extent, Places};
 
 /// How often reading a tree may take too long before it is given up: a go command is not to wait for a slow disk again and again.
 const TRIES: u32 = 3;
@@ -26,20 +25,15 @@ impl CurrentTree {
     }
 
     /// The digest of what is there now. `None` where it cannot be told.
-    pub(super) fn digest(
-        &mut self,
-        root: &Path,
-        excluded: &dyn Fn(&Path) -> bool,
-        hashes: &mut ContentHashes,
-    ) -> Option<&str> {
-        if !self.tree.as_ref().is_some_and(|tree| tree.is_current(root)) {
+    pub(super) fn digest(&mut self, places: &Places<'_>, hashes: &mut ContentHashes) -> Option<&str> {
+        if !self.tree.as_ref().is_some_and(|tree| tree.is_current(places.root)) {
             self.tree = None;
             let mut budget = match self.extent {
                 Extent::Data => Budget::new(),
                 Extent::All => Budget::of_tree(),
             };
             if self.tries > 0 {
-                self.tree = DataTree::read(root, self.extent, excluded, hashes, &mut budget);
+                self.tree = DataTree::read(places, self.extent, hashes, &mut budget);
             }
             if self.tree.is_none() {
                 // Each try begins with the hashes that the one before has read.

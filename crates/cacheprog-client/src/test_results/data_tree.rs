@@ -15,7 +15,7 @@ use crate::condition::stamp::Stamp;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::walk::{Extent, Stamps, Walk};
+use super::walk::{Extent, Places, Stamps, Walk};
 
 /// A tree as it was read.
 #[derive(Debug)]
@@ -35,17 +35,17 @@ pub(super) struct DataTree {
 }
 
 impl DataTree {
-    /// Reads what is below `root` and not in `excluded`. `None` where the budget is spent, or a file cannot be read or changes
+    /// Reads what is below the root and not excluded. `None` where the budget is spent, or a file cannot be read or changes
     /// meanwhile.
     pub(super) fn read(
-        root: &Path,
+        places: &Places<'_>,
         extent: Extent,
-        excluded: &dyn Fn(&Path) -> bool,
         hashes: &mut ContentHashes,
         budget: &mut Budget,
     ) -> Option<Self> {
         let began = clock::now();
-        let mut walk = Walk::new(root, extent, excluded, hashes, budget);
+        let mut walk = Walk::new(places, extent, hashes, budget);
+        let root = places.root;
         walk.add_path(root, &fs::symlink_metadata(root).ok()?)?;
         walk.add_root()?;
         let (digest, paths, stamps) = walk.finish();

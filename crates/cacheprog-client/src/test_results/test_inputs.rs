@@ -35,7 +35,7 @@ use super::main_module::MainModule;
 use super::reach::Reach;
 use super::surroundings::{digest, runs_by_program};
 use super::test_logs::TestResult;
-use super::walk::Extent;
+use super::walk::{Extent, Places};
 
 /// Stands for the digest of the whole tree, where only the module's data counts.
 const NO_TREE: &str = "-";
@@ -146,7 +146,10 @@ impl TestInputs {
         }
         let surroundings = self.surroundings.as_deref()?;
         let excluded = self.context.excluded();
-        let data = self.module.digest(root, &|path| excluded.iter().any(|dir| dir == path), &mut self.hashes)?;
+        let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
+        // Whatever comes and goes in the module changes its data.
+        let places = Places { root, is_excluded: &is_excluded, is_busy: &|_| false };
+        let data = self.module.digest(&places, &mut self.hashes)?;
         let tree = if needs_tree {
             whole_tree(&self.context, &excluded, &mut self.whole, &mut self.hashes, root)?
         } else {
@@ -171,7 +174,11 @@ fn whole_tree<'a>(
         let is_own = context.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name);
         is_own || top.is_some_and(|top| top.is_new(dir, name)) || excluded.iter().any(|dir| dir == path)
     };
-    whole.digest(top.map_or(module, |top| &top.root), &is_excluded, hashes)
+    let is_busy = |dir: &Path| context.is_busy(dir);
+    whole.digest(
+        &Places { root: top.map_or(module, |top| &top.root), is_excluded: &is_excluded, is_busy: &is_busy },
+        hashes,
+    )
 }
 
 fn first_line(output: &OutputId) -> String {

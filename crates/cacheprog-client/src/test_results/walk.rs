@@ -52,10 +52,18 @@ impl Stamps {
     }
 }
 
+/// What is where in a tree.
+pub(super) struct Places<'a> {
+    pub(super) root: &'a Path,
+    /// Whether a path is not of the tree.
+    pub(super) is_excluded: &'a dyn Fn(&Path) -> bool,
+    /// Whether other names than those of the tree come and go in a directory: its own stamp does not count.
+    pub(super) is_busy: &'a dyn Fn(&Path) -> bool,
+}
+
 pub(super) struct Walk<'a> {
-    root: &'a Path,
+    places: &'a Places<'a>,
     extent: Extent,
-    excluded: &'a dyn Fn(&Path) -> bool,
     hashes: &'a mut ContentHashes,
     budget: &'a mut Budget,
     hasher: Hasher,
@@ -67,14 +75,13 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
-        root: &'a Path,
+        places: &'a Places<'a>,
         extent: Extent,
-        excluded: &'a dyn Fn(&Path) -> bool,
         hashes: &'a mut ContentHashes,
         budget: &'a mut Budget,
     ) -> Self {
         let (hasher, paths, stamps, linked) = (Hasher::new(), Vec::new(), Stamps::new(), BTreeSet::new());
-        Self { root, extent, excluded, hashes, budget, hasher, paths, stamps, linked }
+        Self { places, extent, hashes, budget, hasher, paths, stamps, linked }
     }
 
     /// The digest, the paths and their stamps.
@@ -84,7 +91,7 @@ impl<'a> Walk<'a> {
 
     /// Adds all below the root.
     pub(super) fn add_root(&mut self) -> Option<()> {
-        self.add_directory(self.root, MAX_DEPTH, self.extent == Extent::All)
+        self.add_directory(self.places.root, MAX_DEPTH, self.extent == Extent::All)
     }
 
     fn add_directory(&mut self, dir: &Path, depth_left: u32, is_data: bool) -> Option<()> {
@@ -93,7 +100,7 @@ impl<'a> Walk<'a> {
         for entry in entries {
             self.budget.take_name()?;
             let (name, path) = (entry.file_name(), entry.path());
-            if self.is_left_out(dir, &name) || (self.excluded)(&path) {
+            if self.is_left_out(dir, &name) || (self.places.is_excluded)(&path) {
                 continue;
             }
             let metadata = entry.metadata().ok()?;
@@ -112,7 +119,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_left_out(&self, dir: &Path, name: &OsStr) -> bool {
-        let is_at_root = dir == self.root;
+        let is_at_root = dir == self.places.root;
         match self.extent {
             Extent::Data => is_at_root && (name == "vendor" || name == ".git"),
             Extent::All => name == ".git" || (is_at_root && OF_NIX.iter().any(|left| name == *left)),
@@ -121,7 +128,10 @@ impl<'a> Walk<'a> {
 
     /// Notes a path with its stamp.
     pub(super) fn add_path(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
-        self.paths.extend_from_slice(path.strip_prefix(self.root).unwrap_or(path).as_os_str().as_bytes());
+        if metadata.is_dir() && (self.places.is_busy)(path) {
+            return Some(());
+        }
+        self.paths.extend_from_slice(path.strip_prefix(self.places.root).unwrap_or(path).as_os_str().as_bytes());
         self.paths.push(0);
         self.stamps.add(Stamp::of(metadata)?);
         Some(())
@@ -156,8 +166,8 @@ impl<'a> Walk<'a> {
             self.add_path(&real, &metadata)?;
             return self.hashes.add_content(&mut self.hasher, &real, &metadata, self.budget);
         }
-        let is_read_anyway = real.starts_with(self.root)
-            && !real.ancestors().take_while(|dir| *dir != self.root).any(|dir| self.is_apart(dir));
+        let is_read_anyway = real.starts_with(self.places.root)
+            && !real.ancestors().take_while(|dir| *dir != self.places.root).any(|dir| self.is_apart(dir));
         if !metadata.is_dir() || is_read_anyway {
             return metadata.is_dir().then_some(());
         }
@@ -171,6 +181,6 @@ impl<'a> Walk<'a> {
 
     fn is_apart(&self, dir: &Path) -> bool {
         let (parent, name) = (dir.parent().unwrap_or(dir), dir.file_name().unwrap_or_default());
-        self.is_left_out(parent, name) || (self.excluded)(dir)
+        self.is_left_out(parent, name) || (self.places.is_excluded)(dir)
     }
 }

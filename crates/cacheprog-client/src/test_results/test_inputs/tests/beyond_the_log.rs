@@ -133,13 +133,18 @@ fn a_run_that_leaves_something_in_the_builds_directory_makes_its_go_commands_res
 #[test]
 fn what_the_go_command_itself_writes_is_no_change() {
     let module = in_build();
+    module.imports("os/exec");
     let mut inputs = module.inputs();
     for path in ["go-build123/b001/x", "go-cache/01/y", "go/pkg/mod/cache/lock", "home/.config/go/telemetry/local/x"] {
         let path = module.top().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
     }
-    assert!(inputs.make_list(&result(LOG), &OUTPUT).is_some());
+    let list = inputs.make_list(&result(LOG), &OUTPUT).unwrap();
+    fs::remove_dir_all(module.top().join("go-build123")).unwrap();
+    assert!(module.is_current_for(&mut inputs, &list));
+    fs::write(module.top().join("other/data"), "two").unwrap();
+    assert!(!module.is_current_for(&mut inputs, &list), "all else is looked at again");
 }
 
 #[test]
