@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
 use super::data_tree::DataTree;
-use super::walk::{Extent, Places};
+use super::walk::{Extent, TreeBounds};
 
 /// How often reading a tree may take too long before it is given up: a go command is not to wait for a slow disk again and again.
 const TRIES: u32 = 3;
@@ -25,15 +25,15 @@ impl CurrentTree {
     }
 
     /// The digest of what is there now. `None` where it cannot be told.
-    pub(super) fn digest(&mut self, places: &Places<'_>, hashes: &mut ContentHashes) -> Option<&str> {
-        if !self.tree.as_ref().is_some_and(|tree| tree.is_current(places.root)) {
+    pub(super) fn digest(&mut self, bounds: &TreeBounds<'_>, hashes: &mut ContentHashes) -> Option<&str> {
+        if !self.tree.as_ref().is_some_and(|tree| tree.is_current(bounds.root)) {
             self.tree = None;
             let mut budget = match self.extent {
                 Extent::Data => Budget::new(),
                 Extent::All => Budget::of_tree(),
             };
             if self.tries > 0 {
-                self.tree = DataTree::read(places, self.extent, hashes, &mut budget);
+                self.tree = DataTree::read(bounds, self.extent, hashes, &mut budget);
             }
             if self.tree.is_none() {
                 // Each try begins with the hashes that the one before has read.

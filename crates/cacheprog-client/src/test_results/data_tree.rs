@@ -15,7 +15,7 @@ use crate::condition::stamp::Stamp;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::walk::{Extent, Places, Stamps, Walk};
+use super::walk::{Extent, Stamps, TreeBounds, Walk};
 
 /// A tree as it was read.
 #[derive(Debug)]
@@ -38,14 +38,14 @@ impl DataTree {
     /// Reads what is below the root and not excluded. `None` where the budget is spent, or a file cannot be read or changes
     /// meanwhile.
     pub(super) fn read(
-        places: &Places<'_>,
+        bounds: &TreeBounds<'_>,
         extent: Extent,
         hashes: &mut ContentHashes,
         budget: &mut Budget,
     ) -> Option<Self> {
         let began = clock::now();
-        let mut walk = Walk::new(places, extent, hashes, budget);
-        let root = places.root;
+        let mut walk = Walk::new(bounds, extent, hashes, budget);
+        let root = bounds.root;
         walk.add_path(root, &fs::symlink_metadata(root).ok()?)?;
         walk.add_root()?;
         let (digest, paths, stamps) = walk.finish();

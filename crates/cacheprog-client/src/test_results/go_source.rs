@@ -68,7 +68,7 @@ fn imports(source: &[u8]) -> Option<Vec<String>> {
     Some(found)
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a [u8]),
     Text(&'a [u8]),

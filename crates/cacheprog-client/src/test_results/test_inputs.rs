@@ -35,7 +35,7 @@ use super::main_module::MainModule;
 use super::reach::Reach;
 use super::surroundings::{digest, runs_by_program};
 use super::test_logs::TestResult;
-use super::walk::{Extent, Places};
+use super::walk::{Extent, TreeBounds};
 
 /// Stands for the digest of the whole tree, where only the module's data counts.
 const NO_TREE: &str = "-";
@@ -148,8 +148,8 @@ impl TestInputs {
         let excluded = self.context.excluded();
         let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
         // Whatever comes and goes in the module changes its data.
-        let places = Places { root, is_excluded: &is_excluded, is_busy: &|_| false };
-        let data = self.module.digest(&places, &mut self.hashes)?;
+        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|_| false };
+        let data = self.module.digest(&bounds, &mut self.hashes)?;
         let tree = if needs_tree {
             whole_tree(&self.context, &excluded, &mut self.whole, &mut self.hashes, root)?
         } else {
@@ -176,7 +176,7 @@ fn whole_tree<'a>(
     };
     let is_busy = |dir: &Path| context.is_busy(dir);
     whole.digest(
-        &Places { root: top.map_or(module, |top| &top.root), is_excluded: &is_excluded, is_busy: &is_busy },
+        &TreeBounds { root: top.map_or(module, |top| &top.root), is_excluded: &is_excluded, is_busy: &is_busy },
         hashes,
     )
 }

@@ -52,8 +52,8 @@ impl Stamps {
     }
 }
 
-/// What is where in a tree.
-pub(super) struct Places<'a> {
+/// Where a tree begins, and what is not of it.
+pub(super) struct TreeBounds<'a> {
     pub(super) root: &'a Path,
     /// Whether a path is not of the tree.
     pub(super) is_excluded: &'a dyn Fn(&Path) -> bool,
@@ -62,7 +62,7 @@ pub(super) struct Places<'a> {
 }
 
 pub(super) struct Walk<'a> {
-    places: &'a Places<'a>,
+    bounds: &'a TreeBounds<'a>,
     extent: Extent,
     hashes: &'a mut ContentHashes,
     budget: &'a mut Budget,
@@ -75,13 +75,13 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
-        places: &'a Places<'a>,
+        bounds: &'a TreeBounds<'a>,
         extent: Extent,
         hashes: &'a mut ContentHashes,
         budget: &'a mut Budget,
     ) -> Self {
         let (hasher, paths, stamps, linked) = (Hasher::new(), Vec::new(), Stamps::new(), BTreeSet::new());
-        Self { places, extent, hashes, budget, hasher, paths, stamps, linked }
+        Self { bounds, extent, hashes, budget, hasher, paths, stamps, linked }
     }
 
     /// The digest, the paths and their stamps.
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
 
     /// Adds all below the root.
     pub(super) fn add_root(&mut self) -> Option<()> {
-        self.add_directory(self.places.root, MAX_DEPTH, self.extent == Extent::All)
+        self.add_directory(self.bounds.root, MAX_DEPTH, self.extent == Extent::All)
     }
 
     fn add_directory(&mut self, dir: &Path, depth_left: u32, is_data: bool) -> Option<()> {
@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
         for entry in entries {
             self.budget.take_name()?;
             let (name, path) = (entry.file_name(), entry.path());
-            if self.is_left_out(dir, &name) || (self.places.is_excluded)(&path) {
+            if self.is_left_out(dir, &name) || (self.bounds.is_excluded)(&path) {
                 continue;
             }
             let metadata = entry.metadata().ok()?;
@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_left_out(&self, dir: &Path, name: &OsStr) -> bool {
-        let is_at_root = dir == self.places.root;
+        let is_at_root = dir == self.bounds.root;
         match self.extent {
             Extent::Data => is_at_root && (name == "vendor" || name == ".git"),
             Extent::All => name == ".git" || (is_at_root && OF_NIX.iter().any(|left| name == *left)),
@@ -128,10 +128,10 @@ impl<'a> Walk<'a> {
 
     /// Notes a path with its stamp.
     pub(super) fn add_path(&mut self, path: &Path, metadata: &Metadata) -> Option<()> {
-        if metadata.is_dir() && (self.places.is_busy)(path) {
+        if metadata.is_dir() && (self.bounds.is_busy)(path) {
             return Some(());
         }
-        self.paths.extend_from_slice(path.strip_prefix(self.places.root).unwrap_or(path).as_os_str().as_bytes());
+        self.paths.extend_from_slice(path.strip_prefix(self.bounds.root).unwrap_or(path).as_os_str().as_bytes());
         self.paths.push(0);
         self.stamps.add(Stamp::of(metadata)?);
         Some(())
@@ -166,8 +166,8 @@ impl<'a> Walk<'a> {
             self.add_path(&real, &metadata)?;
             return self.hashes.add_content(&mut self.hasher, &real, &metadata, self.budget);
         }
-        let is_read_anyway = real.starts_with(self.places.root)
-            && !real.ancestors().take_while(|dir| *dir != self.places.root).any(|dir| self.is_apart(dir));
+        let is_read_anyway = real.starts_with(self.bounds.root)
+            && !real.ancestors().take_while(|dir| *dir != self.bounds.root).any(|dir| self.is_apart(dir));
         if !metadata.is_dir() || is_read_anyway {
             return metadata.is_dir().then_some(());
         }
@@ -181,6 +181,6 @@ impl<'a> Walk<'a> {
 
     fn is_apart(&self, dir: &Path) -> bool {
         let (parent, name) = (dir.parent().unwrap_or(dir), dir.file_name().unwrap_or_default());
-        self.is_left_out(parent, name) || (self.places.is_excluded)(dir)
+        self.is_left_out(parent, name) || (self.bounds.is_excluded)(dir)
     }
 }
