@@ -19,7 +19,7 @@ ORACLE_ENVIRONMENT=(HOME="$WORK/home" PATH="$GO_ROOT/bin:/usr/bin:/bin" GOPATH="
 MODULES=$WORK/modules
 
 # oracle_prepare: what the builds need of the machine.
-oracle_prepare() { need_tools strace=strace pkg-config=pkg-config g++=g++ && need_headers && mkdir -p "$WORK/home" "$MODULES"; }
+oracle_prepare() { need_tools strace=strace pkg-config=pkg-config g++=g++ && need_headers && mkdir -p "$WORK/home"; }
 
 # make_module NAME: makes the main module of that name in MODULES/NAME/main.
 make_module() {
@@ -42,6 +42,7 @@ in_module() {
 oracle_trace() {
     local name=$1 dir=$MODULES/$1
     make_module "$name"
+    [ -z "${ORACLE_VENDORED:-}" ] || vendor_module "$name" 2> "$dir/vendor.log"
     # The client's environment and directory are kept, to ask it afterwards. What runs is the client itself.
     printf '#!/bin/bash\nexport -p > %q/environment\npwd > %q/directory\nexec %q --store %q\n' "$dir" "$dir" "$BIN/cacheprog-client" "$dir/store" > "$dir/prog"
     chmod 755 "$dir/prog"
@@ -96,10 +97,13 @@ put_classes() {
 
 # condition_members DIR: asks the client for the files of each condition; prints SCOPE|FILE without links.
 condition_members() {
-    local scope root
+    local scope root kind path
     condition_roots "$1" | awk -F'|' '!seen[$1]++' | while IFS='|' read -r scope root; do
-        client_condition "$1" "$scope" > "$1/parts"
-        sed -n 's/^f \(.*\) [0-9a-f]*$/\1/p' "$1/parts" | while read -r file; do echo "$scope|$root/$file"; done
+        client_condition "$1" "$scope" > "$1/parts" || { echo "oracle.sh: the client has no condition for $scope" >&2; return 1; }
+        sed -n 's/^\([fd]\) \(.*\) [0-9a-f]\{16\}$/\1|\2/p' "$1/parts" | while IFS='|' read -r kind path; do
+            # Of a scope with very many files, directories are named.
+            if [ "$kind" = d ]; then find -L "$root/$path" -type f ! -name '*.go' -printf "$scope|%p\n"; else echo "$scope|$root/$path"; fi
+        done
     done | without_links 2
 }
 
@@ -113,13 +117,18 @@ client_condition() {
 condition_roots() {
     local package scope root
     awk -F'|' '$2 == "condition" && !seen[$3]++ { print $1 "|" $3 }' "$1/classes" | while IFS='|' read -r package scope; do
+        root=$1/main
         case $scope in
             std) continue ;;
-            module\ * | asm\ *) root=$(sed -n "s#^$package|module|##p" "$1/keys" | head -n 1) ;;
-            *) root=$1/main ;;
+            module\ * | asm\ *)
+                root=$(sed -n "s#^$package|module|##p" "$1/keys" | head -n 1)
+                # Of vendored modules the go command does not say where they are.
+                if [ -z "$root" ] || [ ! -d "$root" ]; then root=${scope#* } && root=$1/main/vendor/${root%@*}; fi ;;
         esac
-        realpath -- "$root"
-        find -L "$root/" -type l -prune -o -type d -print0 2> /dev/null | xargs -0 realpath -- | grep -vF -- "$(realpath -- "$root")/" | sort -u
+        root=$(realpath -- "$root")
+        echo "$scope|$root"
+        { find -L "$root" -type d -print0 2> /dev/null || true; } | xargs -0 realpath -- | awk -v scope="$scope" -v root="$root" \
+            '$0 != root && index($0, root "/") != 1 { print scope "|" $0 }' | sort -u
     done
 }
 

@@ -46,7 +46,8 @@ traced_files() {
         {
             path = path_named()
             what = / = -1 (ENOENT|ENOTDIR)/ ? "absent" : "file"
-            if (path == "" || (/ = -1 / && what == "file")) next
+            # A name that is looked at as a link and is none decides nothing.
+            if (path == "" || (/ = -1 / && (what == "file" || /^readlink/))) next
             row = owner "|" tool "|" what "|" path
             if (!(row in seen)) { seen[row]; print row }
         }' pass=1 "$dir"/trace/t.* pass=2 "$dir"/trace/t.* > "$dir/rows"
@@ -91,8 +92,8 @@ TRACE_LIBRARY='
     function tool_of(process,   name) { name = program[process]; sub(/.*\//, "", name); return name }
     # The package for which a process works: its arguments, or those of a process above it, name the work directory.
     function owner_of(process,   above, text) {
+        for (above = process; above != ""; above = process_of(parent[above])) if (tool_of(above) == "link") return "link"
         for (above = process; above != ""; above = process_of(parent[above])) {
-            if (tool_of(above) == "link") return "link"
             if (tool_of(above) == "pkg-config" && place[above] in in_place) return in_place[place[above]]
             if (match(run[above], /\/go-build[0-9]+\/b[0-9]+\//)) {
                 text = substr(run[above], RSTART, RLENGTH - 1); sub(/.*\//, "", text)

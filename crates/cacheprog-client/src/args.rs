@@ -18,6 +18,9 @@ usage:
   cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
                                 (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one those
                                 for a session with the host's daemon, where it offers sessions; elsewhere fail
+  cacheprog-client condition SCOPE
+                                print what entries of this scope (such as \"module example.org/m@v1.2.3\" or tree) depend on in
+                                this directory and environment: files, variables and programs, with hashes
   cacheprog-client --version | --help
 
 NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon, the store or a setting is not used.
@@ -37,6 +40,11 @@ pub enum Command {
         /// The phase of the build. For a phase that this version does not know nothing is printed.
         phase: Option<OsString>,
     },
+    /// Print what a condition is made of.
+    Condition {
+        /// Its scope, as the command line has it.
+        scope: OsString,
+    },
     /// Print [`HELP`].
     Help,
     /// Print the version.
@@ -49,6 +57,9 @@ pub enum UsageError {
     /// `--store` without a directory.
     #[error("--store needs a directory")]
     NoDirectory,
+    /// `condition` without a scope.
+    #[error("condition needs a scope")]
+    NoScope,
     /// Something else.
     #[error("unknown argument {0:?}")]
     Unknown(OsString),
@@ -67,6 +78,7 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
         }
         Some("--transparent") => Command::Serve { store: None },
         Some("env") => Command::Env { phase: args.next() },
+        Some("condition") => Command::Condition { scope: args.next().ok_or(UsageError::NoScope)? },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
         _ => return Err(UsageError::Unknown(first)),
@@ -94,6 +106,8 @@ mod tests {
         assert_eq!(parsed(&["env"]), Ok(Command::Env { phase: None }));
         assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { phase: Some("preBuild".into()) }));
         assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));
+        assert_eq!(parsed(&["condition", "std"]), Ok(Command::Condition { scope: "std".into() }));
+        assert_eq!(parsed(&["condition"]), Err(UsageError::NoScope));
         assert_eq!(parsed(&["-x"]), Err(UsageError::Unknown("-x".into())));
     }
 }

@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::condition::Setting;
+use proto::Scope;
+use proto::condition::scopes;
+
+use crate::condition::{Conditions, Setting};
 use crate::condition::variables::{Variables, value};
 use crate::environment::{Environment, variables};
 use crate::sharing::class::Bodies;
@@ -32,6 +35,19 @@ pub(crate) fn setting(environment: &Environment) -> Setting {
         started: environment.started,
         variables,
     }
+}
+
+/// What a condition of this scope is made of, in lines as `proto::parts` writes them, for `go build`.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn describe(scope: &str, environment: &Environment) -> Result<String, &'static str> {
+    let scope = Scope::new(scope).map_err(|_| "this is no scope")?;
+    let arguments = Some(vec!["go".into(), "build".into()]);
+    let is_clean = scope != scopes::TREE_WITH_GO;
+    let mut conditions = Conditions::new(Setting { arguments, is_clean, ..setting(environment) });
+    let parts = conditions.parts(&scope).ok_or("no condition: this scope is not here, or it has too much to read")?;
+    String::from_utf8(parts).map_err(|_| "a name is no text")
 }
 
 /// What decides about sharing with a daemon.

@@ -60,6 +60,7 @@ pub fn run(command: &Command) -> ExitCode {
     let done = match command {
         Command::Serve { store } => serve(store.as_deref()),
         Command::Env { phase } => return env(phase.as_deref(), &environment),
+        Command::Condition { scope } => return condition(scope, &environment),
         Command::Help => return print(args::HELP, true),
         Command::Version => return print(concat!("cacheprog-client ", env!("CARGO_PKG_VERSION"), "\n"), true),
     };
@@ -90,6 +91,17 @@ fn env(phase: Option<&OsStr>, environment: &Environment) -> ExitCode {
         phase => exports::commands(phase, &environment::variables()),
     };
     print(commands.as_deref().unwrap_or_default(), commands.is_some())
+}
+
+/// Prints what a condition of this scope is made of here.
+fn condition(scope: &OsStr, environment: &Environment) -> ExitCode {
+    match go_command::describe(&scope.to_string_lossy(), environment) {
+        Ok(text) => print(&text, true),
+        Err(reason) => {
+            environment::print_error(reason);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The commands for a session outside of sandboxes. Without one, a user who asked is told the reason; a setup hook is not, since it
