@@ -20,7 +20,7 @@ let
     client = "${cfg.package}/bin/cacheprog-client";
   } // lib.optionalAttrs transparent {
     inherit (cfg.hook) allow deny;
-    go-env = "${pkgs.writeText "gocacheprog-go-env" "GOCACHEPROG=/gocache-client --transparent\n"}";
+    go-env = "${pkgs.writeText "gocacheprog-go-env" "GOCACHEPROG=/gocache-client\n"}";
   };
 
   settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use proto::control::{GO_ENV, MOUNT, MOUNTED_CLIENT, MOUNTED_GO_ENV, MOUNTED_MODPROXY};
+use proto::control::{FORMER_GO_ENV, GO_ENV, MOUNT, MOUNTED_CLIENT, MOUNTED_GO_ENV, MOUNTED_MODPROXY};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 /// Why a file or directory cannot be offered.
@@ -85,8 +85,10 @@ pub(crate) fn check_go_env(path: &Path) -> Result<PathBuf, SandboxPathError> {
     let refuse = |why: String| SandboxPathError::GoEnv { path: path.to_owned(), why };
     let real = fs::canonicalize(path).map_err(|e| refuse(e.to_string()))?;
     let metadata = fs::metadata(&real).map_err(|e| refuse(e.to_string()))?;
-    let is_candidate = metadata.is_file() && metadata.mode() & 0o444 == 0o444 && metadata.len() == GO_ENV.len() as u64;
-    if !is_candidate || fs::read(&real).map_err(|e| refuse(e.to_string()))? != GO_ENV.as_bytes() {
+    let known = [GO_ENV, FORMER_GO_ENV].into_iter().find(|text| text.len() as u64 == metadata.len());
+    let known = known.filter(|_| metadata.is_file() && metadata.mode() & 0o444 == 0o444);
+    let text = known.map(|_| fs::read(&real)).transpose().map_err(|e| refuse(e.to_string()))?;
+    if text.is_none() || text.as_deref() != known.map(str::as_bytes) {
         return Err(refuse(format!(
             "not a file that all users may read, with the single line `{}`",
             GO_ENV.trim_end()

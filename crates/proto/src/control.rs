@@ -33,8 +33,10 @@ pub const MOUNTED_MODPROXY: &str = "/gocache-modproxy";
 /// Where a go command looks for its settings in a sandbox: below HOME, which Nix sets to a directory that is not there
 /// (cmd/go/internal/cfg `EnvFile`, os.UserConfigDir; Go 1.21-1.27).
 pub const MOUNTED_GO_ENV: &str = "/homeless-shelter/.config/go/env";
-/// What is mounted there in transparent mode. The client learns from it that no setup hook went before.
-pub const GO_ENV: &str = "GOCACHEPROG=/gocache-client --transparent\n";
+/// What is mounted there in transparent mode.
+pub const GO_ENV: &str = "GOCACHEPROG=/gocache-client\n";
+/// The same of an earlier version, whose client shared less with this flag. It means nothing any more.
+pub const FORMER_GO_ENV: &str = "GOCACHEPROG=/gocache-client --transparent\n";
 
 /// A request, in its envelope with the protocol's version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

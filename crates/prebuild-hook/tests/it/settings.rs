@@ -40,8 +40,10 @@ fn in_transparent_mode_a_build_with_a_toolchain_is_offered_a_go_env() {
     let nix = Nix::new(HAS_GO);
     let _socket = nix.offering_daemon();
     assert_eq!(output(&nix), "", "not without the mode");
-    let line = nix.go_env(proto::control::GO_ENV);
-    assert_eq!(output(&nix), nix.offered().replace("\n\n", "\n") + &line);
+    for text in [proto::control::FORMER_GO_ENV, proto::control::GO_ENV] {
+        let line = nix.go_env(text);
+        assert_eq!(output(&nix), nix.offered().replace("\n\n", "\n") + &line);
+    }
     std::fs::write(nix.path("x.drv"), OPTS_IN).unwrap();
     assert_eq!(output(&nix), nix.offered(), "a build that opts in gets no go/env");
     std::fs::write(nix.path("x.drv"), DOES_NOT_OPT_IN).unwrap();

@@ -25,8 +25,8 @@ pub struct Hello {
     /// index that it makes of them is every build's. The client's claim, as the toolchain is.
     #[serde(default)]
     pub reads_goroot: bool,
-    /// The go command's GOCACHE: device and inode in decimal, with a colon between; empty if unknown. What is private to a build
-    /// is private to this too: cmd/go has it in no key.
+    /// Names the go command's GOCACHE: device, inode and time of birth of its first directory, which `go clean -cache` replaces, in
+    /// decimal with colons between; empty if unknown. What is private to a build is private to this too: cmd/go has it in no key.
     #[serde(default)]
     pub gocache: String,
     /// Whether the go command's invocation brings in what no key covers (`-toolexec`, `-overlay`): nothing is a hit that has no
