@@ -103,7 +103,7 @@ impl Conditions {
             return Some(Verdict::Stays);
         }
         let references = self.looks.list(root, Rule::Module)?.references();
-        Some(self.surroundings().judge(root, &references))
+        Some(self.surroundings().judge(&references))
     }
 
     /// What the Go sources of a package lead to, by their lines for cgo and the C in their comments.
@@ -128,7 +128,7 @@ impl Conditions {
             }
             self.scan(package, &text, &mut references);
         }
-        Some(self.surroundings().judge(&package.root, &references))
+        Some(self.surroundings().judge(&references))
     }
 
     fn scan(&self, package: &Package, text: &[u8], references: &mut References) {
@@ -148,11 +148,15 @@ impl Conditions {
     fn judge_variables(&self, package: &Package, counted: &Counted) -> Verdict {
         let mut verdict = Verdict::Stays;
         for (name, value) in counted.iter() {
+            // A file of flags names whatever it likes.
+            if is_of_flags(name) && has_response_file(value) {
+                return Verdict::Leaves;
+            }
             let mut references = References::default();
             // Words of a variable are flags, as those of a line for cgo are.
             let line = [b"#cgo X: ", value.as_bytes()].concat();
             self.scan(package, &line.replace_line_ends(), &mut references);
-            let judged = self.surroundings().judge(&package.root, &references);
+            let judged = self.surroundings().judge(&references);
             // A path somewhere else is read by C tools only from their own variables.
             let judged = if judged == Verdict::Leaves && !is_of_flags(name) { Verdict::Stays } else { judged };
             let names_tree = self.tree.as_ref().is_some_and(|tree| names_path(value, tree));
@@ -180,6 +184,12 @@ impl LineEnds for Vec<u8> {
 fn is_of_flags(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     FLAG_STARTS.iter().any(|start| name.starts_with(start)) || FLAG_NAMES.contains(&&*name)
+}
+
+/// `@file` among flags.
+fn has_response_file(value: &OsStr) -> bool {
+    let words = value.as_bytes().split(|byte| byte.is_ascii_whitespace() || b"\"',=".contains(byte));
+    words.into_iter().any(|word| word.len() > 1 && word[0] == b'@')
 }
 
 /// Whether a value has this path or one below it.

@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Conditions, MadeArchive, MadeBy, Setting};
+use store::archive::MadeBy;
+
+use super::{Conditions, MadeArchive, Setting};
 
 /// A directory that stands for that of a Nix build.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ pub(crate) enum Reference {
     Certain(PathBuf),
     /// This path, if something is there. By its text it is one of several places.
     IfThere(PathBuf),
-    /// This absolute path: of a file, or of anything in the tree.
+    /// This absolute path, if a file is there, or anything in the tree.
     IfFile(PathBuf),
     /// A Go source, which a condition without Go sources does not have.
     GoSource,

@@ -96,7 +96,7 @@ impl<'a> Scanner<'a> {
         if token::is_of_path(after) {
             return;
         }
-        let is_flagged = token::flag_before(text, at);
+        let is_flagged = token::is_joined_to_flag(text, at);
         let start = match before {
             b'/' => token::start(text, at),
             before if is_flagged || !token::is_of_path(before) => at,
@@ -108,14 +108,13 @@ impl<'a> Scanner<'a> {
             return;
         }
         let line = Line::around(text, at);
-        let is_flagged = is_flagged || token::flag_before(text, start) || token::is_after_flag(text, start);
         for end in token::ends(text, start, at) {
             let (up, names) = token::relative(&text[start..end]);
-            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line, is_flagged);
+            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line);
         }
     }
 
-    fn add_upward(&mut self, up: usize, names: &Path, line: Line, is_flagged: bool) {
+    fn add_upward(&mut self, up: usize, names: &Path, line: Line) {
         let FilePlace { root, dir } = self.place;
         if up == 0 {
             return;
@@ -123,9 +122,8 @@ impl<'a> Scanner<'a> {
         if line != Line::Other {
             self.add_outside(Reference::Certain(above(dir, up).join(names)));
         }
-        // By its text alone `..` leads to a directory, which is always there.
-        let is_known = line == Line::Cgo || (names == Path::new("") && (line == Line::Directive || !is_flagged));
-        if !is_known {
+        // By its text alone `..` leads to a directory, which is always there; only flags and directives make something of it.
+        if line != Line::Cgo && names != Path::new("") {
             // It may be seen from any directory of the module: a search path, or the directory of a package.
             for levels in 1..=up {
                 self.add_outside(Reference::IfThere(above(root, levels).join(names)));
@@ -143,7 +141,7 @@ impl<'a> Scanner<'a> {
     /// A path that begins with a directory of `/`.
     fn absolute(&mut self, text: &[u8], at: usize, end: usize) {
         let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
-        let is_flagged = token::flag_before(text, at);
+        let is_flagged = token::is_joined_to_flag(text, at);
         if text.get(end).is_some_and(|byte| token::is_of_path(*byte))
             || ((token::is_of_path(before) || before == b'/') && !is_flagged && !is_after_equals(text, at))
         {
@@ -154,8 +152,12 @@ impl<'a> Scanner<'a> {
         for end in token::ends(text, at, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
             let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
-            let is_opened = is_flagged || line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
-            self.references.add(if is_opened { Reference::Certain(path) } else { Reference::IfFile(path) });
+            let is_opened = line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
+            self.references.add(match (is_opened, is_flagged) {
+                (true, _) => Reference::Certain(path),
+                (false, true) => Reference::IfThere(path),
+                (false, false) => Reference::IfFile(path),
+            });
         }
     }
 

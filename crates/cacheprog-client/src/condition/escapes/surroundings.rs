@@ -31,21 +31,25 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    /// The judgement of all references of a module with this root.
-    pub(crate) fn judge(&self, root: &Path, references: &References) -> Verdict {
-        references.iter().map(|reference| self.judge_one(root, reference)).max().unwrap_or(Verdict::Stays)
+    /// The judgement of all references of a module.
+    pub(crate) fn judge(&self, references: &References) -> Verdict {
+        references.iter().map(|reference| self.judge_one(reference)).max().unwrap_or(Verdict::Stays)
     }
 
-    fn judge_one(&self, root: &Path, reference: &Reference) -> Verdict {
+    fn judge_one(&self, reference: &Reference) -> Verdict {
         match reference {
             Reference::Certain(path) => self.judge_path(path),
-            Reference::IfThere(path) if path.starts_with(root) || is_absent(path) => Verdict::Stays,
+            Reference::IfThere(path) if is_absent(path) => Verdict::Stays,
             Reference::IfThere(path) => self.judge_path(path),
-            Reference::IfFile(path) if self.tree.is_some_and(|tree| path.starts_with(tree)) => self.judge_path(path),
-            Reference::IfFile(path) if is_absent(path) || path.is_dir() => Verdict::Stays,
+            Reference::IfFile(path) if is_absent(path) => Verdict::Stays,
+            Reference::IfFile(path) if !self.is_below_tree(path) && path.is_dir() => Verdict::Stays,
             Reference::IfFile(path) => self.judge_path(path),
             Reference::GoSource | Reference::TooMany => Verdict::Leaves,
         }
+    }
+
+    fn is_below_tree(&self, path: &Path) -> bool {
+        self.tree.is_some_and(|tree| path.starts_with(tree))
     }
 
     /// Where a path leads that is not the module's own.

@@ -85,18 +85,37 @@ pub(super) fn ends(text: &[u8], start: usize, at: usize) -> Vec<usize> {
     [plain].into_iter().chain(quoted).collect()
 }
 
-/// The letters of a flag that stands right before a path: `-I` of `-I../x`.
-pub(super) fn flag_before(text: &[u8], at: usize) -> bool {
-    let letters = text[..at].iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    letters > 0 && at > letters && text[at - letters - 1] == b'-'
+/// Whether a flag that takes a directory stands right before a path: `-I` of `-I../x`.
+pub(super) fn is_joined_to_flag(text: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(LONGEST_FLAG);
+    let length = text[from..at].iter().rev().take_while(|byte| !is_separator(**byte)).count();
+    takes_directory(text[at - length..at].strip_suffix(b"=").unwrap_or(&text[at - length..at]))
 }
 
-/// Whether the word before is a flag: `-I` of `-I ../x`.
+/// Whether the word before is such a flag: `-I` of `-I ../x`.
 pub(super) fn is_after_flag(text: &[u8], at: usize) -> bool {
-    let before = text[..at].trim_ascii_end();
-    let length = before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let word = before[before.len() - length..].trim_ascii();
-    before.len() < at && word.len() > 1 && word[0] == b'-' && word[1].is_ascii_alphabetic()
+    let from = at.saturating_sub(2 * LONGEST_FLAG);
+    let before = text[from..at].trim_ascii_end();
+    let length = before.iter().rev().take_while(|byte| !is_separator(**byte)).count();
+    before.len() < at - from && takes_directory(&before[before.len() - length..])
+}
+
+fn is_separator(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"',;".contains(&byte)
+}
+
+/// Longest flag that is looked for.
+const LONGEST_FLAG: usize = 32;
+
+/// Flags of compilers, assemblers and linkers before a directory (gcc's manual, "Directory Options"; ld's). A path of a file is found
+/// without a flag.
+fn takes_directory(flag: &[u8]) -> bool {
+    let Some(name) = flag.strip_prefix(b"-") else { return false };
+    let is_letter = matches!(name, b"I" | b"L" | b"B" | b"F" | b"J" | b"R");
+    is_letter
+        || [&b"isystem"[..], b"iquote", b"idirafter", b"iprefix", b"iwithprefix", b"iwithprefixbefore", b"isysroot"]
+            .contains(&name)
+        || [&b"-sysroot"[..], b"-library-path", b"-include-directory", b"rpath", b"rpath-link"].contains(&name)
 }
 
 /// How often a relative path goes up, and what it names from there. Parts whose value is not known count as none.

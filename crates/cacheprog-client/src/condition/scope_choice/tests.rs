@@ -107,6 +107,7 @@ fn variables_and_programs_in_the_tree_make_it_the_trees() {
         (("CGO_CFLAGS", "-I../../shared"), "tree"),
         (("CC", &compiler), "tree"),
         (("CGO_CFLAGS", "-I/tmp/elsewhere"), "private"),
+        (("CGO_CFLAGS", "-O2 @flags"), "private"),
         (("ANYTHING", "-I/tmp/elsewhere"), "module m"),
         (("CGO_CFLAGS", "-I/usr/include -I/nix/store/x/include"), "module m"),
         (("GOPATH", &flags), "module m"),
