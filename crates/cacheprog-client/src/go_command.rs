@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use proto::Scope;
 use proto::condition::scopes;
 
-use crate::condition::{Conditions, Setting};
 use crate::condition::variables::{Variables, value};
+use crate::condition::{Conditions, Setting};
 use crate::environment::{Environment, variables};
 use crate::sharing::class::Bodies;
 use crate::sharing::classifier::Rules;
