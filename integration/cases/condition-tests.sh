@@ -31,7 +31,7 @@ reads() { echo "func() string { b, _ := os.ReadFile(\"$1\"); return string(b) }(
 file_that_is_read_early() { wants "$(reads testdata/v)" os; mkdir testdata; printf '%s' "$1" > testdata/v; }
 file_behind_a_link() { wants "$(reads linked/v)" os; ln -s ../outside linked; before='mkdir ../outside; printf $V > ../outside/v; touch -d @1 ../outside/v ../outside'; }
 file_that_is_a_link() { wants "$(reads v)" os; ln -s ../outside v; before='printf $V > ../outside; touch -d @1 ../outside'; }
-file_behind_a_root() { go_test 'import ( "io"; "os"; "testing" )' 'func TestRoot(t *testing.T) { r, err := os.OpenRoot("/build"); if err != nil { t.Fatal(err) }; f, err := r.Open("v"); if err != nil { t.Fatal(err) }; b, _ := io.ReadAll(f); if string(b) != "1" { t.Fatal(string(b)) } }'; before='printf $V > ../v; touch -d @1 ../v'; }
+file_behind_a_root() { go_test 'import ( "io"; "os"; "testing" )' 'func TestRoot(t *testing.T) { r, err := os.OpenRoot("/build"); if err != nil { t.Fatal(err) }; f, err := r.Open("v"); if err != nil { t.Fatal(err) }; b, _ := io.ReadAll(f); if string(b) != "1" { t.Fatal(string(b)) } }'; before='printf $V > ../v; touch -d @1 ../v'; shared=no; } # Go's key has the time of /build
 file_that_is_opened_by_syscall() { raw syscall syscall; }
 file_that_is_opened_by_syscall_under_another_name() { raw 's "syscall"' s; }
 # raw IMPORT NAME
@@ -61,7 +61,7 @@ program_that_another_package_runs() {
     before='printf $V > ../v'
 }
 program_that_os_starts() { wants 'func() string { r, w, _ := os.Pipe(); p, err := os.StartProcess("/bin/cat", []string{"cat", "/build/v"}, &os.ProcAttr{Files: []*os.File{nil, w, nil}}); if err != nil { return err.Error() }; p.Wait(); b := make([]byte, 1); r.Read(b); return string(b) }()' os; before='printf $V > ../v'; }
-program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; script exec.sh "exit $(($1 - 1))"; run='go test -vet=off -exec=/build/source/exec.sh .'; }
+program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; script exec.sh "exit $(($1 - 1))"; run='go test -vet=off -exec=/build/source/exec.sh .'; shared=no; }
 program_that_runs_the_tests_beside_the_tree() { program_that_runs_the_tests "$1"; before='mv exec.sh ..'; run='go test -vet=off -exec /build/exec.sh .'; }
 
 ### what a run leaves behind: the next commands need it

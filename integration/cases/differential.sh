@@ -1,6 +1,7 @@
 # Proves that the cache changes no result: generated histories of edits of the small program, each state built with the cache, in
-# a sandbox of its own, and without any cache. Programs must be identical and tests must give the same verdicts. It builds 2
-# histories of 3 states, or 32 with `integration/test --full`.
+# a sandbox of its own, explicit and transparent in turn, and without any cache. Programs must be identical, and tests and vet must
+# give the same verdicts. It builds 2 histories of 3 states, or 32 with `integration/test --full`.
+# Edits are those of lib/edits.sh: Go, C, assembly, headers, data, links, and settings of the go commands.
 # (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"
@@ -9,38 +10,8 @@ HISTORIES=${HISTORIES:-2}
 [ -z "${TEST_FULL:-}" ] || HISTORIES=32
 RANDOM=4242 # the same histories in each run
 
-# prepare DIR: the small program, with more places for edits.
-prepare() {
-    cp -r "$CASE_DIR/programs/small" "$1"
-    printf 'package word\n\nimport _ "sort"\n\nconst Number = 1\n' > "$1/word/edited.go"
-    printf '//go:build never\n\npackage word\n\nconst Tagged = true\n' > "$1/word/tagged.go"
-    echo 'another text, that is embedded at times' > "$1/embedded/other.txt"
-    sed -i 's|^// #include "clib.h"|// #cgo CFLAGS: -DSMALL_EXTRA=71\n&|' "$1/clib/clib.go"
-    sed -i 's|^int clib_system.*|int clib_system(void) { return SMALL_SYSTEM + SMALL_EXTRA; }|' "$1/clib/clib.c"
-}
-digit() { echo $((RANDOM % 10)); }
-# swap FILE A B: replaces A by B, or B by A.
-swap() { if grep -q "$2" "$1"; then sed -i "s|$2|$3|" "$1"; else sed -i "s|$3|$2|" "$1"; fi; }
-# edit DIR: makes one edit, most of them of equal size.
-edit() {
-    local dir=$1 extra
-    case $((RANDOM % 13)) in
-        0) sed -i "s/Number = ./Number = $(digit)/" "$dir/word/edited.go" ;;
-        1) swap "$dir/word/edited.go" '"sort"' '"path"' ;;
-        2) swap "$dir/word/tagged.go" 'build never' 'build linux' ;;
-        3) swap "$dir/embedded/embedded.go" 'embed title.txt' 'embed other.txt' ;;
-        4) sed -i "s/^./$(digit)/" "$dir/embedded/title.txt" ;;
-        5) swap "$dir/golden/testdata/golden.txt" fox box ;;
-        6) sed -i "s/SHARED_ANSWER .*/SHARED_ANSWER 4$(digit)/" "$dir/shared/answer.h" ;;
-        7) sed -i "s/SMALL_EXTRA=7./SMALL_EXTRA=7$(digit)/" "$dir/clib/clib.go" ;;
-        8) swap "$dir/clib/clib.c" 'return SHARED_ANSWER;' 'return SHARED_ANSWER+0;' ;;
-        9) swap "$dir/golden/golden.go" '%-8s %d' '%-9s %d' ;;
-        10) swap "$dir/word/word.go" 'quick brown' 'brown quick' ;;
-        11) if [ -e "$dir/word/more.go" ]; then rm "$dir/word/more.go"; else printf 'package word\n\nfunc init() { println("more") }\n' > "$dir/word/more.go"; fi ;;
-        12) extra=$dir/count/extra_test.go
-            if [ -e "$extra" ]; then rm "$extra"; else printf 'package count\n\nimport "testing"\n\nfunc TestExtra(t *testing.T) { t.Fatal("extra") }\n' > "$extra"; fi ;;
-    esac
-}
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/edits.sh"
 
 mkdir "$WORK/states"
 for ((history = 10; history < 10 + HISTORIES; history++)); do
@@ -60,12 +31,23 @@ done
 without=$(nixbuild "$CASE_DIR/nix/states.nix" --argstr gosdk "$SDK" --argstr states "$WORK/states" 2> "$WORK/states.log") ||
     { tail -n 30 "$WORK/states.log" >&2; fail "building the states without a cache"; }
 expect "some tests fail" grep -rq ^FAIL "$without" --include=verdicts
-extra="{ preBuild = ''unset NIX_LDFLAGS''; postInstall = ''cp /build/verdicts \$out'';
-    checkPhase = ''runHook preCheck; bash \${$CASE_DIR/nix/verdicts.sh} > /build/verdicts; runHook postCheck''; }"
+printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
+ln -s "$BIN/prebuild-hook" "$WORK/transparent"
+printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/go-env'" "control = '$CONTROL'" > "$WORK/transparent.toml"
+# built STATE: with the cache, in the next mode.
+built() {
+    local extra mode=(--arg withHook true)
+    # Texts of phases are no variables that count.
+    extra="{ proxyVendor = true; excludedPackages = [ \"nested\" ]; preBuild = ''unset NIX_LDFLAGS; $(cat "$WORK/states/$1/settings")''; postInstall = ''cp /build/verdicts \$out'';
+        checkPhase = ''runHook preCheck; bash \${$CASE_DIR/nix/verdicts.sh} > /build/verdicts; runHook postCheck''; }"
+    [ $((states % 2)) = 0 ] || mode=(--arg withHook false)
+    small "state-$1" --arg src "$WORK/states/$1/source" --arg extra "$extra" "${mode[@]}"
+}
 states=0
 for dir in "$WORK/states"/*; do
     name=${dir##*/}
-    with=$(small "state-$name" --arg src "$dir" --arg extra "$extra")
+    [ $((states % 2)) = 0 ] && PRE_BUILD_HOOK=$WORK/hook || PRE_BUILD_HOOK=$WORK/transparent
+    with=$(built "$name")
     for program in small withc; do
         cmp "$with/bin/$program" "$without/$name/$program" || fail "state $name: $program differs with the cache"
     done

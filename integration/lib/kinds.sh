@@ -72,7 +72,8 @@ script() {
 need() { printf '\nrequire %s\n' "$*" >> go.mod; }
 
 KIND_BUILDS=0
-# built KIND MODE VALUE: builds the tree that is in WORK/tree; the name of the build is in BUILT.
+# built KIND MODE VALUE: builds the tree that is in WORK/tree; the name of the build is in BUILT. Between what it makes and the go command
+# is more than a tick of the kernel's clock, within which a file may have changed again.
 built() {
     KIND_BUILDS=$((KIND_BUILDS + 1))
     BUILT=$1-$KIND_BUILDS
@@ -80,6 +81,7 @@ built() {
     sandbox "$BUILT" "$2" "$WORK/tree" "V=$3
 hook postConfigure; hook preBuild
 $before
+sleep 0.1
 $run
 hook postBuild" || { tail -n 20 "$WORK/out/$BUILT.log" >&2; return 1; }
 }
@@ -99,9 +101,10 @@ again() {
     value "$@"
     [ "$2" != none ] && [ "$shared" = yes ] || return 0
     compiled=$(build_field "$BUILT" packages_compiled)
-    [ -n "$compiled" ] || { status_json > "$WORK/status"; grep -c '"name"' "$WORK/status"; grep -A3 "$BUILT" "$WORK/status"; }
-    [ "$compiled" = 0 ] || wrong "$1, $2: an unchanged build compiles $compiled packages again"
+    [ "$compiled" = 0 ] || { wrong "$1, $2: an unchanged build compiles ${compiled:-unknown} packages again"; _why; }
 }
+# Why the last build missed, for the log of a case that fails.
+_why() { "$BIN/cacheprogctl" why --control-socket "$CONTROL" "$BUILT" 2>&1 | tail -n 12 || true; }
 WRONG=()
 wrong() {
     echo "WRONG: $*"
@@ -170,7 +173,7 @@ try_tests() {
         verdict "$kind" explicit 2
         [ -z "${TEST_FULL:-}" ] || verdict "$kind" transparent 2
         verdict "$kind" transparent 1
-        [ "$shared" = no ] || grep -q '(cached)' "$WORK/out/$BUILT.log" || wrong "$kind: an unchanged test runs again"
+        [ "$shared" = no ] || grep -q '(cached)' "$WORK/out/$BUILT.log" || { wrong "$kind: an unchanged test runs again"; _why; }
     done
 }
 
