@@ -33,19 +33,23 @@ pub(crate) struct TestContext {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BuildTop {
     pub(crate) root: PathBuf,
-    /// The names in it, and in temporary directories below it, when the go command started.
+    /// `/tmp`, where that is another place: a sandbox has its own.
+    pub(crate) beside: Option<PathBuf>,
+    /// The names in both, and in temporary directories below the first, when the go command started.
     pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
 }
 
 impl BuildTop {
     /// As it is now, and so as it is to stay.
     pub(crate) fn read(root: PathBuf, temporary: &[PathBuf]) -> Self {
-        let watched = temporary.iter().filter(|dir| dir.starts_with(&root)).chain([&root]);
+        // Without a sandbox builds lie in /tmp, and others write there.
+        let beside = Some(PathBuf::from("/tmp")).filter(|tmp| !root.starts_with(tmp) && tmp.is_dir());
+        let watched = temporary.iter().filter(|dir| dir.starts_with(&root)).chain([&root]).chain(&beside);
         let names = |dir: &PathBuf| -> BTreeSet<_> {
             fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
         };
         let names = watched.map(|dir| (dir.clone(), names(dir))).collect();
-        Self { root, names }
+        Self { root, beside, names }
     }
 
     /// Whether a path was not there when the go command started, as far as it is directly in one of these directories.

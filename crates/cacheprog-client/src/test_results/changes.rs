@@ -4,8 +4,12 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::path::Arg;
 
 use crate::condition::stamp::Stamp;
 use crate::test_context::{TestContext, is_of_go};
@@ -20,7 +24,7 @@ const MAX_DEPTH: u32 = 64;
 /// A shorter one is rare.
 const DIGITS: usize = 5;
 
-/// Whether nothing below the build's directory changed since then, besides caches and the go command's own directories. True outside
+/// Whether nothing below the build's directory, and in a sandbox below `/tmp`, changed since then, besides caches and the go command's own directories. True outside
 /// of a build. While other tests of the go command run, new temporary names are taken to be theirs.
 pub(super) fn is_unchanged(context: &TestContext, since: SystemTime, budget: &mut Budget) -> bool {
     is_unchanged_beside(other_tests::are_running, context, since, budget)
@@ -35,7 +39,7 @@ fn is_unchanged_beside(
     let Some(top) = &context.top else { return true };
     let others_ran = others_run();
     let mut look = Look { context, since, budget, temporary: BTreeSet::new() };
-    if look.directory(&top.root, MAX_DEPTH).is_none() {
+    if [&top.root].into_iter().chain(&top.beside).any(|dir| look.directory(dir, MAX_DEPTH).is_none()) {
         return false;
     }
     look.temporary.is_empty() || others_ran || others_run()
@@ -74,12 +78,35 @@ impl Look<'_> {
             if (is_new && !is_busy) || !self.is_older(&metadata, is_busy)? {
                 return None;
             }
-            if metadata.is_dir() {
-                self.directory(&path, depth_left.checked_sub(1)?)?;
+            match (metadata.is_dir(), is_busy) {
+                (true, true) => self.directory(&path, depth_left.checked_sub(1)?)?,
+                (true, false) => self.quiet_directory(open(CWD, &path).ok()?, depth_left.checked_sub(1)?)?,
+                (false, _) => {}
             }
         }
         // What the go command makes for itself comes and goes.
         missing.iter().all(|name| is_of_go(name) || self.is_apart(dir, name, &dir.join(name))).then_some(())
+    }
+
+    /// The same for a directory in which nothing is apart: most of all files are in such.
+    fn quiet_directory(&mut self, dir: OwnedFd, depth_left: u32) -> Option<()> {
+        let mut entries = Dir::new(dir).ok()?;
+        while let Some(entry) = entries.read() {
+            let entry = entry.ok()?;
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            self.budget.take_name()?;
+            let stat = statat(entries.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            if Stamp::of_stat(&stat)?.settled() >= self.since {
+                return None;
+            }
+            if FileType::from_raw_mode(stat.st_mode).is_dir() {
+                self.quiet_directory(open(entries.fd().ok()?, name).ok()?, depth_left.checked_sub(1)?)?;
+            }
+        }
+        Some(())
     }
 
     /// Whether this is a cache, or a directory that a go command makes for itself among temporary ones.
@@ -91,6 +118,10 @@ impl Look<'_> {
     fn is_older(&self, metadata: &Metadata, is_busy: bool) -> Option<bool> {
         Some((metadata.is_dir() && is_busy) || Stamp::of(metadata)?.settled() < self.since)
     }
+}
+
+fn open(dir: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
+    openat(dir, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn has_digits(name: &OsString) -> bool {
@@ -118,5 +149,18 @@ mod tests {
         assert!(is_unchanged(true));
         fs::create_dir(root.join("coverage")).unwrap();
         assert!(!is_unchanged(true));
+    }
+
+    #[test]
+    fn what_is_left_in_the_sandboxs_own_tmp_is_seen() {
+        let (build, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let beside = tmp.path().to_owned();
+        let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
+        let top = Some(BuildTop { root: build.path().to_owned(), beside: Some(beside), names });
+        let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
+        let is_unchanged = || is_unchanged_beside(|| false, &context, clock::now(), &mut Budget::of_tree());
+        assert!(is_unchanged());
+        fs::write(tmp.path().join("left"), "").unwrap();
+        assert!(!is_unchanged());
     }
 }
