@@ -57,8 +57,8 @@ impl Conditions {
     /// To be called before the go command is answered for the first time: it notes which names there are in the build's directory.
     pub(crate) fn new(setting: Setting) -> Self {
         let excluded = Excluded::of(&setting);
-        let names_at_start = excluded.temporary_names();
         let tree = tree::root(&setting);
+        let names_at_start = excluded.temporary_names(tree.as_deref());
         let looks = Looks::new(excluded, tree.as_deref(), setting.memo.clone());
         let goroot = paths::real(&setting.goroot);
         Self { setting, goroot, tree, looks, names_at_start, modules: None, machine: None }

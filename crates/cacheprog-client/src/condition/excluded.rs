@@ -1,5 +1,6 @@
 //! What lies in a tree and is no part of any scope: the go command's own directories and files that others write meanwhile.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -45,7 +46,8 @@ impl Excluded {
     pub(crate) fn of(setting: &Setting) -> Self {
         let variable = |name| Some(PathBuf::from(text(&setting.variables, name))).filter(|path| path.is_absolute());
         let all = |paths: Vec<Option<PathBuf>>| -> Vec<_> {
-            paths.into_iter().flatten().map(|path| paths::real(&path)).collect()
+            let paths: BTreeSet<_> = paths.into_iter().flatten().collect();
+            paths.into_iter().map(|path| paths::real(&path)).collect()
         };
         let home = |below: &str| variable("HOME").map(|home| home.join(below));
         let gopath = || setting.gopath.iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute());
@@ -98,8 +100,8 @@ impl Excluded {
         self.temporary.iter().any(|temporary| temporary == dir)
     }
 
-    /// The directories in which names come and go, with the names that count there now.
-    pub(crate) fn temporary_names(&self) -> Vec<(PathBuf, Option<Hash>)> {
+    /// The directories of a tree in which names come and go, with the names that count there now.
+    pub(crate) fn temporary_names(&self, tree: Option<&Path>) -> Vec<(PathBuf, Option<Hash>)> {
         let names = |dir: &PathBuf| {
             let entries = fs::read_dir(dir).ok()?.map(|entry| entry.ok().map(|entry| entry.file_name()));
             let mut names: Vec<_> = entries.collect::<Option<_>>()?;
@@ -107,7 +109,8 @@ impl Excluded {
             names.sort();
             Some(names_hash(names.iter().map(|name| name.as_os_str())))
         };
-        self.temporary.iter().map(|dir| (dir.clone(), names(dir))).collect()
+        let is_in_tree = |dir: &&PathBuf| tree.is_some_and(|tree| dir.starts_with(tree));
+        self.temporary.iter().filter(is_in_tree).map(|dir| (dir.clone(), names(dir))).collect()
     }
 
     /// A digest of all of it: what was read under other exclusions is not the same.
