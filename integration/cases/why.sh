@@ -79,7 +79,8 @@ answer $deep "other toolchain" certain "now at $WORK/go2" # 7
 build 13
 printf '#!/bin/sh\nexec "$@"\n' > "$WORK/tool" && chmod 755 "$WORK/tool"
 build 14 -toolexec="$WORK/tool"
-answer $deep "other flags" certain "-toolexec" # 8
+answer runtime "other flags" certain "-toolexec" # 8
+answer $deep "other condition" certain "flags -asmflags, -toolexec differ"
 
 build 15
 "$BIN/cacheprogctl" purge --state-dir "$STATE" --all --yes > "$WORK/purged"

@@ -39,7 +39,8 @@ fn rejected(rejection: &Rejection, session: Option<&Session>) -> Verdict {
     if differences.is_empty() {
         return verdict(Cause::OtherCondition, true, format!("{words}: it holds something else, not known what"));
     }
-    let verb = if differences.len() + (*more as usize) == 1 { "differs" } else { "differ" };
+    let is_plural = matches!(&differences[..], [one] if one.part == Part::Flags && one.name == "arguments");
+    let verb = if differences.len() + (*more as usize) == 1 && !is_plural { "differs" } else { "differ" };
     verdict(Cause::OtherCondition, true, format!("{words}: {} {verb}", list(differences, *more)))
 }
 

@@ -1,7 +1,7 @@
 //! Why a build missed an action that the earlier build had as well: Go's key is the same, so that what came of the earlier build's
 //! put decides, and what each go command may take. Pure.
 
-use proto::profile::{Action, BuildProfile, PutOutcome, Session};
+use proto::profile::{Action, BuildProfile, GetOutcome, PutOutcome, Session};
 use proto::scopes;
 use proto::wire::Toolchain;
 
@@ -36,7 +36,11 @@ fn other_toolchain(then: &Toolchain, now: &Toolchain) -> Option<Verdict> {
 
 /// A go command with flags that bring in what no key holds takes only what its like put, and others take nothing of that.
 fn other_invocation((old, old_action): (&BuildProfile, &Action), now: &Session) -> Option<Verdict> {
-    if old_action.put != Some(PutOutcome::Shared) {
+    let was_shared = match old_action.put {
+        Some(outcome) => outcome == PutOutcome::Shared,
+        None => old_action.get == GetOutcome::Hit, // under no condition
+    };
+    if !was_shared {
         return None;
     }
     let condition = old_action.condition.and_then(|condition| old.conditions.get(usize::from(condition)));

@@ -116,6 +116,13 @@ fn what_a_go_command_may_take_depends_on_its_flags() {
         said(&new, &old).0
     };
     assert_eq!(cause(true, None), Cause::OtherFlags);
+    let hit = |get| {
+        let (mut new, mut old) = (old.clone(), old.clone());
+        new.sessions[0].only_conditional = true;
+        (old.packages[0].action.get, old.packages[0].action.put) = (get, None);
+        said(&new, &old).0
+    };
+    assert_eq!([GetOutcome::Hit, GetOutcome::HitIf].map(hit), [Cause::OtherFlags, Cause::Evicted]);
     assert_eq!(cause(false, Some(with_go.clone())), Cause::OtherFlags);
     assert_eq!(cause(true, Some(with_go)), Cause::Evicted);
     assert_eq!(cause(false, Some(OwnCondition { scope: "tree".into(), digest: "12".into() })), Cause::Evicted);

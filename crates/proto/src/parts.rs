@@ -18,9 +18,6 @@ const PATHS: usize = 2000;
 /// Most other parts. A build has some hundred variables.
 const OTHERS: usize = 2000;
 
-/// The name of all flags together.
-const ALL_FLAGS: &str = "flags";
-
 /// Longest name, in bytes: the end of a longer one is cut off.
 const NAME: usize = 512;
 
@@ -32,7 +29,7 @@ pub enum Part {
     Variable,
     /// A program, by the variable that names it.
     Program,
-    /// A flag of the go command by its name with the dash, or all of them as `flags`.
+    /// A flag of the go command by its name with the dash; `arguments` are its other words.
     Flags,
     /// Where the scope's root lies, for a scope whose files may name it.
     Root,
@@ -64,7 +61,7 @@ impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self.part {
             Part::Root => return f.write_str("the directory of the sources"),
-            Part::Flags if self.name == ALL_FLAGS => return f.write_str("the flags of the go command"),
+            Part::Flags if !self.name.starts_with('-') => return write!(f, "the {} of the go command", self.name),
             Part::Flags => "flag",
             Part::Variable => "variable",
             Part::Program => "program",

@@ -1,5 +1,6 @@
 //! The command line of a go command that is not clean, and the files that it names outside of the tree.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -19,44 +20,97 @@ use super::stamp::Stamp;
 #[derive(Debug)]
 pub(crate) struct CommandLine {
     pub(crate) hash: Hash,
+    /// The flags by name, each with a hash of its values and of the files that these name; other words are `arguments`.
+    pub(crate) flags: BTreeMap<String, Hash>,
     /// When the last of the files outside of the tree changed.
     pub(crate) stamps: Vec<Stamp>,
 }
 
 /// Reads it. `None` where there is no command line, or it names a directory outside of the tree.
 pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> Option<CommandLine> {
-    let mut line = CommandLine { hash: Hash::from_bytes([0; 32]), stamps: Vec::new() };
+    let mut line = CommandLine { hash: Hash::from_bytes([0; 32]), flags: BTreeMap::new(), stamps: Vec::new() };
     let mut hasher = Hasher::new();
+    let mut by_name: BTreeMap<String, Hasher> = BTreeMap::new();
+    let mut names = FlagNames::default();
     let mut budget = Budget::new();
     let goflags = quoted::split(setting.goflags.as_bytes())?.into_iter();
     let goflags = goflags.map(|word| OsStr::from_bytes(&word).to_owned());
     let arguments = setting.arguments.as_ref()?;
     // Where the go command works: relative names count from there.
-    add_part(&mut hasher, setting.cwd.strip_prefix(tree).unwrap_or(&setting.cwd).as_os_str().as_bytes());
+    let directory = setting.cwd.strip_prefix(tree).unwrap_or(&setting.cwd).as_os_str().as_bytes();
+    add_part(&mut hasher, directory);
+    add_part(by_name.entry("-C".to_owned()).or_default(), directory);
     for word in without_output(arguments.iter().skip(1).cloned().chain(goflags)) {
         add_part(&mut hasher, word.as_bytes());
+        let of_flag = by_name.entry(names.name_of(&word)).or_default();
+        add_part(of_flag, word.as_bytes());
         for path in named_paths(&word) {
             let path = setting.cwd.join(path);
             let is_known =
                 path.starts_with(tree) || paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path);
             if !is_known && path.exists() {
-                line.add_file(&mut hasher, &path, &mut budget)?;
+                let content = line.add_file(&path, &mut budget)?;
+                hasher.update(content.as_bytes());
+                of_flag.update(content.as_bytes());
             }
         }
     }
     line.hash = hasher.finalize();
+    line.flags = by_name.into_iter().map(|(name, hasher)| (name, hasher.finalize())).collect();
     Some(line)
 }
 
 impl CommandLine {
-    fn add_file(&mut self, hasher: &mut Hasher, path: &Path, budget: &mut Budget) -> Option<()> {
+    fn add_file(&mut self, path: &Path, budget: &mut Budget) -> Option<Hash> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         budget.take_bytes(metadata.len())?;
         self.stamps.push(Stamp::of(&metadata)?);
         let mut content = Hasher::new();
         content.update_reader(fs::File::open(path).ok()?).ok()?;
-        hasher.update(content.finalize().as_bytes());
-        Some(())
+        Some(content.finalize())
+    }
+}
+
+/// Flags that take a word of its own as their value, if they have none after `=` (cmd/go/internal/work/build.go, Go 1.21-1.27): of
+/// the flags of a build, the names of the others say enough.
+const WITH_VALUE: [&str; 13] = [
+    "asmflags",
+    "buildmode",
+    "compiler",
+    "exec",
+    "gcflags",
+    "ldflags",
+    "mod",
+    "modfile",
+    "overlay",
+    "pgo",
+    "pkgdir",
+    "tags",
+    "toolexec",
+];
+
+/// Names the flag that a word belongs to, for people: in doubt it is one of the `arguments`.
+#[derive(Debug, Default)]
+struct FlagNames {
+    /// The next word is this flag's value.
+    waiting: Option<String>,
+}
+
+impl FlagNames {
+    fn name_of(&mut self, word: &OsStr) -> String {
+        let word = word.to_string_lossy();
+        if let Some(name) = self.waiting.take() {
+            return name;
+        }
+        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
+            return "arguments".to_owned();
+        };
+        let (bare, has_value) = flag.split_once('=').map_or((flag, false), |(bare, _)| (bare, true));
+        let name = format!("-{bare}");
+        if !has_value && WITH_VALUE.contains(&bare) {
+            self.waiting = Some(name.clone());
+        }
+        name
     }
 }
 

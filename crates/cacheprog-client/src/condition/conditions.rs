@@ -131,7 +131,7 @@ impl Conditions {
         }
         if let Some(line) = self.command_line(scope)? {
             hasher.update(line.hash.as_bytes());
-            parts.add(Part::Flags, "flags", line.hash.as_bytes());
+            line.flags.iter().for_each(|(name, hash)| parts.add(Part::Flags, name, hash.as_bytes()));
         }
         Some(ScopeDigest(*hasher.finalize().as_bytes()))
     }

@@ -282,6 +282,27 @@ fn parts_name_the_file_that_differs() {
     assert_eq!(names, ["file inc/v.h"]);
 }
 
+#[test]
+fn parts_name_the_flag_that_differs() {
+    let tree = TestTree::new(&FILES);
+    let outside = TestTree::new(&[("tool", "1")]);
+    let parts = |words: &[&str]| {
+        let arguments = ["go", "build"].iter().chain(words).map(Into::into).collect();
+        let setting = Setting { is_clean: false, arguments: Some(arguments), ..tree.setting("src", &[]) };
+        Parts::read(&Conditions::new(setting).parts(&scopes::TREE_WITH_GO).unwrap())
+    };
+    let tool = outside.path("tool").display().to_string();
+    let before = parts(&["-toolexec", &tool, "-tags", "a", "./x"]);
+    let names = |after: &Parts| before.differences(after).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&parts(&["-toolexec", &tool, "-tags=b", "./x"])), ["flag -tags"]);
+    assert_eq!(
+        names(&parts(&["-toolexec", &tool, "-tags", "a", "-v", "./y"])),
+        ["flag -v", "the arguments of the go command"]
+    );
+    outside.write("tool", "2");
+    assert_eq!(names(&parts(&["-toolexec", &tool, "-tags", "a", "./x"])), ["flag -toolexec"]);
+}
+
 /// How long the first and the second look at 30,000 files take, in CPU time: `cargo test --release -- --ignored --nocapture thirty_thousand`.
 #[test]
 #[ignore = "a measurement"]
