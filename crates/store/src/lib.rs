@@ -35,7 +35,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use proto::{ActionId, BuildId, Output, OutputId};
+use proto::{ActionId, BuildId, Condition, Output, OutputId};
 
 pub use bounded_map::BoundedMap;
 pub use build_dir::{BuildDir, Exposed, Exposure};
@@ -54,7 +54,7 @@ pub use format::kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use format::layout::{Access, FORMAT, FORMER_FORMAT};
 pub use format::namespace::{InvalidPartition, Namespace, Partition};
 pub use format::origin::{BuildName, Origin};
-pub use format::record::{Record, kind_letter, kind_of_letter};
+pub use format::record::{CONDITIONS_KEPT, Record, kind_letter, kind_of_letter};
 pub use get::Found;
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
@@ -288,6 +288,18 @@ impl Store {
     #[must_use]
     pub fn object_name(output: &OutputId) -> String {
         layout::object_name(output)
+    }
+
+    /// Makes the entry with this condition the newest one, if it is in the older half: it is in use, and the oldest goes first.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where that cannot be written.
+    pub fn prefer(&self, view: &View, action: &ActionId, condition: &Condition) -> Result<(), StoreError> {
+        self.records(&view.writes).move_to_front(
+            action,
+            |known| known.condition.as_ref() == Some(condition),
+            CONDITIONS_KEPT / 2,
+        )
     }
 
     /// Forgets a record that this view wrote, unless it changed meanwhile. The object stays: its path may have been given out.

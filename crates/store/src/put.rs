@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use proto::{ActionId, Condition, Output, limits};
+use proto::{ActionId, Condition, Output};
 
 use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::format::kind::Kind;
 use crate::format::layout::Layout;
 use crate::format::origin::Origin;
-use crate::format::record::Record;
+use crate::format::record::{CONDITIONS_KEPT, Record};
 use crate::object::integrity_mtime::{bump_ctime, is_whole};
 use crate::object::staged_body::StagedBody;
 use crate::record_dir::{LockOutcome, RecordDir};
@@ -164,7 +164,7 @@ fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option
 /// Decides what becomes of a new record beside those that are there, and which records there are afterwards, the newest first. Pure,
 /// except for `is_there`, which looks whether the object of a record is there.
 ///
-/// Each condition has one record, and so has none. They do not touch each other; beyond [`limits::CONDITIONS`] the oldest one with
+/// Each condition has one record, and so has none. They do not touch each other; beyond [`CONDITIONS_KEPT`] the oldest one with
 /// a condition goes.
 fn decide(
     replaces: Replaces,
@@ -174,7 +174,7 @@ fn decide(
 ) -> Result<(Published, Vec<Record>), StoreError> {
     let (same, mut left): (Vec<_>, Vec<_>) =
         known.iter().cloned().partition(|old: &Record| old.condition == new.condition);
-    while left.len() >= limits::CONDITIONS {
+    while left.len() >= CONDITIONS_KEPT {
         let oldest = left.iter().rposition(|old| old.condition.is_some());
         left.remove(oldest.unwrap_or(left.len() - 1));
     }

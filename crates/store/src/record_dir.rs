@@ -160,6 +160,25 @@ impl RecordDir {
         }
     }
 
+    /// Makes a record the first one, unless it is among the first `near` ones.
+    pub(crate) fn move_to_front(
+        &self,
+        action: &ActionId,
+        is: impl Fn(&Record) -> bool,
+        near: usize,
+    ) -> Result<(), StoreError> {
+        let LockOutcome::Locked(locked) = self.lock(action)? else { return Ok(()) };
+        if locked.lines.records.iter().take(near).any(&is) {
+            return Ok(());
+        }
+        let (mut first, others): (Vec<_>, Vec<_>) = locked.lines.records.iter().cloned().partition(is);
+        if first.is_empty() {
+            return Ok(());
+        }
+        first.extend(others);
+        self.write(action, &first)
+    }
+
     pub(crate) fn list(&self) -> Result<Vec<(ActionId, Record)>, StoreError> {
         let mut all = Vec::new();
         for dir in subdirectories(&self.dir)? {

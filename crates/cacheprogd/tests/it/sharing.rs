@@ -276,6 +276,30 @@ fn the_conditions_of_an_action_are_bounded_and_so_is_what_is_left_by_parts() {
     assert_eq!(offered(session(&daemon, "three").get(1)).len(), limits::CONDITIONS);
 }
 
+/// A machine that builds many programs in turn has an entry of each: what one has used is not lost for the next ones.
+#[test]
+fn of_many_conditions_those_that_are_likely_are_offered() {
+    let daemon = Daemon::start();
+    for digest in 0..20 {
+        let mut one = session(&daemon, &format!("program {}", digest % 10));
+        one.put_private(1, ARCHIVE);
+        one.share(1, ARCHIVE, under(scopes::STD, digest));
+        one.put_private(2, ARCHIVE);
+        one.share(2, ARCHIVE, under(scopes::STD, digest));
+    }
+    let digests = |reply| offered(reply).iter().map(|one| one.digest.0[0]).collect::<Vec<_>>();
+    let mut other = session(&daemon, "other");
+    assert_eq!(digests(other.get(1)), [19, 18, 17, 16, 15, 14, 13, 12]);
+    let mut third = session(&daemon, "program 3");
+    let id = third.send(Request::Get { action: action(1) }, b"");
+    assert_eq!(digests(third.reply()), [13, 3, 19, 18, 17, 16, 15, 14]);
+    third.tell(id, Request::Accepted(1), b"");
+    third.wait_for_notices();
+    assert_eq!(digests(third.get(2)), [3, 13, 19, 18, 17, 16, 15, 14], "it has that condition");
+    // And it is one of the newest now.
+    assert_eq!(digests(other.get(1)), [3, 19, 18, 17, 16, 15, 14, 13]);
+}
+
 #[test]
 fn what_was_put_before_a_restart_is_shared_after_it() {
     let mut daemon = Daemon::start();

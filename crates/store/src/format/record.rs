@@ -9,7 +9,7 @@
 //! scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
 //! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
 //!
-//! An action has one line, or one for each condition: up to [`limits::CONDITIONS`] of them, the newest first. A damaged line is
+//! An action has one line, or one for each condition: up to [`CONDITIONS_KEPT`] of them, the newest first. A damaged line is
 //! dropped alone.
 
 use std::fmt::Write;
@@ -23,8 +23,12 @@ use crate::format::origin::{BuildName, Origin};
 /// Longest line, in bytes: the fields of fixed length, the numbers, a build's name and a scope.
 const LONGEST: usize = 1200;
 
+/// Records of one action: those of as many programs as a machine builds in turn, each with variables of its own. A session is
+/// offered fewer ([`limits::CONDITIONS`]).
+pub const CONDITIONS_KEPT: usize = 32;
+
 /// Longest file of an action, in bytes. What is beyond is not ours.
-pub(crate) const LONGEST_FILE: usize = LONGEST * limits::CONDITIONS;
+pub(crate) const LONGEST_FILE: usize = LONGEST * CONDITIONS_KEPT;
 
 /// What is known of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +144,7 @@ impl Lines {
         let mut lines = Self::default();
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
             match Record::parse(line, action) {
-                Some(record) if lines.records.len() < limits::CONDITIONS => lines.records.push(record),
+                Some(record) if lines.records.len() < CONDITIONS_KEPT => lines.records.push(record),
                 Some(_) | None => lines.damaged += 1,
             }
         }
@@ -260,7 +264,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_line_is_dropped_alone(records in prop::collection::vec(record(), 1..=limits::CONDITIONS), hurt: prop::sample::Index, bit in 0u32..7) {
+        fn a_damaged_line_is_dropped_alone(records in prop::collection::vec(record(), 1..=CONDITIONS_KEPT), hurt: prop::sample::Index, bit in 0u32..7) {
             let action = ActionId([1; 32]);
             let mut lines: Vec<_> = records.iter().map(|record| record.to_line(&action).into_bytes()).collect();
             let n = hurt.index(lines.len());

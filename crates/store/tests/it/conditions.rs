@@ -1,7 +1,9 @@
-use proto::{Condition, Scope, ScopeDigest, limits};
-use store::{Namespace, Partition, Published, Put, Record, Replaces, Store, View};
+use proto::{Condition, Scope, ScopeDigest};
+use store::{CONDITIONS_KEPT, Namespace, Partition, Published, Put, Record, Replaces, Store, View};
 
 use crate::{action, at, content, found, open, output, publish, put, stage, view};
+
+const KEPT: u8 = CONDITIONS_KEPT as u8;
 
 fn condition(scope: &str, digest: u8) -> Condition {
     Condition { scope: Scope::new(scope).unwrap(), digest: ScopeDigest([digest; 32]) }
@@ -29,15 +31,21 @@ fn of(scope: &str, candidates: &[(u8, &[u8])]) -> Vec<(String, u8, Vec<u8>)> {
 #[test]
 fn an_action_has_an_output_for_each_condition_the_newest_first() {
     let (_dir, store) = open();
-    for n in 0..12u8 {
+    for n in 0..KEPT + 4 {
         assert_eq!(publish_if(&store, 500, &condition("module m", n), &[n]), Published::New);
     }
     let newest = |digests: &[u8]| -> Vec<_> { digests.iter().map(|&n| ("module m".to_owned(), n, vec![n])).collect() };
-    assert_eq!(candidates(&store), newest(&[11, 10, 9, 8, 7, 6, 5, 4]));
+    let mut expected: Vec<_> = (4..KEPT + 4).rev().collect();
+    assert_eq!(candidates(&store), newest(&expected));
+    // One that is put again, or in use, is the newest.
     assert_eq!(publish_if(&store, 600, &condition("module m", 6), &[6]), Published::Again);
-    assert_eq!(candidates(&store), newest(&[6, 11, 10, 9, 8, 7, 5, 4]));
+    store.prefer(&view(), &action(1), &condition("module m", 5)).unwrap();
+    store.prefer(&view(), &action(1), &condition("module m", 3)).unwrap();
+    store.prefer(&view(), &action(2), &condition("module m", 3)).unwrap();
+    expected.retain(|n| ![5, 6].contains(n));
+    assert_eq!(candidates(&store), newest(&[vec![5, 6], expected].concat()));
     let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
-    assert_eq!((seen.entries, seen.damaged_records), (limits::CONDITIONS as u64, 0));
+    assert_eq!((seen.entries, seen.damaged_records), (CONDITIONS_KEPT as u64, 0));
 }
 
 #[test]
@@ -72,21 +80,21 @@ fn an_entry_without_a_condition_stands_beside_those_with_one_and_stays() {
     assert_eq!(publish_if(&store, 600, &condition("m", 1), b"plain"), Published::New);
     assert!(matches!(publish_if(&store, 600, &condition("m", 1), b"other"), Published::Conflict(_)));
     assert!(matches!(publish(&store, &put(1, 600), b"other"), Published::Conflict(_)));
-    for n in 2..20u8 {
+    for n in 2..KEPT + 10 {
         assert_eq!(publish_if(&store, 600, &condition("m", n), &[n]), Published::New);
     }
     assert_eq!(plain(&store), b"plain");
     let digests = |store: &Store| candidates(store).iter().map(|one| one.1).collect::<Vec<_>>();
-    assert_eq!(digests(&store), [19, 18, 17, 16, 15, 14, 13]);
+    assert_eq!(digests(&store), (11..KEPT + 10).rev().collect::<Vec<_>>());
     let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
-    assert_eq!((seen.entries, seen.damaged_records), (limits::CONDITIONS as u64, 0));
+    assert_eq!((seen.entries, seen.damaged_records), (CONDITIONS_KEPT as u64, 0));
     assert_eq!(publish(&store, &Put { replaces: Replaces::Any, ..put(1, 700) }, b"latest"), Published::New);
-    assert_eq!((plain(&store), digests(&store).len()), (b"latest".to_vec(), limits::CONDITIONS - 1));
-    // And where there are eight with a condition, one without takes the place of the oldest.
+    assert_eq!((plain(&store), digests(&store).len()), (b"latest".to_vec(), CONDITIONS_KEPT - 1));
+    // And where there is no more room, one without takes the place of the oldest.
     let (_dir, store) = open();
-    (0..8u8).for_each(|n| drop(publish_if(&store, 500, &condition("m", n), &[n])));
+    (0..KEPT).for_each(|n| drop(publish_if(&store, 500, &condition("m", n), &[n])));
     assert_eq!(publish(&store, &put(1, 600), b"late"), Published::New);
-    assert_eq!((plain(&store), digests(&store)), (b"late".to_vec(), vec![7, 6, 5, 4, 3, 2, 1]));
+    assert_eq!((plain(&store), digests(&store)), (b"late".to_vec(), (1..KEPT).rev().collect()));
 }
 
 #[test]

@@ -122,9 +122,19 @@ impl Handler {
     }
 
     /// Those of the candidates that the session may have and that can be exposed. One that cannot does not keep the others back.
+    ///
+    /// Of many the likely ones: first those whose condition the build has, then those of builds of its name, then the newest.
     fn offer(&self, action: &ActionId, records: Vec<Record>, now: SystemTime) -> Lookup {
+        let mut records: Vec<_> =
+            records.into_iter().filter(|one| self.decide(one) == GetDecision::HitIfSame).collect();
+        if records.len() > limits::CONDITIONS {
+            let is_had = |record: &Record| record.condition.as_ref().is_some_and(|one| self.build.trace.had(one));
+            let name = self.build.name();
+            records.sort_by_cached_key(|record| (!is_had(record), record.origin.name.as_str() != name));
+            records.truncate(limits::CONDITIONS);
+        }
         let (mut offered, mut failed) = (Vec::with_capacity(records.len()), None);
-        for record in records.into_iter().take(limits::CONDITIONS) {
+        for record in records {
             match self.candidate(action, record, now) {
                 Ok(Ok(candidate)) => offered.extend(candidate),
                 Ok(Err(unverified)) => return Lookup::Unverified(unverified),
@@ -136,7 +146,7 @@ impl Handler {
         if offered.is_empty() { Lookup::Nothing } else { Lookup::HitIfSame(offered) }
     }
 
-    /// A record with a condition as a candidate, if it may be one; or what must be verified first.
+    /// A record with a condition as a candidate, if it can be exposed; or what must be verified first.
     fn candidate(
         &self,
         action: &ActionId,
@@ -144,9 +154,6 @@ impl Handler {
         now: SystemTime,
     ) -> Result<Result<Option<Candidate>, Unverified>, StoreError> {
         let Some(condition) = record.condition.clone() else { return Ok(Ok(None)) };
-        if self.decide(&record) != GetDecision::HitIfSame {
-            return Ok(Ok(None));
-        }
         let is_vet = condition.scope == scopes::VET;
         let vet_output = if is_vet { self.vet_output(action, condition.digest, now)? } else { None };
         if is_vet && vet_output.is_none() {

@@ -2,8 +2,8 @@
 //!
 //! Nothing counts as a hit before the client has reported it.
 
-use proto::ActionId;
 use proto::control::Counts;
+use proto::{ActionId, Condition, scopes};
 use store::{BuildName, Kind, Origin, Record};
 
 use super::lookup::Lookup;
@@ -47,10 +47,17 @@ impl Handler {
             let origin = Origin { build: None, name: BuildName::default(), ..self.origin.clone() };
             Record { kind, output, time: taken.time, cost_ms: 0, origin, condition: None }
         };
-        let own = (*action, record(taken.output, taken.kind));
+        let own = (*action, (*taken.condition).clone(), record(taken.output, taken.kind));
         let printed = taken.vet_output.as_deref();
-        let printed = printed.map(|output| (action.subkey("stdout"), record(*output, Kind::Content)));
-        for (action, record) in [own].into_iter().chain(printed) {
+        let printed = printed.map(|output| {
+            let condition = Condition { scope: scopes::VET_OUTPUT, digest: taken.condition.digest };
+            (action.subkey("stdout"), condition, record(*output, Kind::Content))
+        });
+        for (action, condition, record) in [own].into_iter().chain(printed) {
+            // Others' entry is in use: it does not go before those that are not.
+            if let Err(e) = self.store.prefer(&self.client.view, &action, &condition) {
+                self.warn(&e);
+            }
             if !self.build.reserve(DiskUsage::of_put(&[0])) {
                 return;
             }

@@ -104,6 +104,12 @@ impl Trace {
         number.is_some()
     }
 
+    /// Whether the build has this condition, as far as it was told.
+    pub(crate) fn had(&self, condition: &Condition) -> bool {
+        let state = lock(&self.state);
+        state.conditions.get(&hash(condition)).is_some_and(|number| state.has.contains(number))
+    }
+
     /// What the build put privately for an action is shared now, or could not be.
     pub(crate) fn share(&self, action: &ActionId, outcome: PutOutcome, condition: Option<&Condition>) {
         let condition = condition.and_then(|condition| lock(&self.state).number(condition));
