@@ -31,9 +31,7 @@ done
 without=$(nixbuild "$CASE_DIR/nix/states.nix" --argstr gosdk "$SDK" --argstr states "$WORK/states" 2> "$WORK/states.log") ||
     { tail -n 30 "$WORK/states.log" >&2; fail "building the states without a cache"; }
 expect "some tests fail" grep -rq ^FAIL "$without" --include=verdicts
-printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
-ln -s "$BIN/prebuild-hook" "$WORK/transparent"
-printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/go-env'" "control = '$CONTROL'" > "$WORK/transparent.toml"
+transparent_hook
 # built STATE: with the cache, in the next mode.
 built() {
     local extra mode=(--arg withHook true)

@@ -18,9 +18,7 @@ phases='doCheck = false; allowGoReference = true; preInstall = "export GOFLAGS=\
 # bytes VERSION [NIX-ARG...]
 bytes() { small "$1" --arg src "$src" --arg extra "{ $phases }" "${@:2}"; }
 
-printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
-ln -s "$BIN/prebuild-hook" "$WORK/transparent"
-printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/go-env'" "control = '$CONTROL'" > "$WORK/transparent.toml"
+transparent_hook
 declare -A built
 built[1]=$(bytes 1)
 built[2]=$(bytes 2)

@@ -11,7 +11,7 @@ SDK=$(add_go_to_store)
 ln -s "$BIN/prebuild-hook" "$WORK/remote"
 PRE_BUILD_HOOK=$WORK/remote
 settings() { printf '%s\n' "control = '$CONTROL'" "$@" > "$PRE_BUILD_HOOK.toml"; }
-printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/go-env"
+printf 'GOCACHEPROG=/gocache-client\n' > "$WORK/go-env"
 mkdir -p "$WORK/ssh" "$WORK/elsewhere"
 cat > "$WORK/ssh/ssh" << SSH
 #!/bin/bash

@@ -32,6 +32,13 @@ new_state() {
     export PRE_BUILD_HOOK=$WORK/hook
 }
 
+# transparent_hook: makes WORK/transparent, a hook with the same socket in transparent mode.
+transparent_hook() {
+    printf 'GOCACHEPROG=/gocache-client\n' > "$WORK/go-env"
+    ln -s "$BIN/prebuild-hook" "$WORK/transparent"
+    printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/go-env'" "control = '$CONTROL'" > "$WORK/transparent.toml"
+}
+
 # start_daemon: starts cacheprogd on STATE, with SERVE_ARGS if set, with its log in WORK/daemon.log; returns when it answers.
 start_daemon() {
     local tries

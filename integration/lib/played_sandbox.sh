@@ -10,10 +10,8 @@ SANDBOX_GO=/nix/store/00000000000000000000000000000000-go-1.0
 
 # prepare_sandboxes: the hook for both modes, and what a sandbox sees at /in and /nix/store (WORK/in, WORK/store-paths).
 prepare_sandboxes() {
-    mkdir -p "$WORK/in" "$WORK/store-paths" "$WORK/sandboxes" "$WORK/out" "$WORK/transparent"
-    printf 'GOCACHEPROG=/gocache-client --transparent\n' > "$WORK/transparent/go-env"
-    ln -sf "$BIN/prebuild-hook" "$WORK/transparent/hook"
-    printf '%s\n' 'mode = "transparent"' "go-env = '$WORK/transparent/go-env'" "control = '$CONTROL'" > "$WORK/transparent/hook.toml"
+    mkdir -p "$WORK/in" "$WORK/store-paths" "$WORK/sandboxes" "$WORK/out"
+    transparent_hook
     SANDBOX_GOROOT=$(go env GOROOT)
 }
 
@@ -44,7 +42,7 @@ _offer() {
     local name=$1 mode=$2 dir=$3 input=nix-gocacheprog-hook hook=$WORK/hook
     : > "$dir/mounts"
     [ "$mode" != none ] || return 0
-    if [ "$mode" = transparent ]; then input=go-1.26.8 hook=$WORK/transparent/hook; fi
+    if [ "$mode" = transparent ]; then input=go-1.26.8 hook=$WORK/transparent; fi
     printf 'Derive([("out","/nix/store/%s-%s","","")],[("/nix/store/11111111111111111111111111111111-%s.drv",["out"])],[],"x86_64-linux","/bin/sh",[],[("name","%s")])' \
         "$(_store_hash "$name")" "$name" "$input" "$name" > "$dir.drv"
     "$hook" "$dir.drv" "$dir.drv.chroot/root" 2> "$dir/hook.log" | grep "=" > "$dir/mounts" ||
