@@ -7,6 +7,7 @@ NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
 source "$CASE_DIR/lib/kinds.sh"
+(cd "$CASE_DIR/programs/fileproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/fileproxy" .)
 start_daemon
 prepare_sandboxes
 [ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
@@ -46,6 +47,12 @@ asm_in_another_directory() {
 ### C: which file is included
 c_includes_a_sibling_directory() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; }
 c_includes_another_ending() { c a '#include "v.tpp"'; define a/v.tpp "$1"; }
+cpp_includes_another_ending() {
+    c_file a ''
+    rm a/v.c
+    printf '#include "v.ipp"\nextern "C" int getv(void) { return V; }\n' > a/v.cc
+    define a/v.ipp "$1"
+}
 c_includes_no_ending() { c a '#include "../inc/v"'; define inc/v "$1"; }
 c_includes_by_a_macro() { c a '#define HEADER "../inc/v.h"' '#  include HEADER'; define inc/v.h "$1"; }
 c_includes_a_go_file() { c a '#include "../inc/v.go"'; define inc/v.go "$1"; shared=no; }
@@ -179,6 +186,53 @@ vendored_module_that_includes_the_main_one() {
     c vendor/dep.test/dep/a '#cgo CFLAGS: -I${SRCDIR}/../../../../inc' '#include <v.h>'
     define inc/v.h "$1"
 }
+vendored_module_that_is_linked_from_the_store() {
+    local path=/nix/store/$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1-dep
+    vendored
+    rm -rf "${WORK:?}/store-paths/${path##*/}"
+    mv vendor/dep.test/dep "$WORK/store-paths/${path##*/}"
+    c "$WORK/store-paths/${path##*/}/a" '#include "../inc/v.h"'
+    define "$WORK/store-paths/${path##*/}/inc/v.h" "$1"
+    ln -s "$path" vendor/dep.test/dep
+}
+# The same version has another content.
+module_of_the_module_cache() {
+    environment=("GOPROXY=file:///in/proxy-$1")
+    dependency dep
+    c dep/a '#include "../inc/v.inc"'
+    define dep/inc/v.inc "$1"
+    proxied "$1"
+}
+module_of_the_module_cache_with_assembly() {
+    environment=("GOPROXY=file:///in/proxy-$1")
+    dependency dep
+    asm dep/a '#include "../inc/v.inc"'
+    define dep/inc/v.inc "$1"
+    proxied "$1"
+}
+proxied() {
+    rm -rf "$WORK/in/proxy-$1"
+    "$WORK/fileproxy" "$WORK/in/proxy-$1" dep.test/dep v1.0.0 dep
+    rm -rf dep
+    before='export GOFLAGS="$GOFLAGS -mod=mod"'
+}
+module_of_another_modfile() {
+    dependency dep
+    sed 's/^module/&/' go.mod > other.mod
+    printf 'replace dep.test/dep => ./dep\n' >> other.mod
+    c dep/a '#include "../inc/v.h"'
+    define dep/inc/v.h "$1"
+    run='go build -modfile=other.mod -o /out/program .; /out/program 2> /out/said'
+    shared=no
+}
+module_that_is_none_but_gopath() {
+    main_program dep.test/dep/a
+    c dep/a '#include "../inc/v.h"'
+    define dep/inc/v.h "$1"
+    before='mkdir -p /build/go/src/dep.test; cp -r dep /build/go/src/dep.test/dep; export GO111MODULE=off; rm go.mod'
+    shared=no
+}
+directory_through_a_link() { asm a '#include "../inc/v.h"'; define inc/v.h "$1"; before='ln -s source ../link; cd ../link'; }
 module_of_a_workspace() {
     before='cp -r other ../other; export GOWORK=/build/go.work; printf "go 1.21\n\nuse ./source\nuse ./other\n" > /build/go.work'
     dependency other

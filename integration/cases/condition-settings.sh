@@ -30,6 +30,19 @@ variable_cflags_with_specs() { c a ''; before='printf "*cpp:\n+ -DV=%s\n\n" $V >
 # wrapper: a compiler that adds NIX_CFLAGS_COMPILE, as that of nixpkgs.
 wrapper='mkdir /build/bin; printf "#!/bin/sh\nexec /usr/bin/gcc \$NIX_CFLAGS_COMPILE \"\$@\"\n" > /build/bin/gcc; chmod +x /build/bin/gcc; export PATH=/build/bin:$PATH;'
 variable_nix_cflags_of_the_wrapper() { c a ''; environment=("NIX_CFLAGS_COMPILE=-DV=$1"); before=$wrapper; }
+# A vendored module whose C finds a header of the main one by a variable, or is compiled by a script of it.
+vendored_c() {
+    mkdir -p vendor/dep.test/dep
+    printf 'module dep.test/dep\n\ngo 1.21\n' > vendor/dep.test/dep/go.mod
+    printf '# dep.test/dep v1.0.0\n## explicit; go 1.21\ndep.test/dep/a\n' > vendor/modules.txt
+    main_program dep.test/dep/a
+    need dep.test/dep v1.0.0
+    c vendor/dep.test/dep/a "$@"
+}
+variable_cpath_for_a_vendored_module() { vendored_c '#include <v.h>'; define inc/v.h "$1"; before='export CPATH=/build/source/inc'; }
+variable_cflags_for_a_vendored_module() { vendored_c '#include <v.h>'; define inc/v.h "$1"; before='export CGO_CFLAGS="-I /build/source/inc"'; }
+variable_pkg_config_for_a_vendored_module() { vendored_c '#cgo pkg-config: v'; mkdir pc; printf 'Name: v\nDescription: v\nVersion: 1\nCflags: -DV=%s\n' "$1" > pc/v.pc; before='export PKG_CONFIG_PATH=$PWD/pc'; }
+program_cc_for_a_vendored_module() { vendored_c ''; script cc.sh 'exec gcc $(cat /build/source/flags) "$@"'; echo "-DV=$1" > flags; before='export CC=$PWD/cc.sh'; }
 # Names that some derivations use for outputs: here each is a dependency.
 variable_called_lib() { c a '#include <v.h>'; linked_dependency lib "$1"; }
 variable_called_dev() { c a '#include <v.h>'; linked_dependency dev "$1"; }

@@ -48,6 +48,41 @@ file_that_c_opens() {
 file_of_time_zones() { wants 'func() string { l, err := time.LoadLocation("V"); if err != nil { return err.Error() }; return time.Unix(0, 0).In(l).Format("4") }()' time; mkdir zones; tail -c +1 /usr/share/zoneinfo/UTC > zones/V; before='export ZONEINFO=$PWD/zones; [ $V = 1 ] && cp /usr/share/zoneinfo/Africa/Monrovia zones/V || true; touch -d @1 zones/V'; sed -i 's/Format("4")/Format("04")/; s/seen != "1"/seen != "15"/' m_test.go; }
 file_of_go_source() { wants 'func() string { b, _ := exec.Command("tail", "-c", "2", "other/other.go").Output(); return string(b[:1]) }()' os/exec; mkdir other; printf 'package other\n\nconst N = %s\n' "$1" > other/other.go; }
 
+### libraries, which are read when the test is linked: Go's key of a link has their names
+# library VALUE FILE: a static library that returns it.
+library() { mkdir -p "$(dirname "$2")"; echo "int lib(void) { return $1; }" | gcc -xc -c -o "$WORK/lib.o" - && rm -f "$2" && ar rcD "$2" "$WORK/lib.o"; }
+# calls DIR PACKAGE LDFLAGS: a package that calls the library.
+calls() { mkdir -p "$1"; printf 'package %s\n\n// #cgo LDFLAGS: %s\n// int lib(void);\nimport "C"\n\n// V returns the number of the library.\nfunc V() int { return int(C.lib()) }\n' "$2" "$3" > "$1/v.go"; }
+wants_library() { go_test "import ( \"testing\"; l \"$1\" )" 'func TestLibrary(t *testing.T) { if l.V() != 1 { t.Fatal(l.V()) } }'; }
+library_of_the_module() { wants_library "$module/l"; calls l l '-L${SRCDIR}/../lib -lv'; library "$1" lib/libv.a; }
+library_that_buildphase_makes() { wants_library "$module/l"; calls l l '-L/build/lib -lv'; library "$1" libv.a; before='mkdir ../lib; mv libv.a ../lib'; }
+library_of_a_flag() { wants_library "$module/l"; calls l l -lv; library "$1" lib/libv.a; run='go test -vet=off "-ldflags=-extldflags=-L/build/source/lib" .'; }
+library_of_a_vendored_module() {
+    wants_library dep.test/dep/l
+    calls vendor/dep.test/dep/l l '${SRCDIR}/../lib/libv.a'
+    library "$1" vendor/dep.test/dep/lib/libv.a
+    printf '# dep.test/dep v1.0.0\n## explicit; go 1.21\ndep.test/dep/l\n' > vendor/modules.txt
+    need dep.test/dep v1.0.0
+    shared=no
+}
+library_of_a_replaced_module() {
+    wants_library dep.test/dep/l
+    calls dep/l l '${SRCDIR}/../lib/libv.a'
+    library "$1" dep/lib/libv.a
+    printf 'module dep.test/dep\n\ngo 1.21\n' > dep/go.mod
+    need dep.test/dep v1.0.0
+    printf 'replace dep.test/dep => ./dep\n' >> go.mod
+    before='mv dep ../dep; sed -i s,./dep,../dep, go.mod'
+    shared=no
+}
+library_that_is_loaded() {
+    wants_library "$module/l"
+    calls l l '-L/build/source/lib -lv'
+    mkdir lib
+    echo "int lib(void) { return $1; }" | gcc -xc -shared -fPIC -o lib/libv.so -
+    before='export LD_LIBRARY_PATH=/build/source/lib'
+}
+
 ### programs
 tool() { mkdir -p cmd/tool; printf 'package main\n\nfunc main() { print(%s) }\n' "$1" > cmd/tool/main.go; }
 program_that_the_test_builds() { wants 'func() string { exec.Command("go", "build", "-o", "/build/tool", "./cmd/tool").Run(); b, _ := exec.Command("/build/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; shared=no; }
