@@ -1,8 +1,7 @@
 //! Why a build missed an action that the earlier build had as well: Go's key is the same, so that what came of the earlier build's
 //! put decides, and what each go command may take. Pure.
 
-use proto::profile::{Action, BuildProfile, GetOutcome, PutOutcome, Session};
-use proto::scopes;
+use proto::profile::{Action, BuildProfile, PutOutcome, Session};
 use proto::wire::Toolchain;
 
 use crate::verdict::{Cause, Verdict, verdict};
@@ -15,7 +14,7 @@ pub(crate) fn missed(
     let session = |profile: &BuildProfile, action: &Action| profile.sessions.get(usize::from(action.session)).cloned();
     let (then, now) = (session(old, old_action), session(new, new_action));
     let kept_apart = then.zip(now).and_then(|(then, now)| {
-        other_toolchain(&then.toolchain, &now.toolchain).or_else(|| other_invocation((old, old_action), &now))
+        other_toolchain(&then.toolchain, &now.toolchain).or_else(|| other_invocation(old_action, &then, &now))
     });
     kept_apart.unwrap_or_else(|| by_put(old_action))
 }
@@ -35,26 +34,21 @@ fn other_toolchain(then: &Toolchain, now: &Toolchain) -> Option<Verdict> {
 }
 
 /// A go command with flags that bring in what no key holds takes only what its like put, and others take nothing of that.
-fn other_invocation((old, old_action): (&BuildProfile, &Action), now: &Session) -> Option<Verdict> {
-    let was_shared = match old_action.put {
+fn other_invocation(old: &Action, then: &Session, now: &Session) -> Option<Verdict> {
+    let was_shared = match old.put {
         Some(outcome) => outcome == PutOutcome::Shared,
-        None => old_action.get == GetOutcome::Hit, // under no condition
+        None => !old.get.is_miss(),
     };
-    if !was_shared {
-        return None;
-    }
-    let condition = old_action.condition.and_then(|condition| old.conditions.get(usize::from(condition)));
-    let was_with_go = condition.is_some_and(|condition| condition.scope == scopes::TREE_WITH_GO.as_str());
-    let detail = match (now.only_conditional, condition) {
-        (true, None) if old_action.condition.is_none() => {
+    let detail = match (then.only_conditional, now.only_conditional) {
+        (false, true) => {
             "its flags (-toolexec, -overlay or the like) bring in what no key holds: it takes only what such go commands put"
         }
-        (false, Some(_)) if was_with_go => {
+        (true, false) => {
             "the earlier go command had -toolexec, -overlay or the like: what such a one puts is for its like alone"
         }
         _ => return None,
     };
-    Some(verdict(Cause::OtherFlags, true, detail))
+    was_shared.then(|| verdict(Cause::OtherFlags, true, detail))
 }
 
 fn by_put(old: &Action) -> Verdict {

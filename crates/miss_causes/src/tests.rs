@@ -1,9 +1,7 @@
 //! Causes, with profiles made by hand: each package has a content and imports.
 
 use proto::parts::{Difference, Part};
-use proto::profile::{
-    Action, BuildProfile, GetOutcome, Other, OutputKind, OwnCondition, Package, PutOutcome, Rejection, Session,
-};
+use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package, PutOutcome, Rejection, Session};
 use proto::wire::{Command, Toolchain};
 
 use super::{Cause, Missed, Verdict, explain, headline};
@@ -107,25 +105,20 @@ fn what_the_earlier_build_had_and_this_one_did_not_get() {
 #[test]
 fn what_a_go_command_may_take_depends_on_its_flags() {
     let old = profile(&[("p", "1", "a", &[])]);
-    let with_go = OwnCondition { scope: "tree with Go".into(), digest: "12".into() };
-    let cause = |only_conditional: bool, condition: Option<OwnCondition>| {
+    let cause = |then: bool, now: bool, get, put| {
         let (mut new, mut old) = (old.clone(), old.clone());
-        new.sessions[0].only_conditional = only_conditional;
-        old.packages[0].action.condition = condition.is_some().then_some(0);
-        old.conditions.extend(condition);
+        (old.sessions[0].only_conditional, new.sessions[0].only_conditional) = (then, now);
+        (old.packages[0].action.get, old.packages[0].action.put) = (get, put);
         said(&new, &old).0
     };
-    assert_eq!(cause(true, None), Cause::OtherFlags);
-    let hit = |get| {
-        let (mut new, mut old) = (old.clone(), old.clone());
-        new.sessions[0].only_conditional = true;
-        (old.packages[0].action.get, old.packages[0].action.put) = (get, None);
-        said(&new, &old).0
-    };
-    assert_eq!([GetOutcome::Hit, GetOutcome::HitIf].map(hit), [Cause::OtherFlags, Cause::Evicted]);
-    assert_eq!(cause(false, Some(with_go.clone())), Cause::OtherFlags);
-    assert_eq!(cause(true, Some(with_go)), Cause::Evicted);
-    assert_eq!(cause(false, Some(OwnCondition { scope: "tree".into(), digest: "12".into() })), Cause::Evicted);
+    let (miss, shared) = (GetOutcome::Miss, Some(PutOutcome::Shared));
+    for (then, now, expected) in
+        [(false, true, Cause::OtherFlags), (true, false, Cause::OtherFlags), (true, true, Cause::Evicted)]
+    {
+        let outcomes = [(miss, shared), (GetOutcome::Hit, None), (GetOutcome::HitIf, None)];
+        assert_eq!(outcomes.map(|(get, put)| cause(then, now, get, put)), [expected; 3], "{then} {now}");
+    }
+    assert_eq!(cause(false, true, miss, Some(PutOutcome::Private)), Cause::Private);
 }
 
 /// The profile of the build alone has it: no earlier build of the name is needed.

@@ -276,7 +276,8 @@ fn upper(directory: &str, most: usize) -> &str {
     if most == 0 {
         return ".";
     }
-    directory.match_indices('/').nth(most - 1).map_or(directory, |(at, _)| &directory[..at])
+    let upper = directory.match_indices('/').nth(most - 1).map_or(directory, |(at, _)| &directory[..at]);
+    if upper.is_empty() { "." } else { upper }
 }
 
 #[cfg(test)]
