@@ -97,7 +97,7 @@ go_file() { mkdir -p a; printf 'package a\n\n// V returns the number.\nfunc V() 
 # A tool that says nothing of itself: in a compile it replaces 7 by its number.
 toolexec() {
     go_file
-    script "$2" 'arguments=' 'for argument in "$@"; do case $argument in' "*/a.go) sed s/7/$1/ \"\$argument\" > /build/a.go; argument=/build/a.go ;;" 'esac; arguments="$arguments $argument"; done' 'exec $arguments'
+    script "$2" 'arguments=' 'for argument in "$@"; do case $argument in' "*/a.go) sed s/7/$1/ \"\$argument\" > /tmp/a.go; argument=/tmp/a.go ;;" 'esac; arguments="$arguments $argument"; done' 'exec $arguments'
 }
 flag_toolexec_of_the_tree() { toolexec "$1" tools/t.sh; run='go build -toolexec=/build/source/tools/t.sh -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_with_two_words() { toolexec "$1" tools/t.sh; run='go build -toolexec "/build/source/tools/t.sh" -o /out/program .; /out/program 2> /out/said'; }
@@ -132,6 +132,8 @@ gocache_with_another_constraint() {
     before='export GOFLAGS="$GOFLAGS -mod=mod"; GOCACHE=/build/first go build -o /build/first.out .; sed -i s/never/linux/ a/b.go; touch -d @1 a/b.go a; export GOCACHE=/build/second'
 }
 
+# These compile the standard library again: only with --full, but for one of each.
+COSTLY='^flag_toolexec_(with|in|of_a|by|of_go|of_another)|^flag_gcflags|^toolchain_with_another_header'
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-settings.sh")
 try_kinds "${kinds[@]}"
 # With a profile that a flag names, the build of the second content has to fail: it is no profile.

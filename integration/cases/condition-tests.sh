@@ -72,7 +72,7 @@ library_of_a_replaced_module() {
     printf 'module dep.test/dep\n\ngo 1.21\n' > dep/go.mod
     need dep.test/dep v1.0.0
     printf 'replace dep.test/dep => ./dep\n' >> go.mod
-    before='mv dep ../dep; sed -i s,./dep,../dep, go.mod'
+    before='mv dep ../dep; sed -i "s,=> ./dep,=> ../dep," go.mod'
     shared=no
 }
 library_that_is_loaded() {

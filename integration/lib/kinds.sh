@@ -114,12 +114,17 @@ wrong() {
 # kinds_of_file FILE...: the kinds that the file defines: functions whose names have three words.
 kinds_of_file() { sed -nE 's/^([a-z0-9]+_[a-z0-9_]+_[a-z0-9]+)\(\).*/\1/p' "$@"; }
 
-# try_kinds KIND...: those of them that match KINDS, if it is set (an extended regular expression). Each is built in both modes: first
-# with the value 1, then with 2, then with 2 again; with --full also with 3, and with 1 again.
+# _is_tried KIND: those that match KINDS, if it is set (an extended regular expression); else without COSTLY ones, unless with --full.
+_is_tried() {
+    if [ -n "${KINDS:-}" ]; then [[ $1 =~ $KINDS ]]; else [ -n "${TEST_FULL:-}" ] || [ -z "${COSTLY:-}" ] || ! [[ $1 =~ $COSTLY ]]; fi
+}
+
+# try_kinds KIND...: builds each in both modes: first with the value 1, then with 2, then with 2 again; with --full also with 3, and
+# with 1 again.
 try_kinds() {
     local kind
     for kind in "$@"; do
-        [[ $kind =~ ${KINDS:-.} ]] || continue
+        _is_tried "$kind" || continue
         if [ -n "${WITHOUT_CACHE:-}" ]; then # shows that the kinds themselves are right
             value "$kind" none 1
             value "$kind" none 2
@@ -159,11 +164,11 @@ verdict() {
     fi
 }
 
-# try_tests KIND...: those of them that match KINDS, in both modes; where they may be shared, an unchanged test is not run again.
+# try_tests KIND...: each in both modes; where results may be shared, an unchanged test is not run again.
 try_tests() {
     local kind
     for kind in "$@"; do
-        [[ $kind =~ ${KINDS:-.} ]] || continue
+        _is_tried "$kind" || continue
         if [ -n "${WITHOUT_CACHE:-}" ]; then
             verdict "$kind" none 1
             verdict "$kind" none 2

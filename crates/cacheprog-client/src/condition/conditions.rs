@@ -142,7 +142,8 @@ impl Conditions {
         if self.setting.is_clean == (*scope == scopes::TREE_WITH_GO) {
             return None;
         }
-        let of_tree = |rule| Some(Content::Files(self.tree.clone()?, rule));
+        let tree = self.tree.clone();
+        let of_tree = |rule| Some(Content::Files(tree?, rule));
         if let Some((path, version)) = scope.module_and_version() {
             let root = self.modules()?.root(path, version)?;
             return self.content_of_module(root);
@@ -150,7 +151,8 @@ impl Conditions {
         if *scope == scopes::STD {
             Some(Content::Nothing)
         } else if *scope == scopes::TREE {
-            of_tree(Rule::Tree)
+            // A compiler that is a script of the tree may read any file of it.
+            of_tree(if self.has_programs_in_tree()? { Rule::TreeWithGo } else { Rule::Tree })
         } else if *scope == scopes::TREE_WITH_GO {
             of_tree(Rule::TreeWithGo)
         } else if [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope) {
@@ -166,6 +168,11 @@ impl Conditions {
         }
         let stays = self.judge_module(&root)? == super::escapes::Verdict::Stays;
         stays.then_some(Content::Files(root, Rule::Module))
+    }
+
+    fn has_programs_in_tree(&mut self) -> Option<bool> {
+        let tree = self.tree.clone()?;
+        Some(self.machine()?.programs.iter().flat_map(|program| &program.files).any(|file| file.starts_with(&tree)))
     }
 
     fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {

@@ -19,9 +19,20 @@ use super::stamp::Stamp;
 use super::variables::{Variables, is_build, value};
 
 /// The variables that name programs, and the programs without them (cmd/go/internal/work/exec.go `ccExe`, `cxxExe`, `fcExe`,
-/// `getPkgConfigFlags`, `swigOne`; cmd/go/internal/cfg; Go 1.21-1.27).
-const PROGRAMS: [(&str, &str); 6] =
-    [("AR", "ar"), ("CC", "gcc"), ("CXX", "g++"), ("FC", "gfortran"), ("PKG_CONFIG", "pkg-config"), ("SWIG", "swig")];
+/// `getPkgConfigFlags`, `swigOne`; cmd/go/internal/cfg; Go 1.21-1.27). Compilers look for `as` and `ld` in `PATH`.
+const PROGRAMS: [(&str, &str); 8] = [
+    ("AR", "ar"),
+    ("AS", "as"),
+    ("CC", "gcc"),
+    ("CXX", "g++"),
+    ("FC", "gfortran"),
+    ("LD", "ld"),
+    ("PKG_CONFIG", "pkg-config"),
+    ("SWIG", "swig"),
+];
+
+/// Those that no variable names, neither for cmd/go nor for a compiler.
+const WITHOUT_VARIABLE: [&str; 3] = ["AS", "LD", "SWIG"];
 
 /// A larger program is not read.
 const MAX_SIZE: u64 = 256 << 20;
@@ -31,7 +42,7 @@ const STORE: &str = "/nix/store";
 /// The programs of one variable.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// The variable.
+    /// The variable, or a name of the same form.
     pub(crate) name: &'static str,
     /// What it stands for: a program, and arguments that are files.
     identity: Hash,
@@ -42,8 +53,7 @@ pub(crate) struct Program {
 /// All programs. `None` where one of them cannot be told: it is named by a relative path, or cannot be read.
 pub(crate) fn find(variables: &Variables) -> Option<Vec<Program>> {
     let find_one = |(name, default): (&'static str, &str)| {
-        // cmd/go has no variable for swig.
-        let command = value(variables, name).filter(|command| !command.is_empty() && name != "SWIG");
+        let command = value(variables, name).filter(|command| !command.is_empty() && !WITHOUT_VARIABLE.contains(&name));
         let words = quoted::split(command.map_or(default.as_bytes(), |command| command.as_bytes()))?;
         let mut files = Vec::new();
         let identity = identify(&words, variables, &mut files)?;

@@ -28,8 +28,8 @@ const OF_NIX: [&str; 3] = ["env-vars", ".attrs.json", ".attrs.sh"];
 /// What of a tree counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// A module's data: everything except Go sources (Go's keys have them; below `testdata` they are data), the root's `vendor` and
-    /// `.git`.
+    /// A module's data: everything except Go sources (Go's keys have them; below `testdata` they are data) and the root's
+    /// `.git`. A library that C of a vendored package links is in no key.
     Data,
     /// Everything, except `.git` and what Nix leaves in the build's directory.
     All,
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
     fn is_left_out(&self, dir: &Path, name: &OsStr) -> bool {
         let is_at_root = dir == self.bounds.root;
         match self.extent {
-            Extent::Data => is_at_root && (name == "vendor" || name == ".git"),
+            Extent::Data => is_at_root && name == ".git",
             Extent::All => name == ".git" || (is_at_root && OF_NIX.iter().any(|left| name == *left)),
         }
     }

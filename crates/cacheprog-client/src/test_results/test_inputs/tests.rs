@@ -110,10 +110,22 @@ fn files_that_are_no_inputs_may_change() {
     let module = Module::new();
     let list = module.list(LOG).unwrap();
     fs::write(module.root.join("golden/golden.go"), "package golden // it is in the key").unwrap();
-    fs::create_dir_all(module.root.join("vendor/x")).unwrap();
-    fs::write(module.root.join("vendor/x/data"), "").unwrap();
     fs::write(module.root.join("../neighbour"), "").unwrap();
     assert!(module.is_current(&list));
+}
+
+/// A test is linked with it, and neither the key of the package nor that of the link has it.
+#[test]
+fn a_library_of_a_vendored_module_is_an_input() {
+    let module = Module::new();
+    fs::create_dir_all(module.root.join("vendor/x")).unwrap();
+    fs::write(module.root.join("vendor/x/x.a"), "one").unwrap();
+    fs::write(module.root.join("vendor/x/x.go"), "package x").unwrap();
+    let list = module.list(LOG).unwrap();
+    fs::write(module.root.join("vendor/x/x.go"), "package x // it is in the key").unwrap();
+    assert!(module.is_current(&list));
+    fs::write(module.root.join("vendor/x/x.a"), "two").unwrap();
+    assert!(!module.is_current(&list));
 }
 
 #[test]
