@@ -40,7 +40,7 @@ impl Conditions {
     /// The scope of an archive that Go's key does not cover. `None`: no condition, it stays private.
     pub(crate) fn scope_of(&mut self, made: &MadeArchive) -> Option<Scope> {
         if made.is_std {
-            return Some(if self.setting.is_clean { scopes::STD } else { scopes::TREE_WITH_GO });
+            return self.scope_of_std();
         }
         let package = self.package(made)?;
         if !self.setting.is_clean {
@@ -57,6 +57,20 @@ impl Conditions {
             Verdict::Stays if is_asm => Scope::asm(path, version).ok(),
             Verdict::Stays => Scope::module(path, version).ok(),
             Verdict::Tree => self.is_in_tree(&package.root).then_some(scopes::TREE),
+            Verdict::Leaves => None,
+        }
+    }
+
+    /// The files of the standard library are the toolchain's. Variables may lead its C into the tree all the same.
+    fn scope_of_std(&mut self) -> Option<Scope> {
+        if !self.setting.is_clean {
+            return Some(scopes::TREE_WITH_GO);
+        }
+        let root = self.goroot.join("src");
+        let std = Package { module: ("std".to_owned(), None), dir: root.clone(), root };
+        match self.judge_machine(&std)? {
+            Verdict::Stays => Some(scopes::STD),
+            Verdict::Tree => Some(scopes::TREE),
             Verdict::Leaves => None,
         }
     }

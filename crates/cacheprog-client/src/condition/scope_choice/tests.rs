@@ -139,3 +139,13 @@ fn a_command_line_that_is_not_clean_takes_the_tree_with_go() {
     let unread = Conditions::new(Setting { is_clean: false, arguments: None, ..tree.setting("src", &[]) });
     assert_eq!(scope(unread, &of_a()), "private");
 }
+
+#[test]
+fn c_of_the_standard_library_has_the_tree_where_a_variable_leads_there() {
+    let (tree, outside) = (TestTree::new(&FILES), TestTree::new(&[("x.h", "1")]));
+    let std = MadeArchive { is_std: true, ..archive("net", &["net/net.go"]) };
+    for (dir, expected) in [(tree.path("src/inc"), "tree"), (outside.path(""), "private"), ("/usr/include".into(), "std")] {
+        let flags = format!("-I{}", dir.display());
+        assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", &flags)], &std), expected, "{flags}");
+    }
+}
