@@ -37,12 +37,12 @@ in_module() {
     (cd "$MODULES/$name/main" && env -i "${ORACLE_ENVIRONMENT[@]}" ${environment[@]+"${environment[@]}"} "$@")
 }
 
-# oracle_trace NAME: makes the main module and builds it under strace, with the client on a store that has Go's own packages
-# already. Leaves in MODULES/NAME what `uncovered` reads.
+# oracle_trace NAME: makes the main module, vendored unless ORACLE_MODULE_CACHE is set, and builds it under strace, with the client
+# on a store that has Go's own packages already. Leaves in MODULES/NAME what `uncovered` reads.
 oracle_trace() {
     local name=$1 dir=$MODULES/$1
     make_module "$name"
-    [ -z "${ORACLE_VENDORED:-}" ] || vendor_module "$name" 2> "$dir/vendor.log"
+    [ -n "${ORACLE_MODULE_CACHE:-}" ] || vendor_module "$name" 2> "$dir/vendor.log"
     # The client's environment and directory are kept, to ask it afterwards. What runs is the client itself.
     printf '#!/bin/bash\nexport -p > %q/environment\npwd > %q/directory\nexec %q --store %q\n' "$dir" "$dir" "$BIN/cacheprog-client" "$dir/store" > "$dir/prog"
     chmod 755 "$dir/prog"
@@ -132,7 +132,7 @@ condition_roots() {
     done
 }
 
-# figures_of NAME KIND: the expected figures of a module in integration/oracle-figures; KIND is classes or counts.
+# figures_of NAME KIND: the expected figures of a module in integration/oracle-figures.
 figures_of() { awk -v name="$1" -v kind="$2" '$1 == name && $2 == kind { $1 = $2 = ""; sub(/^ +/, ""); print }' "$CASE_DIR/oracle-figures"; }
 
 # classes_of NAME: how many packages of that traced build are plain, under the condition of an assembler's module, of a module, of
@@ -149,7 +149,7 @@ oracle_module() {
     uncovered "$MODULES/$1" > "$MODULES/$1/uncovered"
     expect "$1: each of $(wc -l < "$MODULES/$1/files") files that its tools looked at is in Go's key or in the condition" \
         _none "$MODULES/$1/uncovered"
-    is "$1: packages that are plain, asm, module, tree, std, private" "$(figures_of "$1" classes)" "$(classes_of "$1")"
+    is "$1: packages that are plain, asm, module, tree, std, private" "$(figures_of "$1" "${ORACLE_MODULE_CACHE:+cached-}classes")" "$(classes_of "$1")"
 }
 _none() { if [ -s "$1" ]; then head -n 20 "$1" >&2; return 1; fi; }
 

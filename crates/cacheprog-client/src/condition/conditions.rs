@@ -71,6 +71,10 @@ impl Conditions {
 
     /// What a scope holds now, if nothing in it changed since the go command began.
     pub(crate) fn digest_unchanged(&mut self, scope: &Scope) -> Option<ScopeDigest> {
+        // What a compiler in the tree answers depends on what it reads there.
+        if *scope == scopes::STD && self.scope_of_std()? != scopes::STD {
+            return None;
+        }
         let digest = self.digest(scope)?;
         let since = self.setting.started;
         if let Content::Files(root, rule) = self.content(scope)?

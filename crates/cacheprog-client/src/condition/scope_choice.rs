@@ -62,7 +62,7 @@ impl Conditions {
     }
 
     /// The files of the standard library are the toolchain's. Variables may lead its C into the tree all the same.
-    fn scope_of_std(&mut self) -> Option<Scope> {
+    pub(super) fn scope_of_std(&mut self) -> Option<Scope> {
         if !self.setting.is_clean {
             return Some(scopes::TREE_WITH_GO);
         }

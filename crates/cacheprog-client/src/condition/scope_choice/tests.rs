@@ -144,8 +144,20 @@ fn a_command_line_that_is_not_clean_takes_the_tree_with_go() {
 fn c_of_the_standard_library_has_the_tree_where_a_variable_leads_there() {
     let (tree, outside) = (TestTree::new(&FILES), TestTree::new(&[("x.h", "1")]));
     let std = MadeArchive { is_std: true, ..archive("net", &["net/net.go"]) };
-    for (dir, expected) in [(tree.path("src/inc"), "tree"), (outside.path(""), "private"), ("/usr/include".into(), "std")] {
+    for (dir, expected) in
+        [(tree.path("src/inc"), "tree"), (outside.path(""), "private"), ("/usr/include".into(), "std")]
+    {
         let flags = format!("-I{}", dir.display());
         assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", &flags)], &std), expected, "{flags}");
+    }
+}
+
+#[test]
+fn what_a_compiler_in_the_tree_was_asked_is_not_shared() {
+    let tree = TestTree::new(&FILES);
+    tree.write("src/cc.sh", "#!/bin/sh\nread -r flags < flags\n");
+    for (compiler, is_shared) in [(tree.path("src/cc.sh").to_str().unwrap(), false), ("gcc", true)] {
+        let mut conditions = Conditions::new(tree.setting("src", &[("CC", compiler)]));
+        assert_eq!(conditions.digest_unchanged(&scopes::STD).is_some(), is_shared, "{compiler}");
     }
 }
