@@ -1,6 +1,6 @@
 //! The conditions of one go command: what a scope holds now. (Which scope an archive has is in `scope_choice`.)
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use blake3::{Hash, Hasher};
 use proto::condition::scopes;
@@ -196,24 +196,6 @@ impl Conditions {
         let variables = &self.setting.variables;
         let read = || Some(Machine { counted: Counted::of(variables)?, programs: programs::find(variables)? });
         self.machine.get_or_insert_with(read).as_ref()
-    }
-
-    /// The digest of all files of the tree, Go sources too, without variables and programs.
-    pub(crate) fn tree_with_go(&mut self) -> Option<Hash> {
-        let tree = self.tree.clone()?;
-        Some(self.looks.list(&tree, Rule::TreeWithGo)?.digest())
-    }
-
-    /// The same, if nothing in it changed since the go command began.
-    pub(crate) fn tree_with_go_unchanged(&mut self) -> Option<Hash> {
-        let (tree, since) = (self.tree.clone()?, self.setting.started);
-        let list = self.looks.list(&tree, Rule::TreeWithGo)?;
-        list.is_older(since, &self.names_at_start).then(|| list.digest())
-    }
-
-    /// The root of the tree.
-    pub(crate) fn tree(&self) -> Option<&Path> {
-        self.tree.as_deref()
     }
 }
 

@@ -29,8 +29,9 @@ const UNLOGGED: [&str; 12] = [
     "syscall",
 ];
 
-/// Functions of package os that do so, and directives that reach functions of other packages.
-const NAMES: [&str; 4] = ["StartProcess", "Readlink", "go:linkname", "go:cgo_"];
+/// Functions of package os that do so, or give a file a name that is gone when the test ends; and directives that reach functions of
+/// other packages.
+const NAMES: [&str; 6] = ["StartProcess", "Readlink", ".Symlink(", "os.Link(", "go:linkname", "go:cgo_"];
 
 /// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
 pub(super) fn read(source: &[u8]) -> GoSource {
@@ -179,12 +180,24 @@ mod tests {
         ] {
             assert!(is_unlogged(&format!("package m\nimport x \"{path}\"\n")), "{path}");
         }
-        for path in
-            ["os", "fmt", "golang.org/x/system", "example.org/syscall", "path/filepath", "golang.org/x/tools/txtar"]
-        {
+        for path in [
+            "os",
+            "fmt",
+            "golang.org/x/system",
+            "example.org/syscall",
+            "path/filepath",
+            "golang.org/x/tools/txtar",
+            "x/EvalSymlinks(",
+        ] {
             assert!(!is_unlogged(&format!("package m\nimport \"{path}\"\n")), "{path}");
         }
-        for text in ["func f() { os.StartProcess(x) }", "//go:linkname open syscall.Open", "var r = os.Readlink"] {
+        for text in [
+            "func f() { os.StartProcess(x) }",
+            "//go:linkname open syscall.Open",
+            "var r = os.Readlink",
+            "func f() { os.Symlink(x, y) }",
+            "var _ = os.Link(x, y)",
+        ] {
             assert!(is_unlogged(&format!("package m\n{text}\n")), "{text}");
         }
         assert!(is_unlogged("no Go"));

@@ -1,9 +1,11 @@
 //! What surrounds a test: the variables, and the program that runs its program.
 
+use std::path::Path;
+
 use blake3::Hasher;
 use proto::id::hex;
 
-use crate::condition::variables::text;
+use crate::condition::variables::{text, value};
 use crate::condition::{counted, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
@@ -19,10 +21,13 @@ pub(super) fn digest(context: &TestContext) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// Whether another program runs the tests, or flags name a linker: then more than the test's own package decides what it sees. `None`
-/// where that cannot be told.
-pub(super) fn runs_by_program(context: &TestContext) -> Option<bool> {
-    Some(!words_of_exec(context)?.is_empty() || context.invocation.names_linker())
+/// Whether all tests of the go command may see more than their logs have: another program runs them, flags name a linker, or package
+/// time reads its files from elsewhere (time/zoneinfo_unix.go and time/sys_unix.go `open`, Go 1.21-1.27). `None` where that cannot be
+/// told.
+pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
+    let zones = value(&context.variables, "ZONEINFO")
+        .is_some_and(|path| !path.is_empty() && !Path::new(path).starts_with("/nix/store"));
+    Some(!words_of_exec(context)?.is_empty() || context.invocation.names_linker() || zones)
 }
 
 /// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).
@@ -65,7 +70,7 @@ mod tests {
         let without = digest(&context("-v", &build));
         assert!(with.is_some() && with != without);
         assert_eq!(
-            (runs_by_program(&context(&exec, &build)), runs_by_program(&context("-v", &build))),
+            (are_unlogged(&context(&exec, &build)), are_unlogged(&context("-v", &build))),
             (Some(true), Some(false))
         );
         write("2");
@@ -73,8 +78,11 @@ mod tests {
         assert_eq!(digest(&context("-v", &build)), without);
         assert_eq!(digest(&context("-exec=./run", &build)), None, "where it is cannot be told");
         let cross = [("GOOS", "plan9"), ("GOARCH", "arm"), ("GOHOSTOS", "linux"), ("GOHOSTARCH", "amd64")];
-        assert_eq!(runs_by_program(&context("-v", &cross)), Some(true));
+        assert_eq!(are_unlogged(&context("-v", &cross)), Some(true));
         let same = [("GOOS", "linux"), ("GOARCH", "amd64"), ("GOHOSTOS", "linux"), ("GOHOSTARCH", "amd64")];
-        assert_eq!(runs_by_program(&context("-v", &same)), Some(false));
+        assert_eq!(are_unlogged(&context("-v", &same)), Some(false));
+        for (zones, expected) in [("/build/zones", true), ("/nix/store/x-tzdata/share/zoneinfo", false), ("", false)] {
+            assert_eq!(are_unlogged(&context("-v", &[("ZONEINFO", zones)])), Some(expected), "{zones}");
+        }
     }
 }

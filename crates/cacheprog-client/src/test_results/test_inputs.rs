@@ -33,7 +33,7 @@ use super::current_tree::CurrentTree;
 use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
 use super::reach::Reach;
-use super::surroundings::{digest, runs_by_program};
+use super::surroundings::{are_unlogged, digest};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
 
@@ -82,8 +82,7 @@ impl TestInputs {
         for log in &result.logs {
             add_files(log, (&root, &dir), &self.context, &mut files)?;
         }
-        let needs_tree =
-            self.reach.is_unlogged(&module, &dir, &mut Budget::of_tree())? || runs_by_program(&self.context)?;
+        let needs_tree = self.reach.is_unlogged(&module, &dir, &mut Budget::of_tree())? || are_unlogged(&self.context)?;
         let mut text = first_line(output) + &self.second_line(&root, needs_tree)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         if !self.module.is_older(self.started) || (needs_tree && !self.whole.is_older(self.started)) {
