@@ -2,7 +2,7 @@
 # another ending, is linked into the tree, is made by the build, belongs to a dependency or lies outside of the module. Each is
 # changed between two builds, in explicit and transparent mode; an unchanged build compiles nothing. (Played sandboxes.)
 # (Texts for builds and for C are not expanded.)
-# shellcheck shell=bash source-path=SCRIPTDIR disable=SC1003,SC2016,SC2034
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC1003,SC2016,SC2034,SC2154
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"

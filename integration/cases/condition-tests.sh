@@ -1,7 +1,7 @@
 # Proves that what Go's keys of tests and of vet leave out is seen, by kind: variables, files that are read outside of Go's sight,
 # programs that a test starts or builds, what a run leaves behind, sources that are not compiled here. A test that passed must fail
 # after the change, in explicit and transparent mode. (Played sandboxes. Texts for builds are not expanded.)
-# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034,SC2154
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
