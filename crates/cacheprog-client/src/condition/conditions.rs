@@ -14,6 +14,7 @@ use super::counted::Counted;
 use super::excluded::Excluded;
 use super::files::Rule;
 use super::looks::Looks;
+use super::made_archive::MadeBy;
 use super::modules::Modules;
 use super::programs::{self, Program};
 use super::setting::Setting;
@@ -72,7 +73,7 @@ impl Conditions {
     /// What a scope holds now, if nothing in it changed since the go command began.
     pub(crate) fn digest_unchanged(&mut self, scope: &Scope) -> Option<ScopeDigest> {
         // What a compiler in the tree answers depends on what it reads there.
-        if *scope == scopes::STD && self.scope_of_std()? != scopes::STD {
+        if *scope == scopes::STD && self.scope_of_std(MadeBy::Others)? != scopes::STD {
             return None;
         }
         let digest = self.digest(scope)?;
@@ -125,7 +126,7 @@ impl Conditions {
                 }
                 let list = self.looks.list(&root, rule)?;
                 hasher.update(list.digest().as_bytes());
-                counts_seed = list.has_cxx();
+                counts_seed = list.has_cxx() && *scope != scopes::STD;
             }
         }
         if has_machine(scope) {
@@ -153,7 +154,9 @@ impl Conditions {
             return self.content_of_module(root);
         }
         if *scope == scopes::STD {
-            Some(Content::Nothing)
+            // What assembly and C of the toolchain include is in no key. Elsewhere than in the store it may change.
+            let sources = || Content::Files(self.goroot.join("src"), Rule::Toolchain);
+            Some(if self.is_goroot_fixed() { Content::Nothing } else { sources() })
         } else if *scope == scopes::TREE {
             // A compiler that is a script of the tree may read any file of it.
             of_tree(if self.has_programs_in_tree()? { Rule::TreeWithGo } else { Rule::Tree })
@@ -196,6 +199,10 @@ impl Conditions {
         let variables = &self.setting.variables;
         let read = || Some(Machine { counted: Counted::of(variables)?, programs: programs::find(variables)? });
         self.machine.get_or_insert_with(read).as_ref()
+    }
+    /// Whether the toolchain is in the Nix store, so that its path stands for its sources.
+    pub(super) fn is_goroot_fixed(&self) -> bool {
+        paths::is_in_store(&self.goroot, &self.looks.excluded.own_outputs)
     }
 }
 

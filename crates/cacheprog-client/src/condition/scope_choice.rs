@@ -40,7 +40,7 @@ impl Conditions {
     /// The scope of an archive that Go's key does not cover. `None`: no condition, it stays private.
     pub(crate) fn scope_of(&mut self, made: &MadeArchive) -> Option<Scope> {
         if made.is_std {
-            return self.scope_of_std();
+            return self.scope_of_std(made.made_by);
         }
         let package = self.package(made)?;
         if !self.setting.is_clean {
@@ -62,15 +62,17 @@ impl Conditions {
     }
 
     /// The files of the standard library are the toolchain's. Variables may lead its C into the tree all the same.
-    pub(super) fn scope_of_std(&mut self) -> Option<Scope> {
-        if !self.setting.is_clean {
-            return Some(scopes::TREE_WITH_GO);
-        }
+    pub(super) fn scope_of_std(&mut self, made_by: MadeBy) -> Option<Scope> {
         let root = self.goroot.join("src");
+        // What assembly and C of the toolchain include is in the store, in the tree, or in the scope "std".
+        let is_covered = made_by == MadeBy::Compiler || self.is_goroot_fixed() || self.is_in_tree(&root);
+        if !self.setting.is_clean {
+            return is_covered.then_some(scopes::TREE_WITH_GO);
+        }
         let std = Package { module: ("std".to_owned(), None), dir: root.clone(), root };
         match self.judge_machine(&std)? {
             Verdict::Stays => Some(scopes::STD),
-            Verdict::Tree => Some(scopes::TREE),
+            Verdict::Tree => is_covered.then_some(scopes::TREE),
             Verdict::Leaves => None,
         }
     }

@@ -99,10 +99,11 @@ impl Classifier {
                 let is_described = !of.is_plain || self.side_entries.has_generated_sources(&action);
                 let archive = if is_described { described(read) } else { None };
                 let path = archive.as_ref().map(|archive| archive.path.clone());
-                let terms = if of.is_plain { Terms::Plain } else { self.terms(archive, *made_by, of.has_output) };
-                let own = (!of.is_plain).then(|| ToShare { action, output, terms: terms.clone() });
+                let terms =
+                    if of.is_plain { Some(Terms::Plain) } else { Self::terms(archive, *made_by, of.has_output) };
+                let own = (!of.is_plain).then_some((action, output));
                 let beside = self.side_entries.take_of(&action, path.as_deref());
-                own.into_iter().chain(on(&terms, beside)).collect()
+                own.into_iter().chain(beside).filter_map(|entry| on(terms.clone(), entry)).collect()
             }
         }
     }
@@ -152,8 +153,9 @@ impl Classifier {
         let is_std = archive.as_ref().is_some_and(|archive| archive.is_std);
         let path = archive.as_ref().map(|archive| archive.path.clone());
         let is_plain = self.covers(made_by, || is_std);
-        let terms = if is_plain { Terms::Plain } else { self.terms(archive, made_by, false) };
-        on(&terms, self.side_entries.take_of(action, path.as_deref())).collect()
+        let terms = if is_plain { Some(Terms::Plain) } else { Self::terms(archive, made_by, false) };
+        let beside = self.side_entries.take_of(action, path.as_deref());
+        beside.into_iter().filter_map(|entry| on(terms.clone(), entry)).collect()
     }
 
     /// Whether Go's key covers all that went into a package.
@@ -166,17 +168,12 @@ impl Classifier {
             }
     }
 
-    /// The terms of a package that is not plain.
-    fn terms(&self, archive: Option<Archive>, made_by: MadeBy, has_output: bool) -> Terms {
-        if !self.rules.is_clean {
-            return Terms::Scope(scopes::TREE_WITH_GO);
-        }
+    /// The terms of a package that is not plain. `None` where it is not known which one it is.
+    fn terms(archive: Option<Archive>, made_by: MadeBy, has_output: bool) -> Option<Terms> {
         // Of a name at its limit the rest is not known.
         let is_named = |archive: &Archive| archive.path.chars().count() < LONGEST;
-        let Some(Archive { path, is_std, files, .. }) = archive.filter(is_named) else {
-            return Terms::Scope(scopes::TREE);
-        };
-        Terms::Package(Arc::new(MadeArchive { path, is_std, made_by, files, has_output }))
+        let Archive { path, is_std, files, .. } = archive.filter(is_named)?;
+        Some(Terms::Package(Arc::new(MadeArchive { path, is_std, made_by, files, has_output })))
     }
 }
 
@@ -184,8 +181,8 @@ fn described(read: ReadBody<'_>) -> Option<Archive> {
     Archive::read(&read)
 }
 
-fn on(terms: &Terms, entries: Vec<(ActionId, OutputId)>) -> impl Iterator<Item = ToShare<Terms>> {
-    entries.into_iter().map(|(action, output)| ToShare { action, output, terms: terms.clone() })
+fn on(terms: Option<Terms>, (action, output): (ActionId, OutputId)) -> Option<ToShare<Terms>> {
+    Some(ToShare { action, output, terms: terms? })
 }
 
 #[cfg(test)]

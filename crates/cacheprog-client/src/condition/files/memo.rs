@@ -129,7 +129,7 @@ fn read(bytes: &[u8], excluded: &Excluded) -> Option<FileList> {
         return None;
     }
     let rule = rest.array::<1>()?[0];
-    let rule = [Rule::Module, Rule::Tree, Rule::TreeWithGo, Rule::Vet].into_iter().find(|one| *one as u8 == rule)?;
+    let rule = Rule::ALL.into_iter().find(|one| *one as u8 == rule)?;
     let began = rest.time()?;
     let paths = rest.text()?.to_vec();
     let mut entries = Vec::new();

@@ -13,6 +13,8 @@ pub(crate) enum Rule {
     TreeWithGo,
     /// Sources that Go may leave out of a package, for vet.
     Vet,
+    /// The sources of a toolchain: all but Go sources and objects (`.syso`), which are in Go's keys.
+    Toolchain,
 }
 
 /// What counts of one file.
@@ -36,17 +38,19 @@ const SOURCES: [&[u8]; 19] = [
 const CXX: [&[u8]; 10] = [b"cc", b"cpp", b"cxx", b"c++", b"C", b"CPP", b"mm", b"M", b"swigcxx", b"hpp"];
 
 impl Rule {
+    pub(super) const ALL: [Self; 5] = [Self::Module, Self::Tree, Self::TreeWithGo, Self::Vet, Self::Toolchain];
+
     pub(super) fn of_file(self, name: &[u8]) -> FileUse {
         let ending = ending(name);
         let by_constraint =
             if build_constraint::is_in_name(name) { FileUse::Content } else { FileUse::ContentIfConstrained };
         match (self, ending) {
-            (Self::Module, b"go") => FileUse::Nothing,
+            (Self::Module, b"go") | (Self::Toolchain, b"go" | b"syso") => FileUse::Nothing,
             (Self::Tree | Self::Vet, b"go") => by_constraint,
             (Self::Vet, ending) if SOURCES.contains(&ending) => by_constraint,
             (Self::Vet, b"syso") if build_constraint::is_in_name(name) => FileUse::Content,
             (Self::Vet, _) => FileUse::Nothing,
-            (Self::Module | Self::Tree | Self::TreeWithGo, _) => FileUse::Content,
+            (Self::Module | Self::Tree | Self::TreeWithGo | Self::Toolchain, _) => FileUse::Content,
         }
     }
 }

@@ -94,17 +94,18 @@ fn what_others_than_the_compiler_made_has_a_condition() {
         let shares = vec![(PACKAGE, name.clone()), (printed(), name)];
         assert_eq!(put(&mut puts, PACKAGE, &greet_with(member)), (false, shares));
     }
-    // One that cannot be read any further is of the tree.
+    // One that cannot be read any further is for this build alone.
     let mut puts = classifier(CLEAN);
-    assert_eq!(put(&mut puts, PACKAGE, b"!<arch>\n"), (false, vec![(PACKAGE, "tree".into())]));
+    assert_eq!(put(&mut puts, PACKAGE, b"!<arch>\n"), (false, vec![]));
 }
 
 #[test]
-fn a_go_command_that_brings_in_more_shares_under_the_condition_of_everything() {
+fn a_go_command_that_brings_in_more_shares_nothing_plain_and_packages_alone() {
     let mut puts = classifier(Rules { is_clean: false, ..CLEAN });
     put(&mut puts, printed(), b"");
-    let all = "tree with Go".to_owned();
-    assert_eq!(put(&mut puts, PACKAGE, GREET), (false, vec![(PACKAGE, all.clone()), (printed(), all)]));
+    let name = "example.test/m/greet Compiler false".to_owned();
+    let shares = vec![(PACKAGE, name.clone()), (printed(), name)];
+    assert_eq!(put(&mut puts, PACKAGE, GREET), (false, shares));
     put(&mut puts, ActionId([1; 32]), b"&gobFact");
     assert_eq!(put(&mut puts, subkey(&ActionId([1; 32]), "stdout"), b"{}\n\n"), (false, vec![]));
     put(&mut puts, ActionId([2; 32]), b"true");
