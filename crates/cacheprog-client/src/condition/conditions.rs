@@ -1,6 +1,10 @@
 //! The conditions of one go command: what a scope holds now. (Which scope an archive has is in `scope_choice`.)
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use blake3::{Hash, Hasher};
 use proto::condition::scopes;
@@ -18,6 +22,7 @@ use super::made_archive::MadeBy;
 use super::modules::Modules;
 use super::programs::{self, Program};
 use super::setting::Setting;
+use super::stamp::Stamp;
 use super::{paths, tree};
 
 /// Digests are made anew where what they are over changes.
@@ -78,16 +83,26 @@ impl Conditions {
         }
         let digest = self.digest(scope)?;
         let since = self.setting.started;
-        if let Content::Files(root, rule) = self.content(scope)?
-            && !self.looks.list(&root, rule)?.is_older(since, &self.names_at_start)
-        {
-            return None;
+        if let Content::Files(root, rule) = self.content(scope)? {
+            let since = self.unpacked_at(&root).map_or(since, |unpacked| unpacked.max(since));
+            if !self.looks.list(&root, rule)?.is_older(since, &self.names_at_start) {
+                return None;
+            }
         }
         if has_machine(scope) && !programs::are_older(&self.machine()?.programs, since) {
             return None;
         }
         let line = self.command_line(scope)?;
         line.is_none_or(|line| line.stamps.iter().all(|stamp| stamp.is_before(since))).then_some(digest)
+    }
+
+    /// When the go command had unpacked a module, if this is the root of one. It may have done so itself, before it compiled anything: it
+    /// takes the write permissions away then, of the root last (cmd/go/internal/modfetch/fetch.go `makeDirsReadOnly`, Go 1.21-1.27).
+    fn unpacked_at(&self, root: &Path) -> Option<SystemTime> {
+        let cache = paths::real(self.setting.gomodcache.as_ref()?);
+        let metadata = fs::metadata(root).ok().filter(|metadata| metadata.permissions().mode() & 0o222 == 0)?;
+        let is_unpacked = root.starts_with(cache) && root.file_name()?.as_bytes().contains(&b'@');
+        is_unpacked.then(|| Stamp::of(&metadata).map(|stamp| stamp.settled()))?
     }
 
     /// The parts of the scope's digest, as `proto::parts` writes them. `None` where there is no digest.

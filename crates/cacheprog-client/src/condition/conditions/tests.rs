@@ -207,6 +207,26 @@ fn only_what_is_older_than_the_go_command_is_unchanged() {
     assert_eq!(late.digest_unchanged(&scopes::TREE), None);
 }
 
+/// With `proxyVendor` of nixpkgs each build's first go command does so.
+#[test]
+fn a_module_that_the_go_command_itself_unpacked_is_unchanged() {
+    let root = "go/pkg/mod/d.test/d@v1.0.0";
+    let (header, go_mod) = (format!("{root}/v.h"), format!("{root}/go.mod"));
+    let main = "module m\n\ngo 1.21\n\nrequire d.test/d v1.0.0\n";
+    let tree = TestTree::new(&[("src/go.mod", main), (&go_mod, "module d.test/d\n"), (&header, "1")]);
+    let scope = module("d.test/d", Some("v1.0.0"));
+    let started = crate::clock::now() - Duration::from_secs(60);
+    let unchanged = || Conditions::new(Setting { started, ..tree.setting("src", &[]) }).digest_unchanged(&scope);
+    let mode = |mode| fs::set_permissions(tree.path(root), fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!(unchanged(), None, "it may be written to");
+    mode(0o555);
+    assert!(unchanged().is_some());
+    std::thread::sleep(Duration::from_millis(50)); // a tick of file times
+    fs::write(tree.path(&header), "2").unwrap();
+    assert_eq!(unchanged(), None, "changed since");
+    mode(0o755);
+}
+
 #[test]
 fn a_scope_that_this_go_command_cannot_have_is_none() {
     let tree = TestTree::new(&FILES);
