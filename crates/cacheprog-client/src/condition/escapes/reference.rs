@@ -37,8 +37,4 @@ impl References {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reference> {
         self.0.iter()
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }

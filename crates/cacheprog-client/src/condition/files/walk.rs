@@ -207,3 +207,43 @@ impl Walk<'_> {
         self.list.entries.push(Entry { kind, stamp, hash });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::test_tree::TestTree;
+
+    fn read(tree: &TestTree, budget: &mut Budget) -> Option<FileList> {
+        let excluded = Excluded::default();
+        let looking = Looking { rule: Rule::Module, excluded: &excluded, top: &[] };
+        read_list(&tree.path("src").canonicalize().unwrap(), looking, None, budget)
+    }
+
+    #[test]
+    fn a_scope_beyond_the_limits_is_given_up() {
+        let tree = TestTree::new(&[("src/a.h", "12345678"), ("src/b.h", "1"), ("src/c.go", "package c")]);
+        for (names, bytes, is_read) in [(3, 9, true), (2, 9, false), (3, 8, false)] {
+            let mut budget = Budget::of(names, bytes);
+            assert_eq!(read(&tree, &mut budget).is_some(), is_read, "{names} {bytes}");
+            assert_eq!(budget.is_spent(), !is_read);
+        }
+        let deep = "src/".to_owned() + &"d/".repeat(MAX_DEPTH) + "x.h";
+        let tree = TestTree::new(&[(&deep, "")]);
+        assert_eq!(read(&tree, &mut Budget::new()), None);
+    }
+
+    #[test]
+    fn what_is_known_and_settled_is_not_read_again() {
+        let tree = TestTree::new(&[("src/a.h", "#include \"../../x.h\"\n"), ("src/b.h", "1")]);
+        let mut list = read(&tree, &mut Budget::new()).unwrap();
+        // As if it had been read later.
+        list.began = TestTree::later();
+        tree.write("src/b.h", "22");
+        let excluded = Excluded::default();
+        let looking = Looking { rule: Rule::Module, excluded: &excluded, top: &[] };
+        let again = read_list(&tree.path("src"), looking, Some(&list), &mut Budget::of(9, 2)).unwrap();
+        assert_ne!(again.digest(), list.digest());
+        assert_eq!(again.references(), list.references());
+        assert_eq!(again.references().iter().count(), 2);
+    }
+}

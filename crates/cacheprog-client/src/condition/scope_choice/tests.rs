@@ -1,5 +1,7 @@
 //! The scopes of archives: a module where nothing leads out of it, and never less than what may be read.
 
+#![expect(clippy::disallowed_methods, reason = "tests remove what they made")]
+
 use std::fs;
 
 use proto::condition::scopes;
