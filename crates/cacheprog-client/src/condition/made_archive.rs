@@ -12,6 +12,4 @@ pub(crate) struct MadeArchive {
     pub(crate) made_by: MadeBy,
     /// Files that its code comes from, as the compiler names them: its own, and those of functions that were inlined.
     pub(crate) files: Vec<String>,
-    /// Whether the compile printed something.
-    pub(crate) has_output: bool,
 }

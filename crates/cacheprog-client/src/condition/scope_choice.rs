@@ -127,7 +127,7 @@ impl Conditions {
         let mut references = References::default();
         for entry in fs::read_dir(&package.dir).ok()? {
             let path = entry.ok()?.path();
-            if !path.extension().is_some_and(|extension| extension == "go") || !path.is_file() {
+            if path.extension().is_none_or(|extension| extension != "go") || !path.is_file() {
                 continue;
             }
             if fs::metadata(&path).ok()?.len() > MAX_SOURCE {

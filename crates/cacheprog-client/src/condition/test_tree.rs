@@ -81,7 +81,6 @@ pub(crate) fn archive(path: &str, files: &[&str]) -> MadeArchive {
         is_std: false,
         made_by: MadeBy::Others,
         files: files.iter().map(|file| (*file).to_owned()).collect(),
-        has_output: false,
     }
 }
 

@@ -60,7 +60,6 @@ pub(crate) struct Classified {
     /// For every build at once.
     pub(crate) is_plain: bool,
     class: Class,
-    has_output: bool,
 }
 
 /// Limit of remembered packages, as of hits.
@@ -74,16 +73,15 @@ impl Classifier {
     /// What is put here, before it is sent.
     pub(crate) fn classify(&self, put: &PutHeader, read: ReadBody<'_>) -> Classified {
         let class = self.rules.bodies.class(put.output.size, read);
-        let (is_plain, has_output) = match &class {
-            Class::Plain => (true, false),
-            Class::Private | Class::Side(_) => (false, false),
+        let is_plain = match &class {
+            Class::Plain => true,
+            Class::Private | Class::Side(_) => false,
             Class::Package(made_by) => {
                 let has_output = !self.side_entries.is_silent(&put.action);
-                let is_plain = !has_output && self.covers(*made_by, || described(read).is_some_and(|of| of.is_std));
-                (is_plain, has_output)
+                !has_output && self.covers(*made_by, || described(read).is_some_and(|of| of.is_std))
             }
         };
-        Classified { is_plain, class, has_output }
+        Classified { is_plain, class }
     }
 
     /// What is to be shared after this put. Its own share, and those of entries that waited for it.
@@ -99,8 +97,7 @@ impl Classifier {
                 let is_described = !of.is_plain || self.side_entries.has_generated_sources(&action);
                 let archive = if is_described { described(read) } else { None };
                 let path = archive.as_ref().map(|archive| archive.path.clone());
-                let terms =
-                    if of.is_plain { Some(Terms::Plain) } else { Self::terms(archive, *made_by, of.has_output) };
+                let terms = if of.is_plain { Some(Terms::Plain) } else { Self::terms(archive, *made_by) };
                 let own = (!of.is_plain).then_some((action, output));
                 let beside = self.side_entries.take_of(&action, path.as_deref());
                 own.into_iter().chain(beside).filter_map(|entry| on(terms.clone(), entry)).collect()
@@ -153,7 +150,7 @@ impl Classifier {
         let is_std = archive.as_ref().is_some_and(|archive| archive.is_std);
         let path = archive.as_ref().map(|archive| archive.path.clone());
         let is_plain = self.covers(made_by, || is_std);
-        let terms = if is_plain { Some(Terms::Plain) } else { Self::terms(archive, made_by, false) };
+        let terms = if is_plain { Some(Terms::Plain) } else { Self::terms(archive, made_by) };
         let beside = self.side_entries.take_of(action, path.as_deref());
         beside.into_iter().filter_map(|entry| on(terms.clone(), entry)).collect()
     }
@@ -169,11 +166,11 @@ impl Classifier {
     }
 
     /// The terms of a package that is not plain. `None` where it is not known which one it is.
-    fn terms(archive: Option<Archive>, made_by: MadeBy, has_output: bool) -> Option<Terms> {
+    fn terms(archive: Option<Archive>, made_by: MadeBy) -> Option<Terms> {
         // Of a name at its limit the rest is not known.
         let is_named = |archive: &Archive| archive.path.chars().count() < LONGEST;
         let Archive { path, is_std, files, .. } = archive.filter(is_named)?;
-        Some(Terms::Package(Arc::new(MadeArchive { path, is_std, made_by, files, has_output })))
+        Some(Terms::Package(Arc::new(MadeArchive { path, is_std, made_by, files })))
     }
 }
 

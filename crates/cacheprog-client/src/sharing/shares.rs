@@ -178,7 +178,7 @@ mod tests {
         let mut conditions = ConditionsOfShares::new(Counting { changed: vec![scopes::TREE], ..Counting::default() });
         let package = |path: &str| {
             let (path, made_by) = (path.to_owned(), MadeBy::Others);
-            Terms::Package(Arc::new(MadeArchive { path, is_std: false, made_by, files: vec![], has_output: false }))
+            Terms::Package(Arc::new(MadeArchive { path, is_std: false, made_by, files: vec![] }))
         };
         let [one, other] = [package("m"), package("m")];
         let batch = |conditions: &mut ConditionsOfShares<Counting>| {

@@ -46,7 +46,7 @@ fn named(shares: &[ToShare<Terms>]) -> Vec<(ActionId, String)> {
     let name = |terms: &Terms| match terms {
         Terms::Plain => "plain".to_owned(),
         Terms::Scope(scope) => scope.to_string(),
-        Terms::Package(made) => format!("{} {:?} {}", made.path, made.made_by, made.has_output),
+        Terms::Package(made) => format!("{} {:?}", made.path, made.made_by),
     };
     shares.iter().map(|share| (share.action, name(&share.terms))).collect()
 }
@@ -75,7 +75,7 @@ fn a_package_that_the_compiler_talked_about_has_a_condition() {
         }
         let (is_plain, shares) = put(&mut puts, PACKAGE, GREET);
         assert_eq!(is_plain, !with_output);
-        let name = "example.test/m/greet Compiler true".to_owned();
+        let name = "example.test/m/greet Compiler".to_owned();
         let expected = match output {
             Some(b"") => vec![(printed(), "plain".to_owned())],
             Some(_) => vec![(PACKAGE, name.clone()), (printed(), name)],
@@ -90,7 +90,7 @@ fn what_others_than_the_compiler_made_has_a_condition() {
     for (member, made_by) in [(ASSEMBLED, "CompilerAndAssembler"), (C, "Others")] {
         let mut puts = classifier(CLEAN);
         put(&mut puts, printed(), b"");
-        let name = format!("example.test/m/greet {made_by} false");
+        let name = format!("example.test/m/greet {made_by}");
         let shares = vec![(PACKAGE, name.clone()), (printed(), name)];
         assert_eq!(put(&mut puts, PACKAGE, &greet_with(member)), (false, shares));
     }
@@ -103,7 +103,7 @@ fn what_others_than_the_compiler_made_has_a_condition() {
 fn a_go_command_that_brings_in_more_shares_nothing_plain_and_packages_alone() {
     let mut puts = classifier(Rules { is_clean: false, ..CLEAN });
     put(&mut puts, printed(), b"");
-    let name = "example.test/m/greet Compiler false".to_owned();
+    let name = "example.test/m/greet Compiler".to_owned();
     let shares = vec![(PACKAGE, name.clone()), (printed(), name)];
     assert_eq!(put(&mut puts, PACKAGE, GREET), (false, shares));
     put(&mut puts, ActionId([1; 32]), b"&gobFact");
@@ -132,7 +132,7 @@ fn what_is_put_beside_a_hit_has_the_terms_of_its_package() {
     let sources = subkey(&PACKAGE, "srcfiles");
     for (name, body, expected) in [
         ("go", GREET.to_vec(), Some("plain")),
-        ("c", greet_with(C), Some("example.test/m/greet Others false")),
+        ("c", greet_with(C), Some("example.test/m/greet Others")),
         ("none", b"no archive".to_vec(), None),
     ] {
         let path = dir.path().join(name);
