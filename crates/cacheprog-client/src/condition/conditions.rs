@@ -215,6 +215,7 @@ impl Conditions {
         let read = || Some(Machine { counted: Counted::of(variables)?, programs: programs::find(variables)? });
         self.machine.get_or_insert_with(read).as_ref()
     }
+
     /// Whether the toolchain is in the Nix store, so that its path stands for its sources.
     pub(super) fn is_goroot_fixed(&self) -> bool {
         paths::is_in_store(&self.goroot, &self.looks.excluded.own_outputs)

@@ -202,3 +202,40 @@ fn the_spool_keeps_for_whom_an_entry_is() {
         [("2".to_owned(), scope.clone()), ("stdout".to_owned(), scope)]
     );
 }
+
+/// Without a daemon the same rules hold, in the user's own store.
+#[test]
+fn an_embedded_store_has_the_same_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = module(dir.path());
+    let path = std::env::var("PATH").unwrap();
+    let cache = dir.path().join("cache").to_str().unwrap().to_owned();
+    let start = |gocache: &str, arguments: &[&str]| {
+        std::thread::sleep(Duration::from_millis(50));
+        let of_gocache = dir.path().join(gocache);
+        std::fs::create_dir_all(&of_gocache).unwrap();
+        let env = [("XDG_CACHE_HOME", cache.as_str()), ("PATH", path.as_str()), ("GOVERSION", "go1.26.8")];
+        Go::start_as_go(&of_gocache, &module, arguments, &env)
+    };
+    let build = ["build", "./..."];
+    let mut go = start("one", &build);
+    for (action, package) in [(1, GREET.to_vec()), (2, with_c())] {
+        go.put(printed(action), b"");
+        go.put(action, &package);
+    }
+    go.put(3, b"any other\n\n");
+    go.put(4, b"go index v2\n");
+    go.finish();
+    let found = |gocache: &str, arguments: &[&str]| {
+        let mut go = start(gocache, arguments);
+        let found = [1, 2, 3, 4].map(|action| go.get(action).is_some());
+        go.finish();
+        found
+    };
+    assert_eq!(found("one", &build), [true, true, true, true]);
+    assert_eq!(found("two", &build), [true, true, false, true], "what has no condition is for one GOCACHE");
+    assert_eq!(found("two", &["build", "-overlay=x.json"]), [false, false, false, false]);
+    std::fs::write(module.join("greet/x.h"), "2\n").unwrap();
+    assert_eq!(found("one", &build), [true, true, true, true], "a GOCACHE finds what it had, as without this program");
+    assert_eq!(found("two", &build), [true, false, false, true]);
+}
