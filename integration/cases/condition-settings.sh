@@ -132,7 +132,7 @@ gocache_with_another_constraint() {
     before='export GOFLAGS="$GOFLAGS -mod=mod"; GOCACHE=/build/first go build -o /build/first.out .; sed -i s/never/linux/ a/b.go; touch -d @1 a/b.go a; export GOCACHE=/build/second'
 }
 
-# These compile the standard library again: only with --full, but for one of each.
+# These compile the standard library again: only with --full, except one of each.
 COSTLY='^flag_toolexec_(with|in|of_a|by|of_go|of_another)|^flag_gcflags|^toolchain_with_another_header'
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-settings.sh")
 try_kinds "${kinds[@]}"

@@ -20,15 +20,15 @@ prepare() {
 # C and assembly that read what is in no key: other endings, linked directories, headers that a build makes, scripts.
 _prepare_c() {
     sed -i 's|^// #include "clib.h"|// #cgo CFLAGS: -DSMALL_EXTRA=71 -I${SRCDIR}/../linked\n&|' "$1/clib/clib.go"
-    sed -i 's|^int clib_system.*|#include "numbers.tpp"\n#include <linked.h>\n#if __has_include("../shared/made.h")\n#include "../shared/made.h"\n#else\n#define MADE 0\n#endif\n#ifndef SMALL_CC\n#define SMALL_CC 0\n#endif\n#ifndef SMALL_FLAG\n#define SMALL_FLAG 0\n#endif\nint clib_system(void) { return SMALL_SYSTEM + SMALL_EXTRA + 10 * NUMBER + 100 * LINKED + 1000 * MADE + 10000 * SMALL_CC + 100000 * SMALL_FLAG; }|' "$1/clib/clib.c"
+    sed -i 's|^int clib_system.*|#include "numbers.tpp"\n#include <linked.h>\n#if __has_include(<made.h>)\n#include <made.h>\n#else\n#define MADE 0\n#endif\n#ifndef SMALL_CC\n#define SMALL_CC 0\n#endif\n#ifndef SMALL_FLAG\n#define SMALL_FLAG 0\n#endif\nint clib_system(void) { return SMALL_SYSTEM + SMALL_EXTRA + 10 * NUMBER + 100 * LINKED + 1000 * MADE + 10000 * SMALL_CC + 100000 * SMALL_FLAG; }|' "$1/clib/clib.c"
     echo '#define NUMBER 1' > "$1/clib/numbers.tpp"
-    mkdir "$1/one" "$1/two" "$1/sums" "$1/tools"
+    mkdir "$1/inc" "$1/one" "$1/two" "$1/sums" "$1/tools"
     echo '#define LINKED 1' > "$1/one/linked.h"
     echo '#define LINKED 2' > "$1/two/linked.h"
     ln -s one "$1/linked"
     printf 'package sums\n\n// Sum returns a number of the assembly.\nfunc Sum() int\n' > "$1/sums/sums.go"
-    printf '#include "textflag.h"\n#include "../shared/sum.inc"\n#include "_sum.h"\nTEXT ·Sum(SB),NOSPLIT,$0-8\n\tMOVQ $(FIRST+SECOND), ret+0(FP)\n\tRET\n' > "$1/sums/sums_amd64.s"
-    echo '#define FIRST 1' > "$1/shared/sum.inc"
+    printf '#include "textflag.h"\n#include "../inc/sum.inc"\n#include "_sum.h"\nTEXT ·Sum(SB),NOSPLIT,$0-8\n\tMOVQ $(FIRST+SECOND), ret+0(FP)\n\tRET\n' > "$1/sums/sums_amd64.s"
+    echo '#define FIRST 1' > "$1/inc/sum.inc"
     echo '#define SECOND 20' > "$1/sums/_sum.h"
     printf '#!/bin/bash\nexec gcc "$@" -DSMALL_CC=1\n' > "$1/tools/cc.sh"
     printf '#!/bin/bash\narguments=()\nfor argument in "$@"; do\n    case $argument in */word/edited.go | ./edited.go) sed "s/Number = ./Number = 1/" "$argument" > /build/edited.go; argument=/build/edited.go ;; esac\n    arguments+=("$argument")\ndone\nexec "${arguments[@]}"\n' > "$1/tools/exec.sh"
@@ -93,7 +93,7 @@ _edit_c() {
 }
 _edit_assembly() {
     case $((RANDOM % 2)) in
-        0) echo "#define FIRST $3" > "$1/shared/sum.inc" ;;
+        0) echo "#define FIRST $3" > "$1/inc/sum.inc" ;;
         1) echo "#define SECOND 2$3" > "$1/sums/_sum.h" ;;
     esac
 }

@@ -25,7 +25,7 @@ use super::setting::Setting;
 use super::stamp::Stamp;
 use super::{paths, tree};
 
-/// Digests are made anew where what they are over changes.
+/// Digests are made again where what they are over changes.
 const RULES: &[u8] = b"nix-gocacheprog condition 1";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
