@@ -102,28 +102,25 @@ impl Excluded {
 
     /// The directories of a tree in which names come and go, with the names that count there now.
     pub(crate) fn temporary_names(&self, tree: Option<&Path>) -> Vec<(PathBuf, Option<Hash>)> {
-        let names = |dir: &PathBuf| {
-            let entries = fs::read_dir(dir).ok()?.map(|entry| entry.ok().map(|entry| entry.file_name()));
-            let mut names: Vec<_> = entries.collect::<Option<_>>()?;
-            names.retain(|name| !self.has(Rule::TreeWithGo, dir, name));
-            names.sort();
-            Some(names_hash(names.iter().map(|name| name.as_os_str())))
-        };
         let is_in_tree = |dir: &&PathBuf| tree.is_some_and(|tree| dir.starts_with(tree));
-        self.temporary.iter().filter(is_in_tree).map(|dir| (dir.clone(), names(dir))).collect()
+        self.temporary.iter().filter(is_in_tree).map(|dir| (dir.clone(), self.names_in(dir))).collect()
+    }
+
+    /// The digest of the names that count in a directory.
+    pub(crate) fn names_in(&self, dir: &Path) -> Option<Hash> {
+        let entries = fs::read_dir(dir).ok()?.map(|entry| entry.ok().map(|entry| entry.file_name()));
+        let mut names: Vec<_> = entries.collect::<Option<_>>()?;
+        names.retain(|name| !self.has(Rule::TreeWithGo, dir, name));
+        names.sort();
+        let mut hasher = Hasher::new();
+        names.iter().for_each(|name| add_part(&mut hasher, name.as_bytes()));
+        Some(hasher.finalize())
     }
 
     /// A digest of all of it: what was read under other exclusions is not the same.
     pub(crate) fn digest(&self) -> Hash {
         blake3::hash(format!("{self:?}").as_bytes())
     }
-}
-
-/// The digest of sorted names.
-pub(crate) fn names_hash<'a>(names: impl Iterator<Item = &'a OsStr>) -> Hash {
-    let mut hasher = Hasher::new();
-    names.for_each(|name| add_part(&mut hasher, name.as_bytes()));
-    hasher.finalize()
 }
 
 /// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty

@@ -92,7 +92,7 @@ impl Conditions {
         Some(file.parent()?.to_owned())
     }
 
-    /// With a command line that is not clean: whether the tree has the package, or nobody writes there.
+    /// With a command line that is not clean: whether the tree has the package, or it lies where nothing changes.
     fn is_covered_with_go(&self, package: &Package, made: &MadeArchive) -> bool {
         let is_in_cache =
             self.setting.gomodcache.as_ref().is_some_and(|cache| package.root.starts_with(paths::real(cache)));

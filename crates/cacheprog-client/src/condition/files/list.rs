@@ -18,7 +18,6 @@ use crate::condition::stamp::Stamp;
 use crate::digest::add_part;
 
 use super::rule::{Rule, is_cxx};
-use super::walk::names_in;
 
 /// What an entry is, and how it is looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +148,7 @@ impl FileList {
         let is_same = |stat| Stamp::of_stat(&stat).is_some_and(|stamp| Some(stamp) == entry.stamp);
         match entry.kind {
             Kind::Absent => statat(root, name, follow).is_err_and(|e| e == Errno::NOENT),
-            Kind::Listed => names_in(&self.path_of(path), excluded) == Some(entry.hash),
+            Kind::Listed => excluded.names_in(&self.path_of(path)) == Some(entry.hash),
             _ => statat(root, name, follow | AtFlags::EMPTY_PATH).is_ok_and(is_same),
         }
     }

@@ -3,11 +3,11 @@
 //! [`rule`] says which files count, [`walk`] reads them, [`list`] is what was read, and tells whether it is still so; [`memo`] keeps it for
 //! a later go command.
 
-mod link;
 mod list;
 mod memo;
 mod read;
 mod rule;
+mod symlink;
 mod walk;
 
 pub(crate) use list::FileList;

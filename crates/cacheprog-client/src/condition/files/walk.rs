@@ -12,7 +12,7 @@ use blake3::Hash;
 use crate::clock;
 use crate::condition::budget::Budget;
 use crate::condition::escapes::{FilePlace, Language, Reference, References, Scanner};
-use crate::condition::excluded::{Excluded, names_hash};
+use crate::condition::excluded::Excluded;
 use crate::condition::stamp::Stamp;
 
 use super::list::{Entry, FileList, Kind};
@@ -55,19 +55,6 @@ pub(crate) fn read_list(
     walk.directory(root, Kind::Directory)?;
     let list = walk.list;
     list.has_same_stamps(looking.excluded).then_some(list)
-}
-
-/// The digest of the names that count in a directory where names come and go.
-pub(super) fn names_in(dir: &Path, excluded: &Excluded) -> Option<Hash> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(dir).ok()? {
-        let name = entry.ok()?.file_name();
-        if !excluded.has(Rule::TreeWithGo, dir, &name) {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Some(names_hash(names.iter().map(OsString::as_os_str)))
 }
 
 /// What an earlier list has, by path: entries that were settled when they were read.
@@ -117,7 +104,7 @@ impl Walk<'_> {
             return None;
         }
         if is_listed {
-            self.add(Kind::Listed, None, names_in(dir, self.looking.excluded)?);
+            self.add(Kind::Listed, None, self.looking.excluded.names_in(dir)?);
         } else {
             self.add(kind, Some(stamp), NO_HASH);
         }

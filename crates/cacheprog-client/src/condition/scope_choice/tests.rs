@@ -15,7 +15,7 @@ const FILES: [(&str, &str); 7] = [
     ("src/a/a.go", "package a\n\n// #include \"../inc/v.h\"\nimport \"C\"\n"),
     ("src/a/x.s", "#include \"../inc/v.h\"\n"),
     ("src/inc/v.h", "#define V 1\n"),
-    ("shared/s.h", "1"),
+    ("common/s.h", "1"),
     ("src/vendor/modules.txt", "# d.test/d v1.0.0\n## explicit; go 1.20\nd.test/d\n"),
 ];
 
@@ -55,15 +55,15 @@ fn an_archive_has_the_scope_of_its_module() {
 #[test]
 fn a_module_that_names_files_around_it_has_the_scope_of_the_tree() {
     for (path, text) in [
-        ("src/a/a.go", "package a\n// #cgo CFLAGS: -I${SRCDIR}/../../shared\nimport \"C\"\n"),
-        ("src/a/a.go", "package a\n// #cgo LDFLAGS: -L../../shared\nimport \"C\"\n"),
-        ("src/a/a.go", "package a\n/*\n#include \"../../shared/none.h\"\n*/\nimport \"C\"\n"),
-        ("src/inc/v.h", "#include \"../../shared/s.h\"\n"),
-        ("src/inc/v.odd", "#if __has_include(\"../../shared/none.h\")\n"),
-        ("src/flags.rsp", "-I ../shared\n"),
-        ("src/x.ld", "INPUT(../shared/s.h)\n"),
-        ("src/x.h", "#include \"TOP/shared/s.h\"\n"),
-        ("src/x.h", "#define DIR TOP/shared\n"),
+        ("src/a/a.go", "package a\n// #cgo CFLAGS: -I${SRCDIR}/../../common\nimport \"C\"\n"),
+        ("src/a/a.go", "package a\n// #cgo LDFLAGS: -L../../common\nimport \"C\"\n"),
+        ("src/a/a.go", "package a\n/*\n#include \"../../common/none.h\"\n*/\nimport \"C\"\n"),
+        ("src/inc/v.h", "#include \"../../common/s.h\"\n"),
+        ("src/inc/v.odd", "#if __has_include(\"../../common/none.h\")\n"),
+        ("src/flags.rsp", "-I ../common\n"),
+        ("src/x.ld", "INPUT(../common/s.h)\n"),
+        ("src/x.h", "#include \"TOP/common/s.h\"\n"),
+        ("src/x.h", "#define DIR TOP/common\n"),
     ] {
         let tree = TestTree::new(&FILES);
         tree.write(path, &text.replace("TOP", tree.path("").to_str().unwrap().trim_end_matches('/')));
@@ -101,12 +101,12 @@ fn variables_and_programs_in_the_tree_make_it_the_trees() {
     tree.write("src/cc.sh", "#!/bin/sh\n");
     let top = tree.path("");
     let top = top.to_str().unwrap().trim_end_matches('/');
-    let (flags, compiler) = (format!("-I{top}/shared"), format!("{top}/src/cc.sh"));
+    let (flags, compiler) = (format!("-I{top}/common"), format!("{top}/src/cc.sh"));
     for (more, expected) in [
         (("CGO_CFLAGS", flags.as_str()), "tree"),
-        (("CPATH", &format!("/usr/include:{top}/shared")), "tree"),
+        (("CPATH", &format!("/usr/include:{top}/common")), "tree"),
         (("ANYTHING", &flags), "tree"),
-        (("CGO_CFLAGS", "-I../../shared"), "tree"),
+        (("CGO_CFLAGS", "-I../../common"), "tree"),
         (("CC", &compiler), "tree"),
         (("CGO_CFLAGS", "-I/tmp/elsewhere"), "private"),
         (("CGO_CFLAGS", "-O2 @flags"), "private"),
@@ -128,7 +128,7 @@ fn a_module_outside_of_the_tree_is_private_where_the_trees_files_count() {
     tree.write("go/pkg/mod/c.test/c@v1.0.0/c.go", "package c\n// #include \"c.h\"\nimport \"C\"\n");
     let made = archive("c.test/c", &["c.test/c@v1.0.0/c.go"]);
     assert_eq!(scope_with(&tree, &[], &made), "module c.test/c@v1.0.0");
-    let flags = format!("-I{}", tree.path("shared").display());
+    let flags = format!("-I{}", tree.path("common").display());
     assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", &flags)], &made), "private");
 }
 
@@ -155,11 +155,11 @@ fn c_of_the_standard_library_has_the_tree_where_a_variable_leads_there() {
 }
 
 #[test]
-fn what_a_compiler_in_the_tree_was_asked_is_not_shared() {
+fn what_a_compiler_in_the_tree_was_asked_is_not_common() {
     let tree = TestTree::new(&FILES);
     tree.write("src/cc.sh", "#!/bin/sh\nread -r flags < flags\n");
-    for (compiler, is_shared) in [(tree.path("src/cc.sh").to_str().unwrap(), false), ("gcc", true)] {
+    for (compiler, is_common) in [(tree.path("src/cc.sh").to_str().unwrap(), false), ("gcc", true)] {
         let mut conditions = Conditions::new(tree.setting("src", &[("CC", compiler)]));
-        assert_eq!(conditions.digest_unchanged(&scopes::STD).is_some(), is_shared, "{compiler}");
+        assert_eq!(conditions.digest_unchanged(&scopes::STD).is_some(), is_common, "{compiler}");
     }
 }
