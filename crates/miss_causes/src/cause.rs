@@ -273,7 +273,11 @@ impl<'a> Comparison<'a> {
             return verdict(Cause::TestInputs, true, "something that the test read changed");
         }
         if let Some(old) = self.by_key.get(other.action.key.as_str()) {
-            return self.gone(&other.action, old);
+            let gone = self.gone(&other.action, old);
+            let is_private_result = gone.cause == Cause::Private && other.kind == OutputKind::TestResult;
+            let detail = "it was private to the earlier build: results are so by setting, where a test changes what it \
+                          depends on, and where that is too much to look at";
+            return if is_private_result { Verdict { detail: detail.to_owned(), ..gone } } else { gone };
         }
         let program = format!("{}.test", other.path);
         let compiled = self.new.packages.iter().position(|p| p.path == program && p.action.get.is_miss());

@@ -181,6 +181,12 @@ fn tests_and_what_has_no_package() {
     assert_eq!(verdicts(&new), [(Cause::TestInputs, true)]);
     new.others[0].action.get = GetOutcome::Miss;
     assert_eq!(verdicts(&new)[1], (Cause::TestInputs, false));
+    let result = other("b", OutputKind::TestResult, GetOutcome::Miss);
+    let mut private = BuildProfile { others: vec![result.clone()], ..profile(&[]) };
+    private.others[0].action.put = Some(PutOutcome::Private);
+    let again = BuildProfile { others: vec![result], ..profile(&[]) };
+    let missed = explain(&again, Some(&private));
+    assert!(missed[0].verdict.detail.contains("results are so by setting"), "{missed:?}");
     new.others = vec![other("b", OutputKind::TestResult, GetOutcome::Rejected)];
     assert_eq!(verdicts(&new), [(Cause::TestInputs, true)]);
     new.others = vec![other("b", OutputKind::TestResult, GetOutcome::HitIf)];
