@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::condition::invocation::Invocation;
+use crate::condition::is_temporary_name;
 use crate::condition::variables::Variables;
 
 /// The directories of a go command, its workspace, and how it was called.
@@ -35,7 +36,7 @@ pub(crate) struct BuildTop {
     pub(crate) root: PathBuf,
     /// `/tmp`, where that is another place: a sandbox has its own.
     pub(crate) beside: Option<PathBuf>,
-    /// The names in both, and in temporary directories below the first, when the go command started.
+    /// The names in both, and in temporary directories below them, when the go command started.
     pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
 }
 
@@ -44,7 +45,8 @@ impl BuildTop {
     pub(crate) fn read(root: PathBuf, temporary: &[PathBuf]) -> Self {
         // Without a sandbox builds lie in /tmp, and others write there.
         let beside = Some(PathBuf::from("/tmp")).filter(|tmp| !root.starts_with(tmp) && tmp.is_dir());
-        let watched = temporary.iter().filter(|dir| dir.starts_with(&root)).chain([&root]).chain(&beside);
+        let is_within = |dir: &&PathBuf| [&root].into_iter().chain(&beside).any(|top| dir.starts_with(top));
+        let watched = temporary.iter().filter(is_within).chain([&root]).chain(&beside);
         let names = |dir: &PathBuf| -> BTreeSet<_> {
             fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
         };
@@ -89,8 +91,7 @@ impl TestContext {
     }
 }
 
-/// Whether a go command makes directories of this name for itself (cmd/go/internal/work/action.go `NewBuilder`, Go 1.21-1.27).
+/// Whether a go command and the compilers that it runs make this name for themselves in a temporary directory.
 pub(crate) fn is_of_go(name: &OsStr) -> bool {
-    let number = name.to_str().and_then(|name| name.strip_prefix("go-build"));
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    is_temporary_name(name.as_encoded_bytes())
 }

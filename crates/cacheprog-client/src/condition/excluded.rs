@@ -125,7 +125,7 @@ impl Excluded {
 
 /// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty
 /// make-temp-file.c).
-fn is_temporary_name(name: &[u8]) -> bool {
+pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
     let is_of_gcc = name
         .strip_prefix(b"cc")
         .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric));

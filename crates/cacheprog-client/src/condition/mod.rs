@@ -29,6 +29,7 @@ mod tree;
 pub(crate) mod variables;
 
 pub(crate) use conditions::Conditions;
+pub(crate) use excluded::is_temporary_name;
 pub(crate) use made_archive::MadeArchive;
 pub(crate) use setting::Setting;
 

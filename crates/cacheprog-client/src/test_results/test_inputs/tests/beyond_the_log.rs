@@ -135,7 +135,13 @@ fn what_the_go_command_itself_writes_is_no_change() {
     let module = in_build();
     module.imports("os/exec");
     let mut inputs = module.inputs();
-    for path in ["go-build123/b001/x", "go-cache/01/y", "go/pkg/mod/cache/lock", "home/.config/go/telemetry/local/x"] {
+    for path in [
+        "go-build123/b001/x",
+        "ccAbc123.s",
+        "go-cache/01/y",
+        "go/pkg/mod/cache/lock",
+        "home/.config/go/telemetry/local/x",
+    ] {
         let path = module.top().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
