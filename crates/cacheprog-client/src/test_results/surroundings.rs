@@ -22,7 +22,7 @@ pub(super) fn digest(context: &TestContext) -> Option<String> {
 }
 
 /// Whether all tests of the go command may see more than their logs have: another program runs them, flags name a linker, or package
-/// time reads its files from elsewhere (time/zoneinfo_unix.go and time/sys_unix.go `open`, Go 1.21-1.27). `None` where that cannot be
+/// time reads its files from elsewhere (`time/zoneinfo_unix.go`, and `open` of `time/sys_unix.go`, Go 1.21-1.27). `None` where that cannot be
 /// told.
 pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
     let zones = value(&context.variables, "ZONEINFO")
