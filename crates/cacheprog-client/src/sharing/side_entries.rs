@@ -83,8 +83,9 @@ impl SideEntries {
         if let Some(WaitingEntry { side: Side::Sources(generated), .. }) = self.held.get(&subkey(package, "srcfiles")) {
             names.extend(generated.iter().cloned());
         }
-        // cmd/internal/cov/covcmd/cmddefs.go `MetaFileForPackage`, Go 1.22-1.27
-        names.extend(path.map(|path| format!("covmeta.{}", hex(&Sha256::digest(path))).into_boxed_str()));
+        // cmd/internal/cov/covcmd/cmddefs.go `MetaFileForPackage`, Go 1.22-1.27. A package that is tested has a longer name.
+        let paths = path.into_iter().flat_map(|path| [path.to_owned(), format!("{path} [{path}.test]")]);
+        names.extend(paths.map(|path| format!("covmeta.{}", hex(&Sha256::digest(path))).into_boxed_str()));
         let mut taken = Vec::new();
         for name in names {
             let action = subkey(package, &name);
@@ -155,8 +156,8 @@ mod tests {
     fn the_entries_of_a_package_are_taken_out_with_it() {
         let mut table = SideEntries::default();
         let of = |name| subkey(&PACKAGE, name);
-        let covered = format!("covmeta.{}", hex(&Sha256::digest("a/b")));
-        let names = ["stdout", "srcfiles", "_cgo_install.h", "_cgo_gotypes.go", &covered];
+        let [covered, tested] = ["a/b", "a/b [a/b.test]"].map(|path| format!("covmeta.{}", hex(&Sha256::digest(path))));
+        let names = ["stdout", "srcfiles", "_cgo_install.h", "_cgo_gotypes.go", &covered, &tested];
         for (name, n) in names.iter().zip(1..) {
             let side = if *name == "srcfiles" { generated() } else { Side::Other };
             assert_eq!(table.hold(of(name), output(n), side), None);
