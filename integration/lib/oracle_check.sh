@@ -8,7 +8,7 @@ set -euo pipefail
 # PACKAGE is `main` for a program, as in the arguments of the compiler. Paths have no links.
 # shellcheck disable=SC2016 # for go list
 key_files() {
-    local list template='{{$p := .ImportPath}}{{if eq .Name "main"}}{{$p = "main"}}{{end}}{{$d := .Dir}}{{if .Standard}}{{$p}}|std|{{$d}}{{else}}{{$p}}|dir|{{$d}}{{"\n"}}{{if .Module}}{{$p}}|module|{{.Module.Dir}}{{"\n"}}{{end}}'
+    local list template='{{$p := .ImportPath}}{{if eq .Name "main"}}{{$p = "main"}}{{end}}{{$d := .Dir}}{{if .Standard}}{{$p}}|std|{{$d}}{{else}}{{$p}}|dir|{{$d}}{{"\n"}}{{if and .Module .Module.Dir}}{{$p}}|module|{{.Module.Dir}}{{"\n"}}{{end}}'
     for list in GoFiles CgoFiles CFiles CXXFiles MFiles HFiles FFiles SFiles SwigFiles SwigCXXFiles SysoFiles EmbedFiles; do
         template+="{{range .$list}}{{\$p}}|key|{{\$d}}/{{.}}{{\"\\n\"}}{{end}}"
     done
@@ -52,7 +52,7 @@ uncovered() {
             while ((getline line < (dir "/not-counted")) > 0) outside[line]
         }
         # Of names in the linker scripts of the system (libgcc_s.so: GROUP ( libgcc_s.so.1 -lgcc )) the linker looks for a file in the
-        # directory of the go command first. Nobody keeps one there; docs/explanation/soundness.md says so.
+        # directory of the go command first. No file of a module is looked for so.
         $2 == "ld" && $3 == "absent" && $4 ~ /\/main\/lib[a-z_]*\.so\.[0-9]+$/ { next }
         is_outside($4) || ($3 == "directory" && ($4 in directories || $4 == "/")) { next }
         class[$1] == "private" { next }

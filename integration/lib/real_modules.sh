@@ -91,14 +91,14 @@ _files_syso() {
 }
 # C of the main module's own: a header of a sibling directory, a static library, a file with another ending.
 _files_own() {
-    mkdir shared libs
-    printf '#pragma once\nint answer(void);\nint own_answer(void);\n' > shared/answer.h
+    mkdir headers libs
+    printf '#pragma once\nint answer(void);\nint own_answer(void);\n' > headers/answer.h
     echo 'int answer(void) { return 41; }' > "$1/answer.c"
     gcc -c -o "$1/answer.o" "$1/answer.c"
     ar rcD libs/libanswer.a "$1/answer.o"
     # shellcheck disable=SC2016 # for cgo
     echo '#define TABLE 3' | _package clib table.def 'int(C.answer() + C.own_answer())' \
-        '#cgo CFLAGS: -I${SRCDIR}/../shared' '#cgo LDFLAGS: ${SRCDIR}/../libs/libanswer.a' '#include "answer.h"'
+        '#cgo CFLAGS: -I${SRCDIR}/../headers' '#cgo LDFLAGS: ${SRCDIR}/../libs/libanswer.a' '#include "answer.h"'
     printf '#include "table.def"\n#include "answer.h"\nint own_answer(void) { return TABLE; }\n' > clib/clib.c
 }
 # A linked directory: a C library outside of the tree, as packages of nixpkgs link one into their sources.
