@@ -139,10 +139,9 @@ try_kinds "${kinds[@]}"
 # With a profile that a flag names, the build of the second content has to fail: it is no profile.
 begin_kind profile
 go_file
-printf 'c preprofile v0\n' > prof.txt
 run='go build -gcflags=all=-pgoprofile=/build/source/prof.txt -o /out/program .'
 if [[ profile =~ ${KINDS:-.} ]] && [ -z "${WITHOUT_CACHE:-}" ]; then
-    sed -i s/c/C/ prof.txt
+    printf 'GO PREPROFILE V1\n' > prof.txt
     expect "a flag that names a profile" built profile explicit 1
     printf 'no profile\n' > prof.txt
     if built profile explicit 2 2> /dev/null; then wrong "a profile that a flag names: its change is not seen"; fi
