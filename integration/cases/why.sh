@@ -1,4 +1,4 @@
-# Proves that `why` names the cause of a miss: seventeen prepared causes, each with the expected answer, and the summary in a build's
+# Proves that `why` names the cause of a miss: sixteen prepared causes, each with the expected answer, and the summary in a build's
 # log. Go's own output about its keys (GODEBUG=gocachehash=1) is compared with the answers.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
@@ -115,13 +115,6 @@ printf '#define ONE 2\n' > d/values/one.h
 cgo 1 REV=2 OTHER=1
 answer example.test/tiny/d "other condition" certain "module example.test/tiny: file d/values/one.h differs" # 13
 is "the header is no part of the standard library: packages missed" 0 "$(missed runtime/cgo)"
-printf '#!/bin/sh\nexec gcc "$@"\n' > "$WORK/compiler" && chmod 755 "$WORK/compiler"
-cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
-cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
-is "with a compiler of its own, again: packages missed" 0 "$(missed runtime/cgo)"
-printf '#!/bin/sh\nexec gcc -O1 "$@"\n' > "$WORK/compiler"
-cgo 1 REV=2 OTHER=1 CC="$WORK/compiler"
-answer runtime/cgo "other condition" certain "standard library: program CC differs" # 14
 is "the cause that cost most" "other condition" "$(why "$FAKE_BUILD_ID" | awk -F'\t' '$1 == "cause" { getline; print $1; exit }')"
 "$BIN/cacheprogctl" why --json --control-socket "$CONTROL" "$FAKE_BUILD_ID" > "$WORK/json"
 expect "the values of variables are in no answer" test "$(grep -c 'REV=' "$WORK/json")" = 0
@@ -133,7 +126,7 @@ is "builds, by the first letters of an id" "$FAKE_BUILD_ID" \
 build 21
 sed -i 's/return 7/return 8/' deep/deep.go
 GODEBUG=gocachehash=1 build 22 2> "$WORK/hashes"
-answer $middle "changed dependency" certain "$deep changed: new source" # 15
+answer $middle "changed dependency" certain "$deep changed: new source" # 14
 expect "Go's key of $middle has the content of $deep" grep -q "HASH\[build $middle\]: \"import $deep " "$WORK/hashes"
 for package in $(why "$FAKE_BUILD_ID" | awk -F'\t' '$2 == "package" && $1 !~ /main/ { print $1 }'); do
     expect "$package was missed, and depends on $deep" grep -qE "^HASH\[build $package\]: \"(import $deep |file deep.go )" "$WORK/hashes"
