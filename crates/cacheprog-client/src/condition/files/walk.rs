@@ -166,7 +166,7 @@ impl Walk<'_> {
         }
         let mut references = References::default();
         let root = self.roots.last()?;
-        let scanner = (self.looking.rule == Rule::Module)
+        let scanner = (self.looking.rule == Rule::Module && !is_of_modules(path))
             .then(|| Scanner::new(FilePlace { root, dir }, Language::Any, self.looking.top, &mut references));
         let hash = read::hash_of(path, &stamp, scanner, self.budget)?;
         let place = u32::try_from(self.list.entries.len()).ok()?;
@@ -193,6 +193,12 @@ impl Walk<'_> {
         self.list.paths.push(0);
         self.list.entries.push(Entry { kind, stamp, hash });
     }
+}
+
+/// Files of Go's modules count, and their paths lead no compiler: `replace x => ../x`.
+fn is_of_modules(path: &Path) -> bool {
+    let names = ["go.mod", "go.sum", "go.work", "go.work.sum", "modules.txt"];
+    names.iter().any(|name| path.file_name().is_some_and(|file| file == *name))
 }
 
 #[cfg(test)]

@@ -53,6 +53,13 @@ fn an_archive_has_the_scope_of_its_module() {
 }
 
 #[test]
+fn a_replaced_module_beside_it_does_not_lead_out_of_a_module() {
+    let tree = TestTree::new(&FILES);
+    tree.write("src/go.mod", "module m\ngo 1.26\nreplace c.test/c => ../common\n");
+    assert_eq!(scope_with(&tree, &[], &of_a()), "module m");
+}
+
+#[test]
 fn a_module_that_names_files_around_it_has_the_scope_of_the_tree() {
     for (path, text) in [
         ("src/a/a.go", "package a\n// #cgo CFLAGS: -I${SRCDIR}/../../common\nimport \"C\"\n"),
