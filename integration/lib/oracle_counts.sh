@@ -41,8 +41,8 @@ vendor_module() {
     chmod -R u+w "$MODULES/$1/main/vendor"
 }
 
-# count_compiled NAME: builds that main module as a build of its own; prints how many packages were compiled. Their names are in
-# MODULES/NAME/compiled.
+# count_compiled NAME: builds that main module as a build of its own; sets COMPILED, how many packages were compiled, without
+# Go's own. Their names are in MODULES/NAME/compiled. The build's directory is the main module's, where nothing else is written.
 count_compiled() {
     local dir=$MODULES/$1 environment
     mapfile -t environment < <(real_environment "$1" "$dir")
@@ -50,11 +50,10 @@ count_compiled() {
     cd "$dir/main"
     # shellcheck disable=SC2016 # for the shell inside
     fake_build "oracle-$1" bash -c 'exec env -i "$@" GOCACHE="$GOCACHE" GOCACHEPROG="$GOCACHEPROG" NIX_GOCACHEPROG_SOCKET="$NIX_GOCACHEPROG_SOCKET" \
-        go build -v -o ../program .' bash "${ORACLE_ENVIRONMENT[@]}" ${environment[@]+"${environment[@]}"} NIX_BUILD_TOP="$dir" \
+        go build -v -o ../program .' bash "${ORACLE_ENVIRONMENT[@]}" ${environment[@]+"${environment[@]}"} NIX_BUILD_TOP="$dir/main" \
         TMPDIR="$dir/build-tmp" outputs=out out="/nix/store/$(printf '%032d' "$RANDOM")-oracle-$1" 2> "$dir/compiled" || { cat "$dir/compiled" >&2; return 1; }
     cd - > /dev/null
-    # shellcheck disable=SC2034 # for the caller
-    COMPILED=$(wc -l < "$dir/compiled")
+    COMPILED=$(grep -c '^[^/]*\.' "$dir/compiled" || true)
 }
 
 # count_edits NAME: sets COUNTS, the packages compiled after each of EDITS, after a first build.
