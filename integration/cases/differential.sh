@@ -44,7 +44,8 @@ built() {
 states=0
 for dir in "$WORK/states"/*; do
     name=${dir##*/}
-    [ $((states % 2)) = 0 ] && PRE_BUILD_HOOK=$WORK/hook || PRE_BUILD_HOOK=$WORK/transparent
+    export PRE_BUILD_HOOK=$WORK/transparent
+    [ $((states % 2)) = 1 ] || PRE_BUILD_HOOK=$WORK/hook
     with=$(built "$name")
     for program in small withc; do
         cmp "$with/bin/$program" "$without/$name/$program" || fail "state $name: $program differs with the cache"

@@ -2,7 +2,7 @@
 # compiler, an assembler, a linker or cgo opens is in Go's key or in the condition; a condition with one member less is found out,
 # for members of each kind; builds after edits compile the expected packages and no others. `integration/test --full` takes all
 # modules of lib/real_modules.sh, and builds them with the module cache and without -trimpath too.
-# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034,SC2153
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/oracle.sh"
