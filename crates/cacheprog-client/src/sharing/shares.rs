@@ -12,7 +12,7 @@ use super::classifier::Terms;
 use super::side_entries::ToShare;
 
 /// Scopes whose parts were told, with their digests. More are not told.
-const MAX_TOLD: usize = 1000;
+const MAX_TOLD: usize = 1000; // and as many digests are kept
 
 /// An entry that other builds may use under this condition; `None`: always.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +57,14 @@ impl Scopes for Conditions {
 #[derive(Debug)]
 pub(crate) struct ConditionsOfShares<S> {
     scopes: S,
+    /// Digests since the last batch: each get asks for one several times.
+    known: HashMap<Scope, ScopeDigest>,
     told: HashMap<Scope, ScopeDigest>,
 }
 
 impl<S: Scopes> ConditionsOfShares<S> {
     pub(crate) fn new(scopes: S) -> Self {
-        Self { scopes, told: HashMap::new() }
+        Self { scopes, known: HashMap::new(), told: HashMap::new() }
     }
 
     /// Which of these conditions holds: the first one. A go command that Go's keys do not cover takes nothing but what was made under
@@ -70,13 +72,14 @@ impl<S: Scopes> ConditionsOfShares<S> {
     pub(crate) fn first_that_holds(&mut self, conditions: &[Condition], is_clean: bool) -> Option<usize> {
         let is_allowed = |scope: &Scope| (*scope == scopes::TREE_WITH_GO) != is_clean && *scope != scopes::PRIVATE;
         conditions.iter().position(|condition| {
-            is_allowed(&condition.scope) && self.scopes.digest(&condition.scope) == Some(condition.digest)
+            is_allowed(&condition.scope) && self.digest(&condition.scope) == Some(condition.digest)
         })
     }
 
     /// The conditions of a batch. What has none, or one that changed since the go command began, is left out.
     pub(crate) fn of_batch(&mut self, batch: Vec<ToShare<Terms>>) -> Vec<Share> {
         self.scopes.forget_looks();
+        self.known.clear();
         let mut of_packages = HashMap::new();
         let mut digests = HashMap::new();
         let mut shares = Vec::new();
@@ -104,6 +107,17 @@ impl<S: Scopes> ConditionsOfShares<S> {
         shares
     }
 
+    fn digest(&mut self, scope: &Scope) -> Option<ScopeDigest> {
+        if let Some(digest) = self.known.get(scope) {
+            return Some(*digest);
+        }
+        let digest = self.scopes.digest(scope)?;
+        if self.known.len() < MAX_TOLD {
+            self.known.insert(scope.clone(), digest);
+        }
+        Some(digest)
+    }
+
     /// The parts of a condition of this go command, unless they were told before.
     pub(crate) fn parts_to_tell(&mut self, condition: &Condition) -> Option<Vec<u8>> {
         if self.told.get(&condition.scope) == Some(&condition.digest) || self.told.len() >= MAX_TOLD {
@@ -118,7 +132,7 @@ impl<S: Scopes> ConditionsOfShares<S> {
         let mut ours: Vec<Condition> = Vec::new();
         for Condition { scope, .. } in conditions {
             if ours.iter().all(|known| known.scope != *scope)
-                && let Some(digest) = self.scopes.digest(scope)
+                && let Some(digest) = self.digest(scope)
             {
                 ours.push(Condition { scope: scope.clone(), digest });
             }
@@ -213,6 +227,13 @@ mod tests {
             assert_eq!(conditions.first_that_holds(&candidates, true), clean, "{candidates:?}");
             assert_eq!(conditions.first_that_holds(&candidates, false), unclean, "{candidates:?}");
         }
+        assert_eq!(conditions.scopes.asked, ["std", "tree with Go"], "each is computed once");
+        conditions.of_batch(Vec::new());
+        assert_eq!(
+            conditions.first_that_holds(&[condition(&scopes::STD, 6)], true),
+            Some(0),
+            "and again after a batch"
+        );
     }
 
     #[test]
