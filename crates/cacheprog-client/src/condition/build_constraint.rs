@@ -72,8 +72,12 @@ pub(crate) fn is_in_head(head: &[u8], is_whole: bool) -> bool {
         || has(comments, b"go:build")
         || has(comments, b"+build")
         || rest.strip_prefix(b"package").is_some_and(|name| name.trim_ascii_start().starts_with(b"documentation"))
-        || has(rest, b"\"C\"")
-        || has(rest, b"`C`")
+        || imports_c(rest)
+}
+
+/// Whether the head of a Go source may import C.
+pub(crate) fn imports_c(head: &[u8]) -> bool {
+    memmem::find(head, b"\"C\"").is_some() || memmem::find(head, b"`C`").is_some()
 }
 
 /// The text after the comments and the white space that it begins with.

@@ -1,5 +1,6 @@
 //! The conditions of one go command: what a scope holds now. (Which scope an archive has is in `scope_choice`.)
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +16,7 @@ use crate::digest::add_part;
 
 use super::command_line::{self, CommandLine};
 use super::counted::Counted;
+use super::escapes::Verdict;
 use super::excluded::Excluded;
 use super::files::Rule;
 use super::looks::Looks;
@@ -83,13 +85,18 @@ impl Conditions {
         }
         let digest = self.digest(scope)?;
         let since = self.setting.started;
+        let mut files = self.c_for_vet(scope)?;
+        let has_machine = has_machine(scope) || !files.is_empty();
         if let Content::Files(root, rule) = self.content(scope)? {
+            files.push((root, rule));
+        }
+        for (root, rule) in files {
             let since = self.unpacked_at(&root).map_or(since, |unpacked| unpacked.max(since));
             if !self.looks.list(&root, rule)?.is_older(since, &self.names_at_start) {
                 return None;
             }
         }
-        if has_machine(scope) && !programs::are_older(&self.machine()?.programs, since) {
+        if has_machine && !programs::are_older(&self.machine()?.programs, since) {
             return None;
         }
         let line = self.command_line(scope)?;
@@ -109,7 +116,11 @@ impl Conditions {
     pub(crate) fn parts(&mut self, scope: &Scope) -> Option<Vec<u8>> {
         let mut parts = Parts::default();
         self.hash(scope, &mut parts)?;
+        let mut files = self.c_for_vet(scope)?;
         if let Content::Files(root, rule) = self.content(scope)? {
+            files.push((root, rule));
+        }
+        for (root, rule) in files {
             self.looks.list(&root, rule)?.add_parts(&mut parts);
         }
         Some(parts.write())
@@ -144,7 +155,14 @@ impl Conditions {
                 counts_seed = list.has_cxx() && *scope != scopes::STD;
             }
         }
-        if has_machine(scope) {
+        let with_c = self.c_for_vet(scope)?;
+        for (root, rule) in &with_c {
+            if *rule != Rule::Module {
+                add_part(&mut hasher, root.as_os_str().as_bytes());
+            }
+            hasher.update(self.looks.list(root, *rule)?.digest().as_bytes());
+        }
+        if has_machine(scope) || !with_c.is_empty() {
             let machine = self.machine()?;
             machine.counted.add(&mut hasher, parts, counts_seed);
             programs::add(&machine.programs, &mut hasher, parts);
@@ -177,18 +195,44 @@ impl Conditions {
             of_tree(if self.has_programs_in_tree()? { Rule::TreeWithGo } else { Rule::Tree })
         } else if *scope == scopes::TREE_WITH_GO {
             of_tree(Rule::TreeWithGo)
-        } else if [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope) {
+        } else if is_of_vet(scope) {
             of_tree(Rule::Vet)
         } else {
             None
         }
     }
 
+    /// What C is made of that vet sees: it reads the Go sources that cgo made, whose types are those of headers, and its key has no more
+    /// of them than a compiler's has (cmd/go/internal/work/exec.go `vet`: the action of the package, not its content, Go 1.21-1.27).
+    /// Nothing where no source of the tree has C in it, and for other scopes. With it variables and programs count.
+    fn c_for_vet(&mut self, scope: &Scope) -> Option<Vec<(PathBuf, Rule)>> {
+        if !is_of_vet(scope) {
+            return Some(Vec::new());
+        }
+        let tree = self.tree.clone()?;
+        let (mut roots, mut verdict) = (BTreeSet::new(), Verdict::Stays);
+        for dir in self.looks.list(&tree, Rule::Vet)?.directories_with_c() {
+            let Some(package) = self.modules().and_then(|modules| modules.package_in(&dir)) else {
+                verdict = verdict.max(Verdict::Tree);
+                continue;
+            };
+            verdict = verdict.max(self.judge_package(&package)?);
+            if !paths::is_in_store(&package.root, &self.looks.excluded.own_outputs) {
+                roots.insert(package.root);
+            }
+        }
+        Some(match verdict {
+            Verdict::Stays => roots.into_iter().map(|root| (root, Rule::Module)).collect(),
+            Verdict::Tree if !self.has_programs_in_tree()? => vec![(tree, Rule::Tree)],
+            Verdict::Tree | Verdict::Leaves => vec![(tree, Rule::TreeWithGo)],
+        })
+    }
+
     fn content_of_module(&mut self, root: PathBuf) -> Option<Content> {
         if paths::is_in_store(&root, &self.looks.excluded.own_outputs) {
             return Some(Content::InStore(root));
         }
-        let stays = self.judge_module(&root)? == super::escapes::Verdict::Stays;
+        let stays = self.judge_module(&root)? == Verdict::Stays;
         stays.then_some(Content::Files(root, Rule::Module))
     }
 
@@ -224,8 +268,11 @@ impl Conditions {
 
 /// Whether variables and programs are a part of the scope.
 fn has_machine(scope: &Scope) -> bool {
-    let has_files_alone = [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope);
-    !scope.is_asm() && !has_files_alone
+    !scope.is_asm() && !is_of_vet(scope)
+}
+
+fn is_of_vet(scope: &Scope) -> bool {
+    [scopes::VET, scopes::VET_OUTPUT, scopes::FACTS].contains(scope)
 }
 
 #[cfg(test)]

@@ -23,9 +23,10 @@ const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
 /// pkgs/stdenv/generic/setup.sh `dumpVars`).
 const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"];
 
-/// Beginnings of names in a directory for temporary files: those of the go command and its linker, and those of nixpkgs' wrappers of
-/// compiler and linker.
-const TEMPORARY: [&[u8]; 3] = [b"go-link-", b"cc-params.", b"ld-params."];
+/// Beginnings of names in a directory for temporary files: those of the go command and its linker, with digits behind them, and those of
+/// nixpkgs' wrappers of compiler and linker.
+const OF_GO: [&[u8]; 2] = [b"go-build", b"go-link-"];
+const OF_WRAPPERS: [&[u8]; 2] = [b"cc-params.", b"ld-params."];
 
 /// See the file's header.
 #[derive(Debug, Clone, Default)]
@@ -45,10 +46,12 @@ pub(crate) struct Excluded {
 impl Excluded {
     pub(crate) fn of(setting: &Setting) -> Self {
         let variable = |name| Some(PathBuf::from(text(&setting.variables, name))).filter(|path| path.is_absolute());
-        let all = |paths: Vec<Option<PathBuf>>| -> Vec<_> {
-            let paths: BTreeSet<_> = paths.into_iter().flatten().collect();
-            paths.into_iter().map(|path| paths::real(&path)).collect()
+        let cwd = paths::real(&setting.cwd);
+        let all = |paths: Vec<Option<PathBuf>>| -> BTreeSet<_> {
+            paths.into_iter().flatten().map(|path| paths::real(&path)).collect()
         };
+        // `GOBIN=$PWD`: the sources are there too.
+        let apart = |paths| all(paths).into_iter().filter(|path| !cwd.starts_with(path)).collect();
         let home = |below: &str| variable("HOME").map(|home| home.join(below));
         let gopath = || setting.gopath.iter().flat_map(std::env::split_paths).filter(|path| path.is_absolute());
         let mut directories = vec![
@@ -66,10 +69,10 @@ impl Excluded {
         let top = is_build(&setting.variables).then(|| variable("NIX_BUILD_TOP")).flatten();
         let temporary = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"].map(variable).to_vec();
         Self {
-            directories: all(directories),
-            programs: all(programs),
+            directories: apart(directories),
+            programs: apart(programs),
             top: top.map(|top| paths::real(&top)),
-            temporary: all(temporary),
+            temporary: all(temporary).into_iter().collect(),
             own_outputs: OwnOutputs::of(&setting.variables).map(|own| own.paths().collect()).unwrap_or_default(),
         }
     }
@@ -129,7 +132,7 @@ pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
     let is_of_gcc = name
         .strip_prefix(b"cc")
         .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric));
-    let is_of_go =
-        name.strip_prefix(b"go-build").is_some_and(|rest| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit));
-    is_of_gcc || is_of_go || TEMPORARY.iter().any(|start| name.starts_with(start))
+    let is_number = |rest: &[u8]| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit);
+    let is_of_go = OF_GO.iter().any(|start| name.strip_prefix(*start).is_some_and(is_number));
+    is_of_gcc || is_of_go || OF_WRAPPERS.iter().any(|start| name.starts_with(start))
 }

@@ -44,14 +44,16 @@ impl Conditions {
         }
         let package = self.package(made)?;
         if !self.setting.is_clean {
-            return self.is_covered_with_go(&package, made).then_some(scopes::TREE_WITH_GO);
+            let verdict = match made.made_by {
+                MadeBy::Compiler => Verdict::Stays,
+                MadeBy::CompilerAndAssembler => self.judge_module(&package.root)?,
+                MadeBy::Others => self.judge_package(&package)?,
+            };
+            let is_covered = verdict < Verdict::Leaves && self.is_covered_with_go(&package, made);
+            return is_covered.then_some(scopes::TREE_WITH_GO);
         }
         let is_asm = made.made_by == MadeBy::CompilerAndAssembler;
-        let verdict = self.judge_module(&package.root)?.max(if is_asm {
-            Verdict::Stays
-        } else {
-            self.judge_sources(&package)?.max(self.judge_machine(&package)?)
-        });
+        let verdict = if is_asm { self.judge_module(&package.root)? } else { self.judge_package(&package)? };
         let (path, version) = (package.module.0.as_str(), package.module.1.as_deref());
         match verdict {
             Verdict::Stays if is_asm => Scope::asm(path, version).ok(),
@@ -66,11 +68,12 @@ impl Conditions {
         let root = self.goroot.join("src");
         // What assembly and C of the toolchain include is in the store, in the tree, or in the scope "std".
         let is_covered = made_by == MadeBy::Compiler || self.is_goroot_fixed() || self.is_in_tree(&root);
-        if !self.setting.is_clean {
-            return is_covered.then_some(scopes::TREE_WITH_GO);
+        if !self.setting.is_clean && made_by == MadeBy::Compiler {
+            return Some(scopes::TREE_WITH_GO);
         }
         let std = Package { module: ("std".to_owned(), None), dir: root.clone(), root };
         match self.judge_machine(&std)? {
+            Verdict::Stays | Verdict::Tree if !self.setting.is_clean => is_covered.then_some(scopes::TREE_WITH_GO),
             Verdict::Stays => Some(scopes::STD),
             Verdict::Tree => is_covered.then_some(scopes::TREE),
             Verdict::Leaves => None,
@@ -109,7 +112,18 @@ impl Conditions {
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { tree: self.tree.as_deref(), goroot: &self.goroot, excluded: &self.looks.excluded }
+        Surroundings {
+            tree: self.tree.as_deref(),
+            goroot: &self.goroot,
+            excluded: &self.looks.excluded,
+            has_go: !self.setting.is_clean,
+        }
+    }
+
+    /// What a package with C leads to.
+    pub(super) fn judge_package(&mut self, package: &Package) -> Option<Verdict> {
+        let of_files = self.judge_module(&package.root)?.max(self.judge_sources(package)?);
+        Some(of_files.max(self.judge_machine(package)?))
     }
 
     /// What the files of a module lead to.

@@ -130,6 +130,7 @@ fn the_tree_has_all_files_but_those_of_the_go_command() {
         ("other/o.h", "2", false),
         ("beside", "1", false),
         ("go-build-docs", "1", false),
+        ("go-link-docs/x", "1", false),
         ("src/a/a_linux.go", "package a // edited\n", true),
         ("src/a/tagged.go", "//go:build x\n\npackage a\n", true),
         ("src/a/x_arm64.s", "", true),
@@ -145,6 +146,34 @@ fn the_tree_has_all_files_but_those_of_the_go_command() {
     tree.write("src/a/a.go", "//go:build x\npackage a\n");
     let after = digests();
     assert!(after[0] != before[0] && after[1] != before[1], "a constraint that is added");
+}
+
+/// It reads the Go sources that cgo makes, with the types of headers.
+#[test]
+fn what_vet_finds_depends_on_what_c_is_made_of() {
+    let tree = TestTree::new(&FILES);
+    let with = |more: &[(&str, &str)]| Conditions::new(tree.setting("src", more)).digest(&scopes::VET).unwrap();
+    tree.write("src/vendor/d.test/d/c_linux.go", "package d\n\nimport \"C\"\n");
+    let before = with(&[]);
+    tree.write("src/README.md", "2");
+    assert_eq!(with(&[]), before, "another module has no C");
+    assert_ne!(with(&[("CGO_CFLAGS", "-O3")]), before);
+    tree.write("src/vendor/d.test/d/d.h", "2");
+    assert_ne!(with(&[]), before);
+    tree.write("src/vendor/d.test/d/c_linux.go", "package d\n\n// #include \"../../../inc/v.h\"\nimport \"C\"\n");
+    let before = with(&[]);
+    tree.write("src/inc/v.h", "#define V 2\n");
+    assert_ne!(with(&[]), before, "what leads out of its module has all of the tree");
+}
+
+#[test]
+fn programs_beside_their_sources_leave_no_source_out() {
+    let tree = TestTree::new(&FILES);
+    let src = tree.path("src").display().to_string();
+    let own = || Conditions::new(tree.setting("src", &[("GOBIN", &src)])).digest(&scopes::VET).unwrap();
+    let before = own();
+    tree.write("src/a/a_linux.go", "package a // edited\n");
+    assert_ne!(own(), before);
 }
 
 #[test]

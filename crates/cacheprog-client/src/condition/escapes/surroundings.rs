@@ -28,6 +28,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) tree: Option<&'a Path>,
     pub(crate) goroot: &'a Path,
     pub(crate) excluded: &'a Excluded,
+    /// Whether the tree's Go sources count too.
+    pub(crate) has_go: bool,
 }
 
 impl Surroundings<'_> {
@@ -44,6 +46,7 @@ impl Surroundings<'_> {
             Reference::IfFile(path) if is_absent(path) => Verdict::Stays,
             Reference::IfFile(path) if !self.is_below_tree(path) && path.is_dir() => Verdict::Stays,
             Reference::IfFile(path) => self.judge_path(path),
+            Reference::GoSource if self.has_go => Verdict::Tree,
             Reference::GoSource | Reference::TooMany => Verdict::Leaves,
         }
     }

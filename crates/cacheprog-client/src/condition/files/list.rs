@@ -1,6 +1,7 @@
 //! What a walk found: paths, stamps and hashes. A second look is one `lstat` for each of them, relative to the root: a name that is
 //! added or removed shows in the stamp of its directory.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, OsStr};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -37,10 +38,12 @@ pub(super) enum Kind {
     TargetDirectory = 6,
     /// Nothing is behind the link before.
     Absent = 7,
+    /// A Go source that has C in it, for vet. Its hash is of mode and content.
+    Cgo = 8,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Directory,
         Self::Listed,
         Self::File,
@@ -49,6 +52,7 @@ impl Kind {
         Self::Target,
         Self::TargetDirectory,
         Self::Absent,
+        Self::Cgo,
     ];
 
     fn follows(self) -> bool {
@@ -57,7 +61,7 @@ impl Kind {
 
     /// Whether its hash is part of the digest.
     fn counts(self) -> bool {
-        matches!(self, Self::File | Self::Link | Self::Target)
+        matches!(self, Self::File | Self::Link | Self::Target | Self::Cgo)
     }
 }
 
@@ -119,6 +123,15 @@ impl FileList {
     /// Whether a file is C++.
     pub(crate) fn has_cxx(&self) -> bool {
         self.iter().any(|(path, entry)| entry.kind.counts() && is_cxx(path.strip_suffix(b"\0").unwrap_or(path)))
+    }
+
+    /// The directories in which Go sources have C in them, as far as vet's rule finds them. What is behind a link may have.
+    pub(crate) fn directories_with_c(&self) -> BTreeSet<PathBuf> {
+        let may_have_c = |(path, entry): &(&[u8], &Entry)| {
+            entry.kind == Kind::Cgo || (entry.kind == Kind::Link && path.ends_with(b".go\0"))
+        };
+        let directory = |path| self.path_of(path).parent().map(Path::to_owned);
+        self.iter().filter(may_have_c).filter_map(|(path, _)| directory(path)).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

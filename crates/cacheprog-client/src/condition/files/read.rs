@@ -8,7 +8,7 @@ use std::path::Path;
 use blake3::{Hash, Hasher};
 
 use crate::condition::budget::Budget;
-use crate::condition::build_constraint::{HEAD, is_in_head};
+use crate::condition::build_constraint::{HEAD, imports_c, is_in_head};
 use crate::condition::escapes::Scanner;
 use crate::condition::stamp::Stamp;
 
@@ -48,11 +48,23 @@ pub(super) fn hash_of(
 
 /// Whether the head of a source says that Go may leave it out.
 pub(super) fn has_constraint(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<bool> {
+    let head = head(path, stamp, budget)?;
+    Some(is_in_head(&head, head.len() <= HEAD))
+}
+
+/// Whether a Go source has C in it, as far as its head shows. In doubt it has.
+pub(super) fn has_c(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<bool> {
+    let head = head(path, stamp, budget)?;
+    Some(head.len() > HEAD || imports_c(&head))
+}
+
+/// The first bytes of a file, one more than [`HEAD`] of a longer one.
+fn head(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<Vec<u8>> {
     let file = open(path, stamp)?;
     let mut head = Vec::new();
     (&file).take(HEAD as u64 + 1).read_to_end(&mut head).ok()?;
     budget.take_bytes(head.len() as u64)?;
-    is_same(&file.metadata().ok()?, stamp).then(|| is_in_head(&head, head.len() <= HEAD))
+    is_same(&file.metadata().ok()?, stamp).then_some(head)
 }
 
 /// Without waiting, in case that it is a pipe by now.

@@ -22,6 +22,9 @@ use super::rule::{FileUse, Rule};
 /// Nested directories: the thread that reads has a small stack.
 const MAX_DEPTH: usize = 64;
 
+/// Paths that the files of a scope name together, of some 100 bytes each. With more there is no condition.
+const MOST_REFERENCES: usize = 10_000;
+
 const NO_HASH: Hash = Hash::from_bytes([0; 32]);
 
 /// What a walk needs besides the root.
@@ -66,7 +69,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(list: &'a FileList) -> Self {
         let is_settled = |entry: &Entry| entry.stamp.is_some_and(|stamp| stamp.settled() < list.began);
-        let has_content = |kind| matches!(kind, Kind::File | Kind::Watched | Kind::Target);
+        let has_content = |kind| matches!(kind, Kind::File | Kind::Watched | Kind::Target | Kind::Cgo);
         let usable = list.iter().enumerate().filter(|(_, (_, entry))| has_content(entry.kind) && is_settled(entry));
         Self { entries: usable.map(|(place, (path, entry))| (path, (place, entry))).collect(), list }
     }
@@ -164,13 +167,19 @@ impl Walk<'_> {
             self.add(Kind::Watched, Some(stamp), NO_HASH);
             return Some(());
         }
+        let is_for_vet = self.looking.rule == Rule::Vet && kind == Kind::File && self.at.ends_with(b".go");
+        let kind = if is_for_vet && read::has_c(path, &stamp, self.budget)? { Kind::Cgo } else { kind };
         let mut references = References::default();
         let root = self.roots.last()?;
         let scanner = (self.looking.rule == Rule::Module && !is_of_modules(path))
             .then(|| Scanner::new(FilePlace { root, dir }, Language::Any, self.looking.top, &mut references));
         let hash = read::hash_of(path, &stamp, scanner, self.budget)?;
         let place = u32::try_from(self.list.entries.len()).ok()?;
-        self.list.references.extend(references.iter().map(|reference| (place, reference.clone())));
+        if self.list.references.len() < MOST_REFERENCES {
+            self.list.references.extend(references.iter().map(|reference| (place, reference.clone())));
+        } else if references.iter().next().is_some() {
+            self.list.references.push((place, Reference::TooMany));
+        }
         self.add(kind, Some(stamp), hash);
         Some(())
     }
@@ -179,7 +188,8 @@ impl Walk<'_> {
     fn known(&mut self, stamp: &Stamp, kind: Kind) -> Option<(Kind, Hash)> {
         let known = self.known.as_ref()?;
         let (place, entry) = known.entries.get([&self.at[..], b"\0"].concat().as_slice())?;
-        let is_same_kind = entry.kind == kind || (entry.kind == Kind::Watched && kind == Kind::File);
+        let is_same_kind =
+            entry.kind == kind || (matches!(entry.kind, Kind::Watched | Kind::Cgo) && kind == Kind::File);
         if !is_same_kind || entry.stamp != Some(*stamp) {
             return None;
         }

@@ -78,6 +78,11 @@ impl Place {
 }
 
 impl Modules {
+    /// The package in a directory. `None` where it cannot be told whose it is.
+    pub(crate) fn package_in(&self, dir: &Path) -> Option<Package> {
+        self.package(&self.place_of_dir(dir)?)
+    }
+
     fn package(&self, place: &Place) -> Option<Package> {
         let (path, version) = &place.module;
         // Below the vendor directory are packages of other modules.

@@ -147,6 +147,14 @@ fn a_command_line_that_is_not_clean_takes_the_tree_with_go() {
     assert_eq!(scope(unclean(), &MadeArchive { is_std: true, ..of_a() }), scopes::TREE_WITH_GO.as_str());
     let unread = Conditions::new(Setting { is_clean: false, arguments: None, ..tree.setting("src", &[]) });
     assert_eq!(scope(unread, &of_a()), "private");
+    let outside = TestTree::new(&[("x.h", "1")]);
+    let flags = format!("-I{}", outside.path("").display());
+    for made in [of_a(), MadeArchive { is_std: true, ..of_a() }] {
+        let setting = Setting { is_clean: false, ..tree.setting("src", &[("CGO_CFLAGS", &flags)]) };
+        assert_eq!(scope(Conditions::new(setting), &made), "private");
+    }
+    tree.write("src/inc/v.h", "#include \"generated.go\"\n");
+    assert_eq!(scope(unclean(), &of_a()), scopes::TREE_WITH_GO.as_str());
 }
 
 #[test]
