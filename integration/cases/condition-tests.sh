@@ -120,6 +120,8 @@ ignored() { if [ "$1" = 1 ]; then printf '//go:build windows\n\npackage m\n' > "
 vet_of_an_ignored_file_alone() { go_test ''; rm m_test.go; ignored "$1" y_windows.go; run='go vet .'; shared=no; }
 vet_of_a_file_with_a_constraint() { go_test ''; rm m_test.go; if [ "$1" = 1 ]; then printf '//go:build never\n\npackage m\n' > y.go; else printf '//go:build never\npackage m\n//go:build linux\n' > y.go; fi; run='go vet .'; shared=no; }
 vet_of_ignored_assembly() { go_test ''; rm m_test.go; printf 'package m\n\nfunc f()\n' > m.go; printf 'TEXT ·f(SB),4,$0-0\n\tRET\n' > m_amd64.s; if [ "$1" = 1 ]; then printf '// +build windows\n\n' > y_windows.s; else printf '// +build windows\nTEXT x(SB),4,$0\n// +build linux\n' > y_windows.s; fi; run='go vet .'; shared=no; }
+# Vet reads the Go sources that cgo made of a header.
+vet_of_c() { go_test ''; rm m_test.go; printf 'package m\n\n// #include "v.inc"\nimport "C"\n\nfunc shifted(x C.t) C.t { return x << 40 }\n' > m.go; if [ "$1" = 1 ]; then echo 'typedef long long t;'; else echo 'typedef int t;'; fi > v.inc; run='go vet .'; shared=no; }
 vet_by_another_tool() { go_test ''; rm m_test.go; script vet.sh 'case $1 in -V=full) echo "vet.sh version 1" ;; -flags) echo "[]" ;; *)' "touch \$(sed -n 's/.*\"VetxOutput\": \"\\(.*\\)\",\\?/\\1/p' \"\$1\"); exit $(($1 - 1)) ;; esac"; run='go vet -vettool=/build/source/vet.sh .'; shared=no; }
 
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-tests.sh")
