@@ -40,9 +40,13 @@ const OF_SYSTEM: [&str; 14] = [
     "/nix/var",
 ];
 
+/// A directory of temporary files among devices (`shm_overview(7)`).
+pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
+
 /// Whether a path is the system's.
 pub(crate) fn is_of_system(path: &Path) -> bool {
-    OF_SYSTEM.iter().any(|dir| path.starts_with(dir))
+    // Builds may write to memory there.
+    OF_SYSTEM.iter().any(|dir| path.starts_with(dir)) && !path.starts_with(SHARED_MEMORY)
 }
 
 /// Whether a path is in an immutable object of the Nix store, given those that are written now.

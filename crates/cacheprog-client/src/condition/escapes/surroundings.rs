@@ -78,6 +78,7 @@ pub(crate) fn top_directories(tree: Option<&Path>) -> Vec<Vec<u8>> {
     let entries = fs::read_dir("/").map(|all| all.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
     let of_tree = tree.and_then(|tree| tree.ancestors().filter(|dir| *dir != Path::new("/")).last());
     let all = entries.unwrap_or_default().into_iter().chain(of_tree.map(Path::to_owned));
+    let all = all.chain([PathBuf::from(paths::SHARED_MEMORY)]);
     let mut all: Vec<PathBuf> = all.filter(|path| !paths::is_of_system(path) && path != Path::new("/nix")).collect();
     all.sort();
     all.dedup();

@@ -29,9 +29,9 @@ pub(super) enum FileUse {
 }
 
 /// Endings of sources that are no Go (go/build `fileListForExt`, Go 1.21-1.27).
-const SOURCES: [&[u8]; 19] = [
+const SOURCES: [&[u8]; 17] = [
     b"c", b"cc", b"cpp", b"cxx", b"m", b"mm", b"h", b"hh", b"hpp", b"hxx", b"f", b"F", b"for", b"f90", b"s", b"S",
-    b"sx", b"swig", b"swigcxx",
+    b"sx",
 ];
 
 /// Endings of C++ and Objective-C++ (cmd/go/internal/work/exec.go, and what gcc takes for C++).
@@ -47,6 +47,8 @@ impl Rule {
         match (self, ending) {
             (Self::Module, b"go") | (Self::Toolchain, b"go" | b"syso") => FileUse::Nothing,
             (Self::Tree | Self::Vet, b"go") => by_constraint,
+            // Go sources are made of it.
+            (Self::Vet, b"swig" | b"swigcxx") => FileUse::Content,
             (Self::Vet, ending) if SOURCES.contains(&ending) => by_constraint,
             (Self::Vet, b"syso") if build_constraint::is_in_name(name) => FileUse::Content,
             (Self::Vet, _) => FileUse::Nothing,

@@ -167,8 +167,13 @@ impl Walk<'_> {
             self.add(Kind::Watched, Some(stamp), NO_HASH);
             return Some(());
         }
-        let is_for_vet = self.looking.rule == Rule::Vet && kind == Kind::File && self.at.ends_with(b".go");
-        let kind = if is_for_vet && read::has_c(path, &stamp, self.budget)? { Kind::Cgo } else { kind };
+        let is_for_vet = self.looking.rule == Rule::Vet && kind == Kind::File;
+        let has_c = match path.extension().map(OsStrExt::as_bytes) {
+            Some(b"go") if is_for_vet => read::has_c(path, &stamp, self.budget)?,
+            Some(b"swig" | b"swigcxx") => is_for_vet,
+            _ => false,
+        };
+        let kind = if has_c { Kind::Cgo } else { kind };
         let mut references = References::default();
         let root = self.roots.last()?;
         let scanner = (self.looking.rule == Rule::Module && !is_of_modules(path))
@@ -233,6 +238,21 @@ mod tests {
         let deep = "src/".to_owned() + &"d/".repeat(MAX_DEPTH) + "x.h";
         let tree = TestTree::new(&[(&deep, "")]);
         assert_eq!(read(&tree, &mut Budget::new()), None);
+    }
+
+    #[test]
+    fn go_sources_with_c_are_found_for_vet() {
+        let cgo = "package p\nimport \"C\"\n";
+        let files = [("src/a/a.go", cgo), ("src/b/b_linux.go", cgo), ("src/c/c.swig", ""), ("src/d/d_linux.go", "")];
+        let tree = TestTree::new(&files);
+        let (root, excluded) = (tree.path("src"), Excluded::default());
+        let looking = Looking { rule: Rule::Vet, excluded: &excluded, top: &[] };
+        let mut list = read_list(&root, looking, None, &mut Budget::new()).unwrap();
+        list.began = TestTree::later();
+        let again = read_list(&root, looking, Some(&list), &mut Budget::of(99, 0)).unwrap();
+        for list in [list, again] {
+            assert_eq!(list.directories_with_c(), ["a", "b", "c"].map(|name| root.join(name)).into());
+        }
     }
 
     #[test]
