@@ -30,6 +30,11 @@ const MAX_SIZE: u64 = 16 << 20;
 /// How long it is remembered that a scope is too large.
 const TOO_LARGE: Duration = Duration::from_secs(600);
 
+/// Files that are kept, and their bytes: the newest. Outside of a build the directory stays, and each shell of Nix has a TMPDIR of its own,
+/// for which nothing is found again.
+const MOST_FILES: usize = 200;
+const MOST_BYTES: u64 = 128 << 20;
+
 /// Where lists are kept: a directory of one user.
 #[derive(Debug)]
 pub(crate) struct Memo {
@@ -72,10 +77,30 @@ impl Memo {
             fs::create_dir_all(&self.dir)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
             file.write_all(bytes)?;
-            file.persist(path).map(drop).map_err(|e| e.error)
+            file.persist(path).map_err(|e| e.error)?;
+            self.prune()
         };
         // Without it the next go command reads the files.
         drop::<std::io::Result<()>>(write());
+    }
+
+    /// Removes the oldest beyond the limits, also what a killed go command left.
+    fn prune(&self) -> std::io::Result<()> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            all.push((metadata.modified()?, metadata.len(), entry.path()));
+        }
+        all.sort();
+        let mut bytes = 0;
+        for (n, (_, size, path)) in all.iter().rev().enumerate() {
+            bytes += size;
+            if n >= MOST_FILES || bytes > MOST_BYTES {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {
@@ -222,5 +247,30 @@ impl<'a> Rest<'a> {
             4 => Reference::TooMany,
             _ => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_files_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let memo = Memo::new(dir.path().join("memo"));
+        for n in 0..MOST_FILES + 5 {
+            let path = memo.dir.join(n.to_string());
+            memo.write(&path, b"x");
+            // As if it were older: files made within a tick have one time.
+            File::options()
+                .append(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(UNIX_EPOCH + Duration::from_secs(n as u64))
+                .unwrap();
+        }
+        memo.write(&memo.dir.join("newest"), b"x");
+        assert_eq!(fs::read_dir(&memo.dir).unwrap().count(), MOST_FILES);
+        assert!(memo.dir.join("newest").exists() && !memo.dir.join("5").exists() && memo.dir.join("204").exists());
     }
 }
