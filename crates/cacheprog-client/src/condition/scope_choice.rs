@@ -42,8 +42,13 @@ impl Conditions {
         if made.is_std {
             return self.scope_of_std(made.made_by);
         }
-        let package = self.package(made)?;
+        let found = self.package(made);
         if !self.setting.is_clean {
+            // A tool may have given the compiler another file: what it reads is in the tree too.
+            let package = match found {
+                Some(package) => package,
+                None => self.modules()?.package_of_main(&made.path)?,
+            };
             let verdict = match made.made_by {
                 MadeBy::Compiler => Verdict::Stays,
                 MadeBy::CompilerAndAssembler => self.judge_module(&package.root)?,
@@ -52,6 +57,7 @@ impl Conditions {
             let is_covered = verdict < Verdict::Leaves && self.is_covered_with_go(&package, made);
             return is_covered.then_some(scopes::TREE_WITH_GO);
         }
+        let package = found?;
         let is_asm = made.made_by == MadeBy::CompilerAndAssembler;
         let verdict = if is_asm { self.judge_module(&package.root)? } else { self.judge_package(&package)? };
         let (path, version) = (package.module.0.as_str(), package.module.1.as_deref());

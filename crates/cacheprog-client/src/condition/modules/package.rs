@@ -83,6 +83,11 @@ impl Modules {
         self.package(&self.place_of_dir(dir)?)
     }
 
+    /// The package of a main module with this import path.
+    pub(crate) fn package_of_main(&self, import_path: &str) -> Option<Package> {
+        self.package(&self.place_of_name(import_path).filter(|place| place.module.1.is_none())?)
+    }
+
     fn package(&self, place: &Place) -> Option<Package> {
         let (path, version) = &place.module;
         // Below the vendor directory are packages of other modules.

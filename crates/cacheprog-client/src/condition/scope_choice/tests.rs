@@ -147,6 +147,8 @@ fn a_command_line_that_is_not_clean_takes_the_tree_with_go() {
     assert_eq!(scope(unclean(), &MadeArchive { is_std: true, ..of_a() }), scopes::TREE_WITH_GO.as_str());
     let unread = Conditions::new(Setting { is_clean: false, arguments: None, ..tree.setting("src", &[]) });
     assert_eq!(scope(unread, &of_a()), "private");
+    assert_eq!(scope(unclean(), &archive("m/a", &["/tmp/a.go"])), scopes::TREE_WITH_GO.as_str(), "a tool's file");
+    assert_eq!(scope(unclean(), &archive("x.test/x", &["/tmp/a.go"])), "private");
     let outside = TestTree::new(&[("x.h", "1")]);
     let flags = format!("-I{}", outside.path("").display());
     assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", "-I/dev/shm/x")], &of_a()), "private");
