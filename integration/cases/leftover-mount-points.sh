@@ -34,7 +34,7 @@ for kind in empty link; do
     leftover "$kind" "${env[@]}" go build -v internal/goos 2> "$WORK/compiled"
     expect "$kind: the first build compiles" grep -qx internal/goos "$WORK/compiled"
     expect "$kind: the output is in the user's store" test -d "$WORK/cache-$kind/nix-gocacheprog/objects"
-    expect "$kind: nothing was spooled" test -z "$(find "$gocache" -name 'nix-gocacheprog*')"
+    expect "$kind: nothing was spooled" test -z "$(find "$gocache" -name 'nix-gocacheprog-spool*')"
     rm -rf "$gocache"
     leftover "$kind" "${env[@]}" go build -v internal/goos 2> "$WORK/compiled"
     expect "$kind: the second does not" test ! -s "$WORK/compiled"

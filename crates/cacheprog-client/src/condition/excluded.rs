@@ -23,9 +23,9 @@ const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
 /// pkgs/stdenv/generic/setup.sh `dumpVars`).
 const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"];
 
-/// Beginnings of names in a directory for temporary files: those of the go command and its linker, with digits behind them, and those of
-/// nixpkgs' wrappers of compiler and linker.
-const OF_GO: [&[u8]; 2] = [b"go-build", b"go-link-"];
+/// Beginnings of names in a directory for temporary files: those of the go command, its linker and cgo (cmd/cgo/util.go `run`), with
+/// digits behind them, and those of nixpkgs' wrappers of compiler and linker.
+const OF_GO: [&[u8]; 3] = [b"go-build", b"go-link-", b"cgo-gcc-input-"];
 const OF_WRAPPERS: [&[u8]; 2] = [b"cc-params.", b"ld-params."];
 
 /// See the file's header.
@@ -133,6 +133,7 @@ pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
         .strip_prefix(b"cc")
         .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric));
     let is_number = |rest: &[u8]| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit);
+    let name = name.strip_suffix(b".c").filter(|name| name.starts_with(b"cgo-")).unwrap_or(name);
     let is_of_go = OF_GO.iter().any(|start| name.strip_prefix(*start).is_some_and(is_number));
     is_of_gcc || is_of_go || OF_WRAPPERS.iter().any(|start| name.starts_with(start))
 }
