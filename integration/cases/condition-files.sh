@@ -113,6 +113,12 @@ link_that_leads_nowhere_at_first() {
     [ "$1" = 1 ] || define "$WORK/in/appears-$1.h" "$1"
 }
 
+# The kernel goes up from where the link leads.
+above_a_link='mkdir -p /build/other/deep; echo "#define V $V" > /build/other/v.h'
+link_that_an_include_goes_up_from() { c a '#include "../linked/../v.h"'; ln -s /build/other/deep linked; before=$above_a_link; shared=no; }
+link_that_a_flag_goes_up_from() { c a '#cgo CFLAGS: -I${SRCDIR}/../linked/..' '#include <v.h>'; ln -s /build/other/deep linked; before=$above_a_link; shared=no; }
+link_that_assembly_goes_up_from() { asm a '#include "../linked/../v.h"'; ln -s /build/other/deep linked; before=$above_a_link; shared=no; }
+
 ### made by the build, or changed while it runs
 header_made_by_buildphase() { c a '#include "../inc/v.h"'; before='mkdir inc; echo "#define V $V" > inc/v.h'; }
 asm_header_made_by_buildphase() { asm a '#include "../inc/v.h"'; before='mkdir inc; echo "#define V $V" > inc/v.h'; }
@@ -270,6 +276,9 @@ outside_from_the_root_of_the_module() {
     run='go build -o /out/program ./cmd; /out/program 2> /out/said'
 }
 outside_by_a_directory_of_the_temporary_one() { c a '#include "/tmp/v.h"'; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
+outside_by_an_escape_in_assembly() { asm a '#include "../\x2e./outside/v.h"'; outside; shared=no; }
+outside_with_a_name_like_a_temporary_one() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <ccconfig.h>'; before='echo "#define V $V" > ../ccconfig.h'; shared=no; }
+outside_in_a_temporary_directory_of_go() { c a '#cgo CFLAGS: -I${SRCDIR}/../gen' '#include <v.h>'; before='mkdir gen; export GOTMPDIR=$PWD/gen; echo "#define V $V" > gen/v.h'; shared=no; }
 outside_by_a_link_of_the_module() {
     asm a '#include "../linked/v.h"'
     ln -s ../outside linked

@@ -19,6 +19,8 @@ variable_cgo_cppflags_set_by_buildphase() { c a '#include "../inc/v.h"'; define 
 variable_cgo_enabled_set_by_buildphase() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; environment=(CGO_ENABLED=0); before='export CGO_ENABLED=1'; }
 variable_cgo_cflags_with_a_header() { c a ''; define inc/v.h "$1"; before='export CGO_CFLAGS="-include /build/source/inc/v.h"'; }
 variable_cgo_cflags_with_a_temporary_directory() { c a '#include <v.h>'; before='mkdir /tmp/inc; echo "#define V $V" > /tmp/inc/v.h; export CGO_CFLAGS=-I/tmp/inc'; shared=no; }
+variable_cgo_cflags_of_go_env() { c a '#include <v.h>'; before='export GOENV=/build/goenv; mkdir ../outside; echo "#define V $V" > ../outside/v.h; go env -w CGO_CFLAGS=-I/build/outside'; shared=no; }
+variable_pkg_config_of_go_env() { c a '#cgo pkg-config: v'; script pkg.sh "case \"\$*\" in *--cflags*) echo -DV=$1 ;; esac"; before='export GOENV=/build/goenv; mkdir ../tools; mv pkg.sh ../tools; go env -w PKG_CONFIG=/build/tools/pkg.sh'; shared=no; }
 variable_cpath_of_the_tree() { c a '#include <v.h>'; define inc/v.h "$1"; before='export CPATH=/build/source/inc'; }
 variable_cpath_beside_the_tree() { c a '#include <v.h>'; before='mkdir ../inc; echo "#define V $V" > ../inc/v.h; export C_INCLUDE_PATH=/build/inc'; }
 variable_cpath_with_another_value() { c a '#include <v.h>'; three_headers; before="export CPATH=/build/source/inc$1"; }
@@ -69,6 +71,9 @@ program_cc_with_arguments() { c a ''; before='export CC="gcc -DV=$V"'; }
 program_cc_that_reads_a_file() { c a ''; script cc.sh 'exec gcc -DV=$(cat /build/source/number) "$@"'; printf '%s' "$1" > number; before='export CC=/build/source/cc.sh'; }
 program_cc_that_reads_a_go_file() { c a ''; script cc.sh 'exec gcc -DV=$(tail -c 2 /build/source/number/number.go) "$@"'; mkdir number; printf 'package number\n\nconst Number = %s\n' "$1" > number/number.go; before='export CC=/build/source/cc.sh'; }
 program_cc_of_a_temporary_directory() { c a ''; script cc.sh "exec gcc -DV=$1 \"\$@\""; before='mv cc.sh /tmp/cc.sh; export CC=/tmp/cc.sh'; shared=no; }
+program_cc_that_reads_the_version() { c a ''; script cc.sh 'exec gcc -DV=$version "$@"'; environment=("version=$1"); before='export CC=$PWD/cc.sh'; shared=no; }
+program_cc_that_reads_a_home() { c a ''; script cc.sh '. $HOME/.ccrc; exec gcc -DV=$NUMBER "$@"'; before='export CC=$PWD/cc.sh HOME=/tmp/home; mkdir /tmp/home; echo NUMBER=$V > /tmp/home/.ccrc'; shared=no; }
+program_by_path_that_reads_the_tree() { c a ''; script bin/gcc 'exec /usr/bin/gcc -DV=$(cat /build/other/number) "$@"'; before='mv bin /tmp/bin; export PATH=/tmp/bin:$PATH; mkdir ../other; echo $V > ../other/number'; shared=no; }
 program_cc_that_execs_another() { c a ''; script real.sh "exec gcc -DV=$1 \"\$@\""; script cc.sh 'exec /build/other/real.sh "$@"'; before='mkdir /build/other; mv real.sh /build/other; export CC=/build/source/cc.sh'; }
 program_as_by_path() {
     c_file a ''
@@ -107,6 +112,7 @@ flag_toolexec_of_a_makefile() { toolexec "$1" tools/t.sh; printf 'export GOFLAGS
 flag_toolexec_of_a_go_env() { toolexec "$1" tools/t.sh; run='export GOENV=/build/goenv; cat $HOME/.config/go/env > $GOENV 2> /dev/null || true; unset GOFLAGS; go env -w GOFLAGS=-toolexec=/build/source/tools/t.sh; go build -trimpath -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_of_a_temporary_directory() { toolexec "$1" tools/t.sh; before='mv tools /tmp/tools'; run='go build -toolexec=/tmp/tools/t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
 flag_toolexec_by_path() { toolexec "$1" tools/t.sh; before='export PATH=/build/source/tools:$PATH'; run='go build -toolexec=t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
+flag_toolexec_by_path_to_elsewhere() { toolexec "$1" tools/t.sh; before='mv tools /tmp/tools; export PATH=/tmp/tools:$PATH'; run='go build -toolexec=t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
 flag_toolexec_of_go_run() { toolexec "$1" tools/t.sh; run='go run -toolexec=/build/source/tools/t.sh . 2> /out/said'; }
 flag_toolexec_of_another_go_command() { toolexec "$1" tools/t.sh; run='cp $(command -v go) /build/mygo; GOROOT=$(go env GOROOT) /build/mygo build -toolexec=/build/source/tools/t.sh -o /out/program .; /out/program 2> /out/said'; }
 flag_overlay_of_a_go_file() { go_file; printf 'package a\n\n// V returns the number.\nfunc V() int { return %s }\n' "$1" > other.txt; echo '{"Replace":{"/build/source/a/a.go":"/build/source/other.txt"}}' > overlay.json; run='go build -overlay=overlay.json -o /out/program .; /out/program 2> /out/said'; }

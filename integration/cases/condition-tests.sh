@@ -20,6 +20,9 @@ wants() {
 }
 variable_called_debug() { wants 'os.Getenv("debug")' os; environment=("debug=$1"); }
 variable_called_lib() { wants 'os.Getenv("lib")' os; environment=("lib=$1"); }
+# Variables of the derivation count where a source names them.
+variable_called_version() { wants 'os.Getenv("version")' os; environment=("version=$1"); }
+variable_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("sh", "-c", "printf $version").Output(); return string(b) }()' os/exec; environment=("version=$1"); }
 variable_of_white_space() { wants 'map[string]string{"a b": "1"}[os.Getenv("MODE")]' os; before='export MODE="a b"; [ $V = 1 ] || export MODE=$(printf "a\nb")'; }
 variable_of_leading_space() { wants 'map[string]string{"a": "1"}[os.Getenv("MODE")]' os; before='export MODE="a"; [ $V = 1 ] || export MODE=" a"'; }
 variable_that_is_empty() { wants 'func() string { _, is := os.LookupEnv("MODE"); return map[bool]string{false: "1"}[is] }()' os; before='[ $V = 1 ] || export MODE='; }
@@ -29,6 +32,10 @@ variable_that_is_not_text() { wants 'map[string]string{"\x80": "1"}[os.Getenv("M
 # reads FILE: Go code for the content of a file, by os.
 reads() { echo "func() string { b, _ := os.ReadFile(\"$1\"); return string(b) }()"; }
 file_that_is_read_early() { wants "$(reads testdata/v)" os; mkdir testdata; printf '%s' "$1" > testdata/v; }
+file_beside_that_is_read_early() { wants "$(reads ../golden/v)" os; before='mkdir ../golden; printf $V > ../golden/v'; }
+file_of_the_build_that_is_read_early() { wants "$(reads /build/v)" os; before='printf $V > /build/v'; }
+file_of_a_home_that_is_read_early() { wants 'func() string { h, _ := os.UserHomeDir(); b, _ := os.ReadFile(h + "/.v"); return string(b) }()' os; before='export HOME=/build/home; mkdir /build/home; printf $V > /build/home/.v'; shared=no; }
+file_of_go_that_is_read_early() { wants 'func() string { b, _ := os.ReadFile("gen/x.go"); return string(b[len(b)-1:]) }()' os; mkdir gen; printf 'package gen\n\nconst X = %s' "$1" > gen/x.go; }
 file_behind_a_link() { wants "$(reads linked/v)" os; ln -s ../outside linked; before='mkdir ../outside; printf $V > ../outside/v; touch -d @1 ../outside/v ../outside'; }
 file_that_is_a_link() { wants "$(reads v)" os; ln -s ../outside v; before='printf $V > ../outside; touch -d @1 ../outside'; }
 file_behind_a_root() { go_test 'import ( "io"; "os"; "testing" )' 'func TestRoot(t *testing.T) { r, err := os.OpenRoot("/build"); if err != nil { t.Fatal(err) }; f, err := r.Open("v"); if err != nil { t.Fatal(err) }; b, _ := io.ReadAll(f); if string(b) != "1" { t.Fatal(string(b)) } }'; before='printf $V > ../v; touch -d @1 ../v'; shared=no; } # Go's key has the time of /build
@@ -94,6 +101,17 @@ program_that_another_package_runs() {
     printf 'package run\n\nimport "os/exec"\n\n// Output of a program.\nfunc Output() string { b, _ := exec.Command("cat", "/build/v").Output(); return string(b) }\n' > run/run.go
     wants 'run.Output()' "$module/run"
     before='printf $V > ../v'
+}
+program_that_a_module_of_another_modfile_runs() {
+    mkdir -p other/run
+    printf 'module other.test/o\n\ngo 1.21\n' > other/go.mod
+    printf 'package run\n\nimport "os/exec"\n\n// Output of a program.\nfunc Output() string { b, _ := exec.Command("cat", "/build/v").Output(); return string(b) }\n' > other/run/run.go
+    wants 'run.Output()' other.test/o/run
+    need other.test/o v1.0.0
+    cp go.mod other.mod
+    printf 'replace other.test/o => ../other\n' >> other.mod
+    before='mv other ../other; printf $V > ../v'
+    run='go test -vet=off -modfile=other.mod .'
 }
 program_that_os_starts() { wants 'func() string { r, w, _ := os.Pipe(); p, err := os.StartProcess("/bin/cat", []string{"cat", "/build/v"}, &os.ProcAttr{Files: []*os.File{nil, w, nil}}); if err != nil { return err.Error() }; p.Wait(); b := make([]byte, 1); r.Read(b); return string(b) }()' os; before='printf $V > ../v'; }
 program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; script exec.sh "exit $(($1 - 1))"; run='go test -vet=off -exec=/build/source/exec.sh .'; shared=no; }

@@ -11,6 +11,7 @@ use proto::wire::Toolchain;
 use store::{Limits, SizeError};
 
 use crate::clock;
+use crate::condition::go_env;
 use crate::condition::invocation::Invocation;
 use crate::condition::toolchain;
 use crate::condition::variables::{self, Variables};
@@ -57,6 +58,13 @@ pub(crate) struct Environment {
 /// All variables, for results that depend on more of them than are known by name.
 pub(crate) fn variables() -> Variables {
     std::env::vars_os().collect()
+}
+
+/// The same, with those that the go command takes from files.
+pub(crate) fn variables_of_go() -> Variables {
+    let mut all = variables();
+    go_env::add(&mut all);
+    all
 }
 
 impl Environment {
@@ -154,7 +162,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf) -> TestContext {
     let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
     TestContext {
         cwd: std::env::current_dir().unwrap_or_default(),
-        gowork: std::env::var_os("GOWORK").filter(|value| !value.is_empty()).map(PathBuf::from),
+        gowork: Some(PathBuf::from(variables::text(&variables_of_go(), "GOWORK"))).filter(|path| path != Path::new("")),
         caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
         apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
         top: variables::is_build(&variables)

@@ -15,6 +15,7 @@ use super::paths;
 use super::quoted;
 use super::setting::Setting;
 use super::stamp::Stamp;
+use super::variables::text;
 
 /// What is hashed of a command line, and which files it is made of.
 #[derive(Debug)]
@@ -22,13 +23,16 @@ pub(crate) struct CommandLine {
     pub(crate) hash: Hash,
     /// The flags by name, each with a hash of its values and of the files that these name; other words are `arguments`.
     pub(crate) flags: BTreeMap<String, Hash>,
+    /// The files that it names outside of store and system: some are programs.
+    pub(crate) files: Vec<PathBuf>,
     /// When the last of the files outside of the tree changed.
     pub(crate) stamps: Vec<Stamp>,
 }
 
 /// Reads it. `None` where there is no command line, or it names a directory outside of the tree.
 pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> Option<CommandLine> {
-    let mut line = CommandLine { hash: Hash::from_bytes([0; 32]), flags: BTreeMap::new(), stamps: Vec::new() };
+    let mut line =
+        CommandLine { hash: Hash::from_bytes([0; 32]), flags: BTreeMap::new(), files: Vec::new(), stamps: Vec::new() };
     let mut hasher = Hasher::new();
     let mut by_name: BTreeMap<String, Hasher> = BTreeMap::new();
     let mut names = FlagNames::default();
@@ -42,13 +46,19 @@ pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> O
     add_part(by_name.entry("-C".to_owned()).or_default(), directory);
     for word in without_output(arguments.iter().skip(1).cloned().chain(goflags)) {
         add_part(&mut hasher, word.as_bytes());
-        let of_flag = by_name.entry(names.name_of(&word)).or_default();
+        let flag = names.name_of(&word);
+        let programs = if names_tool(&flag) { in_search_path(&word, setting) } else { Vec::new() };
+        let of_flag = by_name.entry(flag).or_default();
         add_part(of_flag, word.as_bytes());
-        for path in named_paths(&word) {
+        for path in named_paths(&word).into_iter().chain(programs) {
             let path = setting.cwd.join(path);
-            let is_known =
-                path.starts_with(tree) || paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path);
-            if !is_known && path.exists() {
+            if paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path) {
+                continue;
+            }
+            if path.is_file() {
+                line.files.push(path.clone());
+            }
+            if !path.starts_with(tree) && path.exists() {
                 let content = line.add_file(&path, &mut budget)?;
                 hasher.update(content.as_bytes());
                 of_flag.update(content.as_bytes());
@@ -112,6 +122,25 @@ impl FlagNames {
         }
         name
     }
+}
+
+/// Flags whose value is a program with its arguments. A word whose flag is not known is taken for one.
+fn names_tool(flag: &str) -> bool {
+    ["-toolexec", "-vettool", "-fixtool", "arguments"].contains(&flag)
+}
+
+/// The files that the bare names in a word may be, by `PATH`.
+fn in_search_path(word: &OsStr, setting: &Setting) -> Vec<PathBuf> {
+    let value = match word.as_bytes().iter().position(|&byte| byte == b'=') {
+        Some(at) if word.as_bytes().starts_with(b"-") => &word.as_bytes()[at + 1..],
+        _ => word.as_bytes(),
+    };
+    let directories: Vec<_> = std::env::split_paths(&text(&setting.variables, "PATH")).collect();
+    let names = value.split(|byte| byte.is_ascii_whitespace() || b"'\"".contains(byte));
+    let names = names.filter(|name| !name.is_empty() && !name.contains(&b'/') && !name.starts_with(b"-"));
+    let find =
+        |name: &[u8]| directories.iter().map(|dir| dir.join(OsStr::from_bytes(name))).find(|path| path.is_file());
+    names.filter_map(find).collect()
 }
 
 /// All words but `-o` and its value: where a program is written is in no object.

@@ -25,10 +25,10 @@ use super::modules::Modules;
 use super::programs::{self, Program};
 use super::setting::Setting;
 use super::stamp::Stamp;
-use super::{paths, tree};
+use super::{named, paths, tree};
 
 /// Digests are made again where what they are over changes.
-const RULES: &[u8] = b"nix-gocacheprog condition 1";
+const RULES: &[u8] = b"nix-gocacheprog condition 2";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
 #[derive(Debug)]
@@ -167,7 +167,16 @@ impl Conditions {
             machine.counted.add(&mut hasher, parts, counts_seed);
             programs::add(&machine.programs, &mut hasher, parts);
         }
-        if let Some(line) = self.command_line(scope)? {
+        let line = self.command_line(scope)?;
+        if has_machine(scope) {
+            let programs = line.as_ref().map(|line| line.files.as_slice()).unwrap_or_default();
+            for (name, value) in self.named_variables(programs)? {
+                add_part(&mut hasher, name.as_bytes());
+                add_part(&mut hasher, &value);
+                parts.add(Part::Variable, &name, blake3::hash(&value).as_bytes());
+            }
+        }
+        if let Some(line) = line {
             hasher.update(line.hash.as_bytes());
             line.flags.iter().for_each(|(name, hash)| parts.add(Part::Flags, name, hash.as_bytes()));
         }
@@ -239,6 +248,19 @@ impl Conditions {
     fn has_programs_in_tree(&mut self) -> Option<bool> {
         let tree = self.tree.clone()?;
         Some(self.machine()?.programs.iter().flat_map(|program| &program.files).any(|file| file.starts_with(&tree)))
+    }
+
+    /// Variables that programs of the build name, besides those that count anyway.
+    fn named_variables(&mut self, tools: &[PathBuf]) -> Option<Vec<(String, Vec<u8>)>> {
+        let programs = self.machine()?.programs.iter().flat_map(|program| program.files.clone());
+        let files: Vec<_> = programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
+        let own = &self.looks.excluded.own_outputs;
+        let is_known = |path: &Path| {
+            self.tree.as_ref().is_some_and(|tree| path.starts_with(tree))
+                || paths::is_in_store(path, own)
+                || paths::is_of_system(path)
+        };
+        named::find(&files, &self.setting.variables, is_known)
     }
 
     fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {

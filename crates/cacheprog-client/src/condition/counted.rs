@@ -189,6 +189,35 @@ pub(crate) fn digest_for_tests(variables: &Variables) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
+/// The variables that do not count for tests: a test may read them all the same.
+pub(crate) fn not_for_tests(variables: &Variables) -> Vec<String> {
+    let outputs = OwnOutputs::of(variables).unwrap_or_default();
+    let names = variables.iter().filter_map(|(name, _)| name.to_str());
+    let is_ours = |name: &str| OF_THE_SHELL.contains(&name) || name.starts_with("NIX_GOCACHEPROG");
+    names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name)).map(str::to_owned).collect()
+}
+
+/// The variables of a build that do not count for C: a program may read them all the same.
+pub(super) fn not_for_c(variables: &Variables) -> Vec<(String, Vec<u8>)> {
+    let outputs = OwnOutputs::of(variables).unwrap_or_default();
+    let is_ours = |name: &str| ["_", "SHLVL", "GOCACHEPROG"].contains(&name) || name.starts_with("NIX_GOCACHEPROG");
+    let is_left_out = |name: &str| is_build(variables) && !counts_in_build(name, &outputs) && !is_ours(name);
+    let names = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value)));
+    names
+        .filter(|(name, _)| is_left_out(name))
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+        .collect()
+}
+
+/// Whether a text names a variable: as a text of its own, with a value, or in a text for a shell.
+pub(crate) fn names_variable(text: &[u8], name: &str) -> bool {
+    memchr::memmem::find_iter(text, name).any(|at| {
+        let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
+        let after = text.get(at + name.len()).copied().unwrap_or(b' ');
+        b"\"'`${".contains(&before) && !(after.is_ascii_alphanumeric() || after == b'_')
+    })
+}
+
 /// A value without what differs between builds of one program and has no effect.
 fn compared_value<'a>(name: &OsStr, value: &'a OsStr, outputs: &OwnOutputs, counts_seed: bool) -> Cow<'a, [u8]> {
     let is_of_flags =

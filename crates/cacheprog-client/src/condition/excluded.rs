@@ -57,8 +57,7 @@ impl Excluded {
         let mut directories = vec![
             setting.gocache.clone(),
             setting.gomodcache.clone(),
-            setting.gotmpdir.clone(),
-            variable("XDG_CONFIG_HOME").map(|dir| dir.join("go")).or_else(|| home(".config/go")),
+            variable("XDG_CONFIG_HOME").map(|dir| dir.join("go/telemetry")).or_else(|| home(".config/go/telemetry")),
             variable("GOTELEMETRYDIR"),
             variable("XDG_CACHE_HOME")
                 .map(|dir| dir.join("nix-gocacheprog"))
@@ -67,7 +66,9 @@ impl Excluded {
         directories.extend(gopath().map(|dir| Some(dir.join("pkg/sumdb"))));
         let programs = variable("GOBIN").into_iter().chain(gopath().map(|dir| dir.join("bin"))).map(Some).collect();
         let top = is_build(&setting.variables).then(|| variable("NIX_BUILD_TOP")).flatten();
-        let temporary = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"].map(variable).to_vec();
+        // Files in them count, but those of the go command and of compilers.
+        let mut temporary = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"].map(variable).to_vec();
+        temporary.push(setting.gotmpdir.clone());
         Self {
             directories: apart(directories),
             programs: apart(programs),
@@ -129,11 +130,16 @@ impl Excluded {
 /// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty
 /// make-temp-file.c).
 pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
-    let is_of_gcc = name
-        .strip_prefix(b"cc")
-        .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric));
+    let is_of_gcc = name.strip_prefix(b"cc").is_some_and(|rest| {
+        rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric) && !is_header(rest)
+    });
     let is_number = |rest: &[u8]| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit);
     let name = name.strip_suffix(b".c").filter(|name| name.starts_with(b"cgo-")).unwrap_or(name);
     let is_of_go = OF_GO.iter().any(|start| name.strip_prefix(*start).is_some_and(is_number));
-    is_of_gcc || is_of_go || OF_WRAPPERS.iter().any(|start| name.starts_with(start))
+    is_of_gcc || is_of_go || (OF_WRAPPERS.iter().any(|start| name.starts_with(start)) && !is_header(name))
+}
+
+/// No compiler calls a temporary file so: `ccconfig.h` is a header of the sources.
+fn is_header(name: &[u8]) -> bool {
+    [&b".h"[..], b".hh", b".hpp", b".hxx", b".inc", b".pc", b".a"].iter().any(|ending| name.ends_with(ending))
 }

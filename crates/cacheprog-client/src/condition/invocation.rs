@@ -117,6 +117,11 @@ impl Invocation {
         arguments.chain([self.goflags.as_bytes()]).any(named)
     }
 
+    /// Whether a flag names a file in place of go.mod, or that cannot be told: which modules are used is in that file.
+    pub(crate) fn names_modfile(&self) -> bool {
+        self.flags().is_none_or(|flags| values(&flags, b"modfile").next().is_some())
+    }
+
     /// By its name, or by where it lies: distributions call it otherwise too (`go-1.26`).
     fn is_go(&self, goroot: &Path) -> bool {
         let Some(exe) = &self.exe else { return false };
@@ -343,5 +348,7 @@ mod tests {
         assert_eq!(exec(&["go", "test", "-exec"], ""), None);
         assert!(Invocation::of(&["go", "test", "-ldflags=-extldflags=-L/x"], "").names_linker());
         assert!(!Invocation::of(&["go", "test", "-ldflags=-s"], "").names_linker());
+        assert!(Invocation::of(&["go", "test", "."], "-modfile=x.mod").names_modfile());
+        assert!(!Invocation::of(&["go", "test", "-mod=mod"], "").names_modfile());
     }
 }

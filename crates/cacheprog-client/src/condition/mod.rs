@@ -2,7 +2,7 @@
 //!
 //! [`conditions`] has the scopes and their digests. [`invocation`] tells whether the go command brings in what no key holds, and
 //! [`toolchain`] what its toolchain is. Of the environment, [`counted`] are the variables that count ([`own_outputs`] and
-//! [`flags_text`] are what does not), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
+//! [`flags_text`] are what does not, unless a program that is a script has its name ([`named`]); [`go_env`] are those that `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
 mod budget;
 mod build_constraint;
@@ -13,10 +13,12 @@ mod escapes;
 mod excluded;
 mod files;
 mod flags_text;
+pub(crate) mod go_env;
 pub(crate) mod invocation;
 mod looks;
 mod made_archive;
 mod modules;
+mod named;
 mod own_outputs;
 mod paths;
 pub(crate) mod programs;

@@ -17,6 +17,7 @@ use super::made_archive::{MadeArchive, MadeBy};
 use super::modules::{Package, locate};
 use super::paths;
 use super::programs::Program;
+use super::variables::is_build;
 
 /// A larger Go source is not looked through.
 const MAX_SOURCE: u64 = 8 << 20;
@@ -117,19 +118,28 @@ impl Conditions {
             .is_some_and(|tree| path.starts_with(tree) && !self.looks.excluded.covers(Rule::Tree, tree, path))
     }
 
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings {
-            tree: self.tree.as_deref(),
-            goroot: &self.goroot,
-            excluded: &self.looks.excluded,
-            has_go: !self.setting.is_clean,
-        }
-    }
-
     /// What a package with C leads to.
     pub(super) fn judge_package(&mut self, package: &Package) -> Option<Verdict> {
         let of_files = self.judge_module(&package.root)?.max(self.judge_sources(package)?);
         Some(of_files.max(self.judge_machine(package)?))
+    }
+
+    /// Where references of a module with this root lead.
+    fn judge(&mut self, root: &Path, references: &References) -> Option<Verdict> {
+        let linked = if references.lead_above_links() {
+            self.looks.list(root, Rule::Module)?.linked_directories()
+        } else {
+            Vec::new()
+        };
+        let surroundings = Surroundings {
+            tree: self.tree.as_deref(),
+            goroot: &self.goroot,
+            excluded: &self.looks.excluded,
+            has_go: !self.setting.is_clean,
+            root,
+            linked: &linked,
+        };
+        Some(surroundings.judge(references))
     }
 
     /// What the files of a module lead to.
@@ -139,11 +149,23 @@ impl Conditions {
             return Some(Verdict::Stays);
         }
         let references = self.looks.list(root, Rule::Module)?.references();
-        Some(self.surroundings().judge(&references))
+        self.judge(root, &references)
+    }
+
+    /// Where references of a package lead. The toolchain has no links.
+    fn judge_of(&mut self, package: &Package, references: &References) -> Option<Verdict> {
+        let is_in_store = paths::is_in_store(&package.root, &self.looks.excluded.own_outputs);
+        if is_in_store || package.module.0 == "std" {
+            let (tree, goroot, excluded) = (self.tree.as_deref(), &*self.goroot, &self.looks.excluded);
+            let has_go = !self.setting.is_clean;
+            let surroundings = Surroundings { tree, goroot, excluded, has_go, root: &package.root, linked: &[] };
+            return Some(surroundings.judge(references));
+        }
+        self.judge(&package.root, references)
     }
 
     /// What the Go sources of a package lead to, by their lines for cgo and the C in their comments.
-    fn judge_sources(&self, package: &Package) -> Option<Verdict> {
+    fn judge_sources(&mut self, package: &Package) -> Option<Verdict> {
         let mut references = References::default();
         for entry in fs::read_dir(&package.dir).ok()? {
             let path = entry.ok()?.path();
@@ -164,7 +186,7 @@ impl Conditions {
             }
             self.scan(package, &text, &mut references);
         }
-        Some(self.surroundings().judge(&references))
+        self.judge_of(package, &references)
     }
 
     fn scan(&self, package: &Package, text: &[u8], references: &mut References) {
@@ -178,32 +200,39 @@ impl Conditions {
     fn judge_machine(&mut self, package: &Package) -> Option<Verdict> {
         let machine = self.machine()?;
         let (counted, programs) = (machine.counted.clone(), machine.programs.clone());
-        Some(self.judge_variables(package, &counted).max(self.judge_programs(&programs)))
+        Some(self.judge_variables(package, &counted)?.max(self.judge_programs(&programs)))
     }
 
-    fn judge_variables(&self, package: &Package, counted: &Counted) -> Verdict {
+    fn judge_variables(&mut self, package: &Package, counted: &Counted) -> Option<Verdict> {
         let mut verdict = Verdict::Stays;
         for (name, value) in counted.iter() {
             // A file of flags names whatever it likes.
             if is_of_flags(name) && has_response_file(value) {
-                return Verdict::Leaves;
+                return Some(Verdict::Leaves);
             }
             let mut references = References::default();
             // Words of a variable are flags, as those of a line for cgo are.
             let line = [b"#cgo X: ", value.as_bytes()].concat();
             self.scan(package, &line.replace_line_ends(), &mut references);
-            let judged = self.surroundings().judge(&references);
+            let judged = self.judge_of(package, &references)?;
             // A path somewhere else is read by C tools only from their own variables.
             let judged = if judged == Verdict::Leaves && !is_of_flags(name) { Verdict::Stays } else { judged };
             let names_tree = self.tree.as_ref().is_some_and(|tree| names_path(value, tree));
             verdict = verdict.max(judged).max(if names_tree { Verdict::Tree } else { Verdict::Stays });
         }
-        verdict
+        Some(verdict)
     }
 
     fn judge_programs(&self, programs: &[Program]) -> Verdict {
-        let is_in_tree = programs.iter().flat_map(|program| &program.files).any(|file| self.is_in_tree(file));
-        if is_in_tree { Verdict::Tree } else { Verdict::Stays }
+        let own = &self.looks.excluded.own_outputs;
+        let is_fixed = |file: &Path| paths::is_of_system(file) || paths::is_in_store(file, own);
+        let judge = |file: &PathBuf| match self.is_in_tree(file) {
+            true => Verdict::Tree,
+            // A script of the build's that lies elsewhere may read the tree, and what lies beside it.
+            false if is_build(&self.setting.variables) && !is_fixed(file) => Verdict::Leaves,
+            false => Verdict::Stays,
+        };
+        programs.iter().flat_map(|program| &program.files).map(judge).max().unwrap_or(Verdict::Stays)
     }
 }
 

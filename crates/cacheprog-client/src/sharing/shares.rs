@@ -67,6 +67,11 @@ impl<S: Scopes> ConditionsOfShares<S> {
         Self { scopes, known: HashMap::new(), told: HashMap::new() }
     }
 
+    /// The next condition looks at files again.
+    pub(crate) fn forget_looks(&mut self) {
+        self.scopes.forget_looks();
+    }
+
     /// Which of these conditions holds: the first one. A go command that Go's keys do not cover takes nothing but what was made under
     /// the condition of everything, and no other go command does.
     pub(crate) fn first_that_holds(&mut self, conditions: &[Condition], is_clean: bool) -> Option<usize> {

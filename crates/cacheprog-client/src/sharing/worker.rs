@@ -300,6 +300,8 @@ impl Readers {
                 self.tests.as_mut().is_some_and(is_current).then_some(Outcome::ListIsCurrent)
             }
             Task::MakeList(result, output) => {
+                // The test that ran may have written what a later package is made of.
+                self.conditions.forget_looks();
                 let list = self.tests.as_mut().and_then(|tests| tests.make_list(&result, &output));
                 list.map(|list| Outcome::List(list.into()))
             }

@@ -1,7 +1,11 @@
 //! What one Go file shows of what its package can do: its imports, and names in it of functions whose use no test's log has.
 //! Pure.
 
+use std::collections::BTreeSet;
+
 use memchr::memmem;
+
+use crate::condition::counted::names_variable;
 
 /// What was found in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -10,16 +14,34 @@ pub(super) struct GoSource {
     pub(super) imports: Vec<String>,
     /// Whether it may run programs or open files past the test's log.
     pub(super) is_unlogged: bool,
+    /// How many directories a path in it goes up at most.
+    pub(super) up: usize,
+    /// Whether it names a server of this machine, which the build may have started.
+    pub(super) has_server: bool,
+    /// Whether it reads variables, or runs programs that may.
+    pub(super) reads_variables: bool,
+    /// Which of the given variables it names.
+    pub(super) variables: BTreeSet<String>,
+}
+
+/// What is looked for besides.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Texts in a source that reaches files of the build's directory.
+    pub(super) of_tree: Vec<Vec<u8>>,
+    /// Names of variables.
+    pub(super) variables: Vec<String>,
 }
 
 /// Packages that run programs, or open files without package os (which alone writes the log: internal/testlog, Go 1.21-1.27), with
 /// those below them. `go/build` and `go/importer` run the go command.
-const UNLOGGED: [&str; 12] = [
+const UNLOGGED: [&str; 13] = [
     "C",
     "github.com/ebitengine/purego",
     "github.com/rogpeppe/go-internal",
     "go/build",
     "go/importer",
+    "go/parser",
     "golang.org/x/sys",
     "golang.org/x/tools/go",
     "net/http/cgi",
@@ -31,16 +53,55 @@ const UNLOGGED: [&str; 12] = [
 
 /// Functions of package os that do so, or give a file a name that is gone when the test ends; and directives that reach functions of
 /// other packages.
-const NAMES: [&str; 6] = ["StartProcess", "Readlink", ".Symlink(", "os.Link(", "go:linkname", "go:cgo_"];
+/// Go sources, and files below a home directory, may be read before the log begins.
+const NAMES: [&str; 13] = [
+    ".go\"",
+    ".go`",
+    "StartProcess",
+    "Readlink",
+    "EvalSymlinks",
+    ".Symlink(",
+    "os.Link(",
+    "UserHomeDir",
+    "UserConfigDir",
+    "UserCacheDir",
+    "user.Current(",
+    "go:linkname",
+    "go:cgo_",
+];
 
 /// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
-pub(super) fn read(source: &[u8]) -> GoSource {
+pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
     let Some(imports) = imports(source) else { return GoSource { is_unlogged: true, ..GoSource::default() } };
     let is_below =
         |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let has = |text: &[u8]| memmem::find(source, text).is_some();
     let is_unlogged = imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
-        || NAMES.iter().any(|name| memmem::find(source, name.as_bytes()).is_some());
-    GoSource { imports, is_unlogged }
+        || NAMES.iter().any(|name| has(name.as_bytes()))
+        || wanted.of_tree.iter().any(|text| has(text));
+    let reads_variables =
+        is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
+    let variables = wanted.variables.iter().filter(|name| names_variable(source, name)).cloned().collect();
+    GoSource { imports, is_unlogged, up: most_up(source), has_server: names_server(source), reads_variables, variables }
+}
+
+/// How often a line goes up: `"../../x"` and `filepath.Join("..", "..", "x")` do so twice.
+fn most_up(source: &[u8]) -> usize {
+    let ups = |line: &[u8]| {
+        let is_end = |byte: Option<&u8>| byte.is_some_and(|byte| b"\"`/".contains(byte));
+        memmem::find_iter(line, b"..")
+            .filter(|&at| is_end(at.checked_sub(1).map(|before| &line[before])) && is_end(line.get(at + 2)))
+            .count()
+    };
+    source.split(|&byte| byte == b'\n').map(ups).max().unwrap_or(0)
+}
+
+/// A port of this machine by its number. (A server of the test itself takes a free one, 0.)
+fn names_server(source: &[u8]) -> bool {
+    ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|host| {
+        memmem::find_iter(source, host)
+            .any(|at| source.get(at + host.len()).is_some_and(|port| b"123456789".contains(port)))
+    })
 }
 
 /// The import paths of a file. `None` where it is not Go as far as that.
@@ -168,7 +229,7 @@ mod tests {
 
     #[test]
     fn what_no_log_has_is_found() {
-        let is_unlogged = |source: &str| read(source.as_bytes()).is_unlogged;
+        let is_unlogged = |source: &str| read(source.as_bytes(), &Wanted::default()).is_unlogged;
         for path in [
             "os/exec",
             "syscall",
@@ -180,15 +241,9 @@ mod tests {
         ] {
             assert!(is_unlogged(&format!("package m\nimport x \"{path}\"\n")), "{path}");
         }
-        for path in [
-            "os",
-            "fmt",
-            "golang.org/x/system",
-            "example.org/syscall",
-            "path/filepath",
-            "golang.org/x/tools/txtar",
-            "x/EvalSymlinks(",
-        ] {
+        for path in
+            ["os", "fmt", "golang.org/x/system", "example.org/syscall", "path/filepath", "golang.org/x/tools/txtar"]
+        {
             assert!(!is_unlogged(&format!("package m\nimport \"{path}\"\n")), "{path}");
         }
         for text in [
@@ -201,5 +256,27 @@ mod tests {
             assert!(is_unlogged(&format!("package m\n{text}\n")), "{text}");
         }
         assert!(is_unlogged("no Go"));
+    }
+
+    #[test]
+    fn what_may_be_read_before_the_log_begins_is_found() {
+        let wanted = Wanted {
+            of_tree: vec![b"\"HOME\"".to_vec()],
+            variables: ["name", "out", "version"].map(str::to_owned).into(),
+        };
+        let of = |text: &str| read(format!("package m\n{text}\n").as_bytes(), &wanted);
+        assert!(of("var h = os.Getenv(\"HOME\")").is_unlogged && !of("var h = HOME").is_unlogged);
+        for (text, up) in [
+            ("x(\"../../y\", \"../z\")\ny(\"../a\")", 3),
+            ("filepath.Join(\"..\", `..`, \"x\")", 2),
+            ("f(a...) // etc.. 1..2", 0),
+        ] {
+            assert_eq!(of(text).up, up, "{text}");
+        }
+        let named = |text: &str| of(text).variables.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(named("os.Getenv(\"version\") + \"$out/x\" + \"name=\""), "name out version");
+        assert_eq!(named("version, out := name, \"outer\" + \"$names\""), "");
+        assert!(of("os.Getenv(x)").reads_variables && !of("x()").reads_variables);
+        assert!(of("dial(\"localhost:5432\")").has_server && !of("listen(\"127.0.0.1:0\")").has_server);
     }
 }

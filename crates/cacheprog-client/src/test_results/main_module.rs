@@ -37,6 +37,10 @@ impl MainModule {
         Some(Self { root: root.to_owned(), path: path?, replaced })
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The directory that an import path of this module, or of one that is replaced by a directory, leads to.
     pub(super) fn directory(&self, package: &str) -> Option<PathBuf> {
         let all = self.replaced.iter().map(|(module, dir)| (module, dir)).chain([(&self.path, &self.root)]);

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::budget::Budget;
-use super::go_source::{self, GoSource};
+use super::go_source::{self, GoSource, Wanted};
 use super::main_module::MainModule;
 
 /// A larger source is not read.
@@ -22,36 +22,59 @@ const OTHER_CODE: [&str; 6] = ["s", "S", "sx", "syso", "swig", "swigcxx"];
 /// The packages that were looked at. It is for one go command, in which nothing of the module changed.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
+    wanted: Wanted,
     packages: HashMap<PathBuf, GoSource>,
 }
 
+/// What tests of a package may do.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// Whether they may see more than their logs have.
+    pub(super) is_unlogged: bool,
+    /// Whether they may talk to a server that the build started.
+    pub(super) has_server: bool,
+    /// Which variables they may read, of those that otherwise do not count.
+    pub(super) variables: BTreeSet<String>,
+}
+
 impl Reach {
-    /// Whether tests of the package in `dir` may do so. `None` where that cannot be told, as for a package that is too large.
-    pub(super) fn is_unlogged(&mut self, module: &MainModule, dir: &Path, budget: &mut Budget) -> Option<bool> {
-        let (mut seen, mut open) = (BTreeSet::from([dir.to_owned()]), vec![dir.to_owned()]);
+    pub(super) fn new(wanted: Wanted) -> Self {
+        Self { wanted, packages: HashMap::new() }
+    }
+
+    /// What tests of the package in `dir` may do. `None` where that cannot be told, as for a package that is too large.
+    pub(super) fn look(&mut self, module: &MainModule, dir: &Path, budget: &mut Budget) -> Option<Seen> {
+        // They run in this directory, wherever a path is written.
+        let depth = dir.strip_prefix(module.root()).map_or(0, |below| below.components().count());
+        let (mut found, mut open) = (BTreeSet::from([dir.to_owned()]), vec![dir.to_owned()]);
+        let (mut seen, mut reads_variables) = (Seen::default(), false);
         while let Some(dir) = open.pop() {
             let package = match self.packages.entry(dir) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(new) => {
-                    let package = read_package(new.key(), budget)?;
+                    let package = read_package(new.key(), &self.wanted, budget)?;
                     new.insert(package)
                 }
             };
-            if package.is_unlogged {
-                return Some(true);
-            }
+            seen.is_unlogged |= package.is_unlogged || package.up > depth;
+            seen.has_server |= package.has_server;
+            reads_variables |= package.reads_variables;
+            seen.variables.extend(package.variables.iter().cloned());
             for dir in package.imports.iter().filter_map(|path| module.directory(path)) {
-                if seen.insert(dir.clone()) {
+                if found.insert(dir.clone()) {
                     open.push(dir);
                 }
             }
         }
-        Some(false)
+        if !reads_variables {
+            seen.variables.clear();
+        }
+        Some(seen)
     }
 }
 
 /// All imports of a package's files, tests included.
-fn read_package(dir: &Path, budget: &mut Budget) -> Option<GoSource> {
+fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSource> {
     let mut package = GoSource::default();
     // An import for another platform may be of a package that is not there.
     let Ok(entries) = fs::read_dir(dir) else { return Some(package) };
@@ -66,8 +89,12 @@ fn read_package(dir: &Path, budget: &mut Budget) -> Option<GoSource> {
         let mut source = Vec::new();
         File::open(&path).ok()?.take(MAX_SIZE + 1).read_to_end(&mut source).ok()?;
         budget.take_bytes(source.len() as u64)?;
-        let file = go_source::read(&source);
+        let file = go_source::read(&source, wanted);
         package.is_unlogged |= file.is_unlogged || source.len() as u64 > MAX_SIZE;
+        package.up = package.up.max(file.up);
+        package.has_server |= file.has_server;
+        package.reads_variables |= file.reads_variables;
+        package.variables.extend(file.variables);
         package.imports.extend(file.imports);
     }
     Some(package)
@@ -92,17 +119,19 @@ mod tests {
 
     fn is_unlogged(files: &[(&str, &str)]) -> bool {
         let (dir, module) = module(files);
-        Reach::default().is_unlogged(&module, &dir.path().join("a"), &mut Budget::new()).unwrap()
+        Reach::default().look(&module, &dir.path().join("a"), &mut Budget::new()).unwrap().is_unlogged
     }
 
     #[test]
     fn what_a_package_and_its_imports_within_the_module_do_is_seen() {
         let exec = "package x\nimport \"os/exec\"\n";
         assert!(!is_unlogged(&[("b/b.go", exec)]), "another package");
+        assert!(!is_unlogged(&[("a/a_test.go", "package a\nvar x = f(\"../testdata\")\n")]), "within the module");
         for files in [
             &[("a/a_test.go", exec)][..],
             &[("a/a_windows.go", exec)],
             &[("a/x.s", "")],
+            &[("a/a_test.go", "package a\nvar x = f(\"../../golden\")\n")],
             &[("a/a2.go", "package a\nimport \"example.test/m/b\"\n"), ("b/b.go", exec)],
             &[
                 ("a/a2.go", "package a\nimport \"example.test/m/b\"\n"),
@@ -125,6 +154,6 @@ mod tests {
         let (dir, module) = module(&[]);
         let mut budget = Budget::new();
         while budget.take_name().is_some() {}
-        assert_eq!(Reach::default().is_unlogged(&module, &dir.path().join("a"), &mut budget), None);
+        assert_eq!(Reach::default().look(&module, &dir.path().join("a"), &mut budget), None);
     }
 }

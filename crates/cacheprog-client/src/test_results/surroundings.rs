@@ -1,14 +1,18 @@
 //! What surrounds a test: the variables, and the program that runs its program.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use blake3::Hasher;
+use memchr::memmem;
 use proto::id::hex;
 
 use crate::condition::variables::{text, value};
 use crate::condition::{counted, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
+
+use super::go_source::Wanted;
 
 /// The digest of all variables that count, and of the programs of `-exec`. `None` where one of them cannot be told.
 pub(super) fn digest(context: &TestContext) -> Option<String> {
@@ -21,13 +25,47 @@ pub(super) fn digest(context: &TestContext) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// Whether all tests of the go command may see more than their logs have: another program runs them, flags name a linker, or package
+/// What is looked for in sources: the build's directory and variables that name it, and variables that otherwise do not count.
+pub(super) fn wanted(context: &TestContext) -> Wanted {
+    let mut of_tree = Vec::new();
+    if let Some(top) = &context.top {
+        let root = top.root.as_os_str().as_bytes();
+        of_tree.extend([[b"\"", root, b"/"].concat(), [b"\"", root, b"\""].concat()]);
+        let names = context.variables.iter().filter(|(_, value)| memmem::find(value.as_bytes(), root).is_some());
+        for (name, _) in names {
+            let name = name.as_bytes();
+            of_tree.extend([[b"\"", name, b"\""].concat(), [b"$", name].concat(), [b"${", name].concat()]);
+        }
+    }
+    let variables = counted::not_for_tests(&context.variables);
+    Wanted { of_tree, variables: variables.into_iter().filter(|name| is_plain(name)).collect() }
+}
+
+/// The digest of these variables, with commas between their names.
+pub(super) fn digest_of(names: &str, context: &TestContext) -> String {
+    let mut hasher = Hasher::new();
+    for name in names.split(',') {
+        add_part(&mut hasher, name.as_bytes());
+        match value(&context.variables, name) {
+            Some(value) => add_part(&mut hasher, value.as_bytes()),
+            None => drop(hasher.update(b"absent")),
+        }
+    }
+    hex(&hasher.finalize().as_bytes()[..16])
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether all tests of the go command may see more than their logs have: another program runs them, flags name a linker or another go.mod, or package
 /// time reads its files from elsewhere (`time/zoneinfo_unix.go`, and `open` of `time/sys_unix.go`, Go 1.21-1.27). `None` where that cannot be
 /// told.
 pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
     let zones = value(&context.variables, "ZONEINFO")
         .is_some_and(|path| !path.is_empty() && !Path::new(path).starts_with("/nix/store"));
-    Some(!words_of_exec(context)?.is_empty() || context.invocation.names_linker() || zones)
+    let invocation = &context.invocation;
+    Some(!words_of_exec(context)?.is_empty() || invocation.names_linker() || invocation.names_modfile() || zones)
 }
 
 /// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).

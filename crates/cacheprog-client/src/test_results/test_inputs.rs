@@ -33,7 +33,7 @@ use super::current_tree::CurrentTree;
 use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
 use super::reach::Reach;
-use super::surroundings::{are_unlogged, digest};
+use super::surroundings::{are_unlogged, digest, digest_of, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
 
@@ -62,7 +62,7 @@ impl TestInputs {
     pub(crate) fn new(context: TestContext, started: SystemTime) -> Self {
         let is_private = !context.invocation.is_clean(&context.goroot);
         let (module, whole) = (CurrentTree::new(Extent::Data), CurrentTree::new(Extent::All));
-        let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::default());
+        let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
         Self { context, started, surroundings, hashes, module, whole, reach, is_private }
     }
 
@@ -82,8 +82,13 @@ impl TestInputs {
         for log in &result.logs {
             add_files(log, (&root, &dir), &self.context, &mut files)?;
         }
-        let needs_tree = self.reach.is_unlogged(&module, &dir, &mut Budget::of_tree())? || are_unlogged(&self.context)?;
-        let mut text = first_line(output) + &self.second_line(&root, needs_tree)? + "\n";
+        let seen = self.reach.look(&module, &dir, &mut Budget::of_tree())?;
+        if seen.has_server {
+            return None;
+        }
+        let needs_tree = seen.is_unlogged || are_unlogged(&self.context)?;
+        let names = seen.variables.into_iter().collect::<Vec<_>>().join(",");
+        let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         if !self.module.is_older(self.started) || (needs_tree && !self.whole.is_older(self.started)) {
             return None;
@@ -116,8 +121,9 @@ impl TestInputs {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let root = self.context.module()?;
         let second = lines.next()?;
-        let needs_tree = second.split(' ').nth(2)? != NO_TREE;
-        if second != self.second_line(&root, needs_tree)? {
+        let mut fields = second.split(' ').skip(2);
+        let (needs_tree, names) = (fields.next()? != NO_TREE, fields.next()?);
+        if second != self.second_line(&root, needs_tree, names)? {
             return None;
         }
         let mut before = "";
@@ -139,11 +145,13 @@ impl TestInputs {
         Some(())
     }
 
-    fn second_line(&mut self, root: &Path, needs_tree: bool) -> Option<String> {
+    /// `names`: variables that this test reads and others do not, with commas between.
+    fn second_line(&mut self, root: &Path, needs_tree: bool, names: &str) -> Option<String> {
         if self.surroundings.is_none() {
             self.surroundings = Some(digest(&self.context)?);
         }
         let surroundings = self.surroundings.as_deref()?;
+        let variables = digest_of(names, &self.context);
         let excluded = self.context.excluded();
         let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
         // Whatever comes and goes in the module changes its data.
@@ -154,7 +162,7 @@ impl TestInputs {
         } else {
             NO_TREE
         };
-        Some(format!("{data} {surroundings} {tree} {}", root.to_str()?))
+        Some(format!("{data} {surroundings} {tree} {names} {variables} {}", root.to_str()?))
     }
 }
 
@@ -181,7 +189,7 @@ fn whole_tree<'a>(
 }
 
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}3 {output}\n")
+    format!("{TEST_INPUTS}4 {output}\n")
 }
 
 #[cfg(test)]

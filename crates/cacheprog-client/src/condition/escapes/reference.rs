@@ -15,26 +15,39 @@ pub(crate) enum Reference {
     IfThere(PathBuf),
     /// This absolute path, if a file is there, or anything in the tree.
     IfFile(PathBuf),
+    /// This path, so many directories above a directory to which a link leads, if something is there: `link/../x`.
+    AboveLink(usize, PathBuf),
     /// A Go source, which a condition without Go sources does not have.
     GoSource,
     /// More than are kept.
     TooMany,
 }
 
+/// Above a link this stands for more paths than are kept.
+const ANY: Reference = Reference::AboveLink(0, PathBuf::new());
+
 /// What the texts of several files name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct References(BTreeSet<Reference>);
+pub(crate) struct References {
+    references: BTreeSet<Reference>,
+    /// Those that matter only where there are links.
+    above_links: BTreeSet<Reference>,
+}
 
 impl References {
     pub(crate) fn add(&mut self, reference: Reference) {
-        if self.0.len() < MOST {
-            self.0.insert(reference);
-        } else {
-            self.0.insert(Reference::TooMany);
-        }
+        let is_above_link = matches!(reference, Reference::AboveLink(..));
+        let (set, rest) =
+            if is_above_link { (&mut self.above_links, ANY) } else { (&mut self.references, Reference::TooMany) };
+        set.insert(if set.len() < MOST { reference } else { rest });
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reference> {
-        self.0.iter()
+        self.references.iter().chain(&self.above_links)
+    }
+
+    /// Whether something may lead out by way of a link.
+    pub(crate) fn lead_above_links(&self) -> bool {
+        !self.above_links.is_empty()
     }
 }

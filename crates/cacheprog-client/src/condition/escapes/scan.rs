@@ -81,6 +81,9 @@ impl<'a> Scanner<'a> {
         for at in memmem::find_iter(&text, b".go") {
             self.go_source(&text, at);
         }
+        for at in memmem::find_iter(&text, b"\\") {
+            self.escaped(&text, at);
+        }
         for top in self.top {
             for at in memmem::find_iter(&text, top) {
                 self.absolute(&text, at, at + top.len());
@@ -97,6 +100,7 @@ impl<'a> Scanner<'a> {
             return;
         }
         let is_flagged = token::is_joined_to_flag(text, at);
+        self.above_link(text, at, is_flagged);
         let start = match before {
             b'/' => token::start(text, at),
             before if is_flagged || !token::is_of_path(before) => at,
@@ -111,6 +115,23 @@ impl<'a> Scanner<'a> {
         for end in token::ends(text, start, at) {
             let (up, names) = token::relative(&text[start..end]);
             self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line);
+        }
+    }
+
+    /// The same `..`, seen from a directory to which a link leads: the link may be a part of the path before it, or a search path.
+    fn above_link(&mut self, text: &[u8], at: usize, is_flagged: bool) {
+        let line = Line::around(text, at);
+        // `}` ends `${SRCDIR}`, which is no link.
+        let follows_name = at >= 2 && text[at - 1] == b'/' && !b"}./".contains(&text[at - 2]);
+        if (line == Line::Other && !is_flagged) || (line == Line::Cgo && !follows_name) {
+            return;
+        }
+        for end in token::ends(text, at, at) {
+            let (up, names) = token::relative(&text[at..end]);
+            if names.is_empty() && !follows_name {
+                continue;
+            }
+            self.references.add(Reference::AboveLink(up.min(MOST_UP), PathBuf::from(OsStr::from_bytes(&names))));
         }
     }
 
@@ -158,6 +179,21 @@ impl<'a> Scanner<'a> {
                 (false, true) => Reference::IfThere(path),
                 (false, false) => Reference::IfFile(path),
             });
+        }
+    }
+
+    /// An escape in the name of a file that Go's assembler includes (it reads the name as Go's strconv.Unquote does): it may stand for
+    /// any path.
+    fn escaped(&mut self, text: &[u8], at: usize) {
+        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        let line = text[line_start..at].trim_ascii_start();
+        let is_escape = text.get(at + 1).is_some_and(|after| b"xuU01234567".contains(after));
+        if is_escape
+            && line.starts_with(b"#")
+            && line[1..].trim_ascii_start().starts_with(b"include")
+            && line.contains(&b'"')
+        {
+            self.references.add(Reference::TooMany);
         }
     }
 

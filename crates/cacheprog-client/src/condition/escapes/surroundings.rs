@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::reference::{Reference, References};
 use crate::condition::excluded::Excluded;
@@ -30,6 +30,10 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) excluded: &'a Excluded,
     /// Whether the tree's Go sources count too.
     pub(crate) has_go: bool,
+    /// The root of the module.
+    pub(crate) root: &'a Path,
+    /// The directories to which links of the module lead.
+    pub(crate) linked: &'a [PathBuf],
 }
 
 impl Surroundings<'_> {
@@ -46,9 +50,22 @@ impl Surroundings<'_> {
             Reference::IfFile(path) if is_absent(path) => Verdict::Stays,
             Reference::IfFile(path) if !self.is_below_tree(path) && path.is_dir() => Verdict::Stays,
             Reference::IfFile(path) => self.judge_path(path),
+            Reference::AboveLink(up, names) => {
+                self.linked.iter().map(|linked| self.judge_above(linked, *up, names)).max().unwrap_or(Verdict::Stays)
+            }
             Reference::GoSource if self.has_go => Verdict::Tree,
             Reference::GoSource | Reference::TooMany => Verdict::Leaves,
         }
+    }
+
+    /// Paths above a directory to which a link leads, up to so many levels: the path may go on from a directory below that one.
+    fn judge_above(&self, linked: &Path, up: usize, names: &Path) -> Verdict {
+        if up == 0 {
+            return Verdict::Leaves;
+        }
+        let above = linked.ancestors().skip(1).take(up).map(|dir| dir.join(names));
+        let there = above.filter(|path| !path.starts_with(self.root) && !is_absent(path));
+        there.map(|path| self.judge_path(&path)).max().unwrap_or(Verdict::Stays)
     }
 
     fn is_below_tree(&self, path: &Path) -> bool {
@@ -57,6 +74,8 @@ impl Surroundings<'_> {
 
     /// Where a path leads that is not the module's own.
     pub(crate) fn judge_path(&self, path: &Path) -> Verdict {
+        let has_dots = path.components().any(|part| part == Component::ParentDir);
+        let path = &if has_dots { paths::real(path) } else { path.to_owned() };
         let is_fixed = paths::is_of_system(path)
             || paths::is_in_store(path, &self.excluded.own_outputs)
             || (self.goroot.is_absolute() && path.starts_with(self.goroot));

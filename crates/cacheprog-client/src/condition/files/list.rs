@@ -120,6 +120,16 @@ impl FileList {
         references
     }
 
+    /// The real paths of directories to which links lead, but of those in the Nix store.
+    pub(crate) fn linked_directories(&self) -> Vec<PathBuf> {
+        let links = self.iter().filter(|(_, entry)| entry.kind == Kind::Link);
+        let real = links.filter_map(|(path, _)| std::fs::canonicalize(self.path_of(path)).ok());
+        let mut directories: Vec<_> = real.filter(|path| path.is_dir() && !path.starts_with("/nix/store")).collect();
+        directories.sort();
+        directories.dedup();
+        directories
+    }
+
     /// Whether a file is C++.
     pub(crate) fn has_cxx(&self) -> bool {
         self.iter().any(|(path, entry)| entry.kind.counts() && is_cxx(path.strip_suffix(b"\0").unwrap_or(path)))

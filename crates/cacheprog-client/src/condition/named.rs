@@ -1,0 +1,81 @@
+//! Variables that otherwise do not count, and that a program of the build names: a compiler that is a script, or a tool of a flag.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::counted::{names_variable, not_for_c};
+use super::variables::Variables;
+
+/// A larger program is not read; it may name all of them.
+const MAX_SIZE: u64 = 64 << 20;
+
+/// Names and values, in the order of names. `is_known`: whether a path lies where its content counts or does not change. `None` where a
+/// variable names an existing path elsewhere: the program may read what is there.
+pub(super) fn find(
+    files: &[PathBuf],
+    variables: &Variables,
+    is_known: impl Fn(&Path) -> bool,
+) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut left_out = not_for_c(variables);
+    if left_out.is_empty() || files.is_empty() {
+        return Some(Vec::new());
+    }
+    let texts: Vec<_> = files.iter().map(|file| read(file)).collect();
+    left_out.retain(|(name, _)| texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name))));
+    left_out.sort();
+    let is_apart = |value: &[u8]| {
+        let path = str::from_utf8(value).map(Path::new).unwrap_or(Path::new(""));
+        path.is_absolute() && path.exists() && !is_known(path)
+    };
+    (!left_out.iter().any(|(_, value)| is_apart(value))).then_some(left_out)
+}
+
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let metadata = fs::metadata(file).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_SIZE)?;
+    let mut text = Vec::new();
+    File::open(file).ok()?.take(metadata.len()).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// In a program that is no script a name may stand anywhere.
+fn names(text: &[u8], name: &str) -> bool {
+    if text.starts_with(b"#!") {
+        names_variable(text, name)
+    } else {
+        memchr::memmem::find(text, name.as_bytes()).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_that_a_script_names_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("cc");
+        let home = dir.path().join("home");
+        let variables: Variables = [
+            ("NIX_BUILD_TOP", "/build"),
+            ("version", "1"),
+            ("name", "x"),
+            ("COLOUR", "red"),
+            ("HOME", home.to_str().unwrap()),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into();
+        let found = |text: &str| {
+            fs::write(&script, text).unwrap();
+            let found = find(std::slice::from_ref(&script), &variables, |_| false)?;
+            Some(found.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(found("#!/bin/sh\ngcc -DV=$version $COLOUR # a name").as_deref(), Some("version"));
+        assert_eq!(found("#!/bin/sh\ngcc").as_deref(), Some(""));
+        assert_eq!(found("#!/bin/sh\n. ${HOME}/x").as_deref(), Some("HOME"), "nothing is there");
+        assert_eq!(found("\x7fELF.version.name.").as_deref(), Some("name version"));
+        fs::create_dir(&home).unwrap();
+        assert_eq!(found("#!/bin/sh\n. $HOME/x"), None);
+        assert_eq!(find(&[], &variables, |_| false), Some(Vec::new()));
+    }
+}
