@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use proto::Scope;
 use proto::condition::scopes;
 
-use crate::condition::variables::{Variables, value};
+use crate::condition::variables::{is_build, value};
 use crate::condition::{Conditions, Setting};
 use crate::environment::{Environment, variables, variables_of_go};
 use crate::sharing::class::Bodies;
@@ -57,7 +57,7 @@ pub(crate) fn rules_with_daemon(environment: &Environment) -> Rules {
 
 /// What decides about sharing in a store of the user's own. In a Nix build all files have the same mtime.
 pub(crate) fn rules_of_store(environment: &Environment) -> Rules {
-    rules(environment, Bodies { offers_indexes: false, mtimes_count: !is_nix_build(&variables()) })
+    rules(environment, Bodies { offers_indexes: false, mtimes_count: !is_build(&variables()) })
 }
 
 fn rules(environment: &Environment, bodies: Bodies) -> Rules {
@@ -68,11 +68,6 @@ fn rules(environment: &Environment, bodies: Bodies) -> Rules {
         is_goroot_fixed: Path::new(&environment.toolchain.goroot).starts_with("/nix/store"),
         facts_stand_alone: version.is_some_and(|version| version < VET_PUTS_OUTPUT),
     }
-}
-
-fn is_nix_build(variables: &Variables) -> bool {
-    let is_set = |name| value(variables, name).is_some_and(|value| !value.is_empty());
-    is_set("NIX_BUILD_TOP") && !is_set("IN_NIX_SHELL")
 }
 
 /// The 26 of `go1.26.8`; `None` for what is no release of Go 1.
@@ -92,12 +87,5 @@ mod tests {
         for (text, minor) in cases {
             assert_eq!(minor_version(text), minor, "{text}");
         }
-    }
-
-    #[test]
-    fn a_shell_of_nix_is_no_build() {
-        let is_build = |names: &[&str]| is_nix_build(&names.iter().map(|name| (name.into(), "1".into())).collect());
-        assert!(is_build(&["NIX_BUILD_TOP"]));
-        assert!(!is_build(&["NIX_BUILD_TOP", "IN_NIX_SHELL"]) && !is_build(&[]));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// no Go sources have some hundred megabytes.
 const MAX_NAMES: u32 = 200_000;
 const MAX_BYTES: u64 = 1 << 30;
-const MAX_TIME: Duration = Duration::from_secs(5);
+const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// What is left of it.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use store::{Access, Origin, Record, Replaces, StageError, StagedBody, Store, Sto
 use crate::clock;
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
+use crate::sharing::side_entries::subkey;
 
 /// What is known of an action.
 #[derive(Debug, Default)]
@@ -98,9 +99,24 @@ impl LocalStore {
             Some(self.hit(record))
         };
         let own = own.as_ref().and_then(hit);
-        let candidates = if own.is_some() { Vec::new() } else { conditional };
+        let mut candidates = if own.is_some() { Vec::new() } else { conditional };
+        candidates.retain(|record| self.has_output_of_vet(store, action, record));
         let candidates = candidates.iter().filter_map(|record| Some((record.condition.clone()?, hit(record)?)));
         Some(LocalFound { own, candidates: candidates.collect() })
+    }
+
+    /// What vet found goes together with what it printed: cmd/go takes a missing text for an empty one
+    /// (cmd/go/internal/work/exec.go `vet`, Go 1.26-1.27).
+    fn has_output_of_vet(&self, store: &Store, action: &ActionId, record: &Record) -> bool {
+        let Some(condition) = record.condition.as_ref().filter(|condition| condition.scope == scopes::VET) else {
+            return true;
+        };
+        let printed = Condition { scope: scopes::VET_OUTPUT, ..condition.clone() };
+        let beside = store.get(&self.view, &subkey(action, "stdout"), clock::now());
+        let is_there = |record: &Record| store.object(record.output).is_ok_and(|path| path.is_some());
+        beside.is_ok_and(|found| {
+            found.conditional.iter().any(|record| record.condition.as_ref() == Some(&printed) && is_there(record))
+        })
     }
 
     /// Receives a body. `None` where it cannot be written; it was read to its end all the same.

@@ -27,17 +27,18 @@ use super::side_entries::ToShare;
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long an entry waits at most until it is shared: a batch costs one look at each of its scopes.
-const MAX_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// A batch waits this many times as long as the one before took, and at least this long.
-const PAUSE_BY_COST: u32 = 10;
+const PAUSE_BY_COST: u32 = 50;
 const MIN_DELAY: Duration = Duration::from_millis(20);
 
 /// Entries that wait to be shared. More stay private.
 const MAX_ENTRIES: usize = 16 << 10;
 
-/// How long the end of the go command waits for the last batch.
-const FINISH: Duration = Duration::from_secs(2);
+/// How long the end of the go command waits for the last batch: longer than one look at a scope may take (`condition/budget.rs`), so that
+/// a scope that takes longer is known to the next go command.
+const FINISH: Duration = Duration::from_millis(3500);
 
 /// A walk through a module's directories, and a buffer to read files with.
 const STACK: usize = 512 << 10;
@@ -184,7 +185,7 @@ impl<B: Backend> Worker<B> {
                     // Without a thread that answers overdue jobs no files are read.
                     let task = overdue.as_ref().and_then(|_| self.table.task(number, B::task));
                     self.work(number, task, readers);
-                    if self.is_share_late() {
+                    if self.is_share_late(delay) {
                         delay = self.share_batch(readers);
                     }
                 }
@@ -256,8 +257,8 @@ impl<B: Backend> Worker<B> {
         }
     }
 
-    fn is_share_late(&self) -> bool {
-        lock(&self.shares).since.is_some_and(|since| since.elapsed() >= MAX_DELAY)
+    fn is_share_late(&self, delay: Duration) -> bool {
+        lock(&self.shares).since.is_some_and(|since| since.elapsed() >= delay)
     }
 
     /// Whether it is the end, and nothing waits any more.

@@ -7,12 +7,12 @@
 //! Texts have their length before them; numbers are 8 bytes, little-endian; times are nanoseconds since 1970.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use blake3::Hash;
+use blake3::{Hash, Hasher};
 use proto::id::hex;
 
 use crate::condition::escapes::Reference;
@@ -48,22 +48,18 @@ impl Memo {
 
     /// The list that was kept for this root, whether or not it is current.
     pub(crate) fn load(&self, root: &Path, rule: Rule, excluded: &Excluded) -> Option<FileList> {
-        let mut bytes = Vec::new();
-        File::open(self.path(root, rule, excluded)).ok()?.take(MAX_SIZE + 1).read_to_end(&mut bytes).ok()?;
-        read(&bytes, excluded).filter(|list| list.root == root && list.rule == rule)
+        let file = File::open(self.path(root, rule, excluded)).ok()?;
+        read(BufReader::new(file.take(MAX_SIZE)), excluded).filter(|list| list.root == root && list.rule == rule)
     }
 
     /// Keeps a list. Where that fails, the next go command reads the files.
     pub(crate) fn keep(&self, list: &FileList, excluded: &Excluded) {
-        let bytes = write(list, excluded);
-        if bytes.len() as u64 <= MAX_SIZE {
-            self.write(&self.path(&list.root, list.rule, excluded), &bytes);
-        }
+        self.write(&self.path(&list.root, list.rule, excluded), |file| write(list, excluded, file));
     }
 
     /// Remembers that a scope is too large.
     pub(crate) fn keep_too_large(&self, root: &Path, rule: Rule, excluded: &Excluded) {
-        self.write(&self.too_large(root, rule, excluded), b"");
+        self.write(&self.too_large(root, rule, excluded), |_| Ok(()));
     }
 
     /// Whether a scope was too large some minutes ago.
@@ -72,20 +68,22 @@ impl Memo {
         modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age < TOO_LARGE))
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) {
+    fn write(&self, path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) {
         let write = || {
             fs::create_dir_all(&self.dir)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
-            file.write_all(bytes)?;
-            file.persist(path).map_err(|e| e.error)?;
+            content(file.as_file_mut())?;
+            if file.as_file().metadata()?.len() <= MAX_SIZE {
+                file.persist(path).map_err(|e| e.error)?;
+            }
             self.prune()
         };
         // Without it the next go command reads the files.
-        drop::<std::io::Result<()>>(write());
+        drop::<io::Result<()>>(write());
     }
 
     /// Removes the oldest beyond the limits, also what a killed go command left.
-    fn prune(&self) -> std::io::Result<()> {
+    fn prune(&self) -> io::Result<()> {
         let mut all = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
@@ -104,7 +102,7 @@ impl Memo {
     }
 
     fn path(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {
-        let mut hasher = blake3::Hasher::new();
+        let mut hasher = Hasher::new();
         hasher.update(root.as_os_str().as_bytes()).update(&[0, rule as u8]).update(excluded.digest().as_bytes());
         self.dir.join(hex(&hasher.finalize().as_bytes()[..16]))
     }
@@ -114,44 +112,74 @@ impl Memo {
     }
 }
 
-fn write(list: &FileList, excluded: &Excluded) -> Vec<u8> {
-    let mut out = FIRST_LINE.to_vec();
-    put_text(&mut out, list.root.as_os_str().as_bytes());
-    out.extend_from_slice(excluded.digest().as_bytes());
-    out.push(list.rule as u8);
-    put_number(&mut out, nanoseconds(list.began));
-    put_text(&mut out, &list.paths);
-    put_number(&mut out, list.entries.len() as u64);
-    for entry in &list.entries {
-        out.push(entry.kind as u8);
-        if let Some(stamp) = &entry.stamp {
-            for number in [stamp.device, stamp.inode, nanoseconds(stamp.changed)] {
-                put_number(&mut out, number);
-            }
-        }
-        out.extend_from_slice(entry.hash.as_bytes());
-    }
-    put_number(&mut out, list.references.len() as u64);
-    for (place, reference) in &list.references {
-        put_number(&mut out, u64::from(*place));
-        let (tag, path) = tag(reference);
-        out.push(tag);
-        if let Reference::AboveLink(up, _) = reference {
-            put_number(&mut out, *up as u64);
-        }
-        put_text(&mut out, path.as_os_str().as_bytes());
-    }
-    let checksum = blake3::hash(&out);
-    out.extend_from_slice(checksum.as_bytes());
-    out
+/// Hashes what is written or read. A list is written and read piece by piece: it is large, and in memory already.
+struct Hashed<T> {
+    inner: T,
+    hasher: Hasher,
 }
 
-fn read(bytes: &[u8], excluded: &Excluded) -> Option<FileList> {
-    let (bytes, checksum) = bytes.split_last_chunk::<32>()?;
-    if blake3::hash(bytes) != Hash::from_bytes(*checksum) {
+impl<T> Hashed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, hasher: Hasher::new() }
+    }
+}
+
+impl<W: Write> Hashed<W> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.inner.write_all(bytes)
+    }
+
+    fn number(&mut self, number: u64) -> io::Result<()> {
+        self.put(&number.to_le_bytes())
+    }
+
+    fn text(&mut self, text: &[u8]) -> io::Result<()> {
+        self.number(text.len() as u64)?;
+        self.put(text)
+    }
+
+    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+        self.put(&[entry.kind as u8])?;
+        if let Some(stamp) = &entry.stamp {
+            for number in [stamp.device, stamp.inode, nanoseconds(stamp.changed)] {
+                self.number(number)?;
+            }
+        }
+        self.put(entry.hash.as_bytes())
+    }
+}
+
+fn write(list: &FileList, excluded: &Excluded, file: &mut File) -> io::Result<()> {
+    let mut out = Hashed::new(BufWriter::new(file));
+    out.put(FIRST_LINE)?;
+    out.text(list.root.as_os_str().as_bytes())?;
+    out.put(excluded.digest().as_bytes())?;
+    out.put(&[list.rule as u8])?;
+    out.number(nanoseconds(list.began))?;
+    out.text(&list.paths)?;
+    out.number(list.entries.len() as u64)?;
+    list.entries.iter().try_for_each(|entry| out.entry(entry))?;
+    out.number(list.references.len() as u64)?;
+    for (place, reference) in &list.references {
+        out.number(u64::from(*place))?;
+        let (tag, path) = tag(reference);
+        out.put(&[tag])?;
+        if let Reference::AboveLink(up, _) = reference {
+            out.number(*up as u64)?;
+        }
+        out.text(path.as_os_str().as_bytes())?;
+    }
+    let checksum = out.hasher.finalize();
+    out.inner.write_all(checksum.as_bytes())?;
+    out.inner.flush()
+}
+
+fn read(file: impl Read, excluded: &Excluded) -> Option<FileList> {
+    let mut rest = Hashed::new(file);
+    if rest.array::<{ FIRST_LINE.len() }>()? != FIRST_LINE {
         return None;
     }
-    let mut rest = Rest(bytes.strip_prefix(FIRST_LINE)?);
     let root = rest.path()?;
     if rest.array::<32>()? != *excluded.digest().as_bytes() {
         return None;
@@ -159,27 +187,21 @@ fn read(bytes: &[u8], excluded: &Excluded) -> Option<FileList> {
     let rule = rest.array::<1>()?[0];
     let rule = Rule::ALL.into_iter().find(|one| *one as u8 == rule)?;
     let began = rest.time()?;
-    let paths = rest.text()?.to_vec();
+    let paths = rest.take_text()?;
     let mut entries = Vec::new();
-    for _ in 0..rest.number()? {
-        entries.push(rest.entry()?);
+    for _ in 0..rest.take_number()? {
+        entries.push(rest.take_entry()?);
     }
     let mut references = Vec::new();
-    for _ in 0..rest.number()? {
-        let place = u32::try_from(rest.number()?).ok()?;
+    for _ in 0..rest.take_number()? {
+        let place = u32::try_from(rest.take_number()?).ok()?;
         references.push((place, rest.reference()?));
     }
-    let is_whole = rest.0.is_empty() && memchr::memchr_iter(0, &paths).count() == entries.len();
+    let checksum = rest.hasher.finalize();
+    let is_whole = rest.array()? == *checksum.as_bytes()
+        && rest.array::<1>().is_none()
+        && memchr::memchr_iter(0, &paths).count() == entries.len();
     is_whole.then_some(FileList { root, rule, began, paths, entries, references })
-}
-
-fn put_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(&number.to_le_bytes());
-}
-
-fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    put_number(out, text.len() as u64);
-    out.extend_from_slice(text);
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {
@@ -198,42 +220,39 @@ fn tag(reference: &Reference) -> (u8, &Path) {
     }
 }
 
-/// What is not read yet.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
+impl<R: Read> Hashed<R> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
+        let mut bytes = [0; N];
+        self.inner.read_exact(&mut bytes).ok()?;
+        self.hasher.update(&bytes);
+        Some(bytes)
     }
 
-    fn number(&mut self) -> Option<u64> {
+    fn take_number(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.number()?).ok()?;
-        self.take(length)
+    fn take_text(&mut self) -> Option<Vec<u8>> {
+        let length = self.take_number()?;
+        let mut text = Vec::new();
+        self.inner.by_ref().take(length).read_to_end(&mut text).ok()?;
+        self.hasher.update(&text);
+        (text.len() as u64 == length).then_some(text)
     }
 
     fn path(&mut self) -> Option<PathBuf> {
-        Some(PathBuf::from(std::ffi::OsStr::from_bytes(self.text()?)))
+        Some(PathBuf::from(std::ffi::OsString::from_vec(self.take_text()?)))
     }
 
     fn time(&mut self) -> Option<SystemTime> {
-        UNIX_EPOCH.checked_add(Duration::from_nanos(self.number()?))
+        UNIX_EPOCH.checked_add(Duration::from_nanos(self.take_number()?))
     }
 
-    fn entry(&mut self) -> Option<Entry> {
+    fn take_entry(&mut self) -> Option<Entry> {
         let kind = *Kind::ALL.get(usize::from(self.array::<1>()?[0]))?;
         let has_stamp = !matches!(kind, Kind::Listed | Kind::Absent);
         let stamp = if has_stamp {
-            Some(Stamp { device: self.number()?, inode: self.number()?, changed: self.time()? })
+            Some(Stamp { device: self.take_number()?, inode: self.take_number()?, changed: self.time()? })
         } else {
             None
         };
@@ -242,7 +261,7 @@ impl<'a> Rest<'a> {
 
     fn reference(&mut self) -> Option<Reference> {
         let tag = self.array::<1>()?[0];
-        let up = if tag == 5 { usize::try_from(self.number()?).ok()? } else { 0 };
+        let up = if tag == 5 { usize::try_from(self.take_number()?).ok()? } else { 0 };
         let path = self.path()?;
         Some(match tag {
             0 => Reference::Certain(path),
@@ -266,7 +285,7 @@ mod tests {
         let memo = Memo::new(dir.path().join("memo"));
         for n in 0..MOST_FILES + 5 {
             let path = memo.dir.join(n.to_string());
-            memo.write(&path, b"x");
+            memo.write(&path, |file| file.write_all(b"x"));
             // As if it were older: files made within a tick have one time.
             File::options()
                 .append(true)
@@ -275,7 +294,7 @@ mod tests {
                 .set_modified(UNIX_EPOCH + Duration::from_secs(n as u64))
                 .unwrap();
         }
-        memo.write(&memo.dir.join("newest"), b"x");
+        memo.write(&memo.dir.join("newest"), |file| file.write_all(b"x"));
         assert_eq!(fs::read_dir(&memo.dir).unwrap().count(), MOST_FILES);
         assert!(memo.dir.join("newest").exists() && !memo.dir.join("5").exists() && memo.dir.join("204").exists());
     }
