@@ -19,21 +19,37 @@ use super::own_outputs::OwnOutputs;
 use super::variables::{Variables, is_build};
 
 /// What is built and how it is called: the sources themselves are files, and in Go's keys or in a condition. `goModules` are
-/// buildGoModule's dependencies.
-pub(super) const OF_THE_DERIVATION: [&str; 13] = [
+/// buildGoModule's dependencies. Inputs act by the variables that their setup hooks set, which count.
+pub(super) const OF_THE_DERIVATION: [&str; 29] = [
+    "buildInputs",
+    "checkInputs",
+    "depsBuildBuild",
+    "depsBuildBuildPropagated",
+    "depsBuildTarget",
+    "depsBuildTargetPropagated",
+    "depsHostHost",
+    "depsHostHostPropagated",
+    "depsTargetTarget",
+    "depsTargetTargetPropagated",
     "goModules",
+    "installCheckInputs",
     "ldflags",
+    "meta",
     "name",
+    "nativeBuildInputs",
+    "nativeCheckInputs",
+    "nativeInstallCheckInputs",
     "outputs",
     "patches",
     "pname",
+    "propagatedBuildInputs",
+    "propagatedNativeBuildInputs",
     "sourceRoot",
     "src",
     "srcs",
     "vendorHash",
     "vendorSha256",
     "version",
-    "meta",
 ];
 
 /// The shell's own, Nix's log, and this project's.
