@@ -22,7 +22,7 @@ expect "a build without a sandbox hits" counts small-unsandboxed-2 hits -gt 100
 session=/var/cache/nix-gocacheprog/builds/$(build_field small-unsandboxed-2 id)/view/sock
 on_machine test -S "$session"
 # hello USER SESSION: prints the daemon's answer to that user at that socket.
-hello() { as "$1" python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"{\"version\":2,\"toolchain\":{\"goroot\":\"/go\"}}\n"); print(s.recv(999))' "$2" 2> /dev/null; }
+hello() { as "$1" python3 -c 'import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b"{\"version\":3,\"toolchain\":{\"goroot\":\"/go\"}}\n"); print(s.recv(999))' "$2" 2> /dev/null; }
 own=$(as alice bash -c 'eval "$(name=own /gocache-client env)"; echo "$NIX_GOCACHEPROG_SESSION"')
 expect "a user's own session serves" grep -q '"outputs":"/' <(hello alice "$own")
 for other in "$own" "$session"; do
