@@ -239,7 +239,7 @@ fn garbage(socket: &Path) {
         let began = Instant::now();
         while began.elapsed() < LONG_TIME {
             if let Ok(mut stream) = UnixStream::connect(&socket) {
-                drop(stream.write_all(b"{\"version\":2,\"toolchain\":{\"goroot\":\"x\"}}\nP\0\0\0\0\xffgarbage"));
+                drop(stream.write_all(b"{\"version\":3,\"toolchain\":{\"goroot\":\"x\"}}\nP\0\0\0\0\xffgarbage"));
             }
             thread::sleep(Duration::from_millis(5));
         }
