@@ -76,7 +76,7 @@ KIND_BUILDS=0
 # is more than a tick of the kernel's clock, within which a file may have changed again.
 built() {
     KIND_BUILDS=$((KIND_BUILDS + 1))
-    BUILT=$1-$KIND_BUILDS
+    BUILT=b$KIND_BUILDS-$1 # before the name: 32 letters and a dash would be taken for the hash of a derivation
     SANDBOX_ENV=(${environment[@]+"${environment[@]}"})
     sandbox "$BUILT" "$2" "$WORK/tree" "V=$3
 hook postConfigure; hook preBuild

@@ -16,9 +16,11 @@ func TestWords(t *testing.T) {
 
 // Temporary directories lie beside those of the go command, whose names are random.
 func TestTemporary(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for up := dir; up != "/"; up = filepath.Dir(up) {
+		if _, err := os.Lstat(up); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "words"), []byte("the the"), 0o644); err != nil {
 		t.Fatal(err)
