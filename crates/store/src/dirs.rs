@@ -2,7 +2,7 @@
 //! the store's layout.
 
 use std::fs::{self, DirBuilder, Permissions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,28 @@ pub(crate) fn make_dir(path: &Path, mode: u32, existing: Existing) -> Result<(),
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::at("setting the mode of", path))
+}
+
+/// Removes the oldest files of a directory, by their mtimes, beyond this number and so many bytes in all.
+///
+/// # Errors
+/// Where the directory cannot be read, or a file of it cannot be looked at or removed.
+pub fn keep_newest(dir: &Path, most_files: usize, most_bytes: u64) -> io::Result<()> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        all.push((metadata.modified()?, metadata.len(), entry.path()));
+    }
+    all.sort();
+    let mut bytes = 0;
+    for (n, (_, size, path)) in all.iter().rev().enumerate() {
+        bytes += size;
+        if n >= most_files || bytes > most_bytes {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The directories in a directory; none where it is missing itself.

@@ -40,7 +40,7 @@ use proto::{ActionId, BuildId, Condition, Output, OutputId};
 pub use bounded_map::BoundedMap;
 pub use build_dir::{BuildDir, Exposed, Exposure};
 pub use counters::{Counters, RECORD_BYTES, Totals, on_disk};
-pub use dirs::remove_leftover;
+pub use dirs::{keep_newest, remove_leftover};
 pub use disk::Disk;
 pub use dry_run::Mode;
 pub use error::{StageError, StoreError};

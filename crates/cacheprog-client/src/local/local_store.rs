@@ -14,7 +14,6 @@ use store::{Access, Origin, Record, Replaces, StageError, StagedBody, Store, Sto
 use crate::clock;
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
-use crate::sharing::side_entries::subkey;
 
 /// What is known of an action.
 #[derive(Debug, Default)]
@@ -112,7 +111,7 @@ impl LocalStore {
             return true;
         };
         let printed = Condition { scope: scopes::VET_OUTPUT, ..condition.clone() };
-        let beside = store.get(&self.view, &subkey(action, "stdout"), clock::now());
+        let beside = store.get(&self.view, &action.subkey("stdout"), clock::now());
         let is_there = |record: &Record| store.object(record.output).is_ok_and(|path| path.is_some());
         beside.is_ok_and(|found| {
             found.conditional.iter().any(|record| record.condition.as_ref() == Some(&printed) && is_there(record))

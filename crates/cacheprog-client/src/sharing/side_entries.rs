@@ -43,11 +43,6 @@ pub(crate) struct VetPair {
     pub(crate) printed: (ActionId, OutputId),
 }
 
-/// The key of an entry beside another (cmd/go/internal/cache/hash.go `Subkey`, Go 1.21-1.27).
-pub(crate) fn subkey(action: &ActionId, name: &str) -> ActionId {
-    ActionId(Sha256::new().chain_update(b"subkey:").chain_update(action.0).chain_update(name).finalize().into())
-}
-
 impl SideEntries {
     /// Holds an entry; but if it is what vet printed, both entries of vet are taken out and returned. Vet puts its facts first, and what
     /// it printed under a key that is made of their key; for a compiler it is the other way around
@@ -56,11 +51,11 @@ impl SideEntries {
         if let Some(facts) = self.outputs_of_vet.remove(&action)
             && let Some(held) = self.held.remove(&facts)
         {
-            self.take(&subkey(&facts, "fix.zip")); // it holds what vet would change, and stays private
+            self.take(&facts.subkey("fix.zip")); // it holds what vet would change, and stays private
             return Some(VetPair { facts: (facts, held.output), printed: (action, output) });
         }
         if self.held.len() < MAX_HELD {
-            self.outputs_of_vet.insert(subkey(&action, "stdout"), action);
+            self.outputs_of_vet.insert(action.subkey("stdout"), action);
             self.held.insert(action, WaitingEntry { output, side });
         }
         None
@@ -68,19 +63,19 @@ impl SideEntries {
 
     /// Whether the compiler printed nothing for the package with this action. In doubt it did.
     pub(crate) fn is_silent(&self, package: &ActionId) -> bool {
-        self.held.get(&subkey(package, "stdout")).is_some_and(|held| held.side == Side::Empty)
+        self.held.get(&package.subkey("stdout")).is_some_and(|held| held.side == Side::Empty)
     }
 
     /// Whether some of a package's sources were generated, and are held.
     pub(crate) fn has_generated_sources(&self, package: &ActionId) -> bool {
-        let list = self.held.get(&subkey(package, "srcfiles"));
+        let list = self.held.get(&package.subkey("srcfiles"));
         list.is_some_and(|list| matches!(&list.side, Side::Sources(names) if !names.is_empty()))
     }
 
     /// Takes out the entries of a package. Its path is needed to find the description of its coverage, if it has one.
     pub(crate) fn take_of(&mut self, package: &ActionId, path: Option<&str>) -> Vec<(ActionId, OutputId)> {
         let mut names = vec!["stdout".into(), "srcfiles".into(), "_cgo_install.h".into()];
-        if let Some(WaitingEntry { side: Side::Sources(generated), .. }) = self.held.get(&subkey(package, "srcfiles")) {
+        if let Some(WaitingEntry { side: Side::Sources(generated), .. }) = self.held.get(&package.subkey("srcfiles")) {
             names.extend(generated.iter().cloned());
         }
         // cmd/internal/cov/covcmd/cmddefs.go `MetaFileForPackage`, Go 1.22-1.27. A package that is tested has a longer name.
@@ -88,7 +83,7 @@ impl SideEntries {
         names.extend(paths.map(|path| format!("covmeta.{}", hex(&Sha256::digest(path))).into_boxed_str()));
         let mut taken = Vec::new();
         for name in names {
-            let action = subkey(package, &name);
+            let action = package.subkey(&name);
             taken.extend(self.take(&action).map(|held| (action, held.output)));
         }
         taken
@@ -96,12 +91,12 @@ impl SideEntries {
 
     /// Whether one of the entries of a package that cmd/go may put later is held.
     pub(crate) fn has_later_entry(&self, package: &ActionId) -> bool {
-        ["srcfiles", "_cgo_install.h"].iter().any(|name| self.held.contains_key(&subkey(package, name)))
+        ["srcfiles", "_cgo_install.h"].iter().any(|name| self.held.contains_key(&package.subkey(name)))
     }
 
     /// What a linker printed for a program is no part of its package, and stays private.
     pub(crate) fn drop_linker_output(&mut self, package: &ActionId) {
-        self.take(&subkey(package, "link-stdout"));
+        self.take(&package.subkey("link-stdout"));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -129,7 +124,7 @@ impl SideEntries {
 
     fn take(&mut self, action: &ActionId) -> Option<WaitingEntry> {
         let held = self.held.remove(action)?;
-        self.outputs_of_vet.remove(&subkey(action, "stdout"));
+        self.outputs_of_vet.remove(&action.subkey("stdout"));
         Some(held)
     }
 }
@@ -155,7 +150,7 @@ mod tests {
     #[test]
     fn the_entries_of_a_package_are_taken_out_with_it() {
         let mut table = SideEntries::default();
-        let of = |name| subkey(&PACKAGE, name);
+        let of = |name| PACKAGE.subkey(name);
         let [covered, tested] = ["a/b", "a/b [a/b.test]"].map(|path| format!("covmeta.{}", hex(&Sha256::digest(path))));
         let names = ["stdout", "srcfiles", "_cgo_install.h", "_cgo_gotypes.go", &covered, &tested];
         for (name, n) in names.iter().zip(1..) {
@@ -176,19 +171,19 @@ mod tests {
     fn a_package_is_silent_if_its_empty_output_was_put() {
         let mut table = SideEntries::default();
         assert!(!table.is_silent(&PACKAGE));
-        table.hold(subkey(&PACKAGE, "stdout"), output(1), Side::Other);
+        table.hold(PACKAGE.subkey("stdout"), output(1), Side::Other);
         assert!(!table.is_silent(&PACKAGE));
-        table.hold(subkey(&PACKAGE, "stdout"), output(1), Side::Empty);
+        table.hold(PACKAGE.subkey("stdout"), output(1), Side::Empty);
         assert!(table.is_silent(&PACKAGE));
     }
 
     #[test]
     fn the_entries_of_vet_belong_together() {
         let mut table = SideEntries::default();
-        let printed = subkey(&PACKAGE, "stdout");
+        let printed = PACKAGE.subkey("stdout");
         for (n, facts) in [Side::Facts, Side::Empty].into_iter().enumerate() {
             assert_eq!(table.hold(PACKAGE, output(1), facts), None);
-            assert_eq!(table.hold(subkey(&PACKAGE, "fix.zip"), output(2), Side::Other), None);
+            assert_eq!(table.hold(PACKAGE.subkey("fix.zip"), output(2), Side::Other), None);
             let pair = table.hold(printed, output(3), Side::Empty);
             assert_eq!(pair, Some(VetPair { facts: (PACKAGE, output(1)), printed: (printed, output(3)) }), "{n}");
             assert!(table.held.is_empty() && table.outputs_of_vet.is_empty());
@@ -206,7 +201,7 @@ mod tests {
             for (side, n) in sides.iter().zip(1..) {
                 table.hold(ActionId([n; 32]), output(n), side.clone());
             }
-            table.hold(subkey(&PACKAGE, "link-stdout"), output(9), Side::Empty);
+            table.hold(PACKAGE.subkey("link-stdout"), output(9), Side::Empty);
             table.drop_linker_output(&PACKAGE);
             let mut rest: Vec<_> =
                 table.take_rest(facts_stand_alone).into_iter().map(|share| (share.action.0[0], share.terms)).collect();

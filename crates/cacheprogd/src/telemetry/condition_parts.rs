@@ -5,7 +5,7 @@
 //! proto's (parts.rs).
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use proto::error::with_causes;
 use proto::parts::Parts;
 use proto::{ScopeDigest, limits};
-use store::Store;
+use store::{Store, keep_newest};
 
 use crate::clock;
 use crate::limits::{CONDITION_PARTS, CONDITION_PARTS_BYTES};
@@ -51,7 +51,7 @@ impl ConditionParts {
         }
         if self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {
             self.left.store(CONDITION_PARTS as u64 / 16, Relaxed);
-            if let Err(e) = self.prune() {
+            if let Err(e) = keep_newest(&self.dir, CONDITION_PARTS, CONDITION_PARTS_BYTES) {
                 log::debug!("{}: {e}", self.dir.display());
             }
         }
@@ -70,25 +70,6 @@ impl ConditionParts {
 
     fn path(&self, digest: &ScopeDigest) -> PathBuf {
         self.dir.join(digest.to_string())
-    }
-
-    /// Removes the oldest beyond the limits.
-    fn prune(&self) -> io::Result<()> {
-        let mut all = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            all.push((metadata.modified()?, metadata.len(), entry.path()));
-        }
-        all.sort();
-        let mut bytes = 0;
-        for (n, (_, size, path)) in all.iter().rev().enumerate() {
-            bytes += size;
-            if n >= CONDITION_PARTS || bytes > CONDITION_PARTS_BYTES {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use blake3::{Hash, Hasher};
 use proto::id::hex;
+use store::keep_newest;
 
 use crate::condition::escapes::Reference;
 use crate::condition::excluded::Excluded;
@@ -76,29 +77,10 @@ impl Memo {
             if file.as_file().metadata()?.len() <= MAX_SIZE {
                 file.persist(path).map_err(|e| e.error)?;
             }
-            self.prune()
+            keep_newest(&self.dir, MOST_FILES, MOST_BYTES) // also what a killed go command left
         };
         // Without it the next go command reads the files.
         drop::<io::Result<()>>(write());
-    }
-
-    /// Removes the oldest beyond the limits, also what a killed go command left.
-    fn prune(&self) -> io::Result<()> {
-        let mut all = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            all.push((metadata.modified()?, metadata.len(), entry.path()));
-        }
-        all.sort();
-        let mut bytes = 0;
-        for (n, (_, size, path)) in all.iter().rev().enumerate() {
-            bytes += size;
-            if n >= MOST_FILES || bytes > MOST_BYTES {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 
     fn path(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {

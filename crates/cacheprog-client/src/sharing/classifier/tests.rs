@@ -3,7 +3,6 @@
 use proto::Output;
 
 use super::*;
-use crate::sharing::side_entries::subkey;
 
 const CLEAN: Rules = Rules {
     bodies: Bodies { offers_indexes: true, mtimes_count: false },
@@ -52,13 +51,13 @@ fn named(shares: &[ToShare<Terms>]) -> Vec<(ActionId, String)> {
 }
 
 fn printed() -> ActionId {
-    subkey(&PACKAGE, "stdout")
+    PACKAGE.subkey("stdout")
 }
 
 #[test]
 fn a_package_of_go_alone_is_plain_and_so_is_what_belongs_to_it() {
     let mut puts = classifier(CLEAN);
-    let sources = subkey(&PACKAGE, "srcfiles");
+    let sources = PACKAGE.subkey("srcfiles");
     assert_eq!(put(&mut puts, sources, b"./greet.go\n"), (false, vec![]));
     assert_eq!(put(&mut puts, printed(), b""), (false, vec![]));
     let shares = vec![(printed(), "plain".into()), (sources, "plain".into())];
@@ -107,7 +106,7 @@ fn a_go_command_that_brings_in_more_shares_nothing_plain_and_packages_alone() {
     let shares = vec![(PACKAGE, name.clone()), (printed(), name)];
     assert_eq!(put(&mut puts, PACKAGE, GREET), (false, shares));
     put(&mut puts, ActionId([1; 32]), b"&gobFact");
-    assert_eq!(put(&mut puts, subkey(&ActionId([1; 32]), "stdout"), b"{}\n\n"), (false, vec![]));
+    assert_eq!(put(&mut puts, ActionId([1; 32]).subkey("stdout"), b"{}\n\n"), (false, vec![]));
     put(&mut puts, ActionId([2; 32]), b"true");
     assert_eq!(named(&puts.finish()), []);
 }
@@ -129,7 +128,7 @@ fn vet_shares_its_two_entries_together() {
 #[test]
 fn what_is_put_beside_a_hit_has_the_terms_of_its_package() {
     let dir = tempfile::tempdir().unwrap();
-    let sources = subkey(&PACKAGE, "srcfiles");
+    let sources = PACKAGE.subkey("srcfiles");
     for (name, body, expected) in [
         ("go", GREET.to_vec(), Some("plain")),
         ("c", greet_with(C), Some("example.test/m/greet Others")),
@@ -140,12 +139,12 @@ fn what_is_put_beside_a_hit_has_the_terms_of_its_package() {
         let hits = Arc::new(Hits::default());
         let mut puts = Classifier::new(CLEAN, hits.clone());
         hits.remember(PACKAGE, path.to_str().unwrap());
-        put(&mut puts, subkey(&PACKAGE, "x.cgo1.go"), b"package p\n\n");
+        put(&mut puts, PACKAGE.subkey("x.cgo1.go"), b"package p\n\n");
         put(&mut puts, sources, b"x.cgo1.go\n");
-        put(&mut puts, subkey(&PACKAGE, "link-stdout"), b"");
+        put(&mut puts, PACKAGE.subkey("link-stdout"), b"");
         let expected: Vec<_> = expected
             .into_iter()
-            .flat_map(|terms| [(sources, terms.to_owned()), (subkey(&PACKAGE, "x.cgo1.go"), terms.to_owned())])
+            .flat_map(|terms| [(sources, terms.to_owned()), (PACKAGE.subkey("x.cgo1.go"), terms.to_owned())])
             .collect();
         assert_eq!(named(&puts.finish()), expected, "{name}");
     }

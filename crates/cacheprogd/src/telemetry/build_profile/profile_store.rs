@@ -13,7 +13,7 @@ use proto::control::BuildStatus;
 use proto::error::with_causes;
 use proto::limits;
 use proto::profile::BuildProfile;
-use store::Store;
+use store::{Store, keep_newest};
 
 use super::make::make;
 use super::refresh::{LiveProfile, Requester, TimeBudget};
@@ -58,7 +58,7 @@ impl ProfileStore {
         let _one_at_a_time = lock(&self.making_ended);
         let path = self.path(&build.short);
         let saved = self.made(build, dir).and_then(|profile| self.write(&profile, &path));
-        if let Err(e) = saved.and_then(|()| self.prune()) {
+        if let Err(e) = saved.and_then(|()| keep_newest(&self.dir, PROFILES, PROFILES_BYTES)) {
             log::warn!("{}: {e}", path.display());
         }
     }
@@ -130,25 +130,6 @@ impl ProfileStore {
 
     fn write(&self, profile: &[u8], path: &Path) -> io::Result<()> {
         self.store.write_file(path, profile).map_err(|e| io::Error::other(with_causes(&e)))
-    }
-
-    /// Removes the oldest beyond the limits.
-    fn prune(&self) -> io::Result<()> {
-        let mut all = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            all.push((metadata.modified()?, metadata.len(), entry.path()));
-        }
-        all.sort();
-        let mut bytes = 0;
-        for (n, (_, size, path)) in all.iter().rev().enumerate() {
-            bytes += size;
-            if n >= PROFILES || bytes > PROFILES_BYTES {
-                fs::remove_file(path)?;
-            }
-        }
-        Ok(())
     }
 }
 
