@@ -82,7 +82,7 @@ impl Excluded {
     pub(crate) fn has(&self, rule: Rule, dir: &Path, name: &OsStr) -> bool {
         let bytes = name.as_bytes();
         VERSION_CONTROL.contains(&bytes)
-            || (self.top.as_deref() == Some(dir) && OF_NIX.contains(&bytes))
+            || (self.top.as_deref() == Some(dir) && is_of_nix(name))
             || (self.is_temporary(dir) && is_temporary_name(bytes))
             || self.is_excluded(rule, &dir.join(name))
     }
@@ -125,6 +125,11 @@ impl Excluded {
     pub(crate) fn digest(&self) -> Hash {
         blake3::hash(format!("{self:?}").as_bytes())
     }
+}
+
+/// Whether Nix or stdenv writes a file of this name directly in `NIX_BUILD_TOP`.
+pub(crate) fn is_of_nix(name: &OsStr) -> bool {
+    OF_NIX.contains(&name.as_bytes())
 }
 
 /// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty

@@ -31,8 +31,9 @@ mod tree;
 pub(crate) mod variables;
 
 pub(crate) use conditions::Conditions;
-pub(crate) use excluded::is_temporary_name;
+pub(crate) use excluded::{is_of_nix, is_temporary_name};
 pub(crate) use made_archive::MadeArchive;
+pub(crate) use paths::STORE;
 pub(crate) use setting::Setting;
 
 #[cfg(test)]

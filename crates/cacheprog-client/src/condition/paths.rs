@@ -49,10 +49,13 @@ pub(crate) fn is_of_system(path: &Path) -> bool {
     OF_SYSTEM.iter().any(|dir| path.starts_with(dir)) && !path.starts_with(SHARED_MEMORY)
 }
 
+/// The Nix store.
+pub(crate) const STORE: &str = "/nix/store";
+
 /// Whether a path is in an immutable object of the Nix store, given those that are written now.
 pub(crate) fn is_in_store(path: &Path, own_outputs: &[PathBuf]) -> bool {
     let is_below = |dir: &Path| path.starts_with(dir) && path != dir;
-    is_below(Path::new("/nix/store")) && !own_outputs.iter().any(|own| path.starts_with(own))
+    is_below(Path::new(STORE)) && !own_outputs.iter().any(|own| path.starts_with(own))
 }
 
 #[cfg(test)]

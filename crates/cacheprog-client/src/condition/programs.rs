@@ -14,6 +14,7 @@ use proto::parts::{Part, Parts};
 
 use crate::digest::add_part;
 
+use super::paths::STORE;
 use super::quoted;
 use super::stamp::Stamp;
 use super::variables::{Variables, is_build, value};
@@ -36,8 +37,6 @@ const WITHOUT_VARIABLE: [&str; 3] = ["AS", "LD", "SWIG"];
 
 /// A larger program is not read.
 const MAX_SIZE: u64 = 256 << 20;
-
-const STORE: &str = "/nix/store";
 
 /// The programs of one variable.
 #[derive(Debug, Clone)]

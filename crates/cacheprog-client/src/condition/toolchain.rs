@@ -16,9 +16,8 @@ use blake3::{Hash, Hasher};
 use crate::clock;
 use crate::digest::add_part;
 
+use super::paths::STORE;
 use super::stamp::Stamp;
-
-const STORE: &str = "/nix/store";
 
 /// What a toolchain consists of, besides sources, which are in Go's keys.
 const OF_GOROOT: [&str; 4] = ["bin/go", "pkg/tool", "pkg/include", "VERSION"];

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use blake3::Hasher;
 
 use crate::condition::stamp::Stamp;
+use crate::condition::{STORE, is_of_nix};
 use crate::digest::add_part;
 
 use super::budget::Budget;
@@ -19,11 +20,6 @@ use super::log_files::is_kernel_interface;
 
 /// Nested directories: the thread that reads has a small stack.
 const MAX_DEPTH: u32 = 64;
-
-const STORE: &str = "/nix/store";
-
-/// What Nix and stdenv leave in the build's directory; it names the output (Nix `writeStructuredAttrs`, stdenv `dumpVars`).
-const OF_NIX: [&str; 3] = ["env-vars", ".attrs.json", ".attrs.sh"];
 
 /// What of a tree counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +118,7 @@ impl<'a> Walk<'a> {
         let is_at_root = dir == self.bounds.root;
         match self.extent {
             Extent::Data => is_at_root && name == ".git",
-            Extent::All => name == ".git" || (is_at_root && OF_NIX.iter().any(|left| name == *left)),
+            Extent::All => name == ".git" || (is_at_root && is_of_nix(name)),
         }
     }
 
