@@ -52,11 +52,32 @@ pub(super) struct Machine {
     pub(super) programs: Vec<Program>,
 }
 
-/// What a scope is made of.
+/// What a scope is made of. Finding it out may take reading sources and tools: it is done once for a digest.
+struct Makeup {
+    content: Content,
+    /// See [`Conditions::c_for_vet`].
+    with_c: Vec<(PathBuf, Rule)>,
+    /// Whether variables and programs are a part of it.
+    has_machine: bool,
+    line: Option<CommandLine>,
+}
+
+impl Makeup {
+    /// The roots of all files.
+    fn files(&self) -> impl Iterator<Item = &(PathBuf, Rule)> {
+        let own = match &self.content {
+            Content::Files(files) => Some(files),
+            Content::Nothing | Content::InStore(_) => None,
+        };
+        self.with_c.iter().chain(own)
+    }
+}
+
+/// The files of a scope.
 enum Content {
     Nothing,
     /// Files below a root.
-    Files(PathBuf, Rule),
+    Files((PathBuf, Rule)),
     /// A directory in the Nix store, which its path stands for.
     InStore(PathBuf),
 }
@@ -74,7 +95,8 @@ impl Conditions {
 
     /// What a scope holds now. `None` where that cannot be told.
     pub(crate) fn digest(&mut self, scope: &Scope) -> Option<ScopeDigest> {
-        self.hash(scope, &mut Parts::default())
+        let makeup = self.makeup(scope)?;
+        self.hash(scope, &makeup, &mut Parts::default())
     }
 
     /// What a scope holds now, if nothing in it changed since the go command began.
@@ -83,23 +105,19 @@ impl Conditions {
         if *scope == scopes::STD && self.scope_of_std(MadeBy::Others)? != scopes::STD {
             return None;
         }
-        let digest = self.digest(scope)?;
+        let makeup = self.makeup(scope)?;
+        let digest = self.hash(scope, &makeup, &mut Parts::default())?;
         let since = self.setting.started;
-        let mut files = self.c_for_vet(scope)?;
-        let has_machine = has_machine(scope) || !files.is_empty();
-        if let Content::Files(root, rule) = self.content(scope)? {
-            files.push((root, rule));
-        }
-        for (root, rule) in files {
-            let since = self.unpacked_at(&root).map_or(since, |unpacked| unpacked.max(since));
-            if !self.looks.list(&root, rule)?.is_older(since, &self.names_at_start) {
+        for (root, rule) in makeup.files() {
+            let since = self.unpacked_at(root).map_or(since, |unpacked| unpacked.max(since));
+            if !self.looks.list(root, *rule)?.is_older(since, &self.names_at_start) {
                 return None;
             }
         }
-        if has_machine && !programs::are_older(&self.machine()?.programs, since) {
+        if makeup.has_machine && !programs::are_older(&self.machine()?.programs, since) {
             return None;
         }
-        let line = self.command_line(scope)?;
+        let line = makeup.line.as_ref();
         line.is_none_or(|line| line.stamps.iter().all(|stamp| stamp.is_before(since))).then_some(digest)
     }
 
@@ -115,13 +133,10 @@ impl Conditions {
     /// The parts of the scope's digest, as `proto::parts` writes them. `None` where there is no digest.
     pub(crate) fn parts(&mut self, scope: &Scope) -> Option<Vec<u8>> {
         let mut parts = Parts::default();
-        self.hash(scope, &mut parts)?;
-        let mut files = self.c_for_vet(scope)?;
-        if let Content::Files(root, rule) = self.content(scope)? {
-            files.push((root, rule));
-        }
-        for (root, rule) in files {
-            self.looks.list(&root, rule)?.add_parts(&mut parts);
+        let makeup = self.makeup(scope)?;
+        self.hash(scope, &makeup, &mut parts)?;
+        for (root, rule) in makeup.files() {
+            self.looks.list(root, *rule)?.add_parts(&mut parts);
         }
         Some(parts.write())
     }
@@ -132,51 +147,56 @@ impl Conditions {
         self.machine = None;
     }
 
-    fn hash(&mut self, scope: &Scope, parts: &mut Parts) -> Option<ScopeDigest> {
+    fn makeup(&mut self, scope: &Scope) -> Option<Makeup> {
+        let content = self.content(scope)?;
+        let with_c = self.c_for_vet(scope)?;
+        let has_machine = has_machine(scope) || !with_c.is_empty();
+        Some(Makeup { content, with_c, has_machine, line: self.command_line(scope)? })
+    }
+
+    fn hash(&mut self, scope: &Scope, makeup: &Makeup, parts: &mut Parts) -> Option<ScopeDigest> {
         let mut hasher = Hasher::new();
         hasher.update(RULES);
         let mut counts_seed = false;
-        match self.content(scope)? {
+        match &makeup.content {
             Content::Nothing => {}
             Content::InStore(path) => {
                 add_part(&mut hasher, path.as_os_str().as_encoded_bytes());
                 parts.add_file(&path.to_string_lossy(), blake3::hash(path.as_os_str().as_encoded_bytes()).as_bytes());
                 counts_seed = true;
             }
-            Content::Files(root, rule) => {
+            Content::Files((root, rule)) => {
                 // The tree may be named by its path, in a file or in a variable.
                 if matches!(rule, Rule::Tree | Rule::TreeWithGo) {
                     let root = root.as_os_str().as_encoded_bytes();
                     add_part(&mut hasher, root);
                     parts.add(Part::Root, "root", blake3::hash(root).as_bytes());
                 }
-                let list = self.looks.list(&root, rule)?;
+                let list = self.looks.list(root, *rule)?;
                 hasher.update(list.digest().as_bytes());
                 counts_seed = list.has_cxx() && *scope != scopes::STD;
             }
         }
-        let with_c = self.c_for_vet(scope)?;
-        for (root, rule) in &with_c {
+        for (root, rule) in &makeup.with_c {
             if *rule != Rule::Module {
                 add_part(&mut hasher, root.as_os_str().as_bytes());
             }
             hasher.update(self.looks.list(root, *rule)?.digest().as_bytes());
         }
-        if has_machine(scope) || !with_c.is_empty() {
+        if makeup.has_machine {
             let machine = self.machine()?;
             machine.counted.add(&mut hasher, parts, counts_seed);
             programs::add(&machine.programs, &mut hasher, parts);
         }
-        let line = self.command_line(scope)?;
         if has_machine(scope) {
-            let programs = line.as_ref().map(|line| line.files.as_slice()).unwrap_or_default();
+            let programs = makeup.line.as_ref().map(|line| line.files.as_slice()).unwrap_or_default();
             for (name, value) in self.named_variables(programs)? {
                 add_part(&mut hasher, name.as_bytes());
                 add_part(&mut hasher, &value);
                 parts.add(Part::Variable, &name, blake3::hash(&value).as_bytes());
             }
         }
-        if let Some(line) = line {
+        if let Some(line) = &makeup.line {
             hasher.update(line.hash.as_bytes());
             line.flags.iter().for_each(|(name, hash)| parts.add(Part::Flags, name, hash.as_bytes()));
         }
@@ -190,14 +210,14 @@ impl Conditions {
             return None;
         }
         let tree = self.tree.clone();
-        let of_tree = |rule| Some(Content::Files(tree?, rule));
+        let of_tree = |rule| Some(Content::Files((tree?, rule)));
         if let Some((path, version)) = scope.module_and_version() {
             let root = self.modules()?.root(path, version)?;
             return self.content_of_module(root);
         }
         if *scope == scopes::STD {
             // What assembly and C of the toolchain include is in no key. Elsewhere than in the store it may change.
-            let sources = || Content::Files(self.goroot.join("src"), Rule::Toolchain);
+            let sources = || Content::Files((self.goroot.join("src"), Rule::Toolchain));
             Some(if self.is_goroot_fixed() { Content::Nothing } else { sources() })
         } else if *scope == scopes::TREE {
             // A compiler that is a script of the tree may read any file of it.
@@ -226,7 +246,7 @@ impl Conditions {
                 continue;
             };
             verdict = verdict.max(self.judge_package(&package)?);
-            if !paths::is_in_store(&package.root, &self.looks.excluded.own_outputs) {
+            if !self.is_in_store(&package.root) {
                 roots.insert(package.root);
             }
         }
@@ -238,11 +258,11 @@ impl Conditions {
     }
 
     fn content_of_module(&mut self, root: PathBuf) -> Option<Content> {
-        if paths::is_in_store(&root, &self.looks.excluded.own_outputs) {
+        if self.is_in_store(&root) {
             return Some(Content::InStore(root));
         }
         let stays = self.judge_module(&root)? == Verdict::Stays;
-        stays.then_some(Content::Files(root, Rule::Module))
+        stays.then_some(Content::Files((root, Rule::Module)))
     }
 
     fn has_programs_in_tree(&mut self) -> Option<bool> {
@@ -254,10 +274,9 @@ impl Conditions {
     fn named_variables(&mut self, tools: &[PathBuf]) -> Option<Vec<(String, Vec<u8>)>> {
         let programs = self.machine()?.programs.iter().flat_map(|program| program.files.clone());
         let files: Vec<_> = programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
-        let own = &self.looks.excluded.own_outputs;
         let is_known = |path: &Path| {
             self.tree.as_ref().is_some_and(|tree| path.starts_with(tree))
-                || paths::is_in_store(path, own)
+                || self.is_in_store(path)
                 || paths::is_of_system(path)
         };
         named::find(&files, &self.setting.variables, is_known)
@@ -282,9 +301,14 @@ impl Conditions {
         self.machine.get_or_insert_with(read).as_ref()
     }
 
+    /// Whether a path is in an immutable object of the Nix store.
+    pub(super) fn is_in_store(&self, path: &Path) -> bool {
+        paths::is_in_store(path, &self.looks.excluded.own_outputs)
+    }
+
     /// Whether the toolchain is in the Nix store, so that its path stands for its sources.
     pub(super) fn is_goroot_fixed(&self) -> bool {
-        paths::is_in_store(&self.goroot, &self.looks.excluded.own_outputs)
+        self.is_in_store(&self.goroot)
     }
 }
 

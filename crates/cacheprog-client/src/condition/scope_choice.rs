@@ -107,7 +107,7 @@ impl Conditions {
         let is_in_cache =
             self.setting.gomodcache.as_ref().is_some_and(|cache| package.root.starts_with(paths::real(cache)));
         self.is_in_tree(&package.root)
-            || paths::is_in_store(&package.root, &self.looks.excluded.own_outputs)
+            || self.is_in_store(&package.root)
             // go.sum in the tree has the contents of these.
             || (is_in_cache && made.made_by == MadeBy::Compiler)
     }
@@ -125,8 +125,8 @@ impl Conditions {
     }
 
     /// Where references of a module with this root lead.
-    fn judge(&mut self, root: &Path, references: &References) -> Option<Verdict> {
-        let linked = if references.lead_above_links() {
+    fn judge(&mut self, root: &Path, references: &References, has_links: bool) -> Option<Verdict> {
+        let linked = if has_links && references.lead_above_links() {
             self.looks.list(root, Rule::Module)?.linked_directories()
         } else {
             Vec::new()
@@ -145,23 +145,17 @@ impl Conditions {
     /// What the files of a module lead to.
     pub(super) fn judge_module(&mut self, root: &Path) -> Option<Verdict> {
         // Whatever is named from there by a relative path is in the store too.
-        if paths::is_in_store(root, &self.looks.excluded.own_outputs) {
+        if self.is_in_store(root) {
             return Some(Verdict::Stays);
         }
         let references = self.looks.list(root, Rule::Module)?.references();
-        self.judge(root, &references)
+        self.judge(root, &references, true)
     }
 
-    /// Where references of a package lead. The toolchain has no links.
+    /// Where references of a package lead. Neither the store nor the toolchain has links to look at.
     fn judge_of(&mut self, package: &Package, references: &References) -> Option<Verdict> {
-        let is_in_store = paths::is_in_store(&package.root, &self.looks.excluded.own_outputs);
-        if is_in_store || package.module.0 == "std" {
-            let (tree, goroot, excluded) = (self.tree.as_deref(), &*self.goroot, &self.looks.excluded);
-            let has_go = !self.setting.is_clean;
-            let surroundings = Surroundings { tree, goroot, excluded, has_go, root: &package.root, linked: &[] };
-            return Some(surroundings.judge(references));
-        }
-        self.judge(&package.root, references)
+        let has_links = !self.is_in_store(&package.root) && package.module.0 != "std";
+        self.judge(&package.root, references, has_links)
     }
 
     /// What the Go sources of a package lead to, by their lines for cgo and the C in their comments.
@@ -212,8 +206,9 @@ impl Conditions {
             }
             let mut references = References::default();
             // Words of a variable are flags, as those of a line for cgo are.
-            let line = [b"#cgo X: ", value.as_bytes()].concat();
-            self.scan(package, &line.replace_line_ends(), &mut references);
+            let mut line = [b"#cgo X: ", value.as_bytes()].concat();
+            line.iter_mut().filter(|byte| **byte == b'\n').for_each(|byte| *byte = b' ');
+            self.scan(package, &line, &mut references);
             let judged = self.judge_of(package, &references)?;
             // A path somewhere else is read by C tools only from their own variables.
             let judged = if judged == Verdict::Leaves && !is_of_flags(name) { Verdict::Stays } else { judged };
@@ -224,8 +219,7 @@ impl Conditions {
     }
 
     fn judge_programs(&self, programs: &[Program]) -> Verdict {
-        let own = &self.looks.excluded.own_outputs;
-        let is_fixed = |file: &Path| paths::is_of_system(file) || paths::is_in_store(file, own);
+        let is_fixed = |file: &Path| paths::is_of_system(file) || self.is_in_store(file);
         let judge = |file: &PathBuf| match self.is_in_tree(file) {
             true => Verdict::Tree,
             // A script of the build's that lies elsewhere may read the tree, and what lies beside it.
@@ -233,16 +227,6 @@ impl Conditions {
             false => Verdict::Stays,
         };
         programs.iter().flat_map(|program| &program.files).map(judge).max().unwrap_or(Verdict::Stays)
-    }
-}
-
-trait LineEnds {
-    fn replace_line_ends(&self) -> Vec<u8>;
-}
-
-impl LineEnds for Vec<u8> {
-    fn replace_line_ends(&self) -> Vec<u8> {
-        self.iter().map(|&byte| if byte == b'\n' { b' ' } else { byte }).collect()
     }
 }
 

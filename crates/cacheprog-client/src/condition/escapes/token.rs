@@ -24,7 +24,7 @@ impl Line {
     pub(super) fn around(text: &[u8], at: usize) -> Self {
         let mut start = line_start(text, at);
         // A line that ends with a backslash goes on with the next.
-        while start > 1 && text[..start - 1].trim_ascii_end_line().ends_with(b"\\") {
+        while start > 1 && without_carriage_return(&text[..start - 1]).ends_with(b"\\") {
             start = line_start(text, start - 1);
         }
         let end = memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end);
@@ -44,15 +44,8 @@ impl Line {
     }
 }
 
-trait LineEnd {
-    fn trim_ascii_end_line(&self) -> &[u8];
-}
-
-impl LineEnd for [u8] {
-    /// Without a carriage return at its end.
-    fn trim_ascii_end_line(&self) -> &[u8] {
-        self.strip_suffix(b"\r").unwrap_or(self)
-    }
+fn without_carriage_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn line_start(text: &[u8], at: usize) -> usize {
