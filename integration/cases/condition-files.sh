@@ -8,9 +8,7 @@ source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
 source "$CASE_DIR/lib/kinds.sh"
 (cd "$CASE_DIR/programs/fileproxy" && GOFLAGS='' GOCACHEPROG='' go build -o "$WORK/fileproxy" .)
-start_daemon
-prepare_sandboxes
-[ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
+begin_kinds
 
 ### Go's assembly
 asm_includes_a_sibling_directory() { asm a '#include "../inc/v.h"'; define inc/v.h "$1"; }

@@ -7,9 +7,7 @@ NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
 source "$CASE_DIR/lib/kinds.sh"
-start_daemon
-prepare_sandboxes
-[ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
+begin_kinds
 
 # three_headers: v.h with another value in each of inc1, inc2 and inc3.
 three_headers() { local n; for n in 1 2 3; do define "inc$n/v.h" "$n"; done; }

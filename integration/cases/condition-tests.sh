@@ -6,9 +6,7 @@ NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
 source "$CASE_DIR/lib/kinds.sh"
-start_daemon
-prepare_sandboxes
-[ -z "${WITHOUT_CACHE:-}" ] || warm_gocache
+begin_kinds
 
 ### variables, which a test may read before its log begins
 # wants EXPRESSION IMPORT...: a test that wants "1" of an expression that is evaluated before the tests.
