@@ -44,6 +44,8 @@ pub(crate) struct Environment {
     /// See [`Invocation::reads_goroot`]. False without a daemon, which alone uses it.
     pub(crate) reads_goroot: bool,
     pub(crate) invocation: Invocation,
+    /// See [`variables_of_go`].
+    pub(crate) variables_of_go: Variables,
     /// Whether Go's keys hold all that the invocation brings in.
     pub(crate) is_clean: bool,
     /// When this process began: what changes from then on shows a later time.
@@ -60,8 +62,8 @@ pub(crate) fn variables() -> Variables {
     std::env::vars_os().collect()
 }
 
-/// The same, with those that the go command takes from files.
-pub(crate) fn variables_of_go() -> Variables {
+/// The same, with those that the go command takes from files. They are read once a process.
+fn variables_of_go() -> Variables {
     let mut all = variables();
     go_env::add(&mut all);
     all
@@ -91,7 +93,9 @@ impl Environment {
         let temporary = || absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let is_clean = invocation.is_clean(&goroot);
         let tests = exchanges_test_results && socket.is_some();
-        let test_context = tests.then(|| test_context(invocation.clone(), goroot));
+        let variables_of_go = variables_of_go();
+        let gowork = variables::text(&variables_of_go, "GOWORK");
+        let test_context = tests.then(|| test_context(invocation.clone(), goroot, gowork));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         let wrong_size = store_limits.as_ref().err().copied();
         let read = Self {
@@ -104,6 +108,7 @@ impl Environment {
             gocache,
             is_clean,
             invocation,
+            variables_of_go,
             started,
             toolchain,
             reads_goroot,
@@ -147,7 +152,7 @@ impl Environment {
 
 /// The directories of the go command that tests.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn test_context(invocation: Invocation, goroot: PathBuf) -> TestContext {
+fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> TestContext {
     let paths = |name: &str| {
         std::env::var_os(name).map(|all| std::env::split_paths(&all).collect::<Vec<_>>()).unwrap_or_default()
     };
@@ -162,7 +167,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf) -> TestContext {
     let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
     TestContext {
         cwd: std::env::current_dir().unwrap_or_default(),
-        gowork: Some(PathBuf::from(variables::text(&variables_of_go(), "GOWORK"))).filter(|path| path != Path::new("")),
+        gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
         caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
         apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
         top: variables::is_build(&variables)

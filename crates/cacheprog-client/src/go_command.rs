@@ -8,7 +8,7 @@ use proto::condition::scopes;
 
 use crate::condition::variables::{is_build, value};
 use crate::condition::{Conditions, Setting};
-use crate::environment::{Environment, variables, variables_of_go};
+use crate::environment::{Environment, variables};
 use crate::sharing::class::Bodies;
 use crate::sharing::classifier::Rules;
 
@@ -17,7 +17,7 @@ const VET_PUTS_OUTPUT: u32 = 26;
 
 /// What conditions depend on.
 pub(crate) fn setting(environment: &Environment) -> Setting {
-    let variables = variables_of_go();
+    let variables = environment.variables_of_go.clone();
     let text = |name| value(&variables, name).filter(|value| !value.is_empty()).cloned();
     let path = |name| text(name).map(PathBuf::from);
     Setting {

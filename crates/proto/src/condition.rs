@@ -28,7 +28,7 @@ pub mod scopes {
     /// The files of the tree that vet may report as ignored: for vet's facts, which are given out only beside their
     /// [`VET_OUTPUT`].
     pub const VET: Scope = fixed("vet");
-    /// The same, for what vet printed beside its facts.
+    /// The same, for the text that vet printed when it put its facts.
     pub const VET_OUTPUT: Scope = fixed("vet output");
     /// The same, for facts that stand alone (Go 1.21 to 1.25).
     pub const FACTS: Scope = fixed("facts");

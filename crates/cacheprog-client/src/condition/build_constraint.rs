@@ -63,7 +63,7 @@ pub(crate) fn is_in_name(name: &[u8]) -> bool {
 }
 
 /// Whether the head of a source has a constraint, or what else leaves a Go file out: the package `documentation`, and `import "C"`
-/// without cgo. `is_whole`: there is no more of the file than this head.
+/// without cgo. `is_whole`: the head is the whole file.
 pub(crate) fn is_in_head(head: &[u8], is_whole: bool) -> bool {
     let rest = after_comments(head);
     let comments = &head[..head.len() - rest.len()];

@@ -167,7 +167,7 @@ impl Counted {
     }
 
     /// Adds each to a digest, and by name to its parts. `-frandom-seed`, which stdenv makes of the output's path, counts where
-    /// `counts_seed` says so: for C++, whose names of static constructors and of unnamed namespaces have it, and where
+    /// `counts_seed` says so: for C++, where names of static constructors and of unnamed namespaces contain it, and where
     /// [`asks_for_seed`] is true.
     pub(crate) fn add(&self, hasher: &mut Hasher, parts: &mut Parts, counts_seed: bool) {
         let counts_seed = counts_seed || self.asks_for_seed();

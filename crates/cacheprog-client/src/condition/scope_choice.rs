@@ -222,7 +222,7 @@ impl Conditions {
         let is_fixed = |file: &Path| paths::is_of_system(file) || self.is_in_store(file);
         let judge = |file: &PathBuf| match self.is_in_tree(file) {
             true => Verdict::Tree,
-            // A script of the build's that lies elsewhere may read the tree, and what lies beside it.
+            // A script that the build made outside of the tree may read the tree, and files in its own directory.
             false if is_build(&self.setting.variables) && !is_fixed(file) => Verdict::Leaves,
             false => Verdict::Stays,
         };

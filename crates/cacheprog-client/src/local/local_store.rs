@@ -77,7 +77,7 @@ impl LocalStore {
         self.find(action).own
     }
 
-    /// The same, and beside it what is another build's under a condition, the newest first.
+    /// The same; and the entries that hold under a condition, the newest first.
     pub(crate) fn find(&mut self, action: &ActionId) -> LocalFound {
         self.try_find(action).unwrap_or_default()
     }

@@ -37,7 +37,7 @@ pub(crate) struct Rules {
     /// Whether the toolchain's sources are in the Nix store. Elsewhere they may change, and what an assembler includes of them is in
     /// no key.
     pub(crate) is_goroot_fixed: bool,
-    /// Whether vet puts facts and nothing beside them (Go 1.21 to 1.25).
+    /// Whether vet puts facts without a printed text (Go 1.21 to 1.25).
     pub(crate) facts_stand_alone: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Rules {
 pub(crate) struct Classifier {
     rules: Rules,
     side_entries: SideEntries,
-    /// The packages that were put, for what a linker puts beside them later.
+    /// The packages that were put: a linker may put its output under a key made of theirs later.
     packages: Vec<ActionId>,
     hits: Arc<Hits>,
 }

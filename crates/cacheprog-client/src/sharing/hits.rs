@@ -1,4 +1,4 @@
-//! The entries that the go command was given. It may put entries beside them later: the generated sources of a package, for vet.
+//! The entries that the go command was given. It may put more entries of the same package later: the generated sources, for vet.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

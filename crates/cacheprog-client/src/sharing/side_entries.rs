@@ -36,7 +36,7 @@ struct WaitingEntry {
     side: Side,
 }
 
-/// The facts of vet, and what it printed beside them.
+/// The facts of vet, and the text that it printed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct VetPair {
     pub(crate) facts: (ActionId, OutputId),
@@ -103,7 +103,7 @@ impl SideEntries {
         self.held.is_empty()
     }
 
-    /// Takes out those that belong to no package and can be shared all the same. `facts_stand_alone`: vet puts nothing beside them
+    /// Takes out those that belong to no package and can be shared all the same. `facts_stand_alone`: vet puts them without a printed text
     /// (Go 1.21 to 1.25).
     pub(crate) fn take_rest(&mut self, facts_stand_alone: bool) -> Vec<ToShare<Scope>> {
         self.outputs_of_vet.clear();

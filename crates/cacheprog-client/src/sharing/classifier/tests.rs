@@ -117,7 +117,7 @@ fn vet_shares_its_two_entries_together() {
     assert_eq!(put(&mut puts, PACKAGE, b"&gobFact"), (false, vec![]));
     let shares = vec![(PACKAGE, "vet".into()), (printed(), "vet output".into())];
     assert_eq!(put(&mut puts, printed(), b""), (false, shares));
-    // Facts without what was printed beside them are shared by Go 1.25 alone.
+    // Facts without a printed text are shared only for Go 1.25 and earlier.
     for (facts_stand_alone, expected) in [(true, vec![(PACKAGE, "facts".to_owned())]), (false, vec![])] {
         let mut puts = classifier(Rules { facts_stand_alone, ..CLEAN });
         put(&mut puts, PACKAGE, b"&gobFact");

@@ -31,7 +31,7 @@ pub(super) enum Lookup {
 pub(super) struct Candidate {
     pub(super) record: Record,
     pub(super) condition: Condition,
-    /// What vet printed beside it, where it is what vet found: the build can read that too.
+    /// For the facts of vet: the text that vet printed with them. The build can read it too.
     pub(super) vet_output: Option<Record>,
 }
 

@@ -32,12 +32,12 @@ pub(super) struct Offered {
     pub(super) time: SystemTime,
     pub(super) cost_ms: u64,
     pub(super) condition: Box<Condition>,
-    /// What vet printed beside it.
+    /// For the facts of vet: the text that vet printed with them.
     pub(super) vet_output: Option<Box<Output>>,
 }
 
 impl Offered {
-    /// A record under a condition, and what vet printed beside it.
+    /// A record under a condition, and the text that vet printed with it.
     pub(super) fn new(record: &Record, condition: Condition, vet_output: Option<Output>) -> Self {
         let Record { output, kind, time, cost_ms, .. } = *record;
         Self { output, kind, time, cost_ms, condition: Box::new(condition), vet_output: vet_output.map(Box::new) }
