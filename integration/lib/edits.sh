@@ -107,7 +107,7 @@ _edit_module() {
 _edit_settings() {
     case $((RANDOM % 6)) in
         0) setting "$2" cc 'export CC=$PWD/tools/cc.sh' ;;
-        1) setting "$2" made "echo '#define MADE $3' > shared/made.h; touch -d @1 shared/made.h" ;;
+        1) setting "$2" made "echo '#define MADE $3' > shared/made.h; touch -d @1 shared/made.h; true" ;; # bash 5.2 replaces itself by a last command that is a program
         2) setting "$2" flag "export CGO_CFLAGS=-DSMALL_FLAG=$3" ;;
         3) setting "$2" variable "export lib=$3" ;;
         4) setting "$2" gocache "cp -r \$GOCACHE \$NIX_BUILD_TOP/other-$3 2> /dev/null || true; export GOCACHE=\$NIX_BUILD_TOP/other-$3" ;;

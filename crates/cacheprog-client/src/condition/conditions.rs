@@ -14,18 +14,18 @@ use proto::{Scope, ScopeDigest};
 
 use crate::digest::add_part;
 
-use super::command_line::{self, CommandLine};
-use super::counted::Counted;
+use super::command_line_digest::{self, CommandLine};
+use super::counted_variables::CountedVariables;
 use super::escapes::Verdict;
 use super::excluded::Excluded;
+use super::file_lists::FileLists;
 use super::files::Rule;
-use super::looks::Looks;
 use super::made_archive::MadeBy;
 use super::modules::Modules;
 use super::programs::{self, Program};
 use super::setting::Setting;
 use super::stamp::Stamp;
-use super::{named, paths, tree};
+use super::{named_variables, paths, tree};
 
 /// Digests are made again where what they are over changes.
 const RULES: &[u8] = b"nix-gocacheprog condition 2";
@@ -37,7 +37,7 @@ pub(crate) struct Conditions {
     pub(super) goroot: PathBuf,
     /// The root of the tree.
     pub(super) tree: Option<PathBuf>,
-    pub(super) looks: Looks,
+    pub(super) looks: FileLists,
     /// Names in directories where names come and go, when the go command began.
     names_at_start: Vec<(PathBuf, Option<Hash>)>,
     /// Read at the first use; `Some(None)`: they cannot be told.
@@ -48,7 +48,7 @@ pub(crate) struct Conditions {
 /// The parts of an environment that C tools depend on.
 #[derive(Debug)]
 pub(super) struct Machine {
-    pub(super) counted: Counted,
+    pub(super) counted: CountedVariables,
     pub(super) programs: Vec<Program>,
 }
 
@@ -88,7 +88,7 @@ impl Conditions {
         let excluded = Excluded::of(&setting);
         let tree = tree::root(&setting);
         let names_at_start = excluded.temporary_names(tree.as_deref());
-        let looks = Looks::new(excluded, tree.as_deref(), setting.memo.clone());
+        let looks = FileLists::new(excluded, tree.as_deref(), setting.memo.clone());
         let goroot = paths::real(&setting.goroot);
         Self { setting, goroot, tree, looks, names_at_start, modules: None, machine: None }
     }
@@ -279,7 +279,7 @@ impl Conditions {
                 || self.is_in_store(path)
                 || paths::is_of_system(path)
         };
-        named::find(&files, &self.setting.variables, is_known)
+        named_variables::find(&files, &self.setting.variables, is_known)
     }
 
     fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {
@@ -287,7 +287,7 @@ impl Conditions {
             return Some(None);
         }
         let own = &self.looks.excluded.own_outputs;
-        command_line::read(&self.setting, self.tree.as_deref()?, own).map(Some)
+        command_line_digest::read(&self.setting, self.tree.as_deref()?, own).map(Some)
     }
 
     pub(super) fn modules(&mut self) -> Option<&Modules> {
@@ -297,7 +297,7 @@ impl Conditions {
 
     pub(super) fn machine(&mut self) -> Option<&Machine> {
         let variables = &self.setting.variables;
-        let read = || Some(Machine { counted: Counted::of(variables)?, programs: programs::find(variables)? });
+        let read = || Some(Machine { counted: CountedVariables::of(variables)?, programs: programs::find(variables)? });
         self.machine.get_or_insert_with(read).as_ref()
     }
 

@@ -1,24 +1,24 @@
 //! What Go's keys leave out, and results depend on all the same.
 //!
 //! [`conditions`] has the scopes and their digests. [`invocation`] tells whether the go command brings in what no key holds, and
-//! [`toolchain`] what its toolchain is. Of the environment, [`counted`] are the variables that count ([`own_outputs`] and
-//! [`flags_text`] are what does not, unless a program that is a script has its name ([`named`]); [`go_env`] are those that `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
+//! [`toolchain`] what its toolchain is. Of the environment, [`counted_variables`] are the variables that count ([`own_outputs`] and
+//! [`flags_text`] are what does not, unless a program that is a script has its name ([`named_variables`]); [`go_env`] are those that `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
 mod budget;
 mod build_constraint;
-mod command_line;
+mod command_line_digest;
 mod conditions;
-pub(crate) mod counted;
+pub(crate) mod counted_variables;
 mod escapes;
 mod excluded;
+mod file_lists;
 mod files;
 mod flags_text;
 pub(crate) mod go_env;
 pub(crate) mod invocation;
-mod looks;
 mod made_archive;
 mod modules;
-mod named;
+mod named_variables;
 mod own_outputs;
 mod paths;
 pub(crate) mod programs;
@@ -37,4 +37,4 @@ pub(crate) use paths::STORE;
 pub(crate) use setting::Setting;
 
 #[cfg(test)]
-pub(crate) mod test_tree;
+pub(crate) mod tree_fixture;

@@ -10,7 +10,7 @@ use proto::Scope;
 use proto::condition::scopes;
 
 use super::conditions::Conditions;
-use super::counted::{Counted, asks_for_seed};
+use super::counted_variables::{CountedVariables, asks_for_seed};
 use super::escapes::{FilePlace, Language, References, Scanner, Surroundings, Verdict};
 use super::files::Rule;
 use super::made_archive::{MadeArchive, MadeBy};
@@ -197,7 +197,7 @@ impl Conditions {
         Some(self.judge_variables(package, &counted)?.max(self.judge_programs(&programs)))
     }
 
-    fn judge_variables(&mut self, package: &Package, counted: &Counted) -> Option<Verdict> {
+    fn judge_variables(&mut self, package: &Package, counted: &CountedVariables) -> Option<Verdict> {
         let mut verdict = Verdict::Stays;
         for (name, value) in counted.iter() {
             // A file of flags names whatever it likes.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 
-use crate::condition::counted::names_variable;
+use crate::condition::counted_variables::names_variable;
 
 /// What was found in a file.
 #[derive(Debug, Default, PartialEq, Eq)]

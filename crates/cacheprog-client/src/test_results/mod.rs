@@ -4,9 +4,10 @@
 //! of a result that another build put. `log_files` reads a log, [`content_hash`] digests what is at a path, `budget` tells when to
 //! stop, `surroundings` are variables and `-exec`. `data_tree` is the data of a module or of the whole tree, `walk` how it is read,
 //! `current_tree` when. `main_module` knows where packages are;
-//! `reach` tells whether tests see more than their logs show, by what `go_source` finds in a file. `changes` tells whether a run left
+//! `beyond_log` tells whether tests see more than their logs show, by what `go_source` finds in a file. `changes` tells whether a run left
 //! something behind, also while `other_tests` run.
 
+mod beyond_log;
 mod budget;
 mod changes;
 mod content_hash;
@@ -16,7 +17,6 @@ mod go_source;
 mod log_files;
 mod main_module;
 mod other_tests;
-mod reach;
 mod surroundings;
 pub(crate) mod test_inputs;
 pub(crate) mod test_logs;

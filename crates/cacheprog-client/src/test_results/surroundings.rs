@@ -8,7 +8,7 @@ use memchr::memmem;
 use proto::id::hex;
 
 use crate::condition::variables::{text, value};
-use crate::condition::{counted, programs};
+use crate::condition::{counted_variables, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
 
@@ -17,7 +17,7 @@ use super::go_source::Wanted;
 /// The digest of all variables that count, and of the programs of `-exec`. `None` where one of them cannot be told.
 pub(super) fn digest(context: &TestContext) -> Option<String> {
     let mut hasher = Hasher::new();
-    add_part(&mut hasher, counted::digest_for_tests(&context.variables)?.as_bytes());
+    add_part(&mut hasher, counted_variables::digest_for_tests(&context.variables)?.as_bytes());
     let words = words_of_exec(context)?;
     if !words.is_empty() {
         hasher.update(programs::identify(&words, &context.variables, &mut Vec::new())?.as_bytes());
@@ -37,7 +37,7 @@ pub(super) fn wanted(context: &TestContext) -> Wanted {
             of_tree.extend([[b"\"", name, b"\""].concat(), [b"$", name].concat(), [b"${", name].concat()]);
         }
     }
-    let variables = counted::not_for_tests(&context.variables);
+    let variables = counted_variables::not_for_tests(&context.variables);
     Wanted { of_tree, variables: variables.into_iter().filter(|name| is_plain(name)).collect() }
 }
 

@@ -7,7 +7,7 @@
 //! (testing.go `before`). So the list has all of the module's data and of the environment too, and files outside the module,
 //! which Go does not check again.
 //!
-//! Where a test's package may see more than its log has (`reach.rs`), the list has all of the source tree.
+//! Where a test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree.
 //!
 //! ```text
 //! nix-gocacheprog test inputs 3 <output id of the result>
@@ -26,13 +26,13 @@ use store::TEST_INPUTS;
 
 use crate::test_context::{TestContext, is_of_go};
 
+use super::beyond_log::Reach;
 use super::budget::Budget;
 use super::changes;
 use super::content_hash::{ContentHashes, PathUse};
 use super::current_tree::CurrentTree;
 use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
-use super::reach::Reach;
 use super::surroundings::{are_unlogged, digest, digest_of, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};

@@ -9,7 +9,7 @@ use proto::condition::scopes;
 use proto::parts::Parts;
 use proto::{Scope, ScopeDigest};
 
-use super::super::test_tree::TestTree;
+use super::super::tree_fixture::TestTree;
 use super::*;
 
 const FILES: [(&str, &str); 12] = [

@@ -219,7 +219,7 @@ fn is_of_modules(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::condition::test_tree::TestTree;
+    use crate::condition::tree_fixture::TestTree;
 
     fn read(tree: &TestTree, budget: &mut Budget) -> Option<FileList> {
         let excluded = Excluded::default();

@@ -6,7 +6,7 @@ use std::fs;
 
 use proto::condition::scopes;
 
-use super::super::test_tree::{TestTree, archive, assembled};
+use super::super::tree_fixture::{TestTree, archive, assembled};
 use super::super::{Conditions, MadeArchive, Setting};
 
 const FILES: [(&str, &str); 7] = [

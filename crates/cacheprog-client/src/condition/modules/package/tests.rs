@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::condition::Setting;
-use crate::condition::test_tree::TestTree;
+use crate::condition::tree_fixture::TestTree;
 
 const FILES: [(&str, &str); 20] = [
     (

@@ -136,13 +136,13 @@ pub(super) const OF_C_TOOLS_BEGINNINGS: [&str; 17] = [
 
 /// The variables that count for what C tools make.
 #[derive(Debug, Clone)]
-pub(crate) struct Counted {
+pub(crate) struct CountedVariables {
     /// Sorted by name.
     variables: Variables,
     outputs: OwnOutputs,
 }
 
-impl Counted {
+impl CountedVariables {
     /// Those of an environment. `None` where the names of the build's outputs cannot be told.
     pub(crate) fn of(variables: &Variables) -> Option<Self> {
         let outputs = OwnOutputs::of(variables)?;

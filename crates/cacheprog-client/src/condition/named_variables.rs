@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::counted::{names_variable, not_for_c};
+use super::counted_variables::{names_variable, not_for_c};
 use super::variables::Variables;
 
 /// A larger program is not read; it may name all of them.

@@ -20,7 +20,7 @@ const MOST_ENTRIES: usize = 60_000;
 
 /// See the file's header.
 #[derive(Debug)]
-pub(crate) struct Looks {
+pub(crate) struct FileLists {
     pub(crate) excluded: Excluded,
     top: Vec<Vec<u8>>,
     memo: Option<Memo>,
@@ -37,7 +37,7 @@ struct Look {
     failures: u32,
 }
 
-impl Looks {
+impl FileLists {
     pub(crate) fn new(excluded: Excluded, tree: Option<&Path>, memo: Option<PathBuf>) -> Self {
         let top = top_directories(tree);
         Self { excluded, top, memo: memo.map(Memo::new), lists: HashMap::new(), batch: 0 }

@@ -23,7 +23,7 @@ fn with(base: &[(&str, &str)], more: &[(&str, &str)]) -> Variables {
 
 fn digest(variables: &Variables, counts_seed: bool) -> (String, Vec<u8>) {
     let (mut hasher, mut parts) = (Hasher::new(), Parts::default());
-    Counted::of(variables).unwrap().add(&mut hasher, &mut parts, counts_seed);
+    CountedVariables::of(variables).unwrap().add(&mut hasher, &mut parts, counts_seed);
     (hasher.finalize().to_string(), parts.write())
 }
 
