@@ -17,7 +17,7 @@ make_edit() {
         header) echo '/* more */' >> "$main/native/own.h" ;;
         dependency)
             file=$(dependency_file "$1")
-            if [ "$file" != - ]; then echo '/* more */' >> "$main/vendor/$file"; fi ;;
+            if [ "$file" != - ]; then echo "/* more, for $1 */" >> "$main/vendor/$file"; fi ;;
     esac
 }
 
