@@ -20,7 +20,7 @@ import ./program.nix {
     GOFLAGS=''${GOFLAGS//-trimpath/} go build $standard
     for state in /build/states/*; do
         name=''${state##*/}
-        rm -rf /build/small-source /build/one /build/go/bin
+        rm -rf /build/small-source /build/one /build/other-* /build/go/bin
         cp -r --preserve=timestamps "$state/source" /build/small-source
         cp -r /build/std /build/one
         cd /build/small-source

@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use proto::control::{Answer, Control, Counts, Envelope, MOUNT, Registration};
+use proto::control::{Answer, Control, Counts, Envelope, MOUNT, Registration, Requester};
 use proto::wire::{read_json_line, write_json_line};
 use proto::{OutputId, limits};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use sha2::{Digest, Sha256};
+
+/// Who asks for the builds.
+pub(crate) const ROOT: Requester = Requester::User { uid: 0, forwards: false };
 
 /// The daemon's user, which owns nothing else.
 const UID: u32 = 42_420;
@@ -132,8 +135,8 @@ impl Fixture {
     }
 
     fn register(&mut self) {
-        let registration =
-            Registration { derivation: "/nix/store/x-matrix.drv".into(), chroot: None, descriptors: Vec::new() };
+        let derivation = "/nix/store/x-matrix.drv".into();
+        let registration = Registration { derivation, requester: ROOT, is_offline: true, ..Registration::default() };
         let Some(view) = self.registered(registration) else { panic!("not registered: {}", self.log()) };
         self.view = view;
         mount_bind(&self.view, MOUNT).unwrap();

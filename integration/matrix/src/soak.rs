@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use sha2::{Digest, Sha256};
 
 use crate::fake_go::FakeGo;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, ROOT};
 
 /// Clients at once.
 const CLIENTS: usize = 16;
@@ -113,7 +113,9 @@ fn short_build(fixture: &Fixture) {
     let registration = Registration {
         derivation: "/nix/store/x-short.drv".into(),
         chroot: root.to_str().map(str::to_owned),
-        descriptors: Vec::new(),
+        requester: ROOT,
+        is_offline: true,
+        ..Registration::default()
     };
     // While the daemon does not run there is no build.
     let Some(view) = fixture.registered(registration) else { return };
