@@ -60,7 +60,6 @@ in
         description = ''
           Which builds use the cache. `opt-in`: builds with `nixGocacheprogHook` among their inputs. `transparent`: these, and
           all builds with a Go toolchain among their direct inputs; their derivations, and so their hashes, do not change.
-          Transparent builds share only compiled Go and Go's own indexes: no outputs of cgo and no test results.
         '';
       };
 

@@ -46,7 +46,7 @@ uncovered() {
         }
         BEGIN {
             while ((getline < (dir "/keys")) > 0) if ($2 == "key") key[$1, $3] = 1; else directories[$3]
-            while ((getline < (dir "/classes")) > 0) { class[$1] = $2; scope_of[$1] = $3 }
+            while ((getline < (dir "/classes")) > 0) { class[$1] = $2; scope_of[$1] = $3; has_private = has_private || $2 == "private" }
             while ((getline < (dir "/members")) > 0) member[$1, $2] = 1
             while ((getline < (dir "/roots")) > 0) { roots[$2]; rooted[$2, $1] = 1 }
             while ((getline line < (dir "/not-counted")) > 0) outside[line]
@@ -56,6 +56,8 @@ uncovered() {
         $2 == "ld" && $3 == "absent" && $4 ~ /\/main\/lib[a-z_]*\.so\.[0-9]+$/ { next }
         is_outside($4) || ($3 == "directory" && ($4 in directories || $4 == "/")) { next }
         class[$1] == "private" { next }
+        # What is linked for a private package is shared with none.
+        $1 == "link" && has_private { next }
         $1 == "link" || $1 == "checks" { if (!covered_by_any($4, $3)) print $0; next }
         !covered($1, $4, $3) { print (class[$1] == "" ? "no class" : class[$1] (scope_of[$1] == "" ? "" : " " scope_of[$1])) "|" $0 }' "$1/files"
 }

@@ -53,7 +53,7 @@ pub(crate) fn commands(environment: &Environment, variables: &Variables) -> Resu
 
 /// The directory of a new session.
 fn register(host: &Path, name: &str) -> Result<String, NoSession> {
-    let registration = Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() };
+    let registration = Registration { derivation: name.to_owned(), ..Registration::default() };
     let ask = || {
         let stream = transport::dial(host, transport::HELLO_TIMEOUT)?;
         Ok(transport::ask(stream, Control::Register(registration), &[])?.0)

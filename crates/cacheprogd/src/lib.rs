@@ -26,3 +26,4 @@ mod net;
 mod serve;
 mod session;
 mod telemetry;
+mod trust;

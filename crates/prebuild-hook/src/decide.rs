@@ -1,11 +1,10 @@
 //! Decides whether a build is offered the cache, and how: from its derivation and the settings.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memchr::memmem;
 
+use crate::derivation_file;
 use crate::drv::{self, Derivation};
 use crate::error::HookError;
 use crate::settings::{Settings, Unreadable};
@@ -15,9 +14,6 @@ const SETUP_HOOK_SUFFIX: &str = "-nix-gocacheprog-hook";
 
 /// The attribute with which a derivation opts in (`1`) or out (`0`).
 const OPT_ATTRIBUTE: &str = "NIX_GOCACHEPROG";
-
-/// Bytes of a derivation that are read. Those of Go packages have about 5,000; only whole systems exceed a million.
-const MAX_DERIVATION_SIZE: u64 = 4 << 20;
 
 /// The name of a Go toolchain in nixpkgs, up to its version: `go-1.26.8`.
 const TOOLCHAIN_PREFIX: &str = "go-";
@@ -38,7 +34,7 @@ pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) ->
     // The build of a toolchain does not use the cache; it sets GOENV=off itself (cmd/dist, Go 1.21-1.27).
     let name = store_name(path.to_str().and_then(|path| path.strip_suffix(".drv")).unwrap_or_default());
     let transparent = settings.transparent.as_ref().is_some_and(|of| !is_toolchain(name) && of.admits(name));
-    let Ok(bytes) = read(path).or_else(|e| path_beside_chroot(chroot).map_or(Err(e), |real| read(&real))) else {
+    let Ok(bytes) = derivation_file::read(path, chroot) else {
         return Ok(match settings.unreadable {
             Unreadable::Skip => Decision::Nothing,
             Unreadable::Transparent if transparent => Decision::Transparent,
@@ -93,20 +89,6 @@ fn opt_attribute(derivation: &Derivation) -> Option<String> {
         serde_json::Value::Bool(yes) => Some(if *yes { "1" } else { "0" }.to_owned()),
         other => Some(other.to_string()),
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_DERIVATION_SIZE).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// With a diverted store (`--store /tmp/x`) the derivation is not at its path, but beside its chroot:
-/// `….drv.chroot[/root]` (docs/facts/nix.md, "How the hook is called").
-fn path_beside_chroot(chroot: Option<&Path>) -> Option<PathBuf> {
-    let chroot = chroot?.to_str()?;
-    let chroot = chroot.strip_suffix("/root").unwrap_or(chroot);
-    chroot.strip_suffix(".chroot").map(PathBuf::from)
 }
 
 #[cfg(test)]

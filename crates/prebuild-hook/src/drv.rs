@@ -9,6 +9,9 @@ const MAX_DEPTH: u8 = 32;
 /// The parts of a derivation that are used here.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Derivation {
+    /// Whether an output has a hash of its content, or is impure: then it has a network. (Of those that will have an address by their
+    /// content the hash is empty.)
+    pub has_network: bool,
     /// Paths of the derivations it needs directly.
     pub input_derivations: Vec<String>,
     /// Paths of the sources it needs directly.
@@ -32,7 +35,10 @@ pub fn parse(bytes: &[u8]) -> Option<Derivation> {
     }
     .into_iter();
     let mut list = || fields.next().and_then(Term::list);
-    let (_outputs, derivations, sources) = (list()?, list()?, list()?);
+    let (outputs, derivations, sources) = (list()?, list()?, list()?);
+    // Name, path, method and algorithm, hash.
+    let has_hash = |output: Term| Some(!output.list()?.into_iter().nth(3)?.text()?.is_empty());
+    let has_network = outputs.into_iter().map(has_hash).collect::<Option<Vec<_>>>()?.contains(&true);
     // The first element of each pair is the path.
     let first = |term: Term| term.list().and_then(|pair| pair.into_iter().next()).and_then(Term::text);
     let input_derivations = derivations.into_iter().map(first).collect::<Option<_>>()?;
@@ -41,7 +47,7 @@ pub fn parse(bytes: &[u8]) -> Option<Derivation> {
         let mut pair = pair.list()?.into_iter();
         Some((pair.next()?.text()?, pair.next()?.text()?))
     });
-    Some(Derivation { input_derivations, input_sources, environment: environment.collect::<Option<_>>()? })
+    Some(Derivation { has_network, input_derivations, input_sources, environment: environment.collect::<Option<_>>()? })
 }
 
 enum Term {

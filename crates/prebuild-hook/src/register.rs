@@ -1,13 +1,16 @@
 //! Registers a build at the daemon, which returns the build's directory.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proto::FrameError;
-use proto::control::{Answer, Control, Descriptor, Registration};
+use proto::control::{Answer, Control, Descriptor, Registration, Requester};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+
+use crate::derivation_file;
+use crate::requester::requester;
 
 /// Timeout of the connection and of each read and write. The hook has a deadline for everything; this one ends the thread after
 /// it.
@@ -43,8 +46,15 @@ pub enum RegisterError {
 pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>) -> Result<PathBuf, RegisterError> {
     let dialed = transport::dial(control, TIMEOUT);
     let stream = dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })?;
-    let (descriptors, fds) = descriptors(chroot);
+    let opened = |pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
+    let (worker, parent) = (nix_process().and_then(opened), getppid().and_then(opened));
+    let unknown = || Requester::Unknown("the process that runs the hook cannot be looked at".to_owned());
+    let requester =
+        worker.as_ref().or(parent.as_ref()).map_or_else(unknown, |(pid, pidfd)| requester(*pid, pidfd.as_fd()));
+    let (descriptors, fds) = descriptors(chroot, worker.map(|(_, pidfd)| pidfd));
     let registration = Registration {
+        requester,
+        is_offline: derivation_file::is_offline(derivation, chroot),
         derivation: derivation.to_string_lossy().into_owned(),
         chroot: chroot.map(|path| path.to_string_lossy().into_owned()),
         descriptors,
@@ -59,10 +69,9 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
 }
 
 /// Descriptors from which the daemon sees the end of the build: its chroot, and the Nix process that runs it.
-fn descriptors(chroot: Option<&Path>) -> (Vec<Descriptor>, Vec<OwnedFd>) {
+fn descriptors(chroot: Option<&Path>, worker: Option<OwnedFd>) -> (Vec<Descriptor>, Vec<OwnedFd>) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let chroot = chroot.and_then(|path| rustix::fs::open(path, flags, Mode::empty()).ok());
-    let worker = nix_process().and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     let all = [(Descriptor::Chroot, chroot), (Descriptor::Worker, worker)];
     all.into_iter().filter_map(|(what, fd)| fd.map(|fd| (what, fd))).unzip()
 }

@@ -77,7 +77,7 @@ pub enum Control {
 ///
 /// Up to two descriptors travel with the line: an `O_PATH` one of the chroot, then a pidfd of the process that runs the
 /// build; `descriptors` says which.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The derivation as Nix names it (argv\[1\] of the hook).
     pub derivation: String,
@@ -87,6 +87,33 @@ pub struct Registration {
     /// The descriptors that came along, in their order.
     #[serde(default)]
     pub descriptors: Vec<Descriptor>,
+    /// Who asked for it.
+    #[serde(default)]
+    pub requester: Requester,
+    /// Whether it is known to have no network. Fixed-output, impure and unsandboxed derivations have one.
+    #[serde(default)]
+    pub is_offline: bool,
+}
+
+/// The user who asked Nix for a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Requester {
+    /// This user.
+    User {
+        /// As the kernel says.
+        uid: u32,
+        /// Whether that user's process forwards builds of others: `nix-daemon --stdio`, `nix-store --serve`.
+        forwards: bool,
+    },
+    /// Not known, and why.
+    Unknown(String),
+}
+
+impl Default for Requester {
+    fn default() -> Self {
+        Self::Unknown("the hook is of an earlier version".to_owned())
+    }
 }
 
 /// What a descriptor sent with a registration is.
@@ -239,6 +266,9 @@ pub struct BuildStatus {
     /// Sessions open now.
     #[serde(default)]
     pub sessions: u64,
+    /// Whom its entries are for: `all users`, `user 1000`, or `no other build: ` and why.
+    #[serde(default)]
+    pub shared_with: String,
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts,

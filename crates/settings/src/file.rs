@@ -12,6 +12,7 @@ use store::{Limits, Size};
 
 use crate::error::SettingsError;
 use crate::listen::{HttpAddress, SocketPath};
+use crate::trust::Trust;
 
 /// What can be set in the settings file and on the command line. The command line comes first.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
@@ -36,6 +37,9 @@ pub struct Settings {
     /// Where metrics and the page are; `serve` has an option for it.
     #[arg(skip)]
     pub http: Option<HttpAddress>,
+    /// Whose builds write what every build reads.
+    #[arg(skip)]
+    pub trust: Option<Trust>,
 }
 
 impl Settings {
@@ -49,6 +53,7 @@ impl Settings {
             private_tests: self.private_tests || others.private_tests,
             status_socket: self.status_socket.or(others.status_socket),
             http: self.http.or(others.http),
+            trust: self.trust.or(others.trust),
         }
     }
 
@@ -188,6 +193,8 @@ mod tests {
             ("min-free = \"none\"", "min-free", "write a size such as"),
             ("max-sise = \"1GiB\"", "max-sise", "unknown field"),
             ("http = \"nonsense\"", "http", "write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path"),
+            ("trust.writers = [\"a b\"]", "trust.writers", "write the name or the number of a user"),
+            ("trust.writer = []", "trust.writer", "unknown field"),
             ("status-socket = \"relative/x\"", "status-socket", "write an absolute path, or none"),
         ] {
             let error = file(text).unwrap_err();

@@ -1,6 +1,6 @@
 //! What the programs of a host share: the daemon (cacheprogd) and the command line (cacheprogctl).
 //!
-//! file.rs reads the settings file and the options that overrule it; listen.rs has the addresses and sockets in them; `state_dir.rs` opens the state directory as its owner and
+//! file.rs reads the settings file and the options that overrule it; listen.rs has the addresses and sockets in them, trust.rs whose builds write for all; `state_dir.rs` opens the state directory as its owner and
 //! holds its lock; log.rs starts the log and formats its lines; error.rs says what failed.
 //!
 //! Nothing here speaks to a daemon, and nothing here serves.
@@ -10,9 +10,11 @@ mod file;
 mod listen;
 mod log;
 mod state_dir;
+mod trust;
 
 pub use error::{SettingsError, StateError};
 pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, limit_arguments, read};
 pub use listen::{HttpAddress, ListenError, SocketPath};
 pub use log::start_log;
 pub use state_dir::{StateDir, lock_state_dir};
+pub use trust::{Principal, PrincipalError, Trust};

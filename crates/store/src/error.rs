@@ -37,6 +37,9 @@ pub enum StoreError {
         /// The record.
         path: PathBuf,
     },
+    /// The view that should write has no partition.
+    #[error("this session may write to no partition")]
+    ReadOnly,
     /// A record is damaged. It counts as absent and the next put replaces it.
     #[error("damaged record {}", path.display())]
     DamagedRecord {
@@ -53,7 +56,7 @@ impl StoreError {
         match self {
             Self::DamagedRecord { .. } => true,
             Self::Io { source, .. } => source.raw_os_error().is_some_and(|errno| damage.contains(&errno)),
-            Self::Format { .. } | Self::Busy { .. } => false,
+            Self::Format { .. } | Self::Busy { .. } | Self::ReadOnly => false,
         }
     }
 

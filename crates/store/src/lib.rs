@@ -175,7 +175,7 @@ impl Store {
     /// A [`StoreError`] where the object or the record cannot be written.
     pub fn put(&self, view: &View, put: &Put<'_>, body: &mut StagedBody) -> Result<Published, StoreError> {
         let record = put.record(body);
-        self.writer(view).put(put, &record, || publish_object(&self.layout, body))
+        self.writer(view)?.put(put, &record, || publish_object(&self.layout, body))
     }
 
     /// Publishes what a build has kept for itself under this record, as [`Store::put`]. Linked for a build, its file becomes the
@@ -203,11 +203,11 @@ impl Store {
         let path = build.output(&output.id);
         if exposure == Exposure::Link {
             let adopt = || adopt_object(&self.layout, &path, output);
-            return self.writer(view).put(put, &record, adopt).map(Some);
+            return self.writer(view)?.put(put, &record, adopt).map(Some);
         }
         let mut file = File::open(&path).map_err(StoreError::at("opening", &path))?;
         match self.stage(output, &mut file, &mut Vec::new()) {
-            Ok(mut body) => self.writer(view).put(put, &record, || publish_object(&self.layout, &mut body)).map(Some),
+            Ok(mut body) => self.writer(view)?.put(put, &record, || publish_object(&self.layout, &mut body)).map(Some),
             Err(StageError::Store(e)) => Err(e),
             Err(StageError::Body(_) | StageError::Length(_) | StageError::Digest) => Ok(None),
         }
@@ -221,12 +221,17 @@ impl Store {
         if self.object(known.output)?.is_none() {
             return Ok(None);
         }
-        self.writer(view).put(put, &put.record_of(known), || Ok(None)).map(Some)
+        self.writer(view)?.put(put, &put.record_of(known), || Ok(None)).map(Some)
     }
 
-    fn writer(&self, view: &View) -> NamespaceWriter<'_> {
-        let (unsynced, records) = (self.recovery.unsynced(), self.records(&view.writes));
-        NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records }
+    fn writer(&self, view: &View) -> Result<NamespaceWriter<'_>, StoreError> {
+        let (unsynced, records) = (self.recovery.unsynced(), self.written(view)?);
+        Ok(NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records })
+    }
+
+    /// The records that this view writes.
+    fn written(&self, view: &View) -> Result<RecordDir, StoreError> {
+        view.writes.as_ref().map(|namespace| self.records(namespace)).ok_or(StoreError::ReadOnly)
     }
 
     /// Puts a test's result with the list of what the test looked at. The latest counts: an earlier one did not hold.
@@ -295,11 +300,9 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where that cannot be written.
     pub fn prefer(&self, view: &View, action: &ActionId, condition: &Condition) -> Result<(), StoreError> {
-        self.records(&view.writes).move_to_front(
-            action,
-            |known| known.condition.as_ref() == Some(condition),
-            CONDITIONS_KEPT / 2,
-        )
+        let Some(namespace) = &view.writes else { return Ok(()) };
+        let is_it = |known: &Record| known.condition.as_ref() == Some(condition);
+        self.records(namespace).move_to_front(action, is_it, CONDITIONS_KEPT / 2)
     }
 
     /// Forgets a record that this view wrote, unless it changed meanwhile. The object stays: its path may have been given out.
@@ -307,7 +310,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where the record is there and cannot be removed.
     pub fn forget(&self, view: &View, action: &ActionId, record: &Record) -> Result<(), StoreError> {
-        self.records(&view.writes).forget(action, record)
+        self.written(view)?.forget(action, record)
     }
 
     /// The records of what this view wrote with their actions, damaged ones left out.
@@ -315,7 +318,7 @@ impl Store {
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
     pub fn list(&self, view: &View) -> Result<Vec<(ActionId, Record)>, StoreError> {
-        self.records(&view.writes).list()
+        self.written(view)?.list()
     }
 
     /// Makes the directory of a new build.

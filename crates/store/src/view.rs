@@ -12,8 +12,8 @@ use crate::format::origin::{BuildName, Origin};
 pub struct View {
     /// Where it looks, in this order.
     pub reads: Vec<Namespace>,
-    /// Where its puts go.
-    pub writes: Namespace,
+    /// Where its puts go; `None`: nothing of it is for others.
+    pub writes: Option<Namespace>,
 }
 
 impl View {
@@ -26,16 +26,30 @@ impl View {
     /// The view of a session that writes to this partition: it reads that, and the common one.
     #[must_use]
     pub fn of(partition: Partition, toolchain: &Toolchain) -> Self {
-        let writes = Namespace::new(partition, toolchain);
+        let own = Namespace::new(partition, toolchain);
         let everyones = Namespace::new(Partition::Common, toolchain);
-        let reads = if writes == everyones { vec![everyones] } else { vec![writes.clone(), everyones] };
-        Self { reads, writes }
+        let reads = if own == everyones { vec![everyones] } else { vec![own.clone(), everyones] };
+        Self { reads, writes: Some(own) }
     }
 
-    /// The origin of what is put with this view by a build of this machine.
+    /// The same without writing.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { writes: None, ..self }
+    }
+
+    /// The partition to which it writes.
+    #[must_use]
+    pub fn partition(&self) -> Option<Partition> {
+        self.writes.as_ref().map(Namespace::partition)
+    }
+
+    /// The origin of what is put with this view by a build of this machine. What no partition has is the build's own, and is read by
+    /// no other.
     #[must_use]
     pub fn origin(&self, build: Option<BuildId>, name: &str) -> Origin {
-        Origin { build, name: BuildName::new(name), partition: self.writes.partition(), key: None }
+        let partition = self.partition().unwrap_or(Partition::Common);
+        Origin { build, name: BuildName::new(name), partition, key: None }
     }
 }
 
@@ -47,9 +61,12 @@ mod tests {
     fn a_user_reads_their_own_first_and_then_everyones() {
         let toolchain = Toolchain::default();
         let [common, user] = [Partition::Common, Partition::User(7)].map(|of| Namespace::new(of, &toolchain));
-        assert_eq!(View::common(&toolchain), View { reads: vec![common.clone()], writes: common.clone() });
+        let everyone = View::common(&toolchain);
+        assert_eq!(everyone, View { reads: vec![common.clone()], writes: Some(common.clone()) });
         let view = View::of(Partition::User(7), &toolchain);
-        assert_eq!(view, View { reads: vec![user.clone(), common], writes: user });
+        assert_eq!(view, View { reads: vec![user.clone(), common], writes: Some(user) });
         assert_eq!(view.origin(None, "x").partition, Partition::User(7));
+        let reader = view.clone().read_only();
+        assert_eq!((reader.partition(), reader.reads), (None, view.reads));
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use proto::control::{Answer, BuildStatus, Control, Registration, Status};
+use proto::control::{Answer, BuildStatus, Control, Registration, Requester, Status};
 
 /// A running daemon with a state directory. It is killed when this is dropped.
 #[derive(Debug)]
@@ -82,11 +82,23 @@ impl Daemon {
 
     /// Registers a build. Returns its directory.
     pub fn register(&self, name: &str) -> PathBuf {
+        let uid = rustix::process::getuid().as_raw();
+        self.register_for(name, Requester::User { uid, forwards: false }, true)
+    }
+
+    /// Registers a build for which another user asked.
+    pub fn register_for(&self, name: &str, requester: Requester, is_offline: bool) -> PathBuf {
         let chroot = self.dir.path().join(format!("{name}.drv.chroot/root"));
         std::fs::create_dir_all(&chroot).unwrap();
         let derivation = format!("/nix/store/{}-{name}.drv", "0".repeat(32));
         let chroot = Some(chroot.to_str().unwrap().to_owned());
-        match self.ask(Control::Register(Registration { derivation, chroot, descriptors: Vec::new() })) {
+        match self.ask(Control::Register(Registration {
+            derivation,
+            chroot,
+            descriptors: Vec::new(),
+            requester,
+            is_offline,
+        })) {
             Answer::Registered { directory } => directory.into(),
             other => panic!("{other:?}"),
         }

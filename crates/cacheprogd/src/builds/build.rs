@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
+use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, Condition, OutputId};
-use store::BuildDir;
+use store::{BuildDir, Partition, View};
 
 use super::counters::Counters;
 use super::liveness::Liveness;
@@ -27,6 +28,7 @@ use crate::mutex::lock;
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;
+use crate::trust::Writes;
 
 /// A live build.
 #[derive(Debug)]
@@ -107,6 +109,20 @@ impl Build {
     /// The user of a session outside of sandboxes; `None` for a build in a sandbox, whose socket no other process can reach.
     pub(crate) fn owner(&self) -> Option<u32> {
         self.state.owner
+    }
+
+    /// Whom its entries are for, for people.
+    pub(crate) fn shared_with(&self) -> String {
+        let without_network = Writes::Nothing("it has a network".to_owned());
+        if self.state.is_offline { &self.state.writes } else { &without_network }.to_string()
+    }
+
+    /// What its sessions with this toolchain read and write.
+    pub(crate) fn view(&self, toolchain: &Toolchain) -> View {
+        let view = View::of(self.state.writes.partition().unwrap_or(Partition::Common), toolchain);
+        // With a network a build may be told what to put. A module proxy has to be told.
+        let is_told = !self.state.is_offline && toolchain.is_of_go();
+        if is_told || self.state.writes.partition().is_none() { view.read_only() } else { view }
     }
 
     /// The directory of its outputs as the build sees it.
@@ -207,6 +223,7 @@ impl Build {
             ended: if is_over { last_used / 1000 } else { 0 },
             wall_milliseconds: end.saturating_sub(started_ms),
             sessions: self.sessions(),
+            shared_with: self.shared_with(),
             counts: self.counters.counts(),
         }
     }

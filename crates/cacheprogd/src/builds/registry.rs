@@ -31,12 +31,14 @@ use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::history::History;
+use crate::trust::{Policy, Writes};
 
 /// All builds of this daemon.
 #[derive(Debug)]
 pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
+    policy: Policy,
     storage_health: Arc<StorageHealth>,
     condition_parts: Arc<ConditionParts>,
     profiles: Arc<ProfileStore>,
@@ -75,7 +77,7 @@ pub(crate) enum RegisterError {
 
 impl Registry {
     /// Restores the live builds of an earlier daemon on this state directory and binds their sockets again.
-    pub(crate) fn restore(store: Arc<Store>) -> Result<Self, StoreError> {
+    pub(crate) fn restore(store: Arc<Store>, policy: Policy) -> Result<Self, StoreError> {
         let inner = Inner {
             live: HashMap::new(),
             unrestored: store.builds()?,
@@ -85,6 +87,7 @@ impl Registry {
         let condition_parts = Arc::new(ConditionParts::new(store.clone()));
         let registry = Self {
             boot: boot_id(),
+            policy,
             storage_health: Arc::default(),
             profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
             condition_parts,
@@ -136,11 +139,18 @@ impl Registry {
             }
         }
         let probe = LivenessProbe::new(registration.chroot.as_deref(), chroot, worker);
-        let state = BuildState::new(registration, owner, (probe, self.boot.clone()), clock::now());
+        let writes = match owner {
+            Some(uid) => self.policy.of_host_session(uid),
+            None => self.policy.of_build(&registration.requester),
+        };
+        let state = BuildState::new(registration, (owner, writes), (probe, self.boot.clone()), clock::now());
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
         let build = self.start(dir, state)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
-        log::info!("build {build} registered");
+        match build.shared_with() {
+            everyone if everyone == Writes::Common.to_string() => log::info!("build {build} registered"),
+            others => log::info!("build {build} registered: its entries are for {others}"),
+        }
         lock(&self.inner).live.insert(build.id(), Arc::new(build));
         Ok(view)
     }

@@ -14,6 +14,7 @@ use super::liveness::LivenessProbe;
 use super::quota::DiskUsage;
 use crate::clock;
 use crate::limits::NAME_CHARACTERS;
+use crate::trust::Writes;
 
 /// The state of a build.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +35,12 @@ pub(crate) struct BuildState {
     /// The user of a session outside of sandboxes.
     #[serde(default)]
     pub(crate) owner: Option<u32>,
+    /// Where its entries go.
+    #[serde(default)]
+    pub(crate) writes: Writes,
+    /// Whether it is known to have no network.
+    #[serde(default)]
+    pub(crate) is_offline: bool,
     #[serde(default)]
     pub(crate) counts: Counts,
     #[serde(default)]
@@ -44,7 +51,7 @@ impl BuildState {
     /// The state of a build that is registered now.
     pub(crate) fn new(
         registration: &Registration,
-        owner: Option<u32>,
+        (owner, writes): (Option<u32>, Writes),
         (probe, boot): (LivenessProbe, Option<String>),
         now: SystemTime,
     ) -> Self {
@@ -55,6 +62,9 @@ impl BuildState {
             last_used_ms: 0,
             boot,
             owner,
+            writes,
+            // A user's own go commands have a network, and what they put is that user's.
+            is_offline: owner.is_some() || registration.is_offline,
             probe,
             counts: Counts::default(),
             used: DiskUsage::default(),

@@ -25,7 +25,8 @@ pub(crate) fn serve(connection: &Connection, context: &Context, peer: Peer) -> R
             // Only the name is taken from the peer.
             let leader = peer.session_leader();
             let descriptors = leader.iter().map(|_| Descriptor::Worker).collect();
-            let registration = Registration { derivation: asked.derivation, chroot: None, descriptors };
+            let registration =
+                Registration { derivation: asked.derivation, chroot: None, descriptors, ..Registration::default() };
             register(context, &registration, leader.into_iter().collect(), Some(peer.uid))
         }
         Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {

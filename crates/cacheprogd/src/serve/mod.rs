@@ -33,6 +33,7 @@ use crate::maintenance::{clean_shutdown, syncer};
 use crate::net::listeners::{Listeners, StatusSocket};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
+use crate::trust::Policy;
 use crate::{clock, http};
 use accept_loop::{Maintenance, Server};
 
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     raise_file_limit();
     remove_in_background(store.leftovers()?);
     // Live builds first: a peer that reaches the control socket finds all of them.
-    let registry = Arc::new(Registry::restore(store.clone())?);
+    let registry = Arc::new(Registry::restore(store.clone(), Policy::new(settings.trust.clone().unwrap_or_default()))?);
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let listeners = Listeners::open(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     // A service without a network has no port, and another may have it: builds are served all the same.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
-use store::{Exposure, View};
+use store::Exposure;
 
 use super::handler::session_handler::{Client, Handler};
 use super::share_policy::Class;
@@ -44,7 +44,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     }
     input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &welcome)?;
-    let view = View::common(&hello.toolchain);
+    let view = build.view(&hello.toolchain);
     let session = build.trace.session(&hello);
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let (gocache, only_conditional) = (gocache(hello.gocache), hello.only_conditional);

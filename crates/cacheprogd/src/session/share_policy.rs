@@ -16,8 +16,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) class: Class<'a>,
     /// It is at most [`proto::limits::TEST_BODY`] long.
     pub(crate) is_short: bool,
-    /// The partition that it is in, or would be put in.
-    pub(crate) partition: Partition,
+    /// The partition that it is in, or would be put in; `None`: the build may write to none.
+    pub(crate) partition: Option<Partition>,
 }
 
 /// With whom its client shares it, or did.
@@ -86,7 +86,7 @@ pub(crate) enum GetDecision {
 /// With whom a put is shared.
 pub(crate) fn put<'a>(entry: &Entry<'a>, rules: SharingRules) -> PutDecision<'a> {
     // A build that may write to a partition writes all kinds of entries there.
-    let (Partition::Common | Partition::User(_)) = entry.partition;
+    let Some(Partition::Common | Partition::User(_)) = entry.partition else { return PutDecision::Private };
     match (entry.kind, entry.proof, entry.class) {
         (Kind::Content | Kind::Archive, _, Class::Under(scope)) if is_for(scope, rules) => {
             PutDecision::ShareUnder(scope)
@@ -111,7 +111,7 @@ pub(crate) fn put<'a>(entry: &Entry<'a>, rules: SharingRules) -> PutDecision<'a>
 /// [`Proof::Toolchain`].
 pub(crate) fn get(entry: &Entry<'_>, rules: SharingRules) -> GetDecision {
     // A build that may read a partition reads all kinds of entries there.
-    let (Partition::Common | Partition::User(_)) = entry.partition;
+    let Some(Partition::Common | Partition::User(_)) = entry.partition else { return GetDecision::Miss };
     match (entry.kind, entry.proof, entry.class) {
         (Kind::Content | Kind::Archive, _, Class::Under(scope)) if is_for(scope, rules) => GetDecision::HitIfSame,
         (_, _, Class::Under(_) | Class::Private) => GetDecision::Miss,
@@ -214,7 +214,7 @@ mod tests {
                     YES.into_iter().flat_map(move |tests| YES.map(|conditional| [short, common, tests, conditional]))
                 })
             }) {
-                let partition = if is_common { Partition::Common } else { Partition::User(7) };
+                let partition = Some(if is_common { Partition::Common } else { Partition::User(7) });
                 let entry = Entry { kind, proof, class, is_short, partition };
                 check(&entry, SharingRules { shares_tests, only_conditional });
             }
@@ -269,6 +269,13 @@ mod tests {
                 yes_no(rules.only_conditional),
             ];
             assert_eq!(documented(&rows, &case), decision, "{case:?}");
+        });
+    }
+
+    #[test]
+    fn a_build_without_a_partition_keeps_everything_to_itself() {
+        each(|entry, rules| {
+            assert_eq!(put(&Entry { partition: None, ..*entry }, rules), PutDecision::Private, "{entry:?}");
         });
     }
 

@@ -17,7 +17,7 @@ fn ask(daemon: &Daemon, request: Control) -> Answer {
 }
 
 fn session(daemon: &Daemon, name: &str) -> Answer {
-    ask(daemon, Control::Register(Registration { derivation: name.to_owned(), chroot: None, descriptors: Vec::new() }))
+    ask(daemon, Control::Register(Registration { derivation: name.to_owned(), ..Registration::default() }))
 }
 
 fn directory(daemon: &Daemon, name: &str) -> PathBuf {

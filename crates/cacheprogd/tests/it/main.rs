@@ -15,4 +15,5 @@ mod offers; // outputs that are served under a condition
 mod sharing; // what is put privately and shared afterwards
 mod slow_gets; // an object that must be verified before it is served
 mod status_and_http; // the status socket, the metrics and the page
+mod trust; // who may write what others read
 mod unprivileged_profiles; // profiles that unprivileged users cause

@@ -25,7 +25,7 @@ fn the_status_socket_tells_every_user_nothing_that_leads_to_a_live_build() {
     assert!(!profile_json["others"].as_array().unwrap().is_empty());
     assert!(profile(&daemon, "../../lock").is_err());
     let derivation = "/nix/store/x-two.drv".to_owned();
-    let register = Control::Register(Registration { derivation, chroot: None, descriptors: Vec::new() });
+    let register = Control::Register(Registration { derivation, ..Registration::default() });
     assert!(matches!(ask_status_socket(&daemon, register).0, Answer::Error(error) if error.contains("control socket")));
     assert_eq!(daemon.status().builds.live.len(), 1);
 }

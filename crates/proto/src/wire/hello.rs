@@ -75,6 +75,14 @@ pub struct Toolchain {
     pub content: String,
 }
 
+impl Toolchain {
+    /// Whether it is one of Go's. Anything else that is kept (the module proxy's files) has a name in place of a path.
+    #[must_use]
+    pub fn is_of_go(&self) -> bool {
+        self.goroot.is_empty() || self.goroot.starts_with('/')
+    }
+}
+
 /// What the daemon answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {

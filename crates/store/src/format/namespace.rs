@@ -23,8 +23,7 @@ impl Namespace {
     pub fn new(partition: Partition, toolchain: &Toolchain) -> Self {
         let mut hasher = blake3::Hasher::new();
         // What no toolchain made (the module proxy's files have a name in place of a path) holds under any rules.
-        let is_named = !toolchain.goroot.is_empty() && !toolchain.goroot.starts_with('/');
-        let rules = (!is_named).then_some(RULES);
+        let rules = toolchain.is_of_go().then_some(RULES);
         let Toolchain { goroot, gotooldir, go, content } = toolchain;
         for part in [goroot, gotooldir, go, content].into_iter().map(String::as_str).chain(rules) {
             hasher.update(&(part.len() as u64).to_le_bytes()); // so that no two lists of parts hash alike

@@ -1,5 +1,5 @@
 use proto::{Condition, Scope, ScopeDigest};
-use store::{CONDITIONS_KEPT, Namespace, Partition, Published, Put, Record, Replaces, Store, View};
+use store::{CONDITIONS_KEPT, Partition, Published, Put, Record, Replaces, Store, View};
 
 use crate::{action, at, content, found, open, output, publish, put, stage, view};
 
@@ -129,7 +129,7 @@ fn a_user_finds_the_common_entries_and_no_other_users() {
     let toolchain = proto::wire::Toolchain { goroot: "/go".into(), ..proto::wire::Toolchain::default() };
     let [one, two] = [1, 2].map(|uid| View::of(Partition::User(uid), &toolchain));
     assert_ne!(one.writes, two.writes);
-    assert_ne!(one.writes, Namespace::new(Partition::Common, &toolchain));
+    assert_ne!(one.writes, View::common(&toolchain).writes);
     publish(&store, &put(1, 500), b"everyone's");
     let origin = one.origin(None, "a build");
     let own = Put { origin: &origin, ..put(2, 500) };

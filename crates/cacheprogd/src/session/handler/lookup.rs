@@ -185,7 +185,7 @@ impl Handler {
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
         let class = Class::under(record.condition.as_ref().map(|condition| &condition.scope));
         let (kind, partition, is_short) =
-            (record.kind, record.origin.partition, share_policy::is_short(record.output.size));
+            (record.kind, Some(record.origin.partition), share_policy::is_short(record.output.size));
         share_policy::get(&Entry { kind, proof, class, is_short, partition }, self.rules)
     }
 

@@ -138,7 +138,7 @@ impl Handler {
 
     /// What `share_policy.rs` must know of a body.
     fn entry<'a>(&self, body: &StagedBody, proof: Proof, class: Class<'a>) -> Entry<'a> {
-        let partition = self.client.view.writes.partition();
+        let partition = self.client.view.partition();
         Entry { kind: body.kind(), proof, class, is_short: share_policy::is_short(body.output().size), partition }
     }
 

@@ -35,12 +35,14 @@ impl Handler {
     fn share_own(&self, action: &ActionId, own: &Record, condition: Option<&Condition>) {
         let class = Class::under(condition.map(|condition| &condition.scope));
         let (kind, is_short) = (own.kind, share_policy::is_short(own.output.size));
-        let partition = self.client.view.writes.partition();
+        let partition = self.client.view.partition();
         let entry = Entry { kind, proof: Proof::None, class, is_short, partition };
         let replaces = match share_policy::put(&entry, self.rules) {
             PutDecision::Share(replaces) => replaces,
             PutDecision::ShareUnder(scope) if self.may_be_parted(action, own, scope) => return,
             PutDecision::ShareUnder(_) => Replaces::Nothing,
+            // No entry of this build is for others, whatever its client finds.
+            PutDecision::Private if partition.is_none() => return,
             PutDecision::Private => {
                 let scope = condition.map_or("no condition", |condition| condition.scope.as_str());
                 return self.build.warn_rate_limited(format_args!(

@@ -1,0 +1,92 @@
+//! Users and groups of this machine, from /etc/passwd and /etc/group. The daemon is static: it has no other way to ask for them
+//! (nsswitch.conf(5)). Users of a directory service are named by number.
+
+use std::fs;
+
+use settings::Principal;
+
+/// The users and groups of the machine now.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    /// Reads them. A file that cannot be read has none: no user is trusted for it.
+    pub(super) fn read() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Self { passwd: read("/etc/passwd"), group: read("/etc/group") }
+    }
+
+    /// Whether one of these is, or has, this user.
+    pub(super) fn have(&self, principals: &[Principal], uid: u32) -> bool {
+        principals.iter().any(|principal| match principal {
+            Principal::Everyone => true,
+            Principal::Uid(one) => *one == uid,
+            Principal::User(name) => self.users(uid).any(|(user, _)| user == name),
+            Principal::Group(name) => self.is_in(name, uid),
+        })
+    }
+
+    /// Whether a user is in a group: it is their own, or names them.
+    pub(super) fn is_in(&self, group: &str, uid: u32) -> bool {
+        let lines = self.group.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        lines.filter(|fields| fields.first() == Some(&group)).any(|fields| {
+            let members = fields.get(3).copied().unwrap_or_default();
+            self.users(uid).any(|(user, gid)| fields.get(2) == Some(&gid) || members.split(',').any(|one| one == user))
+        })
+    }
+
+    /// Those of the principals that this machine does not know.
+    pub(super) fn unknown<'a>(&self, principals: &'a [Principal]) -> Vec<&'a Principal> {
+        let has = |text: &str, name: &str| text.lines().any(|line| line.split(':').next() == Some(name));
+        let is_unknown = |principal: &&Principal| match principal {
+            Principal::Everyone | Principal::Uid(_) => false,
+            Principal::User(name) => !has(&self.passwd, name),
+            Principal::Group(name) => !has(&self.group, name),
+        };
+        principals.iter().filter(is_unknown).collect()
+    }
+
+    /// Names and groups of a user: one uid may have several names.
+    fn users(&self, uid: u32) -> impl Iterator<Item = (&str, &str)> {
+        self.passwd.lines().filter_map(move |line| {
+            let mut fields = line.split(':');
+            let (name, number, group) = (fields.next()?, fields.nth(1)?, fields.next()?);
+            (number.parse() == Ok(uid)).then_some((name, group))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name_number_and_group() {
+        let accounts = Accounts {
+            passwd: "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:100:A:/h:/s\nbob:x:1001:1001::/h:/s\nbroken\n".into(),
+            group: "wheel:x:10:root,bob\nusers:x:100:\nbob:x:1001:\nhalf:x\n".into(),
+        };
+        let has = |text: &str, uid| accounts.have(&[Principal::try_from(text.to_owned()).unwrap()], uid);
+        for (text, uids) in [
+            ("*", &[0, 1000, 1001, 77][..]),
+            ("1000", &[1000]),
+            ("alice", &[1000]),
+            ("@wheel", &[0, 1001]),
+            ("@users", &[1000]),
+            ("@bob", &[1001]),
+            ("@half", &[]),
+            ("@none", &[]),
+            ("carol", &[]),
+        ] {
+            for uid in [0, 1000, 1001, 77] {
+                assert_eq!(has(text, uid), uids.contains(&uid), "{text} {uid}");
+            }
+        }
+        let names =
+            ["alice", "carol", "@wheel", "@none", "5", "*"].map(|text| Principal::try_from(text.to_owned()).unwrap());
+        assert_eq!(accounts.unknown(&names).iter().map(ToString::to_string).collect::<Vec<_>>(), ["carol", "@none"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! `[trust]`: whose builds write what every build reads. Who a name means on this machine, the daemon finds out.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// The table `[trust]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Trust {
+    /// Users whose builds are shared with all users: `"alice"`, `"1000"`, `"@wheel"`, or `"*"` for every user.
+    pub writers: Vec<Principal>,
+    /// Users whose builds are those of others, and so no writers': ssh builders, Hydra. Without the setting: users whose process is
+    /// `nix-daemon --stdio` or `nix-store --serve`.
+    pub relays: Option<Vec<Principal>>,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { writers: vec![Principal::Uid(0)], relays: None }
+    }
+}
+
+/// A user, or all users of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Principal {
+    /// `"*"`
+    Everyone,
+    /// `"1000"`
+    Uid(u32),
+    /// `"alice"`
+    User(String),
+    /// `"@wheel"`
+    Group(String),
+}
+
+/// A text that is no name of a user or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write the name or the number of a user, @ and the name of a group, or *")]
+pub struct PrincipalError;
+
+impl TryFrom<String> for Principal {
+    type Error = PrincipalError;
+
+    fn try_from(text: String) -> Result<Self, PrincipalError> {
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && !name.contains(|c: char| c.is_whitespace() || c.is_control() || [':', ',', '@', '*'].contains(&c))
+        };
+        match text.strip_prefix('@') {
+            Some(group) if is_name(group) => Ok(Self::Group(group.to_owned())),
+            None if text == "*" => Ok(Self::Everyone),
+            None if is_name(&text) => Ok(text.parse().map_or(Self::User(text), Self::Uid)),
+            Some(_) | None => Err(PrincipalError),
+        }
+    }
+}
+
+/// As it is written in the settings.
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everyone => f.write_str("*"),
+            Self::Uid(uid) => write!(f, "{uid}"),
+            Self::User(name) => f.write_str(name),
+            Self::Group(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_is_a_user_a_group_or_everyone() {
+        for (text, expected) in [
+            ("*", Principal::Everyone),
+            ("0", Principal::Uid(0)),
+            ("alice", Principal::User("alice".into())),
+            ("@wheel", Principal::Group("wheel".into())),
+        ] {
+            let parsed = Principal::try_from(text.to_owned()).unwrap();
+            assert_eq!((&parsed, parsed.to_string()), (&expected, text.to_owned()));
+        }
+        for wrong in ["", "@", "@*", "a b", "a,b", "@@x", "**"] {
+            assert_eq!(Principal::try_from(wrong.to_owned()), Err(PrincipalError), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+module example.test/poisoncache
+
+go 1.24
