@@ -45,5 +45,5 @@ settings 'mode = "transparent"' "go-env = '$WORK/go-env'" 'unreadable = "transpa
 for version in 2 3; do remotely "unaware-$version" --arg withHook false > /dev/null; done
 expect "with unreadable = transparent it uses the cache" counts small-unaware-3 hits -gt 100
 chmod -R u+w "$WORK/elsewhere"
-echo "summary: builds whose derivation is elsewhere: offered, skipped or transparent, as set"
 expect "its entries are for the user by whom it came" grep -q "small-2 .*registered: its entries are for user 0" "$WORK/daemon.log"
+echo "summary: builds whose derivation is elsewhere: offered, skipped or transparent, as set"
