@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use settings::Witnesses;
 use store::{Limits, Store};
 
 use crate::builds::registry::Registry;
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) wake: OwnedFd,
     /// Whether test results are shared between builds.
     pub(crate) shares_tests: bool,
+    /// See [`settings::Trust::witnesses`].
+    pub(crate) witnesses: Witnesses,
     /// The limits that the store is kept within.
     pub(crate) limits: Limits,
     pub(crate) eviction: LatestEviction,

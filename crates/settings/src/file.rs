@@ -194,6 +194,7 @@ mod tests {
             ("max-sise = \"1GiB\"", "max-sise", "unknown field"),
             ("http = \"nonsense\"", "http", "write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path"),
             ("trust.writers = [\"a b\"]", "trust.writers", "write the name or the number of a user"),
+            ("trust.witnesses = 3", "trust.witnesses", "write 1, or 2"),
             ("trust.writer = []", "trust.writer", "unknown field"),
             ("status-socket = \"relative/x\"", "status-socket", "write an absolute path, or none"),
         ] {

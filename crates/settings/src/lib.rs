@@ -17,4 +17,4 @@ pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, limit_arguments, r
 pub use listen::{HttpAddress, ListenError, SocketPath};
 pub use log::start_log;
 pub use state_dir::{StateDir, lock_state_dir};
-pub use trust::{Principal, PrincipalError, Trust};
+pub use trust::{Principal, PrincipalError, Trust, Witnesses, WitnessesError};

@@ -13,11 +13,41 @@ pub struct Trust {
     /// Users whose builds are those of others, and so no writers': ssh builders, Hydra. Without the setting: users whose process is
     /// `nix-daemon --stdio` or `nix-store --serve`.
     pub relays: Option<Vec<Principal>>,
+    /// How many builds of different names have to put an output before it is served to builds of other names.
+    pub witnesses: Witnesses,
+}
+
+/// One build, or two.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u8")]
+pub enum Witnesses {
+    /// The first put decides.
+    #[default]
+    One,
+    /// A second build has to put the same.
+    Two,
+}
+
+/// A number that is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write 1, or 2 to have each output put by a second build first")]
+pub struct WitnessesError;
+
+impl TryFrom<u8> for Witnesses {
+    type Error = WitnessesError;
+
+    fn try_from(number: u8) -> Result<Self, WitnessesError> {
+        match number {
+            1 => Ok(Self::One),
+            2 => Ok(Self::Two),
+            _ => Err(WitnessesError),
+        }
+    }
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { writers: vec![Principal::Uid(0)], relays: None }
+        Self { writers: vec![Principal::Uid(0)], relays: None, witnesses: Witnesses::One }
     }
 }
 

@@ -182,7 +182,8 @@ fn decide(
     for old in &same {
         if old.output.id == new.output.id {
             let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
-            published = (Published::Again, Record { time, cost_ms, ..old.clone() });
+            let origin = old.origin.clone().with_witness(&new.origin);
+            published = (Published::Again, Record { time, cost_ms, origin, ..old.clone() });
         } else if !may_replace(replaces, old, new) && is_there(old)? {
             return Ok((Published::Conflict(Box::new(old.clone())), Vec::new()));
         }

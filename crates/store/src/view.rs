@@ -49,7 +49,7 @@ impl View {
     #[must_use]
     pub fn origin(&self, build: Option<BuildId>, name: &str) -> Origin {
         let partition = self.partition().unwrap_or(Partition::Common);
-        Origin { build, name: BuildName::new(name), partition, key: None }
+        Origin { build, name: BuildName::new(name), witness: None, partition, key: None }
     }
 }
 

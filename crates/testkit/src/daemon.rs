@@ -151,7 +151,7 @@ fn spawn(dir: &Path, arguments: &[String]) -> Child {
         .arg(&control)
         .arg("--state-dir")
         .arg(dir.join("state"))
-        .args(["--config", "/dev/null"])
+        .env("NIX_GOCACHEPROG_CONFIG", "/dev/null")
         .args(arguments)
         .arg("--host-socket")
         .arg(dir.join("host.sock"))

@@ -83,9 +83,10 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     }
     let (store, syncer, was_clean) = clean_shutdown::start(store, &boot_id().unwrap_or_default(), syncer::syncfs)?;
     raise_file_limit();
+    let trust = settings.trust.clone().unwrap_or_default();
     remove_in_background(store.leftovers()?);
     // Live builds first: a peer that reaches the control socket finds all of them.
-    let registry = Arc::new(Registry::restore(store.clone(), Policy::new(settings.trust.clone().unwrap_or_default()))?);
+    let registry = Arc::new(Registry::restore(store.clone(), Policy::new(trust.clone()))?);
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let listeners = Listeners::open(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     // A service without a network has no port, and another may have it: builds are served all the same.
@@ -108,6 +109,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         started: Instant::now(),
         wake,
         shares_tests: !settings.private_tests,
+        witnesses: trust.witnesses,
         limits: settings.limits(),
         eviction: evictor.latest(),
     });

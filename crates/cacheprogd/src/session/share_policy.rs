@@ -5,7 +5,8 @@
 //! command's invocation and the sources. What follows from the kind of the body is decided here.
 
 use proto::{Scope, scopes};
-use store::{Kind, Partition, Replaces};
+use settings::Witnesses;
+use store::{Kind, Origin, Partition, Replaces};
 
 /// What is known of an entry beside its key.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,8 @@ pub(crate) struct SharingRules {
     pub(crate) shares_tests: bool,
     /// The go command's invocation brings in what Go's keys leave out.
     pub(crate) only_conditional: bool,
+    /// Builds of how many names have to put an output before it is given to builds of other names.
+    pub(crate) witnesses: Witnesses,
 }
 
 /// What is done with a put.
@@ -123,6 +126,11 @@ pub(crate) fn get(entry: &Entry<'_>, rules: SharingRules) -> GetDecision {
     }
 }
 
+/// Whether enough builds put an output for a build of this name to have it.
+pub(crate) fn is_witnessed(origin: &Origin, name: &str, rules: SharingRules) -> bool {
+    rules.witnesses == Witnesses::One || origin.witness.is_some() || origin.name.as_str() == name
+}
+
 /// Whether entries with this scope are for a go command of this kind. Of one that brings in anything by its invocation they are
 /// under a scope of their own, which holds that invocation.
 fn is_for(scope: &Scope, rules: SharingRules) -> bool {
@@ -152,6 +160,7 @@ pub(crate) fn proof_by(list: Kind, of: Kind) -> Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use store::BuildName;
 
     const DOCS: &str = include_str!("../../../../docs/explanation/soundness.md");
 
@@ -216,7 +225,7 @@ mod tests {
             }) {
                 let partition = Some(if is_common { Partition::Common } else { Partition::User(7) });
                 let entry = Entry { kind, proof, class, is_short, partition };
-                check(&entry, SharingRules { shares_tests, only_conditional });
+                check(&entry, SharingRules { shares_tests, only_conditional, witnesses: Witnesses::One });
             }
         };
         let scopes = [Scope::module("m", None).unwrap(), scopes::VET, scopes::TREE_WITH_GO, scopes::PRIVATE];
@@ -270,6 +279,19 @@ mod tests {
             ];
             assert_eq!(documented(&rows, &case), decision, "{case:?}");
         });
+    }
+
+    #[test]
+    fn with_two_witnesses_an_output_is_for_its_builds_name_until_another_put_it() {
+        let origin = |name, witness: Option<&str>| {
+            let (name, witness) = (BuildName::new(name), witness.map(BuildName::new));
+            Origin { build: None, name, witness, partition: Partition::Common, key: None }
+        };
+        let rules = |witnesses| SharingRules { shares_tests: true, only_conditional: false, witnesses };
+        for (witness, name, two) in [(None, "a", true), (None, "b", false), (Some("c"), "b", true)] {
+            assert!(is_witnessed(&origin("a", witness), name, rules(Witnesses::One)));
+            assert_eq!(is_witnessed(&origin("a", witness), name, rules(Witnesses::Two)), two, "{witness:?} {name}");
+        }
     }
 
     #[test]

@@ -110,7 +110,8 @@ mod tests {
 
     fn policy(writers: &[&str], relays: Option<&[&str]>) -> Policy {
         let all = |names: &[&str]| names.iter().map(|name| Principal::try_from((*name).to_owned()).unwrap()).collect();
-        Policy { trust: Trust { writers: all(writers), relays: relays.map(all) }, daemon_user: 999_999 }
+        let trust = Trust { writers: all(writers), relays: relays.map(all), ..Trust::default() };
+        Policy { trust, daemon_user: 999_999 }
     }
 
     fn of(policy: &Policy, uid: u32, forwards: bool) -> Writes {

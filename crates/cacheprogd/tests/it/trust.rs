@@ -2,6 +2,7 @@
 
 use proto::control::Requester;
 use proto::wire::Reply;
+use proto::{Condition, ScopeDigest, scopes};
 use testkit::{Daemon, Session, output};
 
 const ARCHIVE: &[u8] = b"!<arch>\nof a package";
@@ -99,4 +100,31 @@ fn what_a_hello_says_changes_no_partition() {
         assert!(!is_hit(&session_with(&daemon, "victim", 30_102, goroot).get(1)), "{goroot}");
         assert!(!is_hit(&session_with(&daemon, "writer", writer(), goroot).get(1)), "{goroot}");
     }
+}
+
+#[test]
+fn with_two_witnesses_an_output_is_served_to_other_names_after_a_second_one_put_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("settings.toml");
+    std::fs::write(&config, "[trust]\nwitnesses = 2\n").unwrap();
+    let daemon = Daemon::start_with(&["--config", config.to_str().unwrap()]);
+    let condition = || Some(Condition { scope: scopes::STD, digest: ScopeDigest([1; 32]) });
+    let put = |name, body: &[u8]| {
+        let mut session = session(&daemon, name, writer());
+        session.put(1, body);
+        session.put_private(2, body);
+        session.share(2, body, condition());
+        session.wait_for_notices();
+    };
+    let hits = |name| {
+        let mut session = session(&daemon, name, writer());
+        [is_hit(&session.get(1)), session.get(2) != Reply::Miss]
+    };
+    put("evil", b"!<arch>\nevil");
+    assert_eq!((hits("evil"), hits("victim")), ([true, true], [false, false]));
+    // Another output is no second witness, and stays with its build.
+    put("victim", ARCHIVE);
+    assert_eq!(hits("third"), [false, false]);
+    put("third", b"!<arch>\nevil");
+    assert_eq!(hits("fourth"), [true, true], "two builds put the same");
 }

@@ -11,10 +11,22 @@ pub struct Origin {
     pub build: Option<BuildId>,
     /// That build's name.
     pub name: BuildName,
+    /// The name of another build that put the same output later: the first such.
+    pub witness: Option<BuildName>,
     /// The partition in which it is.
     pub partition: Partition,
     /// The key that signed it; `None`: it was made on this machine.
     pub key: Option<SigningKey>,
+}
+
+impl Origin {
+    /// The same, after another build put the same output.
+    #[must_use]
+    pub(crate) fn with_witness(self, other: &Self) -> Self {
+        let is_another = !other.name.as_str().is_empty() && other.name != self.name;
+        let witness = self.witness.or_else(|| is_another.then(|| other.name.clone()));
+        Self { witness, ..self }
+    }
 }
 
 /// The name of a build as records keep it: at most [`BuildName::LONGEST`] bytes without control characters, or nothing.
@@ -43,6 +55,21 @@ impl BuildName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_other_name_is_the_witness() {
+        let of = |name| Origin {
+            build: None,
+            name: BuildName::new(name),
+            witness: None,
+            partition: Partition::Common,
+            key: None,
+        };
+        let witness = |origin: Origin| origin.witness.map(|name| name.as_str().to_owned());
+        assert_eq!(witness(of("a").with_witness(&of("a"))), None);
+        assert_eq!(witness(of("a").with_witness(&of(""))), None);
+        assert_eq!(witness(of("a").with_witness(&of("b")).with_witness(&of("c"))), Some("b".to_owned()));
+    }
 
     #[test]
     fn a_name_is_cut_to_what_a_record_holds() {

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! 2 c <output id> <size> <seconds>.<nanoseconds of the put> <cost, ms> <build id or -> <build name> <partition> <key or ->
-//!     <digest or -> <scope> <checksum>
+//!     <digest or -> <scope> [<name of another build>] <checksum>
 //! ```
 //!
-//! All on one line, with a tab after each field except the last. The second field is the kind ([`kind_letter`]). The build's name and the
+//! All on one line, with a tab after each field except the last; the one in brackets is left out where there is none. The second field is the kind ([`kind_letter`]). The build's name and the
 //! scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
 //! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
 //!
@@ -21,7 +21,7 @@ use crate::format::kind::Kind;
 use crate::format::origin::{BuildName, Origin};
 
 /// Longest line, in bytes: the fields of fixed length, the numbers, a build's name and a scope.
-const LONGEST: usize = 1200;
+const LONGEST: usize = 1500;
 
 /// Records of one action: those of as many programs as a machine builds in turn, each with variables of its own. A session is
 /// offered fewer ([`limits::CONDITIONS`]).
@@ -73,7 +73,7 @@ impl Record {
     pub fn to_line(&self, action: &ActionId) -> String {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let mut line = String::with_capacity(320);
-        let Origin { build, name, partition, key } = &self.origin;
+        let Origin { build, name, witness, partition, key } = &self.origin;
         // Writing to a String cannot fail.
         let _infallible = write!(
             line,
@@ -91,6 +91,7 @@ impl Record {
         push_or_dash(&mut line, self.condition.as_ref().map(|condition| &condition.digest));
         line += self.condition.as_ref().map_or("", |condition| condition.scope.as_str());
         line.push('\t');
+        witness.iter().for_each(|name| line.extend([name.as_str(), "\t"]));
         line += &checksum(action, line.as_bytes());
         line.push('\n');
         line
@@ -124,8 +125,12 @@ impl Record {
             (None, _) => None,
             (Some(digest), scope) => Some(Condition { scope: Scope::new(scope).ok()?, digest }),
         };
-        let is_over = field() == Some("") && field().is_none();
-        let origin = Origin { build, name, partition, key };
+        // The text after the last tab is empty.
+        let (next, after) = (field()?, field());
+        let witness = after.map(|_| BuildName::new(next));
+        let is_over = if witness.is_some() { !next.is_empty() && after == Some("") } else { next.is_empty() };
+        let is_over = is_over && field().is_none();
+        let origin = Origin { build, name, witness, partition, key };
         let time = UNIX_EPOCH.checked_add(since)?;
         is_over.then_some(Self { kind, output, time, cost_ms, origin, condition })
     }
@@ -188,7 +193,14 @@ mod tests {
         let name = "\\PC{0,300}".prop_map(|text| BuildName::new(&text));
         let partition = prop_oneof![Just(Partition::Common), any::<u32>().prop_map(Partition::User)];
         let key = prop::option::of(any::<[u8; 32]>().prop_map(SigningKey));
-        (build, name, partition, key).prop_map(|(build, name, partition, key)| Origin { build, name, partition, key })
+        let witness = prop::option::of("[a-z]{1,300}".prop_map(|text| BuildName::new(&text)));
+        (build, name, witness, partition, key).prop_map(|(build, name, witness, partition, key)| Origin {
+            build,
+            name,
+            witness,
+            partition,
+            key,
+        })
     }
 
     fn condition() -> impl Strategy<Value = Option<Condition>> {
@@ -222,6 +234,7 @@ mod tests {
             origin: Origin {
                 build: Some(BuildId([255; 16])),
                 name: BuildName::new(&"x".repeat(1000)),
+                witness: Some(BuildName::new(&"y".repeat(1000))),
                 partition: Partition::User(u32::MAX),
                 key: Some(SigningKey([255; 32])),
             },

@@ -178,10 +178,18 @@ impl Handler {
     ) -> Result<Option<Record>, StoreError> {
         let condition = Some(Condition { scope: scopes::VET_OUTPUT, digest });
         let found = self.store.get(&self.client.view, &action.subkey("stdout"), now)?.conditional;
-        Ok(found.into_iter().find(|printed| printed.condition == condition))
+        let is_it = |printed: &Record| printed.condition == condition && self.is_witnessed(printed);
+        Ok(found.into_iter().find(is_it))
+    }
+
+    fn is_witnessed(&self, record: &Record) -> bool {
+        share_policy::is_witnessed(&record.origin, self.build.name(), self.rules)
     }
 
     fn decide(&self, record: &Record) -> GetDecision {
+        if !self.is_witnessed(record) {
+            return GetDecision::Miss;
+        }
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
         let class = Class::under(record.condition.as_ref().map(|condition| &condition.scope));
         let (kind, partition, is_short) =

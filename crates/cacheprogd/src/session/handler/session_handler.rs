@@ -62,7 +62,11 @@ pub(super) struct Kept {
 
 impl Handler {
     pub(crate) fn new(context: &Context, build: Arc<Build>, client: Client) -> Self {
-        let rules = SharingRules { shares_tests: context.shares_tests, only_conditional: client.only_conditional };
+        let rules = SharingRules {
+            shares_tests: context.shares_tests,
+            only_conditional: client.only_conditional,
+            witnesses: context.witnesses,
+        };
         Self {
             store: context.store.clone(),
             origin: client.view.origin(Some(build.id()), build.name()),
