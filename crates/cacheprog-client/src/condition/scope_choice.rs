@@ -25,16 +25,18 @@ const MAX_SOURCE: u64 = 8 << 20;
 /// Variables that hold flags and search paths of C tools, by the beginnings of their names and by names.
 const FLAG_STARTS: [&str; 9] =
     ["CGO_", "NIX_CFLAGS", "NIX_CXXSTDLIB", "NIX_LDFLAGS", "PKG_CONFIG", "GCC_", "LD_", "CCC_", "CLANG_"];
-const FLAG_NAMES: [&str; 9] = [
+const FLAG_NAMES: [&str; 11] = [
     "CPATH",
     "C_INCLUDE_PATH",
     "CPLUS_INCLUDE_PATH",
     "OBJC_INCLUDE_PATH",
+    "OBJCPLUS_INCLUDE_PATH",
     "LIBRARY_PATH",
     "COMPILER_PATH",
     "SDKROOT",
     "CC",
     "CXX",
+    "FC",
 ];
 
 impl Conditions {
@@ -230,7 +232,8 @@ impl Conditions {
     }
 }
 
-fn is_of_flags(name: &OsStr) -> bool {
+/// Whether a variable holds flags or search paths of C tools.
+pub(crate) fn is_of_flags(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     FLAG_STARTS.iter().any(|start| name.starts_with(start)) || FLAG_NAMES.contains(&&*name)
 }

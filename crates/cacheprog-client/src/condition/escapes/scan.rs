@@ -161,19 +161,23 @@ impl<'a> Scanner<'a> {
 
     /// A path that begins with a directory of `/`.
     fn absolute(&mut self, text: &[u8], at: usize, end: usize) {
-        let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
-        let is_flagged = token::is_joined_to_flag(text, at);
+        // The kernel skips `//` and `/./`.
+        let from = token::before_slashes(text, at);
+        let before = from.checked_sub(1).map_or(b' ', |before| text[before]);
+        let is_flagged = token::is_joined_to_flag(text, from);
         if text.get(end).is_some_and(|byte| token::is_of_path(*byte))
-            || ((token::is_of_path(before) || before == b'/') && !is_flagged && !is_after_equals(text, at))
+            || ((token::is_of_path(before) || before == b'/') && !is_flagged && !is_after_equals(text, from))
         {
             return;
         }
         let line = Line::around(text, at);
-        let is_flagged = is_flagged || token::is_after_flag(text, at);
-        for end in token::ends(text, at, end) {
+        let is_flagged = is_flagged || token::is_after_flag(text, from);
+        for end in token::ends(text, from, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
             let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
-            let is_opened = line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
+            // Whether a definition of a Go source names a file is not looked at again when its object is offered.
+            let may_be_opened = self.language == Language::Go || !is_definition(text, at);
+            let is_opened = line == Line::Cgo || (line == Line::Directive && may_be_opened);
             self.references.add(match (is_opened, is_flagged) {
                 (true, _) => Reference::Certain(path),
                 (false, true) => Reference::IfThere(path),

@@ -78,11 +78,24 @@ pub(super) fn ends(text: &[u8], start: usize, at: usize) -> Vec<usize> {
     [plain].into_iter().chain(quoted).collect()
 }
 
-/// Whether a flag that takes a directory stands right before a path: `-I` of `-I../x`.
+/// Whether a flag stands right before a path: `-I` of `-I../x`, `-include` of `-include/x`.
 pub(super) fn is_joined_to_flag(text: &[u8], at: usize) -> bool {
     let from = at.saturating_sub(LONGEST_FLAG);
     let length = text[from..at].iter().rev().take_while(|byte| !is_separator(**byte)).count();
-    takes_directory(text[at - length..at].strip_suffix(b"=").unwrap_or(&text[at - length..at]))
+    let flag = text[at - length..at].strip_prefix(b"-").unwrap_or_default();
+    let name = flag.strip_suffix(b"=").unwrap_or(flag);
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
+}
+
+/// Where the slashes, and directories `.`, begin that stand right before the path at `at`.
+pub(super) fn before_slashes(text: &[u8], mut at: usize) -> usize {
+    loop {
+        at -= match text[..at] {
+            [.., b'/', b'.'] => 2,
+            [.., b'/'] => 1,
+            _ => return at,
+        };
+    }
 }
 
 /// Whether the word before is such a flag: `-I` of `-I ../x`.

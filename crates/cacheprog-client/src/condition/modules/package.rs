@@ -44,7 +44,8 @@ pub(crate) fn locate(modules: &Modules, path: &str, files: &[String], files_dir:
     let mut found: Option<Package> = None;
     for (dir, names) in directories {
         let place = match files_dir {
-            Some(files_dir) if dir == NAMED_FILES => modules.place_of_dir(files_dir),
+            // With C in them the name is `./main.go`.
+            Some(files_dir) if dir == NAMED_FILES || dir == "." => modules.place_of_dir(files_dir),
             _ if dir.starts_with('/') => modules.place_of_dir(Path::new(dir)),
             _ => modules.place_of_name(dir),
         };

@@ -98,6 +98,11 @@ fn absolute_paths_count_outside_of_the_systems_directories() {
     assert_eq!(of("#include \"/top/x.h\""), [certain("/top/x.h")]);
     assert_eq!(of("#include </top/m/a/x.h>"), [certain("/top/m/a/x.h")]);
     assert_eq!(of("-I/top/inc"), [if_there("/top/inc")]);
+    assert_eq!(of("#include \"//top/x.h\""), [certain("/top/x.h")]);
+    assert_eq!(of("#include \"/.//./top/x.h\""), [certain("/top/x.h")]);
+    assert_eq!(of("-include//top/x.h"), [if_there("/top/x.h")]);
+    assert_eq!(scan("a", Language::Go, "#define HEADER \"/top/x.h\""), [certain("/top/x.h")]);
+    assert_eq!(scan("a", Language::Go, "// #cgo CFLAGS: -include../../x.h"), [certain("/top/x.h")]);
     assert_eq!(of("#define SOCKET \"/tmp/x\""), [Reference::IfFile("/tmp/x".into())]);
     assert_eq!(of("char *s = \"/top\";"), [Reference::IfFile("/top".into())]);
     for text in ["#include \"/usr/include/x.h\"", "/topper/x", "x/top/y", "http://a/top/x"] {

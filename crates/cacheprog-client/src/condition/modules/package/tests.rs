@@ -63,6 +63,7 @@ fn a_package_is_found_where_its_files_are() {
         ),
         ("src", "main", &["TOP/src/cmd/x/main.go", "TOP/src/a/a.go"], "m.test/m", "src/cmd/x"),
         ("src", "main", &["command-line-arguments/main.go"], "m.test/m", "src/cmd/x"),
+        ("src", "main", &["./main.go"], "m.test/m", "src/cmd/x"),
         ("src", "r.test/r/p", &["r.test/r@v1.0.0/p/p.go"], "r.test/r@v1.0.0", "r/p"),
         ("src", "r.test/r/p", &["TOP/r/p/p.go"], "r.test/r@v1.0.0", "r/p"),
         ("src", "s.test/s/p", &["s.test/s@v1.1.0/p/p.go"], "s.test/s@v1.1.0", "go/pkg/mod/t.test/t@v2.0.0/p"),
