@@ -13,8 +13,8 @@ use store::{Limits, SizeError};
 use crate::clock;
 use crate::condition::go_env;
 use crate::condition::invocation::Invocation;
-use crate::condition::toolchain;
 use crate::condition::variables::{self, Variables};
+use crate::condition::{OwnOutputs, toolchain};
 use crate::parent_process;
 use crate::sandbox;
 use crate::test_context::{BuildTop, TestContext};
@@ -164,14 +164,14 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
         temporary.push("/tmp".into());
     }
     let variables = variables();
+    let outputs = OwnOutputs::of(&variables).map(|own| own.paths().collect()).unwrap_or_default();
     let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
     TestContext {
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
-        caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
         apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
         top: variables::is_build(&variables)
-            .then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), &temporary)),
+            .then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), outputs, &temporary)),
         temporary,
         invocation,
         goroot,

@@ -18,9 +18,7 @@ pub(crate) struct TestContext {
     pub(crate) gowork: Option<PathBuf>,
     /// Directories for temporary files.
     pub(crate) temporary: Vec<PathBuf>,
-    /// Caches of the go command.
-    pub(crate) caches: Vec<PathBuf>,
-    /// What the go command and its tools write: these caches without the rest of `GOPATH`, and telemetry.
+    /// What the go command and its tools write: its caches without the rest of `GOPATH`, where programs are, and telemetry.
     pub(crate) apart: Vec<PathBuf>,
     /// The directory of the Nix build, if this is one.
     pub(crate) top: Option<BuildTop>,
@@ -34,23 +32,25 @@ pub(crate) struct TestContext {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BuildTop {
     pub(crate) root: PathBuf,
-    /// `/tmp`, where that is another place: a sandbox has its own.
-    pub(crate) beside: Option<PathBuf>,
-    /// The names in both, and in temporary directories below them, when the go command started.
+    /// `/tmp`, where that is another place, since a sandbox has its own; and the build's outputs.
+    pub(crate) beside: Vec<PathBuf>,
+    /// The names in all of them, as far as they are there, and in temporary directories below them, when the go command started.
     pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
 }
 
 impl BuildTop {
     /// As it is now, and so as it is to stay.
-    pub(crate) fn read(root: PathBuf, temporary: &[PathBuf]) -> Self {
+    pub(crate) fn read(root: PathBuf, outputs: Vec<PathBuf>, temporary: &[PathBuf]) -> Self {
         // Without a sandbox builds lie in /tmp, and others write there.
-        let beside = Some(PathBuf::from("/tmp")).filter(|tmp| !root.starts_with(tmp) && tmp.is_dir());
+        let tmp = Some(PathBuf::from("/tmp")).filter(|tmp| !root.starts_with(tmp) && tmp.is_dir());
+        let beside: Vec<_> = tmp.into_iter().chain(outputs).collect();
         let is_within = |dir: &&PathBuf| [&root].into_iter().chain(&beside).any(|top| dir.starts_with(top));
         let watched = temporary.iter().filter(is_within).chain([&root]).chain(&beside);
         let names = |dir: &PathBuf| -> BTreeSet<_> {
             fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
         };
-        let names = watched.map(|dir| (dir.clone(), names(dir))).collect();
+        let is_there = |dir: &&PathBuf| fs::symlink_metadata(dir).is_ok();
+        let names = watched.filter(is_there).map(|dir| (dir.clone(), names(dir))).collect();
         Self { root, beside, names }
     }
 
@@ -73,7 +73,7 @@ impl TestContext {
 
     /// Directories that do not belong to the module, even if they are inside of it.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        self.temporary.iter().chain(&self.caches).chain(&self.apart).cloned().collect()
+        self.temporary.iter().chain(&self.apart).cloned().collect()
     }
 
     /// Whether the go command itself adds and removes names in a directory, or in one below it: temporary ones, and those around its

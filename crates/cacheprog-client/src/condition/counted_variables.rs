@@ -209,7 +209,9 @@ pub(crate) fn digest_for_tests(variables: &Variables) -> Option<String> {
 pub(crate) fn not_for_tests(variables: &Variables) -> Vec<String> {
     let outputs = OwnOutputs::of(variables).unwrap_or_default();
     let names = variables.iter().filter_map(|(name, _)| name.to_str());
-    let is_ours = |name: &str| OF_THE_SHELL.contains(&name) || name.starts_with("NIX_GOCACHEPROG");
+    // A derivation may set `COLUMNS` too.
+    let is_ours =
+        |name: &str| (OF_THE_SHELL.contains(&name) && name != "COLUMNS") || name.starts_with("NIX_GOCACHEPROG");
     names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name)).map(str::to_owned).collect()
 }
 

@@ -33,7 +33,9 @@ pub(crate) mod variables;
 pub(crate) use conditions::Conditions;
 pub(crate) use excluded::{is_of_nix, is_temporary_name};
 pub(crate) use made_archive::MadeArchive;
+pub(crate) use own_outputs::OwnOutputs;
 pub(crate) use paths::STORE;
+pub(crate) use scope_choice::is_of_flags;
 pub(crate) use setting::Setting;
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ const MAX_DEPTH: u32 = 64;
 /// A shorter one is rare.
 const DIGITS: usize = 5;
 
-/// Whether nothing below the build's directory, and in a sandbox below `/tmp`, changed since then, besides caches and the go command's own directories. True outside
+/// Whether nothing below the build's directory and its outputs, and in a sandbox below `/tmp`, changed since then, besides caches and the go command's own directories. True outside
 /// of a build. While other tests of the go command run, new temporary names are taken to be theirs.
 pub(super) fn is_unchanged(context: &TestContext, since: SystemTime, budget: &mut Budget) -> bool {
     is_unchanged_beside(other_tests::are_running, context, since, budget)
@@ -40,7 +40,9 @@ fn is_unchanged_beside(
     let Some(top) = &context.top else { return true };
     let others_ran = others_run();
     let mut look = Look { context, since, budget, temporary: BTreeSet::new() };
-    if [&top.root].into_iter().chain(&top.beside).any(|dir| look.directory(dir, MAX_DEPTH).is_none()) {
+    let is_absent = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_err();
+    let all = [&top.root].into_iter().chain(&top.beside);
+    if all.filter(|dir| !is_absent(dir)).any(|dir| look.watched(dir).is_none()) {
         return false;
     }
     look.temporary.is_empty() || others_ran || others_run()
@@ -55,6 +57,12 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// One of the directories of which the names at the start are known.
+    fn watched(&mut self, dir: &Path) -> Option<()> {
+        self.context.top.as_ref().is_some_and(|top| top.names.contains_key(dir)).then_some(())?;
+        self.directory(dir, MAX_DEPTH)
+    }
+
     /// `None` where something changed, or cannot be told.
     fn directory(&mut self, dir: &Path, depth_left: u32) -> Option<()> {
         let at_start = self.context.top.as_ref().and_then(|top| top.names.get(dir));
@@ -146,7 +154,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().to_owned();
         fs::write(root.join("env-vars"), "").unwrap();
-        let top = Some(BuildTop::read(root.clone(), &[]));
+        let top = Some(BuildTop::read(root.clone(), Vec::new(), &[]));
         let context = TestContext { top, temporary: vec![root.clone()], ..TestContext::default() };
         let is_unchanged =
             |others_run| is_unchanged_beside(|| others_run, &context, clock::now(), &mut Budget::of_tree());
@@ -162,13 +170,37 @@ mod tests {
     #[test]
     fn what_is_left_in_the_sandboxs_own_tmp_is_seen() {
         let (build, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let beside = tmp.path().to_owned();
+        let beside = vec![tmp.path().to_owned()];
         let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
-        let top = Some(BuildTop { root: build.path().to_owned(), beside: Some(beside), names });
+        let top = Some(BuildTop { root: build.path().to_owned(), beside, names });
         let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
         let is_unchanged = || is_unchanged_beside(|| false, &context, clock::now(), &mut Budget::of_tree());
         assert!(is_unchanged());
         fs::write(tmp.path().join("left"), "").unwrap();
         assert!(!is_unchanged());
+    }
+
+    #[test]
+    fn what_is_left_in_an_output_is_seen() {
+        let (build, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let out = store.path().join("out");
+        let is_unchanged = |top: &BuildTop| {
+            let context = TestContext { top: Some(top.clone()), ..TestContext::default() };
+            is_unchanged_beside(
+                || false,
+                &context,
+                clock::now() + std::time::Duration::from_millis(60),
+                &mut Budget::of_tree(),
+            )
+        };
+        let read =
+            || BuildTop { beside: vec![out.clone()], ..BuildTop::read(build.path().into(), vec![out.clone()], &[]) };
+        let absent = read();
+        assert!(is_unchanged(&absent));
+        fs::create_dir(&out).unwrap();
+        let there = read();
+        assert!(!is_unchanged(&absent) && is_unchanged(&there));
+        fs::create_dir(out.join("share")).unwrap();
+        assert!(!is_unchanged(&there));
     }
 }

@@ -189,7 +189,7 @@ fn whole_tree<'a>(
 }
 
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}4 {output}\n")
+    format!("{TEST_INPUTS}5 {output}\n")
 }
 
 #[cfg(test)]

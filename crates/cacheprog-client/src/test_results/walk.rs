@@ -27,7 +27,7 @@ pub(super) enum Extent {
     /// A module's data: everything except Go sources (Go's keys have them; below `testdata` they are data) and the root's
     /// `.git`. A library that C of a vendored package links is in no key.
     Data,
-    /// Everything, except `.git` and what Nix leaves in the build's directory.
+    /// Everything, except what Nix leaves in the build's directory.
     All,
 }
 
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
         let is_at_root = dir == self.bounds.root;
         match self.extent {
             Extent::Data => is_at_root && name == ".git",
-            Extent::All => name == ".git" || (is_at_root && is_of_nix(name)),
+            Extent::All => is_at_root && is_of_nix(name),
         }
     }
 

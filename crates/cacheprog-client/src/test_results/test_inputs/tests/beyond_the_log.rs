@@ -14,9 +14,8 @@ fn in_build() -> Module {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    module.context.caches = ["go-cache", "go"].map(|name| top.join(name)).to_vec();
     module.context.apart = ["go-cache", "go/pkg", "home/.config/go/telemetry"].map(|name| top.join(name)).to_vec();
-    module.context.top = Some(BuildTop::read(top, &module.context.temporary));
+    module.context.top = Some(BuildTop::read(top, Vec::new(), &module.context.temporary));
     module
 }
 
@@ -32,8 +31,13 @@ impl Module {
 
     /// As the next go command finds it.
     fn begin_again(&mut self) {
-        self.context.top = Some(BuildTop::read(self.top(), &self.context.temporary));
+        self.context.top = Some(BuildTop::read(self.top(), Vec::new(), &self.context.temporary));
     }
+}
+
+/// The first directory that a path needs and that was not there.
+fn made_for(path: &str) -> &str {
+    ["module/vendor", "go/bin", "other/.git"].into_iter().find(|dir| path.starts_with(dir)).unwrap()
 }
 
 #[test]
@@ -44,7 +48,7 @@ fn a_test_that_runs_programs_depends_on_the_whole_tree() {
         fs::write(module.root.join("tool/tool.go"), "package tool\nimport \"os/exec\"\n").unwrap();
         module.imports(path);
         let list = module.list(LOG).unwrap();
-        for changed in ["module/tool/tool.go", "other/data", "module/vendor/a/a.go"] {
+        for changed in ["module/tool/tool.go", "other/data", "module/vendor/a/a.go", "go/bin/tool", "other/.git/HEAD"] {
             let file = module.top().join(changed);
             let before = fs::read(&file).ok();
             fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -52,7 +56,7 @@ fn a_test_that_runs_programs_depends_on_the_whole_tree() {
             assert!(!module.is_current(&list), "{path}: {changed}");
             match before {
                 Some(text) => fs::write(&file, text).unwrap(),
-                None => fs::remove_dir_all(module.root.join("vendor")).unwrap(),
+                None => fs::remove_dir_all(module.top().join(made_for(changed))).unwrap(),
             }
             assert!(module.is_current(&list), "{path}: {changed} as it was");
         }
