@@ -28,7 +28,7 @@ use super::stamp::Stamp;
 use super::{named_variables, paths, tree};
 
 /// Digests are made again where what they are over changes.
-const RULES: &[u8] = b"nix-gocacheprog condition 2";
+const RULES: &[u8] = b"nix-gocacheprog condition 3";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
 #[derive(Debug)]
@@ -274,12 +274,15 @@ impl Conditions {
     fn named_variables(&mut self, tools: &[PathBuf]) -> Option<Vec<(String, Vec<u8>)>> {
         let programs = self.machine()?.programs.iter().flat_map(|program| program.files.clone());
         let files: Vec<_> = programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
+        let in_store: Vec<_> = self.machine()?.programs.iter().flat_map(|program| program.in_store.clone()).collect();
+        // Files that Nix and stdenv write there are no part of a tree.
+        let is_of_nix = |path: &Path| path.file_name().is_some_and(super::is_of_nix) && path.is_file();
         let is_known = |path: &Path| {
-            self.tree.as_ref().is_some_and(|tree| path.starts_with(tree))
+            self.tree.as_ref().is_some_and(|tree| path.starts_with(tree) && !is_of_nix(path))
                 || self.is_in_store(path)
                 || paths::is_of_system(path)
         };
-        named_variables::find(&files, &self.setting.variables, is_known)
+        named_variables::find(&files, &in_store, &self.setting.variables, is_known)
     }
 
     fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use blake3::{Hash, Hasher};
@@ -21,7 +22,7 @@ const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
 
 /// Files that Nix and stdenv write beside the sources; they hold the outputs' paths (nix build.cc `initTmpDir`, nixpkgs
 /// pkgs/stdenv/generic/setup.sh `dumpVars`).
-const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"];
+pub(super) const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"];
 
 /// Beginnings of names in a directory for temporary files: those of the go command, its linker and cgo (cmd/cgo/util.go `run`), with
 /// digits behind them, and those of nixpkgs' wrappers of compiler and linker.
@@ -33,11 +34,12 @@ const OF_WRAPPERS: [&[u8]; 2] = [b"cc-params.", b"ld-params."];
 pub(crate) struct Excluded {
     /// Directories of the go command.
     directories: Vec<PathBuf>,
-    /// Where `go install` puts programs. With an unclean command line they count, since a program there may be one of its tools.
+    /// Where `go install` puts programs: these do not count, other files there do. With an unclean command line all count, since a
+    /// program there may be one of its tools.
     programs: Vec<PathBuf>,
     /// `NIX_BUILD_TOP`.
     top: Option<PathBuf>,
-    /// Directories for temporary files: names come and go.
+    /// Directories for temporary files, and those for programs: names come and go.
     temporary: Vec<PathBuf>,
     /// Paths of the derivation's own outputs: in the store, and written now.
     pub(crate) own_outputs: Vec<PathBuf>,
@@ -69,9 +71,11 @@ impl Excluded {
         // Files in them count, but those of the go command and of compilers.
         let mut temporary = ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "NIX_BUILD_TOP"].map(variable).to_vec();
         temporary.push(setting.gotmpdir.clone());
+        let programs: Vec<PathBuf> = apart(programs);
+        temporary.extend(programs.iter().cloned().map(Some));
         Self {
             directories: apart(directories),
-            programs: apart(programs),
+            programs,
             top: top.map(|top| paths::real(&top)),
             temporary: all(temporary).into_iter().collect(),
             own_outputs: OwnOutputs::of(&setting.variables).map(|own| own.paths().collect()).unwrap_or_default(),
@@ -81,15 +85,23 @@ impl Excluded {
     /// Whether a name in this directory does not count.
     pub(crate) fn has(&self, rule: Rule, dir: &Path, name: &OsStr) -> bool {
         let bytes = name.as_bytes();
-        VERSION_CONTROL.contains(&bytes)
+        // Programs of a build may ask git.
+        let counts_all = rule == Rule::TreeWithGo && self.top.is_some();
+        (VERSION_CONTROL.contains(&bytes) && !counts_all)
             || (self.top.as_deref() == Some(dir) && is_of_nix(name))
             || (self.is_temporary(dir) && is_temporary_name(bytes))
-            || self.is_excluded(rule, &dir.join(name))
+            || self.directories.contains(&dir.join(name))
+            || (rule != Rule::TreeWithGo && self.is_of_programs(dir, &dir.join(name)))
     }
 
-    fn is_excluded(&self, rule: Rule, path: &Path) -> bool {
-        self.directories.iter().any(|dir| dir == path)
-            || (rule != Rule::TreeWithGo && self.programs.iter().any(|dir| dir == path))
+    /// Whether a path is a directory for programs with nothing else in it, or a program in one.
+    fn is_of_programs(&self, dir: &Path, path: &Path) -> bool {
+        let is_one_for = |path: &Path| self.programs.iter().any(|programs| programs == path);
+        let all = |path: &Path| {
+            let names = fs::read_dir(path).into_iter().flatten();
+            names.into_iter().all(|entry| entry.is_ok_and(|entry| is_program(&entry.path())))
+        };
+        (is_one_for(dir) && is_program(path)) || (is_one_for(path) && all(path))
     }
 
     /// Whether a path below `root` is, or leads through, what does not count.
@@ -127,17 +139,24 @@ impl Excluded {
     }
 }
 
+/// Whether a file can be run.
+fn is_program(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
 /// Whether Nix or stdenv writes a file of this name directly in `NIX_BUILD_TOP`.
 pub(crate) fn is_of_nix(name: &OsStr) -> bool {
     OF_NIX.contains(&name.as_bytes())
 }
 
-/// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits and an ending (libiberty
-/// make-temp-file.c).
+/// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits by chance and an ending (libiberty
+/// make-temp-file.c). Six small letters are rather a word.
 pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
-    let is_of_gcc = name.strip_prefix(b"cc").is_some_and(|rest| {
-        rest.len() > 6 && rest[6] == b'.' && rest[..6].iter().all(u8::is_ascii_alphanumeric) && !is_header(rest)
-    });
+    let is_by_chance =
+        |letters: &[u8]| letters.iter().all(u8::is_ascii_alphanumeric) && !letters.iter().all(u8::is_ascii_lowercase);
+    let is_of_gcc = name
+        .strip_prefix(b"cc")
+        .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && is_by_chance(&rest[..6]) && !is_header(rest));
     let is_number = |rest: &[u8]| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit);
     let name = name.strip_suffix(b".c").filter(|name| name.starts_with(b"cgo-")).unwrap_or(name);
     let is_of_go = OF_GO.iter().any(|start| name.strip_prefix(*start).is_some_and(is_number));
@@ -147,4 +166,30 @@ pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
 /// No compiler calls a temporary file so: `ccconfig.h` is a header of the sources.
 fn is_header(name: &[u8]) -> bool {
     [&b".h"[..], b".hh", b".hpp", b".hxx", b".inc", b".pc", b".a"].iter().any(|ending| name.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::tree_fixture::TestTree;
+
+    #[test]
+    fn programs_that_go_installs_do_not_count_and_files_beside_them_do() {
+        let tree = TestTree::new(&[("src/go.mod", "module m\n"), ("go/bin/tool", "1"), ("go/bin/v.h", "1")]);
+        let (go, bin) = (tree.path("go"), tree.path("go/bin"));
+        let has = |rule, dir: &Path, name: &str| Excluded::of(&tree.setting("src", &[])).has(rule, dir, name.as_ref());
+        fs::set_permissions(bin.join("tool"), PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(has(Rule::Tree, &bin, "tool") && !has(Rule::Tree, &bin, "v.h") && !has(Rule::Tree, &go, "bin"));
+        assert!(!has(Rule::TreeWithGo, &bin, "tool"), "it may be a tool of the go command");
+        fs::set_permissions(bin.join("v.h"), PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(has(Rule::Tree, &go, "bin") && !has(Rule::TreeWithGo, &go, "bin"));
+    }
+
+    #[test]
+    fn directories_of_version_control_count_where_programs_of_a_build_may_read_them() {
+        let tree = TestTree::new(&[("src/go.mod", "module m\n")]);
+        let excluded = Excluded::of(&tree.setting("src", &[]));
+        let has = |rule| excluded.has(rule, &tree.path("src"), ".git".as_ref());
+        assert!(has(Rule::Module) && has(Rule::Tree) && !has(Rule::TreeWithGo));
+    }
 }

@@ -4,28 +4,46 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::counted_variables::{names_variable, not_for_c};
+use super::counted_variables::{OF_PLACES, names_variable, not_for_c};
+use super::excluded::OF_NIX;
 use super::variables::Variables;
 
 /// A larger program is not read; it may name all of them.
 const MAX_SIZE: u64 = 64 << 20;
 
-/// Names and values, in the order of names. `is_known`: whether a path lies where its content counts or does not change. `None` where a
+/// Names and values, in the order of names. Of programs in the store, scripts are looked at, and not for places: where a wrapper keeps
+/// its temporary files is in no object. `is_known`: whether a path lies where its content counts or does not change. `None` where a
 /// variable names an existing path elsewhere: the program may read what is there.
 pub(super) fn find(
     files: &[PathBuf],
+    in_store: &[PathBuf],
     variables: &Variables,
     is_known: impl Fn(&Path) -> bool,
 ) -> Option<Vec<(String, Vec<u8>)>> {
     let mut left_out = not_for_c(variables);
-    if left_out.is_empty() || files.is_empty() {
+    if left_out.is_empty() || (files.is_empty() && in_store.is_empty()) {
         return Some(Vec::new());
     }
     let texts: Vec<_> = files.iter().map(|file| read(file)).collect();
-    left_out.retain(|(name, _)| texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name))));
+    // Such a file has all variables, and is a part of no scope.
+    let reads_all = |text: &[u8]| text.starts_with(b"#!") && OF_NIX.iter().any(|name| has(text, name));
+    if texts.iter().flatten().any(|text| reads_all(text)) {
+        return None;
+    }
+    let scripts: Vec<_> =
+        in_store.iter().filter_map(|file| read(file)).filter(|text| text.starts_with(b"#!")).collect();
+    // A home that is there may have settings of a compiler; of a module's condition it is no part.
+    let has_home = left_out.iter().any(|(name, value)| name == "HOME" && path(value).exists());
+    if has_home && scripts.iter().any(|text| names(text, "HOME")) {
+        return None;
+    }
+    left_out.retain(|(name, _)| {
+        texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name)))
+            || (!OF_PLACES.contains(&name.as_str()) && scripts.iter().any(|text| names(text, name)))
+    });
     left_out.sort();
     let is_apart = |value: &[u8]| {
-        let path = str::from_utf8(value).map(Path::new).unwrap_or(Path::new(""));
+        let path = path(value);
         path.is_absolute() && path.exists() && !is_known(path)
     };
     (!left_out.iter().any(|(_, value)| is_apart(value))).then_some(left_out)
@@ -38,13 +56,17 @@ fn read(file: &Path) -> Option<Vec<u8>> {
     Some(text)
 }
 
+fn path(value: &[u8]) -> &Path {
+    str::from_utf8(value).map(Path::new).unwrap_or(Path::new(""))
+}
+
+fn has(text: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(text, part).is_some()
+}
+
 /// In a program that is no script a name may stand anywhere.
 fn names(text: &[u8], name: &str) -> bool {
-    if text.starts_with(b"#!") {
-        names_variable(text, name)
-    } else {
-        memchr::memmem::find(text, name.as_bytes()).is_some()
-    }
+    if text.starts_with(b"#!") { names_variable(text, name) } else { has(text, name.as_bytes()) }
 }
 
 #[cfg(test)]
@@ -67,7 +89,7 @@ mod tests {
         .into();
         let found = |text: &str| {
             fs::write(&script, text).unwrap();
-            let found = find(std::slice::from_ref(&script), &variables, |_| false)?;
+            let found = find(std::slice::from_ref(&script), &[], &variables, |_| false)?;
             Some(found.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "))
         };
         assert_eq!(found("#!/bin/sh\ngcc -DV=$version $COLOUR # a name").as_deref(), Some("version"));
@@ -76,6 +98,13 @@ mod tests {
         assert_eq!(found("\x7fELF.version.name.").as_deref(), Some("name version"));
         fs::create_dir(&home).unwrap();
         assert_eq!(found("#!/bin/sh\n. $HOME/x"), None);
-        assert_eq!(find(&[], &variables, |_| false), Some(Vec::new()));
+        assert_eq!(find(&[], &[], &variables, |_| false), Some(Vec::new()));
+        fs::write(&script, "#!/bin/sh\n. .attrs.sh\ngcc").unwrap();
+        assert_eq!(find(std::slice::from_ref(&script), &[], &variables, |_| true), None, "a file with all variables");
+        fs::write(&script, "#!/bin/sh\n. $HOME/x").unwrap();
+        assert_eq!(find(&[], std::slice::from_ref(&script), &variables, |_| true), None);
+        fs::write(&script, "#!/bin/sh\ngcc -DV=$version -o $TMPDIR/x").unwrap();
+        let of_store = find(&[], std::slice::from_ref(&script), &variables, |_| true).unwrap();
+        assert_eq!(of_store, [("version".to_owned(), b"1".to_vec())]);
     }
 }

@@ -47,6 +47,15 @@ pub(crate) struct Program {
     identity: Hash,
     /// Its files outside of the store, and links to them: they may change, and may lie in the tree.
     pub(crate) files: Vec<PathBuf>,
+    /// Its files in the store.
+    pub(crate) in_store: Vec<PathBuf>,
+}
+
+/// The files of a command line: outside of the store, and in it.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) others: Vec<PathBuf>,
+    pub(crate) in_store: Vec<PathBuf>,
 }
 
 /// All programs. `None` where one of them cannot be told: it is named by a relative path, or cannot be read.
@@ -54,9 +63,9 @@ pub(crate) fn find(variables: &Variables) -> Option<Vec<Program>> {
     let find_one = |(name, default): (&'static str, &str)| {
         let command = value(variables, name).filter(|command| !command.is_empty() && !WITHOUT_VARIABLE.contains(&name));
         let words = quoted::split(command.map_or(default.as_bytes(), |command| command.as_bytes()))?;
-        let mut files = Vec::new();
+        let mut files = Files::default();
         let identity = identify(&words, variables, &mut files)?;
-        Some(Program { name, identity, files })
+        Some(Program { name, identity, files: files.others, in_store: files.in_store })
     };
     PROGRAMS.into_iter().map(find_one).collect()
 }
@@ -80,8 +89,8 @@ pub(crate) fn are_older(programs: &[Program], since: SystemTime) -> bool {
 }
 
 /// What a command line runs: its first word is a program; each other word that is a file or a program too counts as well, as the
-/// compiler behind `ccache` does. Files outside of the store are added to `files`.
-pub(crate) fn identify(words: &[Vec<u8>], variables: &Variables, files: &mut Vec<PathBuf>) -> Option<Hash> {
+/// compiler behind `ccache` does. Its files are added to `files`.
+pub(crate) fn identify(words: &[Vec<u8>], variables: &Variables, files: &mut Files) -> Option<Hash> {
     let mut hasher = Hasher::new();
     for (at, word) in words.iter().enumerate() {
         add_part(&mut hasher, word);
@@ -117,17 +126,18 @@ fn in_search_path(name: &Path, variables: &Variables) -> Option<Option<PathBuf>>
     Some(directories.into_iter().map(|dir| dir.join(name)).find(is_program))
 }
 
-fn add_file(hasher: &mut Hasher, path: &Path, is_build: bool, files: &mut Vec<PathBuf>) -> Option<()> {
+fn add_file(hasher: &mut Hasher, path: &Path, is_build: bool, files: &mut Files) -> Option<()> {
     let real = fs::canonicalize(path).ok()?;
     // A program may do another thing under another name.
     add_part(hasher, path.file_name().unwrap_or_default().as_bytes());
     if real.starts_with(STORE) {
         add_part(hasher, real.as_os_str().as_bytes());
+        files.in_store.push(real);
         return Some(());
     }
-    files.push(real.clone());
+    files.others.push(real.clone());
     if real != path {
-        files.push(path.to_owned());
+        files.others.push(path.to_owned());
     }
     let metadata = fs::metadata(&real).ok()?;
     if metadata.is_dir() {

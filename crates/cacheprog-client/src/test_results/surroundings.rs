@@ -1,5 +1,6 @@
-//! What surrounds a test: the variables, and the program that runs its program.
+//! What surrounds a test: the variables, the mask of new files' modes, and the program that runs its program.
 
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -8,21 +9,29 @@ use memchr::memmem;
 use proto::id::hex;
 
 use crate::condition::variables::{text, value};
-use crate::condition::{counted_variables, programs};
+use crate::condition::{counted_variables, is_of_flags, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
 
 use super::go_source::Wanted;
 
-/// The digest of all variables that count, and of the programs of `-exec`. `None` where one of them cannot be told.
+/// The digest of all variables that count, of the mask, and of the programs of `-exec`. `None` where one of them cannot be told.
 pub(super) fn digest(context: &TestContext) -> Option<String> {
     let mut hasher = Hasher::new();
     add_part(&mut hasher, counted_variables::digest_for_tests(&context.variables)?.as_bytes());
+    // A phase may set it, and the go command and we have it from there.
+    add_part(&mut hasher, umask()?.as_bytes());
     let words = words_of_exec(context)?;
     if !words.is_empty() {
-        hasher.update(programs::identify(&words, &context.variables, &mut Vec::new())?.as_bytes());
+        hasher.update(programs::identify(&words, &context.variables, &mut programs::Files::default())?.as_bytes());
     }
     Some(hex(&hasher.finalize().as_bytes()[..16]))
+}
+
+/// The mask of new files' modes, as text. `None` where the kernel does not tell.
+fn umask() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find(|line| line.starts_with("Umask:")).map(str::to_owned)
 }
 
 /// What is looked for in sources: the build's directory and variables that name it, and variables that otherwise do not count.
@@ -65,7 +74,19 @@ pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
     let zones = value(&context.variables, "ZONEINFO")
         .is_some_and(|path| !path.is_empty() && !Path::new(path).starts_with("/nix/store"));
     let invocation = &context.invocation;
-    Some(!words_of_exec(context)?.is_empty() || invocation.names_linker() || invocation.names_modfile() || zones)
+    let is_unlogged =
+        invocation.names_linker() || invocation.names_modfile() || zones || leads_linker_into_build(context);
+    Some(!words_of_exec(context)?.is_empty() || is_unlogged)
+}
+
+/// Whether flags for C tools lead into the build's directory: the key of a link has names of libraries, not what is in them, and a
+/// package of any module may link one.
+fn leads_linker_into_build(context: &TestContext) -> bool {
+    let Some(top) = &context.top else { return false };
+    let has = |value: &[u8], part: &[u8]| memmem::find(value, part).is_some();
+    let root = top.root.as_os_str().as_bytes();
+    let leads = |value: &[u8]| has(value, root) || has(value, b"..");
+    context.variables.iter().any(|(name, value)| is_of_flags(name) && leads(value.as_bytes()))
 }
 
 /// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).
@@ -82,7 +103,6 @@ fn words_of_exec(context: &TestContext) -> Option<Vec<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
