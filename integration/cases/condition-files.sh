@@ -79,6 +79,11 @@ c_assembly_includes_a_file() {
     printf '.set VALUE, %s\n' "$1" > inc/v.inc
 }
 
+# GOBIN is where `go install` puts programs. Other files there count.
+c_includes_a_file_beside_programs() { c a '#include "../bin/v.h"'; define bin/v.h "$1"; before='export GOBIN=$PWD/bin'; }
+asm_includes_a_file_beside_programs() { asm a '#include "../bin/v.h"'; define bin/v.h "$1"; before='export GOBIN=$PWD/bin'; }
+c_of_files_on_the_command_line() { rm -rf a; printf 'package main\n\n// #include "inc/v.h"\nimport "C"\n\nfunc main() { println(int(C.V)) }\n' > main.go; define inc/v.h "$1"; run='go build -o /out/program main.go; /out/program 2> /out/said'; }
+
 ### links
 link_to_a_directory_of_the_store() {
     c a '#cgo CFLAGS: -I${SRCDIR}/../third_party/v' '#include "v.h"'
@@ -263,6 +268,10 @@ outside_by_an_absolute_flag() { c a '#cgo CFLAGS: -I/build/outside' '#include <v
 outside_by_a_continued_line() { c a '#inc\' 'lude "../../outside/v.h"'; outside; }
 outside_by_a_macro() { c a '#define HEADER "../../outside/v.h"' '#include HEADER'; outside; }
 outside_by_a_macro_for_dots() { c a '#define TEXT(x) #x' '#define PATH(x) TEXT(x/outside/v.h)' '#define UP ../..' '#include PATH(UP)'; outside; }
+outside_by_two_slashes() { c a '#include "//build/outside/v.h"'; outside; }
+outside_by_two_slashes_in_assembly() { asm a '#include "/.//build/outside/v.h"'; outside; }
+# A file that is not there at first, and is named by a definition alone.
+outside_by_a_definition() { c a '#define HEADER "/build/outside/v.h"' '#if __has_include(HEADER)' '#include HEADER' '#else' '#define V 1' '#endif'; before='[ $V = 1 ] || { mkdir ../outside; echo "#define V $V" > ../outside/v.h; }'; }
 outside_from_the_root_of_the_module() {
     main_program "$module"
     mkdir cmd

@@ -17,6 +17,9 @@ variable_cgo_cppflags_set_by_buildphase() { c a '#include "../inc/v.h"'; define 
 variable_cgo_enabled_set_by_buildphase() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; environment=(CGO_ENABLED=0); before='export CGO_ENABLED=1'; }
 variable_cgo_cflags_with_a_header() { c a ''; define inc/v.h "$1"; before='export CGO_CFLAGS="-include /build/source/inc/v.h"'; }
 variable_cgo_cflags_with_a_temporary_directory() { c a '#include <v.h>'; before='mkdir /tmp/inc; echo "#define V $V" > /tmp/inc/v.h; export CGO_CFLAGS=-I/tmp/inc'; shared=no; }
+variable_cgo_cflags_with_a_joined_file() { c a ''; before='echo "#define V $V" > /tmp/v.h; export CGO_CFLAGS=-include/tmp/v.h'; shared=no; }
+variable_cgo_cflags_with_two_slashes() { c a '#include <v.h>'; before='mkdir /tmp/inc; echo "#define V $V" > /tmp/inc/v.h; export CGO_CFLAGS=-I//tmp/inc'; shared=no; }
+variable_fc_with_a_temporary_directory() { c_file a ''; rm a/v.c; printf '#include <v.h>\nint getv(void) { return V; }\n' > a/v.f; before='mkdir /tmp/inc; echo "#define V $V" > /tmp/inc/v.h; export FC="gcc -xc -I/tmp/inc"'; shared=no; }
 variable_cgo_cflags_of_go_env() { c a '#include <v.h>'; before='export GOENV=/build/goenv; mkdir ../outside; echo "#define V $V" > ../outside/v.h; go env -w CGO_CFLAGS=-I/build/outside'; shared=no; }
 variable_pkg_config_of_go_env() { c a '#cgo pkg-config: v'; script pkg.sh "case \"\$*\" in *--cflags*) echo -DV=$1 ;; esac"; before='export GOENV=/build/goenv; mkdir ../tools; mv pkg.sh ../tools; go env -w PKG_CONFIG=/build/tools/pkg.sh'; shared=no; }
 variable_cpath_of_the_tree() { c a '#include <v.h>'; define inc/v.h "$1"; before='export CPATH=/build/source/inc'; }
@@ -71,6 +74,13 @@ program_cc_that_reads_a_go_file() { c a ''; script cc.sh 'exec gcc -DV=$(tail -c
 program_cc_of_a_temporary_directory() { c a ''; script cc.sh "exec gcc -DV=$1 \"\$@\""; before='mv cc.sh /tmp/cc.sh; export CC=/tmp/cc.sh'; shared=no; }
 program_cc_that_reads_the_version() { c a ''; script cc.sh 'exec gcc -DV=$version "$@"'; environment=("version=$1"); before='export CC=$PWD/cc.sh'; shared=no; }
 program_cc_that_reads_a_home() { c a ''; script cc.sh '. $HOME/.ccrc; exec gcc -DV=$NUMBER "$@"'; before='export CC=$PWD/cc.sh HOME=/tmp/home; mkdir /tmp/home; echo NUMBER=$V > /tmp/home/.ccrc'; shared=no; }
+program_cc_that_reads_the_attributes() { c a ''; script cc.sh '. $NIX_ATTRS_SH_FILE; exec gcc -DV=$NUMBER "$@"'; before='echo NUMBER=$V > ../.attrs.sh; export NIX_ATTRS_SH_FILE=/build/.attrs.sh CC=$PWD/cc.sh'; shared=no; }
+program_cc_that_reads_the_variables_of_stdenv() { c a ''; script cc.sh '. $NIX_BUILD_TOP/env-vars; exec gcc -DV=$NUMBER "$@"'; before='echo NUMBER=$V > ../env-vars; export CC=$PWD/cc.sh'; shared=no; }
+program_cc_that_reads_a_file_like_a_temporary_one() { c a ''; script cc.sh 'exec gcc -DV=$(cat /build/ccparams.txt) "$@"'; before='echo $V > ../ccparams.txt; export CC=$PWD/cc.sh'; }
+program_cc_that_asks_git() { c a ''; script cc.sh 'exec gcc -DV=$(cd /build/source && head -c1 .git/HEAD) "$@"'; before='mkdir .git; echo $V > .git/HEAD; export CC=$PWD/cc.sh GOFLAGS="$GOFLAGS -buildvcs=false"'; }
+cc_of_the_store=/nix/store/cccccccccccccccccccccccccccccccc-cc
+program_cc_of_the_store_that_reads_the_version() { c a ''; script "$WORK/store-paths/${cc_of_the_store##*/}/bin/cc1" 'exec gcc -DV=$version "$@"'; environment=("version=$1" "CC=$cc_of_the_store/bin/cc1"); }
+program_cc_of_the_store_that_reads_a_home() { c a ''; script "$WORK/store-paths/${cc_of_the_store##*/}/bin/cc2" '. $HOME/.ccrc; exec gcc -DV=$NUMBER "$@"'; environment=("CC=$cc_of_the_store/bin/cc2"); before='export HOME=/build/home; mkdir /build/home; echo NUMBER=$V > /build/home/.ccrc'; shared=no; }
 program_by_path_that_reads_the_tree() { c a ''; script bin/gcc 'exec /usr/bin/gcc -DV=$(cat /build/other/number) "$@"'; before='mv bin /tmp/bin; export PATH=/tmp/bin:$PATH; mkdir ../other; echo $V > ../other/number'; shared=no; }
 program_cc_that_execs_another() { c a ''; script real.sh "exec gcc -DV=$1 \"\$@\""; script cc.sh 'exec /build/other/real.sh "$@"'; before='mkdir /build/other; mv real.sh /build/other; export CC=/build/source/cc.sh'; }
 program_as_by_path() {
@@ -109,6 +119,7 @@ flag_toolexec_in_goflags() { toolexec "$1" tools/t.sh; before='export GOFLAGS="$
 flag_toolexec_of_a_makefile() { toolexec "$1" tools/t.sh; printf 'export GOFLAGS := -trimpath -toolexec=/build/source/tools/t.sh\nall:\n\tgo build -o /out/program .\n' > Makefile; run='make; /out/program 2> /out/said'; }
 flag_toolexec_of_a_go_env() { toolexec "$1" tools/t.sh; run='export GOENV=/build/goenv; cat $HOME/.config/go/env > $GOENV 2> /dev/null || true; unset GOFLAGS; go env -w GOFLAGS=-toolexec=/build/source/tools/t.sh; go build -trimpath -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_of_a_temporary_directory() { toolexec "$1" tools/t.sh; before='mv tools /tmp/tools'; run='go build -toolexec=/tmp/tools/t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
+flag_toolexec_that_asks_git() { toolexec "$1" tools/t.sh; sed -i 's|s/7/./|s/7/$(cat /build/source/.git/HEAD)/|' tools/t.sh; before='mkdir .git; echo $V > .git/HEAD'; run='go build -buildvcs=false -toolexec=/build/source/tools/t.sh -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_by_path() { toolexec "$1" tools/t.sh; before='export PATH=/build/source/tools:$PATH'; run='go build -toolexec=t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
 flag_toolexec_by_path_to_elsewhere() { toolexec "$1" tools/t.sh; before='mv tools /tmp/tools; export PATH=/tmp/tools:$PATH'; run='go build -toolexec=t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
 flag_toolexec_of_go_run() { toolexec "$1" tools/t.sh; run='go run -toolexec=/build/source/tools/t.sh . 2> /out/said'; }
@@ -137,7 +148,7 @@ gocache_with_another_constraint() {
 }
 
 # These compile the standard library again: only with --full, except one of each.
-COSTLY='^flag_toolexec_(with|in|of_a|by|of_go|of_another)|^flag_gcflags|^toolchain_with_another_header'
+COSTLY='^flag_toolexec_(with|in|of_a|by|of_go|of_another|that)|^flag_gcflags|^toolchain_with_another_header'
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-settings.sh")
 try_kinds "${kinds[@]}"
 # With a profile that a flag names, the build of the second content has to fail: it is no profile.

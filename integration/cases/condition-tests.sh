@@ -21,6 +21,8 @@ variable_called_lib() { wants 'os.Getenv("lib")' os; environment=("lib=$1"); }
 # Variables of the derivation count where a source names them.
 variable_called_version() { wants 'os.Getenv("version")' os; environment=("version=$1"); }
 variable_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("sh", "-c", "printf $version").Output(); return string(b) }()' os/exec; environment=("version=$1"); }
+variable_called_columns() { wants 'os.Getenv("COLUMNS")' os; environment=("COLUMNS=$1"); }
+mask_of_modes() { wants 'func() string { os.WriteFile("/tmp/x", nil, 0o666); i, _ := os.Stat("/tmp/x"); os.Remove("/tmp/x"); return map[os.FileMode]string{0o644: "1"}[i.Mode()] }()' os; before='[ $V = 1 ] || umask 077'; shared=no; }
 variable_of_white_space() { wants 'map[string]string{"a b": "1"}[os.Getenv("MODE")]' os; before='export MODE="a b"; [ $V = 1 ] || export MODE=$(printf "a\nb")'; }
 variable_of_leading_space() { wants 'map[string]string{"a": "1"}[os.Getenv("MODE")]' os; before='export MODE="a"; [ $V = 1 ] || export MODE=" a"'; }
 variable_that_is_empty() { wants 'func() string { _, is := os.LookupEnv("MODE"); return map[bool]string{false: "1"}[is] }()' os; before='[ $V = 1 ] || export MODE='; }
@@ -80,6 +82,15 @@ library_of_a_replaced_module() {
     before='mv dep ../dep; sed -i "s,=> ./dep,=> ../dep," go.mod'
     shared=no
 }
+# The package that links it is of another module, and the flag of none.
+library_of_a_variable() {
+    wants_library dep.test/dep/l
+    calls vendor/dep.test/dep/l l -lv
+    library "$1" libv.a
+    printf '# dep.test/dep v1.0.0\n## explicit; go 1.21\ndep.test/dep/l\n' > vendor/modules.txt
+    need dep.test/dep v1.0.0
+    before='mkdir ../lib; mv libv.a ../lib; export CGO_LDFLAGS=-L/build/lib'
+}
 library_that_is_loaded() {
     wants_library "$module/l"
     calls l l '-L/build/source/lib -lv'
@@ -93,6 +104,9 @@ tool() { mkdir -p cmd/tool; printf 'package main\n\nfunc main() { print(%s) }\n'
 program_that_the_test_builds() { wants 'func() string { exec.Command("go", "build", "-o", "/build/tool", "./cmd/tool").Run(); b, _ := exec.Command("/build/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; shared=no; }
 program_that_go_run_runs() { wants 'func() string { b, _ := exec.Command("go", "run", "./cmd/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; shared=no; }
 program_that_was_built_before() { wants 'func() string { b, _ := exec.Command("/build/bin/tool").CombinedOutput(); return string(b) }()' os/exec; tool "$1"; before='go build -o /build/bin/tool ./cmd/tool'; shared=no; }
+# Other flags give another program of the same sources.
+program_that_was_installed_before() { wants 'func() string { b, _ := exec.Command("tool").CombinedOutput(); return string(b) }()' os/exec; mkdir -p cmd/tool; printf 'package main\n\nvar v string\n\nfunc main() { print(v) }\n' > cmd/tool/main.go; before='go install -ldflags "-X main.v=$V" ./cmd/tool; export PATH=$PATH:/build/go/bin'; }
+file_of_git_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("head", "-c1", ".git/HEAD").Output(); return string(b) }()' os/exec; before='mkdir .git; echo $V > .git/HEAD'; }
 program_that_is_a_script() { wants 'func() string { b, _ := exec.Command("./v.sh").Output(); return string(b) }()' os/exec; script v.sh "printf $1"; }
 program_that_another_package_runs() {
     mkdir run
@@ -125,6 +139,7 @@ leaves_a_file_in_a_directory_beside() { leaves 'os.Mkdir("/build/beside/x", 0o75
 leaves_a_file_by_a_child() { leaves 'exec.Command("sh", "-c", "echo x > /build/left").Run()' 'test -e ../left'; }
 leaves_a_directory_in_the_module() { leaves 'os.Mkdir("made", 0o755)' 'test -d made'; }
 leaves_a_file_elsewhere() { leaves 'os.WriteFile("/tmp/left", nil, 0o644)' 'test -e /tmp/left'; }
+leaves_a_file_in_an_output() { leaves 'exec.Command("sh", "-c", "mkdir -p $out; echo x > $out/left").Run()' 'test -e $out/left; rm -r $out'; environment=("out=/nix/store/dddddddddddddddddddddddddddddddd-out"); }
 leaves_a_mode() { leaves 'os.Chmod("/build/beside", 0o700)' 'test "$(stat -c %a /build/beside)" = 700'; before='mkdir -m 755 ../beside'; }
 leaves_fewer_files() { leaves 'os.Remove("/build/beside/x")' 'test ! -e ../beside/x'; before='mkdir ../beside; touch ../beside/x'; }
 leaves_a_profile() { leaves 'error(nil)' 'test -s /out/cover'; run=${run/-vet=off/-vet=off -coverprofile=/out/cover}; }
