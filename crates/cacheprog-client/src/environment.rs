@@ -166,7 +166,10 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
     let variables = variables();
     let outputs = OwnOutputs::of(&variables).map(|own| own.paths().collect()).unwrap_or_default();
     let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
+    let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
     TestContext {
+        caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
+        programs: programs.collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
         apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),

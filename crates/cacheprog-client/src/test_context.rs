@@ -18,6 +18,10 @@ pub(crate) struct TestContext {
     pub(crate) gowork: Option<PathBuf>,
     /// Directories for temporary files.
     pub(crate) temporary: Vec<PathBuf>,
+    /// Caches of the go command.
+    pub(crate) caches: Vec<PathBuf>,
+    /// Where `go install` puts programs.
+    pub(crate) programs: Vec<PathBuf>,
     /// What the go command and its tools write: its caches without the rest of `GOPATH`, where programs are, and telemetry.
     pub(crate) apart: Vec<PathBuf>,
     /// The directory of the Nix build, if this is one.
@@ -73,7 +77,7 @@ impl TestContext {
 
     /// Directories that do not belong to the module, even if they are inside of it.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        self.temporary.iter().chain(&self.apart).cloned().collect()
+        self.temporary.iter().chain(&self.caches).chain(&self.apart).cloned().collect()
     }
 
     /// Whether the go command itself adds and removes names in a directory, or in one below it: temporary ones, and those around its

@@ -31,6 +31,8 @@ pub(super) struct Reach {
 pub(super) struct Seen {
     /// Whether they may see more than their logs have.
     pub(super) is_unlogged: bool,
+    /// Whether they may run programs.
+    pub(super) runs_programs: bool,
     /// Whether they may talk to a server that the build started.
     pub(super) has_server: bool,
     /// Which variables they may read, of those that otherwise do not count.
@@ -57,6 +59,7 @@ impl Reach {
                 }
             };
             seen.is_unlogged |= package.is_unlogged || package.up > depth;
+            seen.runs_programs |= package.runs_programs;
             seen.has_server |= package.has_server;
             reads_variables |= package.reads_variables;
             seen.variables.extend(package.variables.iter().cloned());
@@ -91,6 +94,7 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         budget.take_bytes(source.len() as u64)?;
         let file = go_source::read(&source, wanted);
         package.is_unlogged |= file.is_unlogged || source.len() as u64 > MAX_SIZE;
+        package.runs_programs |= file.runs_programs;
         package.up = package.up.max(file.up);
         package.has_server |= file.has_server;
         package.reads_variables |= file.reads_variables;

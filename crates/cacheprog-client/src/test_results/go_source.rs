@@ -14,6 +14,8 @@ pub(super) struct GoSource {
     pub(super) imports: Vec<String>,
     /// Whether it may run programs or open files past the test's log.
     pub(super) is_unlogged: bool,
+    /// Whether it may run programs.
+    pub(super) runs_programs: bool,
     /// How many directories a path in it goes up at most.
     pub(super) up: usize,
     /// Whether it names a server of this machine, which the build may have started.
@@ -51,6 +53,9 @@ const UNLOGGED: [&str; 13] = [
     "syscall",
 ];
 
+/// Those of them that run programs which are named by the source.
+const RUNNERS: [&str; 4] = ["github.com/rogpeppe/go-internal", "golang.org/x/sys", "os/exec", "syscall"];
+
 /// Functions of package os that do so, or give a file a name that is gone when the test ends; and directives that reach functions of
 /// other packages.
 /// Go sources, and files below a home directory, may be read before the log begins.
@@ -72,17 +77,30 @@ const NAMES: [&str; 13] = [
 
 /// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
 pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
-    let Some(imports) = imports(source) else { return GoSource { is_unlogged: true, ..GoSource::default() } };
+    let Some(imports) = imports(source) else {
+        return GoSource { is_unlogged: true, runs_programs: true, ..GoSource::default() };
+    };
     let is_below =
         |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let has = |text: &[u8]| memmem::find(source, text).is_some();
+    let runs_programs = imports.iter().any(|path| RUNNERS.iter().any(|root| is_below(path, root)))
+        || has(b"StartProcess")
+        || has(b"go:linkname");
     let is_unlogged = imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
         || NAMES.iter().any(|name| has(name.as_bytes()))
         || wanted.of_tree.iter().any(|text| has(text));
     let reads_variables =
         is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
     let variables = wanted.variables.iter().filter(|name| names_variable(source, name)).cloned().collect();
-    GoSource { imports, is_unlogged, up: most_up(source), has_server: names_server(source), reads_variables, variables }
+    GoSource {
+        imports,
+        is_unlogged,
+        runs_programs,
+        up: most_up(source),
+        has_server: names_server(source),
+        reads_variables,
+        variables,
+    }
 }
 
 /// How often a line goes up: `"../../x"` and `filepath.Join("..", "..", "x")` do so twice.

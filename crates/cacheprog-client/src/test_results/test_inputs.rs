@@ -86,6 +86,12 @@ impl TestInputs {
         if seen.has_server {
             return None;
         }
+        if seen.runs_programs {
+            // What was installed is no part of the tree: flags may make another program of the same sources.
+            let names = |dir: &PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+            let programs = self.context.programs.iter().flat_map(|dir| names(dir).chain([dir.clone()]));
+            files.extend(programs.filter_map(|path| Some((path.to_str()?.to_owned(), PathUse::Open))));
+        }
         let needs_tree = seen.is_unlogged || are_unlogged(&self.context)?;
         let names = seen.variables.into_iter().collect::<Vec<_>>().join(",");
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";

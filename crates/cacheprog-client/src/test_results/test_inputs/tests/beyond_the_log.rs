@@ -14,6 +14,8 @@ fn in_build() -> Module {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
+    module.context.caches = ["go-cache", "go"].map(|name| top.join(name)).to_vec();
+    module.context.programs = vec![top.join("go/bin")];
     module.context.apart = ["go-cache", "go/pkg", "home/.config/go/telemetry"].map(|name| top.join(name)).to_vec();
     module.context.top = Some(BuildTop::read(top, Vec::new(), &module.context.temporary));
     module
@@ -37,7 +39,19 @@ impl Module {
 
 /// The first directory that a path needs and that was not there.
 fn made_for(path: &str) -> &str {
-    ["module/vendor", "go/bin", "other/.git"].into_iter().find(|dir| path.starts_with(dir)).unwrap()
+    ["module/vendor", "other/.git"].into_iter().find(|dir| path.starts_with(dir)).unwrap()
+}
+
+#[test]
+fn programs_that_were_installed_count_for_tests_that_run_programs() {
+    for (path, counts) in [("os/exec", true), ("C", false)] {
+        let module = in_build();
+        module.imports(path);
+        let list = module.list(LOG).unwrap();
+        fs::create_dir(module.top().join("go/bin")).unwrap();
+        fs::write(module.top().join("go/bin/tool"), "").unwrap();
+        assert_eq!(module.is_current(&list), !counts, "{path}");
+    }
 }
 
 #[test]
@@ -48,7 +62,7 @@ fn a_test_that_runs_programs_depends_on_the_whole_tree() {
         fs::write(module.root.join("tool/tool.go"), "package tool\nimport \"os/exec\"\n").unwrap();
         module.imports(path);
         let list = module.list(LOG).unwrap();
-        for changed in ["module/tool/tool.go", "other/data", "module/vendor/a/a.go", "go/bin/tool", "other/.git/HEAD"] {
+        for changed in ["module/tool/tool.go", "other/data", "module/vendor/a/a.go", "other/.git/HEAD"] {
             let file = module.top().join(changed);
             let before = fs::read(&file).ok();
             fs::create_dir_all(file.parent().unwrap()).unwrap();
