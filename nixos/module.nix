@@ -23,8 +23,16 @@ let
     go-env = "${pkgs.writeText "gocacheprog-go-env" "GOCACHEPROG=/gocache-client\n"}";
   };
 
+  # Whom Nix trusts may write what others read, unless the settings say who. A relay is no writer (crates/cacheprogd/src/trust/policy.rs).
+  names = value: if lib.isList value then value else builtins.filter (name: name != "") (lib.splitString " " value);
+  trusted = [ "root" ] ++ names (config.nix.settings.trusted-users or [ ]) ++ names (config.nix.settings.extra-trusted-users or [ ]);
+  trust = cfg.settings.trust or { };
+  writers = builtins.filter (name: !(builtins.elem name (trust.relays or [ ]))) (lib.unique trusted);
+  # Not a default of the option: it depends on a part of the option's own value.
+  daemonSettings = cfg.settings // { trust = { inherit writers; } // trust; };
+
   settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
-    cp ${toml.generate "gocacheprog-daemon.toml" cfg.settings} "$out"
+    cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
     ${cfg.package}/bin/cacheprogctl check "$out"
   '';
   units = import ./units.nix {
@@ -50,7 +58,10 @@ in
       type = toml.type;
       default = { };
       example = { max-size = "20GiB"; };
-      description = "Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md).";
+      description = ''
+        Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md). Without `trust.writers` it is
+        `nix.settings.trusted-users`, less those in `trust.relays`.
+      '';
     };
 
     hook = {
@@ -103,8 +114,9 @@ in
       default = false;
       description = ''
         Also serve go commands outside of sandboxes (`sandbox = false`, CI), of any user: without a sandbox the setup hook
-        connects to /run/nix-gocacheprog-host.sock. These go commands share entries with builds. Every user of the
-        machine can then put entries into the cache. This creates the link /gocache-client.
+        connects to /run/nix-gocacheprog-host.sock. Their entries are for builds of the same user, or for all where the
+        user is in `settings.trust.writers`; those of a build user are for no other build, unless it is in that list. This creates
+        the link /gocache-client.
       '';
     };
 
@@ -168,7 +180,7 @@ in
     systemd.sockets = units.sockets;
     # Running builds have sockets that a stopped daemon does not serve, and nothing would start it for them.
     systemd.services = lib.mapAttrs
-      (_: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON cfg.settings) ]; })
+      (_: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; })
       units.services;
 
     users = mkIf cfg.host.enable {
@@ -180,9 +192,7 @@ in
       [ "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client" ];
 
     environment.systemPackages = [ cfg.package ];
-    environment.etc."nix-gocacheprog.toml" = mkIf (cfg.settings != { }) {
-      source = settings;
-    };
+    environment.etc."nix-gocacheprog.toml".source = settings;
 
     nixpkgs.overlays = optionals cfg.overlay.enable
       [ (import (if cfg.overlay.intercept then ../overlay/intercept.nix else ../overlay/default.nix)) ];

@@ -45,7 +45,6 @@ for lib in "${libs[@]}"; do
     is "no assertion fails with the defaults" '[ ]' "$(module "$lib" '{ }' m.failures)"
     is "the overlay is added by default" 1 "$(module "$lib" '{ }' 'builtins.length m.config.nixpkgs.overlays')"
     is "the overlay can be switched off" 0 "$(module "$lib" '{ overlay.enable = false; }' 'builtins.length m.config.nixpkgs.overlays')"
-    is "no file of settings without settings" '{ }' "$(module "$lib" '{ }' m.config.environment.etc)"
     rejects "an unknown mode" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
     rejects "an unknown option" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
     rejects "a relative path in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
@@ -86,11 +85,21 @@ expect "the hook explains a wrong value" grep -q 'unknown variant' "$WORK/err"
 built_settings() {
     cat > "$WORK/settings.nix" << NIX
 (import $CASE_DIR/nix/module.nix { package = { type = "derivation"; outPath = $package; };
-  configuration.services.nix-gocacheprog = { enable = true; settings = $1; }; }).config.environment.etc."nix-gocacheprog.toml".source
+  configuration = { services.nix-gocacheprog = { enable = true; settings = $1; }; nix.settings = { ${NIX_SETTINGS:-} }; }; }).config.environment.etc."nix-gocacheprog.toml".source
 NIX
     nixbuild "$WORK/settings.nix" 2> "$WORK/err"
 }
 expect "the daemon's settings are written" grep -qx 'max-size = "20GiB"' "$(built_settings '{ max-size = "20GiB"; }')"
+# writers SETTINGS [NIX-SETTINGS]: trust.writers in that file.
+writers() {
+    NIX_SETTINGS=${2:-} built_settings "$1" > "$WORK/built" || { cat "$WORK/err" >&2; return 1; }
+    sed -nE 's/^trust = .*writers = (\[[^]]*\]).*/\1/p' "$(cat "$WORK/built")"
+}
+is "by default root writes for all" '["root"]' "$(writers '{ }')"
+is "and whom Nix trusts" '["root","alice","@wheel","bob"]' "$(writers '{ max-size = "20GiB"; }' 'trusted-users = [ "root" "alice" "@wheel" ]; extra-trusted-users = "bob";')"
+is "less the relays" '["root","@wheel"]' "$(writers '{ trust.relays = [ "hydra" ]; }' 'trusted-users = [ "hydra" "@wheel" ];')"
+is "the settings decide where they name writers" '["alice"]' "$(writers '{ trust.writers = [ "alice" ]; }' 'trusted-users = [ "bob" ];')"
+is "an empty list is none" '[]' "$(writers '{ trust.writers = [ ]; }')"
 expect "wrong settings of the daemon are refused" refused built_settings '{ max-size = "much"; }'
 expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
 

@@ -9,15 +9,17 @@
 let
   tools = import ../nixpkgs_stub/tools.nix { inherit system; shell = "/bin/bash"; };
   writeText = name: text: tools.runBash name { inherit text; passAsFile = [ "text" ]; } "cp \"$textPath\" \"$out\"";
+  value = v:
+    if builtins.isAttrs v then "{ ${lib.concatMapStringsSep ", " (key: "${key} = ${value v.${key}}") (builtins.attrNames v)} }"
+    else builtins.toJSON v;
   pkgs = {
     inherit writeText;
     runCommand = tools.runBash;
     pkgsStatic.callPackage = _: _: throw "a package is given";
     formats.toml = _: {
       type = lib.types.attrsOf lib.types.anything;
-      # What JSON and TOML have in common is all that the settings need.
-      generate = name: settings: writeText name
-        (lib.concatMapStrings (key: "${key} = ${builtins.toJSON settings.${key}}\n") (builtins.attrNames settings));
+      # What JSON and TOML have in common is all that the settings need, besides tables.
+      generate = name: settings: writeText name (lib.concatMapStrings (key: "${key} = ${value settings.${key}}\n") (builtins.attrNames settings));
     };
   };
 
