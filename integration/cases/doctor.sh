@@ -1,4 +1,4 @@
-# Proves that doctor finds nothing bad on a healthy installation, and each of seventeen prepared faults, with a fix.
+# Proves that doctor finds nothing bad on a healthy installation, and each of twenty prepared faults, with a fix.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -71,6 +71,28 @@ printf 'min-free = "900TiB"\n' > "$WORK/settings.toml"
 is_bad
 finds 'bad ' "free space" "all entries are evicted" "lower min-free"
 printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
+
+printf 'min-free = "1GiB"\n[trust]\nwriters = ["root", "carol", "@none"]\n' > "$WORK/settings.toml"
+doctor || fail "a writer whom the machine does not know is not bad"
+finds warn "users whose builds are shared with all users" "does not know carol, @none" "written as numbers"
+printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
+printf 'trusted-users = bin @root\nextra-trusted-users = daemon\n' >> "$WORK/nix.conf"
+doctor || fail "a user whom Nix trusts is not bad"
+finds warn "users whose builds are shared with all users" "Nix trusts bin, @root, daemon (trusted-users)" "under \`[trust]\`"
+printf 'min-free = "1GiB"\n[trust]\nwriters = ["root", "2", "@root"]\nrelays = ["daemon"]\n' > "$WORK/settings.toml"
+doctor || fail "writers are not bad"
+expect "writers and relays, by name or number, are enough" grep -qx "good users whose builds are shared with all users: root, 2, @root" "$WORK/found"
+printf 'min-free = "1GiB"\n' > "$WORK/settings.toml"
+printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
+
+# A process with the name of Nix' daemon and without a connection runs the hook.
+ln -s /bin/bash "$WORK/nix-daemon"
+mkdir -p "$WORK/unknown.drv.chroot/root/etc"
+touch "$WORK/unknown.drv.chroot/root/etc/hosts" # as without a network
+"$WORK/nix-daemon" -c '"$0" "$@"; exit' "$WORK/hook" "/nix/store/00000000000000000000000000000000-unknown.drv" "$WORK/unknown.drv.chroot/root" > /dev/null
+doctor || fail "a build of an unknown user is not bad"
+finds warn "who asks for builds" "of the last 1 builds, which share nothing: nix-daemon has no connection of" NIX_DAEMON_SOCKET_PATH
+rm -rf "$WORK/unknown.drv.chroot"
 
 # A variable that changes in each build, as a revision does, keeps C from being shared.
 # shellcheck source-path=SCRIPTDIR

@@ -110,6 +110,9 @@ pub enum Requester {
     Unknown(String),
 }
 
+/// How the reason begins for which nothing is shared with other builds (`BuildStatus::shared_with`) where the user is not known.
+pub const UNKNOWN_REQUESTER: &str = "it is not known who asked for it";
+
 impl Default for Requester {
     fn default() -> Self {
         Self::Unknown("the hook is of an earlier version".to_owned())

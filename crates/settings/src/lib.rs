@@ -1,10 +1,12 @@
 //! What the programs of a host share: the daemon (cacheprogd) and the command line (cacheprogctl).
 //!
-//! file.rs reads the settings file and the options that overrule it; listen.rs has the addresses and sockets in them, trust.rs whose builds write for all; `state_dir.rs` opens the state directory as its owner and
-//! holds its lock; log.rs starts the log and formats its lines; error.rs says what failed.
+//! file.rs reads the settings file and the options that overrule it; listen.rs has the addresses and sockets in them, trust.rs whose
+//! builds write for all; accounts.rs finds those on this machine. `state_dir.rs` opens the state directory as its owner and holds its
+//! lock; log.rs starts the log and formats its lines; error.rs says what failed.
 //!
 //! Nothing here speaks to a daemon, and nothing here serves.
 
+mod accounts;
 mod error;
 mod file;
 mod listen;
@@ -12,6 +14,7 @@ mod log;
 mod state_dir;
 mod trust;
 
+pub use accounts::Accounts;
 pub use error::{SettingsError, StateError};
 pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, limit_arguments, read};
 pub use listen::{HttpAddress, ListenError, SocketPath};

@@ -1,4 +1,4 @@
-//! `[trust]`: whose builds write what every build reads. Who a name means on this machine, the daemon finds out.
+//! `[trust]`: whose builds write what every build reads. accounts.rs finds out who a name means on this machine.
 
 use std::fmt;
 

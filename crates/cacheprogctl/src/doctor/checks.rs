@@ -2,9 +2,9 @@
 
 use proto::figures::bytes;
 
-use super::changing_variables;
 use super::facts::{Facts, Permissions, Program};
-use super::finding::{Finding, Level};
+use super::finding::{Finding, bad, good, warn};
+use super::{changing_variables, trust};
 
 /// The version of this program: programs of one package work together.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -26,19 +26,15 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         free_space,
         settings,
     ];
-    checks.iter().map(|check| check(facts)).chain(changing_variables::findings(&facts.profiles)).collect()
-}
-
-fn good(what: &'static str, found: impl Into<String>) -> Finding {
-    Finding { what, level: Level::Good, found: found.into(), fix: String::new() }
-}
-
-fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { what, level: Level::Warn, found: found.into(), fix: fix.into() }
-}
-
-fn bad(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { level: Level::Bad, ..warn(what, found, fix) }
+    let builds = facts.daemon.as_ref().and_then(|daemon| daemon.as_ref().ok()).map(|status| &status.builds);
+    let is_users = facts.unit.as_ref().is_some_and(|unit| unit.is_users);
+    let of_trust = [trust::writers(facts.trust.as_ref(), is_users), trust::requesters(builds)];
+    checks
+        .iter()
+        .map(|check| check(facts))
+        .chain(of_trust)
+        .chain(changing_variables::findings(&facts.profiles))
+        .collect()
 }
 
 fn hook_is_set(facts: &Facts) -> Finding {
@@ -271,6 +267,7 @@ fn settings(facts: &Facts) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Unit;
+    use super::super::finding::Level;
     use super::*;
 
     fn unit_facts(active: &str, is_users: bool) -> Facts {

@@ -12,11 +12,12 @@ use proto::control::{BuildStatus, Builds, Status};
 use proto::error::with_causes;
 use proto::profile::BuildProfile;
 use rustix::fs::{StatVfsMountFlags, statvfs};
-use settings::{Settings, SettingsError, StateDir};
+use settings::{Accounts, Settings, SettingsError, StateDir};
 use store::{Disk, LimitsError};
 
-use super::{changing_variables, nix_conf};
+use super::{changing_variables, trust};
 use crate::ask::{Sockets, build_profile, daemon_status};
+use crate::nix_conf;
 
 /// Where to look, if not at the default places.
 #[derive(Debug, clap::Args)]
@@ -62,6 +63,8 @@ pub(crate) struct Facts {
     pub(crate) is_read_only: bool,
     /// What is wrong with the settings.
     pub(crate) settings: Option<String>,
+    /// Whose builds write for all; `None` where the settings cannot be read.
+    pub(crate) trust: Option<trust::Names>,
     /// The state of the socket unit in systemd; `None` without systemd.
     pub(crate) unit: Option<Unit>,
     pub(crate) is_root: bool,
@@ -122,6 +125,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
         free: disk.map(|disk| (disk.free, limits.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
+        trust: read_settings.as_ref().ok().map(|settings| names(settings, nix.as_ref())),
         settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
         unit: unit(),
         is_root: rustix::process::geteuid().is_root(),
@@ -146,6 +150,11 @@ fn profiles(sockets: &Sockets, builds: &Builds) -> Vec<BuildProfile> {
 fn latest(mut builds: Vec<&BuildStatus>) -> Vec<&BuildStatus> {
     builds.sort_by_key(|build| Reverse((build.started, build.ended)));
     builds.into_iter().take_while(|build| build.counts.rejected > 0).take(BUILDS).collect()
+}
+
+fn names(settings: &Settings, nix: Option<&nix_conf::Settings>) -> trust::Names {
+    let trusted = nix.map(nix_conf::trusted_users).unwrap_or_default();
+    trust::Names::new(&settings.trust.clone().unwrap_or_default(), &trusted, &Accounts::read())
 }
 
 /// What is wrong with the settings by themselves, or on this disk.

@@ -24,3 +24,18 @@ pub(crate) struct Finding {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) fix: String,
 }
+
+/// As it should be.
+pub(crate) fn good(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Good, found: found.into(), fix: String::new() }
+}
+
+/// Not as good as it could be, and what to do.
+pub(crate) fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { what, level: Level::Warn, found: found.into(), fix: fix.into() }
+}
+
+/// Bad, and what to do.
+pub(crate) fn bad(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { level: Level::Bad, ..warn(what, found, fix) }
+}

@@ -1,13 +1,13 @@
 //! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
 //!
-//! facts.rs looks at the machine, `nix_conf.rs` reads nix.conf (pure), checks.rs judges (pure), `changing_variables.rs` judges what the
-//! latest builds missed (pure), finding.rs is what it finds.
+//! facts.rs looks at the machine, checks.rs judges (pure), `changing_variables.rs` judges what the latest builds missed and trust.rs for
+//! whom their entries are (both pure), finding.rs is what it finds.
 
 mod changing_variables;
 mod checks;
 mod facts;
 mod finding;
-mod nix_conf;
+mod trust;
 
 use serde::Serialize;
 

@@ -19,6 +19,8 @@ pub(crate) struct Destination {
     pub(crate) units: PathBuf,
     /// Directory of our settings.
     pub(crate) settings: PathBuf,
+    /// The daemon's settings; of a user's own daemon there are none.
+    pub(crate) daemon_settings: Option<PathBuf>,
     /// Nix's settings.
     pub(crate) nix_conf: PathBuf,
     /// For a user's own daemon.
@@ -57,6 +59,7 @@ impl Destination {
             programs,
             units: "/etc/systemd/system".into(),
             settings: "/etc/nix-gocacheprog".into(),
+            daemon_settings: Some(proto::control::DEFAULT_SETTINGS.into()),
             nix_conf: if custom.exists() { custom } else { own },
             user: None,
             has_systemd: Path::new("/run/systemd/system").is_dir(),
@@ -75,6 +78,7 @@ impl Destination {
             programs,
             units: config.join("systemd/user"),
             settings: config.join("nix-gocacheprog"),
+            daemon_settings: None,
             nix_conf: config.join("nix/nix.conf"),
             has_systemd: runtime.join("systemd").is_dir(),
             user: Some(UserDirs { runtime, cache }),

@@ -1,10 +1,14 @@
 //! The steps of an installation and of its removal, in their order.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::error::InstallError;
 use super::steps::{Step, is_same};
+use crate::nix_conf;
+
+/// How the daemon's settings begin while `uninstall` may remove them.
+const OURS: &str = "# Written by `cacheprogctl install`, removed by `cacheprogctl uninstall` while this line is here.";
 
 /// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is the directory of the programs.
 const SYSTEM_UNITS: [(&str, &str); 3] = [
@@ -37,6 +41,25 @@ impl Destination {
     fn sockets(&self) -> String {
         let names = self.units().iter().map(|(name, _)| *name).filter(|name| name.ends_with(".socket"));
         names.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Those whom Nix trusts write what all builds read. Names that the daemon would refuse are left out.
+    fn daemon_settings(&self) -> String {
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        // Not nix.custom.conf: nix.conf includes that one.
+        let nix = nix_conf::settings(&self.nix_conf.with_file_name("nix.conf"), &read).unwrap_or_default();
+        let trusted = nix_conf::trusted_users(&nix).into_iter();
+        let writers = trusted.filter(|name| settings::Principal::try_from(name.clone()).is_ok());
+        // A list of texts is written in TOML as in JSON.
+        let writers = serde_json::Value::from_iter(writers);
+        format!(
+            "{OURS}\n\
+             # Settings of the daemon (docs/reference/settings.md). `cacheprogctl install` does not change this file again.\n\
+             [trust]\n\
+             # Users whose builds are shared with all users: here nix.conf's trusted-users. Others' builds read those, and have a cache of\n\
+             # their own.\n\
+             writers = {writers}\n"
+        )
     }
 
     fn hook_settings(&self) -> String {
@@ -73,6 +96,11 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
     steps.extend([
         Step::Write { path: destination.setting("go-env"), text: proto::control::GO_ENV.to_owned() },
         Step::WriteIfMissing { path: destination.setting("hook.toml"), text: destination.hook_settings() },
+    ]);
+    if let Some(path) = &destination.daemon_settings {
+        steps.push(Step::WriteIfMissing { path: path.clone(), text: destination.daemon_settings() });
+    }
+    steps.extend([
         Step::Link { path: destination.setting("hook"), to: destination.programs.join("prebuild-hook") },
         destination.systemctl("daemon-reload"),
         destination.systemctl(&format!("enable --now {}", destination.sockets())),
@@ -108,6 +136,9 @@ pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
     }
     steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: destination.setting(name) }));
     steps.push(Step::RemoveDir { path: destination.settings.clone() });
+    if let Some(path) = &destination.daemon_settings {
+        steps.push(Step::RemoveIfBegins { path: path.clone(), line: OURS });
+    }
     steps
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Step {
     RemoveLine { path: PathBuf, line: String },
     /// Removes a file.
     Remove { path: PathBuf },
+    /// Removes a file that begins with this line.
+    RemoveIfBegins { path: PathBuf, line: &'static str },
     /// Removes a directory with all that is in it.
     RemoveTree { path: PathBuf },
     /// Removes a directory if it is empty.
@@ -64,6 +66,10 @@ impl Step {
                 (format!("remove `{line}` from {}", path.display()), has_line(&read(path)?.unwrap_or_default(), line))
             }
             Self::Remove { path } => (format!("remove {}", path.display()), fs::symlink_metadata(path).is_ok()),
+            Self::RemoveIfBegins { path, line } => (
+                format!("remove {}", path.display()),
+                read(path)?.is_some_and(|text| text.lines().next() == Some(line)),
+            ),
             Self::RemoveTree { path } | Self::RemoveDir { path } => {
                 (format!("remove {}", path.display()), path.is_dir())
             }
@@ -92,7 +98,7 @@ impl Step {
                 let left: String = lines.collect();
                 on("changing", path, if left.is_empty() { fs::remove_file(path) } else { replace(path, &left) })
             }
-            Self::Remove { path } => on("removing", path, fs::remove_file(path)),
+            Self::Remove { path } | Self::RemoveIfBegins { path, .. } => on("removing", path, fs::remove_file(path)),
             Self::RemoveTree { path } => on("removing", path, store::remove_leftover(path).map_err(io::Error::other)),
             Self::RemoveDir { path } => on(
                 "removing",

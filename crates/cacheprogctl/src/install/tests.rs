@@ -13,6 +13,7 @@ fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
         programs: "/opt/programs".into(),
         units: dir.join("units"),
         settings: dir.join("settings"),
+        daemon_settings: runtime.is_none().then(|| dir.join("daemon.toml")),
         nix_conf: dir.join("nix.conf"),
         user: runtime.map(|runtime| UserDirs { runtime: runtime.into(), cache: dir.join("cache") }),
         has_systemd: false,
@@ -83,4 +84,32 @@ fn the_users_settings_and_another_hook_are_kept() {
     assert!(said.contains("`pre-build-hook=/opt/other`") && said.contains("chain = [\"/opt/other\"]"), "{said}");
     fs::write(&destination.nix_conf, "#pre-build-hook = /x\npre-build-hook =\n").unwrap();
     assert!(plan_install(&destination).is_ok());
+}
+
+#[test]
+fn those_whom_nix_trusts_are_writers_in_new_settings() {
+    for (nix_conf, writers) in [
+        ("", r#"["root"]"#),
+        ("trusted-users = alice @wheel root\n", r#"["root","alice","@wheel"]"#),
+        ("trusted-users = *\n!include more.conf\n", r#"["root","*","bob"]"#),
+        ("trusted-users = a,b D\\x\n", r#"["root","D\\x"]"#),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = destination(dir.path(), None);
+        let path = dir.path().join("daemon.toml");
+        fs::write(&destination.nix_conf, nix_conf).unwrap();
+        fs::write(dir.path().join("more.conf"), "extra-trusted-users = bob").unwrap();
+        carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(&format!("\nwriters = {writers}\n")), "{text}");
+        settings::read(Some(&path)).unwrap();
+        // As the administrator wants it.
+        for changed in [text.replace("[trust]", "max-age = \"9d\"\n[trust]"), "max-size = \"1GiB\"\n".to_owned()] {
+            fs::write(&path, &changed).unwrap();
+            carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+        }
+        carry_out(&plan_uninstall(&destination), false).unwrap();
+        assert!(path.exists());
+    }
 }

@@ -1,7 +1,5 @@
 //! Who may write what others read. [`policy`] decides it once, when a build is registered; nothing in the build has a say in it.
-//! [`accounts`] finds out who the names in the settings are.
 
-mod accounts;
 mod policy;
 
 pub(crate) use policy::{Policy, Writes};

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use proto::control::Requester;
+use proto::control::{Requester, UNKNOWN_REQUESTER};
 use serde::{Deserialize, Serialize};
-use settings::Trust;
+use settings::{Accounts, Trust};
 use store::Partition;
-
-use super::accounts::Accounts;
 
 /// The group of Nix's build users, as installers and NixOS name it.
 const BUILD_USERS_GROUP: &str = "nixbld";
@@ -80,7 +78,7 @@ impl Policy {
     pub(crate) fn of_build(&self, requester: &Requester) -> Writes {
         match requester {
             Requester::User { uid, forwards } => self.of_user(*uid, *forwards, &Accounts::read()),
-            Requester::Unknown(why) => Writes::Nothing(format!("it is not known who asked for it: {why}")),
+            Requester::Unknown(why) => Writes::Nothing(format!("{UNKNOWN_REQUESTER}: {why}")),
         }
     }
 

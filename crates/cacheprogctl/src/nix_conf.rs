@@ -9,6 +9,18 @@ const DEEPEST: u32 = 8;
 /// Settings by name; the last one counts.
 pub(crate) type Settings = BTreeMap<String, String>;
 
+/// Users and groups whom Nix trusts, as nix.conf names them; root is always one of them.
+pub(crate) fn trusted_users(settings: &Settings) -> Vec<String> {
+    let named = ["trusted-users", "extra-trusted-users"].into_iter().filter_map(|name| settings.get(name));
+    let mut users = vec!["root".to_owned()];
+    for user in named.flat_map(|value| value.split(' ')).filter(|user| !user.is_empty()) {
+        if !users.iter().any(|known| known == user) {
+            users.push(user.to_owned());
+        }
+    }
+    users
+}
+
 /// The settings of a file and of those that it includes, which `read` reads.
 pub(crate) fn settings(path: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Option<Settings> {
     let mut all = Settings::new();
@@ -24,7 +36,11 @@ fn add(all: &mut Settings, path: &Path, read: &dyn Fn(&Path) -> Option<String>, 
             // Nix itself reports an included file that does not exist.
             let _missing = add(all, &dir.join(included.trim()), read, deeper - 1);
         } else if let Some((name, value)) = line.split_once('=') {
-            all.insert(name.trim().to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" "));
+            let (name, value) = (name.trim(), value.split_whitespace().collect::<Vec<_>>().join(" "));
+            // Added to what was set above it (nix.conf(5)).
+            all.remove(&format!("extra-{name}"));
+            let before = all.remove(name).filter(|_| name.starts_with("extra-")).map(|before| before + " ");
+            all.insert(name.to_owned(), before.unwrap_or_default() + &value);
         }
     }
     Some(())
@@ -33,6 +49,20 @@ fn add(all: &mut Settings, path: &Path, read: &dyn Fn(&Path) -> Option<String>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trusted_users_are_root_and_those_named_last() {
+        for (text, expected) in [
+            ("", "root"),
+            ("trusted-users =", "root"),
+            ("trusted-users = alice root  @wheel", "root alice @wheel"),
+            ("trusted-users = *\nextra-trusted-users = bob\nextra-trusted-users = carol *", "root * bob carol"),
+            ("extra-trusted-users = bob\ntrusted-users = alice", "root alice"),
+        ] {
+            let found = settings(Path::new("/n"), &|_| Some(text.to_owned())).unwrap();
+            assert_eq!(trusted_users(&found).join(" "), expected, "{text}");
+        }
+    }
 
     #[test]
     fn included_files_count_and_cycles_end() {
