@@ -1,8 +1,11 @@
 //! Removing what is no longer wanted, beside programs that read and write the store.
 //!
-//! scan.rs looks at everything, plan.rs decides (pure), sweep.rs removes; limits.rs says what a store is kept within. purge.rs
-//! removes what a person names.
+//! scan.rs looks at everything, plan.rs decides (pure), sweep.rs removes; limits.rs says what a store is kept within, `fair_share.rs`
+//! what each user's entries may take of it. purge.rs removes what a person names.
 
+pub(crate) mod fair_share;
+#[cfg(test)]
+mod fixture;
 pub(crate) mod limits;
 pub(crate) mod plan;
 pub(crate) mod purge;

@@ -1,12 +1,13 @@
 //! The eviction order: which entries are removed, and why. Pure: scan.rs looks, this decides, sweep.rs removes.
 //!
-//! The least recently used entries are removed first, and of these the ones that are cheap to rebuild: the age of an entry counts
+//! What users who are no writers take beyond their share is removed first (`fair_share.rs`). The least recently used entries are removed first, and of these the ones that are cheap to rebuild: the age of an entry counts
 //! less, down to a fourth, the more milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of
 //! files (Go's module indexes) have low priority: they are removed before all others.
 
 use std::cmp::Reverse;
 
 use crate::counters::{RECORD_BYTES, on_disk};
+use crate::evict::fair_share::{self, Amount, Candidate};
 use crate::evict::limits::Targets;
 use crate::evict::scan::{Entry, EntryIndex, Scan};
 
@@ -43,39 +44,39 @@ pub(crate) struct Victim {
 
 /// Decides which entries are removed. `now` is in seconds since 1970. The result is in the order of the scan.
 pub(crate) fn plan(scan: &Scan, targets: &Targets, now: u64) -> Vec<Victim> {
-    let (files, freed) = scan.abandoned(now, targets.grace);
-    let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), freed, files };
-    let mut stays: Vec<(u64, EntryIndex)> = Vec::new();
+    let (files, bytes) = scan.abandoned(now, targets.grace);
+    let size = needed_for_size(scan, targets);
+    let space = Amount { bytes: targets.bytes_to_free, files: targets.inodes_to_free, entries: 0 };
+    let freed = Amount { bytes, files, entries: 0 };
+    let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), freed, size, space };
+    let mut stays: Vec<Candidate> = Vec::new();
     for (index, entry) in scan.indexed_entries() {
         if !scan.has_object(entry) {
-            plan.add(index, entry, Reason::Broken);
+            plan.add(index, Reason::Broken);
         } else if targets.max_age.is_some_and(|most| entry.age(now) > most.as_secs()) {
-            plan.add(index, entry, Reason::Age);
+            plan.add(index, Reason::Age);
         } else if entry.age(now) >= targets.grace.as_secs() {
             stays.push((staleness(entry, scan.bytes(entry), now), index));
         }
     }
-    let excess = targets
-        .max_size
-        .filter(|&most| scan.totals.bytes > most)
-        .map_or(0, |most| scan.totals.bytes - most / 10 * FILLED_AFTER);
-    let too_many = match scan.totals.entries {
-        0..=MOST_ENTRIES => 0,
-        entries => entries - MOST_ENTRIES / 10 * FILLED_AFTER,
-    };
-    if plan.freed < excess.max(targets.bytes_to_free) || plan.files < targets.inodes_to_free || too_many > 0 {
+    if plan.reason().is_some() {
+        fair_share::cut(scan, &mut stays, size.max(space), &mut |index| plan.add_if_needed(index));
         stays.sort_unstable_by_key(|&(staleness, index)| (Reverse(staleness), index));
         for (_, index) in stays {
-            let reason = match plan.freed {
-                freed if freed < excess || (plan.victims.len() as u64) < too_many => Reason::Size,
-                freed if freed < targets.bytes_to_free || plan.files < targets.inodes_to_free => Reason::Space,
-                _ => break,
-            };
-            plan.add(index, scan.entry(index), reason);
+            if !plan.add_if_needed(index) {
+                break;
+            }
         }
     }
     plan.victims.sort_unstable_by_key(|victim| victim.index);
     plan.victims
+}
+
+/// What must go for the limits of the store itself.
+fn needed_for_size(scan: &Scan, targets: &Targets) -> Amount {
+    let beyond = |all: u64, most: u64| if all > most { all - most / 10 * FILLED_AFTER } else { 0 };
+    let bytes = targets.max_size.map_or(0, |most| beyond(scan.totals.bytes, most));
+    Amount { bytes, files: 0, entries: beyond(scan.totals.entries, MOST_ENTRIES) }
 }
 
 struct Plan<'a> {
@@ -83,20 +84,37 @@ struct Plan<'a> {
     /// Of each object, the entries that have it and stay.
     references: Vec<u32>,
     victims: Vec<Victim>,
-    freed: u64,
-    files: u64,
+    freed: Amount,
+    /// What must go for the limits of the store, and for the disk.
+    size: Amount,
+    space: Amount,
 }
 
 impl Plan<'_> {
-    fn add(&mut self, index: EntryIndex, entry: &Entry, reason: Reason) {
-        self.freed += RECORD_BYTES;
-        self.files += 1;
-        for output in self.scan.outputs(entry) {
+    /// Why more must go; `None`: enough is freed.
+    fn reason(&self) -> Option<Reason> {
+        match self.freed {
+            freed if !freed.covers(self.size) => Some(Reason::Size),
+            freed if !freed.covers(self.space) => Some(Reason::Space),
+            _ => None,
+        }
+    }
+
+    /// False if enough is freed without it.
+    fn add_if_needed(&mut self, index: EntryIndex) -> bool {
+        self.reason().map(|reason| self.add(index, reason)).is_some()
+    }
+
+    fn add(&mut self, index: EntryIndex, reason: Reason) {
+        self.freed.bytes += RECORD_BYTES;
+        self.freed.files += 1;
+        self.freed.entries += 1;
+        for output in self.scan.outputs(self.scan.entry(index)) {
             if let Some(object) = self.scan.object_of(output) {
                 self.references[object] -= 1;
                 if self.references[object] == 0 {
-                    self.freed += on_disk(output.size);
-                    self.files += 1;
+                    self.freed.bytes += on_disk(output.size);
+                    self.freed.files += 1;
                 }
             }
         }
@@ -115,54 +133,18 @@ fn staleness(entry: &Entry, bytes: u64, now: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::evict::scan::{CompactOutput, Shard};
     use std::num::NonZeroU32;
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use proto::ActionId;
 
-    const NOW: u64 = 1_000_000;
-
-    fn entry(n: u8, output: u64, size: u64, age: u32) -> Entry {
-        let used = u32::try_from(NOW).unwrap() - age;
-        let output = CompactOutput { key: output, size };
-        Entry {
-            action: ActionId([n; 32]),
-            output,
-            others: None,
-            used,
-            cost_ms: 0,
-            is_low_priority: false,
-            was_ahead: false,
-        }
-    }
-
-    fn scan(entries: Vec<Entry>) -> Scan {
-        scan_with(entries, Vec::new())
-    }
-
-    fn scan_with(entries: Vec<Entry>, others: Vec<Vec<CompactOutput>>) -> Scan {
-        let all = entries.clone();
-        let mut scan = Scan::default();
-        scan.others = others;
-        scan.shards.push(Shard { dir: "/s".into(), entries });
-        scan.index_outputs();
-        for entry in &all {
-            for output in scan.outputs(entry).collect::<Vec<_>>() {
-                assert!(scan.mark_present(output.key));
-            }
-        }
-        scan.count();
-        scan
-    }
+    use super::*;
+    use crate::evict::fixture::{MIB, NOW, entry, scan, scan_with};
+    use crate::evict::scan::CompactOutput;
 
     fn gone(scan: &Scan, targets: &Targets) -> Vec<(u32, Reason)> {
         plan(scan, targets, NOW).iter().map(|d| (d.index.entry, d.reason)).collect()
     }
-
-    const MIB: u64 = 1 << 20;
 
     #[test]
     fn the_least_recently_used_go_until_nine_tenths_are_left() {

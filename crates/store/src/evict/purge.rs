@@ -1,4 +1,4 @@
-//! The purge: removes the entries that a filter matches (put by a build, or before a time, or all), beside programs that read and
+//! The purge: removes the entries that a filter matches (put by a build, for a user, before a time, or all), beside programs that read and
 //! write the store.
 //!
 //! As in sweep.rs an entry goes before its object, and the object only if no entry that stays names it.
@@ -18,6 +18,7 @@ use crate::error::{StoreError, keep_error};
 use crate::evict::scan::{AHEAD, key};
 use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
+use crate::format::namespace::Partition;
 use crate::format::record::Record;
 use crate::record_dir::RecordDir;
 
@@ -28,14 +29,18 @@ pub enum PurgeFilter {
     All,
     /// What these builds put first.
     WrittenBy(Vec<BuildId>),
+    /// What is for builds of this user alone.
+    User(u32),
     /// What was last put before this.
     Before(SystemTime),
 }
 
 impl PurgeFilter {
-    fn matches(&self, record: &Record) -> bool {
+    /// Whether a record goes that is in this partition.
+    fn matches(&self, record: &Record, partition: Partition) -> bool {
         match self {
             Self::All => true,
+            Self::User(uid) => [partition, record.origin.partition].contains(&Partition::User(*uid)),
             Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
             Self::Before(time) => record.time < *time,
         }
@@ -71,9 +76,11 @@ pub(crate) fn purge(
     let not_ahead = now + AHEAD;
     let (victims, named) = (Vec::new(), HashSet::new());
     let root = layout.root();
-    let mut purge = Purge { root, filter, mode, used_before, not_ahead, victims, named, purged: Purged::default() };
+    let (partition, purged) = (Partition::Common, Purged::default());
+    let mut purge = Purge { root, filter, mode, partition, used_before, not_ahead, victims, named, purged };
     for namespace in subdirectories(&layout.all_records())? {
         let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
+        purge.partition = Partition::of_namespace(&namespace);
         for dir in subdirectories(&namespace)? {
             purge.shard(&records, &dir)?;
             progress(purge.purged.seen);
@@ -88,6 +95,8 @@ struct Purge<'a> {
     root: &'a Path,
     filter: &'a PurgeFilter,
     mode: Mode,
+    /// That of the records that are looked at.
+    partition: Partition,
     /// Entries that were used since then stay.
     used_before: SystemTime,
     /// Except those whose last use was set by a clock that was ahead.
@@ -122,8 +131,9 @@ impl Purge<'_> {
     fn entry(&mut self, records: &RecordDir, action: &ActionId, (known, used): (Vec<Record>, SystemTime)) {
         self.purged.seen += known.len() as u64;
         let is_spared = used > self.used_before && used <= self.not_ahead;
-        let filter = self.filter;
-        let (go, stay): (Vec<_>, Vec<_>) = known.into_iter().partition(|record| !is_spared && filter.matches(record));
+        let (filter, partition) = (self.filter, self.partition);
+        let (go, stay): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|record| !is_spared && filter.matches(record, partition));
         self.named.extend(stay.iter().map(|record| key(&record.output.id)));
         if go.is_empty() || !self.remove_records(records, action, &go) {
             self.named.extend(go.iter().map(|record| key(&record.output.id)));

@@ -12,8 +12,10 @@ use proto::{ActionId, Output, OutputId};
 use crate::counters::{RECORD_BYTES, Totals, on_disk};
 use crate::dirs::{names, subdirectories};
 use crate::error::{StoreError, keep_error};
+use crate::evict::fair_share::Amount;
 use crate::format::kind::Kind;
 use crate::format::layout::{Layout, fan_out};
+use crate::format::namespace::Partition;
 use crate::format::record::Record;
 use crate::record_dir::RecordDir;
 
@@ -89,6 +91,7 @@ pub(crate) fn key(output: &OutputId) -> u64 {
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(crate) dir: PathBuf,
+    pub(crate) partition: Partition,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -137,13 +140,16 @@ impl Scan {
     /// Looks at everything; `None` if it was to stop.
     pub(crate) fn take(layout: &Layout, now: u64, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StoreError> {
         let mut scan = Self { now, ..Self::default() };
-        for namespace in subdirectories(&layout.all_records())? {
+        let mut namespaces = subdirectories(&layout.all_records())?;
+        namespaces.sort_unstable(); // those of a partition side by side
+        for namespace in namespaces {
             let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
+            let partition = Partition::of_namespace(&namespace);
             for dir in subdirectories(&namespace)? {
                 if !go_on() {
                     return Ok(None);
                 }
-                scan.shard(&records, dir)?;
+                scan.shard(&records, (dir, partition))?;
             }
         }
         scan.index_outputs();
@@ -171,7 +177,7 @@ impl Scan {
         Ok(Some(scan))
     }
 
-    fn shard(&mut self, records: &RecordDir, dir: PathBuf) -> Result<(), StoreError> {
+    fn shard(&mut self, records: &RecordDir, (dir, partition): (PathBuf, Partition)) -> Result<(), StoreError> {
         let names = names(&dir)?;
         let mut entries = Vec::with_capacity(names.len());
         for name in names {
@@ -189,7 +195,7 @@ impl Scan {
                 Err(e) => keep_error(&mut self.errors, &e),
             }
         }
-        self.shards.push(Shard { dir, entries });
+        self.shards.push(Shard { dir, partition, entries });
         Ok(())
     }
 
@@ -287,6 +293,22 @@ impl Scan {
     /// The directory of records in which an entry is.
     pub(crate) fn dir(&self, index: EntryIndex) -> &Path {
         &self.shards[index.shard as usize].dir
+    }
+
+    /// The partition of an entry.
+    pub(crate) fn partition(&self, index: EntryIndex) -> Partition {
+        self.shards[index.shard as usize].partition
+    }
+
+    /// All that is there.
+    pub(crate) fn amount(&self) -> Amount {
+        let Totals { entries, objects, bytes } = self.totals;
+        Amount { bytes, files: entries + objects, entries }
+    }
+
+    /// How many objects are named, each of which [`Scan::object_of`] numbers.
+    pub(crate) fn objects(&self) -> usize {
+        self.outputs.len()
     }
 
     /// Where an output stands among all, if its object is there.

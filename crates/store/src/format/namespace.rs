@@ -1,7 +1,9 @@
 //! A namespace: the set of records in which a session looks up an action. There is one for each partition and toolchain, so that
 //! results of different toolchains, or of users who do not trust each other, never stand for each other.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use proto::wire::Toolchain;
@@ -53,6 +55,14 @@ pub enum Partition {
     User(u32),
 }
 
+impl Partition {
+    /// The partition of a namespace's directory. A directory that is not ours counts as everyone's.
+    pub(crate) fn of_namespace(dir: &Path) -> Self {
+        let name = dir.file_name().and_then(OsStr::to_str).and_then(|name| name.rsplit_once('-'));
+        name.and_then(|(partition, _)| partition.parse().ok()).unwrap_or(Self::Common)
+    }
+}
+
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,6 +107,15 @@ mod tests {
         let all: std::collections::HashSet<_> =
             others.iter().chain([&toolchain]).map(|one| Namespace::new(Partition::Common, one)).collect();
         assert_eq!(all.len(), others.len() + 1);
+    }
+
+    #[test]
+    fn a_directory_has_its_namespaces_partition() {
+        for partition in [Partition::Common, Partition::User(0), Partition::User(1000)] {
+            let namespace = Namespace::new(partition, &Toolchain::default());
+            assert_eq!(Partition::of_namespace(&Path::new("/records").join(namespace.name())), partition);
+        }
+        assert_eq!(Partition::of_namespace(Path::new("/records/user-x-00")), Partition::Common);
     }
 
     #[test]
