@@ -110,7 +110,7 @@ mod tests {
         let all = |names: &[&str]| names.iter().map(|name| Principal::try_from((*name).to_owned()).unwrap()).collect();
         let trusted: Vec<_> = trusted.iter().map(|&name| name.to_owned()).collect();
         let accounts = Accounts::new("root:x:0:0::/:\nalice:x:1000:1000::/:\n".into(), "wheel:x:10:\n".into());
-        Names::new(&Trust { writers: all(writers), relays: relays.map(all) }, &trusted, &accounts)
+        Names::new(&Trust { writers: all(writers), relays: relays.map(all), ..Trust::default() }, &trusted, &accounts)
     }
 
     #[test]
