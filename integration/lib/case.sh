@@ -24,6 +24,8 @@ _case_end() {
         tail -n 20 "$WORK/daemon.log" >&2 || true
     fi
     nix_cleanup || true
+    # Mounts of the case would keep their directories; the latest may be in an earlier one.
+    awk -v work="$WORK/" 'index($2, work) == 1 { print $2 }' /proc/self/mounts | tac | xargs -r umount --lazy || true
     rm -rf "$WORK"
     exit "$status"
 }

@@ -26,7 +26,7 @@ use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::object::atomic_rename::{relink, write_small};
 use crate::object::integrity_mtime::{State, is_whole, state};
-use crate::object::publish::{copy, is_too_many_links, publish_file};
+use crate::object::publish::{copy, is_link_refused, publish_file};
 use crate::object::staged_body::StagedBody;
 use crate::open;
 use crate::put::Put;
@@ -145,8 +145,7 @@ impl BuildDir {
             Ok(()) if self.exposed(output)? == Exposed::Yes => Ok(Exposed::Yes),
             Ok(()) => Ok(Exposed::No), // written to in between: a miss
             Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Exposed::No), // evicted in between
-            // The object has as many links as the file system allows (65,000 on ext4).
-            Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => copied(),
+            Err(StoreError::Io { source, .. }) if is_link_refused(&source) => copied(),
             Err(e) => Err(e),
         }
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use proto::Output;
+use rustix::io::Errno;
 
 use crate::error::StoreError;
 use crate::format::layout::Layout;
@@ -44,8 +45,7 @@ pub(crate) fn adopt_object(layout: &Layout, file: &Path, output: Output) -> Resu
         return Ok(None);
     }
     match relink(file, layout.tmp(), &path, OBJECT_LEVELS) {
-        // The file has as many links as the file system allows.
-        Err(StoreError::Io { source, .. }) if is_too_many_links(&source) => {
+        Err(StoreError::Io { source, .. }) if is_link_refused(&source) => {
             copy(file, (layout.tmp(), &path), output, OBJECT_LEVELS)?;
         }
         linked => linked?,
@@ -53,9 +53,11 @@ pub(crate) fn adopt_object(layout: &Layout, file: &Path, output: Output) -> Resu
     Ok(before.is_none().then_some(output.size))
 }
 
-/// Whether a link could not be made as its file has as many as the file system allows (65,000 on ext4).
-pub(crate) fn is_too_many_links(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::MLINK.raw_os_error())
+/// Whether no link to a file can be made, and a copy is to take its place: it has as many as the file system allows (65,000 on
+/// ext4), or there are none on this file system or to that place (`link(2)`).
+pub(crate) fn is_link_refused(error: &io::Error) -> bool {
+    let refused = [Errno::MLINK, Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::XDEV];
+    Errno::from_io_error(error).is_some_and(|errno| refused.contains(&errno))
 }
 
 /// Moves the body's file to a path. One that was published to another path before, as another writer was quicker with the
@@ -85,4 +87,16 @@ pub(crate) fn copy(from: &Path, (tmp, to): (&Path, &Path), output: Output, level
 fn is_the_same(path: &Path, output: Output, bytes: &[u8]) -> Result<bool, StoreError> {
     Ok(state(path, output, &UnsyncedSpans::default())? == State::Whole
         && fs::read(path).is_ok_and(|there| there == bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_takes_the_place_of_a_link_where_there_are_no_links_and_not_where_the_disk_fails() {
+        let is_refused = |errno: Errno| is_link_refused(&errno.into());
+        assert!([Errno::MLINK, Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::XDEV].into_iter().all(is_refused));
+        assert!(![Errno::NOSPC, Errno::DQUOT, Errno::IO, Errno::ROFS, Errno::NOENT].into_iter().any(is_refused));
+    }
 }
