@@ -2,9 +2,11 @@
 //!
 //! Errors of the settings file and of the state directory are the crate settings'.
 
-use std::io;
-use std::path::PathBuf;
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
+use rustix::process::geteuid;
 use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
@@ -37,6 +39,17 @@ pub enum CommandError {
     /// The state directory cannot be used.
     #[error("opening the state directory")]
     Store(#[from] StoreError),
+    /// Something in the state directory is closed to the daemon's user, as where a backup was restored under another one.
+    #[error("the daemon's user (uid {uid}) may not use all of {}: run `chown -R {uid} {}` as root, and start the daemon again",
+        path.display(), path.display())]
+    NotOwner {
+        /// The daemon's user.
+        uid: u32,
+        /// The state directory.
+        path: PathBuf,
+        /// What was refused.
+        source: Box<Self>,
+    },
     /// The limits make no sense on this disk.
     #[error(transparent)]
     Limits(LimitsError),
@@ -66,4 +79,20 @@ pub enum CommandError {
         /// The state directory.
         path: PathBuf,
     },
+}
+
+impl CommandError {
+    /// The same, of something in the state directory: where permission was denied, with whose it has to be.
+    pub(crate) fn in_state_dir(self, path: &Path) -> Self {
+        if path.exists() && is_denied(&self) {
+            return Self::NotOwner { uid: geteuid().as_raw(), path: path.to_owned(), source: Box::new(self) };
+        }
+        self
+    }
+}
+
+/// Whether the system denied permission.
+fn is_denied(error: &(dyn Error + 'static)) -> bool {
+    let denied = error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::PermissionDenied);
+    denied || error.source().is_some_and(is_denied)
 }

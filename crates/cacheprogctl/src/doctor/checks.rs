@@ -226,6 +226,12 @@ fn state_dir(facts: &Facts) -> Finding {
             format!("chmod o+x {closed}"),
         );
     }
+    if let Some((foreign, uid)) = &facts.foreign {
+        let found = format!("{} belongs to uid {uid}, and the directory to uid {}", foreign.display(), mode.uid);
+        let fix =
+            format!("make all of it the daemon's user's: stop the daemon, `chown -R USER {path}`, start it again");
+        return bad(what, found, fix);
+    }
     if facts.is_read_only {
         return bad(what, format!("{path} is on a file system mounted read-only"), "mount it for writing");
     }

@@ -57,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) is_hidden: bool,
     /// The first directory above the state directory that others cannot pass.
     pub(crate) closed: Option<PathBuf>,
+    /// Something in the state directory that does not belong to the directory's owner.
+    pub(crate) foreign: Option<(PathBuf, u32)>,
     pub(crate) format: String,
     /// Bytes that are free, and bytes that must stay free.
     pub(crate) free: Option<(u64, u64)>,
@@ -122,6 +124,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         state: (dir.clone(), permissions(dir)),
         is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
         closed: closed(dir),
+        foreign: foreign(dir),
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
         free: disk.map(|disk| (disk.free, limits.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
@@ -187,6 +190,14 @@ fn version(client: &Program) -> String {
 fn closed(dir: &Path) -> Option<PathBuf> {
     let is_closed = |dir: &&Path| fs::metadata(dir).is_ok_and(|m| m.mode() & 0o001 == 0 && m.uid() != 0);
     dir.ancestors().filter(|dir| !dir.as_os_str().is_empty()).find(is_closed).map(Path::to_owned)
+}
+
+/// As where a backup was restored under another user. What is deeper inside is a matter of single entries.
+fn foreign(dir: &Path) -> Option<(PathBuf, u32)> {
+    let owner = fs::metadata(dir).ok()?.uid();
+    let entries = fs::read_dir(dir).ok()?.flatten();
+    let owners = entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.uid())));
+    owners.filter(|(_, uid)| *uid != owner).min()
 }
 
 /// The socket unit of the system, else the one of `install --user`.

@@ -20,16 +20,17 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use settings::{HttpAddress, LimitOptions, OrNone, SocketPath};
-use store::{Access, Disk, Store};
+use store::{Access, Disk, Limits, Store};
 
 use crate::builds::registry::{Registry, boot_id};
 use crate::builds::removal::remove_in_background;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::maintenance::clean_shutdown;
 use crate::maintenance::evictor::Evictor;
 use crate::maintenance::idle::Idle;
+use crate::maintenance::syncer::{self, Syncer};
 use crate::maintenance::systemd::notify;
-use crate::maintenance::{clean_shutdown, syncer};
 use crate::net::listeners::{Listeners, StatusSocket};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
@@ -71,22 +72,11 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let signals = block_signals()?; // before the first thread, which inherits it
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let settings = args.limits.settings()?;
-    let (store, _lock) = open_locked(state_dir)?;
-    if let Ok(disk) = Disk::of(store.root()) {
-        settings.limits().check(disk).map_err(CommandError::Limits)?;
-    }
-    if store.root().to_str().is_none() {
-        return Err(CommandError::NotText { path: store.root().to_owned() }); // the hook writes it as text
-    }
-    if store.had_former_format() {
-        log::warn!("{}: {}", state_dir.display(), store::FORMER_FORMAT_NOTICE);
-    }
-    let (store, syncer, was_clean) = clean_shutdown::start(store, &boot_id().unwrap_or_default(), syncer::syncfs)?;
     raise_file_limit();
     let trust = settings.trust.clone().unwrap_or_default();
-    remove_in_background(store.leftovers()?);
     // Live builds first: a peer that reaches the control socket finds all of them.
-    let registry = Arc::new(Registry::restore(store.clone(), Policy::new(trust.clone()))?);
+    let State { _lock, store, syncer, was_clean, registry } =
+        open_state(state_dir, settings.limits(), Policy::new(trust.clone())).map_err(|e| e.in_state_dir(state_dir))?;
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let listeners = Listeners::open(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     // A service without a network has no port, and another may have it: builds are served all the same.
@@ -160,6 +150,34 @@ fn raise_file_limit() {
     if let Err(e) = setrlimit(Resource::Nofile, limit) {
         log::warn!("cannot raise the limit of open files: {e}");
     }
+}
+
+/// What a daemon has of its state directory.
+struct State {
+    _lock: File,
+    store: Arc<Store>,
+    syncer: Syncer,
+    /// Whether the last daemon shut down cleanly.
+    was_clean: bool,
+    registry: Arc<Registry>,
+}
+
+/// Takes over what the last daemon left.
+fn open_state(state_dir: &Path, limits: Limits, policy: Policy) -> Result<State, CommandError> {
+    let (store, lock) = open_locked(state_dir)?;
+    if let Ok(disk) = Disk::of(store.root()) {
+        limits.check(disk).map_err(CommandError::Limits)?;
+    }
+    if store.root().to_str().is_none() {
+        return Err(CommandError::NotText { path: store.root().to_owned() }); // the hook writes it as text
+    }
+    if store.had_former_format() {
+        log::warn!("{}: {}", state_dir.display(), store::FORMER_FORMAT_NOTICE);
+    }
+    let (store, syncer, was_clean) = clean_shutdown::start(store, &boot_id().unwrap_or_default(), syncer::syncfs)?;
+    remove_in_background(store.leftovers()?);
+    let registry = Arc::new(Registry::restore(store.clone(), policy)?);
+    Ok(State { _lock: lock, store, syncer, was_clean, registry })
 }
 
 /// Opens the store and locks its state directory: two daemons on one would replace each other's sockets. The lock comes first,
