@@ -77,6 +77,9 @@ in
       TimeoutStopSec = 20;
       # A live build has a socket and two descriptors, a session one.
       LimitNOFILE = 65536;
+      # glibc gives threads up to eight heaps a processor, and each keeps the most that it ever had (mallopt(3)): after thousands
+      # of builds that is many times what the daemon needs. Case `many-builds` measures it.
+      Environment = "MALLOC_ARENA_MAX=2";
     } // hardening // (if user then { } else { Sockets = sockets; });
   };
 }
