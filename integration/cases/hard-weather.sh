@@ -8,6 +8,7 @@ source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/fake_builds.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/cgroup.sh"
+need_tools python3=python3-minimal
 
 # Packages of Go that need few others: a second of compiling. The build lists them in two go commands, with what was compiled.
 export FIRST='internal/goarch internal/goos cmp math/bits internal/cpu internal/abi internal/byteorder internal/runtime/atomic'
