@@ -26,6 +26,12 @@ trap finish EXIT
 source "$CASE_DIR/lib/expect.sh"
 
 build_programs
+(cd "$CASE_DIR/programs/poisoncache" && CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOCACHEPROG='' go build -o "$BIN/poisoncache" .)
+# An ssh that does not leave this machine. Nix waits for its first line.
+mkdir "$BIN/ssh"
+# shellcheck disable=SC2016
+printf '%s\n' '#!/bin/bash' 'case "$*" in *"echo started"*) echo started ;; esac' 'exec nix-daemon --stdio' > "$BIN/ssh/ssh"
+chmod 755 "$BIN/ssh/ssh"
 machine_tools
 machine_copy "$WORK/machine"
 cat >> "$MACHINE/etc/nix/nix.conf" << 'CONF'
@@ -69,12 +75,16 @@ expect "a second install writes nothing" test -z "$(on_machine cacheprogctl inst
 expect "systemd accepts the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
 expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
 
+source "$CASE_DIR/lib/requesters.sh"
+
 echo "=== opt-in, two users"
-nix_small alice 1 > /dev/null
-expect "the first build puts" counts small-1 puts -gt 500
 expect "its socket started the daemon" on_machine systemctl is-active --quiet nix-gocacheprog.service
-nix_small bob 2 > /dev/null
-expect "another user's build hits" counts small-2 hits -gt 500
+nix_small root 1 > /dev/null
+expect "the first build puts" counts small-1 puts -gt 500
+for user in alice bob; do
+    nix_small "$user" "2-$user" "${quick[@]}" > /dev/null
+    expect "root's entries are for $user too" counts "small-2-$user" hits -gt 500
+done
 expect "a user may ask for the status" as alice cacheprogctl status
 expect "a user may not use the control socket" refused as alice cacheprogctl status --control-socket /run/nix-gocacheprog/control.sock
 
@@ -113,6 +123,7 @@ source "$CASE_DIR/lib/unsandboxed.sh"
 echo "=== settings"
 # docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.
 settings() { printf '%s\n' "$@" > "$MACHINE/etc/nix-gocacheprog.toml"; on_machine systemctl restart nix-gocacheprog.service; }
+cp -a "$MACHINE/etc/nix-gocacheprog.toml" "$WORK/installed.toml"
 settings 'status-socket = "none"'
 expect "a user is told that the status socket is switched off" grep -q 'status-socket = "none"' <(as alice timeout 10 cacheprogctl status 2>&1)
 expect "root may ask for the status without it" on_machine cacheprogctl status
@@ -123,7 +134,8 @@ port=$((20000 + RANDOM % 10000)) # the machine has the network of all
 drop_in metrics PrivateNetwork=no IPAddressAllow=localhost 'RestrictAddressFamilies=AF_INET AF_INET6'
 settings "http = \"127.0.0.1:$port\""
 expect "a drop-in allows metrics at a port" grep -q '^gocacheprog_entries [1-9]' <(curl -sS --max-time 10 "http://127.0.0.1:$port/metrics")
-on_machine rm /etc/nix-gocacheprog.toml /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf
+mv "$WORK/installed.toml" "$MACHINE/etc/nix-gocacheprog.toml"
+on_machine rm /etc/systemd/system/nix-gocacheprog.service.d/metrics.conf
 on_machine systemctl daemon-reload
 on_machine systemctl restart nix-gocacheprog.service
 

@@ -34,10 +34,6 @@ says() {
     program=$(by "$2" "$3")
     is "$1" "$4" "$("$program" 2>&1 | head -n 1)"
 }
-# shared_with NAME: whom the entries of the latest build of that name are for.
-shared_with() {
-    status_json | awk -v name="\"$1\"" '/"name":/ { mine = index($0, name) } mine && /"shared_with":/ { sub(/^[^:]*: "/, ""); sub(/",?$/, ""); print; exit }'
-}
 POISON='POISON: code of another user'
 
 # Who comes first decides for builds of the same user: it has to be seen that the attack works there.

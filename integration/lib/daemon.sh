@@ -77,6 +77,11 @@ build_field() {
         mine && field == "id" && !found { print id; found = 1 }'
 }
 
+# shared_with NAME: whom the entries of the latest build of that name are for.
+shared_with() {
+    status_json | awk -v name="\"$1\"" '/"name":/ { mine = index($0, name) } mine && /"shared_with":/ { sub(/^[^:]*: "/, ""); sub(/",?$/, ""); print; exit }'
+}
+
 # archives_put BUILD-ID: prints the output ids of the compiled packages that this build was the first to put.
 archives_put() {
     local record output
