@@ -7,33 +7,12 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use crate::counters::{RECORD_BYTES, on_disk};
+use crate::evict::amount::Amount;
 use crate::evict::scan::{EntryIndex, Scan};
 use crate::format::namespace::Partition;
 
 /// Parts of what is left of which all these partitions together may have one. With half, `common` always keeps as much as they do.
 const PARTS: u64 = 2;
-
-/// How much something takes, or must be removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Amount {
-    pub(crate) bytes: u64,
-    /// Files of entries, and objects.
-    pub(crate) files: u64,
-    pub(crate) entries: u64,
-}
-
-impl Amount {
-    /// Each at least as much as in the other.
-    pub(crate) fn max(self, other: Self) -> Self {
-        let (bytes, files) = (self.bytes.max(other.bytes), self.files.max(other.files));
-        Self { bytes, files, entries: self.entries.max(other.entries) }
-    }
-
-    /// Whether each of these is at least as much.
-    pub(crate) fn covers(self, needed: Self) -> bool {
-        self.bytes >= needed.bytes && self.files >= needed.files && self.entries >= needed.entries
-    }
-}
 
 /// An entry that may be removed: its staleness, and where it is.
 pub(crate) type Candidate = (u64, EntryIndex);
@@ -51,22 +30,22 @@ pub(crate) fn cut(
     if runs.is_empty() {
         return;
     }
-    let mut account = Account::new(scan, candidates);
-    let mut takes: Vec<_> = runs.into_iter().map(|run| (account.amount(&candidates[run.clone()]), run)).collect();
+    let mut usage = Usage::new(scan, candidates);
+    let mut takes: Vec<_> = runs.into_iter().map(|run| (usage.amount(&candidates[run.clone()]), run)).collect();
     let level = level(&takes.iter().map(|(amount, _)| *amount).collect::<Vec<_>>(), scan.amount(), needed);
     takes.sort_by_key(|(amount, run)| (Reverse(amount.bytes), run.start));
     for (_, run) in takes.into_iter().filter(|(amount, _)| !level.covers(*amount)) {
         let run = &mut candidates[run];
         run.sort_unstable_by_key(|&(staleness, index)| (Reverse(staleness), index));
-        let mut left = account.add(run);
+        let mut left = usage.add(run);
         for candidate in &mut *run {
             if level.covers(left) || !remove(candidate.1) {
                 break;
             }
-            account.remove(&mut left, candidate.1);
+            usage.remove(&mut left, candidate.1);
             candidate.0 = REMOVED;
         }
-        account.clear(run);
+        usage.clear(run);
     }
     candidates.retain(|(staleness, _)| *staleness != REMOVED);
 }
@@ -113,7 +92,7 @@ fn level_of(mut sizes: Vec<u64>, most: u64) -> u64 {
 
 /// Counts what one partition after the other takes. An object counts once, for each user who has it, and for none if `common` has it.
 #[derive(Debug)]
-struct Account<'a> {
+struct Usage<'a> {
     scan: &'a Scan,
     /// Of each object how many entries of the partition have it. One byte an object, as a scan has a million: of [`MANY`] it counts
     /// for the user while anything of the user stays.
@@ -126,12 +105,12 @@ const COMMON: u8 = u8::MAX;
 /// Stands for as many entries or more.
 const MANY: u8 = COMMON - 1;
 
-impl<'a> Account<'a> {
+impl<'a> Usage<'a> {
     fn new(scan: &'a Scan, candidates: &[Candidate]) -> Self {
-        let mut account = Self { scan, held: vec![0; scan.objects()] };
+        let mut usage = Self { scan, held: vec![0; scan.objects()] };
         let common = candidates.iter().filter(|(_, index)| scan.partition(*index) == Partition::Common);
-        account.each(common, |held, _| *held = COMMON);
-        account
+        usage.each(common, |held, _| *held = COMMON);
+        usage
     }
 
     /// What a partition takes.
@@ -268,11 +247,11 @@ mod tests {
         // The user's records alone count.
         let of_all = scan(vec![(ALL, same(5000)), (one, same(0)), (two, entries(100..160, 100))]);
         assert_eq!(gone(&of_all, &within(90)).iter().map(Vec::len).collect::<Vec<_>>()[..2], [0, 0]);
-        let mut account = Account::new(&of_all, &[]);
+        let mut usage = Usage::new(&of_all, &[]);
         let run: Vec<_> = of_all.indexed_entries().map(|(index, _)| (0, index)).collect();
-        assert_eq!([0..40, 40..80].map(|of| account.amount(&run[of]).bytes), [40 * MIB; 2]);
-        let mut account = Account::new(&of_all, &run);
-        assert_eq!([40..80, 80..140].map(|of| account.amount(&run[of]).bytes), [40 * RECORD_BYTES, 60 * MIB]);
+        assert_eq!([0..40, 40..80].map(|of| usage.amount(&run[of]).bytes), [40 * MIB; 2]);
+        let mut usage = Usage::new(&of_all, &run);
+        assert_eq!([40..80, 80..140].map(|of| usage.amount(&run[of]).bytes), [40 * RECORD_BYTES, 60 * MIB]);
     }
 
     #[test]
@@ -282,16 +261,16 @@ mod tests {
             let count = entries.len() as u64;
             let scan = scan(vec![(Partition::User(1), entries)]);
             let run: Vec<_> = scan.indexed_entries().map(|(index, _)| (0, index)).collect();
-            let mut account = Account::new(&scan, &run);
-            let mut amount = account.add(&run);
+            let mut usage = Usage::new(&scan, &run);
+            let mut amount = usage.add(&run);
             let expected = Amount { bytes: OBJECT + count * RECORD_BYTES, files: count + 1, entries: count };
             assert_eq!(amount, expected);
-            run.iter().for_each(|(_, index)| account.remove(&mut amount, *index));
+            run.iter().for_each(|(_, index)| usage.remove(&mut amount, *index));
             let is_counted = count < u64::from(MANY);
             let left = if is_counted { Amount::default() } else { Amount { bytes: OBJECT, files: 1, entries: 0 } };
             assert_eq!(amount, left);
-            account.clear(&run);
-            assert_eq!(account.amount(&run), expected);
+            usage.clear(&run);
+            assert_eq!(usage.amount(&run), expected);
         }
     }
 
@@ -333,16 +312,16 @@ mod tests {
             let targets = within(max);
             let victims: Vec<_> = plan(&scan, &targets, NOW).iter().map(|victim| victim.index).collect();
             let all: Vec<_> = scan.indexed_entries().map(|(index, _)| (0, index)).collect();
-            let mut account = Account::new(&scan, &all);
+            let mut usage = Usage::new(&scan, &all);
             let of_users = runs_of_users(&scan, &all);
-            let takes: Vec<_> = of_users.iter().map(|run| account.amount(&all[run.clone()])).collect();
+            let takes: Vec<_> = of_users.iter().map(|run| usage.amount(&all[run.clone()])).collect();
             let needed = scan.totals.bytes.saturating_sub(max * MIB / 10 * 9);
             let level = level(&takes, scan.amount(), Amount { bytes: needed, ..Amount::default() });
             let is_gone = |(_, index): &Candidate| victims.contains(index);
             if all.iter().any(|one| scan.partition(one.1) == ALL && is_gone(one)) {
                 for run in of_users {
                     let left: Vec<_> = all[run].iter().filter(|one| !is_gone(one)).copied().collect();
-                    prop_assert!(level.covers(account.amount(&left)));
+                    prop_assert!(level.covers(usage.amount(&left)));
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! scan.rs looks at everything, plan.rs decides (pure), sweep.rs removes; limits.rs says what a store is kept within, `fair_share.rs`
 //! what each user's entries may take of it. purge.rs removes what a person names.
 
+pub(crate) mod amount;
 pub(crate) mod fair_share;
 #[cfg(test)]
 mod fixture;

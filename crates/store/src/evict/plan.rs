@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 
 use crate::counters::{RECORD_BYTES, on_disk};
-use crate::evict::fair_share::{self, Amount, Candidate};
+use crate::evict::amount::Amount;
+use crate::evict::fair_share::{self, Candidate};
 use crate::evict::limits::Targets;
 use crate::evict::scan::{Entry, EntryIndex, Scan};
 

@@ -12,7 +12,7 @@ use proto::{ActionId, Output, OutputId};
 use crate::counters::{RECORD_BYTES, Totals, on_disk};
 use crate::dirs::{names, subdirectories};
 use crate::error::{StoreError, keep_error};
-use crate::evict::fair_share::Amount;
+use crate::evict::amount::Amount;
 use crate::format::kind::Kind;
 use crate::format::layout::{Layout, fan_out};
 use crate::format::namespace::Partition;
