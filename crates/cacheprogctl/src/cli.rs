@@ -31,7 +31,7 @@ enum Command {
     Verify(verify::Args),
     /// Bring a store within its limits now, and print what is removed and why. Works with and without a running daemon.
     Gc(gc::Args),
-    /// Remove entries: those that a build put, old ones, or all. Works with and without a running daemon.
+    /// Remove entries: those that a build put, those for one user alone, old ones, or all. Works with and without a running daemon.
     Purge(purge::Args),
     /// Check a settings file.
     Check(check::Args),

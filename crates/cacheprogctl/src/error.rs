@@ -67,6 +67,12 @@ pub enum CommandError {
         /// The state directory.
         path: PathBuf,
     },
+    /// This machine has no user of this name.
+    #[error("no user {wanted} in /etc/passwd: write the number of a user of a directory service")]
+    NoUser {
+        /// The name.
+        wanted: String,
+    },
     /// `purge --all` needs a confirmation.
     #[error("this removes the whole cache: add --yes to confirm, or --dry-run to see how much it is")]
     NotConfirmed,
@@ -113,6 +119,7 @@ impl CommandError {
             | Self::Store(_)
             | Self::Damaged { .. }
             | Self::NotRemoved { .. }
+            | Self::NoUser { .. }
             | Self::NotConfirmed
             | Self::BadFindings { .. }
             | Self::Install(_)

@@ -173,6 +173,9 @@ pub(crate) const PROFILE_VARIANTS: usize = 16;
 pub(crate) const PROFILE_PARTS: usize = 512;
 /// Conditions that did not hold, in one profile. A build has some for each module with C.
 pub(crate) const PROFILE_REJECTIONS: usize = 512;
+/// Records of other users that are looked for, for one profile: a fifth of a second at most. A build that missed 1,500 packages looks
+/// into the partitions of 13 users.
+pub(crate) const PROFILE_LOOKUPS: usize = 20_000;
 /// Bytes at the end of a test's output that contain its last line.
 pub(crate) const PROFILE_TAIL: u64 = 1024;
 /// Profiles kept: as many builds as the history has.

@@ -28,8 +28,8 @@ struct Comparison<'a> {
     roots: Vec<(u32, u32)>,
 }
 
-/// The misses of `new` with their causes; `old` is an earlier build. Of what was offered under a condition that did not hold, the
-/// profile itself has the cause.
+/// The misses of `new` with their causes; `old` is an earlier build. Of what was offered under a condition that did not hold, and of
+/// what is for another user alone, the profile itself has the cause.
 #[must_use]
 pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
     let comparison = old.map(|old| Comparison::new(new, old));
@@ -37,7 +37,7 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
     let mut all = Vec::new();
     for (n, package) in (0..).zip(&new.packages).filter(|(_, package)| package.action.get.is_miss()) {
         let compared = || comparison.as_ref().map_or_else(first, |both| both.missed(n));
-        let verdict = by_condition(new, &package.action).unwrap_or_else(compared);
+        let verdict = by_profile(new, &package.action).unwrap_or_else(compared);
         let what = if package.is_test { "test package" } else { "package" };
         all.push(missed(&package.action, &package.path, what, verdict));
     }
@@ -46,12 +46,17 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
             OutputKind::Mtime => verdict(Cause::MtimeKeyed, true, "Go keys it by mtime: each build has its own"),
             OutputKind::Link => verdict(Cause::Link, true, "Go links again with any cache program"),
             OutputKind::NeverPut => verdict(Cause::NeverPut, true, "this build did not put it either"),
-            _ => by_condition(new, &other.action)
+            _ => by_profile(new, &other.action)
                 .unwrap_or_else(|| comparison.as_ref().map_or_else(first, |both| both.other(other))),
         };
         all.push(missed(&other.action, &other.path, name(other.kind), verdict));
     }
     all
+}
+
+/// What the profile of the build alone proves.
+fn by_profile(profile: &BuildProfile, action: &Action) -> Option<Verdict> {
+    by_condition(profile, action).or_else(|| action.not_shared.then(known_action::not_shared))
 }
 
 fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> Missed {
@@ -213,8 +218,8 @@ impl<'a> Comparison<'a> {
         let path = self.package(root).path.clone();
         let why = match self.counterpart(self.package(root)) {
             Some(old) if root != n => {
-                let by_condition = by_condition(self.new, &self.package(root).action);
-                by_condition.unwrap_or_else(|| self.differs_itself(root, old))
+                let by_profile = by_profile(self.new, &self.package(root).action);
+                by_profile.unwrap_or_else(|| self.differs_itself(root, old))
             }
             _ => verdict(Cause::NewSource, false, ""),
         };

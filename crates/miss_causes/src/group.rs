@@ -72,6 +72,7 @@ pub fn cause_text(cause: Cause) -> &'static str {
         Cause::NewSource => "new source",
         Cause::ChangedDependency => "changed dependency",
         Cause::OtherCondition => "other condition",
+        Cause::NotShared => "not shared",
         Cause::TestInputs => "other test inputs",
         Cause::Evicted => "evicted",
         Cause::Private => "private",

@@ -1,6 +1,7 @@
 //! Why a build missed an action that the earlier build had as well: Go's key is the same, so that what came of the earlier build's
 //! put decides, and what each go command may take. Pure.
 
+use proto::control::BuildStatus;
 use proto::profile::{Action, BuildProfile, PutOutcome, Session};
 use proto::wire::Toolchain;
 
@@ -16,7 +17,17 @@ pub(crate) fn missed(
     let kept_apart = then.zip(now).and_then(|(then, now)| {
         other_toolchain(&then.toolchain, &now.toolchain).or_else(|| other_invocation(old_action, &then, &now))
     });
-    kept_apart.unwrap_or_else(|| by_put(old_action))
+    let of_other_user = || other_user(&new.build, &old.build).filter(|_| old_action.put == Some(PutOutcome::Shared));
+    kept_apart.or_else(of_other_user).unwrap_or_else(|| by_put(old_action))
+}
+
+/// What is for builds of another user alone. Who that is, nobody is told.
+pub(crate) fn not_shared() -> Verdict {
+    verdict(Cause::NotShared, true, "written by another user")
+}
+
+fn other_user(new: &BuildStatus, old: &BuildStatus) -> Option<Verdict> {
+    old.one_user().filter(|user| new.one_user() != Some(user)).map(|_| not_shared())
 }
 
 fn other_toolchain(then: &Toolchain, now: &Toolchain) -> Option<Verdict> {

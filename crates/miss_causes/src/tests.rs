@@ -145,6 +145,27 @@ fn of_a_condition_that_did_not_hold_the_differences_are_the_cause() {
 }
 
 #[test]
+fn what_another_user_wrote_is_not_shared_and_not_evicted() {
+    let old = profile(&[("p", "1", "a", &[])]);
+    let not_shared = (Cause::NotShared, true, "written by another user".to_owned());
+    let mut new = profile(&[("p", "1", "a", &[])]);
+    new.packages[0].action.not_shared = true;
+    assert_eq!(said(&new, &old), not_shared);
+    assert_eq!(of(&explain(&new, None), "p").cause, Cause::NotShared);
+    assert_eq!(headline(&new, None), "1 misses: not shared (written by another user)");
+    let cause = |then: &str, now: &str| {
+        let (mut new, mut old) = (old.clone(), old.clone());
+        (old.build.shared_with, new.build.shared_with) = (then.into(), now.into());
+        said(&new, &old)
+    };
+    assert_eq!(cause("user 1", "user 2"), not_shared);
+    assert_eq!(cause("user 1", "all users"), not_shared);
+    for (then, now) in [("user 1", "user 1"), ("all users", "user 1"), ("", "user 1"), ("no other build: x", "")] {
+        assert_eq!(cause(then, now).0, Cause::Evicted, "{then} {now}");
+    }
+}
+
+#[test]
 fn what_no_archive_tells_is_inferred_from_the_commands() {
     let old = profile(&[("p", "1", "a", &[])]);
     let mut new = profile(&[("p", "2", "b", &[])]);

@@ -23,6 +23,8 @@ pub enum Cause {
     ChangedDependency,
     /// Go's key was known, and what it leaves out is not the same here: a variable, a program, a file that is no Go source.
     OtherCondition,
+    /// It is known, and for builds of another user alone.
+    NotShared,
     /// Something that a test read changed.
     TestInputs,
     /// It was shared and is not stored any more.

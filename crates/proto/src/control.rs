@@ -276,3 +276,20 @@ pub struct BuildStatus {
     #[serde(flatten)]
     pub counts: Counts,
 }
+
+impl BuildStatus {
+    /// [`BuildStatus::shared_with`] of a build of a writer.
+    pub const ALL_USERS: &str = "all users";
+
+    /// Whom its entries are for, where that is not all users; empty where it is, and of builds of earlier versions.
+    #[must_use]
+    pub fn not_for_all(&self) -> &str {
+        if self.shared_with == Self::ALL_USERS { "" } else { &self.shared_with }
+    }
+
+    /// The one user its entries are for.
+    #[must_use]
+    pub fn one_user(&self) -> Option<&str> {
+        self.shared_with.strip_prefix("user ")
+    }
+}

@@ -70,13 +70,28 @@ pub fn saved(counts: &Counts) -> String {
     duration(Duration::from_millis(counts.saved_milliseconds))
 }
 
-/// The head of the table of builds; [`build_row`] makes its rows. `#` marks a column that is aligned to the right.
-pub const BUILD_COLUMNS: [&str; 9] =
+/// The columns of the table of builds. `#` marks one that is aligned to the right.
+const BUILD_COLUMNS: [&str; 9] =
     ["id", "name", "when", "#wall time", "#compiled", "#needed", "#hit rate", "#served", "#saved"];
 
-/// What a build did, under [`BUILD_COLUMNS`]. `now` is in seconds since 1970.
+/// One more column, where the entries of one of the builds are not for all users.
+const ENTRIES_FOR: &str = "entries for";
+
+/// The head of the table of builds and its rows: what each build did. `#` marks a column that is aligned to the right. `now` is in
+/// seconds since 1970.
 #[must_use]
-pub fn build_row(build: &BuildStatus, now: u64) -> [String; 9] {
+pub fn build_table(builds: &[BuildStatus], now: u64) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let (mut head, mut rows) = (BUILD_COLUMNS.to_vec(), Vec::new());
+    rows.extend(builds.iter().map(|build| build_row(build, now).to_vec()));
+    if builds.iter().any(|build| !build.not_for_all().is_empty()) {
+        head.push(ENTRIES_FOR);
+        rows.iter_mut().zip(builds).for_each(|(row, build)| row.push(build.not_for_all().to_owned()));
+    }
+    (head, rows)
+}
+
+/// What a build did, under [`BUILD_COLUMNS`].
+fn build_row(build: &BuildStatus, now: u64) -> [String; 9] {
     let counts = &build.counts;
     let when = match build.ended {
         0 => "now".to_owned(),
@@ -141,6 +156,15 @@ mod tests {
             ["0", "999", "1,000", "38,605", "1,234,567"],
             [0, 999, 1000, 38_605, 1_234_567].map(number).each_ref().map(|s| &**s)
         );
+    }
+
+    #[test]
+    fn whom_entries_are_for_is_shown_where_it_is_not_all_users() {
+        let of = |shared_with: &str| BuildStatus { shared_with: shared_with.into(), ..BuildStatus::default() };
+        let (head, rows) = build_table(&[of(BuildStatus::ALL_USERS), of("")], 0);
+        assert_eq!((head.len(), rows[0].len()), (9, 9));
+        let (head, rows) = build_table(&[of("user 1000"), of(BuildStatus::ALL_USERS)], 0);
+        assert_eq!((head[9], rows[0][9].as_str(), rows[1][9].as_str()), (ENTRIES_FOR, "user 1000", ""));
     }
 
     #[test]

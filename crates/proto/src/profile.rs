@@ -108,6 +108,9 @@ pub struct Action {
     /// The condition that was offered and did not hold, as an index into [`BuildProfile::rejections`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<u16>,
+    /// It missed although an entry was there that is for builds of another user alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_shared: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

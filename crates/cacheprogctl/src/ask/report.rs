@@ -1,7 +1,7 @@
 //! The text of a daemon's status and of its builds. Pure. proto's figures.rs rounds, for the page too.
 
 use proto::control::{BuildStatus, Builds, Span, Status};
-use proto::figures::{BUILD_COLUMNS, build_row, bytes, hit_rate, number, saved, seconds};
+use proto::figures::{build_table, bytes, hit_rate, number, saved, seconds};
 
 use crate::terminal::{Style, Table, Tone};
 
@@ -77,7 +77,9 @@ fn table(title: &str, builds: &[BuildStatus], now: u64, style: Style) -> String 
 }
 
 fn rows(builds: &[BuildStatus], now: u64) -> Table {
-    let mut table = Table::new(&BUILD_COLUMNS.map(|name| name.trim_start_matches('#')));
-    builds.iter().for_each(|build| table.row(build_row(build, now)));
+    let (head, rows) = build_table(builds, now);
+    let head: Vec<_> = head.iter().map(|name| name.trim_start_matches('#')).collect();
+    let mut table = Table::new(&head);
+    rows.into_iter().for_each(|row| table.row(row));
     table
 }

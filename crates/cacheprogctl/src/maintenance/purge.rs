@@ -41,6 +41,9 @@ struct Selection {
     /// builds in the history.
     #[arg(long, value_name = "BUILD")]
     written_by: Option<String>,
+    /// What is for builds of this user alone, who is no writer: a name in /etc/passwd, or a number.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// Entries that were last put longer ago than this: 30d, 12h.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
@@ -57,11 +60,14 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let is_confirmed = args.yes || !args.which.all;
     let mode = if args.dry_run || !is_confirmed { Mode::DryRun } else { Mode::Apply };
     let store = args.store.open(mode)?;
-    let filter = match (&args.which.written_by, args.which.older_than) {
-        (Some(build), _) => PurgeFilter::WrittenBy(written_by(store.root(), build)?),
-        (None, Some(age)) => PurgeFilter::Before(clock::now().checked_sub(age).unwrap_or(std::time::UNIX_EPOCH)),
-        (None, None) if is_confirmed || args.dry_run => PurgeFilter::All,
-        (None, None) => return Err(CommandError::NotConfirmed),
+    let filter = match &args.which {
+        Selection { written_by: Some(build), .. } => PurgeFilter::WrittenBy(written_by(store.root(), build)?),
+        Selection { user: Some(user), .. } => PurgeFilter::User(uid(user)?),
+        Selection { older_than: Some(age), .. } => {
+            PurgeFilter::Before(clock::now().checked_sub(*age).unwrap_or(std::time::UNIX_EPOCH))
+        }
+        _ if is_confirmed || args.dry_run => PurgeFilter::All,
+        _ => return Err(CommandError::NotConfirmed),
     };
     store.counters().reload();
     let mut progress = Progress::new("entries", store.counters().totals().entries);
@@ -86,6 +92,16 @@ fn report(purged: &Purged, mode: Mode) -> String {
     );
     purged.errors.iter().for_each(|error| text += &format!("{error}\n"));
     text
+}
+
+/// The number of a user. This program is static, so that it knows the users of /etc/passwd alone.
+fn uid(wanted: &str) -> Result<u32, CommandError> {
+    let numbered = |passwd: String| {
+        let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == wanted);
+        fields.and_then(|fields| fields.get(2)?.parse().ok())
+    };
+    let known = || fs::read_to_string("/etc/passwd").ok().and_then(numbered);
+    wanted.parse().ok().or_else(known).ok_or_else(|| CommandError::NoUser { wanted: wanted.to_owned() })
 }
 
 /// The ids of the builds that are meant, by what the state directory has of them.

@@ -1,6 +1,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use proto::control::Requester;
 use proto::wire::Reply;
 use serde_json::Value;
 use testkit::{Daemon, Session, content, lose_bytes, program};
@@ -135,6 +136,34 @@ fn purge_removes_what_a_build_put_and_nothing_else_beside_a_running_daemon() {
     daemon.stop();
     let (code, ..) = command(&daemon, &["purge", "--all", "--yes", "--state-dir", state_dir.to_str().unwrap()]);
     assert_eq!(code, Some(0), "without a daemon too");
+}
+
+#[test]
+fn purge_removes_what_is_for_one_user_and_builds_show_whom_entries_are_for() {
+    let daemon = Daemon::start();
+    let of_user = Requester::User { uid: 30_101, forwards: false };
+    Session::open(&daemon.register("trusted"), "/go").put(1, b"of all");
+    assert!(!command(&daemon, &["builds"]).1.contains("entries for"));
+    let mut session = Session::open(&daemon.register_for("own", of_user, true), "/go");
+    session.put(2, b"of one");
+    session.put(3, b"of one too");
+    let (_, builds, _) = command(&daemon, &["builds"]);
+    let line = |name: &str| builds.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(line("name").ends_with("entries for") && line("own").ends_with("user 30101"), "{builds}");
+    assert!(!line("trusted").contains("user"), "{builds}");
+    assert!(command(&daemon, &["status"]).1.contains("user 30101"));
+    std::thread::sleep(Duration::from_millis(50)); // what was put this moment keeps its object
+    let state_dir = daemon.state_dir();
+    let purge = |arguments: &[&str]| {
+        command(&daemon, &[&["purge", "--state-dir", state_dir.to_str().unwrap()], arguments].concat())
+    };
+    let (_, would, _) = purge(&["--user", "30101", "--dry-run"]);
+    assert!(would.starts_with("would remove: 2 of 3 entries, 2 objects"), "{would}");
+    assert!(purge(&["--user", "root"]).1.starts_with("removed: 0 of 3"));
+    assert!(purge(&["--user", "30101"]).1.starts_with("removed: 2 of 3"));
+    assert_eq!(daemon.status().entries, 1);
+    let (code, _, error) = purge(&["--user", "no-such-user"]);
+    assert!(code == Some(1) && error.contains("no user no-such-user in /etc/passwd"), "{error}");
 }
 
 #[test]

@@ -117,12 +117,17 @@ impl Build {
         if self.state.is_offline { &self.state.writes } else { &without_network }.to_string()
     }
 
+    /// The partition that it reads, beside the common one.
+    pub(crate) fn partition(&self) -> Option<Partition> {
+        self.state.writes.partition()
+    }
+
     /// What its sessions with this toolchain read and write.
     pub(crate) fn view(&self, toolchain: &Toolchain) -> View {
-        let view = View::of(self.state.writes.partition().unwrap_or(Partition::Common), toolchain);
+        let view = View::of(self.partition().unwrap_or(Partition::Common), toolchain);
         // With a network a build may be told what to put. A module proxy has to be told.
         let is_told = !self.state.is_offline && toolchain.is_of_go();
-        if is_told || self.state.writes.partition().is_none() { view.read_only() } else { view }
+        if is_told || self.partition().is_none() { view.read_only() } else { view }
     }
 
     /// The directory of its outputs as the build sees it.

@@ -235,9 +235,9 @@ impl Registry {
             Ok(retired) => retired,
             Err(e) => return log::warn!("{}", with_causes(&e)),
         };
-        let profiles = self.profiles.clone();
+        let (profiles, own) = (self.profiles.clone(), build.partition());
         removal::start(move || {
-            profiles.save_ended(status, &retired);
+            profiles.save_ended(status, own, &retired);
             removal::remove(vec![retired]);
         });
     }
@@ -312,7 +312,7 @@ impl Registry {
         let dir = build.dir.state_file().parent().map(Path::to_owned).unwrap_or_default();
         // Profiles are for everyone, and a reader who knows the id of a live build finds its socket.
         let status = BuildStatus { id: String::new(), ..build.status(clock::now()) };
-        self.profiles.open_live((status, &build.profile), &dir, requester)
+        self.profiles.open_live((status, &build.profile), (build.partition(), &dir), requester)
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use proto::control::{BuildStatus, Span, Status};
-use proto::figures::{BUILD_COLUMNS, build_row, bytes, duration, hit_rate, number, packages, percent, saved, seconds};
+use proto::figures::{build_table, bytes, duration, hit_rate, number, packages, percent, saved, seconds};
 use proto::profile::{BuildProfile, Package};
 use serde::Serialize;
 
@@ -35,9 +35,9 @@ struct Data {
     served: Vec<Point>,
     saved: Vec<Point>,
     today: Vec<Today>,
-    /// The rows of [`build_row`], under their head.
-    head: [&'static str; BUILD_COLUMNS.len()],
-    builds: Vec<[String; BUILD_COLUMNS.len()]>,
+    /// As [`build_table`] has them.
+    head: Vec<&'static str>,
+    builds: Vec<Vec<String>>,
 }
 
 /// A time in seconds since 1970, the height at which it is drawn, and the value as text.
@@ -71,6 +71,7 @@ pub(crate) fn page(context: &Context) -> String {
     let has_asked = |build: &&BuildStatus| build.counts.gets + build.counts.puts > 0;
     let today = status.builds.all().filter(is_of_today).filter(has_asked).take(PAGE_BUILDS);
     let TimeSeries { steps: [minutes, hours, days] } = &series;
+    let (head, builds) = build_table(&status.builds.all().take(PAGE_ROWS).cloned().collect::<Vec<_>>(), now);
     let data = Data {
         now,
         about: about(&status),
@@ -80,8 +81,8 @@ pub(crate) fn page(context: &Context) -> String {
         served: points(days.iter().filter(|step| step.counts.packages_needed > 0), served),
         saved: points(days, |step| (step.counts.saved_milliseconds, saved(&step.counts))),
         today: today.map(|build| of_today(context, build)).collect(),
-        head: BUILD_COLUMNS,
-        builds: status.builds.all().take(PAGE_ROWS).map(|build| build_row(build, now)).collect(),
+        head,
+        builds,
     };
     // Serialising plain data into memory cannot fail.
     let json = serde_json::to_string(&data).unwrap_or_default();

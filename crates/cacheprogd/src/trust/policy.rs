@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use proto::control::{Requester, UNKNOWN_REQUESTER};
+use proto::control::{BuildStatus, Requester, UNKNOWN_REQUESTER};
 use serde::{Deserialize, Serialize};
 use settings::{Accounts, Trust};
 use store::Partition;
@@ -44,7 +44,7 @@ impl Default for Writes {
 impl fmt::Display for Writes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Common => f.write_str("all users"),
+            Self::Common => f.write_str(BuildStatus::ALL_USERS),
             Self::User(uid) => write!(f, "user {uid}"),
             Self::Nothing(why) => write!(f, "no other build: {}", why.escape_default()),
         }

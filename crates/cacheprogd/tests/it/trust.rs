@@ -128,3 +128,45 @@ fn with_two_witnesses_an_output_is_served_to_other_names_after_a_second_one_put_
     put("third", b"!<arch>\nevil");
     assert_eq!(hits("fourth"), [true, true], "two builds put the same");
 }
+
+#[test]
+fn what_a_user_takes_beyond_the_share_is_evicted_before_what_all_read() {
+    let daemon = Daemon::start_with(&["--max-size", "64MiB", "--min-free", "1%"]);
+    let large = |n: u8| vec![n; 12 << 20];
+    let mut trusted = session(&daemon, "trusted", writer());
+    (0..2).for_each(|n| drop(trusted.put(n, &large(n))));
+    let mut evil = session(&daemon, "evil", 30_101);
+    (10..16).for_each(|n| drop(evil.put(n, &large(n))));
+    let evicted = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        daemon.status().eviction.is_some()
+    });
+    assert!(evicted, "{:?}", daemon.status());
+    let mut other = session(&daemon, "other", writer());
+    assert!((0..2).all(|n| is_hit(&other.get(n))));
+}
+
+/// A compiled package, which a profile lists.
+const PACKAGE: &[u8] = include_bytes!("../../../store/tests/data/greet.a");
+
+#[test]
+fn a_profile_says_that_another_user_has_what_was_missed_and_not_who() {
+    let daemon = Daemon::start();
+    session(&daemon, "first", 30_101).put(1, PACKAGE);
+    std::thread::sleep(std::time::Duration::from_millis(50)); // it was there when the others asked
+    let missed = |name: &str, uid, n: u8, goroot: &str| {
+        let mut session = session_with(&daemon, name, uid, goroot);
+        assert!(!is_hit(&session.get(n)));
+        session.put(n, PACKAGE);
+        session.put(99, name.as_bytes());
+        let profile = testkit::profile(&daemon, &daemon.build(name).short).unwrap();
+        assert_eq!(profile["packages"].as_array().map(Vec::len), Some(1), "{profile}");
+        assert!(!profile.to_string().contains("30101"), "{profile}");
+        profile["packages"][0]["not_shared"] == true
+    };
+    assert!(missed("of-another-user", 30_102, 1, "/go"));
+    assert!(missed("of-a-writer", writer(), 1, "/go"));
+    assert!(!missed("of-another-toolchain", 30_103, 1, "/go2"));
+    assert!(!missed("of-another-action", 30_104, 2, "/go"));
+    assert!(is_hit(&session(&daemon, "of-the-same-user", 30_101).get(1)));
+}

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_is_no_writer_pushes_out_nothing_that_all_read() {
+    fn what_a_user_takes_beyond_half_goes_before_what_all_read() {
         let one = Partition::User(1000);
         // 60 of the user, all newer than the 45 of all. 90 are to be left, of which the user may have 45.
         let scan = scan(vec![(ALL, entries(0..45, 5000)), (one, entries(100..160, 0))]);

@@ -23,7 +23,7 @@ fn count(store: &Store, view: &View, actions: std::ops::Range<u8>) -> usize {
 }
 
 #[test]
-fn one_users_entries_push_out_neither_what_all_read_nor_another_users() {
+fn what_a_user_takes_beyond_the_share_goes_before_what_all_read_and_another_users() {
     let (_dir, store) = open();
     let [large, small] = [1, 2].map(of_user);
     for n in 0..40 {

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use store::archive::Archive;
 use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
+use super::other_users::OtherUsers;
 use super::rejections::{Conditions, OwnConditions, Rejections};
 use crate::limits::{PROFILE_ENTRIES, PROFILE_MEMORY, PROFILE_TAIL, PROFILE_VARIANTS};
 use crate::telemetry::trace::event::{self, Event, Events};
@@ -64,6 +65,7 @@ impl ActionEvents {
             put: self.put_outcome(),
             condition: self.condition,
             rejection: self.rejection.filter(|_| get == GetOutcome::Rejected),
+            not_shared: false,
         }
     }
 
@@ -118,17 +120,18 @@ impl Trace {
 }
 
 /// The profile of a build with this trace; `outputs` is the directory in which the build was given them, `parts` finds the parts of a
-/// condition.
-pub(crate) fn make(
+/// condition, `other_users` what is not shared with this one.
+pub(super) fn make(
     build: BuildStatus,
     trace: impl BufRead,
     outputs: &Path,
     parts: &dyn Fn(&ScopeDigest) -> Option<Parts>,
+    other_users: &mut OtherUsers<'_>,
 ) -> BuildProfile {
     let mut profile = BuildProfile { build, ..BuildProfile::default() };
     let mut trace = Trace::read(trace);
     trace.resolve_conditions(&mut profile, parts);
-    let Trace { sessions, actions, .. } = trace;
+    let Trace { sessions, actions, conditions } = trace;
     profile.sessions = sessions;
     let mut in_order: Vec<_> = actions.iter().collect();
     in_order.sort_by_cached_key(|(id, events)| (events.action(id).at_ms, **id));
@@ -136,7 +139,13 @@ pub(crate) fn make(
     let mut rest = Vec::new();
     for (id, events) in in_order {
         match events.output().and_then(|output| reader.archive(&output)) {
-            Some(archive) if reader.has_room() => reader.add(id, events, archive),
+            Some(archive) if reader.has_room() => {
+                let mut action = events.action(id);
+                let session = profile.sessions.get(usize::from(action.session));
+                action.not_shared =
+                    action.get == GetOutcome::Miss && other_users.have(id, session, action.at_ms, &conditions);
+                reader.add(id, action, archive);
+            }
             Some(_) => profile.left_out += 1,
             None => rest.push((id, events)),
         }
@@ -185,10 +194,10 @@ impl OutputReader<'_> {
         Archive::read(&|bytes: &mut [u8], at| file.read_exact_at(bytes, at))
     }
 
-    fn add(&mut self, id: &ActionId, events: &ActionEvents, archive: Archive) {
+    fn add(&mut self, id: &ActionId, action: Action, archive: Archive) {
         self.subkeys.extend(["stdout", "srcfiles"].map(|name| id.subkey(name)));
         self.memory += archive.weight();
-        self.archives.push((events.action(id), archive));
+        self.archives.push((action, archive));
     }
 
     fn other(&self, id: &ActionId, events: &ActionEvents) -> Other {

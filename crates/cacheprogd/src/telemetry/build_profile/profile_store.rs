@@ -13,9 +13,10 @@ use proto::control::BuildStatus;
 use proto::error::with_causes;
 use proto::limits;
 use proto::profile::BuildProfile;
-use store::{Store, keep_newest};
+use store::{Partition, Store, keep_newest};
 
 use super::make::make;
+use super::other_users::OtherUsers;
 use super::refresh::{LiveProfile, Requester, TimeBudget};
 use crate::limits::{PROFILES, PROFILES_BYTES};
 use crate::mutex::lock;
@@ -50,14 +51,15 @@ impl ProfileStore {
         Self { store, parts, dir, making_ended: Mutex::default(), unprivileged: Mutex::new(TimeBudget::new()) }
     }
 
-    /// Makes and keeps the profile of an ended build, whose directory is `dir` now.
-    pub(crate) fn save_ended(&self, build: BuildStatus, dir: &Path) {
+    /// Makes and keeps the profile of an ended build, whose directory is `dir` now. `own` is the partition that it read beside the
+    /// common one.
+    pub(crate) fn save_ended(&self, build: BuildStatus, own: Option<Partition>, dir: &Path) {
         if build.counts.gets + build.counts.puts == 0 {
             return; // no go command used the cache: there is nothing to explain
         }
         let _one_at_a_time = lock(&self.making_ended);
         let path = self.path(&build.short);
-        let saved = self.made(build, dir).and_then(|profile| self.write(&profile, &path));
+        let saved = self.made(build, own, dir).and_then(|profile| self.write(&profile, &path));
         if let Err(e) = saved.and_then(|()| keep_newest(&self.dir, PROFILES, PROFILES_BYTES)) {
             log::warn!("{}: {e}", path.display());
         }
@@ -71,7 +73,7 @@ impl ProfileStore {
     pub(crate) fn open_live(
         &self,
         (status, live): (BuildStatus, &LiveProfile),
-        dir: &Path,
+        (own, dir): (Option<Partition>, &Path),
         requester: Requester,
     ) -> io::Result<File> {
         // The trace has the first request of each action, and the counts have all.
@@ -80,7 +82,7 @@ impl ProfileStore {
         if live.is_fresh(done, Instant::now()) {
             return File::open(path);
         }
-        let make = |began| self.make_live((status, live), dir, (done, began));
+        let make = |began| self.make_live((status, live), (own, dir), (done, began));
         match (requester, self.unprivileged.try_lock()) {
             // A build asks once, at its end, and one of them at a time (builds/registry.rs).
             (Requester::Admin | Requester::Build, _) => make(Instant::now())?,
@@ -101,10 +103,10 @@ impl ProfileStore {
     fn make_live(
         &self,
         (status, live): (BuildStatus, &LiveProfile),
-        dir: &Path,
+        (own, dir): (Option<Partition>, &Path),
         (done, now): (u64, Instant),
     ) -> io::Result<()> {
-        let profile = self.made(status, dir)?;
+        let profile = self.made(status, own, dir)?;
         live.replace(done, now, || self.write(&profile, &dir.join(LIVE_FILE)))
     }
 
@@ -123,9 +125,10 @@ impl ProfileStore {
     }
 
     /// The profile of the build in this directory, as JSON.
-    fn made(&self, build: BuildStatus, dir: &Path) -> io::Result<Vec<u8>> {
+    fn made(&self, build: BuildStatus, own: Option<Partition>, dir: &Path) -> io::Result<Vec<u8>> {
         let trace = BufReader::new(File::open(dir.join("trace"))?);
-        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts.read(digest))))
+        let mut others = OtherUsers::new(&self.store, own, build.started);
+        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts.read(digest), &mut others)))
     }
 
     fn write(&self, profile: &[u8], path: &Path) -> io::Result<()> {
@@ -201,7 +204,7 @@ mod tests {
         for n in 0..PROFILES + 3 {
             let mut status = BuildStatus { short: format!("{n:08x}"), ..BuildStatus::default() };
             status.counts.gets = 1;
-            profiles.save_ended(status, &build);
+            profiles.save_ended(status, None, &build);
             // As if it were older: files made within a tick have one time.
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n as u64);
             profiles.open_ended(&format!("{n:08x}")).and_then(|file| file.set_modified(time)).unwrap();

@@ -35,6 +35,11 @@ impl Conditions {
         self.all.get(usize::from(number))
     }
 
+    /// Whether the build has this condition.
+    pub(super) fn has_condition(&self, condition: &Condition) -> bool {
+        self.own(&condition.scope).any(|digest| digest == condition.digest)
+    }
+
     /// What the build has of a scope: one digest, or several where files changed while it ran.
     fn own<'a>(&'a self, scope: &'a proto::Scope) -> impl Iterator<Item = ScopeDigest> + 'a {
         let own = self.has.iter().filter_map(|&number| self.get(number));
