@@ -1,5 +1,5 @@
 # Proves that doctor finds nothing bad on a healthy installation, and each of twenty prepared faults, with a fix.
-# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 
