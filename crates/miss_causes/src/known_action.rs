@@ -21,7 +21,7 @@ pub(crate) fn missed(
     kept_apart.or_else(of_other_user).unwrap_or_else(|| by_put(old_action))
 }
 
-/// What is for builds of another user alone. Who that is, nobody is told.
+/// What is for builds of another user alone. Who that is, is told to no user.
 pub(crate) fn not_shared() -> Verdict {
     verdict(Cause::NotShared, true, "written by another user")
 }

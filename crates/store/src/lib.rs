@@ -23,6 +23,7 @@ mod format;
 mod get;
 mod object;
 mod open;
+mod other_users;
 mod put;
 mod record_dir;
 mod recovery;
@@ -35,7 +36,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, Condition, Output, OutputId};
 
 pub use bounded_map::BoundedMap;
@@ -265,39 +265,6 @@ impl Store {
             found.add(self.records(namespace).read_for_use(action, now)?);
         }
         Ok(found)
-    }
-
-    /// Where records under this toolchain are that are for one user alone, another one than that of `own`.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where they cannot be listed.
-    pub fn namespaces_of_other_users(
-        &self,
-        own: Option<Partition>,
-        toolchain: &Toolchain,
-    ) -> Result<Vec<Namespace>, StoreError> {
-        let dirs = dirs::subdirectories(&self.layout.all_records())?;
-        let partitions = dirs.iter().map(|dir| (dir, Partition::of_namespace(dir)));
-        let of_others = partitions.filter(|(_, of)| *of != Partition::Common && Some(*of) != own);
-        let namespaces = of_others.map(|(dir, of)| (dir, Namespace::new(of, toolchain)));
-        Ok(namespaces
-            .filter(|(dir, namespace)| dir.ends_with(namespace.name()))
-            .map(|(_, namespace)| namespace)
-            .collect())
-    }
-
-    /// The records of an action in one namespace. It counts as no use of them.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub fn peek(&self, namespace: &Namespace, action: &ActionId) -> Result<Vec<Record>, StoreError> {
-        self.records(namespace).read(action)
-    }
-
-    /// Whether the object of a record is there. Whether it is whole, [`Store::object`] finds out.
-    #[must_use]
-    pub fn is_there(&self, record: &Record) -> bool {
-        self.layout.object(&record.output.id).exists()
     }
 
     /// The list of a test's result, as [`Store::get`].
