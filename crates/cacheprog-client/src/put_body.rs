@@ -33,27 +33,27 @@ pub(crate) struct BodyBuffer {
 #[derive(Debug)]
 pub(crate) enum PutBody {
     /// In memory, counted until dropped.
-    Memory(CountedVariables),
+    Memory(Counted),
     /// In an unlinked file.
     File(File, u64),
 }
 
 /// Bytes in memory. They are counted until they are dropped.
 #[derive(Debug)]
-pub(crate) struct CountedVariables {
+pub(crate) struct Counted {
     bytes: Vec<u8>,
     size: u64,
     in_memory: Arc<AtomicU64>,
 }
 
-impl CountedVariables {
+impl Counted {
     fn new(size: usize, in_memory: &Arc<AtomicU64>) -> Self {
         in_memory.fetch_add(size as u64, Relaxed);
         Self { bytes: Vec::with_capacity(size), size: size as u64, in_memory: in_memory.clone() }
     }
 }
 
-impl Drop for CountedVariables {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.in_memory.fetch_sub(self.size, Relaxed);
     }
@@ -72,7 +72,7 @@ impl BodyBuffer {
         dir: &Path,
     ) -> Result<Option<PutBody>, BodyError> {
         if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
-            let mut counted = CountedVariables::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
+            let mut counted = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
             while body.append(&mut counted.bytes)? > 0 {}
             return Ok(Some(PutBody::Memory(counted)));
         }
@@ -107,7 +107,7 @@ impl PutBody {
     #[cfg(test)]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let size = bytes.len() as u64;
-        Self::Memory(CountedVariables { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })
+        Self::Memory(Counted { bytes: bytes.to_vec(), size, in_memory: Arc::new(AtomicU64::new(size)) })
     }
 
     /// Reads exactly these bytes of it.

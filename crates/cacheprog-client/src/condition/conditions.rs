@@ -37,7 +37,7 @@ pub(crate) struct Conditions {
     pub(super) goroot: PathBuf,
     /// The root of the tree.
     pub(super) tree: Option<PathBuf>,
-    pub(super) looks: FileLists,
+    pub(super) file_lists: FileLists,
     /// Names in directories where names come and go, when the go command began.
     names_at_start: Vec<(PathBuf, Option<Hash>)>,
     /// Read at the first use; `Some(None)`: they cannot be told.
@@ -88,9 +88,9 @@ impl Conditions {
         let excluded = Excluded::of(&setting);
         let tree = tree::root(&setting);
         let names_at_start = excluded.temporary_names(tree.as_deref());
-        let looks = FileLists::new(excluded, tree.as_deref(), setting.memo.clone());
+        let file_lists = FileLists::new(excluded, tree.as_deref(), setting.memo.clone());
         let goroot = paths::real(&setting.goroot);
-        Self { setting, goroot, tree, looks, names_at_start, modules: None, machine: None }
+        Self { setting, goroot, tree, file_lists, names_at_start, modules: None, machine: None }
     }
 
     /// What a scope holds now. `None` where that cannot be told.
@@ -110,7 +110,7 @@ impl Conditions {
         let since = self.setting.started;
         for (root, rule) in makeup.files() {
             let since = self.unpacked_at(root).map_or(since, |unpacked| unpacked.max(since));
-            if !self.looks.list(root, *rule)?.is_older(since, &self.names_at_start) {
+            if !self.file_lists.list(root, *rule)?.is_older(since, &self.names_at_start) {
                 return None;
             }
         }
@@ -136,14 +136,14 @@ impl Conditions {
         let makeup = self.makeup(scope)?;
         self.hash(scope, &makeup, &mut parts)?;
         for (root, rule) in makeup.files() {
-            self.looks.list(root, *rule)?.add_parts(&mut parts);
+            self.file_lists.list(root, *rule)?.add_parts(&mut parts);
         }
         Some(parts.write())
     }
 
     /// The next digest looks at the files again.
     pub(crate) fn forget_looks(&mut self) {
-        self.looks.forget();
+        self.file_lists.forget();
         self.machine = None;
     }
 
@@ -172,7 +172,7 @@ impl Conditions {
                     add_part(&mut hasher, root);
                     parts.add(Part::Root, "root", blake3::hash(root).as_bytes());
                 }
-                let list = self.looks.list(root, *rule)?;
+                let list = self.file_lists.list(root, *rule)?;
                 hasher.update(list.digest().as_bytes());
                 counts_seed = list.has_cxx() && *scope != scopes::STD;
             }
@@ -181,7 +181,7 @@ impl Conditions {
             if *rule != Rule::Module {
                 add_part(&mut hasher, root.as_os_str().as_bytes());
             }
-            hasher.update(self.looks.list(root, *rule)?.digest().as_bytes());
+            hasher.update(self.file_lists.list(root, *rule)?.digest().as_bytes());
         }
         if makeup.has_machine {
             let machine = self.machine()?;
@@ -240,7 +240,7 @@ impl Conditions {
         }
         let tree = self.tree.clone()?;
         let (mut roots, mut verdict) = (BTreeSet::new(), Verdict::Stays);
-        for dir in self.looks.list(&tree, Rule::Vet)?.directories_with_c() {
+        for dir in self.file_lists.list(&tree, Rule::Vet)?.directories_with_c() {
             let Some(package) = self.modules().and_then(|modules| modules.package_in(&dir)) else {
                 verdict = verdict.max(Verdict::Tree);
                 continue;
@@ -289,7 +289,7 @@ impl Conditions {
         if *scope != scopes::TREE_WITH_GO {
             return Some(None);
         }
-        let own = &self.looks.excluded.own_outputs;
+        let own = &self.file_lists.excluded.own_outputs;
         command_line_digest::read(&self.setting, self.tree.as_deref()?, own).map(Some)
     }
 
@@ -306,7 +306,7 @@ impl Conditions {
 
     /// Whether a path is in an immutable object of the Nix store.
     pub(super) fn is_in_store(&self, path: &Path) -> bool {
-        paths::is_in_store(path, &self.looks.excluded.own_outputs)
+        paths::is_in_store(path, &self.file_lists.excluded.own_outputs)
     }
 
     /// Whether the toolchain is in the Nix store, so that its path stands for its sources.

@@ -166,9 +166,9 @@ impl CountedVariables {
         self.iter().any(|(_, value)| asks_for_seed(value.as_bytes()))
     }
 
-    /// Adds each to a digest, and by name to its parts. `-frandom-seed`, which stdenv makes of the output's path, counts where
-    /// `counts_seed` says so: for C++, where names of static constructors and of unnamed namespaces contain it, and where
-    /// [`asks_for_seed`] is true.
+    /// Adds each to a digest, and by name to its parts. `-frandom-seed`, which stdenv makes of the output's path, counts if
+    /// `counts_seed` or [`asks_for_seed`] is true. `counts_seed` is true for C++: the compiler writes the seed into the names of static
+    /// constructors and of unnamed namespaces.
     pub(crate) fn add(&self, hasher: &mut Hasher, parts: &mut Parts, counts_seed: bool) {
         let counts_seed = counts_seed || self.asks_for_seed();
         for (name, value) in self.iter() {

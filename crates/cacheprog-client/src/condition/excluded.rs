@@ -87,11 +87,14 @@ impl Excluded {
         let bytes = name.as_bytes();
         // Programs of a build may ask git.
         let counts_all = rule == Rule::TreeWithGo && self.top.is_some();
-        (VERSION_CONTROL.contains(&bytes) && !counts_all)
+        if (VERSION_CONTROL.contains(&bytes) && !counts_all)
             || (self.top.as_deref() == Some(dir) && is_of_nix(name))
             || (self.is_temporary(dir) && is_temporary_name(bytes))
-            || self.directories.contains(&dir.join(name))
-            || (rule != Rule::TreeWithGo && self.is_of_programs(dir, &dir.join(name)))
+        {
+            return true;
+        }
+        let path = dir.join(name);
+        self.directories.contains(&path) || (rule != Rule::TreeWithGo && self.is_of_programs(dir, &path))
     }
 
     /// Whether a path is a directory for programs with nothing else in it, or a program in one.

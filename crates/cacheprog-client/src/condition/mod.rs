@@ -2,7 +2,8 @@
 //!
 //! [`conditions`] has the scopes and their digests. [`invocation`] tells whether the go command brings in what no key holds, and
 //! [`toolchain`] what its toolchain is. Of the environment, [`counted_variables`] are the variables that count ([`own_outputs`] and
-//! [`flags_text`] are what does not, unless a program that is a script has its name ([`named_variables`]); [`go_env`] are those that `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
+//! [`flags_text`] are what does not, unless a program that is a script has its name ([`named_variables`]); [`go_env`] are those that
+//! `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
 mod budget;
 mod build_constraint;

@@ -117,7 +117,7 @@ impl Conditions {
     fn is_in_tree(&self, path: &Path) -> bool {
         self.tree
             .as_ref()
-            .is_some_and(|tree| path.starts_with(tree) && !self.looks.excluded.covers(Rule::Tree, tree, path))
+            .is_some_and(|tree| path.starts_with(tree) && !self.file_lists.excluded.covers(Rule::Tree, tree, path))
     }
 
     /// What a package with C leads to.
@@ -129,14 +129,14 @@ impl Conditions {
     /// Where references of a module with this root lead.
     fn judge(&mut self, root: &Path, references: &References, has_links: bool) -> Option<Verdict> {
         let linked = if has_links && references.lead_above_links() {
-            self.looks.list(root, Rule::Module)?.linked_directories()
+            self.file_lists.list(root, Rule::Module)?.linked_directories()
         } else {
             Vec::new()
         };
         let surroundings = Surroundings {
             tree: self.tree.as_deref(),
             goroot: &self.goroot,
-            excluded: &self.looks.excluded,
+            excluded: &self.file_lists.excluded,
             has_go: !self.setting.is_clean,
             root,
             linked: &linked,
@@ -150,7 +150,7 @@ impl Conditions {
         if self.is_in_store(root) {
             return Some(Verdict::Stays);
         }
-        let references = self.looks.list(root, Rule::Module)?.references();
+        let references = self.file_lists.list(root, Rule::Module)?.references();
         self.judge(root, &references, true)
     }
 
@@ -187,7 +187,7 @@ impl Conditions {
 
     fn scan(&self, package: &Package, text: &[u8], references: &mut References) {
         let place = FilePlace { root: &package.root, dir: &package.dir };
-        let mut scanner = Scanner::new(place, Language::Go, self.looks.top(), references);
+        let mut scanner = Scanner::new(place, Language::Go, self.file_lists.top(), references);
         scanner.feed(text);
         scanner.finish();
     }

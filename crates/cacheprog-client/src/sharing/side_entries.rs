@@ -103,8 +103,8 @@ impl SideEntries {
         self.held.is_empty()
     }
 
-    /// Takes out those that belong to no package and can be shared all the same. `facts_stand_alone`: vet puts them without a printed text
-    /// (Go 1.21 to 1.25).
+    /// Takes out those that belong to no package and can be shared all the same. `facts_stand_alone`: vet puts them without a printed
+    /// text (Go 1.21 to 1.25).
     pub(crate) fn take_rest(&mut self, facts_stand_alone: bool) -> Vec<ToShare<Scope>> {
         self.outputs_of_vet.clear();
         let held = self.held.drain();

@@ -25,8 +25,8 @@ const MAX_DEPTH: u32 = 64;
 /// A shorter one is rare.
 const DIGITS: usize = 5;
 
-/// Whether nothing below the build's directory and its outputs, and in a sandbox below `/tmp`, changed since then, besides caches and the go command's own directories. True outside
-/// of a build. While other tests of the go command run, new temporary names are taken to be theirs.
+/// Whether nothing below the build's directory and its outputs, and in a sandbox below `/tmp`, changed since then, besides caches and
+/// the go command's own directories. True outside of a build. While other tests of the go command run, new temporary names are taken to be theirs.
 pub(super) fn is_unchanged(context: &TestContext, since: SystemTime, budget: &mut Budget) -> bool {
     is_unchanged_beside(other_tests::are_running, context, since, budget)
 }
