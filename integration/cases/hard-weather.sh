@@ -59,13 +59,17 @@ build_during() {
 }
 # all_hit NAME: the latest build of this name compiled nothing.
 all_hit() { expect "$1: it hits" counts "$1" packages_compiled -eq 0 && expect "$1: all of it" counts "$1" hits -ge 16; }
+# hook NAME: what the hook prints for a build that is not made.
+hook() {
+    mkdir -p "$WORK/unoffered/$1.drv.chroot/root"
+    "$WORK/hook" "/nix/store/00000000000000000000000000000000-$1.drv" "$WORK/unoffered/$1.drv.chroot/root"
+}
 # offered_nothing NAME: the hook ends well and offers nothing: Nix builds without a cache.
 offered_nothing() {
-    mkdir -p "$WORK/unoffered/$1.drv.chroot/root"
-    expect "$1: the hook ends well" test -z "$("$WORK/hook" "/nix/store/00000000000000000000000000000000-$1.drv" "$WORK/unoffered/$1.drv.chroot/root" 2> "$WORK/hook.log")"
+    expect "$1: the hook ends well" test -z "$(hook "$1" 2> "$WORK/hook.log")"
     expect "$1: it says why there is no cache" grep -q 'no cache for this build' "$WORK/hook.log"
 }
-# refuses_to_start TEXT: the daemon does not start, and says so.
+# refuses_to_start TEXT: the daemon does not start, and its log contains TEXT.
 refuses_to_start() {
     : > "$WORK/daemon.log"
     refused start_daemon
@@ -202,8 +206,7 @@ all_hit after-descriptors
 expect "the daemon went on" kill -0 "$DAEMON_PID"
 offered=0
 for n in {1..40}; do
-    mkdir -p "$WORK/unoffered/many-$n.drv.chroot/root"
-    lines=$("$WORK/hook" "/nix/store/00000000000000000000000000000000-many-$n.drv" "$WORK/unoffered/many-$n.drv.chroot/root" 2> /dev/null | wc -l)
+    lines=$(hook "many-$n" 2> /dev/null | wc -l)
     if [ "$lines" -gt 0 ]; then offered=$((offered + 1)); else break; fi
 done
 expect "of 40 builds at once the hook offered the cache to $offered, and ended well each time" test "$offered" -ge 5

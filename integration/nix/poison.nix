@@ -1,4 +1,5 @@
-# Builds of a program that prints an error. A hostile one puts an archive of its own for package errors, whose code says so.
+# Builds a program that prints the text of an error. With `poisoncache` the build is hostile: it puts an archive of its own for package
+# errors, and a program that is linked with that archive prints POISON.
 # KIND: plain, fixed (a fixed-output derivation) or impure.
 { gosdk, stamp, poisoncache ? null, kind ? "plain" }:
 let

@@ -47,10 +47,11 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
     let dialed = transport::dial(control, TIMEOUT);
     let stream = dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })?;
     let opened = |pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
-    let (worker, parent) = (nix_process().and_then(opened), getppid().and_then(opened));
-    let unknown = || Requester::Unknown("the process that runs the hook cannot be looked at".to_owned());
-    let requester =
-        worker.as_ref().or(parent.as_ref()).map_or_else(unknown, |(pid, pidfd)| requester(*pid, pidfd.as_fd()));
+    let worker = nix_process().and_then(opened);
+    let requester = match &worker {
+        Some((pid, pidfd)) => requester(*pid, pidfd.as_fd()),
+        None => getppid().and_then(opened).map_or_else(unknown, |(pid, pidfd)| requester(pid, pidfd.as_fd())),
+    };
     let (descriptors, fds) = descriptors(chroot, worker.map(|(_, pidfd)| pidfd));
     let registration = Registration {
         requester,
@@ -66,6 +67,10 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
             Err(RegisterError::Refused("unexpected answer".to_owned()))
         }
     }
+}
+
+fn unknown() -> Requester {
+    Requester::Unknown("the process that runs the hook cannot be looked at".to_owned())
 }
 
 /// Descriptors from which the daemon sees the end of the build: its chroot, and the Nix process that runs it.

@@ -39,8 +39,7 @@ fn find(nix: Pid, pidfd: BorrowedFd<'_>) -> Result<Requester, String> {
     let accepted = accepted(&process, pidfd)?;
     let expected = daemon_socket(&process);
     match accepted.as_slice() {
-        [] if forwards(&process) => Ok(Requester::User { uid, forwards: true }),
-        [] if DAEMONS.contains(&name.trim_end()) => {
+        [] if DAEMONS.contains(&name.trim_end()) && !forwards(&process) => {
             Err(format!("{} has no connection of {}", name.trim_end(), expected.display()))
         }
         [] => Ok(user(uid, &process)), // root builds in the own process

@@ -71,7 +71,9 @@ impl Accounts {
         principals.iter().filter(is_unknown).collect()
     }
 
-    fn uid(&self, name: &str) -> Option<u32> {
+    /// The number of a user.
+    #[must_use]
+    pub fn uid(&self, name: &str) -> Option<u32> {
         let line = self.passwd.lines().find(|line| line.split(':').next() == Some(name))?;
         line.split(':').nth(2)?.parse().ok()
     }

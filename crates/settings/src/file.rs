@@ -39,7 +39,7 @@ pub struct Settings {
     pub http: Option<HttpAddress>,
     /// Whose builds write what every build reads.
     #[arg(skip)]
-    pub trust: Option<Trust>,
+    trust: Option<Trust>,
 }
 
 impl Settings {
@@ -55,6 +55,12 @@ impl Settings {
             http: self.http.or(others.http),
             trust: self.trust.or(others.trust),
         }
+    }
+
+    /// Whose builds write what every build reads, with the defaults.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        self.trust.clone().unwrap_or_default()
     }
 
     /// The limits that the store is kept within, with the defaults.

@@ -157,7 +157,7 @@ fn latest(mut builds: Vec<&BuildStatus>) -> Vec<&BuildStatus> {
 
 fn names(settings: &Settings, nix: Option<&nix_conf::Settings>) -> trust::Names {
     let trusted = nix.map(nix_conf::trusted_users).unwrap_or_default();
-    trust::Names::new(&settings.trust.clone().unwrap_or_default(), &trusted, &Accounts::read())
+    trust::Names::new(&settings.trust(), &trusted, &Accounts::read())
 }
 
 /// What is wrong with the settings by themselves, or on this disk.

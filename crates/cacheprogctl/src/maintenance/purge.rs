@@ -8,7 +8,7 @@ use proto::BuildId;
 use proto::control::BuildStatus;
 use proto::figures::bytes;
 use serde::Deserialize;
-use settings::StateDir;
+use settings::{Accounts, StateDir};
 use store::{Mode, PurgeFilter, Purged};
 
 use crate::ask::nearest_names;
@@ -96,11 +96,7 @@ fn report(purged: &Purged, mode: Mode) -> String {
 
 /// The number of a user. This program is static, so that it knows the users of /etc/passwd alone.
 fn uid(wanted: &str) -> Result<u32, CommandError> {
-    let numbered = |passwd: String| {
-        let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields[0] == wanted);
-        fields.and_then(|fields| fields.get(2)?.parse().ok())
-    };
-    let known = || fs::read_to_string("/etc/passwd").ok().and_then(numbered);
+    let known = || Accounts::read().uid(wanted);
     wanted.parse().ok().or_else(known).ok_or_else(|| CommandError::NoUser { wanted: wanted.to_owned() })
 }
 

@@ -31,7 +31,7 @@ use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::history::History;
-use crate::trust::{Policy, Writes};
+use crate::trust::Policy;
 
 /// All builds of this daemon.
 #[derive(Debug)]
@@ -147,8 +147,8 @@ impl Registry {
         let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
         let build = self.start(dir, state)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
-        match build.shared_with() {
-            everyone if everyone == Writes::Common.to_string() => log::info!("build {build} registered"),
+        match build.shared_with().as_str() {
+            BuildStatus::ALL_USERS => log::info!("build {build} registered"),
             others => log::info!("build {build} registered: its entries are for {others}"),
         }
         lock(&self.inner).live.insert(build.id(), Arc::new(build));

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let state_dir = args.state_dir.as_deref().ok_or(CommandError::NoStateDir)?;
     let settings = args.limits.settings()?;
     raise_file_limit();
-    let trust = settings.trust.clone().unwrap_or_default();
+    let trust = settings.trust();
     // Live builds first: a peer that reaches the control socket finds all of them.
     let State { _lock, store, syncer, was_clean, registry } =
         open_state(state_dir, settings.limits(), Policy::new(trust.clone())).map_err(|e| e.in_state_dir(state_dir))?;

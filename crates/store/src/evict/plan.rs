@@ -1,8 +1,9 @@
 //! The eviction order: which entries are removed, and why. Pure: scan.rs looks, this decides, sweep.rs removes.
 //!
-//! What users who are no writers take beyond their share is removed first (`fair_share.rs`). The least recently used entries are removed first, and of these the ones that are cheap to rebuild: the age of an entry counts
-//! less, down to a fourth, the more milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of
-//! files (Go's module indexes) have low priority: they are removed before all others.
+//! What users who are no writers take beyond their share is removed first (`fair_share.rs`). Then the least recently used entries are
+//! removed, and of these the ones that are cheap to rebuild first: the age of an entry counts less, down to a fourth, the more
+//! milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of files (Go's module indexes) have low
+//! priority: they are removed before these.
 
 use std::cmp::Reverse;
 
@@ -94,11 +95,8 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// Why more must go; `None`: enough is freed.
     fn reason(&self) -> Option<Reason> {
-        match self.freed {
-            freed if !freed.covers(self.size) => Some(Reason::Size),
-            freed if !freed.covers(self.space) => Some(Reason::Space),
-            _ => None,
-        }
+        let of_size = (!self.freed.covers(self.size)).then_some(Reason::Size);
+        of_size.or_else(|| (!self.freed.covers(self.space)).then_some(Reason::Space))
     }
 
     /// False if enough is freed without it.
