@@ -16,7 +16,7 @@ use crate::digest::add_part;
 
 use super::command_line_digest::{self, CommandLine};
 use super::counted_variables::CountedVariables;
-use super::escapes::Verdict;
+use super::escapes::{Runs, Verdict};
 use super::excluded::Excluded;
 use super::file_lists::FileLists;
 use super::files::Rule;
@@ -213,7 +213,7 @@ impl Conditions {
         let of_tree = |rule| Some(Content::Files((tree?, rule)));
         if let Some((path, version)) = scope.module_and_version() {
             let root = self.modules()?.root(path, version)?;
-            return self.content_of_module(root);
+            return self.content_of_module(root, if scope.is_asm() { Runs::Go } else { Runs::Programs });
         }
         if *scope == scopes::STD {
             // What assembly and C of the toolchain include is in no key. Elsewhere than in the store it may change.
@@ -257,11 +257,11 @@ impl Conditions {
         })
     }
 
-    fn content_of_module(&mut self, root: PathBuf) -> Option<Content> {
+    fn content_of_module(&mut self, root: PathBuf, runs: Runs) -> Option<Content> {
         if self.is_in_store(&root) {
             return Some(Content::InStore(root));
         }
-        let stays = self.judge_module(&root)? == Verdict::Stays;
+        let stays = self.judge_module(&root, runs)? == Verdict::Stays;
         stays.then_some(Content::Files((root, Rule::Module)))
     }
 

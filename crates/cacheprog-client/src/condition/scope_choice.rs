@@ -11,7 +11,7 @@ use proto::condition::scopes;
 
 use super::conditions::Conditions;
 use super::counted_variables::{CountedVariables, asks_for_seed};
-use super::escapes::{FilePlace, Language, References, Scanner, Surroundings, Verdict};
+use super::escapes::{FilePlace, Language, References, Runs, Scanner, Surroundings, Verdict};
 use super::files::Rule;
 use super::made_archive::{MadeArchive, MadeBy};
 use super::modules::{Package, locate};
@@ -54,7 +54,7 @@ impl Conditions {
             };
             let verdict = match made.made_by {
                 MadeBy::Compiler => Verdict::Stays,
-                MadeBy::CompilerAndAssembler => self.judge_module(&package.root)?,
+                MadeBy::CompilerAndAssembler => self.judge_module(&package.root, Runs::Programs)?,
                 MadeBy::Others => self.judge_package(&package)?,
             };
             let is_covered = verdict < Verdict::Leaves && self.is_covered_with_go(&package, made);
@@ -62,7 +62,7 @@ impl Conditions {
         }
         let package = found?;
         let is_asm = made.made_by == MadeBy::CompilerAndAssembler;
-        let verdict = if is_asm { self.judge_module(&package.root)? } else { self.judge_package(&package)? };
+        let verdict = if is_asm { self.judge_module(&package.root, Runs::Go)? } else { self.judge_package(&package)? };
         let (path, version) = (package.module.0.as_str(), package.module.1.as_deref());
         match verdict {
             Verdict::Stays if is_asm => Scope::asm(path, version).ok(),
@@ -122,12 +122,12 @@ impl Conditions {
 
     /// What a package with C leads to.
     pub(super) fn judge_package(&mut self, package: &Package) -> Option<Verdict> {
-        let of_files = self.judge_module(&package.root)?.max(self.judge_sources(package)?);
+        let of_files = self.judge_module(&package.root, Runs::Programs)?.max(self.judge_sources(package)?);
         Some(of_files.max(self.judge_machine(package)?))
     }
 
     /// Where references of a module with this root lead.
-    fn judge(&mut self, root: &Path, references: &References, has_links: bool) -> Option<Verdict> {
+    fn judge(&mut self, root: &Path, references: &References, (has_links, runs): (bool, Runs)) -> Option<Verdict> {
         let linked = if has_links && references.lead_above_links() {
             self.file_lists.list(root, Rule::Module)?.linked_directories()
         } else {
@@ -139,25 +139,26 @@ impl Conditions {
             excluded: &self.file_lists.excluded,
             has_go: !self.setting.is_clean,
             root,
+            runs,
             linked: &linked,
         };
         Some(surroundings.judge(references))
     }
 
     /// What the files of a module lead to.
-    pub(super) fn judge_module(&mut self, root: &Path) -> Option<Verdict> {
+    pub(super) fn judge_module(&mut self, root: &Path, runs: Runs) -> Option<Verdict> {
         // Whatever is named from there by a relative path is in the store too.
         if self.is_in_store(root) {
             return Some(Verdict::Stays);
         }
         let references = self.file_lists.list(root, Rule::Module)?.references();
-        self.judge(root, &references, true)
+        self.judge(root, &references, (true, runs))
     }
 
     /// Where references of a package lead. Neither the store nor the toolchain has links to look at.
     fn judge_of(&mut self, package: &Package, references: &References) -> Option<Verdict> {
         let has_links = !self.is_in_store(&package.root) && package.module.0 != "std";
-        self.judge(&package.root, references, has_links)
+        self.judge(&package.root, references, (has_links, Runs::Programs))
     }
 
     /// What the Go sources of a package lead to, by their lines for cgo and the C in their comments.

@@ -9,4 +9,4 @@ mod token;
 
 pub(crate) use reference::{Reference, References};
 pub(crate) use scan::{FilePlace, Language, Scanner};
-pub(crate) use surroundings::{Surroundings, Verdict, top_directories};
+pub(crate) use surroundings::{Runs, Surroundings, Verdict, top_directories};

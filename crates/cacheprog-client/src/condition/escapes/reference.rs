@@ -15,6 +15,9 @@ pub(crate) enum Reference {
     IfThere(PathBuf),
     /// This absolute path, if a file is there, or anything in the tree.
     IfFile(PathBuf),
+    /// The same, in a script: a compiler refuses `#!`, and an assembler takes the line for none of its directives. So it matters where
+    /// programs run.
+    IfRun(PathBuf),
     /// This path, so many directories above a directory to which a link leads, if something is there: `link/../x`.
     AboveLink(usize, PathBuf),
     /// A Go source, which a condition without Go sources does not have.

@@ -42,6 +42,8 @@ pub(crate) struct Scanner<'a> {
     /// Directories of `/` that are not the system's, each as text.
     top: &'a [Vec<u8>],
     text: Vec<u8>,
+    /// Whether the file begins as a script with an interpreter does; `None` before its first bytes.
+    is_script: Option<bool>,
     references: &'a mut References,
 }
 
@@ -52,7 +54,7 @@ impl<'a> Scanner<'a> {
         top: &'a [Vec<u8>],
         references: &'a mut References,
     ) -> Self {
-        Self { place, language, top, text: Vec::new(), references }
+        Self { place, language, top, text: Vec::new(), is_script: None, references }
     }
 
     /// Looks at the next bytes of the file.
@@ -75,6 +77,7 @@ impl<'a> Scanner<'a> {
 
     fn look(&mut self) {
         let text = std::mem::take(&mut self.text);
+        self.is_script.get_or_insert_with(|| is_script(&text));
         for at in memmem::find_iter(&text, b"..") {
             self.upward(&text, at);
         }
@@ -181,6 +184,7 @@ impl<'a> Scanner<'a> {
             self.references.add(match (is_opened, is_flagged) {
                 (true, _) => Reference::Certain(path),
                 (false, true) => Reference::IfThere(path),
+                (false, false) if line == Line::Other && self.is_script == Some(true) => Reference::IfRun(path),
                 (false, false) => Reference::IfFile(path),
             });
         }
@@ -219,6 +223,11 @@ impl<'a> Scanner<'a> {
             self.references.add(Reference::GoSource);
         }
     }
+}
+
+/// `#!/bin/sh` and the like.
+fn is_script(text: &[u8]) -> bool {
+    text.strip_prefix(b"#!").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"/"))
 }
 
 /// Whether a definition is on the line: of a text that may be no path to open.

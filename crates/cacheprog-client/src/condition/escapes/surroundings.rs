@@ -21,6 +21,15 @@ pub(crate) enum Verdict {
     Leaves,
 }
 
+/// What runs where a package is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    /// Go's own compiler and assembler.
+    Go,
+    /// Other programs too, which may be scripts.
+    Programs,
+}
+
 /// See the file's header.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
@@ -32,6 +41,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) has_go: bool,
     /// The root of the module.
     pub(crate) root: &'a Path,
+    pub(crate) runs: Runs,
     /// The directories to which links of the module lead.
     pub(crate) linked: &'a [PathBuf],
 }
@@ -47,15 +57,19 @@ impl Surroundings<'_> {
             Reference::Certain(path) => self.judge_path(path),
             Reference::IfThere(path) if is_absent(path) => Verdict::Stays,
             Reference::IfThere(path) => self.judge_path(path),
-            Reference::IfFile(path) if is_absent(path) => Verdict::Stays,
-            Reference::IfFile(path) if !self.is_below_tree(path) && path.is_dir() => Verdict::Stays,
-            Reference::IfFile(path) => self.judge_path(path),
+            Reference::IfRun(_) if self.runs == Runs::Go => Verdict::Stays,
+            Reference::IfFile(path) | Reference::IfRun(path) => self.judge_file(path),
             Reference::AboveLink(up, names) => {
                 self.linked.iter().map(|linked| self.judge_above(linked, *up, names)).max().unwrap_or(Verdict::Stays)
             }
             Reference::GoSource if self.has_go => Verdict::Tree,
             Reference::GoSource | Reference::TooMany => Verdict::Leaves,
         }
+    }
+
+    fn judge_file(&self, path: &Path) -> Verdict {
+        let is_nothing = is_absent(path) || (!self.is_below_tree(path) && path.is_dir());
+        if is_nothing { Verdict::Stays } else { self.judge_path(path) }
     }
 
     /// Paths above a directory to which a link leads, up to so many levels: the path may go on from a directory below that one.

@@ -82,6 +82,19 @@ fn a_module_that_names_files_around_it_has_the_scope_of_the_tree() {
 }
 
 #[test]
+fn a_script_of_the_module_matters_where_programs_run() {
+    for (line, of_assembly) in [("run :TOP x", "asm m"), ("cc -ITOP/common", "tree"), (".include \"TOP/x\"", "tree")] {
+        let tree = TestTree::new(&FILES);
+        let line = line.replace("TOP", tree.path("").to_str().unwrap().trim_end_matches('/'));
+        tree.write("src/make.sh", &format!("#!/usr/bin/env bash\n{line}\n"));
+        assert_eq!(scope_with(&tree, &[], &of_a()), "tree", "{line}");
+        assert_eq!(scope_with(&tree, &[], &asm_of_a()), of_assembly, "{line}");
+        tree.write("src/make.sh", &format!("#!bash\n{line}\n"));
+        assert_eq!(scope_with(&tree, &[], &asm_of_a()), "tree", "{line}");
+    }
+}
+
+#[test]
 fn what_leads_out_of_the_tree_has_no_condition() {
     let outside = TestTree::new(&[("x.h", "1")]);
     for (path, text) in [
