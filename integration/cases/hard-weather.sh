@@ -192,12 +192,17 @@ time.sleep(1000)' "$1" &
     holding=$!
 }
 few_descriptors() {
+    local tries
     limit --nofile=64:64
     hold "$(echo "$STATE"/builds/*/view/sock | tr ' ' '\n' | tail -n 1)"
-    sleep 0.5
+    for ((tries = 0; tries < 400; tries++)); do
+        if grep -q "$WAITS" "$WORK/daemon.log"; then break; fi
+        sleep 0.05
+    done
 }
+WAITS='cannot accept a connection: .*Too many open files'
 build_during descriptors few_descriptors
-expect "the log says that connections wait" grep -q 'cannot accept a connection: .*Too many open files' "$WORK/daemon.log"
+expect "the log says that connections wait" grep -q "$WAITS" "$WORK/daemon.log"
 offered_nothing without-descriptors
 kill "$holding"
 wait "$holding" || true

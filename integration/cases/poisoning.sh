@@ -19,7 +19,7 @@ by() {
     shift 2
     mkdir -p "$WORK/home-$uid"
     chown "$uid" "$WORK/home-$uid"
-    HOME=$WORK/home-$uid NIX_REMOTE=daemon NIX_DAEMON_SOCKET_PATH="$NIX_WORK/daemon.sock" \
+    HOME=$WORK/home-$uid TMPDIR=$WORK/home-$uid NIX_REMOTE=daemon NIX_DAEMON_SOCKET_PATH="$NIX_WORK/daemon.sock" \
         setpriv --reuid "$uid" --regid "$uid" --clear-groups nix-build --no-out-link --extra-experimental-features "ca-derivations impure-derivations" "$WORK/programs/poison.nix" \
         --argstr gosdk "$SDK" --argstr stamp "$stamp" "$@" 2> "$WORK/$stamp.log" || { cat "$WORK/$stamp.log" >&2; return 1; }
 }
