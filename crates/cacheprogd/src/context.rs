@@ -14,6 +14,7 @@ use crate::builds::registry::Registry;
 use crate::maintenance::evictor::LatestEviction;
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
+use crate::trust::ShadowVerification;
 
 /// The daemon's shared parts.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) eviction: LatestEviction,
     /// What the cache served, by time.
     pub(crate) usage: UsageRecorder,
+    /// Which hits are withheld, and what differed.
+    pub(crate) verification: Arc<ShadowVerification>,
     /// How long requests take.
     pub(crate) latency: Latency,
 }

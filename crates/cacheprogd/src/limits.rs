@@ -197,6 +197,12 @@ pub(crate) const CONDITION_PARTS_BYTES: u64 = 64 << 20;
 /// Ended builds that are remembered: what the status shows, 50 KB on the disk.
 pub(crate) const HISTORY: usize = 100;
 
+/// Differences between outputs that are remembered (trust/verification.rs).
+pub(crate) const DIFFERENCES: usize = 100;
+
+/// For how many seconds: a daemon that starts forgets older ones. The entries stay in quarantine.
+pub(crate) const DIFFERENCES_AGE: u64 = 30 * 86_400;
+
 /// Seconds of a step of the time series, and how many steps are kept: five minutes for a day, an hour for a month, a day for a
 /// year. A step takes some 250 bytes on the disk and less than half of that in memory.
 pub(crate) const TIME_SERIES_STEPS: [(u64, usize); 3] = [(300, 300), (3600, 31 * 24), (86_400, 400)];
@@ -215,5 +221,7 @@ pub(crate) const PAGE_MAX_AGE: Duration = Duration::from_secs(1);
 pub(crate) const PAGE_BUILDS: usize = 20;
 /// Packages of each of them: the slowest.
 pub(crate) const PAGE_PACKAGES: usize = 120;
+/// Differences between outputs.
+pub(crate) const PAGE_DIFFERENCES: usize = 5;
 /// Builds in the page's table.
 pub(crate) const PAGE_ROWS: usize = 30;

@@ -73,6 +73,8 @@ pub fn cause_text(cause: Cause) -> &'static str {
         Cause::ChangedDependency => "changed dependency",
         Cause::OtherCondition => "other condition",
         Cause::NotShared => "not shared",
+        Cause::Withheld => "computed again",
+        Cause::Quarantined => "quarantined",
         Cause::TestInputs => "other test inputs",
         Cause::Evicted => "evicted",
         Cause::Private => "private",

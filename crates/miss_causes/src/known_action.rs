@@ -2,7 +2,7 @@
 //! put decides, and what each go command may take. Pure.
 
 use proto::control::BuildStatus;
-use proto::profile::{Action, BuildProfile, PutOutcome, Session};
+use proto::profile::{Action, BuildProfile, GetOutcome, PutOutcome, Session};
 use proto::wire::Toolchain;
 
 use crate::verdict::{Cause, Verdict, verdict};
@@ -60,6 +60,23 @@ fn other_invocation(old: &Action, then: &Session, now: &Session) -> Option<Verdi
         _ => return None,
     };
     was_shared.then(|| verdict(Cause::OtherFlags, true, detail))
+}
+
+/// What the daemon's answer itself proves.
+pub(crate) fn by_get(get: GetOutcome) -> Option<Verdict> {
+    match get {
+        GetOutcome::Withheld => Some(verdict(
+            Cause::Withheld,
+            true,
+            "it is known, and was computed again to be compared (shadow verification)",
+        )),
+        GetOutcome::Quarantined => Some(verdict(
+            Cause::Quarantined,
+            true,
+            "builds computed different outputs of it: `cacheprogctl status` names them",
+        )),
+        _ => None,
+    }
 }
 
 fn by_put(old: &Action) -> Verdict {

@@ -25,6 +25,10 @@ pub enum Cause {
     OtherCondition,
     /// It is known, and for builds of another user alone.
     NotShared,
+    /// It is known, and was withheld to be computed again and compared.
+    Withheld,
+    /// Outputs of it differed: they are in quarantine.
+    Quarantined,
     /// Something that a test read changed.
     TestInputs,
     /// It was shared and is not stored any more.

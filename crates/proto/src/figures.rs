@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::control::{BuildStatus, Counts};
+use crate::control::{BuildStatus, Counts, Verification};
 
 /// Bytes: `1.5 GiB`.
 #[must_use]
@@ -49,6 +49,17 @@ pub fn duration(time: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// What shadow verification found; empty where it was never on.
+#[must_use]
+pub fn verification(found: &Verification) -> String {
+    let Verification { seconds_per_hour, compared, differing, .. } = found;
+    match (seconds_per_hour, compared, differing) {
+        (0, 0, _) => String::new(),
+        (_, _, 0) => format!("{} outputs computed again, all the same", number(*compared)),
+        _ => format!("{} of {} outputs that were computed again DIFFER", number(*differing), number(*compared)),
     }
 }
 

@@ -131,6 +131,10 @@ pub enum GetOutcome {
     HitIf,
     /// An output under a condition that did not hold.
     Rejected,
+    /// An output that was withheld, so that the build computes it again and both are compared.
+    Withheld,
+    /// Only outputs that are in quarantine.
+    Quarantined,
     /// There was no get: the build only put it.
     Unasked,
 }
@@ -139,7 +143,7 @@ impl GetOutcome {
     /// Whether the go command got no output.
     #[must_use]
     pub fn is_miss(self) -> bool {
-        matches!(self, Self::Miss | Self::Rejected)
+        matches!(self, Self::Miss | Self::Rejected | Self::Withheld | Self::Quarantined)
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Trust {
     pub relays: Option<Vec<Principal>>,
     /// How many builds of different names have to put an output before it is served to builds of other names.
     pub witnesses: Witnesses,
+    /// Seconds of compile time an hour that builds spend on computing again what they could have had, to compare the two.
+    pub shadow_seconds_per_hour: u32,
 }
 
 /// One build, or two.
@@ -47,7 +49,7 @@ impl TryFrom<u8> for Witnesses {
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { writers: vec![Principal::Uid(0)], relays: None, witnesses: Witnesses::One }
+        Self { writers: vec![Principal::Uid(0)], relays: None, witnesses: Witnesses::One, shadow_seconds_per_hour: 0 }
     }
 }
 

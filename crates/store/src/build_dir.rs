@@ -92,8 +92,7 @@ impl BuildDir {
     /// The directory of a build made before.
     pub(crate) fn open(layout: &Layout, unsynced: &UnsyncedSpans, id: BuildId) -> Self {
         let dir = layout.build(&id);
-        let outputs = dir.join("view/o");
-        let private = RecordDir::new(dir.join("records"), layout.tmp().to_owned(), PRIVATE_LEVELS);
+        let (outputs, private) = (outputs_of(layout, &id), private_records(layout, &id));
         Self { id, dir, outputs, private, layout: layout.clone(), unsynced: unsynced.clone() }
     }
 
@@ -241,6 +240,16 @@ impl BuildDir {
     pub(crate) fn output(&self, output: &OutputId) -> PathBuf {
         self.outputs.join(output.to_string())
     }
+}
+
+/// Where the outputs are that a build can see.
+pub(crate) fn outputs_of(layout: &Layout, id: &BuildId) -> PathBuf {
+    layout.build(id).join("view/o")
+}
+
+/// What a build keeps for itself.
+pub(crate) fn private_records(layout: &Layout, id: &BuildId) -> RecordDir {
+    RecordDir::new(layout.build(id).join("records"), layout.tmp().to_owned(), PRIVATE_LEVELS)
 }
 
 /// Links `to` to `from`. What stands there already is the same file, or another one, which is replaced.

@@ -12,6 +12,8 @@ pub struct Found {
     pub plain: Option<Record>,
     /// Its outputs under conditions, each in its record: the newest first.
     pub conditional: Vec<Record>,
+    /// Something of it is in quarantine, and is not among these.
+    pub is_quarantined: bool,
 }
 
 impl Found {
@@ -24,7 +26,9 @@ impl Found {
     /// Adds the records of one namespace. What was found in an earlier one comes first.
     pub(crate) fn add(&mut self, records: Vec<Record>) {
         for record in records {
-            if record.condition.is_some() {
+            if record.is_quarantined {
+                self.is_quarantined = true;
+            } else if record.condition.is_some() {
                 self.conditional.push(record);
             } else {
                 self.plain.get_or_insert(record);

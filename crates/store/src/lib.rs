@@ -21,6 +21,7 @@ mod error;
 mod evict;
 mod format;
 mod get;
+mod live_builds;
 mod object;
 mod open;
 mod other_users;
@@ -31,6 +32,7 @@ mod unsynced;
 mod verify;
 mod view;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -250,7 +252,7 @@ impl Store {
         // The list names its result: beside another result it says nothing, should only one of the two be replaced.
         match self.put(view, &Put { action: test_inputs_action(&put.action), ..put }, inputs)? {
             Published::New | Published::Again => self.put(view, &put, result),
-            conflict @ Published::Conflict(_) => Ok(conflict),
+            other @ (Published::Conflict(_) | Published::Quarantined) => Ok(other),
         }
     }
 
@@ -304,6 +306,22 @@ impl Store {
         let Some(namespace) = &view.writes else { return Ok(()) };
         let is_it = |known: &Record| known.condition.as_ref() == Some(condition);
         self.records(namespace).move_to_front(action, is_it, CONDITIONS_KEPT / 2)
+    }
+
+    /// Takes an output of this view out of service, as another build computed another one: it is no answer any more, and nothing is
+    /// shared for the action and this condition, until it is purged or evicted. The live builds to which it was exposed.
+    ///
+    /// # Errors
+    /// A [`StoreError`] where that cannot be written.
+    pub fn quarantine(
+        &self,
+        view: &View,
+        action: &ActionId,
+        (output, condition): (&OutputId, Option<&Condition>),
+    ) -> Result<Vec<BuildId>, StoreError> {
+        let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
+        self.written(view)?.quarantine(action, is_it)?;
+        live_builds::forget_accepted(&self.layout, &HashSet::from([*output]))
     }
 
     /// Forgets a record that this view wrote, unless it changed meanwhile. The object stays: its path may have been given out.

@@ -53,7 +53,7 @@ impl Put<'_> {
 
     fn record_with(&self, kind: Kind, output: Output) -> Record {
         let (time, cost_ms, origin) = (self.time, self.cost_ms, self.origin.clone());
-        Record { kind, output, time, cost_ms, origin, condition: self.condition.cloned() }
+        Record { kind, output, time, cost_ms, origin, condition: self.condition.cloned(), is_quarantined: false }
     }
 }
 
@@ -77,6 +77,8 @@ pub enum Published {
     Again,
     /// The action has another output, which stays.
     Conflict(Box<Record>),
+    /// The action's output is in quarantine, and so is what is put for it: it is shared with none.
+    Quarantined,
 }
 
 /// Writes to one namespace of a store.
@@ -99,8 +101,9 @@ impl NamespaceWriter<'_> {
         let path = self.records.path(&put.action);
         let before = unless_damaged(&path, self.records.read(&put.action))?;
         let is_absent = before.as_ref().is_some_and(Vec::is_empty);
-        if let Published::Conflict(first) = self.decide(put.replaces, &before.unwrap_or_default(), record)?.0 {
-            return Ok(Published::Conflict(first));
+        let published = self.decide(put.replaces, &before.unwrap_or_default(), record)?.0;
+        if matches!(published, Published::Conflict(_) | Published::Quarantined) {
+            return Ok(published);
         }
         self.counters.add_object(publish()?);
         self.write_record(put, record, is_absent)
@@ -128,7 +131,9 @@ impl NamespaceWriter<'_> {
             let (published, left) = self.decide(put.replaces, &known, record)?;
             match (&published, &locked) {
                 // Nothing to write, or no more than a later time.
-                (Published::Conflict(_), _) | (Published::Again, None) => return Ok(published),
+                (Published::Conflict(_) | Published::Quarantined, _) | (Published::Again, None) => {
+                    return Ok(published);
+                }
                 (Published::New, None) if !known.is_empty() => break,
                 (Published::New | Published::Again, _) => {}
             }
@@ -180,6 +185,9 @@ fn decide(
     }
     let mut published = (Published::New, new.clone());
     for old in &same {
+        if old.is_quarantined {
+            return Ok((Published::Quarantined, Vec::new()));
+        }
         if old.output.id == new.output.id {
             let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
             let origin = old.origin.clone().with_witness(&new.origin);

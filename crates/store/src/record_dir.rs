@@ -160,6 +160,25 @@ impl RecordDir {
         }
     }
 
+    /// Marks the records of an action that are meant as quarantined. Whether there was one.
+    pub(crate) fn quarantine(&self, action: &ActionId, is: impl Fn(&Record) -> bool) -> Result<bool, StoreError> {
+        let mut records = match self.lock(action)? {
+            LockOutcome::Absent => return Ok(false),
+            LockOutcome::Busy => return Err(StoreError::Busy { path: self.path(action) }),
+            // The lock is held until the file is replaced.
+            LockOutcome::Locked(locked) => locked,
+        };
+        let mut marked = false;
+        for record in records.lines.records.iter_mut().filter(|record| is(record)) {
+            record.is_quarantined = true;
+            marked = true;
+        }
+        if marked {
+            self.write(action, &records.lines.records)?;
+        }
+        Ok(marked)
+    }
+
     /// Makes a record the first one, unless it is among the first `near` ones.
     pub(crate) fn move_to_front(
         &self,

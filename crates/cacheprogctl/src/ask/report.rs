@@ -1,7 +1,7 @@
 //! The text of a daemon's status and of its builds. Pure. proto's figures.rs rounds, for the page too.
 
-use proto::control::{BuildStatus, Builds, Span, Status};
-use proto::figures::{build_table, bytes, hit_rate, number, saved, seconds};
+use proto::control::{BuildStatus, Builds, Span, Status, Verification};
+use proto::figures::{self, build_table, bytes, hit_rate, number, saved, seconds};
 
 use crate::terminal::{Style, Table, Tone};
 
@@ -35,6 +35,7 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
                 ),
             ) + "\n",
         };
+    out += &verification(&status.verification, now, style);
     let mut usage = Table::new(&["in the last", "builds", "compiled", "needed", "hit rate", "served", "put", "saved"]);
     for (name, span) in [("hour", &status.usage.hour), ("day", &status.usage.day), ("30 days", &status.usage.month)] {
         usage.row(usage_row(name, span));
@@ -43,6 +44,20 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
     let ended = &status.builds.ended;
     let latest = &ended[..ended.len().min(LATEST)];
     out + "\n" + &table("ended builds, latest first", latest, now, style)
+}
+
+/// What was computed again, and the latest differences.
+fn verification(found: &Verification, now: u64, style: Style) -> String {
+    let line = figures::verification(found);
+    if line.is_empty() {
+        return line;
+    }
+    let tone = if found.differing == 0 { Tone::Good } else { Tone::Bad };
+    let mut out = style.paint(tone, &format!("shadow verification: {line}")) + "\n";
+    for difference in found.differences.iter().take(LATEST) {
+        out += &format!("  {} ago: {difference}\n", seconds(now.saturating_sub(difference.at)));
+    }
+    out
 }
 
 /// How many ended builds a status shows; `builds` shows more.

@@ -26,9 +26,13 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         free_space,
         settings,
     ];
-    let builds = facts.daemon.as_ref().and_then(|daemon| daemon.as_ref().ok()).map(|status| &status.builds);
+    let status = facts.daemon.as_ref().and_then(|daemon| daemon.as_ref().ok());
     let is_users = facts.unit.as_ref().is_some_and(|unit| unit.is_users);
-    let of_trust = [trust::writers(facts.trust.as_ref(), is_users), trust::requesters(builds)];
+    let of_trust = [
+        trust::writers(facts.trust.as_ref(), is_users),
+        trust::requesters(status.map(|status| &status.builds)),
+        trust::verification(status),
+    ];
     checks
         .iter()
         .map(|check| check(facts))

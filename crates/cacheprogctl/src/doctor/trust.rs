@@ -3,10 +3,11 @@
 
 use std::cmp::Reverse;
 
-use proto::control::{BuildStatus, Builds, UNKNOWN_REQUESTER};
+use proto::control::{BuildStatus, Builds, Status, UNKNOWN_REQUESTER};
+use proto::figures;
 use settings::{Accounts, Principal, Trust};
 
-use super::finding::{Finding, good, warn};
+use super::finding::{Finding, bad, good, warn};
 
 /// The latest builds that are looked at.
 const BUILDS: usize = 5;
@@ -77,6 +78,23 @@ pub(crate) fn requesters(builds: Option<&Builds>) -> Finding {
             what,
             format!("not known for {} of the last {} builds, which share nothing: {why}", unknown.len(), latest.len()),
             fix(why),
+        ),
+    }
+}
+
+/// Whether outputs that were computed again are the same.
+pub(crate) fn verification(status: Option<&Status>) -> Finding {
+    let what = "shadow verification";
+    let Some(status) = status else { return warn(what, "not checked: the daemon does not answer", "") };
+    let found = &status.verification;
+    match found.differences.first() {
+        None if found.seconds_per_hour == 0 => good(what, "off"),
+        None => good(what, figures::verification(found)),
+        Some(latest) => bad(
+            what,
+            format!("{}. The latest: {latest}", figures::verification(found)),
+            "the entries are in quarantine. Find out whether one of the builds is hostile, or the compiler does not give the same \
+             output each time (docs/how-to/verify-outputs.md); build again what was given a wrong one",
         ),
     }
 }

@@ -47,6 +47,9 @@ struct Selection {
     /// Entries that were last put longer ago than this: 30d, 12h.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
+    /// What is in quarantine, since builds computed different outputs: the next one is shared again.
+    #[arg(long)]
+    quarantined: bool,
     /// All entries.
     #[arg(long)]
     all: bool,
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
         Selection { older_than: Some(age), .. } => {
             PurgeFilter::Before(clock::now().checked_sub(*age).unwrap_or(std::time::UNIX_EPOCH))
         }
+        Selection { quarantined: true, .. } => PurgeFilter::Quarantined,
         _ if is_confirmed || args.dry_run => PurgeFilter::All,
         _ => return Err(CommandError::NotConfirmed),
     };
@@ -90,6 +94,9 @@ fn report(purged: &Purged, mode: Mode) -> String {
         purged.objects,
         bytes(purged.bytes)
     );
+    if !purged.given_to.is_empty() {
+        text += &format!("live builds that were given some of it, and end with it: {}\n", purged.given_to.join(", "));
+    }
     purged.errors.iter().for_each(|error| text += &format!("{error}\n"));
     text
 }

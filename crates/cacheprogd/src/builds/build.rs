@@ -205,6 +205,12 @@ impl Build {
         is_first(&mut lock(&self.counted)[0], &action.0)
     }
 
+    /// Whether this action was served or put before in this build, as far as it is counted.
+    pub(crate) fn knows(&self, action: &ActionId) -> bool {
+        let counted = lock(&self.counted);
+        counted[0].len() >= COUNTED_IDS || counted[0].contains(&key(&action.0))
+    }
+
     /// Whether this output is served or put for the first time in this build.
     pub(crate) fn is_first_output(&self, output: &OutputId) -> bool {
         is_first(&mut lock(&self.counted)[1], &output.0)

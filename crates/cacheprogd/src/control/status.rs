@@ -27,6 +27,7 @@ pub(crate) fn status(context: &Context) -> Status {
         eviction: *lock(&context.eviction),
         trouble: context.registry.trouble(),
         usage: context.usage.usage(clock::now()),
+        verification: context.verification.status(),
         builds: context.registry.builds(),
     }
 }

@@ -35,6 +35,13 @@ pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &La
     bytes(&mut all, "disk_free", "Free space on the disk", status.free_bytes);
     bytes(&mut all, "disk_reserve", "Free space that is to be left", status.min_free_bytes);
     gauge(&mut all, "storing_fails", "1 while puts cannot be stored", u64::from(status.trouble.is_some()));
+    counter(
+        &mut all,
+        "compared_outputs",
+        "Outputs that were computed again to be compared",
+        status.verification.compared,
+    );
+    counter(&mut all, "differing_outputs", "Of these, those that were not the same", status.verification.differing);
     seconds(&mut all, "up", "Since the daemon started", status.uptime_seconds);
     let name = "request_duration";
     all.register_with_unit(name, "From the request's frame to its reply", Unit::Seconds, latency.all.clone());

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use proto::control::{BuildStatus, Span, Status};
-use proto::figures::{build_table, bytes, duration, hit_rate, number, packages, percent, saved, seconds};
+use proto::figures::{build_table, bytes, duration, hit_rate, number, packages, percent, saved, seconds, verification};
 use proto::profile::{BuildProfile, Package};
 use serde::Serialize;
 
 use crate::clock;
 use crate::context::Context;
 use crate::control::status::public_status;
-use crate::limits::{PAGE_BUILDS, PAGE_PACKAGES, PAGE_ROWS};
+use crate::limits::{PAGE_BUILDS, PAGE_DIFFERENCES, PAGE_PACKAGES, PAGE_ROWS};
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::time_series::{Step, TimeSeries};
 
@@ -28,7 +28,8 @@ const DATA: &str = "@DATA@";
 struct Data {
     now: u64,
     about: String,
-    trouble: Option<String>,
+    /// What is wrong, each in a sentence.
+    trouble: Vec<String>,
     /// A figure, and what it is.
     numbers: Vec<[String; 2]>,
     size: Vec<Point>,
@@ -75,7 +76,7 @@ pub(crate) fn page(context: &Context) -> String {
     let data = Data {
         now,
         about: about(&status),
-        trouble: status.trouble.as_ref().map(|trouble| format!("Puts cannot be stored: {}", trouble.latest)),
+        trouble: trouble(&status),
         numbers: numbers(&status),
         size: points(if hours.len() > 24 { hours } else { minutes }, |step| (step.bytes, bytes(step.bytes))),
         served: points(days.iter().filter(|step| step.counts.packages_needed > 0), served),
@@ -94,6 +95,13 @@ fn about(status: &Status) -> String {
     format!("cacheprogd {}, up {up}; {live} live builds", status.daemon)
 }
 
+/// What cannot be stored, and the latest differences between outputs.
+fn trouble(status: &Status) -> Vec<String> {
+    let storing = status.trouble.as_ref().map(|trouble| format!("Puts cannot be stored: {}", trouble.latest));
+    let differences = status.verification.differences.iter().take(PAGE_DIFFERENCES);
+    storing.into_iter().chain(differences.map(|difference| format!("Outputs differ: {difference}"))).collect()
+}
+
 fn numbers(status: &Status) -> Vec<[String; 2]> {
     let of = status.max_bytes.map_or_else(|| "on the disk".to_owned(), |most| format!("of at most {}", bytes(most)));
     let mut all = vec![[bytes(status.bytes), of], [number(status.entries), "entries".to_owned()]];
@@ -110,6 +118,10 @@ fn numbers(status: &Status) -> Vec<[String; 2]> {
                 saved(counts)
             ),
         ]);
+    }
+    let verification = verification(&status.verification);
+    if !verification.is_empty() {
+        all.push([verification, "shadow verification".to_owned()]);
     }
     all
 }

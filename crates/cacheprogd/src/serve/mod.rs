@@ -34,7 +34,7 @@ use crate::maintenance::systemd::notify;
 use crate::net::listeners::{Listeners, StatusSocket};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
-use crate::trust::Policy;
+use crate::trust::{Policy, ShadowVerification};
 use crate::{clock, http};
 use accept_loop::{Maintenance, Server};
 
@@ -90,10 +90,12 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let evictor = Evictor::new(store.clone(), settings.limits(), was_clean && !store.had_former_format());
+    let verification = Arc::new(ShadowVerification::load(store.clone(), trust.shadow_seconds_per_hour));
     let usage = UsageRecorder::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
         usage,
+        verification,
         latency: Latency::default(),
         registry,
         started: Instant::now(),
@@ -120,6 +122,7 @@ fn finish(server: &Server, context: &Context, Maintenance { syncer, evictor, .. 
     context.registry.save();
     context.usage.record(context.registry.totals(), clock::now());
     context.usage.save();
+    context.verification.save();
     if all_ended {
         clean_shutdown::finish(&context.store, syncer);
     }

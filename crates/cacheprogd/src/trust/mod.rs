@@ -1,5 +1,8 @@
 //! Who may write what others read. [`policy`] decides it once, when a build is registered; nothing in the build has a say in it.
+//! [`verification`] has some of what was written computed again.
 
 mod policy;
+mod verification;
 
 pub(crate) use policy::{Policy, Writes};
+pub(crate) use verification::ShadowVerification;

@@ -17,3 +17,4 @@ mod slow_gets; // an object that must be verified before it is served
 mod status_and_http; // the status socket, the metrics and the page
 mod trust; // who may write what others read
 mod unprivileged_profiles; // profiles that unprivileged users cause
+mod verification; // what is computed again and compared

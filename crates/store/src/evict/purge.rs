@@ -20,6 +20,7 @@ use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
 use crate::format::namespace::Partition;
 use crate::format::record::Record;
+use crate::live_builds::forget_accepted;
 use crate::record_dir::RecordDir;
 
 /// Which entries a purge removes.
@@ -33,6 +34,8 @@ pub enum PurgeFilter {
     User(u32),
     /// What was last put before this.
     Before(SystemTime),
+    /// What is in quarantine: the next output that is put is shared again.
+    Quarantined,
 }
 
 impl PurgeFilter {
@@ -43,6 +46,7 @@ impl PurgeFilter {
             Self::User(uid) => [partition, record.origin.partition].contains(&Partition::User(*uid)),
             Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
             Self::Before(time) => record.time < *time,
+            Self::Quarantined => record.is_quarantined,
         }
     }
 }
@@ -58,6 +62,8 @@ pub struct Purged {
     pub objects: u64,
     /// What both took on the disk.
     pub bytes: u64,
+    /// Live builds to which some of it was exposed: they end with what they made of it. Their short ids.
+    pub given_to: Vec<String>,
     /// What could not be read or removed, the first ten. The rest went.
     pub errors: Vec<String>,
 }
@@ -86,6 +92,7 @@ pub(crate) fn purge(
             progress(purge.purged.seen);
         }
     }
+    purge.forget_in_live_builds(layout);
     purge.objects(layout, began);
     Ok((purge.purged, purge.mode == Mode::Apply))
 }
@@ -142,6 +149,17 @@ impl Purge<'_> {
         self.purged.entries += go.len() as u64;
         self.purged.bytes += if stay.is_empty() { RECORD_BYTES } else { 0 };
         self.victims.extend(go.iter().map(|record| record.output));
+    }
+
+    /// A live build that accepted what went asks for it again.
+    fn forget_in_live_builds(&mut self, layout: &Layout) {
+        if self.mode == Mode::DryRun {
+            return;
+        }
+        match forget_accepted(layout, &self.victims.iter().map(|output| output.id).collect()) {
+            Ok(builds) => self.purged.given_to = builds.into_iter().map(BuildId::short).collect(),
+            Err(e) => keep_error(&mut self.purged.errors, &e),
+        }
     }
 
     /// Removes the objects that only entries that went have named.

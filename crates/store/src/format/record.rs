@@ -5,8 +5,8 @@
 //!     <digest or -> <scope> [<name of another build>] <checksum>
 //! ```
 //!
-//! All on one line, with a tab after each field except the last; the one in brackets is left out where there is none. The second field is the kind ([`kind_letter`]). The build's name and the
-//! scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
+//! All on one line, with a tab after each field except the last; the one in brackets is left out where there is none. The second field
+//! is the kind ([`kind_letter`]), as a capital letter where the entry is in quarantine. The build's name and the scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
 //! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
 //!
 //! An action has one line, or one for each condition: up to [`CONDITIONS_KEPT`] of them, the newest first. A damaged line is
@@ -45,6 +45,8 @@ pub struct Record {
     pub origin: Origin,
     /// The condition under which other builds may use it; `None`: there is none.
     pub condition: Option<Condition>,
+    /// Another build computed another output: neither is for others any more ([`crate::Store::quarantine`]).
+    pub is_quarantined: bool,
 }
 
 /// How records and traces write a kind.
@@ -74,11 +76,12 @@ impl Record {
         let since = self.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let mut line = String::with_capacity(320);
         let Origin { build, name, witness, partition, key } = &self.origin;
+        let kind = kind_letter(self.kind);
         // Writing to a String cannot fail.
         let _infallible = write!(
             line,
             "2\t{}\t{}\t{}\t{}.{:09}\t{}\t",
-            kind_letter(self.kind),
+            if self.is_quarantined { kind.to_ascii_uppercase() } else { kind },
             self.output.id,
             self.output.size,
             since.as_secs(),
@@ -111,7 +114,8 @@ impl Record {
             return None;
         }
         let mut kind = field()?.chars();
-        let kind = kind.next().filter(|_| kind.as_str().is_empty()).and_then(kind_of_letter)?;
+        let letter = kind.next().filter(|_| kind.as_str().is_empty())?;
+        let (kind, is_quarantined) = (kind_of_letter(letter.to_ascii_lowercase())?, letter.is_ascii_uppercase());
         let output = Output { id: field()?.parse().ok()?, size: field()?.parse().ok()? };
         let (seconds, nanos) = field()?.split_once('.')?;
         let seconds = seconds.parse().ok().filter(|&seconds| seconds < limits::END_OF_TIME)?;
@@ -132,7 +136,7 @@ impl Record {
         let is_over = is_over && field().is_none();
         let origin = Origin { build, name, witness, partition, key };
         let time = UNIX_EPOCH.checked_add(since)?;
-        is_over.then_some(Self { kind, output, time, cost_ms, origin, condition })
+        is_over.then_some(Self { kind, output, time, cost_ms, origin, condition, is_quarantined })
     }
 }
 
@@ -212,14 +216,15 @@ mod tests {
     fn record() -> impl Strategy<Value = Record> {
         let time = (0u64..1 << 35, 0u32..1_000_000_000).prop_map(|(s, n)| UNIX_EPOCH + Duration::new(s, n));
         let kind = prop::sample::select(Kind::ALL.to_vec());
-        (kind, any::<[u8; 32]>(), any::<u64>(), time, any::<u64>(), origin(), condition()).prop_map(
-            |(kind, output, size, time, cost_ms, origin, condition)| Record {
+        (kind, any::<[u8; 32]>(), any::<u64>(), time, any::<u64>(), origin(), condition(), any::<bool>()).prop_map(
+            |(kind, output, size, time, cost_ms, origin, condition, is_quarantined)| Record {
                 kind,
                 output: Output { id: OutputId(output), size },
                 time,
                 cost_ms,
                 origin,
                 condition,
+                is_quarantined,
             },
         )
     }
@@ -242,6 +247,7 @@ mod tests {
                 scope: Scope::new(&"x".repeat(limits::SCOPE)).unwrap(),
                 digest: ScopeDigest([255; 32]),
             }),
+            is_quarantined: true,
         };
         let line = longest.to_line(&ActionId([1; 32]));
         assert!(line.len() <= LONGEST, "{}", line.len());

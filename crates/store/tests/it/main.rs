@@ -13,6 +13,7 @@ mod former_format; // a store of the format before
 mod io_errors; // a disk that refuses to look
 mod partitions; // what is for one user
 mod put_get; // what is put is got, under the rules for two outputs of one action
+mod quarantine; // what is taken out of service
 mod recovery; // a sync that failed, and what a get costs after a stop
 
 use std::fs;

@@ -31,6 +31,10 @@ impl Handler {
     }
 
     fn reply(&self, id: u32, action: &ActionId, found: Lookup, now: SystemTime) -> Reply {
+        if self.withholds(action, &found) {
+            self.count_miss(action, GetOutcome::Withheld, now);
+            return Reply::Miss;
+        }
         let (candidates, reply) = match found {
             Lookup::Hit(record) => {
                 self.count_hit(action, Served::from(&record), GetOutcome::Hit(record.output.id), now);
@@ -38,6 +42,10 @@ impl Handler {
             }
             Lookup::Nothing | Lookup::Unverified(_) => {
                 self.count_miss(action, GetOutcome::Miss, now);
+                return Reply::Miss;
+            }
+            Lookup::Quarantined => {
+                self.count_miss(action, GetOutcome::Quarantined, now);
                 return Reply::Miss;
             }
             Lookup::HitIfListed(record, inputs) => {

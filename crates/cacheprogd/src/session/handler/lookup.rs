@@ -17,6 +17,8 @@ use crate::session::share_policy::{self, Class, Entry, GetDecision, Proof};
 #[derive(Debug)]
 pub(super) enum Lookup {
     Nothing,
+    /// Only what is in quarantine.
+    Quarantined,
     Hit(Record),
     /// A test result, and the list of test inputs on which it depends.
     HitIfListed(Record, OutputId),
@@ -93,9 +95,10 @@ impl Handler {
                 Exposed::No => {}
             }
         }
-        let Found { plain, conditional } = self.store.get(&self.client.view, action, now)?;
+        let Found { plain, conditional, is_quarantined } = self.store.get(&self.client.view, action, now)?;
         let found = plain.map_or(Ok(Lookup::Nothing), |record| self.find_plain(action, record, now))?;
-        Ok(if matches!(found, Lookup::Nothing) { self.offer(action, conditional, now) } else { found })
+        let found = if matches!(found, Lookup::Nothing) { self.offer(action, conditional, now) } else { found };
+        Ok(if is_quarantined && matches!(found, Lookup::Nothing) { Lookup::Quarantined } else { found })
     }
 
     /// An entry without a condition, if the session may have it.

@@ -45,7 +45,7 @@ impl Handler {
         let record = |output, kind| {
             // No build: it is nothing that this build has put, and may share.
             let origin = Origin { build: None, name: BuildName::default(), ..self.origin.clone() };
-            Record { kind, output, time: taken.time, cost_ms: 0, origin, condition: None }
+            Record { kind, output, time: taken.time, cost_ms: 0, origin, condition: None, is_quarantined: false }
         };
         let own = (*action, (*taken.condition).clone(), record(taken.output, taken.kind));
         let printed = taken.vet_output.as_deref();

@@ -132,7 +132,7 @@ impl Handler {
         let put = self.new_put(action, cost);
         let mut counts = Counts { puts: 1, bytes_put: result.output().size, ..Counts::default() };
         let published = self.store.put_test(&self.client.view, &put, list, result);
-        let stored = published.and_then(|published| self.expose_or_keep(&put, result, published, &mut counts));
+        let stored = published.and_then(|published| self.expose_or_keep(&put, result, &published, &mut counts));
         self.reply_to_put(&put, result, stored, &counts)
     }
 
@@ -220,7 +220,7 @@ impl Handler {
 
     fn publish(&self, put: &Put<'_>, body: &mut StagedBody, counts: &mut Counts) -> Result<(), StoreError> {
         let published = self.store.put(&self.client.view, put, body)?;
-        self.expose_or_keep(put, body, published, counts)
+        self.expose_or_keep(put, body, &published, counts)
     }
 
     /// Exposes to the build what it put. Where other builds have another output, the build keeps its own.
@@ -228,9 +228,10 @@ impl Handler {
         &self,
         put: &Put<'_>,
         body: &mut StagedBody,
-        published: Published,
+        published: &Published,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
+        self.compare(put, &body.output().id, published);
         match published {
             Published::New | Published::Again => {
                 // The build's own record is older, and would be found first.
@@ -241,9 +242,12 @@ impl Handler {
                     Exposed::No | Exposed::Unverified => self.keep(put, body),
                 }
             }
-            Published::Conflict(first) => {
+            Published::Conflict(_) => {
                 counts.conflicts = 1;
-                self.warn_of_conflict(&put.action, &body.output().id, &first);
+                self.keep(put, body)
+            }
+            Published::Quarantined => {
+                counts.private_puts = 1;
                 self.keep(put, body)
             }
         }

@@ -1,7 +1,7 @@
 //! One session's view of the cache: what it may read and write, and what is under way. Two threads use it: the session's own, and
 //! one for gets whose objects must be verified first (`slow_gets.rs`).
 //!
-//! The requests are in get.rs, `offer_decisions.rs`, put.rs and share.rs.
+//! The requests are in get.rs, withhold.rs, `offer_decisions.rs`, put.rs and share.rs.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::limits::CLAIMED_REQUESTS;
 use crate::session::share_policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
+use crate::trust::ShadowVerification;
 
 /// A session's view of the cache.
 #[derive(Debug)]
@@ -29,6 +30,9 @@ pub(crate) struct Handler {
     pub(super) missed: Mutex<BoundedMap<Instant>>,
     /// Offers that the client has not decided yet.
     pub(super) offers: Mutex<Offers>,
+    /// Hits that were answered as misses, until the build has put what it computed.
+    pub(super) withheld: Mutex<BoundedMap<()>>,
+    pub(super) verification: Arc<ShadowVerification>,
     /// What it kept for the build that no notice has shared yet.
     pub(super) kept: Mutex<BoundedMap<Kept>>,
     pub(super) rules: SharingRules,
@@ -74,6 +78,8 @@ impl Handler {
             client,
             missed: Mutex::default(),
             offers: Mutex::default(),
+            withheld: Mutex::default(),
+            verification: context.verification.clone(),
             kept: Mutex::default(),
             rules,
             goroot: OnceLock::new(),

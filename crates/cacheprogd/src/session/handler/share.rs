@@ -77,6 +77,10 @@ impl Handler {
     }
 
     fn count_share(&self, put: &Put<'_>, own: &Record, published: &Published) {
+        self.compare(put, &own.output.id, published);
+        if *published == Published::Quarantined {
+            return; // it stays private
+        }
         if let Some(condition) = put.condition {
             self.build.trace.has(condition);
         }
@@ -86,10 +90,9 @@ impl Handler {
             self.build.counters.subtract(&private);
         }
         let outcome = match published {
-            Published::New | Published::Again => PutOutcome::Shared,
-            Published::Conflict(first) => {
+            Published::New | Published::Again | Published::Quarantined => PutOutcome::Shared,
+            Published::Conflict(_) => {
                 self.build.counters.add(&Counts { conflicts: 1, ..Counts::default() });
-                self.warn_of_conflict(&put.action, &own.output.id, first);
                 PutOutcome::Conflict
             }
         };

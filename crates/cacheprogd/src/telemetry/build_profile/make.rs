@@ -39,7 +39,7 @@ struct ActionEvents {
 impl ActionEvents {
     fn output(&self) -> Option<OutputId> {
         let offered = self.get.and_then(|get| match get.outcome {
-            event::GetOutcome::Miss => None,
+            event::GetOutcome::Miss | event::GetOutcome::Withheld | event::GetOutcome::Quarantined => None,
             event::GetOutcome::Hit(output) | event::GetOutcome::HitIf(output) | event::GetOutcome::Rejected(output) => {
                 Some(output)
             }
@@ -53,6 +53,8 @@ impl ActionEvents {
             event::GetOutcome::Hit(_) => GetOutcome::Hit,
             event::GetOutcome::HitIf(_) => GetOutcome::HitIf,
             event::GetOutcome::Rejected(_) => GetOutcome::Rejected,
+            event::GetOutcome::Withheld => GetOutcome::Withheld,
+            event::GetOutcome::Quarantined => GetOutcome::Quarantined,
         });
         let first = self.get.map(|get| (get.session, get.at_ms));
         let (session, at_ms) = first.or(self.put.map(|put| (put.session, put.at_ms))).unwrap_or_default();

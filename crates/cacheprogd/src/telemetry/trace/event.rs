@@ -54,6 +54,10 @@ pub(crate) enum GetOutcome {
     HitIf(OutputId),
     /// A hit under a condition that did not hold.
     Rejected(OutputId),
+    /// A hit that was answered as a miss.
+    Withheld,
+    /// Only what is in quarantine.
+    Quarantined,
 }
 
 /// An action was put, for the first time in this build.
@@ -97,6 +101,8 @@ impl Event {
                     GetOutcome::Hit(output) => (1, *output),
                     GetOutcome::HitIf(output) => (2, *output),
                     GetOutcome::Rejected(output) => (3, *output),
+                    GetOutcome::Withheld => (4, OutputId([0; 32])),
+                    GetOutcome::Quarantined => (5, OutputId([0; 32])),
                 };
                 out.extend_from_slice(&[GET, outcome]);
                 out.extend_from_slice(&session.to_le_bytes());
@@ -159,6 +165,8 @@ impl Event {
                     1 => GetOutcome::Hit(output),
                     2 => GetOutcome::HitIf(output),
                     3 => GetOutcome::Rejected(output),
+                    4 => GetOutcome::Withheld,
+                    5 => GetOutcome::Quarantined,
                     _ => return None,
                 };
                 Some(Self::Get(Get { session, at_ms, action, outcome }))
@@ -281,9 +289,14 @@ mod tests {
     fn all() -> Vec<Event> {
         let (action, output) = (ActionId([7; 32]), OutputId([9; 32]));
         let mut all = vec![Event::Session(Session::default())];
-        for outcome in
-            [GetOutcome::Miss, GetOutcome::Hit(output), GetOutcome::HitIf(output), GetOutcome::Rejected(output)]
-        {
+        for outcome in [
+            GetOutcome::Miss,
+            GetOutcome::Hit(output),
+            GetOutcome::HitIf(output),
+            GetOutcome::Rejected(output),
+            GetOutcome::Withheld,
+            GetOutcome::Quarantined,
+        ] {
             all.push(Event::Get(Get { session: 1, at_ms: 2, action, outcome }));
         }
         let outcomes = [PutOutcome::Shared, PutOutcome::Private, PutOutcome::Conflict, PutOutcome::Refused];

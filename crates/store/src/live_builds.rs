@@ -1,0 +1,35 @@
+//! What live builds have of outputs that are taken out of service. What a go command was told stays where it is, as it may be read
+//! now; the next go command of the build is told no more of it.
+
+use std::collections::HashSet;
+
+use proto::{BuildId, OutputId};
+
+use crate::build_dir::{outputs_of, private_records};
+use crate::dirs::names;
+use crate::error::StoreError;
+use crate::format::layout::Layout;
+use crate::format::record::Record;
+
+/// Makes the live builds forget that they accepted these outputs of others ([`crate::BuildDir::note`] without a build). The builds to
+/// which one of them was exposed: what they made of it stays as it is.
+pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> Result<Vec<BuildId>, StoreError> {
+    let mut given = Vec::new();
+    if outputs.is_empty() {
+        return Ok(given);
+    }
+    let is_accepted = |record: &Record| record.origin.build.is_none() && outputs.contains(&record.output.id);
+    for id in names(&layout.builds())?.iter().filter_map(|name| name.parse().ok()) {
+        let private = private_records(layout, &id);
+        for (action, record) in private.list()? {
+            if is_accepted(&record) {
+                private.retain(&action, |known| !is_accepted(known))?;
+            }
+        }
+        let exposed = outputs_of(layout, &id);
+        if outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok()) {
+            given.push(id);
+        }
+    }
+    Ok(given)
+}
