@@ -3,7 +3,11 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 export NIX_BUILD_USERS=4
 source "$(dirname "$0")/../lib/case.sh"
+need_tools python3=python3-minimal
 chmod 755 "$WORK" "$NIX_WORK"
+SERVE_ARGS=(--host-socket "$WORK/host/sock")
+mkdir "$WORK/host"
+chown "$DAEMON_UID" "$WORK/host"
 start_daemon
 export NIX_EXTRA_CONFIG='experimental-features = nix-command ca-derivations impure-derivations'
 start_nix_daemon
@@ -51,3 +55,35 @@ for kind in fixed impure; do
     says "after a build of root's with a network ($kind)" "$HONEST" "after-$kind" honest
     expect "its entries are for no other build" grep -q 'no other build: it has a network' <<< "$(shared_with "poison-$kind")"
 done
+
+# At the host's socket, as a go command outside of sandboxes: the entries are for the user of the process.
+cat > "$WORK/programs/host-poison" << 'SCRIPT'
+#!/bin/bash
+# host-poison SOCKET POISONCACHE: puts an archive of its own for package errors, in a session at the host's socket.
+set -euo pipefail
+export GOCACHE=$HOME/cache GOPATH=$HOME/go GOFLAGS=-trimpath CGO_ENABLED=0 GOPROXY=off GOTELEMETRY=off GOENV=off GOTOOLCHAIN=local
+directory=$(python3 -c 'import json, socket, sys
+stream = socket.socket(socket.AF_UNIX)
+stream.connect(sys.argv[1])
+stream.sendall(b"{\"version\":3,\"request\":{\"register\":{\"derivation\":\"host-poison\"}}}\n")
+print(json.loads(stream.makefile().readline())["registered"]["directory"])' "$1")
+mkdir -p "$HOME/program" "$HOME/cache2"
+cd "$HOME/program"
+printf 'module example.test/program\n\ngo 1.21\n' > go.mod
+goroot=$(go env GOROOT)
+sed 's|^func New(text string) error {|&\n\tprintln("POISON: code of another user")|' "$goroot/src/errors/errors.go" > "$HOME/errors.go"
+printf '{"Replace": {"%s/src/errors/errors.go": "%s"}}' "$goroot" "$HOME/errors.go" > "$HOME/overlay.json"
+archive=$(GOCACHEPROG='' go list -export -overlay "$HOME/overlay.json" -f '{{.Export}}' errors)
+GOCACHE=$HOME/cache2 GOCACHEPROG="$2 $directory/sock $archive errors/join.go $HOME/cache2" go build errors
+SCRIPT
+chmod 755 "$WORK/programs/host-poison"
+stop_daemon
+rm -rf "$STATE/records" "$STATE/objects" # everything above is asked for again
+start_daemon
+mkdir -p "$WORK/home-$HOSTILE"
+HOME=$WORK/home-$HOSTILE TMPDIR=$WORK/home-$HOSTILE PATH=$SDK/bin:$SDK/share/go/bin:$PATH setpriv --reuid "$HOSTILE" --regid "$HOSTILE" --clear-groups \
+    "$WORK/programs/host-poison" "$WORK/host/sock" "$WORK/programs/poisoncache" 2> "$WORK/host-poison.log" || { cat "$WORK/host-poison.log" >&2; exit 1; }
+expect "a go command of the host puts an archive of its own" grep -q 'poisoncache: put .* reply S' "$WORK/host-poison.log"
+says "the same user's build has it" "$HOSTILE" own-after-host "$POISON"
+says "another user's build does not" "$HONEST" other-after-host honest
+says "neither does root's" 0 trusted-after-host honest
