@@ -125,8 +125,8 @@ fn attempts_with_different_contents_are_not_mixed() {
         assert_eq!((is_refused(&got), cached), (true, false));
     }
     // A rest of another content is found by the checksums in the zip.
-    let (got, _, cached) = zip_from(move |request| match request.earlier {
-        0 => Behavior::CutAt(200_000, good()),
+    let (got, requests, cached) = zip_from(move |request| match request.earlier {
+        0 => Behavior::CutWithEtag(200_000, good()),
         _ => {
             let from: usize =
                 request.headers["range"].trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
@@ -136,7 +136,7 @@ fn attempts_with_different_contents_are_not_mixed() {
             Behavior::SendWith(206, headers.leak(), rest)
         }
     });
-    assert_eq!((is_refused(&got), cached), (true, false));
+    assert_eq!((is_refused(&got), requests, cached), (true, 2, false));
 }
 
 #[test]
