@@ -88,7 +88,8 @@ fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Resul
     // another content: then the whole file comes again, and the known part is compared.
     let is_resumable = written > 0 && resource.kind.is_immutable();
     let rest = validator.as_deref().filter(|_| is_resumable).map(|validator| (written, validator));
-    let mut response = job.upstreams.get(entry, &resource.path, rest)?;
+    let max_time = limits::max_time(resource, &job.timeouts);
+    let mut response = job.upstreams.get(entry, &resource.path, rest, max_time)?;
     let from = match (response.status, response.range) {
         (200, _) => 0,
         (206, Some((from, _))) if rest.is_some() && from == written => from,
@@ -100,7 +101,7 @@ fn attempt(job: Job<'_>, entry: &Entry, validator: &mut Option<String>) -> Resul
     if let Some(encoding) = response.encoding {
         return Err(DownloadError::UnexpectedEncoding(encoding));
     }
-    let whole = response.length.map(|length| from + length);
+    let whole = response.length.map(|length| from.saturating_add(length));
     if from > 0 && whole != response.range.map(|(_, whole)| whole) {
         return Err(DownloadError::ContentChanged);
     }

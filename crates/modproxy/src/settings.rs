@@ -72,6 +72,10 @@ pub struct Timeouts {
     pub response: Duration,
     /// Until the next bytes of a body.
     pub read: Duration,
+    /// Until the end of a zip, however its bytes come. A body that never ends holds no thread longer than this.
+    pub zip: Duration,
+    /// The same for any other file, and for the body of a redirect.
+    pub file: Duration,
     /// Delay before the second attempt; each further one waits four times as long.
     pub retry_delay: Duration,
 }
@@ -79,7 +83,14 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(10), response: seconds(90), read: seconds(30), retry_delay: Duration::from_millis(200) }
+        Self {
+            connect: seconds(10),
+            response: seconds(90),
+            read: seconds(30),
+            zip: seconds(3600),
+            file: seconds(120),
+            retry_delay: Duration::from_millis(200),
+        }
     }
 }
 

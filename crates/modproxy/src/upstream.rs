@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64_simd::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -103,8 +104,15 @@ impl UpstreamClient {
         }
     }
 
-    /// Asks for a path; with `rest` for the bytes from an offset, of the content with that validator.
-    pub(crate) fn get(&self, entry: &Entry, path: &str, rest: Option<(u64, &str)>) -> Result<Response, UpstreamError> {
+    /// Asks for a path; with `rest` for the bytes from an offset, of the content with that validator. The body has `max_time`: the
+    /// HTTP library reads the body of a redirect, and the trailers of chunks, however long they are.
+    pub(crate) fn get(
+        &self,
+        entry: &Entry,
+        path: &str,
+        rest: Option<(u64, &str)>,
+        max_time: Duration,
+    ) -> Result<Response, UpstreamError> {
         let (base, query, login) = match &entry.location {
             Location::Directory(dir) => return directory_response(&Path::new(dir).join(path)),
             Location::Server { base, query, login } => (base, query, login.clone().or_else(|| self.netrc_login(entry))),
@@ -112,7 +120,7 @@ impl UpstreamClient {
         let uri: Uri = format!("{base}/{}{query}", utf8_percent_encode(path, ESCAPED))
             .parse()
             .map_err(|_| UpstreamError::Other(Box::new(Error::BadUri("the path makes no URL".to_owned()))))?;
-        let mut request = self.agent(&uri)?.get(&uri);
+        let mut request = self.agent(&uri)?.get(&uri).config().timeout_recv_body(Some(max_time)).build();
         if let Some((user, password)) = login {
             request = request.header("Authorization", basic(&user, &password));
         }
