@@ -8,6 +8,7 @@ pub(crate) mod content;
 mod damage;
 pub(crate) mod gosum;
 mod module_zip;
+mod zip_end;
 
 use std::fs;
 
@@ -213,8 +214,21 @@ mod tests {
             ("a.test/@v/v1.0.0.info", r#"{"Version":"v1.0.0","Origin":7}"#),
             ("a.test/@v/v1.0.0.info", "null"),
             ("a.test/@v/v1.0.0.info", r#"["v1.0.0"]"#),
+            (
+                "a.test/@v/v1.0.0.info",
+                &format!(r#"{{"Version":"v1.0.0","X":{}{}}}"#, "[".repeat(1 << 20), "]".repeat(1 << 20)),
+            ),
             ("sumdb/sum.test/lookup/a.test@v1.0.0", page),
             ("sumdb/sum.test/lookup/a.test@v1.0.0", "7\nb.test v1.0.0 h1:x=\n\nx\n\n\u{2014} s\n"),
+            (
+                "sumdb/sum.test/lookup/a.test@v1.0.0", // of another version
+                "7\na.test v1.0.1 h1:x=\na.test v1.0.1/go.mod h1:y=\n\nx\n\n\u{2014} s\n",
+            ),
+            (
+                "sumdb/sum.test/lookup/a.test@v1.0.0", // without a signature
+                "7\na.test v1.0.0 h1:x=\na.test v1.0.0/go.mod h1:y=\n\ngo.sum database tree\n9\nroot\n",
+            ),
+            ("sumdb/sum.test/lookup/a.test@v1.0.0", "7\na.test v1.0.0 h1:x=\n\nx\n\n\u{2014} s\n"), // of its go.mod no hash
             ("sumdb/sum.test/tile/8/0/001", page),
         ] {
             assert!(checked(path, text.as_bytes(), None).is_err(), "{path} {text}");

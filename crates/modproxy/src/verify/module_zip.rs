@@ -19,19 +19,20 @@ use crate::resource::{ModuleVersion, is_below};
 
 use super::content::{digest, rewound};
 use super::damage::Damage;
+use super::zip_end::is_directory_of_go;
 
 /// Hashes of the members by name, in the order of golang.org/x/mod/sumdb/dirhash `Hash1`.
 pub(crate) type Hashes = BTreeMap<Vec<u8>, [u8; 32]>;
 
 /// Whether a zip file is whole.
 pub(crate) fn check(version: &ModuleVersion, file: &fs::File) -> Result<(), Damage> {
-    read_all(version, file, &mut |_, bytes| io::copy(bytes, &mut io::sink()).map(drop))
+    read_all(version, file, MAX_ZIP_SIZE, &mut |_, bytes| io::copy(bytes, &mut io::sink()).map(drop))
 }
 
 /// Hashes of the members of a whole zip file.
 pub(crate) fn hashes(version: &ModuleVersion, file: &fs::File) -> Result<Hashes, Damage> {
     let mut hashes = Hashes::new();
-    read_all(version, file, &mut |name, bytes| {
+    read_all(version, file, MAX_ZIP_SIZE, &mut |name, bytes| {
         hashes.insert(name, digest(bytes)?);
         Ok(())
     })?;
@@ -46,6 +47,7 @@ type Visit<'a> = &'a mut dyn FnMut(Vec<u8>, &mut dyn Read) -> io::Result<()>;
 fn read_all(
     ModuleVersion { module, version }: &ModuleVersion,
     file: &fs::File,
+    max_unpacked: u64,
     visit: Visit<'_>,
 ) -> Result<(), Damage> {
     let left = Cell::new(MAX_DIRECTORY_SIZE);
@@ -53,7 +55,11 @@ fn read_all(
     let mut archive = ZipArchive::new(LimitedReader { buffered, left: &left })?;
     left.set(u64::MAX);
     let prefix = format!("{module}@{version}/");
-    let names = names(file, archive.central_directory_start())?;
+    let directory = archive.central_directory_start();
+    if !is_directory_of_go(file, directory)? {
+        return Err(Damage::Is("a zip file whose end Go does not find"));
+    }
+    let names = names(file, directory)?;
     let is_inside = |name: &Vec<u8>| name.strip_prefix(prefix.as_bytes()).is_some_and(is_below);
     if names.is_empty() || !names.iter().all(is_inside) {
         return Err(Damage::Is("a zip file of another module"));
@@ -62,7 +68,7 @@ fn read_all(
         return Err(Damage::Is("a zip file whose directory is damaged"));
     }
     // The sizes in the directory may be wrong, and members may overlap: the unpacked bytes are counted.
-    let mut left = MAX_ZIP_SIZE;
+    let mut left = max_unpacked;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index)?;
         let name = member.name_raw().to_owned();
@@ -320,6 +326,61 @@ mod tests {
         for wrong_size in [size - 1, size + 1, u32::MAX - 1] {
             let wrong = changed(&zip, &size.to_le_bytes(), &wrong_size.to_le_bytes(), true);
             assert!(matches!(read(&wrong), Err(Damage::Is(_))), "{wrong_size}");
+        }
+    }
+    /// As a bomb of zeros, whose sizes are as its directory says.
+    #[test]
+    fn more_data_than_a_module_may_have_is_damage() {
+        let zip = packed(CompressionMethod::Deflated, &[(NAME, &[0; 5000]), ("example.test/dep@v1.0.0/b", &[0; 5000])]);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&zip).unwrap();
+        let version = ModuleVersion { module: "example.test/dep".into(), version: "v1.0.0".into() };
+        let unpacked = |limit: u64| {
+            let mut bytes = 0;
+            let read = read_all(&version, &file, limit, &mut |_, member| {
+                bytes += io::copy(member, &mut io::sink())?;
+                Ok(())
+            });
+            (read, bytes)
+        };
+        assert!(matches!(unpacked(10_000), (Ok(()), 10_000)));
+        for limit in [4999, 9999] {
+            let (read, bytes) = unpacked(limit);
+            assert!(matches!(read, Err(Damage::Is("a zip file with more data than a module may have"))));
+            assert_eq!(bytes, limit + 1, "no more is unpacked");
+        }
+    }
+
+    /// A member with this number in a field of both of its headers.
+    fn with_field(field: usize, number: u16) -> Vec<u8> {
+        let mut zip = packed(CompressionMethod::Stored, &[(NAME, TEXT)]);
+        let entry = (0..zip.len()).find(|&at| zip[at..].starts_with(b"PK\x01\x02")).unwrap();
+        for at in [field, entry + field + 2] {
+            zip[at..at + 2].copy_from_slice(&number.to_le_bytes());
+        }
+        zip
+    }
+
+    #[test]
+    fn a_member_that_is_encrypted_or_packed_in_an_unknown_way_is_damage() {
+        assert!(read(&with_field(8, 0)).is_ok());
+        for method in [1, 9, 12, 14, 93, 95, 98, 99, 0xffff] {
+            assert!(read(&with_field(8, method)).is_err(), "{method}");
+        }
+        assert!(read(&with_field(6, 1)).is_err(), "encrypted");
+    }
+
+    #[test]
+    fn what_is_before_or_after_a_zip_gives_no_other_contents() {
+        let (zip, page) = (packed(CompressionMethod::Stored, &[(NAME, TEXT)]), b"<html>PK\x05\x06</html>".as_slice());
+        let other = packed(CompressionMethod::Stored, &[(NAME, b"package evil\n")]);
+        for around in [[page, &zip].concat(), [&zip, page].concat(), [&other[..], &zip].concat()] {
+            assert_eq!(read(&around).unwrap(), read(&zip).unwrap());
+        }
+        // What Go does not read is damage, though the library finds all of it (Go 1.26: "not a valid zip file").
+        let end = |comment: u16| [b"PK\x05\x06".as_slice(), &[0; 16], &comment.to_le_bytes()].concat();
+        for after in [vec![0; 67_000], end(1), end(0xffff), end(0)] {
+            assert!(read(&[&zip[..], &after].concat()).is_err());
         }
     }
 }
