@@ -72,10 +72,25 @@ impl Args {
     }
 }
 
-/// Writes one log line. Parts of the text come from an upstream, so line breaks are replaced.
+/// Writes one log line.
 ///
 /// # Errors
 /// What the writer returns.
 pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> io::Result<()> {
-    writeln!(out, "nix-gocacheprog: modproxy: {}", record.args().to_string().replace(['\n', '\r'], " "))
+    writeln!(out, "nix-gocacheprog: modproxy: {}", one_line(&record.args().to_string()))
+}
+
+/// Parts of the text come from an upstream: without line breaks, and without anything that a terminal obeys.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_an_upstream_writes_no_second_line_and_no_command_of_a_terminal() {
+        assert_eq!(one_line("a\r\nb \u{1b}]0;c\u{7}\u{9b}31m \u{fc}"), "a  b  ]0;c  31m \u{fc}");
+    }
 }
