@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A request to an upstream.
 pub(crate) struct Request {
@@ -33,6 +34,14 @@ pub(crate) enum Behavior {
     CutWithEtag(usize, Vec<u8>),
     /// Sends so many bytes, waits for the test, then sends the rest.
     PauseAt(usize, Vec<u8>, Arc<Mutex<std::sync::mpsc::Receiver<()>>>),
+    /// Sends these bytes as they are.
+    Raw(Vec<u8>),
+    /// Sends these bytes as they are, and closes the connection.
+    RawThenClose(Vec<u8>),
+    /// Sends the first bytes as they are, then the others again and again.
+    RawWithoutEnd(Vec<u8>, Vec<u8>),
+    /// Sends a body with its length, one byte in each such time.
+    Trickle(Vec<u8>, Duration),
     /// Sends nothing for long.
     Sleep,
     Close,
@@ -150,8 +159,23 @@ fn respond(mut stream: &TcpStream, action: Behavior) -> Option<()> {
             until.lock().unwrap().recv().ok()?;
             send(&[&body[at..]])
         }
+        Behavior::Raw(bytes) => send(&[&bytes]),
+        Behavior::RawThenClose(bytes) => send(&[&bytes]).and(None),
+        Behavior::RawWithoutEnd(begin, again) => {
+            send(&[&begin])?;
+            while send(&[&again]).is_some() {}
+            None
+        }
+        Behavior::Trickle(body, pause) => {
+            send(&[head(200, &length(&body)).as_bytes()])?;
+            body.iter().all(|byte| {
+                std::thread::sleep(pause);
+                send(&[&[*byte]]).is_some()
+            });
+            None
+        }
         Behavior::Sleep => {
-            std::thread::sleep(std::time::Duration::from_secs(30));
+            std::thread::sleep(Duration::from_secs(30));
             None
         }
         Behavior::Close => None,

@@ -96,6 +96,23 @@ fn serve(list: &str, dir: &std::path::Path, variables: &[(&str, &str)]) -> Servi
     Serving(child, line.trim().strip_prefix("http://").unwrap().parse().unwrap())
 }
 
+#[test]
+fn an_http_proxy_that_connects_nobody_is_an_error() {
+    for reply in [
+        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nmodule a.test\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\n\r\n",
+        "SOCKS",
+        "",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let proxy = Upstream::start(move |_| Behavior::RawThenClose(reply.into()));
+        let serving = serve("http://far.test", dir.path(), &[("HTTP_PROXY", &proxy.url())]);
+        assert_eq!(status(&get(serving.1, MOD)), Some(502), "{reply}");
+        assert!(proxy.requests().iter().all(|path| path == "far.test:80"), "{:?}", proxy.requests());
+    }
+}
+
 /// An HTTP proxy that connects every client to one address, and sends the head of each request.
 fn http_proxy(to: std::net::SocketAddr) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -7,8 +7,12 @@ mod caching; // which files are cached, and which of them are served
 mod fake_upstream; // the upstream of all tests
 mod file_descriptors; // a process without free file descriptors
 mod goproxy_list; // GOPROXY's separators, passwords, directories, HTTP proxies
+mod hostile_bodies; // bodies without end, slow ones, wrong framing
+mod hostile_heads; // wrong status lines and headers
+mod redirects; // upstreams that send the proxy elsewhere
 mod rejected_responses; // responses that are not accepted as a file
 mod store_limits; // how much an embedded store keeps
+mod tls; // certificates, handshakes, passwords
 mod upstream_faults; // broken connections, timeouts, wrong contents
 
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
