@@ -97,7 +97,7 @@ fn serve(list: &str, dir: &std::path::Path, variables: &[(&str, &str)]) -> Servi
 }
 
 #[test]
-fn an_http_proxy_that_connects_nobody_is_an_error() {
+fn an_http_proxy_that_makes_no_connection_is_an_error() {
     for reply in [
         "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nmodule a.test\n",
