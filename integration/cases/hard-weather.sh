@@ -1,6 +1,6 @@
 # Proves that builds end right, and later ones hit, where the daemon and its state meet: a backup restored under another owner and
 # other times, a daemon of another protocol (with `integration/test --full`), another boot, the cgroup's memory limit, a limit of
-# its address space, a file system made read-only, 64 descriptors.
+# its address space, a file system made read-only, 64 descriptors, no inodes.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034,SC2153
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -244,6 +244,23 @@ build writable-again
 all_hit writable-again
 expect "every object and record of the store is intact" store_is_whole
 
+echo "=== no inodes, with bytes left"
+stop_daemon
+take_inodes() { local n; for ((n = 0; n < 1000000; n++)); do if ! : > "$WORK/state/taken-$n"; then return 0; fi; done 2> /dev/null; }
+umount "$WORK/state"
+mount -t tmpfs -o size=200m,nr_inodes=2000 none "$WORK/state"
+chown "$DAEMON_UID:$DAEMON_UID" "$WORK/state"
+start_daemon
+build_during no-inodes take_inodes
+is "no inode is left" 0 "$(df --output=iavail "$WORK/state" | tail -n 1 | tr -d ' ')"
+offered_nothing without-inodes
+expect "status says what fails" grep -q 'No space left on device' <(status_json)
+rm "$WORK"/state/taken-*
+build with-inodes
+build with-inodes-again
+all_hit with-inodes-again
+expect "every object and record of the store is intact" store_is_whole
+
 if [ -n "${TEST_FULL:-}" ]; then
     echo "=== a daemon of another protocol"
     mkdir "$WORK/other"
@@ -276,4 +293,4 @@ if [ -n "${TEST_FULL:-}" ]; then
     all_hit downgraded
 fi
 end_fake_builds
-echo "summary: builds end right through a restored backup, another boot, memory, descriptors and a read-only file system"
+echo "summary: builds end right through a restored backup, another boot, memory, descriptors, inodes and a read-only file system"
