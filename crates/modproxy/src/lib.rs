@@ -29,6 +29,7 @@ mod limits;
 mod mutex;
 mod netrc;
 mod proxy;
+mod redirect;
 mod resource;
 mod responder;
 mod single_flight;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use base64_simd::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ureq::config::RedirectAuthHeaders;
 use ureq::http::{HeaderMap, Uri, Version};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error, Proxy};
@@ -18,6 +17,7 @@ use crate::goproxy_list::{Entry, Location};
 use crate::http_proxies::HttpProxies;
 use crate::mutex::lock;
 use crate::netrc::Netrc;
+use crate::redirect;
 use crate::settings::{Settings, Timeouts};
 
 /// What net/url does not escape in a path (`shouldEscape`), as in the go command's requests: `!` is escaped.
@@ -36,6 +36,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Redirects that are followed: as many as the go command follows.
 const MAX_REDIRECTS: u32 = 10;
+
+/// Longest body of a redirect that is read (net/http/client.go `maxBodySlurpSize`).
+const MAX_REDIRECT_BODY: u64 = 2 << 10;
 
 /// Idle connections kept to one upstream: a go command asks for ten files at once.
 const MAX_IDLE_CONNECTIONS: usize = 16;
@@ -105,7 +108,7 @@ impl UpstreamClient {
     }
 
     /// Asks for a path; with `rest` for the bytes from an offset, of the content with that validator. The body has `max_time`: the
-    /// HTTP library reads the body of a redirect, and the trailers of chunks, however long they are.
+    /// HTTP library reads the trailers after the last chunk, however long they are.
     pub(crate) fn get(
         &self,
         entry: &Entry,
@@ -117,17 +120,27 @@ impl UpstreamClient {
             Location::Directory(dir) => return directory_response(&Path::new(dir).join(path)),
             Location::Server { base, query, login } => (base, query, login.clone().or_else(|| self.netrc_login(entry))),
         };
-        let uri: Uri = format!("{base}/{}{query}", utf8_percent_encode(path, ESCAPED))
+        let first: Uri = format!("{base}/{}{query}", utf8_percent_encode(path, ESCAPED))
             .parse()
-            .map_err(|_| UpstreamError::Other(Box::new(Error::BadUri("the path makes no URL".to_owned()))))?;
-        let mut request = self.agent(&uri)?.get(&uri).config().timeout_recv_body(Some(max_time)).build();
-        if let Some((user, password)) = login {
-            request = request.header("Authorization", basic(&user, &password));
+            .map_err(|_| bad_uri("the path makes no URL"))?;
+        let mut uri = first.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let mut request = self.agent(&uri)?.get(&uri).config().timeout_recv_body(Some(max_time)).build();
+            if let Some((user, password)) = login.as_ref().filter(|_| redirect::keeps_login(&first, &uri)) {
+                request = request.header("Authorization", basic(user, password));
+            }
+            if let Some((from, validator)) = rest {
+                request = request.header("Range", format!("bytes={from}-")).header("If-Range", validator);
+            }
+            let answered = request.call().map_err(classify)?;
+            let Some(location) = redirect::location(answered.status().as_u16(), answered.headers()) else {
+                return Ok(response(answered));
+            };
+            finish_redirect(answered);
+            uri = redirect::target(&uri, &location)
+                .ok_or_else(|| bad_uri("it redirects to what is no URL, or from TLS to none"))?;
         }
-        if let Some((from, validator)) = rest {
-            request = request.header("Range", format!("bytes={from}-")).header("If-Range", validator);
-        }
-        Ok(response(request.call().map_err(classify)?))
+        Err(UpstreamError::Other(Box::new(Error::TooManyRedirects)))
     }
 
     fn agent(&self, uri: &Uri) -> Result<Agent, UpstreamError> {
@@ -148,10 +161,10 @@ impl UpstreamClient {
         let agent: Agent = Agent::config_builder()
             .tls_config(tls)
             .proxy(proxy)
-            .https_only(is_https) // no redirect from TLS to plain HTTP
+            .https_only(is_https)
             .http_status_as_error(false)
-            .max_redirects(MAX_REDIRECTS)
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .user_agent(concat!("nix-gocacheprog/", env!("CARGO_PKG_VERSION")))
             .accept_encoding("identity") // lengths and ranges are those of the file
             .max_idle_connections(MAX_IDLE_CONNECTIONS)
@@ -184,6 +197,18 @@ fn certificates(path: &Path) -> Vec<Certificate<'static>> {
         Ok(_) | Err(_) => None,
     });
     certificates.collect()
+}
+
+fn bad_uri(why: &str) -> UpstreamError {
+    UpstreamError::Other(Box::new(Error::BadUri(why.to_owned())))
+}
+
+/// Reads the body of a redirect if it is short, so that the connection can be kept, as Go's HTTP client does.
+fn finish_redirect(response: ureq::http::Response<ureq::Body>) {
+    let mut body = response.into_body();
+    if body.content_length().is_some_and(|length| length <= MAX_REDIRECT_BODY) {
+        drop(io::copy(&mut body.as_reader(), &mut io::sink())); // a connection that fails is not kept
+    }
 }
 
 fn basic(user: &str, password: &str) -> String {

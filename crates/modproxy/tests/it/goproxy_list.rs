@@ -156,6 +156,23 @@ fn http_proxies_of_the_environment_are_used_except_for_no_proxy_hosts() {
     drop(upstream.logins());
 }
 
+/// The first host is on this machine and needs none.
+#[test]
+fn a_redirect_is_followed_by_the_http_proxy_of_its_own_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let (far, (proxy, requests)) = {
+        let far = Upstream::with_files(&[("far", go_mod("a.test"))]);
+        let proxy = http_proxy(far.address);
+        (far, proxy)
+    };
+    let to_far = || Behavior::SendWith(302, "Location: http://far.test:8080/far\r\n", b"<a>".to_vec());
+    let near = Upstream::start(move |_| to_far());
+    let serving = serve(&near.url(), dir.path(), &[("HTTP_PROXY", &proxy)]);
+    assert_eq!(get(serving.1, MOD), whole(&go_mod("a.test")));
+    assert!(requests.recv().unwrap().starts_with("CONNECT far.test:8080 "));
+    assert_eq!(far.requests(), ["far"]);
+}
+
 #[test]
 fn it_listens_on_loopback_only_and_refuses_itself_as_upstream() {
     let refused = |args: &[&str]| {
