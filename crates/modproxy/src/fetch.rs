@@ -10,7 +10,7 @@ use crate::limits;
 use crate::resource::Resource;
 use crate::settings::Timeouts;
 use crate::single_flight::Writer;
-use crate::upstream::{self, Response, UpstreamClient};
+use crate::upstream::{self, Response, UpstreamClient, UpstreamError};
 
 /// Attempts at one entry: after lost connections, server errors and "too many requests".
 const MAX_ATTEMPTS: u32 = 4;
@@ -69,6 +69,10 @@ fn from_entry(job: Job<'_>, entry: &Entry) -> Result<bool, DownloadError> {
     let mut validator = None;
     for number in 1.. {
         match attempt(job, entry, &mut validator) {
+            // The upstream may have closed a connection that was kept, just now: Go's HTTP client makes another one at once
+            // (net/http/transport.go `shouldRetryRequest`).
+            Err(DownloadError::Upstream(UpstreamError::ConnectionLost(_)))
+                if number == 1 && entry.on_error == OnError::TryNext => {}
             // After a `|` the go command would not wait either.
             Err(e) if e.is_transient() && number < MAX_ATTEMPTS && entry.on_error != OnError::TryNext => {
                 log::info!("{}: {e}; next attempt in {delay:?}", job.resource.path);

@@ -146,20 +146,26 @@ fn bytes_after_a_body_are_not_the_next_response() {
     }
 }
 
-/// The second entry would have another file: as with the go command, a connection that went away is no answer of the first.
+/// The second entry has no file: as with the go command, a connection that went away is no answer of the first.
 #[test]
 fn a_connection_that_was_closed_between_two_requests_is_made_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let closing = Upstream::start(|request| {
-        let module = request.path.split('/').next().unwrap();
-        Behavior::RawThenClose(with_headers("Content-Length: 14\r\n").replace("a.test", module).into())
-    });
-    let second = Upstream::start(|_| Behavior::Status(404));
-    let proxy = start(settings(&format!("{}|{}", closing.url(), second.url()), dir.path()));
-    for module in ["a.test", "b.test", "c.test", "d.test"] {
-        assert_eq!(get(proxy, &format!("{module}/@v/v1.0.0.mod")), whole(&go_mod(module)));
+    let module = |request: &Request| request.path.split('/').next().unwrap().to_owned();
+    let closes_before = move |request: &Request| match request.earlier {
+        0 if module(request) != "a.test" => Behavior::Close,
+        _ => Behavior::Send(go_mod(&module(request))),
+    };
+    let closes_after = move |request: &Request| {
+        Behavior::RawThenClose(with_headers("Content-Length: 14\r\n").replace("a.test", &module(request)).into())
+    };
+    for first in [Upstream::start(closes_before), Upstream::start(closes_after)] {
+        let dir = tempfile::tempdir().unwrap();
+        let second = Upstream::start(|_| Behavior::Status(404));
+        let proxy = start(settings(&format!("{}|{}", first.url(), second.url()), dir.path()));
+        for module in ["a.test", "b.test", "c.test", "d.test"] {
+            assert_eq!(get(proxy, &format!("{module}/@v/v1.0.0.mod")), whole(&go_mod(module)));
+        }
+        assert!(second.requests().is_empty());
     }
-    assert!(second.requests().is_empty());
 }
 
 #[test]
