@@ -41,6 +41,10 @@ impl SharedDownload {
         lock(&self.progress).clone()
     }
 
+    fn has_failed(&self) -> bool {
+        matches!(lock(&self.progress).end, Some(Err(_)))
+    }
+
     /// Waits until there are more than `seen` bytes, or the end. The writer has timeouts of its own and always ends.
     pub(crate) fn wait(&self, seen: u64) -> Progress {
         let progress = lock(&self.progress);
@@ -118,7 +122,8 @@ impl SingleFlight {
     /// The download of a path; with its writer for the first who asks.
     pub(crate) fn join(&self, path: &str, spool_dir: &Path) -> io::Result<(Arc<SharedDownload>, Option<Writer>)> {
         let mut running = lock(&self.running);
-        if let Some(download) = running.get(path) {
+        // One that failed is not joined: its thread removes it, but not where that thread panics.
+        if let Some(download) = running.get(path).filter(|download| !download.has_failed()) {
             return Ok((download.clone(), None));
         }
         if running.len() >= MAX_DOWNLOADS {
@@ -165,12 +170,14 @@ mod tests {
     #[test]
     fn another_attempt_with_other_bytes_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let (download, writer) = SingleFlight::default().join("x", dir.path()).unwrap();
+        let downloads = SingleFlight::default();
+        let (download, writer) = downloads.join("x", dir.path()).unwrap();
         let writer = writer.unwrap();
         writer.write_at(0, b"abc").unwrap();
         assert!(matches!(writer.write_at(0, b"abX"), Err(DownloadError::ContentChanged)));
         assert!(matches!(writer.announce(Some(9)), Err(DownloadError::ContentChanged)));
         drop(writer);
         assert!(matches!(download.wait(99).end, Some(Err(e)) if matches!(*e, DownloadError::Internal)));
+        assert!(downloads.join("x", dir.path()).unwrap().1.is_some(), "though it was not removed");
     }
 }
