@@ -7,7 +7,7 @@ use modproxy::settings::{Settings, Timeouts};
 use crate::fake_upstream::{Behavior, Upstream};
 use crate::hostile_heads::{MOD, response_to};
 use crate::upstream_faults::is_refused;
-use crate::{Response, get, go_mod, packed, read, send_request, settings, start, status, whole};
+use crate::{Response, get, go_mod, packed, read, send_request, settings, start, status, wait_until, whole};
 
 const ZIP: &str = "a.test/@v/v1.0.0.zip";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -90,11 +90,13 @@ fn slow_files_delay_no_other_and_their_number_is_bounded() {
         MOD => Behavior::Send(go_mod("a.test")),
         _ => Behavior::Trickle(vec![b'x'; 1000], Duration::from_millis(100)),
     });
-    let proxy = start(Settings { timeouts: short(), ..settings(&upstream.url(), dir.path()) });
+    let timeouts = Timeouts { file: Duration::from_secs(5), ..short() };
+    let proxy = start(Settings { timeouts, ..settings(&upstream.url(), dir.path()) });
     let slow = |n: usize| send_request(proxy, &format!("slow.test/@v/v1.0.{n}.mod"));
     let mut held: Vec<_> = (0..63).map(slow).collect();
     assert_eq!(get(proxy, MOD), whole(&go_mod("a.test")));
     held.extend((63..80).map(slow));
+    wait_until(|| upstream.requests().len() == 65);
     let Response::Whole(502, message) = get(proxy, "b.test/@v/v1.0.0.mod") else { panic!("one more was served") };
     assert!(String::from_utf8(message).unwrap().contains("download limit (64) reached"));
     assert!(held.iter_mut().all(|response| is_refused(&read(response))));
@@ -113,7 +115,7 @@ fn the_text_of_an_error_is_cut_off_at_its_limit() {
 fn all_who_wait_for_a_file_that_fails_get_its_error() {
     let dir = tempfile::tempdir().unwrap();
     let upstream = Upstream::start(|request| match request.earlier {
-        0 => Behavior::Trickle(b"no go.mod".to_vec(), Duration::from_millis(100)),
+        0 => Behavior::Trickle(b"no go.mod".to_vec(), Duration::from_millis(300)),
         _ => Behavior::Send(go_mod("a.test")),
     });
     let proxy = start(settings(&upstream.url(), dir.path()));
