@@ -156,6 +156,15 @@ fn http_proxies_of_the_environment_are_used_except_for_no_proxy_hosts() {
     drop(upstream.logins());
 }
 
+#[test]
+fn an_http_proxy_whose_headers_have_no_end_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let head = b"HTTP/1.1 200 Connected\r\n".as_slice();
+    let proxy = Upstream::start(|_| Behavior::RawWithoutEnd(head.to_vec(), b"X: y\r\n".repeat(100)));
+    let serving = serve("http://far.test", dir.path(), &[("HTTP_PROXY", &proxy.url())]);
+    assert_eq!(status(&get(serving.1, MOD)), Some(502));
+}
+
 /// The first host is on this machine and needs none.
 #[test]
 fn a_redirect_is_followed_by_the_http_proxy_of_its_own_host() {
