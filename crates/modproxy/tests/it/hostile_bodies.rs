@@ -1,13 +1,14 @@
 //! Upstreams whose bodies have no end, come slowly, or are not framed as announced.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use modproxy::settings::{Settings, Timeouts};
+use modproxy::settings::Timeouts;
 
 use crate::fake_upstream::{Behavior, Upstream};
 use crate::hostile_heads::{MOD, response_to};
 use crate::upstream_faults::is_refused;
-use crate::{Response, get, go_mod, packed, read, send_request, settings, start, status, wait_until, whole};
+use crate::{Response, get, go_mod, packed, read, send_request, settings, start, status, whole};
 
 const ZIP: &str = "a.test/@v/v1.0.0.zip";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -86,19 +87,27 @@ fn a_body_that_comes_byte_by_byte_ends_in_time() {
 #[test]
 fn slow_files_delay_no_other_and_their_number_is_bounded() {
     let dir = tempfile::tempdir().unwrap();
-    let upstream = Upstream::start(|request| match request.path.as_str() {
+    let (slow, until) = std::sync::mpsc::sync_channel(0);
+    let until = Arc::new(Mutex::new(until));
+    let upstream = Upstream::start(move |request| match request.path.as_str() {
         MOD => Behavior::Send(go_mod("a.test")),
-        _ => Behavior::Trickle(vec![b'x'; 1000], Duration::from_millis(100)),
+        _ => Behavior::PauseAt(1, go_mod("slow.test"), until.clone()),
     });
-    let timeouts = Timeouts { file: Duration::from_secs(5), ..short() };
-    let proxy = start(Settings { timeouts, ..settings(&upstream.url(), dir.path()) });
-    let slow = |n: usize| send_request(proxy, &format!("slow.test/@v/v1.0.{n}.mod"));
-    let mut held: Vec<_> = (0..63).map(slow).collect();
+    let proxy = start(settings(&upstream.url(), dir.path()));
+    let request_slow = |n: usize| send_request(proxy, &format!("slow.test/@v/v1.0.{n}.mod"));
+    let mut held: Vec<_> = (0..63).map(request_slow).collect();
     assert_eq!(get(proxy, MOD), whole(&go_mod("a.test")));
-    held.extend((63..80).map(slow));
-    wait_until(|| upstream.requests().len() == 65);
+    // The file above has a place as well until it is cached.
+    for n in 63..1000 {
+        held.push(request_slow(n));
+        std::thread::sleep(Duration::from_millis(20));
+        if upstream.requests().len() == 65 {
+            break;
+        }
+    }
     let Response::Whole(502, message) = get(proxy, "b.test/@v/v1.0.0.mod") else { panic!("one more was served") };
     assert!(String::from_utf8(message).unwrap().contains("download limit (64) reached"));
+    drop::<std::sync::mpsc::SyncSender<()>>(slow);
     assert!(held.iter_mut().all(|response| is_refused(&read(response))));
     assert_eq!(get(proxy, MOD), whole(&go_mod("a.test")));
 }
