@@ -12,6 +12,7 @@ mod file_headers;
 mod folders;
 mod modules;
 mod paths;
+mod security;
 mod sizes;
 mod source;
 mod tables;
