@@ -14,11 +14,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use proto::{ActionId, BuildId, Output, OutputId};
+use rustix::fs::{Mode, OFlags};
 
 use crate::dirs::{Existing, make_dir, remove_leftover};
 use crate::error::StoreError;
@@ -136,7 +138,10 @@ impl BuildDir {
             other => return Ok(other),
         }
         let path = self.output(&output.id);
-        let copied = || copy(&object, (self.layout.tmp(), &path), output, 0).map(|()| Exposed::Yes);
+        let copied = || {
+            let outputs = self.open_outputs()?;
+            copy(&object, (self.layout.tmp(), &below(&outputs, &output.id)), output, 0).map(|()| Exposed::Yes)
+        };
         if exposure == Exposure::Copy {
             return copied();
         }
@@ -187,7 +192,8 @@ impl BuildDir {
     pub fn keep(&self, gocache: &str, put: &Put<'_>, body: &mut StagedBody) -> Result<(), StoreError> {
         let output = body.output();
         if self.exposed(output)? != Exposed::Yes {
-            publish_file(body, self.layout.tmp(), &self.output(&output.id), 0)?;
+            let outputs = self.open_outputs()?;
+            publish_file(body, self.layout.tmp(), &below(&outputs, &output.id), 0)?;
         }
         self.note(gocache, &put.action, put.record(body))
     }
@@ -240,6 +246,19 @@ impl BuildDir {
     pub(crate) fn output(&self, output: &OutputId) -> PathBuf {
         self.outputs.join(output.to_string())
     }
+
+    /// The directory of outputs, for writing a file to it. A build under our own uid may have put a link in its place, which would
+    /// lead out of its sandbox.
+    fn open_outputs(&self) -> Result<OwnedFd, StoreError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(&self.outputs, flags, Mode::empty());
+        opened.map_err(|e| StoreError::at("opening", &self.outputs)(e.into()))
+    }
+}
+
+/// An output's path in an open directory.
+fn below(outputs: &OwnedFd, output: &OutputId) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{output}", outputs.as_raw_fd()))
 }
 
 /// Where the outputs are that a build can see.

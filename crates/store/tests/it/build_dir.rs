@@ -189,3 +189,36 @@ fn what_a_build_wrote_to_is_not_shared() {
         assert!(!object_path(&store, &body).exists());
     }
 }
+
+/// As a build under our own uid could do it, whose directory is mounted in its sandbox.
+#[test]
+fn a_link_in_the_place_of_a_builds_outputs_leads_nowhere() {
+    let (dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    publish(&store, &put(1, 500), b"body");
+    let (outputs, outside) = (build.view().join("o"), dir.path().join("outside"));
+    fs::create_dir(&outside).unwrap();
+    fs::remove_dir(&outputs).unwrap();
+    std::os::unix::fs::symlink(&outside, &outputs).unwrap();
+    let exposed = build.expose(Output { id: output(b"body"), size: 4 }, Exposure::Copy);
+    let kept = build.keep("8:1", &put(2, 500), &mut stage(&store, &[7; 100_000]));
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert!(exposed.is_err() && kept.is_err());
+}
+
+/// Opening it would wait for a writer.
+#[test]
+fn a_pipe_in_the_place_of_an_output_holds_nobody_up() {
+    let (_dir, store) = open();
+    let build = store.create_build(BuildId([1; 16])).unwrap();
+    build.keep("8:1", &put(1, 500), &mut stage(&store, b"body")).unwrap();
+    let kept = build.get("8:1", &action(1), at(0)).unwrap().unwrap();
+    let own = build.view().join("o").join(output(b"body").to_string());
+    fs::remove_file(&own).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &own, rustix::fs::Mode::RUSR).unwrap();
+    assert_eq!(store.share(&view(), &put(1, 500), (&build, &kept), Exposure::Copy).unwrap(), None);
+    assert_eq!((build.exposed(kept.output).unwrap(), build.verify(kept.output).unwrap()), (Exposed::No, false));
+    publish(&store, &put(1, 500), b"body");
+    assert_eq!(build.expose(kept.output, Exposure::Copy).unwrap(), Exposed::Yes);
+    assert_eq!(fs::read(&own).unwrap(), b"body");
+}
