@@ -2,10 +2,10 @@ use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use proto::control::{Answer, Control, Envelope, Registration};
+use proto::control::{Answer, Control, Descriptor, Envelope, Registration, Requester};
 use proto::limits;
 use proto::wire::{Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 use testkit::Daemon;
@@ -55,6 +55,39 @@ fn the_host_socket_registers_sessions_up_to_a_limit_per_user() {
     daemon.register("a-build"); // has room all the same
 }
 
+/// Sends a line as a user and returns the answer. Needs root, to be another user.
+fn send_as(uid: u32, socket: &Path, line: &str) -> String {
+    let text = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+                s.sendall(sys.argv[2].encode()+b'\\n'); print(s.recv(9999).decode())";
+    let mut python = Command::new("python3");
+    python.args(["-c", text]).arg(socket).arg(line).uid(uid).gid(uid).stderr(Stdio::null());
+    String::from_utf8(python.output().unwrap().stdout).unwrap()
+}
+
+/// Only the name is taken from the peer. The chroot would say that the session is over.
+#[test]
+fn a_session_says_neither_for_whom_it_is_nor_what_it_is() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::start();
+    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let chroot = daemon.dir.path().join("chroot");
+    std::fs::create_dir(&chroot).unwrap();
+    let claimed = Registration {
+        derivation: "claims".to_owned(),
+        chroot: Some(chroot.to_str().unwrap().to_owned()),
+        descriptors: vec![Descriptor::Chroot, Descriptor::Worker],
+        requester: Requester::User { uid: 0, forwards: false },
+        is_offline: true,
+    };
+    let line = serde_json::to_string(&Envelope::new(Control::Register(claimed))).unwrap();
+    assert!(send_as(4242, &daemon.dir.path().join("host.sock"), &line).contains("registered"));
+    std::fs::remove_dir(&chroot).unwrap();
+    let build = daemon.build("claims");
+    assert_eq!((build.shared_with.as_str(), build.ended), ("user 4242", 0));
+}
+
 /// Needs root, to be another user.
 #[test]
 fn another_user_cannot_use_a_session() {
@@ -65,14 +98,8 @@ fn another_user_cannot_use_a_session() {
     let view = directory(&daemon, "roots");
     std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     // By the mode of the socket everyone may: its owner's credentials decide.
-    let tries = |uid: u32| {
-        let hello = format!("{{\"version\":{VERSION},\"toolchain\":{{\"goroot\":\"/go\"}}}}");
-        let text = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
-                    s.sendall(sys.argv[2].encode()+b'\\n'); print(s.recv(9999).decode())";
-        let mut python = Command::new("python3");
-        python.args(["-c", text]).arg(view.join("sock")).arg(hello).uid(uid).gid(uid).stderr(Stdio::null());
-        String::from_utf8(python.output().unwrap().stdout).unwrap()
-    };
+    let hello = format!("{{\"version\":{VERSION},\"toolchain\":{{\"goroot\":\"/go\"}}}}");
+    let tries = |uid: u32| send_as(uid, &view.join("sock"), &hello);
     assert!(tries(0).contains("outputs"));
     assert!(!tries(4242).contains("outputs"));
 }

@@ -1,10 +1,14 @@
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use proto::control::{Answer, Control, Registration};
 use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{Output, limits};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use testkit::{Daemon, Session, action, content, output};
 
 /// Bytes that no client sends. Each ends its own session and nothing else.
@@ -176,6 +180,46 @@ fn a_build_cannot_send_the_hooks_requests_over_its_own_socket() {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.is_empty());
+}
+
+/// Sends a byte with as many descriptors as a message may have.
+fn send_descriptors(stream: &UnixStream, sent: &File) {
+    let fds = [sent.as_fd(); 253];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+    sendmsg(stream, &[IoSlice::new(b" ")], &mut ancillary, SendFlags::NOSIGNAL).unwrap();
+}
+
+#[test]
+fn descriptors_that_come_along_are_not_kept() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", daemon.pid().as_raw_nonzero())).unwrap().count();
+    let (before, sent) = (open(), File::open("/dev/null").unwrap());
+    let sockets = [view.join("sock"), daemon.dir.path().join("status.sock"), daemon.dir.path().join("host.sock")];
+    let streams = sockets.map(|socket| UnixStream::connect(socket).unwrap());
+    for stream in &streams {
+        (0..20).for_each(|_| send_descriptors(stream, &sent));
+    }
+    std::thread::sleep(Duration::from_millis(200)); // they are read
+    assert!(open() <= before + 3 * 3, "{} of {before}", open());
+    let mut session = Session::open(&view, "/go");
+    send_descriptors(&session.stream, &sent);
+    assert!(session.is_over(), "the byte began no request");
+    drop(streams);
+}
+
+#[test]
+fn a_claim_of_endless_requests_without_a_daemon_is_cut() {
+    let daemon = Daemon::start();
+    let mut session = Session::open(&daemon.register("one"), "/go");
+    for _ in 0..3 {
+        session.tell(0, Request::WithoutDaemon { unanswered: u64::MAX, spooled: u64::MAX }, b"");
+    }
+    session.wait_for_notices();
+    let counts = daemon.build("one").counts;
+    assert!(counts.unanswered <= 1 << 26 && counts.spooled <= 1 << 26, "{counts:?}");
 }
 
 #[test]

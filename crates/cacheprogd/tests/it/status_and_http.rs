@@ -41,6 +41,17 @@ fn a_profile_does_not_lead_to_a_live_build() {
     assert!(!profile_json.to_string().contains(&build.id), "{profile_json}");
 }
 
+/// Every user may read it, and it has the path with which each socket was bound.
+#[test]
+fn the_kernels_list_of_sockets_leads_to_no_live_build() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    Session::open(&view, "/go").get(1);
+    let sockets = std::fs::read_to_string(format!("/proc/{}/net/unix", daemon.pid().as_raw_nonzero())).unwrap();
+    assert!(sockets.contains(".sock.new"), "{sockets}");
+    assert!(!sockets.contains(&daemon.status().builds.live[0].id), "{sockets}");
+}
+
 #[test]
 fn a_setting_disables_the_status_socket() {
     let daemon = Daemon::start_with(&["--status-socket", "none"]);

@@ -273,6 +273,7 @@ fn a_damaged_or_hostile_list_is_not_current() {
     let swapped: String = lines.lines().rev().map(|line| line.to_owned() + "\n").collect();
     let fifo = module.root.join("fifo");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", module.root.join("device")).unwrap();
     for bad in [
         String::new(),
         "x".to_owned(),
@@ -284,6 +285,7 @@ fn a_damaged_or_hostile_list_is_not_current() {
         format!("{good}absent o /dev/zero\n"),
         format!("{good}{:064} o /proc/kcore\n", 0),
         format!("{head}{:064} o {}\n", 0, fifo.display()),
+        format!("{head}{:064} o {}\n", 0, module.root.join("device").display()),
         format!("{good}{}", "absent s /zzz\n".repeat(80_000)),
     ] {
         fs::remove_file(&fifo).unwrap_or_default();
