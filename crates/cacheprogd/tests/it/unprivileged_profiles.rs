@@ -1,7 +1,7 @@
 //! How much work for build profiles unprivileged users may cause, and which other requests wait for that.
 
 use std::fs::{File, Permissions};
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -131,4 +131,30 @@ fn a_profile_is_made_once_while_the_build_asks_nothing_more() {
     File::options().write(true).open(&file).unwrap().set_modified(made).unwrap();
     assert!(matches!(answer(ask(&daemon.control(), &build)), Answer::Follows(_)));
     assert_eq!(std::fs::metadata(&file).unwrap().modified().unwrap(), made);
+}
+
+/// As a build under the daemon's own user could put it there, which this test is.
+#[test]
+fn what_stands_in_the_place_of_an_output_holds_up_no_profile_and_leads_nowhere() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let mut session = Session::open(&view, "/go");
+    let secret = daemon.dir.path().join("secret");
+    std::fs::write(&secret, "ok  \tsecret\t1s\n").unwrap();
+    for (n, body) in [(1, b"pipe"), (2, b"link")] {
+        session.put(n, body);
+        let path = view.join("o").join(testkit::output(body).to_string());
+        std::fs::remove_file(&path).unwrap();
+        match n {
+            1 => assert!(Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            _ => std::os::unix::fs::symlink(&secret, &path).unwrap(),
+        }
+    }
+    let asked = ask(&daemon.control(), &daemon.build("one").short);
+    let mut answer = BufReader::new(asked);
+    let follows = read_json_line::<Answer>(&mut answer, limits::CONTROL_ANSWER);
+    assert!(matches!(follows, Ok(Answer::Follows(_))), "{follows:?}");
+    let mut profile = String::new();
+    answer.read_to_string(&mut profile).unwrap();
+    assert!(!profile.contains("secret"), "{profile}");
 }
