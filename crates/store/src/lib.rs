@@ -33,7 +33,6 @@ mod verify;
 mod view;
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -68,7 +67,7 @@ pub use view::View;
 
 use format::layout::{self, Layout};
 use get::test_inputs_action;
-use object::integrity_mtime::is_whole;
+use object::integrity_mtime::{is_whole, open_plain};
 use object::publish::{adopt_object, publish_object};
 use open::Format;
 use put::NamespaceWriter;
@@ -208,7 +207,7 @@ impl Store {
             let adopt = || adopt_object(&self.layout, &path, output);
             return self.writer(view)?.put(put, &record, adopt).map(Some);
         }
-        let mut file = File::open(&path).map_err(StoreError::at("opening", &path))?;
+        let mut file = open_plain(&path).map_err(StoreError::at("opening", &path))?;
         match self.stage(output, &mut file, &mut Vec::new()) {
             Ok(mut body) => self.writer(view)?.put(put, &record, || publish_object(&self.layout, &mut body)).map(Some),
             Err(StageError::Store(e)) => Err(e),

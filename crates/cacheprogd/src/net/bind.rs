@@ -10,6 +10,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType, Mode, OFlags, fstat};
+
 /// The mode of a socket to which every user may connect.
 pub(crate) const EVERYONE: u32 = 0o666;
 
@@ -41,14 +43,44 @@ pub(crate) fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
         _ => {} // left by a daemon that was killed here
     }
     let listener = UnixListener::bind(&temporary)?;
-    fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
+    set_mode(&temporary, mode)?;
     #[expect(clippy::disallowed_methods, reason = "a socket is published by a rename, like everything else")]
     fs::rename(&temporary, dir.join(name))?;
     nonblocking(listener)
+}
+
+/// Sets the mode of a socket. A build under our own user, whose directory it may be in, could put a link in its place: that is not
+/// followed.
+fn set_mode(socket: &Path, mode: u32) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = rustix::fs::open(socket, flags, Mode::empty())?;
+    if !FileType::from_raw_mode(fstat(&handle)?.st_mode).is_socket() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something else than a socket"));
+    }
+    fs::set_permissions(format!("/proc/self/fd/{}", handle.as_raw_fd()), Permissions::from_mode(mode))
 }
 
 /// The accept loop accepts until no connection waits.
 pub(crate) fn nonblocking(listener: UnixListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_of_a_socket_keeps_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let (secret, link) = (dir.path().join("secret"), dir.path().join("sock"));
+        fs::write(&secret, "").unwrap();
+        fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        let outcomes = [&link, &secret].map(|path| set_mode(path, EVERYONE).is_err());
+        assert_eq!(fs::metadata(&secret).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(outcomes, [true, true]);
+        let _listener = bind(&dir.path().join("other"), EVERYONE).unwrap();
+        assert_eq!(fs::metadata(dir.path().join("other")).unwrap().permissions().mode() & 0o777, EVERYONE);
+    }
 }

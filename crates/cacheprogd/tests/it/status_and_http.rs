@@ -24,10 +24,15 @@ fn the_status_socket_tells_every_user_nothing_that_leads_to_a_live_build() {
     assert_eq!(profile_json["build"]["name"], "one");
     assert!(!profile_json["others"].as_array().unwrap().is_empty());
     assert!(profile(&daemon, "../../lock").is_err());
+}
+
+#[test]
+fn no_build_is_registered_at_the_status_socket() {
+    let daemon = Daemon::start();
     let derivation = "/nix/store/x-two.drv".to_owned();
     let register = Control::Register(Registration { derivation, ..Registration::default() });
     assert!(matches!(ask_status_socket(&daemon, register).0, Answer::Error(error) if error.contains("control socket")));
-    assert_eq!(daemon.status().builds.live.len(), 1);
+    assert!(daemon.status().builds.live.is_empty());
 }
 
 /// A profile contains the build's status too.

@@ -5,15 +5,20 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::{Output, OutputId};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use crate::dirs::remove_file;
 use crate::error::StoreError;
 use crate::unsynced::{UnsyncedSpans, WriteBack};
+
+#[expect(clippy::cast_possible_wrap, reason = "the flags are small positive numbers")]
+const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits() as i32;
 
 /// What size and mtime say of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +66,7 @@ pub(crate) fn is_whole(path: &Path, output: Output, unsynced: &UnsyncedSpans) ->
 /// Pages in memory prove nothing, so they are dropped first. The kernel drops only pages that were written back: those of files
 /// that were made before this boot, or before a sync that succeeded since. Any other file is synced by itself before.
 fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result<bool, StoreError> {
-    let file = match File::open(path) {
+    let file = match open_plain(path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false), // evicted in between
         Err(e) => return Err(StoreError::at("opening", path)(e)),
@@ -84,6 +89,12 @@ fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result
     remove_file(path).map(|()| false)
 }
 
+/// Opens a file for reading. What a build under our own uid may have put in its place just now, a pipe or a link, is neither waited
+/// for nor followed.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(PLAIN).open(path)
+}
+
 /// Gives a finished file the mtime of its output.
 pub(crate) fn set_integrity_mtime(file: &File, output: &OutputId) -> io::Result<()> {
     file.set_modified(integrity_mtime(output, Mark::Written))
@@ -98,7 +109,7 @@ pub(crate) fn bump_ctime(path: &Path) {
 /// Whether the file's bytes are the output's, by reading all of them. One that is gone holds nothing.
 pub(crate) fn holds(path: &Path, output: &OutputId) -> Result<bool, StoreError> {
     let read = || -> io::Result<bool> {
-        let mut file = File::open(path)?;
+        let mut file = open_plain(path)?;
         let (mut hasher, mut piece) = (Sha256::new(), vec![0; 64 << 10]);
         loop {
             match file.read(&mut piece)? {

@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn an_id_from_outside_leads_to_no_other_file() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("secret.json"), "x").unwrap();
         let store = Store::open(&dir.path().join("state"), Access::Owner).unwrap();
+        fs::write(store.root().join("secret.json"), "x").unwrap();
         let store = Arc::new(store);
         let profiles = ProfileStore::new(store.clone(), Arc::new(ConditionParts::new(store)));
         for name in ["../secret", "", "/etc/passwd", "..", "0123456\u{e9}"] {
