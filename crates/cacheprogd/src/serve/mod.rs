@@ -7,8 +7,9 @@
 mod accept_loop;
 mod poll_sources;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -183,17 +184,22 @@ fn open_state(state_dir: &Path, limits: Limits, policy: Policy) -> Result<State,
     Ok(State { _lock: lock, store, syncer, was_clean, registry })
 }
 
+/// The mode of the lock: whoever can open it can hold it, and keep the daemon from starting.
+const LOCK_MODE: u32 = 0o600;
+
 /// Opens the store and locks its state directory: two daemons on one would replace each other's sockets. The lock comes first,
 /// since opening a store converts one of the earlier format, and a daemon of an earlier version may use that.
 fn open_locked(state_dir: &Path) -> Result<(Store, File), CommandError> {
     let before = lock_state(state_dir)?;
     let store = Store::open(state_dir, Access::Traversable)?;
     if let Some(lock) = before {
+        // Of an earlier version's. On a read-only disk it stays as it is.
+        drop(lock.set_permissions(Permissions::from_mode(LOCK_MODE)));
         return Ok((store, lock));
     }
     let path = store.root().join("lock");
     let system = |e| CommandError::System("locking the state directory", e);
-    File::create(&path).map_err(system)?;
+    File::options().write(true).create(true).truncate(false).mode(LOCK_MODE).open(&path).map_err(system)?;
     let lock = lock_state(store.root())?.ok_or_else(|| system(ErrorKind::NotFound.into()))?;
     Ok((store, lock))
 }

@@ -232,7 +232,7 @@ fn garbage_on_the_control_socket_is_answered_with_an_error() {
         assert!(matches!(answer, Answer::Error(_)), "{answer:?}");
     }
     let odd =
-        Registration { derivation: "\n\u{1b}[31m/../x".into(), chroot: Some("/\0".into()), ..Registration::default() };
+        Registration { derivation: "/../\n\u{1b}[31mx".into(), chroot: Some("/\0".into()), ..Registration::default() };
     assert!(matches!(daemon.ask(Control::Register(odd)), Answer::Registered { .. }));
     assert!(!daemon.status().builds.live[0].name.contains('\u{1b}'));
 }

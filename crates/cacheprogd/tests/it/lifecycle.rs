@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use proto::wire::Reply;
@@ -87,6 +89,30 @@ fn a_second_daemon_on_the_state_directory_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another daemon"));
     assert!(!other.exists());
+}
+
+/// Who held it would keep the daemon from starting. Needs root, to be another user.
+#[test]
+fn another_user_cannot_hold_the_lock_of_the_state_directory() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut daemon = Daemon::start();
+    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let lock = daemon.state_dir().join("lock");
+    for mode in [0o600, 0o644] {
+        // As a daemon of an earlier version left it.
+        std::fs::set_permissions(&lock, PermissionsExt::from_mode(mode)).unwrap();
+        daemon.stop();
+        daemon.start_again();
+        daemon.stop();
+        let text = "import fcntl,sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX); print('held')";
+        let mut python = Command::new("python3");
+        let held = python.args(["-c", text]).arg(&lock).uid(4242).gid(4242).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&held.stdout), "", "{mode:o}");
+        assert!(String::from_utf8_lossy(&held.stderr).contains("Permission denied"), "{held:?}");
+        daemon.start_again();
+    }
 }
 
 #[test]

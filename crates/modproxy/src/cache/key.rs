@@ -81,6 +81,7 @@ mod tests {
         ] {
             assert_ne!(other, plain);
         }
+        assert_ne!(source("https://a.test", 0, "x"), source("https://a.test", 0, "y"));
         assert_ne!(source("https://b.test,https://a.test", 1, ""), source("https://b.test|https://a.test", 1, ""));
         assert_ne!(immutable(&plain, "x"), last_answer(&plain, "x", 0));
         assert_ne!(last_answer(&plain, "x", 1), last_answer(&plain, "x", 0));

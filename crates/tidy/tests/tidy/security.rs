@@ -1,7 +1,8 @@
 //! The tests that docs/explanation/security.md names: each is there, and each row of its tables names one. A test is named as
-//! `crate: name`, an expectation of a case as `case.sh: its text`, a whole case as `case.sh`.
+//! `crate: name`, an expectation of a case (or of a part of it, in lib/) as `case.sh: its text`, a whole case as `case.sh`.
 
 use crate::source::{files, with_ending};
+use std::collections::BTreeSet;
 
 #[test]
 fn each_row_of_the_security_page_names_a_test_that_is_there() {
@@ -13,6 +14,22 @@ fn each_row_of_the_security_page_names_a_test_that_is_there() {
     seen.sort_unstable();
     let twice: Vec<_> = seen.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     assert!(twice.is_empty(), "tried twice: {twice:#?}");
+}
+
+/// The sign of a row whose test `integration/guards-removed` runs without the guard.
+const WITHOUT_GUARD: char = '†';
+
+#[test]
+fn rows_with_the_sign_are_those_that_are_run_without_their_guard() {
+    let script = &files().iter().find(|file| file.name == "integration/guards-removed").unwrap().text;
+    let last_line = |line: &str| {
+        let (name, test) = line.strip_prefix("    ")?.split_once(' ')?;
+        (test.starts_with("it::") || test.starts_with("lib::"))
+            .then(|| format!("{name}: {}", test.rsplit("::").next().unwrap_or(test)))
+    };
+    let run: BTreeSet<_> = script.lines().filter_map(last_line).collect();
+    let signed = rows(page()).filter(|row| row.contains(WITHOUT_GUARD));
+    assert_eq!(signed.filter_map(|row| quoted(row).find(|name| names_test(name))).collect::<BTreeSet<_>>(), run);
 }
 
 fn page() -> &'static str {
@@ -47,9 +64,8 @@ fn is_missing(name: &str) -> bool {
 fn names_test(name: &str) -> bool {
     let (place, text) = name.split_once(": ").unwrap_or((name, ""));
     if place.ends_with(".sh") {
-        return files()
-            .iter()
-            .any(|file| file.name == format!("integration/cases/{place}") && file.text.contains(text));
+        let is_it = |name: &str| ["cases", "lib"].iter().any(|dir| name == format!("integration/{dir}/{place}"));
+        return files().iter().any(|file| is_it(&file.name) && file.text.contains(text));
     }
     in_crate(place).iter().any(|source| has_test(source, text))
 }
