@@ -184,7 +184,7 @@ fn open_state(state_dir: &Path, limits: Limits, policy: Policy) -> Result<State,
     Ok(State { _lock: lock, store, syncer, was_clean, registry })
 }
 
-/// The mode of the lock: whoever can open it can hold it, and keep the daemon from starting.
+/// The mode of the lock: a user who can open it can hold it, and keep the daemon from starting.
 const LOCK_MODE: u32 = 0o600;
 
 /// Opens the store and locks its state directory: two daemons on one would replace each other's sockets. The lock comes first,
