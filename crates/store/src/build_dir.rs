@@ -193,7 +193,9 @@ impl BuildDir {
         let output = body.output();
         if self.exposed(output)? != Exposed::Yes {
             let outputs = self.open_outputs()?;
-            publish_file(body, self.layout.tmp(), &below(&outputs, &output.id), 0)?;
+            let path = below(&outputs, &output.id);
+            publish_file(body, self.layout.tmp(), &path, 0)?;
+            body.is_also_at(&path, self.output(&output.id)); // the descriptor is closed
         }
         self.note(gocache, &put.action, put.record(body))
     }

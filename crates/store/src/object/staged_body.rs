@@ -126,6 +126,13 @@ impl StagedBody {
         &self.content
     }
 
+    /// Its file is found at another path too, if it was published to this one.
+    pub(crate) fn is_also_at(&mut self, path: &Path, other: PathBuf) {
+        if matches!(&self.content, Content::Published(at) if at == path) {
+            self.content = Content::Published(other);
+        }
+    }
+
     /// The body as a file, read-only for all, that is about to be renamed to `path`; or where it was renamed to before.
     pub(crate) fn take_file(&mut self, tmp: &Path, path: &Path) -> Result<Taken, StoreError> {
         match std::mem::replace(&mut self.content, Content::Published(path.to_owned())) {

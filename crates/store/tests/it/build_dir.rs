@@ -60,7 +60,10 @@ fn a_cut_object_is_not_exposed_and_a_cut_link_is_replaced() {
 fn what_a_build_keeps_for_itself_is_in_no_other_build_and_goes_with_it() {
     let (_dir, store) = open();
     let (one, two) = (store.create_build(BuildId([1; 16])).unwrap(), store.create_build(BuildId([2; 16])).unwrap());
-    one.keep("8:1", &put(1, 500), &mut stage(&store, b"go index v2\nprivate")).unwrap();
+    let (mut body, mut read) = (stage(&store, b"go index v2\nprivate"), [0; 8]);
+    one.keep("8:1", &put(1, 500), &mut body).unwrap();
+    body.read_exact_at(&mut read, 3).unwrap();
+    assert_eq!(&read, b"index v2", "it can still be read");
     let kept = one.get("8:1", &action(1), at(0)).unwrap().unwrap();
     assert_eq!(kept.output.id, output(b"go index v2\nprivate"));
     assert_eq!(two.get("8:1", &action(1), at(0)).unwrap(), None);
