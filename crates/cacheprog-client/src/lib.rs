@@ -16,6 +16,10 @@
 
 pub mod args;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod clock;
 mod condition;
 mod daemon;

@@ -14,6 +14,10 @@
 pub mod cli;
 pub mod error;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod builds;
 mod clock;
 mod context;

@@ -7,6 +7,10 @@
 //!
 //! The daemon puts the main cause into a build's log, and `cacheprogctl why` shows all of them. What a profile holds is proto's.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod cause;
 mod condition;
 mod earlier;

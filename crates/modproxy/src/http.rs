@@ -131,7 +131,7 @@ impl Connection {
 }
 
 /// Parses a request; returns it with its length in bytes, `None` where it is not complete yet.
-fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes)? {

@@ -16,6 +16,10 @@ pub mod goproxy_list;
 pub mod server;
 pub mod settings;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod cache;
 mod clock;
 mod download;

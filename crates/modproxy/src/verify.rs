@@ -6,6 +6,8 @@
 
 pub(crate) mod content;
 mod damage;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod gosum;
 mod module_zip;
 mod zip_end;

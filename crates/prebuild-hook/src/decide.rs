@@ -41,13 +41,18 @@ pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) ->
             Unreadable::Offer | Unreadable::Transparent => Decision::Cache,
         });
     };
+    decide_by(path, &bytes, transparent)
+}
+
+/// Decides by the content of the derivation at `path`.
+pub(crate) fn decide_by(path: &Path, bytes: &[u8], transparent: bool) -> Result<Decision, HookError> {
     // A derivation that asks for the cache contains one of these texts, in every encoding of Nix. Nearly every derivation has
     // none of them and is not parsed.
-    let contains = |word: &str| memmem::find(&bytes, word.as_bytes()).is_some();
+    let contains = |word: &str| memmem::find(bytes, word.as_bytes()).is_some();
     if !(contains(SETUP_HOOK_SUFFIX) || contains(OPT_ATTRIBUTE) || transparent && contains("-go-")) {
         return Ok(Decision::Nothing);
     }
-    let derivation = drv::parse(&bytes).ok_or_else(|| HookError::NotADerivation(path.to_owned()))?;
+    let derivation = drv::parse(bytes).ok_or_else(|| HookError::NotADerivation(path.to_owned()))?;
     Ok(match opt_attribute(&derivation).as_deref() {
         Some("0") => Decision::Nothing,
         Some("1") => Decision::Cache,

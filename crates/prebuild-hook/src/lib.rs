@@ -8,6 +8,10 @@
 
 pub mod drv;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod chain;
 mod decide;
 mod derivation_file;

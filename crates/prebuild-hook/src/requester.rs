@@ -59,20 +59,29 @@ fn user(uid: u32, process: &Path) -> Requester {
 
 fn owner(process: &Path) -> Result<u32, String> {
     let status = fs::read_to_string(process.join("status")).map_err(|e| format!("reading its status: {e}"))?;
-    // Real, effective, saved and file system's uid (proc_pid_status(5)).
-    let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
-    uid.ok_or_else(|| "its status has no uid".to_owned())
+    uid_in(&status).ok_or_else(|| "its status has no uid".to_owned())
+}
+
+/// Of real, effective, saved and file system's uid the first (proc_pid_status(5)).
+pub(crate) fn uid_in(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
 }
 
 /// Whether a process carries out what others ask for. Its user can hide that: who may do so has the rights of that user.
 fn forwards(process: &Path) -> bool {
-    let line = fs::read(process.join("cmdline")).unwrap_or_default();
+    forwards_in(&fs::read(process.join("cmdline")).unwrap_or_default())
+}
+
+pub(crate) fn forwards_in(line: &[u8]) -> bool {
     line.split(|&byte| byte == 0).any(|argument| FORWARDING.iter().any(|one| argument == one.as_bytes()))
 }
 
 /// The daemon's socket, as that process has it.
 fn daemon_socket(process: &Path) -> PathBuf {
-    let environment = fs::read(process.join("environ")).unwrap_or_default();
+    daemon_socket_in(&fs::read(process.join("environ")).unwrap_or_default())
+}
+
+pub(crate) fn daemon_socket_in(environment: &[u8]) -> PathBuf {
     let value = |name: &str| {
         let line = environment.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(name.as_bytes()));
         line.filter(|value| !value.is_empty()).map(|value| PathBuf::from(String::from_utf8_lossy(value).into_owned()))

@@ -142,7 +142,7 @@ impl Settings {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let file = toml::from_str(text).map_err(|e| {
             let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
             SettingsError::Parse { path: path.to_owned(), line, what }

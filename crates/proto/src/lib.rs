@@ -20,6 +20,10 @@ pub mod parts;
 pub mod profile;
 pub mod wire;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use condition::{Condition, Scope, scopes};
 pub use error::{FrameError, RequestError};
 pub use id::{ActionId, BuildId, OutputId, ScopeDigest, SigningKey};

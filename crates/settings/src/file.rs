@@ -107,6 +107,12 @@ impl LimitOptions {
     pub fn settings(&self) -> Result<Settings, SettingsError> {
         Ok(self.settings.clone().or(read(self.config.as_deref())?))
     }
+
+    /// The settings of the command line alone.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn of_options(self) -> Settings {
+        self.settings
+    }
 }
 
 /// The settings of a file, or of the default one if it exists.
@@ -116,16 +122,18 @@ impl LimitOptions {
 pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
     let path = file.unwrap_or(Path::new(DEFAULT_SETTINGS)).to_owned();
     match std::fs::read_to_string(&path) {
-        Ok(text) => toml::from_str(&text).map_err(|e| invalid(path, &text, &e)),
+        Ok(text) => parse(&path, &text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && file.is_none() => Ok(Settings::default()),
         Err(source) => Err(SettingsError::Unreadable { path, source }),
     }
 }
 
-/// The error in one line: the line of the file, the setting, and what to write.
-fn invalid(path: PathBuf, text: &str, error: &toml::de::Error) -> SettingsError {
-    let (line, what) = proto::error::in_settings(text, error.span().map(|span| span.start), error.message());
-    SettingsError::Invalid { path, line, what }
+/// The settings in a file's text. An error is in one line: the line of the file, the setting, and what to write.
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
+    toml::from_str(text).map_err(|e| {
+        let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
+        SettingsError::Invalid { path: path.to_owned(), line, what }
+    })
 }
 
 /// How long an entry may stay unused.
@@ -186,7 +194,7 @@ mod tests {
     const DISK: Disk = Disk { size: 100 << 30, free: 20 << 30, inodes: 0, free_inodes: 0 };
 
     fn file(text: &str) -> Result<Settings, String> {
-        toml::from_str(text).map_err(|e| invalid("f".into(), text, &e).to_string())
+        parse(Path::new("f"), text).map_err(|e| e.to_string())
     }
 
     #[test]

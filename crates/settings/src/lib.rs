@@ -6,6 +6,10 @@
 //!
 //! Nothing here speaks to a daemon, and nothing here serves.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod accounts;
 mod error;
 mod file;

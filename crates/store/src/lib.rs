@@ -11,6 +11,10 @@
 //! `build_dir.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
 //! there is), evict/ (what goes). No file uses this one.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod bounded_map;
 mod build_dir;
 mod counters;

@@ -141,8 +141,14 @@ impl Invocation {
     /// One that was called so.
     #[cfg(test)]
     pub(crate) fn of(arguments: &[&str], goflags: &str) -> Self {
-        let arguments = arguments.iter().map(OsString::from).collect();
-        Self { exe: Some("/goroot/bin/go".into()), arguments: Some(arguments), goflags: goflags.into() }
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        Self::called("/goroot/bin/go", &arguments, OsStr::new(goflags))
+    }
+
+    /// A program that was called so.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn called(exe: &str, arguments: &[OsString], goflags: &OsStr) -> Self {
+        Self { exe: Some(exe.into()), arguments: Some(arguments.to_owned()), goflags: goflags.to_owned() }
     }
 }
 
@@ -153,6 +159,11 @@ fn command_line(path: &Path) -> Option<Vec<OsString>> {
     if line.len() as u64 > MAX_LINE {
         return None;
     }
+    arguments(&line)
+}
+
+/// The arguments in such a file's content: each has its end.
+pub(super) fn arguments(line: &[u8]) -> Option<Vec<OsString>> {
     let line = line.strip_suffix(b"\0")?;
     Some(line.split(|&byte| byte == 0).map(|word| OsString::from_vec(word.to_owned())).collect())
 }

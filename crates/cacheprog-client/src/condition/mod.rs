@@ -6,7 +6,7 @@
 //! `go env -w` wrote), and [`programs`] the compilers. Who asks, and what follows from it, is decided elsewhere.
 
 mod budget;
-mod build_constraint;
+pub(crate) mod build_constraint;
 mod command_line_digest;
 mod conditions;
 pub(crate) mod counted_variables;
@@ -15,6 +15,8 @@ mod excluded;
 mod file_lists;
 mod files;
 mod flags_text;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod go_env;
 pub(crate) mod invocation;
 mod made_archive;

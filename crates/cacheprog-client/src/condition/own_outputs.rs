@@ -64,7 +64,7 @@ impl OwnOutputs {
         is_empty.then_some(rest)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn named(all: &[(&str, &str)]) -> Self {
         Self { outputs: all.iter().map(|(name, path)| ((*name).to_owned(), path.into())).collect() }
     }

@@ -77,16 +77,18 @@ const NAMES: [&str; 13] = [
 
 /// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
 pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
-    let Some(imports) = imports(source) else {
-        return GoSource { is_unlogged: true, runs_programs: true, ..GoSource::default() };
-    };
+    let imports = imports(source);
+    let is_other = imports.is_none();
+    let imports = imports.unwrap_or_default();
     let is_below =
         |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let has = |text: &[u8]| memmem::find(source, text).is_some();
-    let runs_programs = imports.iter().any(|path| RUNNERS.iter().any(|root| is_below(path, root)))
+    let runs_programs = is_other
+        || imports.iter().any(|path| RUNNERS.iter().any(|root| is_below(path, root)))
         || has(b"StartProcess")
         || has(b"go:linkname");
-    let is_unlogged = imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
+    let is_unlogged = is_other
+        || imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
         || NAMES.iter().any(|name| has(name.as_bytes()))
         || wanted.of_tree.iter().any(|text| has(text));
     let reads_variables =
@@ -168,7 +170,8 @@ impl<'a> Tokens<'a> {
             },
             Token::Other(_) => return None,
         };
-        String::from_utf8(path.to_owned()).ok()
+        // Go reads escapes in a path (`"os\x2fexec"`), and no usual one has any.
+        if path.contains(&b'\\') { None } else { String::from_utf8(path.to_owned()).ok() }
     }
 
     fn next_but_semicolon(&mut self) -> Option<Token<'a>> {
@@ -240,6 +243,7 @@ mod tests {
             "package m\nimport (1)",
             "package m /*",
             "package m\nimport \"a",
+            "package m\nimport \"os\\x2fexec\"\n",
         ] {
             assert!(imports_of(other).is_none() || other == "package m /*", "{other}");
         }
@@ -295,6 +299,10 @@ mod tests {
         assert_eq!(named("os.Getenv(\"version\") + \"$out/x\" + \"name=\""), "name out version");
         assert_eq!(named("version, out := name, \"outer\" + \"$names\""), "");
         assert!(of("os.Getenv(x)").reads_variables && !of("x()").reads_variables);
+        let other = of("import \"os\\x2fexec\"\nvar v = \"$version\"");
+        assert!(
+            other.is_unlogged && other.runs_programs && other.reads_variables && other.variables.contains("version")
+        );
         assert!(of("dial(\"localhost:5432\")").has_server && !of("listen(\"127.0.0.1:0\")").has_server);
     }
 }

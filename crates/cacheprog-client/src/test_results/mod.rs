@@ -13,6 +13,8 @@ mod changes;
 mod content_hash;
 mod current_tree;
 mod data_tree;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod go_source;
 mod log_files;
 mod main_module;

@@ -75,7 +75,7 @@ impl TestLogs {
 }
 
 /// The import path in the last line of a result that passed.
-fn passed(body: &[u8]) -> Option<&str> {
+pub(super) fn passed(body: &[u8]) -> Option<&str> {
     let text = str::from_utf8(body).ok()?.strip_suffix('\n')?;
     let last = text.rsplit('\n').next()?;
     last.strip_prefix(TEST_PASSED)?.split('\t').next()

@@ -11,4 +11,4 @@ pub(crate) mod quota;
 pub(crate) mod registry;
 pub(crate) mod removal;
 mod restore;
-mod state_file;
+pub(crate) mod state_file;

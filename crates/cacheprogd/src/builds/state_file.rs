@@ -103,8 +103,13 @@ impl BuildState {
         match fs::read(dir.state_file()) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(ReadError::Io(e)),
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(ReadError::Damaged),
+            Ok(bytes) => Self::parse(&bytes).map(Some).map_err(ReadError::Damaged),
         }
+    }
+
+    /// The content of the file.
+    pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod metrics;
 mod page;
-mod request;
+pub(crate) mod request;
 
 use std::fs::File;
 use std::io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};

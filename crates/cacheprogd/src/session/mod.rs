@@ -9,4 +9,4 @@ pub(crate) mod frames;
 mod handler;
 mod share_policy;
 mod slow_gets;
-mod toolchain_index;
+pub(crate) mod toolchain_index;

@@ -55,7 +55,7 @@ impl Goroot {
 
     /// Whether this index has the key of a directory of the toolchain.
     pub(crate) fn has_index(&self, action: &ActionId, index: &[u8]) -> bool {
-        let Some(dir) = Index(index).directory() else { return false };
+        let Some(dir) = directory(index) else { return false };
         self.modules.iter().any(|module| self.key(module, dir).as_ref() == Some(action))
     }
 
@@ -111,6 +111,11 @@ fn files(dir: &Path) -> Option<Vec<(Vec<u8>, u64)>> {
 /// A finished file in the store is not writable.
 fn is_writable(about: &Metadata) -> bool {
     about.mode() & 0o222 != 0
+}
+
+/// The directory of an index of one package, below its module.
+pub(crate) fn directory(index: &[u8]) -> Option<&Path> {
+    Index(index).directory()
 }
 
 /// An index of one package, as cmd/go/internal/modindex/write.go `encodeModuleBytes` and `encodePackage` lay it out: numbers of

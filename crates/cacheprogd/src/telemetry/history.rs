@@ -21,8 +21,13 @@ impl History {
     /// Reads the file. A damaged file is an empty history: nothing but what is shown depends on it.
     pub(crate) fn load(state_dir: &Path) -> Self {
         let path = state_dir.join("history.json");
-        let ended = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path, ended }
+        let bytes = fs::read(&path).unwrap_or_default();
+        Self::parse(path, &bytes)
+    }
+
+    /// The content of the file at `path`.
+    pub(crate) fn parse(path: PathBuf, bytes: &[u8]) -> Self {
+        Self { path, ended: serde_json::from_slice(bytes).unwrap_or_default() }
     }
 
     /// Adds a build, the latest first, and returns the file's path and new content, to be written without a lock.

@@ -60,8 +60,13 @@ fn name(file: FileKind, ModuleVersion { module, version }: &ModuleVersion) -> Op
 }
 
 /// Lines `MODULE VERSION HASH`, split before the hash. Hashes of other kinds are ignored.
-fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.trim_end().rsplit_once(' ')).filter(|(_, hash)| hash.starts_with("h1:"))
+}
+
+/// The hashes by what the lines name.
+pub(super) fn hashes(text: &str) -> HashMap<String, String> {
+    lines(text).map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect()
 }
 
 fn refresh<'a>(files: &'a mut HashMap<PathBuf, Sums>, path: &Path) -> Option<&'a Sums> {
@@ -69,8 +74,7 @@ fn refresh<'a>(files: &'a mut HashMap<PathBuf, Sums>, path: &Path) -> Option<&'a
     let state = (metadata.len(), metadata.modified().ok());
     if files.get(path).is_none_or(|sums| sums.state != state) {
         let text = fs::read_to_string(path).ok()?;
-        let hashes = lines(&text).map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect();
-        files.insert(path.to_owned(), Sums { state, hashes });
+        files.insert(path.to_owned(), Sums { state, hashes: hashes(&text) });
     }
     files.get(path)
 }

@@ -2,6 +2,8 @@
 //!
 //! [`scan`] finds paths in a text, [`token`] reads one, [`reference`] is what is kept of it, and [`Surroundings`] judges where it leads.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod reference;
 mod scan;
 mod surroundings;

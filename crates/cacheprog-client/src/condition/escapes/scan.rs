@@ -10,7 +10,7 @@ use super::reference::{Reference, References};
 use super::token::{self, Line};
 
 /// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
-const PIECE: usize = 128 << 10;
+pub(super) const PIECE: usize = 128 << 10;
 const OVERLAP: usize = 8 << 10;
 
 /// Most levels that a path may go up: the kernel takes no longer path.

@@ -111,7 +111,7 @@ impl Modules {
 }
 
 /// As the module cache writes names: an upper-case letter is a `!` and its small one (golang.org/x/mod/module `EscapePath`).
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {
         if letter.is_ascii_uppercase() {
@@ -175,7 +175,7 @@ fn vendor(dir: &Path, flag: ModFlag, go: Option<&str>, is_workspace: bool) -> Op
     Some(is_used.then(|| (dir.to_owned(), listed)))
 }
 
-fn is_at_least_1_14(version: &str) -> Option<bool> {
+pub(super) fn is_at_least_1_14(version: &str) -> Option<bool> {
     let mut numbers = version.split('.').map(|number| number.parse::<u32>());
     let major = numbers.next()?.ok()?;
     // `1.21rc1`

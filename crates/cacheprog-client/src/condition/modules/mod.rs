@@ -5,6 +5,8 @@
 //! be a wrong condition.
 
 mod flags;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod go_mod;
 mod graph;
 mod modules_txt;

@@ -1,0 +1,3 @@
+module example.test/dep // x
+
+go 1.21
