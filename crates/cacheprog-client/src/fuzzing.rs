@@ -6,9 +6,8 @@ pub use crate::test_results::fuzzing::go_source;
 
 #[test]
 fn seeds_pass() {
-    let targets: [(&str, fn(&[u8])); 4] =
-        [("module_files", module_files), ("flags", flags), ("escapes", escapes), ("go_source", go_source)];
-    for (target, check) in targets {
-        testkit::seeds(target).iter().for_each(|seed| check(seed));
-    }
+    testkit::check_seeds("module_files", module_files);
+    testkit::check_seeds("flags", flags);
+    testkit::check_seeds("escapes", escapes);
+    testkit::check_seeds("go_source", go_source);
 }

@@ -35,5 +35,5 @@ fn compare(new: &BuildProfile, old: Option<&BuildProfile>) {
 
 #[test]
 fn seeds_pass() {
-    testkit::seeds("profile").iter().for_each(|seed| profile(seed));
+    testkit::check_seeds("profile", profile);
 }

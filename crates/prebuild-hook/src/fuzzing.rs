@@ -79,8 +79,6 @@ fn process(bytes: &[u8]) {
 
 #[test]
 fn seeds_pass() {
-    let targets: [(&str, fn(&[u8])); 2] = [("drv", drv), ("settings", settings)];
-    for (target, check) in targets {
-        testkit::seeds(target).iter().for_each(|seed| check(seed));
-    }
+    testkit::check_seeds("drv", drv);
+    testkit::check_seeds("settings", settings);
 }

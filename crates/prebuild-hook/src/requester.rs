@@ -62,7 +62,7 @@ fn owner(process: &Path) -> Result<u32, String> {
     uid_in(&status).ok_or_else(|| "its status has no uid".to_owned())
 }
 
-/// Of real, effective, saved and file system's uid the first (proc_pid_status(5)).
+/// The first of real, effective, saved and file system's uid, as `proc_pid_status(5)` has them.
 pub(crate) fn uid_in(status: &str) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
 }

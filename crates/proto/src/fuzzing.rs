@@ -118,15 +118,10 @@ pub fn parts(bytes: &[u8]) {
 
 #[test]
 fn seeds_pass() {
-    let targets: [(&str, fn(&[u8])); 6] = [
-        ("request", request),
-        ("wire_request", wire_request),
-        ("wire_reply", wire_reply),
-        ("hello", hello),
-        ("profile", profile),
-        ("parts", parts),
-    ];
-    for (target, check) in targets {
-        testkit::seeds(target).iter().for_each(|seed| check(seed));
-    }
+    testkit::check_seeds("request", request);
+    testkit::check_seeds("wire_request", wire_request);
+    testkit::check_seeds("wire_reply", wire_reply);
+    testkit::check_seeds("hello", hello);
+    testkit::check_seeds("profile", profile);
+    testkit::check_seeds("parts", parts);
 }

@@ -35,5 +35,5 @@ pub fn settings(bytes: &[u8]) {
 
 #[test]
 fn seeds_pass() {
-    testkit::seeds("settings").iter().for_each(|seed| settings(seed));
+    testkit::check_seeds("settings", settings);
 }

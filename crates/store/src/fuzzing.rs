@@ -112,8 +112,7 @@ pub fn state_file(bytes: &[u8]) {
 
 #[test]
 fn seeds_pass() {
-    let targets: [(&str, fn(&[u8])); 3] = [("body", body), ("record", record), ("state_files", state_file)];
-    for (target, check) in targets {
-        testkit::seeds(target).iter().for_each(|seed| check(seed));
-    }
+    testkit::check_seeds("body", body);
+    testkit::check_seeds("record", record);
+    testkit::check_seeds("state_files", state_file);
 }

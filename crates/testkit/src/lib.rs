@@ -15,5 +15,5 @@ mod session;
 pub use ask::{ask_status_socket, http, profile};
 pub use daemon::{Daemon, program};
 pub use damage::lose_bytes;
-pub use seeds::seeds;
+pub use seeds::check_seeds;
 pub use session::{Session, action, content, output};

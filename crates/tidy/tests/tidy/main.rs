@@ -10,6 +10,7 @@ mod crates;
 mod dependency_cycles;
 mod file_headers;
 mod folders;
+mod fuzz_targets;
 mod modules;
 mod paths;
 mod security;
