@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 
 use super::reference::{Reference, References};
-use super::token::{self, Line};
+use super::token::{self, LastLine, Line};
 
 /// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
 pub(super) const PIECE: usize = 128 << 10;
 const OVERLAP: usize = 8 << 10;
+
+/// How many bytes of paths are looked at for each byte of a text: a path is looked at once for each `..` in it. More than that has
+/// no text that names files.
+const MOST_LOOKS: usize = 64;
 
 /// Most levels that a path may go up: the kernel takes no longer path.
 const MOST_UP: usize = 64;
@@ -44,6 +48,9 @@ pub(crate) struct Scanner<'a> {
     text: Vec<u8>,
     /// Whether the file begins as a script with an interpreter does; `None` before its first bytes.
     is_script: Option<bool>,
+    last_line: LastLine,
+    /// Bytes of paths that may still be looked at in this text.
+    looks: usize,
     references: &'a mut References,
 }
 
@@ -54,7 +61,7 @@ impl<'a> Scanner<'a> {
         top: &'a [Vec<u8>],
         references: &'a mut References,
     ) -> Self {
-        Self { place, language, top, text: Vec::new(), is_script: None, references }
+        Self { place, language, top, text: Vec::new(), is_script: None, last_line: None, looks: 0, references }
     }
 
     /// Looks at the next bytes of the file.
@@ -63,9 +70,8 @@ impl<'a> Scanner<'a> {
         if self.text.len() < PIECE {
             return;
         }
-        let last_line = memchr::memrchr(b'\n', &self.text).map_or(0, |newline| newline + 1);
         // What is kept is seen again; what it names is kept once.
-        let keep_from = if self.text.len() - last_line > OVERLAP { self.text.len() - OVERLAP } else { last_line };
+        let keep_from = token::last_line(&self.text, self.text.len() - OVERLAP);
         self.look();
         self.text.drain(..keep_from);
     }
@@ -78,7 +84,13 @@ impl<'a> Scanner<'a> {
     fn look(&mut self) {
         let text = std::mem::take(&mut self.text);
         self.is_script.get_or_insert_with(|| is_script(&text));
+        self.last_line = None;
+        self.looks = MOST_LOOKS * (text.len() + OVERLAP);
         for at in memmem::find_iter(&text, b"..") {
+            if self.looks == 0 {
+                self.references.add(Reference::TooMany);
+                break;
+            }
             self.upward(&text, at);
         }
         for at in memmem::find_iter(&text, b".go") {
@@ -109,13 +121,15 @@ impl<'a> Scanner<'a> {
             before if is_flagged || !token::is_of_path(before) => at,
             _ => return,
         };
+        self.looks = self.looks.saturating_sub(at - start);
         let seen_before = text[start..at].split(|&byte| byte == b'/').any(|part| part == b"..");
         let is_absolute = text[start] == b'/' && !text[start..].starts_with(b"/..");
         if seen_before || is_absolute {
             return;
         }
-        let line = Line::around(text, at);
+        let line = Line::around(text, at, &mut self.last_line);
         for end in token::ends(text, start, at) {
+            self.looks = self.looks.saturating_sub(end - start);
             let (up, names) = token::relative(&text[start..end]);
             self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line);
         }
@@ -123,13 +137,14 @@ impl<'a> Scanner<'a> {
 
     /// The same `..`, seen from a directory to which a link leads: the link may be a part of the path before it, or a search path.
     fn above_link(&mut self, text: &[u8], at: usize, is_flagged: bool) {
-        let line = Line::around(text, at);
+        let line = Line::around(text, at, &mut self.last_line);
         // `}` ends `${SRCDIR}`, which is no link.
         let follows_name = at >= 2 && text[at - 1] == b'/' && !b"}./".contains(&text[at - 2]);
         if (line == Line::Other && !is_flagged) || (line == Line::Cgo && !follows_name) {
             return;
         }
         for end in token::ends(text, at, at) {
+            self.looks = self.looks.saturating_sub(end - at);
             let (up, names) = token::relative(&text[at..end]);
             if names.is_empty() && !follows_name {
                 continue;
@@ -173,7 +188,7 @@ impl<'a> Scanner<'a> {
         {
             return;
         }
-        let line = Line::around(text, at);
+        let line = Line::around(text, at, &mut self.last_line);
         let is_flagged = is_flagged || token::is_after_flag(text, from);
         for end in token::ends(text, from, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
@@ -211,7 +226,7 @@ impl<'a> Scanner<'a> {
             return;
         }
         let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
-        let names_one = match Line::around(text, at) {
+        let names_one = match Line::around(text, at, &mut self.last_line) {
             Line::Cgo => true,
             Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
             Line::Other => {

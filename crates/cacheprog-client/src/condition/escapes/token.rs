@@ -1,5 +1,7 @@
 //! One path in a text: where it begins and ends, what kind of line it is on, and how it is written.
 
+use std::ops::Range;
+
 use memchr::{memchr, memrchr};
 
 /// Longest path that is read: the kernel's limit.
@@ -19,16 +21,33 @@ pub(super) enum Line {
 const DIRECTIVES: [&[u8]; 9] =
     [b"include", b"import", b"embed", b"define", b"if", b"elif", b"pragma", b"include_next", b"cgo"];
 
+/// The line that was looked at last, and its place: a text may have many paths on one line.
+pub(super) type LastLine = Option<(Range<usize>, Line)>;
+
 impl Line {
     /// The kind of the line around `at`. In Go sources comments may begin it.
-    pub(super) fn around(text: &[u8], at: usize) -> Self {
-        let mut start = line_start(text, at);
-        // A line that ends with a backslash goes on with the next.
-        while start > 1 && without_carriage_return(&text[..start - 1]).ends_with(b"\\") {
-            start = line_start(text, start - 1);
+    pub(super) fn around(text: &[u8], at: usize, last: &mut LastLine) -> Self {
+        let within = |start| last.as_ref().filter(|(range, _)| range.contains(&start)).cloned();
+        if let Some((_, line)) = within(at) {
+            return line;
         }
         let end = memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end);
-        let line = text[start..end].trim_ascii_start();
+        let mut start = line_start(text, at);
+        // A line that ends with a backslash goes on with the next.
+        while is_continued(text, start) {
+            start = line_start(text, start - 1);
+            if let Some((range, line)) = within(start) {
+                *last = Some((range.start..end, line));
+                return line;
+            }
+        }
+        let line = Self::of(&text[start..end]);
+        *last = Some((start..end, line));
+        line
+    }
+
+    fn of(line: &[u8]) -> Self {
+        let line = line.trim_ascii_start();
         let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line).trim_ascii_start();
         if line.starts_with(b".inc") {
             return Self::Directive;
@@ -44,8 +63,19 @@ impl Line {
     }
 }
 
-fn without_carriage_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// Whether the line before the one that begins at `start` goes on with it.
+fn is_continued(text: &[u8], start: usize) -> bool {
+    let Some(before) = text[..start].strip_suffix(b"\n") else { return false };
+    before.strip_suffix(b"\r").unwrap_or(before).ends_with(b"\\")
+}
+
+/// Where the last line begins that may not have ended, with the lines that go on with it. `from`: where to look at most.
+pub(super) fn last_line(text: &[u8], from: usize) -> usize {
+    let mut start = line_start(text, text.len());
+    while start > from && is_continued(text, start) {
+        start = line_start(text, start - 1);
+    }
+    start.max(from)
 }
 
 fn line_start(text: &[u8], at: usize) -> usize {
@@ -145,7 +175,7 @@ mod tests {
 
     #[test]
     fn lines_that_may_open_a_file_are_told_from_others() {
-        let of = |text: &str| Line::around(text.as_bytes(), text.find("..").unwrap());
+        let of = |text: &str| Line::around(text.as_bytes(), text.find("..").unwrap(), &mut None);
         for line in [
             "#include \"../x.h\"",
             "  #  include <../x.h>",

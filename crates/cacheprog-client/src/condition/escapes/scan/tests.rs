@@ -127,19 +127,37 @@ fn an_included_go_source_counts() {
     assert_eq!(scan("", Language::Go, "// #cgo CFLAGS: -include x.go"), [Reference::GoSource]);
 }
 
+/// Looks at a text in pieces.
+fn scan_pieces(text: &str) -> References {
+    let top = [];
+    let mut references = References::default();
+    let place = FilePlace { root: Path::new(ROOT), dir: Path::new("/top/m/a") };
+    let mut scanner = Scanner::new(place, Language::Any, &top, &mut references);
+    text.as_bytes().chunks(60_000).for_each(|piece| scanner.feed(piece));
+    scanner.finish();
+    references
+}
+
 #[test]
 fn a_path_is_found_wherever_pieces_of_the_text_end() {
-    let line = "#include \"../../x.h\"\n";
-    for filler in ["x\n", "\0"] {
-        for before in [PIECE - 10, PIECE, 3 * PIECE - 5] {
-            let text = filler.repeat(before / filler.len()) + "\n" + line + &filler.repeat(PIECE);
-            let top = [];
-            let mut references = References::default();
-            let place = FilePlace { root: Path::new(ROOT), dir: Path::new("/top/m/a") };
-            let mut scanner = Scanner::new(place, Language::Any, &top, &mut references);
-            text.as_bytes().chunks(60_000).for_each(|piece| scanner.feed(piece));
-            scanner.finish();
-            assert!(references.iter().any(|reference| *reference == certain("/top/x.h")), "{filler:?} {before}");
+    let end = PIECE.next_multiple_of(60_000);
+    for line in ["#include \"../../x.h\"\n", "#include \\\n\\\r\n \"../../x.h\"\n"] {
+        for filler in ["x\n", "\0"] {
+            for before in [PIECE, 3 * PIECE - 5].into_iter().chain((end - 40..end + 4).step_by(4)) {
+                let text = filler.repeat(before / filler.len()) + "\n" + line + &filler.repeat(PIECE);
+                let found = scan_pieces(&text);
+                assert!(found.iter().any(|reference| *reference == certain("/top/x.h")), "{filler:?} {before}");
+            }
         }
+    }
+}
+
+#[test]
+fn a_text_of_paths_that_go_up_and_up_does_not_take_long() {
+    for text in ["../", "\\\n../x ", "//..", "#include \"a/../"] {
+        let began = std::time::Instant::now();
+        let found = scan_pieces(&text.repeat((200 << 10) / text.len()));
+        let is_judged = found.iter().any(|reference| *reference == Reference::TooMany) || text.contains(' ');
+        assert!(is_judged && began.elapsed().as_secs() < 60, "{text:?}: {:?}", began.elapsed());
     }
 }
