@@ -127,7 +127,7 @@ pub(crate) fn parse(text: &str, boot: &str, root: Option<u64>) -> Vec<Span> {
         Some(Span { since, until, write_back })
     };
     match text.split_once('\n') {
-        Some((of, spans)) if of.parse().ok() == root => {
+        Some((of, spans)) if of.parse().is_ok_and(|of| Some(of) == root) => {
             spans.lines().map(|line| span(line).unwrap_or(EVERYTHING)).collect()
         }
         _ => vec![EVERYTHING],
@@ -170,5 +170,13 @@ mod tests {
         let many = merged((0..500).map(|n| done(n * 10, n * 10 + 5)).collect());
         assert_eq!(many.len(), MOST);
         assert_eq!((many[0].since, many[MOST - 1]), (0, done(4990, 4995)));
+    }
+
+    #[test]
+    fn spans_of_another_directory_or_of_one_that_is_not_known_are_all_times() {
+        assert_eq!(parse("66\n10 20\n", "", Some(66)), [done(10, 20)]);
+        for (text, root) in [("67\n10 20\n", Some(66)), ("66\n10 20\n", None), ("x\n10 20\n", None), ("", None)] {
+            assert_eq!(parse(text, "", root), [EVERYTHING], "{text:?}");
+        }
     }
 }

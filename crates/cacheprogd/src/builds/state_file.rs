@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::time::SystemTime;
 
 use proto::control::{Counts, Registration};
+use proto::limits::END_OF_TIME;
 use serde::{Deserialize, Serialize};
 use store::{BuildDir, StoreError};
 
@@ -107,9 +108,11 @@ impl BuildState {
         }
     }
 
-    /// The content of the file.
+    /// The content of the file. A time that no clock shows is damage: it cannot be counted with.
     pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(bytes)
+        let state: Self = serde_json::from_slice(bytes)?;
+        let in_time = state.started < END_OF_TIME && state.started_ms.max(state.last_used_ms) / 1000 < END_OF_TIME;
+        if in_time { Ok(state) } else { Err(serde::de::Error::custom("a time after the year 9999")) }
     }
 }
 
@@ -143,5 +146,20 @@ mod tests {
         assert_eq!(derivation_name("/tmp/x-y.drv"), "x-y");
         assert_eq!(derivation_name("a\nb"), "ab");
         assert_eq!(derivation_name(""), "");
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_damage() {
+        let read = |name: &str, time: u64| {
+            let mut state = serde_json::json!({ "name": "x", "started": 1, "boot": null, "watch": {} });
+            state[name] = time.into();
+            BuildState::parse(state.to_string().as_bytes())
+        };
+        for (name, unit) in [("started", 1), ("started_ms", 1000), ("last_used_ms", 1000)] {
+            assert!(read(name, (END_OF_TIME - 1) * unit).is_ok(), "{name}");
+            for time in [END_OF_TIME * unit, u64::MAX] {
+                assert!(read(name, time).is_err(), "{name}");
+            }
+        }
     }
 }

@@ -46,7 +46,7 @@ impl TimeSeries {
                 steps.pop_front();
             }
             if let Some(step) = steps.back_mut() {
-                step.builds += new.builds;
+                step.builds = step.builds.saturating_add(new.builds);
                 step.counts.add(&new.counts);
                 (step.entries, step.bytes) = (new.entries, new.bytes);
             }
@@ -77,7 +77,7 @@ fn sum(steps: &VecDeque<Step>, since: u64, length: u64) -> Span {
     let since = since - since % length;
     let mut span = Span { since, ..Span::default() };
     for step in steps.iter().filter(|step| step.at >= since) {
-        span.builds += step.builds;
+        span.builds = span.builds.saturating_add(step.builds);
         span.counts.add(&step.counts);
     }
     span

@@ -64,9 +64,13 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.trim_end().rsplit_once(' ')).filter(|(_, hash)| hash.starts_with("h1:"))
 }
 
-/// The hashes by what the lines name.
+/// The hashes by what the lines name; of several lines the first one counts, as for [`hash_in`].
 pub(super) fn hashes(text: &str) -> HashMap<String, String> {
-    lines(text).map(|(name, hash)| (name.to_owned(), hash.to_owned())).collect()
+    let mut hashes = HashMap::new();
+    for (name, hash) in lines(text) {
+        hashes.entry(name.to_owned()).or_insert_with(|| hash.to_owned());
+    }
+    hashes
 }
 
 fn refresh<'a>(files: &'a mut HashMap<PathBuf, Sums>, path: &Path) -> Option<&'a Sums> {
@@ -97,7 +101,11 @@ mod tests {
         assert_eq!(sums.hash(FileKind::Mod, &at("a.test")).as_deref(), Some("h1:mod="));
         assert_eq!(sums.hash(FileKind::Info, &at("a.test")), None);
         assert_eq!(sums.hash(FileKind::Zip, &at("b.test")), None);
-        fs::write(dir.path().join("go.sum"), "b.test v1.0.0 h1:another=\nc.test v1.0.0 h9:x\nbroken\n").unwrap();
+        fs::write(
+            dir.path().join("go.sum"),
+            "b.test v1.0.0 h1:another=\nc.test v1.0.0 h9:x\nbroken\nb.test v1.0.0 h1:second=\n",
+        )
+        .unwrap();
         assert_eq!(sums.hash(FileKind::Zip, &at("b.test")).as_deref(), Some("h1:another="));
         assert_eq!(sums.hash(FileKind::Zip, &at("a.test")), None);
         assert_eq!(sums.hash(FileKind::Zip, &at("c.test")), None);
