@@ -47,7 +47,7 @@ fn variable(value: &[u8]) {
 /// A word as it stands in a list. One with both quotes has none at its beginning and no white space.
 fn quoted(word: &[u8]) -> Vec<u8> {
     let is_plain =
-        word.first().is_some_and(|first| !b"'\"".contains(first)) && !word.iter().any(u8::is_ascii_whitespace);
+        word.first().is_some_and(|first| !b"'\"".contains(first)) && !word.iter().any(|byte| b" \t\n\r".contains(byte));
     let quote: &[u8] = match is_plain {
         true => b"",
         false if word.contains(&b'\'') => b"\"",

@@ -1,12 +1,20 @@
 //! What fuzz/ checks of the readers of Go sources and of test results.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use store::TEST_LOG;
+
 use crate::condition::build_constraint::{HEAD, after_comments, imports_c, is_in_head, is_in_name};
+use crate::test_context::TestContext;
 
 use super::go_source::{Wanted, read};
+use super::log_files::add_files;
+use super::test_inputs::{line, read_line};
 use super::test_logs::passed;
 
 /// A Go source: what stands before it as a comment changes nothing, the readers agree, and in doubt it may do anything. And the
-/// output of a test that passed.
+/// output of a test that passed, the log of a test and a list of its inputs.
 pub fn go_source(bytes: &[u8]) {
     let wanted = Wanted {
         of_tree: vec![b"/build".to_vec()],
@@ -36,6 +44,33 @@ pub fn go_source(bytes: &[u8]) {
     let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     assert!(is_in_name(&[line.split(|&byte| byte == b'.').next().unwrap_or_default(), b"_linux.go"].concat()));
     result(bytes);
+    test_inputs(bytes);
+}
+
+/// What is made of a test's log can be listed, and a list is read as it is written.
+fn test_inputs(bytes: &[u8]) {
+    if bytes.starts_with(TEST_LOG.as_bytes()) {
+        let mut files = BTreeMap::new();
+        let context = TestContext { temporary: vec!["/tmp".into()], ..TestContext::default() };
+        let listed = add_files(bytes, (Path::new("/m"), Path::new("/m/p")), &context, &mut files);
+        let mut before = "";
+        for (path, path_use) in files.iter().filter(|_| listed.is_some()) {
+            assert!(Path::new(path).is_absolute(), "{path:?}");
+            let line = line("digest", *path_use, path);
+            assert_eq!(
+                line.strip_suffix('\n').and_then(|line| read_line(line, before)),
+                Some(("digest", *path_use, path.as_str()))
+            );
+            before = path;
+        }
+    }
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    for one in text.split('\n') {
+        if let Some((digest, path_use, path)) = read_line(one, "") {
+            assert_eq!(line(digest, path_use, path).strip_suffix('\n'), Some(one));
+            assert_eq!(read_line(one, path), None, "each path once");
+        }
+    }
 }
 
 /// The last line alone says what passed.

@@ -32,7 +32,7 @@ pub(super) fn add_files(
         let path_use = match operation {
             "getenv" => continue, // all variables are inputs
             "chdir" => {
-                pwd = name.into();
+                pwd.clone_from(&path);
                 PathUse::Stat
             }
             "stat" => PathUse::Stat,
@@ -61,4 +61,19 @@ pub(super) fn is_kernel_interface(path: &Path) -> bool {
     let leads_up = path.components().any(|part| part == Component::ParentDir);
     let names_one = |part: Component<'_>| KERNEL_DIRS.iter().any(|dir| part.as_os_str() == &dir[1..]);
     (leads_up && path.components().any(names_one)) || KERNEL_DIRS.iter().any(|dir| path.starts_with(dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_listed_by_absolute_paths() {
+        let log = "# test log\nopen x\nchdir /m/q\nstat y\nchdir z\nopen w\n";
+        let mut files = BTreeMap::new();
+        let context = TestContext::default();
+        add_files(log.as_bytes(), (Path::new("/m"), Path::new("/m/p")), &context, &mut files).unwrap();
+        let paths: Vec<_> = files.keys().map(String::as_str).collect();
+        assert_eq!(paths, ["/m/p/x", "/m/q", "/m/q/y", "/m/q/z", "/m/q/z/w"]);
+    }
 }

@@ -101,9 +101,8 @@ impl TestInputs {
         }
         let mut budget = Budget::new();
         for (path, path_use) in files {
-            let letter = if path_use == PathUse::Open { 'o' } else { 's' };
             let digest = self.hashes.digest(Path::new(&path), path_use, Some(self.started), &mut budget)?;
-            text += &format!("{digest} {letter} {path}\n");
+            text += &line(&digest, path_use, &path);
             if text.len() as u64 > limits::TEST_INPUTS {
                 return None;
             }
@@ -134,16 +133,8 @@ impl TestInputs {
         }
         let mut before = "";
         for line in lines {
-            let (digest, rest) = line.split_once(' ')?;
-            let (letter, path) = rest.split_once(' ')?;
-            let path_use = match letter {
-                "o" => PathUse::Open,
-                "s" => PathUse::Stat,
-                _ => return None,
-            };
-            // Another build made the list, so its paths are checked: each once, and none that this program would not list.
-            let is_allowed = path > before && !is_kernel_interface(Path::new(path));
-            if !is_allowed || digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget)? {
+            let (digest, path_use, path) = read_line(line, before)?;
+            if digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget)? {
                 return None;
             }
             before = path;
@@ -192,6 +183,25 @@ fn whole_tree<'a>(
         &TreeBounds { root: top.map_or(module, |top| &top.root), is_excluded: &is_excluded, is_busy: &is_busy },
         hashes,
     )
+}
+
+/// The line of a path.
+pub(super) fn line(digest: &str, path_use: PathUse, path: &str) -> String {
+    let letter = if path_use == PathUse::Open { 'o' } else { 's' };
+    format!("{digest} {letter} {path}\n")
+}
+
+/// Such a line, without its end: digest, use and path. Another build made the list, so that paths are checked: each stands there
+/// once, and none that this program would not list.
+pub(super) fn read_line<'a>(line: &'a str, before: &str) -> Option<(&'a str, PathUse, &'a str)> {
+    let (digest, rest) = line.split_once(' ')?;
+    let (letter, path) = rest.split_once(' ')?;
+    let path_use = match letter {
+        "o" => PathUse::Open,
+        "s" => PathUse::Stat,
+        _ => return None,
+    };
+    (path > before && !is_kernel_interface(Path::new(path))).then_some((digest, path_use, path))
 }
 
 fn first_line(output: &OutputId) -> String {
