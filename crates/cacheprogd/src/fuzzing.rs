@@ -14,6 +14,7 @@ use crate::builds::state_file::BuildState;
 use crate::http::request::{Target, read};
 use crate::limits::{HISTORY, HTTP_HEAD_BYTES};
 use crate::session::toolchain_index::directory;
+use crate::telemetry::build_profile::fuzzing::rejections;
 use crate::telemetry::history::History;
 use crate::telemetry::time_series::{Step, TimeSeries};
 use crate::telemetry::trace::event::Events;
@@ -98,7 +99,8 @@ fn time_series(mut series: TimeSeries) {
     }
 }
 
-/// What is read of a trace is written to a trace of the same events, and an end that was cut off is left out.
+/// What is read of a trace is written to a trace of the same events, and an end that was cut off is left out. That end stands for the
+/// parts of conditions.
 fn trace(bytes: &[u8]) {
     let mut events = Events::new(bytes);
     let read: Vec<_> = events.by_ref().collect();
@@ -108,6 +110,7 @@ fn trace(bytes: &[u8]) {
     read.iter().for_each(|event| event.write(&mut written));
     assert_eq!(Events::new(written.as_slice()).collect::<Vec<_>>(), read);
     assert_eq!(Events::new(&bytes[..whole]).collect::<Vec<_>>(), read);
+    rejections(&read, &bytes[whole..]);
 }
 
 /// The heads of requests to the page: the same in pieces, and no host but this machine gets an answer.

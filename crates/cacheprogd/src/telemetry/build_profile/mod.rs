@@ -3,6 +3,8 @@
 //! user alone; refresh.rs decides when the profile of a live build is made again (pure); `profile_store.rs` keeps them on the disk. The
 //! data itself is proto's (profile.rs); the crate `miss_causes` compares two profiles.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod make;
 mod other_users;
 pub(crate) mod profile_store;
