@@ -45,6 +45,11 @@ impl BuildName {
         Self(kept.into())
     }
 
+    /// A name as it is kept; `None` for another text.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Some(Self::new(text)).filter(|name| name.as_str() == text)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -122,7 +122,7 @@ impl Record {
         let since = Duration::new(seconds, nanos.parse().ok().filter(|&n| n < 1_000_000_000)?);
         let cost_ms = field()?.parse().ok()?;
         let build = some_or_dash(field()?)?;
-        let name = BuildName::new(field()?);
+        let name = BuildName::read(field()?)?;
         let partition = field()?.parse().ok()?;
         let key = some_or_dash(field()?)?;
         let condition = match (some_or_dash(field()?)?, field()?) {
@@ -131,7 +131,7 @@ impl Record {
         };
         // The text after the last tab is empty.
         let (next, after) = (field()?, field());
-        let witness = after.map(|_| BuildName::new(next));
+        let witness = if after.is_some() { Some(BuildName::read(next)?) } else { None };
         let is_over = if witness.is_some() { !next.is_empty() && after == Some("") } else { next.is_empty() };
         let is_over = is_over && field().is_none();
         let origin = Origin { build, name, witness, partition, key };
@@ -252,6 +252,21 @@ mod tests {
         let line = longest.to_line(&ActionId([1; 32]));
         assert!(line.len() <= LONGEST, "{}", line.len());
         assert_eq!(Record::parse(line.as_bytes(), &ActionId([1; 32])), Some(longest));
+    }
+
+    #[test]
+    fn a_name_that_no_record_has_is_damage() {
+        let action = ActionId([1; 32]);
+        let with = |name: &str, witness: &str| {
+            let text =
+                format!("2\tc\t{}\t5\t1.000000000\t0\t-\t{name}\tcommon\t-\t-\t\t{witness}\t", OutputId([2; 32]));
+            let line = format!("{text}{}\n", checksum(&action, text.as_bytes()));
+            Record::parse(line.as_bytes(), &action)
+        };
+        assert!(with("a", "b").is_some());
+        for (name, witness) in [("a\0", "b"), ("a", "\0"), ("a", "b\u{85}"), ("a", "")] {
+            assert_eq!(with(name, witness), None, "{name:?} {witness:?}");
+        }
     }
 
     #[test]
