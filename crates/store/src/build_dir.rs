@@ -176,6 +176,15 @@ impl BuildDir {
         state(&self.output(&output.id), output, &self.unsynced).map(Exposed::from)
     }
 
+    /// Whether the build has an output as a whole; what is to be verified for that is verified.
+    pub(crate) fn has_whole(&self, output: Output) -> Result<bool, StoreError> {
+        match self.exposed(output)? {
+            Exposed::Yes => Ok(true),
+            Exposed::No => Ok(false),
+            Exposed::Unverified => self.verify(output),
+        }
+    }
+
     /// Reads an output of which [`BuildDir::exposed`] said that it is to be verified. False if it holds something else, and is
     /// gone.
     ///

@@ -198,12 +198,7 @@ impl Store {
     ) -> Result<Option<Published>, StoreError> {
         let output = kept.output;
         let record = put.record_of(kept);
-        let is_whole = match build.exposed(output)? {
-            Exposed::Yes => true,
-            Exposed::No => false,
-            Exposed::Unverified => build.verify(output)?,
-        };
-        if !is_whole {
+        if !build.has_whole(output)? {
             return Ok(None);
         }
         let path = build.output(&output.id);

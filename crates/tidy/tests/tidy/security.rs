@@ -1,16 +1,17 @@
-//! The tests that docs/explanation/security.md names: each is there, and each row of its tables names one. A test is named as
+//! The tests that docs/explanation/security.md and faults.md name: each is there, and each row of its tables names one. A test is named as
 //! `crate: name`, an expectation of a case (or of a part of it, in lib/) as `case.sh: its text`, a whole case as `case.sh`.
 
 use crate::source::{files, with_ending};
 use std::collections::BTreeSet;
 
 #[test]
-fn each_row_of_the_security_page_names_a_test_that_is_there() {
-    let page = page();
-    let mut wrong: Vec<_> = quoted(page).filter(|name| is_missing(name)).collect();
-    wrong.extend(rows(page).filter(|row| !quoted(row).any(|name| names_test(&name))).map(str::to_owned));
+fn each_row_of_the_two_pages_names_a_test_that_is_there() {
+    let pages = [page(), &with_ending("docs/explanation/faults.md").next().unwrap().text];
+    let mut wrong: Vec<_> = pages.into_iter().flat_map(quoted).filter(|name| is_missing(name)).collect();
+    let all = || pages.into_iter().flat_map(rows);
+    wrong.extend(all().filter(|row| !quoted(row).any(|name| names_test(&name))).map(str::to_owned));
     assert!(wrong.is_empty(), "tests that are not there, and rows without one: {wrong:#?}");
-    let mut seen: Vec<_> = rows(page).map(tried).collect();
+    let mut seen: Vec<_> = rows(page()).map(tried).collect();
     seen.sort_unstable();
     let twice: Vec<_> = seen.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     assert!(twice.is_empty(), "tried twice: {twice:#?}");
