@@ -170,7 +170,7 @@ fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option
 /// except for `is_there`, which looks whether the object of a record is there.
 ///
 /// Each condition has one record, and so has none. They do not touch each other; beyond [`CONDITIONS_KEPT`] the oldest one with
-/// a condition goes.
+/// a condition goes. What is in quarantine stays: else newer conditions would bring it back into service.
 fn decide(
     replaces: Replaces,
     known: &[Record],
@@ -180,8 +180,10 @@ fn decide(
     let (same, mut left): (Vec<_>, Vec<_>) =
         known.iter().cloned().partition(|old: &Record| old.condition == new.condition);
     while left.len() >= CONDITIONS_KEPT {
-        let oldest = left.iter().rposition(|old| old.condition.is_some());
-        left.remove(oldest.unwrap_or(left.len() - 1));
+        match left.iter().rposition(|old| old.condition.is_some() && !old.is_quarantined) {
+            Some(oldest) => drop(left.remove(oldest)),
+            None => return Ok((Published::Quarantined, Vec::new())),
+        }
     }
     let mut published = (Published::New, new.clone());
     for old in &same {

@@ -1,7 +1,7 @@
 //! What is taken out of service: for all builds, also for those that are under way.
 
 use proto::{BuildId, Condition, ScopeDigest, scopes};
-use store::{BuildDir, Exposure, Mode, Published, PurgeFilter, Store};
+use store::{BuildDir, CONDITIONS_KEPT, Exposure, Mode, Published, PurgeFilter, Store};
 
 use super::*;
 
@@ -70,4 +70,28 @@ fn a_live_build_is_told_no_more_of_what_is_purged() {
     assert_eq!((purge(Mode::DryRun).given_to.len(), has(&build, 1)), (0, true));
     assert_eq!(purge(Mode::Apply).given_to, [BUILD.short()]);
     assert_eq!((has(&build, 1), has(&build, 2)), (false, true));
+}
+
+#[test]
+fn newer_conditions_do_not_push_out_what_is_in_quarantine() {
+    let (_dir, store) = open();
+    let under = |n: u8| Condition { scope: scopes::TREE, digest: ScopeDigest([n; 32]) };
+    let share = |n: u8, body: &[u8]| {
+        let condition = under(n);
+        publish(&store, &Put { condition: Some(&condition), ..put(1, 500 + u64::from(n)) }, body)
+    };
+    share(0, b"bad");
+    store.quarantine(&view(), &action(1), (&output(b"bad"), Some(&under(0)))).unwrap();
+    for n in 1..100 {
+        assert_eq!(share(n, b"other"), Published::New);
+    }
+    assert_eq!(share(0, b"bad"), Published::Quarantined);
+    assert_eq!(store.get(&view(), &action(1), at(1000)).unwrap().conditional.len(), CONDITIONS_KEPT - 1);
+    // All that is kept: what is new is not shared.
+    for n in 69..100 {
+        store.quarantine(&view(), &action(1), (&output(b"other"), Some(&under(n)))).unwrap();
+    }
+    assert_eq!(share(100, b"other"), Published::Quarantined);
+    assert_eq!(publish(&store, &put(1, 700), b"plain"), Published::Quarantined);
+    assert_eq!(share(0, b"bad"), Published::Quarantined);
 }
