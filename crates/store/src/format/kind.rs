@@ -118,9 +118,10 @@ impl Sniffer {
 
 fn kind(beginning: &[u8], last_line: &[u8]) -> Kind {
     let begins = |with: &str| beginning.starts_with(with.as_bytes());
-    // First of all, as a test prints what it likes before its last line.
+    // First of all, as a test prints what it likes before its last line. What a compiler could take for its own is for no other
+    // build: a list of files would be all that it is served by, and nothing computes it again.
     if last_line.starts_with(TEST_PASSED.as_bytes()) {
-        Kind::TestResult
+        if beginning.starts_with(ARCHIVE) { Kind::Mtime } else { Kind::TestResult }
     } else if begins(TEST_LOG) {
         Kind::TestLog
     } else if begins(TEST_INPUTS) {
@@ -154,6 +155,11 @@ mod tests {
     fn the_end_of_a_body_shows_its_kind_if_it_holds_the_last_line() {
         assert_eq!(Kind::of(b"x", b"t\nok  \tm\t1s\n", false), Some(Kind::TestResult));
         assert_eq!(Kind::of(b"x", b"k  \tm\t1s\n", false), None);
+    }
+
+    #[test]
+    fn an_archive_that_ends_as_a_tests_result_is_for_no_other_build() {
+        assert_eq!(kind(b"!<arch>\n__.PKGDEF\nok  \tm\t1s\n", 7), Kind::Mtime);
     }
 
     #[test]
