@@ -27,6 +27,12 @@ impl<V> BoundedMap<V> {
         self.0.insert(action, value);
     }
 
+    /// What is remembered of an action.
+    #[must_use]
+    pub fn get(&self, action: &ActionId) -> Option<&V> {
+        self.0.get(action)
+    }
+
     /// Takes what is remembered of an action.
     pub fn remove(&mut self, action: &ActionId) -> Option<V> {
         self.0.remove(action)

@@ -28,7 +28,7 @@ use crate::mutex::lock;
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;
-use crate::trust::Writes;
+use crate::trust::{WithheldHits, Writes};
 
 /// A live build.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(crate) struct Build {
     pub(crate) profile: LiveProfile,
     /// Held while one of its sessions waits for why it missed: one at a time, so that its sessions take one turn among all builds.
     pub(crate) asks_why: Mutex<()>,
+    /// Hits that it computes again: another session may put them, as one that flushes what was put without a daemon.
+    pub(crate) withheld: Mutex<WithheldHits>,
     state: BuildState,
     sessions: AtomicU64,
     /// Warnings logged about this build.
@@ -87,6 +89,7 @@ impl Build {
             trace,
             profile: LiveProfile::default(),
             asks_why: Mutex::default(),
+            withheld: Mutex::default(),
             sessions: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             last_used: AtomicU64::new(state.last_used_ms),

@@ -46,9 +46,10 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     write_json_line(stream, &welcome)?;
     let view = build.view(&hello.toolchain);
     let session = build.trace.session(&hello);
+    let is_of_go = hello.toolchain.is_of_go();
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let (gocache, only_conditional) = (gocache(hello.gocache), hello.only_conditional);
-    let client = Client { view, exposure: exposure(stream), session, goroot, gocache, only_conditional };
+    let client = Client { view, exposure: exposure(stream), session, goroot, gocache, only_conditional, is_of_go };
     let handler = Handler::new(context, build.clone(), client);
     let why = || context.registry.why_missed(build);
     let session = Session { connection, handler, latency: &context.latency, why: &why, writing: Mutex::new(()) };

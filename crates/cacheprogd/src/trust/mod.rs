@@ -3,6 +3,8 @@
 
 mod policy;
 mod verification;
+mod withheld;
 
 pub(crate) use policy::{Policy, Writes};
 pub(crate) use verification::ShadowVerification;
+pub(crate) use withheld::{Hit, Withheld, WithheldHits};

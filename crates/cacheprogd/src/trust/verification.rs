@@ -15,10 +15,21 @@ use store::Store;
 use crate::clock;
 use crate::limits::{DIFFERENCES, DIFFERENCES_AGE};
 use crate::mutex::lock;
+use crate::trust::withheld::{Hit, Withheld, WithheldHits};
 
 /// One hit in so many is withheld while there is a budget. Which one follows from the build's id, which is random: who put an output
 /// cannot know whether it will be computed again.
 const ONE_IN: u8 = 16;
+
+/// What an output is taken to cost at least. Who puts without a get claims that it cost nothing.
+const LEAST_COST_MS: u64 = 100;
+
+/// One build spends one part in so many of an hour's budget, and what one output takes beyond that: code that runs in it could spend all
+/// by asking.
+const PARTS: u64 = 4;
+
+/// How many hours' budgets an output can cost that a build says to have computed for so long.
+const MOST_HOURS: u64 = 24;
 
 /// See the file's header.
 #[derive(Debug)]
@@ -50,14 +61,41 @@ impl ShadowVerification {
         let mut state: State = read.unwrap_or_default();
         let oldest = clock::unix(clock::now()).saturating_sub(DIFFERENCES_AGE);
         state.differences.retain(|difference| difference.at >= oldest);
+        state.differences.truncate(DIFFERENCES);
         Self { store, path, seconds_per_hour, state: Mutex::new(state) }
     }
 
-    /// Whether a hit on this action is withheld from this build; `cost_ms` is what it costs to compute.
-    pub(crate) fn withholds(&self, build: &BuildId, action: &ActionId, cost_ms: u64) -> bool {
-        self.seconds_per_hour > 0
-            && is_chosen(build, action)
-            && lock(&self.state).budget.spend(cost_ms, self.seconds_per_hour, clock::unix_ms(clock::now()))
+    /// Whether this hit is withheld from this build. `cost_ms` is what it costs to compute, as far as who put it says so.
+    pub(crate) fn withholds(
+        &self,
+        build: &BuildId,
+        (hits, hit): (&Mutex<WithheldHits>, Hit<'_>),
+        cost_ms: u64,
+    ) -> bool {
+        if self.seconds_per_hour == 0 || !is_chosen(build, hit.action) {
+            return false;
+        }
+        let mut hits = lock(hits);
+        let most_us = most_us(self.seconds_per_hour);
+        if hits.has(hit.action) || hits.spent_us() >= most_us / PARTS {
+            return false;
+        }
+        let now_ms = clock::unix_ms(clock::now());
+        let spent = lock(&self.state).budget.spend(cost_ms.max(LEAST_COST_MS), self.seconds_per_hour, now_ms);
+        spent.inspect(|&spent_us| hits.insert(hit, spent_us)).is_some()
+    }
+
+    /// What was withheld of this action, once: the build computed it, in so many milliseconds (0: unknown), for which it counts from
+    /// now on.
+    pub(crate) fn take(&self, hits: &Mutex<WithheldHits>, action: &ActionId, cost_ms: u64) -> Option<Withheld> {
+        let mut hits = lock(hits);
+        let withheld = hits.remove(action)?;
+        if cost_ms > 0 {
+            let real_us = cost_ms.max(LEAST_COST_MS).saturating_mul(1000);
+            hits.settle(withheld.spent_us, real_us);
+            lock(&self.state).budget.settle(withheld.spent_us, real_us, self.seconds_per_hour);
+        }
+        Some(withheld)
     }
 
     /// A build computed an output again, and it is the same.
@@ -101,29 +139,60 @@ fn is_chosen(build: &BuildId, action: &ActionId) -> bool {
     hash[0] < u8::MAX / ONE_IN + 1
 }
 
-/// Compile time that may be spent: it grows with time, up to what an hour has.
+/// What an hour has.
+fn most_us(seconds_per_hour: u32) -> u64 {
+    u64::from(seconds_per_hour) * 1_000_000
+}
+
+/// Compile time that may be spent: it grows with time, up to what an hour has. An output may take more than is left, as what it costs
+/// is a claim of who put it: nothing is to be too expensive to be looked at. Then that is made up for first.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 struct Budget {
     left_us: u64,
+    /// What was spent beyond what was left.
+    owed_us: u64,
     /// When that was, in milliseconds since 1970.
     at_ms: u64,
 }
 
 impl Budget {
-    /// Whether there is enough; then it is spent.
-    fn spend(&mut self, cost_ms: u64, seconds_per_hour: u32, now_ms: u64) -> bool {
+    /// Spends what an output costs, up to what an hour has, if anything is left. How much that is.
+    fn spend(&mut self, cost_ms: u64, seconds_per_hour: u32, now_ms: u64) -> Option<u64> {
         let since_ms = now_ms.saturating_sub(self.at_ms);
         let gained = u128::from(since_ms) * u128::from(seconds_per_hour) * 1000 / 3600;
-        let most = u64::from(seconds_per_hour) * 1_000_000;
         // Less than a microsecond is kept for the next time. A clock that went back gives nothing until it is where it was, or a day.
         let is_far_back = self.at_ms.saturating_sub(now_ms) > 86_400_000;
         if gained > 0 || is_far_back {
             self.at_ms = now_ms;
         }
-        self.left_us = most.min(self.left_us.saturating_add(u64::try_from(gained).unwrap_or(u64::MAX)));
-        let left = cost_ms.checked_mul(1000).and_then(|cost| self.left_us.checked_sub(cost));
-        left.inspect(|left| self.left_us = *left).is_some()
+        let most_us = most_us(seconds_per_hour);
+        self.give(u64::try_from(gained).unwrap_or(u64::MAX), most_us);
+        let cost_us = cost_ms.saturating_mul(1000).min(most_us);
+        (self.left_us > 0).then(|| {
+            self.take(cost_us);
+            cost_us
+        })
+    }
+
+    /// An output for which so much was spent took another time.
+    fn settle(&mut self, spent_us: u64, real_us: u64, seconds_per_hour: u32) {
+        let most_us = most_us(seconds_per_hour);
+        let real_us = real_us.min(most_us * MOST_HOURS);
+        self.give(spent_us.saturating_sub(real_us), most_us);
+        self.take(real_us.saturating_sub(spent_us));
+    }
+
+    fn give(&mut self, us: u64, most_us: u64) {
+        let paid = us.min(self.owed_us);
+        self.owed_us -= paid;
+        self.left_us = most_us.min(self.left_us.saturating_add(us - paid));
+    }
+
+    fn take(&mut self, us: u64) {
+        let taken = us.min(self.left_us);
+        self.left_us -= taken;
+        self.owed_us = self.owed_us.saturating_add(us - taken);
     }
 }
 
@@ -131,17 +200,45 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const START: u64 = 1_700_000_000_000;
+
     #[test]
     fn the_budget_of_an_hour_is_spent_once() {
-        const START: u64 = 1_700_000_000_000;
+        let mut budget = Budget::default();
+        let mut spent = |cost_ms, now_ms| budget.spend(cost_ms, 60, START + now_ms).is_some();
+        assert!(spent(59_999, 0) && spent(1, 0) && !spent(1, 0));
+        assert!(!spent(1, 0) && spent(1, 60) && !spent(1, 60), "60 s an hour are 1 ms in 60");
+        assert!((0..1000).filter(|n| spent(1, 100 + n)).count() <= 18, "often asked is not more");
+        assert!(spent(60_000, 3_700_000) && !spent(1, 3_700_000), "an hour later");
+        assert!(!spent(1, 0) && !spent(1, 3_700_000) && spent(1, 3_700_062), "a clock that went back");
+    }
+
+    #[test]
+    fn what_takes_more_than_is_left_is_made_up_for() {
         let mut budget = Budget::default();
         let mut spent = |cost_ms, now_ms| budget.spend(cost_ms, 60, START + now_ms);
-        assert!(!spent(60_001, 0), "more than an hour has");
-        assert!(spent(59_999, 0) && spent(1, 0) && !spent(1, 0));
-        assert!(!spent(1, 59) && spent(1, 61) && !spent(1, 61), "60 s an hour are 1 ms in 60");
-        assert!((0..1000).filter(|n| spent(1, 100 + n)).count() <= 17, "often asked is not more");
-        assert!(spent(60_000, 3_700_000) && !spent(1, 3_700_000), "an hour later");
-        assert!(!spent(1, 0) && !spent(1, 3_700_059) && spent(1, 3_700_062), "a clock that went back");
+        assert_eq!(spent(59_999, 0), Some(59_999_000));
+        assert_eq!(spent(u64::MAX, 0), Some(60_000_000), "a claim counts as an hour's at most");
+        assert_eq!((spent(1, 3_599_000), spent(1, 3_601_000)), (None, Some(1000)));
+        budget.settle(60_000_000, 1_000_000, 60);
+        assert_eq!((budget.owed_us, budget.left_us > 58_000_000), (0, true), "it took a second");
+        budget.settle(1_000_000, u64::MAX, 60);
+        assert!(budget.owed_us > 22 * 3_600_000_000 / 60 && budget.owed_us <= 24 * 60_000_000, "a day's at most");
+        assert!(budget.spend(1, 60, START + 30 * 86_400_000).is_some());
+    }
+
+    #[test]
+    fn a_build_spends_a_part_and_nothing_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(dir.path(), store::Access::Owner).unwrap());
+        let verification = ShadowVerification::load(store, 4);
+        let builds = [1, 2].map(|n| (BuildId([n; 16]), Mutex::<WithheldHits>::default()));
+        let withheld = |(build, hits): &(BuildId, Mutex<WithheldHits>)| {
+            let action = |n: u32| ActionId(Sha256::digest(n.to_le_bytes()).into());
+            let ask = |n| verification.withholds(build, (hits, Hit { action: &action(n), plain: None }), 0);
+            (0..1000).chain(0..1000).filter(|n| ask(*n)).count()
+        };
+        assert_eq!((withheld(&builds[0]), withheld(&builds[1])), (10, 10), "a second each");
     }
 
     #[test]

@@ -18,3 +18,4 @@ mod status_and_http; // the status socket, the metrics and the page
 mod trust; // who may write what others read
 mod unprivileged_profiles; // profiles that unprivileged users cause
 mod verification; // what is computed again and compared
+mod verification_attacks; // what code in a writer's own build tries against that

@@ -8,19 +8,19 @@ use proto::{Condition, ScopeDigest, scopes};
 use testkit::{Daemon, Session};
 
 /// Each action's honest output, and another one.
-fn honest(n: u8) -> Vec<u8> {
+pub(crate) fn honest(n: u8) -> Vec<u8> {
     [b"!<arch>\nhonest ".as_slice(), &[n]].concat()
 }
-const OTHER: &[u8] = b"!<arch>\nanother";
+pub(crate) const OTHER: &[u8] = b"!<arch>\nanother";
 
-const CONDITIONAL: std::ops::Range<u8> = 150..250;
-const ALL: std::ops::Range<u8> = 0..250;
+pub(crate) const CONDITIONAL: std::ops::Range<u8> = 150..250;
+pub(crate) const ALL: std::ops::Range<u8> = 0..250;
 
-fn session(daemon: &Daemon, name: &str, uid: u32) -> Session {
+pub(crate) fn session(daemon: &Daemon, name: &str, uid: u32) -> Session {
     Session::open(&daemon.register_for(name, Requester::User { uid, forwards: false }, true), "/go")
 }
 
-fn writer() -> u32 {
+pub(crate) fn writer() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
@@ -28,7 +28,7 @@ fn condition() -> Option<Condition> {
     Some(Condition { scope: scopes::STD, digest: ScopeDigest([1; 32]) })
 }
 
-fn put(session: &mut Session, n: u8, body: &[u8]) {
+pub(crate) fn put(session: &mut Session, n: u8, body: &[u8]) {
     if CONDITIONAL.contains(&n) {
         session.put_private(n, body);
         session.share(n, body, condition());
@@ -39,7 +39,7 @@ fn put(session: &mut Session, n: u8, body: &[u8]) {
 }
 
 /// A daemon with entries that cost some milliseconds each.
-fn daemon_with_entries(settings: &str) -> (tempfile::TempDir, Daemon) {
+pub(crate) fn daemon_with_entries(settings: &str) -> (tempfile::TempDir, Daemon) {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("settings.toml");
     std::fs::write(&config, settings).unwrap();
@@ -53,11 +53,11 @@ fn daemon_with_entries(settings: &str) -> (tempfile::TempDir, Daemon) {
     (dir, daemon)
 }
 
-fn missed(session: &mut Session, of: impl IntoIterator<Item = u8>) -> Vec<u8> {
+pub(crate) fn missed(session: &mut Session, of: impl IntoIterator<Item = u8>) -> Vec<u8> {
     of.into_iter().filter(|n| session.get(*n) == Reply::Miss).collect()
 }
 
-const SETTINGS: &str = "[trust]\nshadow-seconds-per-hour = 3600\n";
+pub(crate) const SETTINGS: &str = "[trust]\nshadow-seconds-per-hour = 3600\n";
 
 #[test]
 fn what_is_withheld_is_compared_and_an_output_that_differs_is_out_of_service() {

@@ -11,6 +11,7 @@ use store::{Exposed, Found, Record, Store, StoreError};
 
 use super::session_handler::Handler;
 use crate::builds::build::Build;
+use crate::clock;
 use crate::session::share_policy::{self, Class, Entry, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
@@ -198,6 +199,17 @@ impl Handler {
         let (kind, partition, is_short) =
             (record.kind, Some(record.origin.partition), share_policy::is_short(record.output.size));
         share_policy::get(&Entry { kind, proof, class, is_short, partition }, self.rules)
+    }
+
+    /// Whether a record of others is among those that this session is offered.
+    pub(super) fn is_candidate(&self, record: &Record) -> bool {
+        record.condition.is_some() && self.decide(record) == GetDecision::HitIfSame
+    }
+
+    /// Whether an output that was offered is still one of others'. It may have been purged since, or be in quarantine.
+    pub(super) fn is_in_service(&self, action: &ActionId, condition: &Condition, output: &OutputId) -> bool {
+        let found = self.store.get(&self.client.view, action, clock::now()).unwrap_or_default();
+        found.conditional.iter().any(|one| one.output.id == *output && one.condition.as_ref() == Some(condition))
     }
 
     fn expose(&self, record: &Record) -> Result<Exposed, StoreError> {

@@ -54,6 +54,10 @@ impl Handler {
             (action.subkey("stdout"), condition, record(*output, Kind::Content))
         });
         for (action, condition, record) in [own].into_iter().chain(printed) {
+            // What this go command was told, the next one asks for again: what is out of service now is no answer to that.
+            if !self.is_in_service(&action, &condition, &record.output.id) {
+                return;
+            }
             // Others' entry is in use: it does not go before those that are not.
             if let Err(e) = self.store.prefer(&self.client.view, &action, &condition) {
                 self.warn(&e);

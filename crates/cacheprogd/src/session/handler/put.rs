@@ -155,6 +155,7 @@ impl Handler {
             // A condition comes after the put.
             PutDecision::ShareUnder(_) | PutDecision::Private => {
                 (counts.private_puts, counts.private_gets) = (1, cost.is_some().into());
+                self.compare_kept(&put, &body.output().id);
                 self.keep(&put, body).inspect(|()| {
                     lock(&self.kept).insert(action, Kept { was_missed: cost.is_some() });
                 })

@@ -30,8 +30,6 @@ pub(crate) struct Handler {
     pub(super) missed: Mutex<BoundedMap<Instant>>,
     /// Offers that the client has not decided yet.
     pub(super) offers: Mutex<Offers>,
-    /// Hits that were answered as misses, until the build has put what it computed.
-    pub(super) withheld: Mutex<BoundedMap<()>>,
     pub(super) verification: Arc<ShadowVerification>,
     /// What it kept for the build that no notice has shared yet.
     pub(super) kept: Mutex<BoundedMap<Kept>>,
@@ -55,6 +53,8 @@ pub(crate) struct Client {
     pub(crate) gocache: String,
     /// Whether it takes nothing but what has a condition.
     pub(crate) only_conditional: bool,
+    /// Whether it is a go command, and no module proxy.
+    pub(crate) is_of_go: bool,
 }
 
 /// What is remembered of a put that was kept for the build alone.
@@ -78,7 +78,6 @@ impl Handler {
             client,
             missed: Mutex::default(),
             offers: Mutex::default(),
-            withheld: Mutex::default(),
             verification: context.verification.clone(),
             kept: Mutex::default(),
             rules,

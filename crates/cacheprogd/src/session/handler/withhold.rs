@@ -16,51 +16,93 @@ use super::lookup::Lookup;
 use super::session_handler::Handler;
 use crate::clock;
 use crate::mutex::lock;
+use crate::trust::{Hit, Withheld};
 
-/// What an output is taken to cost at least.
-const UNKNOWN_COST_MS: u64 = 100;
+/// Differing outputs that live builds were given: so many of these are named.
+const NAMED_BUILDS: usize = 32;
 
 impl Handler {
-    /// Whether what was found is withheld, so that the build computes it again.
+    /// Whether what was found is withheld, so that the build computes it again. Files of modules are not: another mirror may have
+    /// other bytes of the same file, and none may have it any more.
     pub(super) fn withholds(&self, action: &ActionId, found: &Lookup) -> bool {
-        if self.client.view.partition() != Some(Partition::Common) || self.build.knows(action) {
+        let is_writer = self.client.view.partition() == Some(Partition::Common);
+        if !is_writer || !self.client.is_of_go || self.build.knows(action) {
             return false;
         }
-        let cost = match found {
-            Lookup::Hit(record) => comparable_cost(record),
-            Lookup::HitIfSame(candidates) => candidates.iter().map(|one| comparable_cost(&one.record)).max().flatten(),
-            Lookup::HitIfListed(..) | Lookup::Quarantined | Lookup::Nothing | Lookup::Unverified(_) => None,
+        let (cost, plain) = match found {
+            Lookup::Hit(record) => (comparable_cost(record), Some(record.output.id)),
+            Lookup::HitIfSame(candidates) => {
+                (candidates.iter().filter_map(|one| comparable_cost(&one.record)).max(), None)
+            }
+            Lookup::HitIfListed(..) | Lookup::Quarantined | Lookup::Nothing | Lookup::Unverified(_) => (None, None),
         };
-        let is_withheld = cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), action, cost_ms));
-        if is_withheld {
-            lock(&self.withheld).insert(*action, ());
-        }
-        is_withheld
+        let hit = (&self.build.withheld, Hit { action, plain });
+        cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
     }
 
-    /// Compares what the build put with what is shared, which may have been withheld from it.
+    /// Compares what the build put with what is shared, which may have been withheld from it. Who put that chose whether it has a
+    /// condition: what this build found is compared, whether it puts its own under a condition or not.
     pub(super) fn compare(&self, put: &Put<'_>, computed: &OutputId, published: &Published) {
-        let was_withheld = lock(&self.withheld).remove(&put.action).is_some();
-        match published {
-            Published::Again if was_withheld => self.verification.is_same(),
-            Published::Conflict(shared) if was_withheld => self.differs(put, computed, shared),
-            Published::Conflict(shared) => self.warn_of_conflict(&put.action, computed, shared),
-            // What was withheld went meanwhile, or the condition is another one.
-            Published::New | Published::Again | Published::Quarantined => {}
+        let Some(Withheld { plain, .. }) = self.verification.take(&self.build.withheld, &put.action, put.cost_ms)
+        else {
+            if let Published::Conflict(shared) = published {
+                self.warn_of_conflict(&put.action, computed, shared);
+            }
+            return;
+        };
+        match (plain, published, put.condition) {
+            (Some(plain), ..) => self
+                .compare_all(&put.action, computed, |shared| shared.condition.is_none() && shared.output.id == plain),
+            (None, Published::Again, _) => self.verification.is_same(),
+            (None, Published::Conflict(shared), _) => self.differs(&put.action, computed, shared),
+            // Each of those under conditions was found for go commands as this one.
+            (None, Published::New, None) => {
+                self.compare_all(&put.action, computed, |shared| self.is_candidate(shared));
+            }
+            // The conditions that were found did not hold here.
+            (None, Published::New | Published::Quarantined, _) => {}
         }
     }
 
-    fn differs(&self, put: &Put<'_>, computed: &OutputId, shared: &Record) {
-        let out_of_service = self.store.quarantine(&self.client.view, &put.action, (&shared.output.id, put.condition));
-        let given_to = out_of_service.unwrap_or_else(|e| {
-            self.warn(&e);
-            Vec::new()
-        });
+    /// The same, of what is kept for the build: a condition may come later, and with it [`Handler::compare`].
+    pub(super) fn compare_kept(&self, put: &Put<'_>, computed: &OutputId) {
+        if lock(&self.build.withheld).get(&put.action).is_some_and(|withheld| withheld.plain.is_some()) {
+            self.compare(put, computed, &Published::New);
+        }
+    }
+
+    /// Compares with what is shared now, of what was withheld.
+    fn compare_all(&self, action: &ActionId, computed: &OutputId, was_withheld: impl Fn(&Record) -> bool) {
+        let found = self.store.get(&self.client.view, action, clock::now()).unwrap_or_default();
+        let shared: Vec<_> = found.plain.into_iter().chain(found.conditional).filter(was_withheld).collect();
+        let other: Vec<_> = shared.iter().filter(|shared| shared.output.id != *computed).collect();
+        other.iter().for_each(|other| self.differs(action, computed, other));
+        if other.is_empty() && !shared.is_empty() {
+            self.verification.is_same();
+        }
+    }
+
+    fn differs(&self, action: &ActionId, computed: &OutputId, shared: &Record) {
+        let of = (&shared.output.id, shared.condition.as_ref());
+        let (given_to, became) = match self.store.quarantine(&self.client.view, action, of) {
+            Ok(builds) => (builds, "in quarantine"),
+            Err(e) => {
+                self.warn(&e);
+                (Vec::new(), self.remove(action, shared))
+            }
+        };
+        // To this build it was exposed and not given: it was found before it was withheld.
+        let mut given_to: Vec<_> =
+            given_to.iter().filter(|one| **one != self.build.id()).map(|one| one.short()).collect();
+        if given_to.len() > NAMED_BUILDS {
+            let more = given_to.split_off(NAMED_BUILDS).len();
+            given_to.push(format!("{more} more"));
+        }
         let difference = OutputDifference {
             at: clock::unix(clock::now()),
-            action: short(&put.action.0),
+            action: short(&action.0),
             package: self.package_of(shared).unwrap_or_default(),
-            scope: put.condition.map_or(String::new(), |condition| condition.scope.to_string()),
+            scope: shared.condition.as_ref().map_or(String::new(), |condition| condition.scope.to_string()),
             shared: ComputedOutput {
                 output: short(&shared.output.id.0),
                 build: shared.origin.build.map_or(String::new(), |build| build.short()),
@@ -71,11 +113,21 @@ impl Handler {
                 build: self.build.id().short(),
                 name: self.build.name().to_owned(),
             },
-            // To this build it was exposed and not given: it was found before it was withheld.
-            given_to: given_to.iter().filter(|one| **one != self.build.id()).map(|one| one.short()).collect(),
+            given_to,
         };
-        self.build.warn_rate_limited(format_args!("shadow verification: {difference}; in quarantine"));
+        self.build.warn_rate_limited(format_args!("shadow verification: {difference}; {became}"));
         self.verification.differs(difference);
+    }
+
+    /// What cannot be put in quarantine is not served either: without its record the next put decides.
+    fn remove(&self, action: &ActionId, shared: &Record) -> &'static str {
+        match self.store.forget(&self.client.view, action, shared) {
+            Ok(()) => "removed",
+            Err(e) => {
+                self.warn(&e);
+                "still in service"
+            }
+        }
     }
 
     /// The package of an archive.
@@ -89,9 +141,7 @@ impl Handler {
 /// What it costs to compute an output again that is the same each time. What a test prints has times in it.
 fn comparable_cost(record: &Record) -> Option<u64> {
     let is_comparable = matches!(record.kind, Kind::Content | Kind::Archive);
-    // Who puts without a get claims that it cost nothing.
-    let cost_ms = record.cost_ms.max(UNKNOWN_COST_MS);
-    (is_comparable && record.origin.partition == Partition::Common).then_some(cost_ms)
+    (is_comparable && record.origin.partition == Partition::Common).then_some(record.cost_ms)
 }
 
 fn short(id: &[u8; 32]) -> String {
