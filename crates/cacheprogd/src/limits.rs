@@ -200,6 +200,9 @@ pub(crate) const HISTORY: usize = 100;
 /// Differences between outputs that are remembered (trust/verification.rs).
 pub(crate) const DIFFERENCES: usize = 100;
 
+/// Of those that one build found: code that runs in it can make up as many as the budget allows, and others are to stay.
+pub(crate) const DIFFERENCES_OF_A_BUILD: usize = 10;
+
 /// For how many seconds: a daemon that starts forgets older ones. The entries stay in quarantine.
 pub(crate) const DIFFERENCES_AGE: u64 = 30 * 86_400;
 

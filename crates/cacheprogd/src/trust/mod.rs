@@ -7,4 +7,4 @@ mod withheld;
 
 pub(crate) use policy::{Policy, Writes};
 pub(crate) use verification::ShadowVerification;
-pub(crate) use withheld::{Hit, Withheld, WithheldHits};
+pub(crate) use withheld::{GoCommand, Hit, Withheld, WithheldHits};

@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use store::Store;
 
 use crate::clock;
-use crate::limits::{DIFFERENCES, DIFFERENCES_AGE};
+use crate::limits::{DIFFERENCES, DIFFERENCES_AGE, DIFFERENCES_OF_A_BUILD};
 use crate::mutex::lock;
-use crate::trust::withheld::{Hit, Withheld, WithheldHits};
+use crate::trust::withheld::{GoCommand, Hit, Withheld, WithheldHits};
 
 /// One hit in so many is withheld while there is a budget. Which one follows from the build's id, which is random: who put an output
 /// cannot know whether it will be computed again.
@@ -85,11 +85,16 @@ impl ShadowVerification {
         spent.inspect(|&spent_us| hits.insert(hit, spent_us)).is_some()
     }
 
-    /// What was withheld of this action, once: the build computed it, in so many milliseconds (0: unknown), for which it counts from
-    /// now on.
-    pub(crate) fn take(&self, hits: &Mutex<WithheldHits>, action: &ActionId, cost_ms: u64) -> Option<Withheld> {
+    /// What was withheld of this action, once: a go command of the build computed it, in so many milliseconds (0: unknown), for which it
+    /// counts from now on.
+    pub(crate) fn take(
+        &self,
+        (hits, action): (&Mutex<WithheldHits>, &ActionId),
+        by: GoCommand<'_>,
+        cost_ms: u64,
+    ) -> Option<Withheld> {
         let mut hits = lock(hits);
-        let withheld = hits.remove(action)?;
+        let withheld = hits.remove(action, by)?;
         if cost_ms > 0 {
             let real_us = cost_ms.max(LEAST_COST_MS).saturating_mul(1000);
             hits.settle(withheld.spent_us, real_us);
@@ -109,8 +114,11 @@ impl ShadowVerification {
             let mut state = lock(&self.state);
             state.compared += 1;
             state.differing += 1;
-            state.differences.push_front(difference);
-            state.differences.truncate(DIFFERENCES);
+            let of_build = |one: &&OutputDifference| one.computed.build == difference.computed.build;
+            if state.differences.iter().filter(of_build).count() < DIFFERENCES_OF_A_BUILD {
+                state.differences.push_front(difference);
+                state.differences.truncate(DIFFERENCES);
+            }
         }
         self.save();
     }
@@ -199,6 +207,7 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::control::ComputedOutput;
 
     const START: u64 = 1_700_000_000_000;
 
@@ -227,15 +236,34 @@ mod tests {
         assert!(budget.spend(1, 60, START + 30 * 86_400_000).is_some());
     }
 
-    #[test]
-    fn a_build_spends_a_part_and_nothing_twice() {
+    fn verification(seconds_per_hour: u32) -> (tempfile::TempDir, ShadowVerification) {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(dir.path(), store::Access::Owner).unwrap());
-        let verification = ShadowVerification::load(store, 4);
+        (dir, ShadowVerification::load(store, seconds_per_hour))
+    }
+
+    #[test]
+    fn what_one_build_finds_keeps_what_others_found() {
+        let (_dir, verification) = verification(4);
+        let found_by = |build: &str| {
+            let computed = ComputedOutput { build: build.to_owned(), ..ComputedOutput::default() };
+            verification.differs(OutputDifference { computed, ..OutputDifference::default() });
+        };
+        found_by("victim");
+        (0..1000).for_each(|_| found_by("hostile"));
+        let Verification { differing, differences, .. } = verification.status();
+        assert_eq!((differing, differences.len()), (1001, 1 + DIFFERENCES_OF_A_BUILD));
+        assert_eq!(differences.last().unwrap().computed.build, "victim");
+    }
+
+    #[test]
+    fn a_build_spends_a_part_and_nothing_twice() {
+        let (_dir, verification) = verification(4);
         let builds = [1, 2].map(|n| (BuildId([n; 16]), Mutex::<WithheldHits>::default()));
         let withheld = |(build, hits): &(BuildId, Mutex<WithheldHits>)| {
+            let by = GoCommand { namespace: None, only_conditional: false };
             let action = |n: u32| ActionId(Sha256::digest(n.to_le_bytes()).into());
-            let ask = |n| verification.withholds(build, (hits, Hit { action: &action(n), plain: None }), 0);
+            let ask = |n| verification.withholds(build, (hits, Hit { action: &action(n), plain: None, by }), 0);
             (0..1000).chain(0..1000).filter(|n| ask(*n)).count()
         };
         assert_eq!((withheld(&builds[0]), withheld(&builds[1])), (10, 10), "a second each");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::wire::{Reply, Request};
+use proto::wire::{Hello, Reply, Request, Toolchain};
 use proto::{ActionId, Condition, Output, ScopeDigest, scopes};
 use testkit::{Daemon, Session, action, output};
 
@@ -96,6 +96,13 @@ fn another_session_of_the_build_may_put_what_was_withheld() {
     ALL.for_each(|n| drop(hostile.put(n, OTHER)));
     let view = daemon.register("victim");
     let withheld = missed(&mut Session::open(&view, "/go"), ALL);
+    // What it puts is of another toolchain, or of a go command whose invocation brings something in, and may be another output.
+    let mut other_toolchain = Session::open(&view, "/go2");
+    withheld.iter().for_each(|&n| drop(other_toolchain.put(n, b"!<arch>\nof another toolchain")));
+    let hello = Hello::new(Toolchain { goroot: "/go".into(), ..Toolchain::default() });
+    let mut with_toolexec = Session::greet(&view, &Hello { only_conditional: true, gocache: "8:2".into(), ..hello });
+    withheld.iter().for_each(|&n| drop(with_toolexec.put_private(n, b"!<arch>\nof another program")));
+    assert_eq!(differing(&daemon), (0, 0));
     let mut flushes_its_spool = Session::open(&view, "/go");
     withheld.iter().for_each(|&n| drop(flushes_its_spool.put(n, &honest(n))));
     assert_eq!(differing(&daemon).1, withheld.len() as u64);

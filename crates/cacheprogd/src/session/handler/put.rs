@@ -155,7 +155,7 @@ impl Handler {
             // A condition comes after the put.
             PutDecision::ShareUnder(_) | PutDecision::Private => {
                 (counts.private_puts, counts.private_gets) = (1, cost.is_some().into());
-                self.compare_kept(&put, &body.output().id);
+                self.compare_kept(&put, (&body.output().id, body.kind()));
                 self.keep(&put, body).inspect(|()| {
                     lock(&self.kept).insert(action, Kept { was_missed: cost.is_some() });
                 })
@@ -232,7 +232,7 @@ impl Handler {
         published: &Published,
         counts: &mut Counts,
     ) -> Result<(), StoreError> {
-        self.compare(put, &body.output().id, published);
+        self.compare(put, (&body.output().id, body.kind()), published);
         match published {
             Published::New | Published::Again => {
                 // The build's own record is older, and would be found first.

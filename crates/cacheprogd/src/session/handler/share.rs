@@ -77,7 +77,7 @@ impl Handler {
     }
 
     fn count_share(&self, put: &Put<'_>, own: &Record, published: &Published) {
-        self.compare(put, &own.output.id, published);
+        self.compare(put, (&own.output.id, own.kind), published);
         if *published == Published::Quarantined {
             return; // it stays private
         }

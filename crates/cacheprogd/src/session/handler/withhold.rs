@@ -16,7 +16,7 @@ use super::lookup::Lookup;
 use super::session_handler::Handler;
 use crate::clock;
 use crate::mutex::lock;
-use crate::trust::{Hit, Withheld};
+use crate::trust::{GoCommand, Hit, Withheld};
 
 /// Differing outputs that live builds were given: so many of these are named.
 const NAMED_BUILDS: usize = 32;
@@ -36,15 +36,16 @@ impl Handler {
             }
             Lookup::HitIfListed(..) | Lookup::Quarantined | Lookup::Nothing | Lookup::Unverified(_) => (None, None),
         };
-        let hit = (&self.build.withheld, Hit { action, plain });
+        let hit = (&self.build.withheld, Hit { action, plain, by: self.go_command() });
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
     }
 
     /// Compares what the build put with what is shared, which may have been withheld from it. Who put that chose whether it has a
     /// condition: what this build found is compared, whether it puts its own under a condition or not.
-    pub(super) fn compare(&self, put: &Put<'_>, computed: &OutputId, published: &Published) {
-        let Some(Withheld { plain, .. }) = self.verification.take(&self.build.withheld, &put.action, put.cost_ms)
-        else {
+    pub(super) fn compare(&self, put: &Put<'_>, (computed, kind): (&OutputId, Kind), published: &Published) {
+        let hit = (&self.build.withheld, &put.action);
+        let withheld = self.verification.take(hit, self.go_command(), put.cost_ms);
+        let Some(Withheld { plain, .. }) = withheld.filter(|_| is_comparable(kind)) else {
             if let Published::Conflict(shared) = published {
                 self.warn_of_conflict(&put.action, computed, shared);
             }
@@ -65,10 +66,16 @@ impl Handler {
     }
 
     /// The same, of what is kept for the build: a condition may come later, and with it [`Handler::compare`].
-    pub(super) fn compare_kept(&self, put: &Put<'_>, computed: &OutputId) {
-        if lock(&self.build.withheld).get(&put.action).is_some_and(|withheld| withheld.plain.is_some()) {
+    pub(super) fn compare_kept(&self, put: &Put<'_>, computed: (&OutputId, Kind)) {
+        let is_plain = |withheld: &Withheld| withheld.plain.is_some();
+        if lock(&self.build.withheld).get(&put.action, self.go_command()).is_some_and(is_plain) {
             self.compare(put, computed, &Published::New);
         }
+    }
+
+    fn go_command(&self) -> GoCommand<'_> {
+        let (namespace, only_conditional) = (self.client.view.writes.as_ref(), self.client.only_conditional);
+        GoCommand { namespace, only_conditional }
     }
 
     /// Compares with what is shared now, of what was withheld.
@@ -138,10 +145,15 @@ impl Handler {
     }
 }
 
-/// What it costs to compute an output again that is the same each time. What a test prints has times in it.
+/// What it costs to compute an output of others again.
 fn comparable_cost(record: &Record) -> Option<u64> {
-    let is_comparable = matches!(record.kind, Kind::Content | Kind::Archive);
-    (is_comparable && record.origin.partition == Partition::Common).then_some(record.cost_ms)
+    (is_comparable(record.kind) && record.origin.partition == Partition::Common).then_some(record.cost_ms)
+}
+
+/// Whether an output of this kind is the same each time. What a test prints has times in it. The key of a toolchain's index is proved
+/// and its body is not.
+fn is_comparable(kind: Kind) -> bool {
+    matches!(kind, Kind::Content | Kind::Archive | Kind::StoreIndex)
 }
 
 fn short(id: &[u8; 32]) -> String {
