@@ -97,8 +97,8 @@ impl ShadowVerification {
         let withheld = hits.remove(action, by)?;
         if cost_ms > 0 {
             let real_us = cost_ms.max(LEAST_COST_MS).saturating_mul(1000);
-            hits.settle(withheld.spent_us, real_us);
-            lock(&self.state).budget.settle(withheld.spent_us, real_us, self.seconds_per_hour);
+            hits.correct(withheld.spent_us, real_us);
+            lock(&self.state).budget.correct(withheld.spent_us, real_us, self.seconds_per_hour);
         }
         Some(withheld)
     }
@@ -184,7 +184,7 @@ impl Budget {
     }
 
     /// An output for which so much was spent took another time.
-    fn settle(&mut self, spent_us: u64, real_us: u64, seconds_per_hour: u32) {
+    fn correct(&mut self, spent_us: u64, real_us: u64, seconds_per_hour: u32) {
         let most_us = most_us(seconds_per_hour);
         let real_us = real_us.min(most_us * MOST_HOURS);
         self.give(spent_us.saturating_sub(real_us), most_us);
@@ -229,9 +229,9 @@ mod tests {
         assert_eq!(spent(59_999, 0), Some(59_999_000));
         assert_eq!(spent(u64::MAX, 0), Some(60_000_000), "a claim counts as an hour's at most");
         assert_eq!((spent(1, 3_599_000), spent(1, 3_601_000)), (None, Some(1000)));
-        budget.settle(60_000_000, 1_000_000, 60);
+        budget.correct(60_000_000, 1_000_000, 60);
         assert_eq!((budget.owed_us, budget.left_us > 58_000_000), (0, true), "it took a second");
-        budget.settle(1_000_000, u64::MAX, 60);
+        budget.correct(1_000_000, u64::MAX, 60);
         assert!(budget.owed_us > 22 * 3_600_000_000 / 60 && budget.owed_us <= 24 * 60_000_000, "a day's at most");
         assert!(budget.spend(1, 60, START + 30 * 86_400_000).is_some());
     }

@@ -70,7 +70,7 @@ impl WithheldHits {
     }
 
     /// What counted for so much took another time.
-    pub(super) fn settle(&mut self, spent_us: u64, real_us: u64) {
+    pub(super) fn correct(&mut self, spent_us: u64, real_us: u64) {
         self.spent_us = self.spent_us.saturating_sub(spent_us).saturating_add(real_us);
     }
 }
