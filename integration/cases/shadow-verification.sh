@@ -48,7 +48,7 @@ status=$(ctl status)
 sed -n '/shadow/,/ago:/p' <<< "$status"
 expect "status names package and builds" grep -q "package $TARGET: .* of hostile .* of victim-$n .* again" <<< "$status"
 doctor=$(ctl doctor --config "$WORK/settings.toml" --state-dir "$STATE" 2>&1 || true)
-expect "doctor has it" grep -A 1 "shadow verification" <<< "$doctor" | grep -q "package $TARGET"
+expect "doctor has it" grep -q "package $TARGET" <<< "$(grep -A 1 "shadow verification" <<< "$doctor")"
 build after "$TARGET"
 is "no build is given it any more" 1 "$(build_field after packages_compiled)"
 build later "$TARGET"
