@@ -57,6 +57,10 @@ why=$(ctl why later --all)
 expect "why says that it is in quarantine" grep -q quarantined <<< "$why"
 expect "it can be removed" grep -q 'removed: 1 of' <<< "$("$BIN/cacheprogctl" purge --quarantined --state-dir "$STATE")"
 build honest "$TARGET"
-build again "$TARGET"
-is "then the next output is shared" 0 "$(build_field again packages_compiled)"
+# One hit in sixteen is withheld from these too.
+for m in {1..4}; do
+    build "given-$m" "$TARGET"
+    if [ "$(build_field "given-$m" packages_compiled)" = 0 ]; then break; fi
+done
+is "then the next output is shared" 0 "$(build_field "given-$m" packages_compiled)"
 echo "summary: $compared outputs of Go computed again, all the same; a hostile one was found by build $n"
