@@ -1,6 +1,6 @@
 # Proves that a user who may only submit derivations decides nothing of what other users' builds are given: an archive that such a
 # user puts for an action is served to builds of that user alone, also where the hostile build comes first. With several users of one nix-daemon.
-# shellcheck shell=bash source-path=SCRIPTDIR
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 export NIX_BUILD_USERS=4
 source "$(dirname "$0")/../lib/case.sh"
 need_tools python3=python3-minimal
