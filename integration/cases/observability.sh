@@ -94,8 +94,8 @@ jq -r '.panels[].targets[].expr' "$ROOT_DIR/docs/reference/metrics/grafana.json"
     is "data for $expression" yes "$(query "$expression" | jq -r 'if (.status == "success") and (.data.result | length) > 0 then "yes" else "no" end')"
 done
 rules=$(curl -fsS "http://127.0.0.1:$((PORT + 1))/api/v1/rules")
-is "alert rules" 6 "$(jq '[.data.groups[].rules[]] | length' <<< "$rules")"
-is "healthy alert rules" 6 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
+is "alert rules" 7 "$(jq '[.data.groups[].rules[]] | length' <<< "$rules")"
+is "healthy alert rules" 7 "$(jq '[.data.groups[].rules[] | select(.health == "ok")] | length' <<< "$rules")"
 kill "$PROMETHEUS"
 
 # The page in a browser: it draws without errors and without requests to other hosts.
