@@ -197,7 +197,7 @@ pub(crate) const CONDITION_PARTS_BYTES: u64 = 64 << 20;
 /// Ended builds that are remembered: what the status shows, 50 KB on the disk.
 pub(crate) const HISTORY: usize = 100;
 
-/// Differences between outputs that are remembered (trust/verification.rs).
+/// Differences between outputs that are remembered (`trust/shadow_verification.rs`).
 pub(crate) const DIFFERENCES: usize = 100;
 
 /// Of those that one build found: code that runs in it can make up as many as the budget allows, and others are to stay.

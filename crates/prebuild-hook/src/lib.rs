@@ -16,6 +16,7 @@ mod chain;
 mod decide;
 mod derivation_file;
 mod error;
+mod network;
 mod pattern;
 mod register;
 mod requester;

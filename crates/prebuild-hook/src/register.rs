@@ -9,7 +9,7 @@ use proto::control::{Answer, Control, Descriptor, Registration, Requester};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
-use crate::derivation_file;
+use crate::network;
 use crate::requester::requester;
 
 /// Timeout of the connection and of each read and write. The hook has a deadline for everything; this one ends the thread after
@@ -55,7 +55,7 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
     let (descriptors, fds) = descriptors(chroot, worker.map(|(_, pidfd)| pidfd));
     let registration = Registration {
         requester,
-        is_offline: derivation_file::is_offline(derivation, chroot),
+        is_offline: network::is_offline(derivation, chroot),
         derivation: derivation.to_string_lossy().into_owned(),
         chroot: chroot.map(|path| path.to_string_lossy().into_owned()),
         descriptors,

@@ -25,18 +25,17 @@ mod error;
 mod evict;
 mod format;
 mod get;
-mod live_builds;
 mod object;
 mod open;
 mod other_users;
 mod put;
+mod quarantine;
 mod record_dir;
 mod recovery;
 mod unsynced;
 mod verify;
 mod view;
 
-use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -317,9 +316,7 @@ impl Store {
         action: &ActionId,
         (output, condition): (&OutputId, Option<&Condition>),
     ) -> Result<Vec<BuildId>, StoreError> {
-        let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
-        self.written(view)?.quarantine(action, is_it)?;
-        live_builds::forget_accepted(&self.layout, &HashSet::from([*output]))
+        quarantine::quarantine(&self.layout, &self.written(view)?, action, (output, condition))
     }
 
     /// Forgets a record that this view wrote, unless it changed meanwhile. The object stays: its path may have been given out.

@@ -20,7 +20,7 @@ use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
 use crate::format::namespace::Partition;
 use crate::format::record::Record;
-use crate::live_builds::forget_accepted;
+use crate::quarantine::forget_accepted;
 use crate::record_dir::RecordDir;
 
 /// Which entries a purge removes.

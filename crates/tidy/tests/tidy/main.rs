@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod arrows;
+mod attacks_and_faults;
 mod citations;
 mod crates;
 mod dependency_cycles;
@@ -13,7 +14,6 @@ mod folders;
 mod fuzz_targets;
 mod modules;
 mod paths;
-mod security;
 mod sizes;
 mod source;
 mod tables;

@@ -1,7 +1,7 @@
 //! One session's view of the cache: what it may read and write, and what is under way. Two threads use it: the session's own, and
 //! one for gets whose objects must be verified first (`slow_gets.rs`).
 //!
-//! The requests are in get.rs, withhold.rs, `offer_decisions.rs`, put.rs and share.rs.
+//! The requests are in get.rs, `compare_outputs.rs`, `offer_decisions.rs`, put.rs and share.rs.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;

@@ -1,5 +1,5 @@
 //! Shadow verification: which hits are withheld, so that a build computes the output again, and what differed. The budget is compile
-//! time, and is kept over restarts. Withheld and compared in session/handler/withhold.rs.
+//! time, and is kept over restarts. Withheld and compared in `session/handler/compare_outputs.rs`.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

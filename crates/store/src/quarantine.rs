@@ -1,15 +1,28 @@
-//! What live builds have of outputs that are taken out of service. What a go command was told stays where it is, as it may be read
-//! now; the next go command of the build is told no more of it.
+//! Quarantine: takes an output out of service. Its record is marked, and stays in the place of any other; live builds forget that they
+//! accepted it. What a go command was told stays where it is, as it may be read now; the next go command is told no more of it.
 
 use std::collections::HashSet;
 
-use proto::{BuildId, OutputId};
+use proto::{ActionId, BuildId, Condition, OutputId};
 
 use crate::build_dir::{outputs_of, private_records};
 use crate::dirs::names;
 use crate::error::StoreError;
 use crate::format::layout::Layout;
 use crate::format::record::Record;
+use crate::record_dir::RecordDir;
+
+/// Takes an output of an action out of service, under this condition. The live builds to which it was exposed.
+pub(crate) fn quarantine(
+    layout: &Layout,
+    records: &RecordDir,
+    action: &ActionId,
+    (output, condition): (&OutputId, Option<&Condition>),
+) -> Result<Vec<BuildId>, StoreError> {
+    let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
+    records.quarantine(action, is_it)?;
+    forget_accepted(layout, &HashSet::from([*output]))
+}
 
 /// Makes the live builds forget that they accepted these outputs of others ([`crate::BuildDir::note`] without a build). The builds to
 /// which one of them was exposed: what they made of it stays as it is.

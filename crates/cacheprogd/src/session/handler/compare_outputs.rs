@@ -1,7 +1,7 @@
 //! Shadow verification in a session: a hit that is withheld, and what the build then computed. Of what all users read, in builds that
 //! write it: no other user can have an output taken out of service.
 //!
-//! Which hits and how many, trust/verification.rs decides.
+//! Which hits and how many, `trust/shadow_verification.rs` decides.
 
 use std::os::unix::fs::FileExt;
 
