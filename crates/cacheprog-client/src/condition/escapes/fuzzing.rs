@@ -39,15 +39,17 @@ fn found(pieces: &[&[u8]], language: Language) -> References {
     references
 }
 
-/// The same text over and over takes as long as it is: 16 KiB of it less than two seconds, which is a thousand times what
-/// it should.
+/// The same text over and over takes as long as it is: 16 KiB of it less than two seconds, which is a thousand times what it should,
+/// in one of three tries: the machine may be busy.
 fn time(bytes: &[u8]) {
     if bytes.is_empty() || !bytes.windows(2).any(|two| two == b"..") {
         return;
     }
     let large = bytes.repeat((16 << 10) / bytes.len() + 1);
-    let began = Instant::now();
-    drop(found(&[&large], Language::Any));
-    let took = began.elapsed();
-    assert!(took.as_secs() < 2, "it takes {took:?}");
+    let is_quick = |_| {
+        let began = Instant::now();
+        drop(found(&[&large], Language::Any));
+        began.elapsed().as_secs() < 2
+    };
+    assert!((0..3).any(is_quick), "it takes long");
 }
