@@ -1,15 +1,15 @@
-//! Where a redirect leads, as Go's HTTP client follows it (net/http/client.go `redirectBehavior`, `shouldCopyHeaderOnRedirect`, Go
-//! 1.26). Pure.
+//! Where a redirect leads, as Go's HTTP client follows it (net/http/client.go `do`, `redirectBehavior`, `shouldCopyHeaderOnRedirect`,
+//! Go 1.26). Pure.
 //!
 //! The HTTP library would follow redirects too, with the HTTP proxy of the first host for all of them, and after it has read the
 //! redirect's body to its end, which need not come.
 
 use ureq::http::{HeaderMap, Uri};
 
-/// The address that a response names in the place of its file, if it does.
+/// The address that a response names in the place of its file, if it does: an empty one is none.
 pub(crate) fn location(status: u16, headers: &HeaderMap) -> Option<String> {
     let location = headers.get("location").filter(|_| matches!(status, 301 | 302 | 303 | 307 | 308))?;
-    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
+    (!location.is_empty()).then(|| String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 /// That address as a URL; `None` where it is not one of HTTP, or where it would lead from TLS to none.
@@ -50,7 +50,8 @@ fn relative(from: &str, location: &str) -> String {
     format!("/{}{}", names.join("/"), query.map(|query| format!("?{query}")).unwrap_or_default())
 }
 
-/// Whether the password for the first address goes to this one too: to the same host, with TLS.
+/// Whether the password for the first address goes to this one too: to the same host, with TLS. Go sends it to hosts below that one
+/// as well (`isDomainOrSubdomain`), which here get none.
 pub(crate) fn keeps_login(first: &Uri, to: &Uri) -> bool {
     to.scheme_str() == Some("https") && first.host() == to.host()
 }

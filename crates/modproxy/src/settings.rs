@@ -74,7 +74,7 @@ pub struct Timeouts {
     pub read: Duration,
     /// Until the end of a zip, however its bytes come. A body that never ends holds no thread longer than this.
     pub zip: Duration,
-    /// The same for any other file, and for the body of a redirect.
+    /// The same for any other file.
     pub file: Duration,
     /// Delay before the second attempt; each further one waits four times as long.
     pub retry_delay: Duration,

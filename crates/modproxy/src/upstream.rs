@@ -34,8 +34,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@')
     .remove(b'/');
 
-/// Redirects that are followed: as many as the go command follows.
-const MAX_REDIRECTS: u32 = 10;
+/// Requests for one file, redirects included: as many as the go command makes (cmd/go/internal/web/http.go `checkRedirect`).
+const MAX_REQUESTS: u32 = 10;
 
 /// Longest body of a redirect that is read (net/http/client.go `maxBodySlurpSize`).
 const MAX_REDIRECT_BODY: u64 = 2 << 10;
@@ -123,10 +123,12 @@ impl UpstreamClient {
         let first: Uri = format!("{base}/{}{query}", utf8_percent_encode(path, ESCAPED))
             .parse()
             .map_err(|_| bad_uri("the path makes no URL"))?;
-        let mut uri = first.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        let (mut uri, mut keeps_login) = (first.clone(), true);
+        for _ in 0..MAX_REQUESTS {
+            // After another host it does not come back (net/http/client.go `stripSensitiveHeaders`): that host chose this address.
+            keeps_login &= redirect::keeps_login(&first, &uri);
             let mut request = self.agent(&uri)?.get(&uri).config().timeout_recv_body(Some(max_time)).build();
-            if let Some((user, password)) = login.as_ref().filter(|_| redirect::keeps_login(&first, &uri)) {
+            if let Some((user, password)) = login.as_ref().filter(|_| keeps_login) {
                 request = request.header("Authorization", basic(user, password));
             }
             if let Some((from, validator)) = rest {
