@@ -1,5 +1,5 @@
 //! Shadow verification: which hits are withheld, so that a build computes the output again, and what differed. The budget is compile
-//! time, and is kept over restarts. Withheld and compared in `session/handler/compare_outputs.rs`.
+//! time; what is left of it is written at a clean stop. `session/handler/compare_outputs.rs` withholds and compares.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ pub(crate) struct ShadowVerification {
     path: PathBuf,
     /// Seconds of compile time an hour; 0: nothing is withheld.
     seconds_per_hour: u32,
-    /// Guards nothing else; no file is touched while it is held.
+    /// Guards nothing else; no file is touched while it is held. Locked after a build's hits that are withheld, never before.
     state: Mutex<State>,
 }
 
@@ -104,12 +104,12 @@ impl ShadowVerification {
     }
 
     /// A build computed an output again, and it is the same.
-    pub(crate) fn is_same(&self) {
+    pub(crate) fn note_same(&self) {
         lock(&self.state).compared += 1;
     }
 
-    /// It is another one.
-    pub(crate) fn differs(&self, difference: OutputDifference) {
+    /// A build computed an output again, and it is another one.
+    pub(crate) fn note_difference(&self, difference: OutputDifference) {
         {
             let mut state = lock(&self.state);
             state.compared += 1;
@@ -123,7 +123,7 @@ impl ShadowVerification {
         self.save();
     }
 
-    /// Writes it to the disk, if there is anything to say.
+    /// Writes it to the disk, unless verification was never on.
     pub(crate) fn save(&self) {
         let state = lock(&self.state).clone();
         if self.seconds_per_hour == 0 && state.compared == 0 {
@@ -247,7 +247,7 @@ mod tests {
         let (_dir, verification) = verification(4);
         let found_by = |build: &str| {
             let computed = ComputedOutput { build: build.to_owned(), ..ComputedOutput::default() };
-            verification.differs(OutputDifference { computed, ..OutputDifference::default() });
+            verification.note_difference(OutputDifference { computed, ..OutputDifference::default() });
         };
         found_by("victim");
         (0..1000).for_each(|_| found_by("hostile"));

@@ -1,5 +1,5 @@
-//! Shadow verification in a session: a hit that is withheld, and what the build then computed. Of what all users read, in builds that
-//! write it: no other user can have an output taken out of service.
+//! Shadow verification in a session: a hit that is withheld, and what the build then computed. It is done only for what all users
+//! read, and only in builds that may write that: no other user can have an output taken out of service.
 //!
 //! Which hits and how many, `trust/shadow_verification.rs` decides.
 
@@ -18,7 +18,7 @@ use crate::clock;
 use crate::mutex::lock;
 use crate::trust::{GoCommand, Hit, Withheld};
 
-/// Differing outputs that live builds were given: so many of these are named.
+/// So many of the live builds that were given a differing output are named.
 const NAMED_BUILDS: usize = 32;
 
 impl Handler {
@@ -30,14 +30,22 @@ impl Handler {
             return false;
         }
         let (cost, plain) = match found {
-            Lookup::Hit(record) => (comparable_cost(record), Some(record.output.id)),
+            Lookup::Hit(record) => (self.comparable_cost(record), Some(record.output.id)),
             Lookup::HitIfSame(candidates) => {
-                (candidates.iter().filter_map(|one| comparable_cost(&one.record)).max(), None)
+                (candidates.iter().filter_map(|one| self.comparable_cost(&one.record)).max(), None)
             }
             Lookup::HitIfListed(..) | Lookup::Quarantined | Lookup::Nothing | Lookup::Unverified(_) => (None, None),
         };
         let hit = (&self.build.withheld, Hit { action, plain, by: self.go_command() });
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
+    }
+
+    /// What it costs to compute an output of another build again. What this build put is its own; what it accepted has no build in its
+    /// record (`note_own`), and cmd/go takes a miss of what vet printed for "it printed nothing".
+    fn comparable_cost(&self, record: &Record) -> Option<u64> {
+        let is_of_another = record.origin.build.is_some_and(|build| build != self.build.id());
+        let is_for_all = record.origin.partition == Partition::Common;
+        (is_of_another && is_for_all && is_comparable(record.kind)).then_some(record.cost_ms)
     }
 
     /// Compares what the build put with what is shared, which may have been withheld from it. Who put that chose whether it has a
@@ -54,13 +62,13 @@ impl Handler {
         match (plain, published, put.condition) {
             (Some(plain), ..) => self
                 .compare_all(&put.action, computed, |shared| shared.condition.is_none() && shared.output.id == plain),
-            (None, Published::Again, _) => self.verification.is_same(),
+            (None, Published::Again, _) => self.verification.note_same(),
             (None, Published::Conflict(shared), _) => self.differs(&put.action, computed, shared),
             // Each of those under conditions was found for go commands as this one.
             (None, Published::New, None) => {
                 self.compare_all(&put.action, computed, |shared| self.is_candidate(shared));
             }
-            // The conditions that were found did not hold here.
+            // None of the conditions that were found held here.
             (None, Published::New | Published::Quarantined, _) => {}
         }
     }
@@ -85,7 +93,7 @@ impl Handler {
         let other: Vec<_> = shared.iter().filter(|shared| shared.output.id != *computed).collect();
         other.iter().for_each(|other| self.differs(action, computed, other));
         if other.is_empty() && !shared.is_empty() {
-            self.verification.is_same();
+            self.verification.note_same();
         }
     }
 
@@ -123,7 +131,7 @@ impl Handler {
             given_to,
         };
         self.build.warn_rate_limited(format_args!("shadow verification: {difference}; {became}"));
-        self.verification.differs(difference);
+        self.verification.note_difference(difference);
     }
 
     /// What cannot be put in quarantine is not served either: without its record the next put decides.
@@ -143,11 +151,6 @@ impl Handler {
         let file = std::fs::File::open(path).ok()?;
         Archive::read(&|bytes: &mut [u8], at| file.read_exact_at(bytes, at)).map(|archive| archive.path)
     }
-}
-
-/// What it costs to compute an output of others again.
-fn comparable_cost(record: &Record) -> Option<u64> {
-    (is_comparable(record.kind) && record.origin.partition == Partition::Common).then_some(record.cost_ms)
 }
 
 /// Whether an output of this kind is the same each time. What a test prints has times in it. The key of a toolchain's index is proved
