@@ -33,15 +33,17 @@ pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> R
     }
     let is_accepted = |record: &Record| record.origin.build.is_none() && outputs.contains(&record.output.id);
     for id in names(&layout.builds())?.iter().filter_map(|name| name.parse().ok()) {
+        // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
+        let exposed = outputs_of(layout, &id);
+        if !outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok()) {
+            continue;
+        }
+        given.push(id);
         let private = private_records(layout, &id);
         for (action, record) in private.list()? {
             if is_accepted(&record) {
                 private.retain(&action, |known| !is_accepted(known))?;
             }
-        }
-        let exposed = outputs_of(layout, &id);
-        if outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok()) {
-            given.push(id);
         }
     }
     Ok(given)
