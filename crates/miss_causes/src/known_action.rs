@@ -75,7 +75,7 @@ pub(crate) fn by_get(get: GetOutcome) -> Option<Verdict> {
             true,
             "builds computed different outputs of it: `cacheprogctl status` names them",
         )),
-        _ => None,
+        GetOutcome::Miss | GetOutcome::Hit | GetOutcome::HitIf | GetOutcome::Rejected | GetOutcome::Unasked => None,
     }
 }
 

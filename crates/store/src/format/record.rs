@@ -6,8 +6,9 @@
 //! ```
 //!
 //! All on one line, with a tab after each field except the last; the one in brackets is left out where there is none. The second field
-//! is the kind ([`kind_letter`]), as a capital letter where the entry is in quarantine. The build's name and the scope may be empty; no field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id
-//! and all that stands before it, in hex: a torn line, a changed one, or one under another action's name is no record.
+//! is the kind ([`kind_letter`]), as a capital letter where the entry is in quarantine. The build's name and the scope may be empty; no
+//! field has a control character in it. The checksum is the first 8 bytes of the blake3 of the action's id and all that stands before
+//! it, in hex: a torn line, a changed one, or one under another action's name is no record.
 //!
 //! An action has one line, or one for each condition: up to [`CONDITIONS_KEPT`] of them, the newest first. A damaged line is
 //! dropped alone.

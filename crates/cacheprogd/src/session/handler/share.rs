@@ -78,9 +78,11 @@ impl Handler {
 
     fn count_share(&self, put: &Put<'_>, own: &Record, published: &Published) {
         self.compare(put, (&own.output.id, own.kind), published);
-        if *published == Published::Quarantined {
-            return; // it stays private
-        }
+        let outcome = match published {
+            Published::New | Published::Again => PutOutcome::Shared,
+            Published::Conflict(_) => PutOutcome::Conflict,
+            Published::Quarantined => return, // it stays private
+        };
         if let Some(condition) = put.condition {
             self.build.trace.has(condition);
         }
@@ -89,13 +91,9 @@ impl Handler {
             let private = Counts { private_puts: 1, private_gets: was_missed.into(), ..Counts::default() };
             self.build.counters.subtract(&private);
         }
-        let outcome = match published {
-            Published::New | Published::Again | Published::Quarantined => PutOutcome::Shared,
-            Published::Conflict(_) => {
-                self.build.counters.add(&Counts { conflicts: 1, ..Counts::default() });
-                PutOutcome::Conflict
-            }
-        };
+        if outcome == PutOutcome::Conflict {
+            self.build.counters.add(&Counts { conflicts: 1, ..Counts::default() });
+        }
         self.build.trace.share(&put.action, outcome, put.condition);
     }
 }
