@@ -24,14 +24,15 @@ pub(crate) fn quarantine(
     forget_accepted(layout, &HashSet::from([*output]))
 }
 
-/// Makes the live builds forget that they accepted these outputs of others ([`crate::BuildDir::note`] without a build). The builds to
-/// which one of them was exposed: what they made of it stays as it is.
+/// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]
+/// without a build): all of it, as the facts of vet are no answer without what it printed. What they made of it stays as it is.
+/// Returns these builds.
 pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> Result<Vec<BuildId>, StoreError> {
     let mut given = Vec::new();
     if outputs.is_empty() {
         return Ok(given);
     }
-    let is_accepted = |record: &Record| record.origin.build.is_none() && outputs.contains(&record.output.id);
+    let is_accepted = |record: &Record| record.origin.build.is_none();
     for id in names(&layout.builds())?.iter().filter_map(|name| name.parse().ok()) {
         // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);

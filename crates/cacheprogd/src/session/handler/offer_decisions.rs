@@ -53,7 +53,8 @@ impl Handler {
             let condition = Condition { scope: scopes::VET_OUTPUT, digest: taken.condition.digest };
             (action.subkey("stdout"), condition, record(*output, Kind::Content))
         });
-        for (action, condition, record) in [own].into_iter().chain(printed) {
+        // What vet printed comes first: cmd/go takes facts without it for "it printed nothing".
+        for (action, condition, record) in printed.into_iter().chain([own]) {
             // What this go command was told, the next one asks for again: what is out of service now is no answer to that.
             if !self.is_in_service(&action, &condition, &record.output.id) {
                 return;
@@ -66,7 +67,7 @@ impl Handler {
                 return;
             }
             if let Err(e) = self.build.dir.note(&self.client.gocache, &action, record) {
-                self.warn(&e);
+                return self.warn(&e);
             }
         }
     }
