@@ -92,9 +92,12 @@ pub(crate) fn purge(
             progress(purge.purged.seen);
         }
     }
-    purge.forget_in_live_builds(layout);
+    // Also where an unreadable record stopped the removal in the middle: some went before it.
+    if mode == Mode::Apply {
+        purge.forget_in_live_builds(layout);
+    }
     purge.objects(layout, began);
-    Ok((purge.purged, purge.mode == Mode::Apply))
+    Ok((purge.purged, mode == Mode::Apply))
 }
 
 struct Purge<'a> {
@@ -153,9 +156,6 @@ impl Purge<'_> {
 
     /// A live build that accepted what went asks for it again.
     fn forget_in_live_builds(&mut self, layout: &Layout) {
-        if self.mode == Mode::DryRun {
-            return;
-        }
         match forget_accepted(layout, &self.victims.iter().map(|output| output.id).collect()) {
             Ok(builds) => self.purged.given_to = builds.into_iter().map(BuildId::short).collect(),
             Err(e) => keep_error(&mut self.purged.errors, &e),
