@@ -185,9 +185,10 @@ all_hit after-address-space
 echo "=== 64 descriptors"
 # hold SOCKET: connects to it until the daemon takes no more, and holds the connections until killed.
 hold() {
-    python3 -c 'import socket, sys, time
+    python3 -c 'import os, socket, sys, time
+os.chdir(os.path.dirname(sys.argv[1])) # the whole path may be too long for a socket
 held = [socket.socket(socket.AF_UNIX) for n in range(100)]
-for one in held: one.connect(sys.argv[1])
+for one in held: one.connect(os.path.basename(sys.argv[1]))
 time.sleep(1000)' "$1" &
     holding=$!
 }

@@ -306,7 +306,8 @@ impl Store {
     }
 
     /// Takes an output of this view out of service, as another build computed another one: it is no answer any more, and nothing is
-    /// shared for the action and this condition, until it is purged or evicted. The live builds to which it was exposed.
+    /// shared for the action and this condition, until it is purged or evicted. The live builds to which it was exposed, and what kept one
+    /// of them from forgetting it.
     ///
     /// # Errors
     /// A [`StoreError`] where that cannot be written.
@@ -315,7 +316,7 @@ impl Store {
         view: &View,
         action: &ActionId,
         (output, condition): (&OutputId, Option<&Condition>),
-    ) -> Result<Vec<BuildId>, StoreError> {
+    ) -> Result<(Vec<BuildId>, Option<StoreError>), StoreError> {
         quarantine::quarantine(&self.layout, &self.written(view)?, action, (output, condition))
     }
 

@@ -12,40 +12,51 @@ use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::record_dir::RecordDir;
 
-/// Takes an output of an action out of service, under this condition. The live builds to which it was exposed.
+/// Takes an output of an action out of service, under this condition. The live builds to which it was exposed, and what kept one of them
+/// from forgetting it.
 pub(crate) fn quarantine(
     layout: &Layout,
     records: &RecordDir,
     action: &ActionId,
     (output, condition): (&OutputId, Option<&Condition>),
-) -> Result<Vec<BuildId>, StoreError> {
+) -> Result<(Vec<BuildId>, Option<StoreError>), StoreError> {
     let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
     records.quarantine(action, is_it)?;
-    forget_accepted(layout, &HashSet::from([*output]))
+    Ok(forget_accepted(layout, &HashSet::from([*output])))
 }
 
 /// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]
 /// without a build): all of it, as the facts of vet are no answer without what it printed. What they made of it stays as it is.
-/// Returns these builds.
-pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> Result<Vec<BuildId>, StoreError> {
-    let mut given = Vec::new();
+/// Returns these builds, and the first error: the other builds forget all the same.
+pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (Vec<BuildId>, Option<StoreError>) {
+    let (mut given, mut failed) = (Vec::new(), None);
     if outputs.is_empty() {
-        return Ok(given);
+        return (given, failed);
     }
-    let is_accepted = |record: &Record| record.origin.build.is_none();
-    for id in names(&layout.builds())?.iter().filter_map(|name| name.parse().ok()) {
+    let builds = names(&layout.builds()).unwrap_or_else(|e| {
+        failed = Some(e);
+        Vec::new()
+    });
+    for id in builds.iter().filter_map(|name| name.parse().ok()) {
         // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);
         if !outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok()) {
             continue;
         }
         given.push(id);
-        let private = private_records(layout, &id);
-        for (action, record) in private.list()? {
-            if is_accepted(&record) {
-                private.retain(&action, |known| !is_accepted(known))?;
-            }
+        if let Err(e) = forget_in(&private_records(layout, &id)) {
+            failed.get_or_insert(e);
         }
     }
-    Ok(given)
+    (given, failed)
+}
+
+fn forget_in(private: &RecordDir) -> Result<(), StoreError> {
+    let is_accepted = |record: &Record| record.origin.build.is_none();
+    for (action, record) in private.list()? {
+        if is_accepted(&record) {
+            private.retain(&action, |known| !is_accepted(known))?;
+        }
+    }
+    Ok(())
 }

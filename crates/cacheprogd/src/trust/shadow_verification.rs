@@ -40,6 +40,8 @@ pub(crate) struct ShadowVerification {
     seconds_per_hour: u32,
     /// Guards nothing else; no file is touched while it is held. Locked after a build's hits that are withheld, never before.
     state: Mutex<State>,
+    /// Held while the file is written, and locked first: the latest state is the last one written.
+    saving: Mutex<()>,
 }
 
 /// What is kept on the disk.
@@ -62,7 +64,7 @@ impl ShadowVerification {
         let oldest = clock::unix(clock::now()).saturating_sub(DIFFERENCES_AGE);
         state.differences.retain(|difference| difference.at >= oldest);
         state.differences.truncate(DIFFERENCES);
-        Self { store, path, seconds_per_hour, state: Mutex::new(state) }
+        Self { store, path, seconds_per_hour, state: Mutex::new(state), saving: Mutex::default() }
     }
 
     /// Whether this hit is withheld from this build. `cost_ms` is what it costs to compute, as far as who put it says so.
@@ -103,17 +105,22 @@ impl ShadowVerification {
         Some(withheld)
     }
 
-    /// A build computed an output again, and it is the same.
-    pub(crate) fn note_same(&self) {
-        lock(&self.state).compared += 1;
+    /// Whether anything is withheld.
+    pub(crate) fn is_on(&self) -> bool {
+        self.seconds_per_hour > 0
     }
 
-    /// A build computed an output again, and it is another one.
+    /// A build computed an output again, and it was compared with what is shared.
+    pub(crate) fn note_compared(&self, differs: bool) {
+        let mut state = lock(&self.state);
+        state.compared += 1;
+        state.differing += u64::from(differs);
+    }
+
+    /// An output that is shared differs from one that a build computed again.
     pub(crate) fn note_difference(&self, difference: OutputDifference) {
         {
             let mut state = lock(&self.state);
-            state.compared += 1;
-            state.differing += 1;
             let of_build = |one: &&OutputDifference| one.computed.build == difference.computed.build;
             if state.differences.iter().filter(of_build).count() < DIFFERENCES_OF_A_BUILD {
                 state.differences.push_front(difference);
@@ -125,6 +132,7 @@ impl ShadowVerification {
 
     /// Writes it to the disk, unless verification was never on.
     pub(crate) fn save(&self) {
+        let _one_at_a_time = lock(&self.saving);
         let state = lock(&self.state).clone();
         if self.seconds_per_hour == 0 && state.compared == 0 {
             return;

@@ -156,10 +156,9 @@ impl Purge<'_> {
 
     /// A live build that accepted what went asks for it again.
     fn forget_in_live_builds(&mut self, layout: &Layout) {
-        match forget_accepted(layout, &self.victims.iter().map(|output| output.id).collect()) {
-            Ok(builds) => self.purged.given_to = builds.into_iter().map(BuildId::short).collect(),
-            Err(e) => keep_error(&mut self.purged.errors, &e),
-        }
+        let (builds, error) = forget_accepted(layout, &self.victims.iter().map(|output| output.id).collect());
+        self.purged.given_to = builds.into_iter().map(BuildId::short).collect();
+        error.iter().for_each(|e| keep_error(&mut self.purged.errors, e));
     }
 
     /// Removes the objects that only entries that went have named.

@@ -34,7 +34,7 @@ fn what_is_in_quarantine_is_no_answer_and_nothing_is_shared_in_its_place() {
     let condition = condition();
     publish(&store, &Put { condition: Some(&condition), ..put(1, 500) }, b"good");
     publish(&store, &put(1, 500), b"bad");
-    assert_eq!(store.quarantine(&view(), &action(1), (&output(b"other"), None)).unwrap(), []);
+    assert_eq!(store.quarantine(&view(), &action(1), (&output(b"other"), None)).unwrap().0, []);
     assert!(found(&store, 1).is_some(), "another output is meant");
     store.quarantine(&view(), &action(1), (&output(b"bad"), None)).unwrap();
     let known = store.get(&view(), &action(1), at(0)).unwrap();
@@ -55,11 +55,25 @@ fn what_is_in_quarantine_is_no_answer_and_nothing_is_shared_in_its_place() {
 fn a_live_build_is_told_no_more_of_what_is_in_quarantine_and_keeps_its_own() {
     let (_dir, store) = open();
     let build = accepting_build(&store);
-    let exposed_to = store.quarantine(&view(), &action(1), (&output(b"bad"), Some(&condition()))).unwrap();
-    assert_eq!(exposed_to, [BUILD]);
+    let (exposed_to, error) = store.quarantine(&view(), &action(1), (&output(b"bad"), Some(&condition()))).unwrap();
+    assert!(exposed_to == [BUILD] && error.is_none());
     assert_eq!((has(&build, 1), has(&build, 2)), (false, true));
     let link = build.view().join("o").join(output(b"bad").to_string());
     assert!(link.exists(), "a go command may read it now");
+}
+
+/// cmd/go takes the facts of vet without what it printed for "it printed nothing".
+#[test]
+fn a_live_build_keeps_no_facts_of_vet_whose_printed_text_is_in_quarantine() {
+    let (_dir, store) = open();
+    let build = accepting_build(&store);
+    let condition = condition();
+    publish(&store, &Put { condition: Some(&condition), ..put(3, 500) }, b"printed");
+    let printed = store.get(&view(), &action(3), at(0)).unwrap().conditional.remove(0);
+    build.expose(printed.output, Exposure::Link).unwrap();
+    build.note("8:1", &action(3), printed).unwrap();
+    store.quarantine(&view(), &action(3), (&output(b"printed"), Some(&condition))).unwrap();
+    assert_eq!([1, 2, 3].map(|n| has(&build, n)), [false, true, false]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use proto::error::with_causes;
 use proto::id::hex;
 use proto::{ActionId, OutputId};
 use store::archive::Archive;
-use store::{Kind, Partition, Published, Put, Record};
+use store::{Found, Kind, Partition, Published, Put, Record};
 
 use super::lookup::Lookup;
 use super::session_handler::Handler;
@@ -26,7 +26,7 @@ impl Handler {
     /// other bytes of the same file, and none may have it any more.
     pub(super) fn withholds(&self, action: &ActionId, found: &Lookup) -> bool {
         let is_writer = self.client.view.partition() == Some(Partition::Common);
-        if !is_writer || !self.client.is_of_go || self.build.knows(action) {
+        if !self.verification.is_on() || !is_writer || !self.client.is_of_go || self.build.knows(action) {
             return false;
         }
         let (cost, plain) = match found {
@@ -41,7 +41,7 @@ impl Handler {
     }
 
     /// What it costs to compute an output of another build again. What this build put is its own; what it accepted has no build in its
-    /// record (`note_own`), and cmd/go takes a miss of what vet printed for "it printed nothing".
+    /// record (`note_own`).
     fn comparable_cost(&self, record: &Record) -> Option<u64> {
         let is_of_another = record.origin.build.is_some_and(|build| build != self.build.id());
         let is_for_all = record.origin.partition == Partition::Common;
@@ -62,8 +62,11 @@ impl Handler {
         match (plain, published, put.condition) {
             (Some(plain), ..) => self
                 .compare_all(&put.action, computed, |shared| shared.condition.is_none() && shared.output.id == plain),
-            (None, Published::Again, _) => self.verification.note_same(),
-            (None, Published::Conflict(shared), _) => self.differs(&put.action, computed, shared),
+            (None, Published::Again, _) => self.verification.note_compared(false),
+            (None, Published::Conflict(shared), _) => {
+                self.verification.note_compared(true);
+                self.differs(&put.action, computed, shared);
+            }
             // Each of those under conditions was found for go commands as this one.
             (None, Published::New, None) => {
                 self.compare_all(&put.action, computed, |shared| self.is_candidate(shared));
@@ -88,19 +91,25 @@ impl Handler {
 
     /// Compares with what is shared now, of what was withheld.
     fn compare_all(&self, action: &ActionId, computed: &OutputId, was_withheld: impl Fn(&Record) -> bool) {
-        let found = self.store.get(&self.client.view, action, clock::now()).unwrap_or_default();
+        let found = self.store.get(&self.client.view, action, clock::now()).unwrap_or_else(|e| {
+            self.warn(&e);
+            Found::default()
+        });
         let shared: Vec<_> = found.plain.into_iter().chain(found.conditional).filter(was_withheld).collect();
         let other: Vec<_> = shared.iter().filter(|shared| shared.output.id != *computed).collect();
-        other.iter().for_each(|other| self.differs(action, computed, other));
-        if other.is_empty() && !shared.is_empty() {
-            self.verification.note_same();
+        if !shared.is_empty() {
+            self.verification.note_compared(!other.is_empty());
         }
+        other.iter().for_each(|other| self.differs(action, computed, other));
     }
 
     fn differs(&self, action: &ActionId, computed: &OutputId, shared: &Record) {
         let of = (&shared.output.id, shared.condition.as_ref());
         let (given_to, became) = match self.store.quarantine(&self.client.view, action, of) {
-            Ok(builds) => (builds, "in quarantine"),
+            Ok((builds, error)) => {
+                error.iter().for_each(|e| self.warn(e));
+                (builds, "in quarantine")
+            }
             Err(e) => {
                 self.warn(&e);
                 (Vec::new(), self.remove(action, shared))
@@ -153,10 +162,10 @@ impl Handler {
     }
 }
 
-/// Whether an output of this kind is the same each time. What a test prints has times in it. The key of a toolchain's index is proved
-/// and its body is not.
+/// Whether an output of this kind is computed again after a miss, and is the same each time. What a compiler or vet printed is not: cmd/go
+/// takes a miss for "it printed nothing", and puts nothing. The key of a toolchain's index is proved and its body is not.
 fn is_comparable(kind: Kind) -> bool {
-    matches!(kind, Kind::Content | Kind::Archive | Kind::StoreIndex)
+    matches!(kind, Kind::Archive | Kind::StoreIndex)
 }
 
 fn short(id: &[u8; 32]) -> String {

@@ -55,10 +55,6 @@ impl Handler {
         });
         // What vet printed comes first: cmd/go takes facts without it for "it printed nothing".
         for (action, condition, record) in printed.into_iter().chain([own]) {
-            // What this go command was told, the next one asks for again: what is out of service now is no answer to that.
-            if !self.is_in_service(&action, &condition, &record.output.id) {
-                return;
-            }
             // Others' entry is in use: it does not go before those that are not.
             if let Err(e) = self.store.prefer(&self.client.view, &action, &condition) {
                 self.warn(&e);
@@ -66,8 +62,14 @@ impl Handler {
             if !self.build.reserve(DiskUsage::of_put(&[0])) {
                 return;
             }
+            let output = record.output.id;
             if let Err(e) = self.build.dir.note(&self.client.gocache, &action, record) {
                 return self.warn(&e);
+            }
+            // What this go command was told, the next one asks for again: what is out of service is no answer to that. What goes out of
+            // service from now on, forgets the note.
+            if !self.is_in_service(&action, &condition, &output) {
+                return self.build.dir.forget(&self.client.gocache, &action).unwrap_or_else(|e| self.warn(&e));
             }
         }
     }
