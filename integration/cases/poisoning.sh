@@ -67,6 +67,7 @@ stream = socket.socket(socket.AF_UNIX)
 stream.connect(sys.argv[1])
 stream.sendall(b"{\"version\":3,\"request\":{\"register\":{\"derivation\":\"host-poison\"}}}\n")
 print(json.loads(stream.makefile().readline())["registered"]["directory"])' "$1")
+ln -s "$directory" "$HOME/session" # the whole path may be too long for a socket
 mkdir -p "$HOME/program" "$HOME/cache2"
 cd "$HOME/program"
 printf 'module example.test/program\n\ngo 1.21\n' > go.mod
@@ -74,7 +75,7 @@ goroot=$(go env GOROOT)
 sed 's|^func New(text string) error {|&\n\tprintln("POISON: code of another user")|' "$goroot/src/errors/errors.go" > "$HOME/errors.go"
 printf '{"Replace": {"%s/src/errors/errors.go": "%s"}}' "$goroot" "$HOME/errors.go" > "$HOME/overlay.json"
 archive=$(GOCACHEPROG='' go list -export -overlay "$HOME/overlay.json" -f '{{.Export}}' errors)
-GOCACHE=$HOME/cache2 GOCACHEPROG="$2 $directory/sock $archive errors/join.go $HOME/cache2" go build errors
+GOCACHE=$HOME/cache2 GOCACHEPROG="$2 $HOME/session/sock $archive errors/join.go $HOME/cache2" go build errors
 SCRIPT
 chmod 755 "$WORK/programs/host-poison"
 stop_daemon
