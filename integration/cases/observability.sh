@@ -109,4 +109,4 @@ if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the pa
 expect "the browser made a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/images/page.png"; fi
 is "a request with another host name is refused" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
-echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 6 alerts in Prometheus, the page in Chromium"
+echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 7 alerts in Prometheus, the page in Chromium"
