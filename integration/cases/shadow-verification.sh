@@ -33,7 +33,7 @@ expect "outputs were computed again" test "$(found compared)" -gt 0
 is "and came out the same" 0 "$(found differing)"
 compared=$(found compared)
 why=$(ctl why "again-$n" --all)
-expect "why says so" grep -q 'computed again' <<< "$why"
+expect "why names the cause of these misses" grep -q 'computed again' <<< "$why"
 
 # A package on which no other one here depends, whose code says that it comes from another file: it works, and is another output.
 TARGET=container/ring

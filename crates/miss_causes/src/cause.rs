@@ -56,8 +56,8 @@ pub fn explain(new: &BuildProfile, old: Option<&BuildProfile>) -> Vec<Missed> {
 
 /// What the profile of the build alone proves.
 fn by_profile(profile: &BuildProfile, action: &Action) -> Option<Verdict> {
-    let of_profile = || action.not_shared.then(known_action::not_shared);
-    by_condition(profile, action).or_else(|| known_action::by_get(action.get)).or_else(of_profile)
+    let not_shared = || action.not_shared.then(known_action::not_shared);
+    by_condition(profile, action).or_else(|| known_action::by_get(action.get)).or_else(not_shared)
 }
 
 fn missed(action: &Action, path: &str, what: &'static str, verdict: Verdict) -> Missed {

@@ -105,7 +105,7 @@ pub fn state_file(bytes: &[u8]) {
     let spans = UnsyncedSpans::default();
     spans.replace(BOOT, unsynced::parse(text, BOOT, root));
     let read = spans.spans();
-    assert!(read.windows(2).all(|two| two[0].until < two[1].since), "in order, and none overlaps another");
+    assert!(read.windows(2).all(|two| two[0].until < two[1].since), "the spans are in order and do not overlap");
     let Some(root) = root else { return assert_eq!(read, [unsynced::EVERYTHING]) };
     assert_eq!(unsynced::parse(&spans.to_text(root), BOOT, Some(root)), read);
 }

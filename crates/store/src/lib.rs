@@ -61,6 +61,7 @@ pub use format::namespace::{InvalidPartition, Namespace, Partition};
 pub use format::origin::{BuildName, Origin};
 pub use format::record::{CONDITIONS_KEPT, Record, kind_letter, kind_of_letter};
 pub use get::Found;
+pub use object::integrity_mtime::open_plain;
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
 pub use put::{Published, Put, Replaces};
@@ -70,7 +71,7 @@ pub use view::View;
 
 use format::layout::{self, Layout};
 use get::test_inputs_action;
-use object::integrity_mtime::{is_whole, open_plain};
+use object::integrity_mtime::is_whole;
 use object::publish::{adopt_object, publish_object};
 use open::Format;
 use put::NamespaceWriter;

@@ -145,11 +145,7 @@ impl RecordDir {
 
     /// Removes the records of an action that are not to stay, and what is damaged.
     pub(crate) fn retain(&self, action: &ActionId, stays: impl Fn(&Record) -> bool) -> Result<(), StoreError> {
-        let locked = match self.lock(action)? {
-            LockOutcome::Absent => return Ok(()),
-            LockOutcome::Busy => return Err(StoreError::Busy { path: self.path(action) }),
-            LockOutcome::Locked(locked) => locked,
-        };
+        let Some(locked) = self.lock_for_change(action)? else { return Ok(()) };
         let left: Vec<_> = locked.lines.records.iter().filter(|record| stays(record)).cloned().collect();
         if left.is_empty() {
             locked.remove()
@@ -160,23 +156,25 @@ impl RecordDir {
         }
     }
 
-    /// Marks the records of an action that are meant as quarantined. Whether there was one.
-    pub(crate) fn quarantine(&self, action: &ActionId, is: impl Fn(&Record) -> bool) -> Result<bool, StoreError> {
-        let mut records = match self.lock(action)? {
-            LockOutcome::Absent => return Ok(false),
-            LockOutcome::Busy => return Err(StoreError::Busy { path: self.path(action) }),
-            // The lock is held until the file is replaced.
-            LockOutcome::Locked(locked) => locked,
-        };
+    /// Marks the records of an action that are meant as quarantined.
+    pub(crate) fn quarantine(&self, action: &ActionId, is: impl Fn(&Record) -> bool) -> Result<(), StoreError> {
+        // The lock is held until the file is replaced.
+        let Some(mut locked) = self.lock_for_change(action)? else { return Ok(()) };
         let mut marked = false;
-        for record in records.lines.records.iter_mut().filter(|record| is(record)) {
+        for record in locked.lines.records.iter_mut().filter(|record| is(record)) {
             record.is_quarantined = true;
             marked = true;
         }
-        if marked {
-            self.write(action, &records.lines.records)?;
+        if marked { self.write(action, &locked.lines.records) } else { Ok(()) }
+    }
+
+    /// The file of an action, locked; `None` if there is none. A file that is locked for too long is an error.
+    fn lock_for_change(&self, action: &ActionId) -> Result<Option<LockedFile>, StoreError> {
+        match self.lock(action)? {
+            LockOutcome::Absent => Ok(None),
+            LockOutcome::Busy => Err(StoreError::Busy { path: self.path(action) }),
+            LockOutcome::Locked(locked) => Ok(Some(locked)),
         }
-        Ok(marked)
     }
 
     /// Makes a record the first one, unless it is among the first `near` ones.

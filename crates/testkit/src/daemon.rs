@@ -1,6 +1,7 @@
 //! A daemon as a process, on a temporary state directory.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -30,6 +31,17 @@ impl Daemon {
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let child = spawn(dir.path(), &arguments);
         Self { dir, child, arguments }
+    }
+
+    /// Starts one whose sockets and files other users can reach. `None` without root, which it takes to be another user.
+    #[must_use]
+    pub fn start_for_other_users() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        let daemon = Self::start();
+        std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        Some(daemon)
     }
 
     /// SIGKILL.

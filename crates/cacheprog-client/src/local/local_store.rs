@@ -88,8 +88,7 @@ impl LocalStore {
         }
         self.open().ok()?;
         let store = self.store.as_ref()?;
-        let store::Found { plain, conditional, is_quarantined: _ } =
-            store.get(&self.view, action, clock::now()).ok()?;
+        let store::Found { plain, conditional, .. } = store.get(&self.view, action, clock::now()).ok()?;
         let (private, conditional): (Vec<_>, Vec<_>) =
             conditional.into_iter().partition(|record| is_of(record, &scopes::PRIVATE));
         let own = private.into_iter().filter(|record| record.condition.as_ref() == Some(&self.private));

@@ -67,7 +67,7 @@ impl ShadowVerification {
         Self { store, path, seconds_per_hour, state: Mutex::new(state), saving: Mutex::default() }
     }
 
-    /// Whether this hit is withheld from this build. `cost_ms` is what it costs to compute, as far as who put it says so.
+    /// Whether this hit is withheld from this build. `cost_ms` is what it costs to compute: the build that put the output claims it.
     pub(crate) fn withholds(
         &self,
         build: &BuildId,

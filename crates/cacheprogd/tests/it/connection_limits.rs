@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -170,11 +169,7 @@ print('held', flush=True); time.sleep(1000)";
 /// Needs root, to be other users.
 #[test]
 fn users_that_hold_the_open_sockets_keep_no_other_user_out() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let daemon = Daemon::start();
-    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let Some(daemon) = Daemon::start_for_other_users() else { return };
     for (name, request) in [("status.sock", Control::Status), ("host.sock", Control::Builds)] {
         let socket = daemon.dir.path().join(name);
         let mut holding: Vec<_> = (4242..4246).map(|uid| hold(&socket, uid, 200)).collect();

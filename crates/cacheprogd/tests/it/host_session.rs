@@ -1,5 +1,4 @@
 use std::io::BufReader;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -67,11 +66,7 @@ fn send_as(uid: u32, socket: &Path, line: &str) -> String {
 /// Only the name is taken from the peer. The chroot would say that the session is over.
 #[test]
 fn a_session_says_neither_for_whom_it_is_nor_what_it_is() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let daemon = Daemon::start();
-    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let Some(daemon) = Daemon::start_for_other_users() else { return };
     let chroot = daemon.dir.path().join("chroot");
     std::fs::create_dir(&chroot).unwrap();
     let claimed = Registration {
@@ -91,12 +86,8 @@ fn a_session_says_neither_for_whom_it_is_nor_what_it_is() {
 /// Needs root, to be another user.
 #[test]
 fn another_user_cannot_use_a_session() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let daemon = Daemon::start();
+    let Some(daemon) = Daemon::start_for_other_users() else { return };
     let view = directory(&daemon, "roots");
-    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
     // By the mode of the socket everyone may: its owner's credentials decide.
     let hello = format!("{{\"version\":{VERSION},\"toolchain\":{{\"goroot\":\"/go\"}}}}");
     let tries = |uid: u32| send_as(uid, &view.join("sock"), &hello);

@@ -94,11 +94,7 @@ fn a_second_daemon_on_the_state_directory_is_refused() {
 /// Who held it would keep the daemon from starting. Needs root, to be another user.
 #[test]
 fn another_user_cannot_hold_the_lock_of_the_state_directory() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let mut daemon = Daemon::start();
-    std::fs::set_permissions(daemon.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let Some(mut daemon) = Daemon::start_for_other_users() else { return };
     let lock = daemon.state_dir().join("lock");
     for mode in [0o600, 0o644] {
         // As a daemon of an earlier version left it.

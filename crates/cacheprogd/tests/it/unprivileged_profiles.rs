@@ -1,8 +1,7 @@
 //! How much work for build profiles unprivileged users may cause, and which other requests wait for that.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -100,11 +99,7 @@ fn a_second_session_that_asks_why_meanwhile_gets_an_empty_answer() {
 /// Needs root, to be another user.
 #[test]
 fn unprivileged_users_have_one_profile_made_at_a_time_and_root_does_not_wait() {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    let mut daemon = Daemon::start();
-    std::fs::set_permissions(daemon.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let Some(mut daemon) = Daemon::start_for_other_users() else { return };
     let (long, trace) = endless(&mut daemon, "long");
     let other = short(&daemon, "other");
     let waits = ask_as_other_user(&daemon, &long);

@@ -91,7 +91,10 @@ fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result
 
 /// Opens a file for reading. What a build under our own uid may have put in its place just now, a pipe or a link, is neither waited
 /// for nor followed.
-pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// What the system answers.
+pub fn open_plain(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(PLAIN).open(path)
 }
 

@@ -13,8 +13,8 @@ use super::token::{self, LastLine, Line};
 pub(super) const PIECE: usize = 128 << 10;
 const OVERLAP: usize = 8 << 10;
 
-/// How many bytes of paths are looked at for each byte of a text: a path is looked at once for each `..` in it. More than that has
-/// no text that names files.
+/// How many bytes of paths are looked at for each byte of a text: a path is looked at once for each `..` in it. A text that
+/// names files has fewer.
 const MOST_LOOKS: usize = 64;
 
 /// Most levels that a path may go up: the kernel takes no longer path.

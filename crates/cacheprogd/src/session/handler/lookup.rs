@@ -129,8 +129,7 @@ impl Handler {
     ///
     /// Of many the likely ones: first those whose condition the build has, then those of builds of its name, then the newest.
     fn offer(&self, action: &ActionId, records: Vec<Record>, now: SystemTime) -> Lookup {
-        let mut records: Vec<_> =
-            records.into_iter().filter(|one| self.decide(one) == GetDecision::HitIfSame).collect();
+        let mut records: Vec<_> = records.into_iter().filter(|one| self.is_candidate(one)).collect();
         if records.len() > limits::CONDITIONS {
             let is_had = |record: &Record| record.condition.as_ref().is_some_and(|one| self.build.trace.had(one));
             let name = self.build.name();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use proto::control::BuildStatus;
@@ -14,18 +14,14 @@ use proto::id::hex;
 use proto::parts::Parts;
 use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Package, PutOutcome, Session};
 use proto::{ActionId, OutputId, ScopeDigest};
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use store::archive::Archive;
-use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
+use store::{INDEX, Kind, TEST_LOG, TEST_PASSED, open_plain};
 
 use super::other_users::OtherUsers;
 use super::rejections::{Conditions, OwnConditions, Rejections};
 use crate::limits::{PROFILE_ENTRIES, PROFILE_MEMORY, PROFILE_TAIL, PROFILE_VARIANTS};
 use crate::telemetry::trace::event::{self, Event, Events};
-
-#[expect(clippy::cast_possible_wrap, reason = "the flags are small positive numbers")]
-const PLAIN_FILES: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits() as i32;
 
 /// The events of one action.
 #[derive(Debug, Default)]
@@ -190,8 +186,7 @@ impl OutputReader<'_> {
 
     /// A build under our own uid may have put a pipe or a link in its place: neither is waited for, nor followed.
     fn open(&self, output: &OutputId) -> Option<File> {
-        let path = self.outputs.join(output.to_string());
-        let file = File::options().read(true).custom_flags(PLAIN_FILES).open(path).ok()?;
+        let file = open_plain(&self.outputs.join(output.to_string())).ok()?;
         file.metadata().is_ok_and(|about| about.is_file()).then_some(file)
     }
 
