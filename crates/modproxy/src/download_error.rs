@@ -16,7 +16,8 @@ pub(crate) enum DownloadError {
         /// The text of its response.
         message: String,
     },
-    /// Neither a file nor a refusal: a status that the go command takes for an error too.
+    /// Neither a file nor a refusal of it: a status that the go command takes for an error too, or a refusal of what
+    /// remains of the file.
     #[error("the upstream answered with status {0} instead of a file")]
     UnexpectedStatus(u16),
     /// The body is not the file's own bytes.

@@ -60,7 +60,13 @@ pub(crate) fn from_list(job: Job<'_>, list: &[Entry]) -> Result<Fetched, Downloa
             }
         }
     }
-    Err(error)
+    match error {
+        // Part of the file came before, so it exists: an error, and the same one to all who wait for it.
+        DownloadError::Refused { status, .. } if job.writer.download().progress().written > 0 => {
+            Err(DownloadError::UnexpectedStatus(status))
+        }
+        other => Err(other),
+    }
 }
 
 /// Whether what was fetched is known to be complete.
