@@ -13,6 +13,8 @@ usage:
   cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
                                 Nix sandbox that has one, else from a store in the user's cache directory
   cacheprog-client --store DIR  ... from the store in DIR
+  cacheprog-client [--store DIR] --lower DIR[:DIR...]
+                                ... from such a store, and from these below it, which are only read
   cacheprog-client --transparent
                                 the same: an earlier version shared less with this
   cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
@@ -34,6 +36,8 @@ pub enum Command {
     Serve {
         /// `--store DIR`.
         store: Option<PathBuf>,
+        /// `--lower DIR[:DIR...]`.
+        lower: Vec<PathBuf>,
     },
     /// Print shell commands for the setup hook.
     Env {
@@ -54,9 +58,9 @@ pub enum Command {
 /// A command line that cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
-    /// `--store` without a directory.
-    #[error("--store needs a directory")]
-    NoDirectory,
+    /// `--store` or `--lower` without a directory.
+    #[error("{0} needs a directory")]
+    NoDirectory(&'static str),
     /// `condition` without a scope.
     #[error("condition needs a scope")]
     NoScope,
@@ -70,18 +74,34 @@ pub enum UsageError {
 /// # Errors
 /// A [`UsageError`].
 pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
-    let Some(first) = args.next() else { return Ok(Command::Serve { store: None }) };
-    let command = match first.to_str() {
-        Some("--store") => {
-            let store = args.next().filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory)?;
-            Command::Serve { store: Some(store.into()) }
+    let (mut store, mut lower, mut is_first) = (None, Vec::new(), true);
+    while let Some(argument) = args.next() {
+        match argument.to_str() {
+            Some("--store") => store = Some(directory("--store", args.next())?.into()),
+            Some("--lower") => {
+                let dirs = directory("--lower", args.next())?;
+                lower.extend(std::env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()));
+            }
+            Some("--transparent") => {}
+            _ if is_first => return subcommand(argument, args),
+            _ => return Err(UsageError::Unknown(argument)),
         }
-        Some("--transparent") => Command::Serve { store: None },
+        is_first = false;
+    }
+    Ok(Command::Serve { store, lower })
+}
+
+fn directory(option: &'static str, value: Option<OsString>) -> Result<OsString, UsageError> {
+    value.filter(|dir| !dir.is_empty()).ok_or(UsageError::NoDirectory(option))
+}
+
+fn subcommand(name: OsString, mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
+    let command = match name.to_str() {
         Some("env") => Command::Env { phase: args.next() },
         Some("condition") => Command::Condition { scope: args.next().ok_or(UsageError::NoScope)? },
         Some("--help" | "-h" | "help") => Command::Help,
         Some("--version" | "-V") => Command::Version,
-        _ => return Err(UsageError::Unknown(first)),
+        _ => return Err(UsageError::Unknown(name)),
     };
     match args.next() {
         None => Ok(command),
@@ -99,10 +119,20 @@ mod tests {
 
     #[test]
     fn the_command_line_is_read() {
-        assert_eq!(parsed(&[]), Ok(Command::Serve { store: None }));
-        assert_eq!(parsed(&["--store", "/x"]), Ok(Command::Serve { store: Some("/x".into()) }));
-        assert_eq!(parsed(&["--store"]), Err(UsageError::NoDirectory));
-        assert_eq!(parsed(&["--transparent"]), Ok(Command::Serve { store: None }));
+        let serve = |store: Option<&str>, lower: &[&str]| {
+            Ok(Command::Serve { store: store.map(Into::into), lower: lower.iter().map(Into::into).collect() })
+        };
+        assert_eq!(parsed(&[]), serve(None, &[]));
+        assert_eq!(parsed(&["--store", "/x"]), serve(Some("/x"), &[]));
+        assert_eq!(
+            parsed(&["--lower", "/a:/b", "--store", "/x", "--lower", ":/c"]),
+            serve(Some("/x"), &["/a", "/b", "/c"])
+        );
+        for option in ["--store", "--lower"] {
+            assert_eq!(parsed(&[option]), Err(UsageError::NoDirectory(option)));
+            assert_eq!(parsed(&[option, "/x", "env"]), Err(UsageError::Unknown("env".into())));
+        }
+        assert_eq!(parsed(&["--transparent"]), serve(None, &[]));
         assert_eq!(parsed(&["env"]), Ok(Command::Env { phase: None }));
         assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { phase: Some("preBuild".into()) }));
         assert_eq!(parsed(&["env", "preBuild", "more"]), Err(UsageError::Unknown("more".into())));

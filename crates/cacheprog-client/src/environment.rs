@@ -94,6 +94,7 @@ impl Environment {
         let is_clean = invocation.is_clean(&goroot);
         let tests = exchanges_test_results && socket.is_some();
         let variables_of_go = variables_of_go();
+        let is_build = variables::is_build(&variables_of_go);
         let gowork = variables::text(&variables_of_go, "GOWORK");
         let test_context = tests.then(|| test_context(invocation.clone(), goroot, gowork));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
@@ -102,7 +103,8 @@ impl Environment {
             socket,
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
             session,
-            store: cache.map(|cache| cache.join("nix-gocacheprog")),
+            // A build of Nix has no user, so no store: its HOME is not there, or is one of its own.
+            store: cache.filter(|_| !is_build).map(|cache| cache.join("nix-gocacheprog")),
             spool: gocache.as_ref().map_or_else(temporary, |dir| dir.join(CLEANED)).join("nix-gocacheprog-spool"),
             gocache_id: gocache.as_deref().map(gocache_id).unwrap_or_default(),
             gocache,

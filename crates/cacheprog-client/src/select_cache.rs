@@ -19,22 +19,24 @@ use crate::local::maintenance::maintain_daily;
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
 
-/// Serves cmd/go on standard input and on `output` until it is done.
-pub(crate) fn run(output: File, store: Option<&Path>, environment: &Environment) -> Result<(), FrameError> {
+/// Serves cmd/go on standard input and on `output` until it is done. With layers the daemon is not asked.
+pub(crate) fn run(
+    output: File,
+    (store, lower): (Option<&Path>, &[PathBuf]),
+    environment: &Environment,
+) -> Result<(), FrameError> {
     let responder = Arc::new(Responder::start(output));
     // A pipe of 64 KiB holds a sixth of a median package; with a larger one cmd/go writes while this program works.
     let _size = rustix::pipe::fcntl_setpipe_size(std::io::stdin(), 1 << 20);
     let requests = Requests::new(BufReader::with_capacity(BUFFER, std::io::stdin().lock()));
-    let embedded = store.map(PathBuf::from).or_else(|| match environment.socket {
-        Some(_) => None,
-        None => environment.store.clone(),
-    });
-    let served = match (&embedded, &environment.socket) {
-        (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new(dir, responder.clone(), environment)),
+    let socket = environment.socket.as_ref().filter(|_| lower.is_empty());
+    let embedded = store.map(PathBuf::from).or_else(|| environment.store.clone().filter(|_| socket.is_none()));
+    let served = match (&embedded, socket) {
+        (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new((dir, lower), responder.clone(), environment)),
         (None, Some(socket)) => serve(requests, &responder, DaemonCache::start(socket, &responder, environment)),
         // Without HOME and without a socket only the temporary directory is left.
         (None, None) => {
-            serve(requests, &responder, EmbeddedStore::new(&environment.spool, responder.clone(), environment))
+            serve(requests, &responder, EmbeddedStore::new((&environment.spool, lower), responder.clone(), environment))
         }
     };
     responder.close(); // cmd/go continues

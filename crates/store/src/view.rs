@@ -38,6 +38,13 @@ impl View {
         Self { writes: None, ..self }
     }
 
+    /// The view of a session with the same toolchain that reads what is for all users alone, and shares with everyone.
+    #[must_use]
+    pub fn of_all_users(&self) -> Self {
+        let common: Vec<_> = self.reads.iter().filter(|one| one.partition() == Partition::Common).cloned().collect();
+        Self { writes: common.first().cloned(), reads: common }
+    }
+
     /// The partition to which it writes.
     #[must_use]
     pub fn partition(&self) -> Option<Partition> {
@@ -67,6 +74,7 @@ mod tests {
         assert_eq!(view, View { reads: vec![user.clone(), common], writes: Some(user) });
         assert_eq!(view.origin(None, "x").partition, Partition::User(7));
         let reader = view.clone().read_only();
+        assert_eq!(reader.of_all_users(), everyone);
         assert_eq!((reader.partition(), reader.reads), (None, view.reads));
     }
 }

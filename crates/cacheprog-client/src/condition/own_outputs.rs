@@ -34,7 +34,9 @@ impl OwnOutputs {
         let file = value(variables, "NIX_ATTRS_JSON_FILE").filter(|path| !path.is_empty());
         let names: Vec<String> = match file {
             _ if !names.trim().is_empty() => names.split_whitespace().map(str::to_owned).collect(),
-            Some(file) => names_in_file(Path::new(file))?,
+            // Nix 2.8 names the file by its path outside of the sandbox (seen).
+            Some(file) => names_in_file(Path::new(file))
+                .or_else(|| names_in_file(&Path::new(&text(variables, "NIX_BUILD_TOP")).join(".attrs.json")))?,
             None => vec!["out".to_owned()],
         };
         let path = |name: String| value(variables, &name).map(|path| (name.clone(), path.clone()));

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::BufRead;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use crate::sharing::hits::Hits;
 use crate::sharing::shares::Share;
 use crate::sharing::worker::{Backend, Outcome, Readers, Task, Worker};
 
+use super::layers;
 use super::local_store::{LocalFound, LocalStore, boot_id};
 
 #[derive(Debug)]
@@ -56,7 +57,8 @@ struct Candidates {
 }
 
 impl EmbeddedStore {
-    pub(crate) fn new(dir: &Path, responder: Arc<Responder>, environment: &Environment) -> Self {
+    /// `lower`: directories of layers to be read below the store.
+    pub(crate) fn new((dir, lower): (&Path, &[PathBuf]), responder: Arc<Responder>, environment: &Environment) -> Self {
         let mut store = LocalStore::new(dir, environment);
         let spool = || LocalStore::new(&environment.spool, environment);
         let opened = if is_one_line(dir) {
@@ -72,6 +74,7 @@ impl EmbeddedStore {
                 store = spool();
             }
         }
+        let store = store.above(layers::open(lower, environment));
         let hits = Arc::<Hits>::default();
         let stores = Stores {
             store: Mutex::new(store),

@@ -15,6 +15,9 @@ use crate::clock;
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
 
+use super::layers::LowerLayer;
+use super::path_for_go::path_for_go;
+
 /// What is known of an action.
 #[derive(Debug, Default)]
 pub(crate) struct LocalFound {
@@ -37,6 +40,8 @@ pub(crate) struct LocalStore {
     /// Whether the go command takes what has no condition.
     takes_plain: bool,
     store: Option<Store>,
+    /// Read below it.
+    layers: Vec<LowerLayer>,
     scratch: Vec<u8>,
 }
 
@@ -49,7 +54,22 @@ impl LocalStore {
         let digest = ScopeDigest(*blake3::hash(environment.gocache_id.as_bytes()).as_bytes());
         let private = Condition { scope: scopes::PRIVATE, digest };
         let takes_plain = environment.is_clean;
-        Self { dir, path_for_go, view, origin, private, takes_plain, store: None, scratch: Vec::new() }
+        Self {
+            dir,
+            path_for_go,
+            view,
+            origin,
+            private,
+            takes_plain,
+            store: None,
+            layers: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The same, with layers below it.
+    pub(crate) fn above(self, layers: Vec<LowerLayer>) -> Self {
+        Self { layers, ..self }
     }
 
     /// Opens the store, and creates it where it is missing.
@@ -77,9 +97,18 @@ impl LocalStore {
         self.find(action).own
     }
 
-    /// The same; and the entries that hold under a condition, the newest first.
+    /// The same; and the entries that hold under a condition, the newest first. What the store has comes before what layers have.
     pub(crate) fn find(&mut self, action: &ActionId) -> LocalFound {
-        self.try_find(action).unwrap_or_default()
+        let mut found = self.try_find(action).unwrap_or_default();
+        for layer in &self.layers {
+            if found.own.is_some() {
+                break;
+            }
+            let (plain, candidates) = layer.find(&self.view, action);
+            found.own = plain.filter(|_| self.takes_plain);
+            found.candidates.extend(candidates);
+        }
+        found
     }
 
     fn try_find(&mut self, action: &ActionId) -> Option<LocalFound> {
@@ -234,47 +263,8 @@ fn discard(body: &mut impl Read) -> Result<(), StageError> {
     std::io::copy(body, &mut std::io::sink()).map(drop).map_err(StageError::Body)
 }
 
-/// How `dir` is named to cmd/go: as a path that begins with `GOCACHE`, with `..` where it lies elsewhere. `go build -o lib.a`
-/// copies a file whose path begins so; it makes any other file writable and renames it, out of the cache
-/// (cmd/go/internal/work/shell.go `moveOrCopyFile`, Go 1.21-1.27: `strings.HasPrefix(src, cacheDir)`).
-fn path_for_go(dir: &Path, gocache: Option<&Path>) -> String {
-    let plain = dir.to_string_lossy().into_owned();
-    let Some(gocache) = gocache.and_then(Path::to_str) else { return plain };
-    if plain.starts_with(gocache) {
-        return plain;
-    }
-    // `..` leads to the parent of the real directory, not to the parent of a link.
-    let Ok(real) = fs::canonicalize(gocache) else { return plain };
-    let up = "/..".repeat(real.components().count() - 1);
-    format!("{}{up}{plain}", gocache.trim_end_matches('/'))
-}
-
 /// The kernel's id of this boot. Where it cannot be read all boots are the same, and only its size shows that an object was
 /// lost in a power cut.
 pub(crate) fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_begin_with_gocache_and_lead_to_the_store() {
-        let dir = tempfile::tempdir().unwrap();
-        let (store, gocache, link) =
-            (dir.path().join("store"), dir.path().join("a/b/gocache"), dir.path().join("link"));
-        fs::create_dir_all(&store).unwrap();
-        fs::create_dir_all(&gocache).unwrap();
-        std::os::unix::fs::symlink(&gocache, &link).unwrap();
-        for gocache in [&gocache, &link] {
-            let path = path_for_go(&store, Some(gocache));
-            assert!(path.starts_with(gocache.to_str().unwrap()), "{path}");
-            assert_eq!(fs::canonicalize(&path).unwrap(), fs::canonicalize(&store).unwrap(), "{path}");
-        }
-        let spool = gocache.join("00/nix-gocacheprog-spool");
-        assert_eq!(path_for_go(&spool, Some(&gocache)), spool.to_str().unwrap());
-        assert_eq!(path_for_go(&store, Some(Path::new("/nowhere/at/all"))), store.to_str().unwrap());
-        assert_eq!(path_for_go(&store, None), store.to_str().unwrap());
-    }
 }

@@ -4,7 +4,9 @@
 //! does not take. [`spool_flush`] hands the spool on to the daemon later, [`maintenance`] keeps both within their limits.
 
 pub(crate) mod embedded_store;
+pub(crate) mod layers;
 pub(crate) mod local_store;
 pub(crate) mod maintenance;
+mod path_for_go;
 pub(crate) mod spool;
 pub(crate) mod spool_flush;

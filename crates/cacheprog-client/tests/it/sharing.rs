@@ -18,16 +18,16 @@ fn with_c() -> Vec<u8> {
     [GREET, header.as_bytes(), object.as_bytes()].concat()
 }
 
-fn subkey(action: u8, name: &str) -> [u8; 32] {
+pub(crate) fn subkey(action: u8, name: &str) -> [u8; 32] {
     Sha256::new().chain_update("subkey:").chain_update([action; 32]).chain_update(name).finalize().into()
 }
 
-fn printed(action: u8) -> [u8; 32] {
+pub(crate) fn printed(action: u8) -> [u8; 32] {
     subkey(action, "stdout")
 }
 
 /// A module with a header, older than the go commands.
-fn module(dir: &Path) -> PathBuf {
+pub(crate) fn module(dir: &Path) -> PathBuf {
     let module = dir.join("module");
     std::fs::create_dir_all(module.join("greet")).unwrap();
     std::fs::write(module.join("go.mod"), "module example.test/m\n\ngo 1.24\n").unwrap();

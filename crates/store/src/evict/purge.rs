@@ -30,6 +30,8 @@ pub enum PurgeFilter {
     All,
     /// What these builds put first.
     WrittenBy(Vec<BuildId>),
+    /// What was copied from layers.
+    OfLayers,
     /// What is for builds of this user alone.
     User(u32),
     /// What was last put before this.
@@ -45,6 +47,7 @@ impl PurgeFilter {
             Self::All => true,
             Self::User(uid) => [partition, record.origin.partition].contains(&Partition::User(*uid)),
             Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
+            Self::OfLayers => record.origin.is_of_layer(),
             Self::Before(time) => record.time < *time,
             Self::Quarantined => record.is_quarantined,
         }

@@ -19,7 +19,23 @@ pub struct Origin {
     pub key: Option<SigningKey>,
 }
 
+/// The name of what was copied from a layer.
+const LAYER: &str = "layer";
+
 impl Origin {
+    /// The origin of an entry that was copied from a layer, for all users. Who names a layer vouches for it, as a second build does.
+    #[must_use]
+    pub fn of_layer() -> Self {
+        let name = BuildName::new(LAYER);
+        Self { build: None, witness: Some(name.clone()), name, partition: Partition::Common, key: None }
+    }
+
+    /// Whether the entry was copied from a layer. A build whose name is the same has an id.
+    #[must_use]
+    pub fn is_of_layer(&self) -> bool {
+        self.build.is_none() && self.name.as_str() == LAYER
+    }
+
     /// The same, after another build put the same output.
     #[must_use]
     pub(crate) fn with_witness(self, other: &Self) -> Self {

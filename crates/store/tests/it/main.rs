@@ -11,6 +11,7 @@ mod disk_full; // a disk without inodes, and whose the unfinished files are
 mod evict; // what goes, what stays, what a crash leaves
 mod former_format; // a store of the format before
 mod io_errors; // a disk that refuses to look
+mod layer; // what is exported, and read of it
 mod partitions; // what is for one user
 mod put_get; // what is put is got, under the rules for two outputs of one action
 mod quarantine; // what is taken out of service

@@ -1,0 +1,68 @@
+//! The layers below the embedded store, as the command line names them: what they have of an action. Nothing is written to them.
+
+use std::path::PathBuf;
+
+use proto::condition::scopes;
+use proto::error::with_causes;
+use proto::gocmd::Hit;
+use proto::{ActionId, Condition};
+use store::{Layer, Record, Store, View};
+
+use crate::environment::{Environment, is_one_line};
+
+use super::path_for_go::path_for_go;
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct LowerLayer {
+    layer: Layer,
+    /// Its directory as it is named to cmd/go.
+    path_for_go: String,
+}
+
+/// Opens those that can be used, in their order. Of the others the reason is printed where that is wanted.
+pub(crate) fn open(dirs: &[PathBuf], environment: &Environment) -> Vec<LowerLayer> {
+    let view = View::common(&environment.toolchain);
+    let open = |dir: &PathBuf| {
+        let refused = |why: String| environment.log(&format!("not using the layer {}: {why}", dir.display()));
+        let layer = Layer::open(dir).map_err(|e| refused(with_causes(&e))).ok()?;
+        if !is_one_line(layer.root()) {
+            refused("its path is not a single line of UTF-8 text".to_owned());
+            return None;
+        }
+        if !layer.has(&view) {
+            refused(format!("it has nothing of the toolchain {}", environment.toolchain.goroot));
+            return None;
+        }
+        let path_for_go = path_for_go(layer.root(), environment.gocache.as_deref());
+        Some(LowerLayer { layer, path_for_go })
+    };
+    dirs.iter().filter_map(open).collect()
+}
+
+impl LowerLayer {
+    /// What every go command may take, and what it may take under conditions, the newest first.
+    pub(crate) fn find(&self, view: &View, action: &ActionId) -> (Option<Hit>, Vec<(Condition, Hit)>) {
+        let found = self.layer.get(view, action);
+        let plain = found.plain.as_ref().and_then(|record| self.hit(record));
+        let candidate = |record: &Record| {
+            let condition = record.condition.clone().filter(|condition| condition.scope != scopes::PRIVATE)?;
+            (condition.scope != scopes::VET || self.has_output_of_vet(view, action, &condition)).then_some(())?;
+            Some((condition, self.hit(record)?))
+        };
+        (plain, found.conditional.iter().filter_map(candidate).collect())
+    }
+
+    /// As in the store above: what vet found goes together with what it printed.
+    fn has_output_of_vet(&self, view: &View, action: &ActionId, condition: &Condition) -> bool {
+        let printed = Some(Condition { scope: scopes::VET_OUTPUT, ..condition.clone() });
+        let beside = self.layer.get(view, &action.subkey("stdout"));
+        beside.conditional.iter().any(|record| record.condition == printed && self.hit(record).is_some())
+    }
+
+    fn hit(&self, record: &Record) -> Option<Hit> {
+        self.layer.object(record.output)?;
+        let path = format!("{}/{}", self.path_for_go, Store::object_name(&record.output.id));
+        Some(Hit { output: record.output, time: record.time, path })
+    }
+}
