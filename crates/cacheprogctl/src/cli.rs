@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::ask::{builds, status, top, why};
 use crate::error::CommandError;
-use crate::maintenance::{check, gc, purge, verify};
+use crate::maintenance::{check, export, gc, purge, verify};
 use crate::{doctor, generate, install};
 
 /// Shows what nix-gocacheprog's cache does, maintains its store, checks the machine, installs and uninstalls.
@@ -33,6 +33,8 @@ enum Command {
     Gc(gc::Args),
     /// Remove entries: those that a build put, those for one user alone, old ones, or all. Works with and without a running daemon.
     Purge(purge::Args),
+    /// Write a layer of what is the same on each machine, to be read by `cacheprog-client --lower`.
+    Export(export::Args),
     /// Check a settings file.
     Check(check::Args),
     /// Install the units, the settings and the line in nix.conf, on a Linux with systemd that is not NixOS.
@@ -59,6 +61,7 @@ impl Args {
             Command::Verify(args) => verify::run(args),
             Command::Gc(args) => gc::run(args),
             Command::Purge(args) => purge::run(args),
+            Command::Export(args) => export::run(args),
             Command::Check(args) => check::run(args),
             Command::Install(args) => install::install(args),
             Command::Uninstall(args) => install::uninstall(args),
