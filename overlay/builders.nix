@@ -14,12 +14,13 @@ let
   withGocacheprog = package:
     package.overrideAttrs (old: { nativeBuildInputs = withHook (old.nativeBuildInputs or [ ]); });
 
-  # A builder is a function of a set or of `finalAttrs:`, and most have `.override`.
-  wrap = build:
+  # A builder is a function of a set or of `finalAttrs:`, and most have `.override`. `change` gets the builder and a package of it.
+  wrap = change: build:
     {
-      __functor = _: args: withGocacheprog (build args);
+      __functor = _: args: change build (build args);
       __functionArgs = lib.functionArgs build;
-    } // lib.optionalAttrs (build ? override) { override = args: wrap (build.override args); };
+    } // lib.optionalAttrs (build ? override) { override = args: wrap change (build.override args); };
+  layered = build: import ./layered { inherit final build; };
 
   # Go 1.21 to 1.23 use cache programs only if they are built with this experiment (cmd/go/internal/cache/default.go).
   experimental = name:
@@ -38,5 +39,7 @@ in
   inherit withGocacheprog;
   names = builtins.filter (name: builtins.match "buildGo([0-9]+|Latest)?Module|buildGoApplication" name != null)
     (builtins.attrNames prev);
-  cached = name: let build = prev.${name}; in builtins.seq build (wrap (experimental name build));
+  isOfModules = name: builtins.match "buildGo.*Module" name != null;
+  cached = name: let build = prev.${name}; in builtins.seq build (wrap (_: withGocacheprog) (experimental name build));
+  layered = name: let build = prev.${name}; in builtins.seq build (wrap layered (experimental name build));
 }

@@ -3,16 +3,21 @@
 #   withGocacheprog PACKAGE  the package with the hook
 #   buildGoModuleCached, buildGo126ModuleCached, buildGoApplicationCached and so on
 #                            each existing builder of Go packages, with the hook
+#   buildGoModuleLayered, buildGo126ModuleLayered and so on
+#                            each existing buildGoModule, with the dependencies in a layer of their own, without hook and daemon
+#   nix-gocacheprog          the programs
 # Apply it after overlays that add builders (gomod2nix).
 final: prev:
 let
   builders = import ./builders.nix final prev;
   cached = name: { name = "${name}Cached"; value = builders.cached name; };
+  layered = name: { name = "${name}Layered"; value = builders.layered name; };
 in
 {
   # Do not change this name: the pre-build-hook recognises a build that wants the cache by it.
   nixGocacheprogHook = final.makeSetupHook { name = "nix-gocacheprog-hook"; } ./setup-hook.sh;
   inherit (builders) withGocacheprog;
+  nix-gocacheprog = final.pkgsStatic.callPackage ../nix/package.nix { };
 
   # A stdenv in which fixed-output derivations use the host's module proxy. It is for builders that fetch modules one by one
   # without phases, as gomod2nix does. gomod2nix' builder takes it as an argument:
@@ -26,4 +31,4 @@ in
         postHook = (attrs.postHook or "") + "\nnixGocacheprog preBuild\n";
       });
   };
-} // builtins.listToAttrs (map cached builders.names)
+} // builtins.listToAttrs (map cached builders.names ++ map layered (builtins.filter builders.isOfModules builders.names))

@@ -62,6 +62,28 @@ all_files() { (cd "$MACHINE" && find etc usr opt/bin var/cache var/lib run home 
 
 quick=(--arg extra "{ $NO_TESTS }")
 without=$(nix_small alice before --arg withHook false "${quick[@]}")
+
+# Layers need nothing of ours on the machine.
+if [ -n "${TEST_FULL:-}" ]; then
+    mkdir -p "$MACHINE/opt/layers/programs/bin"
+    cp -r "$CASE_DIR/programs/layered" "$MACHINE/opt/layers/src"
+    cp "$BIN/cacheprog-client" "$BIN/cacheprogctl" "$MACHINE/opt/layers/programs/bin/"
+    programs=$(as alice env NIX_REMOTE=daemon nix-store --add /opt/layers/programs)
+    # layered NAME [NIX-ARG...]: alice builds the program with layers; prints the output path.
+    layered() {
+        as alice env NIX_REMOTE=daemon nix-build --no-out-link /opt/project/integration/nix/layered.nix --argstr gosdk /opt/go \
+            --arg overlay /opt/project/overlay/default.nix --argstr programs "$programs" --arg src /opt/layers/src "${@:2}" 2> "$WORK/layered-$1.log" ||
+            { tail -n 30 "$WORK/layered-$1.log" >&2; return 1; }
+    }
+    is "a program with layers" "firstfirst 7 8" "$(on_machine "$(layered first)/bin/layered")"
+    sed -i 's/"first"/"edited"/' "$MACHINE/opt/layers/src/words/words.go"
+    is "an edited one" "editededited 7 8" "$(on_machine "$(layered edited --argstr version 2)/bin/layered")"
+    is "compiles what depends on the edit, and nothing else" "example.test/layered example.test/layered/words main " \
+        "$(grep -oE '/compile .* -p [^ ]+' "$WORK/layered-edited.log" | sed 's/.* -p //' | sort -u | tr '\n' ' ')"
+    for n in 1 2 3; do
+        expect "its layer has the same bytes again, $n" test -n "$(layered check --argstr version 2 --argstr attribute goCache --check)"
+    done
+fi
 all_files > "$WORK/before"
 
 # README.md, "Debian, Fedora, Arch".

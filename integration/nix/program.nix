@@ -2,12 +2,13 @@
 # a program is built. With the hook, `nixGocacheprogHook` of the project's overlay is among its nativeBuildInputs, and
 # that is the only difference. Everything not named here goes to buildGoModule as it is (subPackages, ldflags, env, …).
 # `stub` holds further arguments of the stub (ccFlags, ldFlags, cgoEnabled). `nixpkgs` (a path) takes the stub's
-# place where there is one, with its own Go; `pkgs` (a package set with the overlay in it) takes that of both.
+# place where there is one, with its own Go; `builder` is the builder's name; `pkgs` (a package set with the overlay in it) takes that of both.
 { src
 , goModules ? null
 , gosdk
 , overlay ? null
 , withHook ? true
+, builder ? "buildGoModule"
 , pname ? "program"
 , version ? "1"
 , nativeBuildInputs ? [ ]
@@ -18,7 +19,7 @@
 , ...
 }@args:
 let
-  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "stub" "nixpkgs" "pkgs" ];
+  extra = removeAttrs args [ "src" "goModules" "gosdk" "overlay" "withHook" "stub" "nixpkgs" "pkgs" "builder" ];
   # The real buildGoModule takes modules from its own fetcher or from the source.
   modules =
     if goModules == null then { inherit src; vendorHash = null; }
@@ -28,7 +29,7 @@ let
       src = pkgs.runCommand (src.name or "source") { } "cp -r ${src} $out; chmod u+w $out; cp -r ${goModules} $out/vendor";
     };
 in
-pkgs.buildGoModule (extra // modules // {
+pkgs.${builder} (extra // modules // {
   inherit pname version;
   nativeBuildInputs = nativeBuildInputs ++ (if withHook then [ pkgs.nixGocacheprogHook ] else [ ]);
 })

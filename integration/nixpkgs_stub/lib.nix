@@ -48,6 +48,9 @@ rec {
   versionOlder = a: b: builtins.compareVersions a b < 0;
   versionAtLeast = a: b: !versionOlder a b;
 
+  # The name of a package without its version.
+  getName = package: package.pname or (builtins.parseDrvName (package.name or package)).name;
+
   nameValuePair = name: value: { inherit name value; };
   genAttrs = names: f: listToAttrs (map (n: nameValuePair n (f n)) names);
   getAttrs = names: set: genAttrs names (n: getAttr n set);

@@ -1,0 +1,4 @@
+package withasm
+
+// Seven is seven.
+func Seven() int

@@ -1,0 +1,2 @@
+#include "eight.h"
+int eight(void) { return EIGHT; }

@@ -1,0 +1,4 @@
+#ifndef EIGHT
+#define EIGHT 8
+#endif
+int eight(void);

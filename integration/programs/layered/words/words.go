@@ -1,0 +1,4 @@
+package words
+
+// Text is what the program prints.
+const Text = "first"
