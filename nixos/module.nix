@@ -29,7 +29,8 @@ let
   trust = cfg.settings.trust or { };
   writers = builtins.filter (name: !(builtins.elem name (trust.relays or [ ]))) (lib.unique trusted);
   # Not a default of the option: it depends on a part of the option's own value.
-  daemonSettings = cfg.settings // { trust = { inherit writers; } // trust; };
+  daemonSettings = cfg.settings // { trust = { inherit writers; } // trust; }
+    // lib.optionalAttrs (cfg.layers != [ ]) { layers = map toString cfg.layers ++ cfg.settings.layers or [ ]; };
 
   settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
     cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
@@ -61,6 +62,16 @@ in
       description = ''
         Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md). Without `trust.writers` it is
         `nix.settings.trusted-users`, less those in `trust.relays`.
+      '';
+    };
+
+    layers = mkOption {
+      type = types.listOf types.path;
+      default = [ ];
+      example = literalExpression "[ app.goCacheStd app.goCache ]";
+      description = ''
+        Layers from which the daemon's store takes what it has not: `goCacheStd` and `goCache` of a package of
+        `buildGoModuleLayered`, or absolute paths. What they have is for builds of all users (docs/how-to/begin-with-a-layer.md).
       '';
     };
 

@@ -48,6 +48,8 @@ for lib in "${libs[@]}"; do
     rejects "an unknown mode" "$lib" '{ hook.mode = "all"; }' 'hook.mode'
     rejects "an unknown option" "$lib" '{ hook.modes = "opt-in"; }' 'services.nix-gocacheprog.hook.modes'
     rejects "a relative path in the chain" "$lib" '{ hook.chain = [ "hook" ]; }' 'hook.chain'
+    expect "refused: a relative path of a layer" refused module "$lib" '{ layers = [ "layer" ]; }' m.config.services.nix-gocacheprog.layers
+    expect "the message names the option" grep -qF 'services.nix-gocacheprog.layers' "$WORK/err"
     rejects "allow or deny without transparent mode" "$lib" '{ hook.deny = [ "x" ]; }' '`allow` and `deny` need `mode = "transparent"`'
     rejects "unreadable = transparent without transparent mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
     rejects "intercept without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
@@ -85,7 +87,7 @@ expect "the hook explains a wrong value" grep -q 'unknown variant' "$WORK/err"
 built_settings() {
     cat > "$WORK/settings.nix" << NIX
 (import $CASE_DIR/nix/module.nix { package = { type = "derivation"; outPath = $package; };
-  configuration = { services.nix-gocacheprog = { enable = true; settings = $1; }; nix.settings = { ${NIX_SETTINGS:-} }; }; }).config.environment.etc."nix-gocacheprog.toml".source
+  configuration = { services.nix-gocacheprog = { enable = true; settings = $1; layers = [ ${LAYERS:-} ]; }; nix.settings = { ${NIX_SETTINGS:-} }; }; }).config.environment.etc."nix-gocacheprog.toml".source
 NIX
     nixbuild "$WORK/settings.nix" 2> "$WORK/err"
 }
@@ -100,6 +102,9 @@ is "and whom Nix trusts" '["root","alice","@wheel","bob"]' "$(writers '{ max-siz
 is "less the relays" '["root","@wheel"]' "$(writers '{ trust.relays = [ "hydra" ]; }' 'trusted-users = [ "hydra" "@wheel" ];')"
 is "the settings decide where they name writers" '["alice"]' "$(writers '{ trust.writers = [ "alice" ]; }' 'trusted-users = [ "bob" ];')"
 is "an empty list is none" '[]' "$(writers '{ trust.writers = [ ]; }')"
+expect "layers are packages and paths, before those of the settings" \
+    grep -qxE 'layers = \["/nix/store/[^"]*-programs","/srv/b","/srv/a"\]' "$(LAYERS="{ type = \"derivation\"; outPath = $package; } \"/srv/b\"" built_settings '{ layers = [ "/srv/a" ]; }')"
+expect "without any there is no such setting" refused grep -q layers "$(built_settings '{ }')"
 expect "wrong settings of the daemon are refused" refused built_settings '{ max-size = "much"; }'
 expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
 

@@ -11,6 +11,7 @@ use settings::Witnesses;
 use store::{Limits, Store};
 
 use crate::builds::registry::Registry;
+use crate::layers::Layers;
 use crate::maintenance::evictor::LatestEviction;
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
@@ -35,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) usage: UsageRecorder,
     /// Which hits are withheld, and what differed.
     pub(crate) verification: Arc<ShadowVerification>,
+    /// From which the store takes what it has not.
+    pub(crate) layers: Arc<Layers>,
     /// How long requests take.
     pub(crate) latency: Latency,
 }

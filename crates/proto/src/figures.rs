@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::control::{BuildStatus, Counts, Verification};
+use crate::control::{BuildStatus, Counts, LayerStatus, Verification};
 
 /// Bytes: `1.5 GiB`.
 #[must_use]
@@ -60,6 +60,17 @@ pub fn verification(found: &Verification) -> String {
         (0, 0, _) => String::new(),
         (_, _, 0) => format!("{} outputs computed again, all the same", number(*compared)),
         _ => format!("{} of {} outputs that were computed again DIFFER", number(*differing), number(*compared)),
+    }
+}
+
+/// What a layer of the daemon gave, or why it is not used.
+#[must_use]
+pub fn layer(layer: &LayerStatus) -> String {
+    let LayerStatus { directory, copied, damaged, refused } = layer;
+    match (refused, damaged) {
+        (Some(why), _) => format!("{directory} is NOT USED: {why}"),
+        (None, 0) => format!("{directory}: {} entries copied", number(*copied)),
+        (None, _) => format!("{directory}: {} entries copied, {} are DAMAGED", number(*copied), number(*damaged)),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod output;
 pub mod parts;
 pub mod profile;
+pub mod verification;
 pub mod wire;
 
 #[cfg(any(test, feature = "fuzzing"))]

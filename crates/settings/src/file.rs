@@ -40,6 +40,9 @@ pub struct Settings {
     /// Whose builds write what every build reads.
     #[arg(skip)]
     trust: Option<Trust>,
+    /// Layers (`cacheprogctl export`) from which the store takes what it has not, in this order.
+    #[arg(skip)]
+    pub layers: Vec<LayerDir>,
 }
 
 impl Settings {
@@ -54,6 +57,7 @@ impl Settings {
             status_socket: self.status_socket.or(others.status_socket),
             http: self.http.or(others.http),
             trust: self.trust.or(others.trust),
+            layers: if self.layers.is_empty() { others.layers } else { self.layers },
         }
     }
 
@@ -136,6 +140,32 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> 
     })
 }
 
+/// The absolute path of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub struct LayerDir(PathBuf);
+
+/// A path that is not absolute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write the absolute path of a layer")]
+pub struct LayerDirError;
+
+impl LayerDir {
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for LayerDir {
+    type Error = LayerDirError;
+
+    fn try_from(path: PathBuf) -> Result<Self, LayerDirError> {
+        if path.is_absolute() { Ok(Self(path)) } else { Err(LayerDirError) }
+    }
+}
+
 /// How long an entry may stay unused.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
@@ -210,6 +240,8 @@ mod tests {
             ("trust.writers = [\"a b\"]", "trust.writers", "write the name or the number of a user"),
             ("trust.witnesses = 3", "trust.witnesses", "write 1, or 2"),
             ("trust.writer = []", "trust.writer", "unknown field"),
+            ("layers = [\"/a\", \"b\"]", "layers", "write the absolute path of a layer"),
+            ("layers = \"/a\"", "layers", "invalid type"),
             ("status-socket = \"relative/x\"", "status-socket", "write an absolute path, or none"),
         ] {
             let error = file(text).unwrap_err();

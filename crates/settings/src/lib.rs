@@ -20,7 +20,7 @@ mod trust;
 
 pub use accounts::Accounts;
 pub use error::{SettingsError, StateError};
-pub use file::{Age, AgeError, LimitOptions, OrNone, Settings, limit_arguments, read};
+pub use file::{Age, AgeError, LayerDir, LayerDirError, LimitOptions, OrNone, Settings, limit_arguments, read};
 pub use listen::{HttpAddress, ListenError, SocketPath};
 pub use log::start_log;
 pub use state_dir::{StateDir, lock_state_dir};

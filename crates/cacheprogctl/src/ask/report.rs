@@ -1,6 +1,6 @@
 //! The text of a daemon's status and of its builds. Pure. proto's figures.rs rounds, for the page too.
 
-use proto::control::{BuildStatus, Builds, Span, Status, Verification};
+use proto::control::{BuildStatus, Builds, LayerStatus, Span, Status, Verification};
 use proto::figures::{self, build_table, bytes, hit_rate, number, saved, seconds};
 
 use crate::terminal::{Style, Table, Tone};
@@ -36,6 +36,7 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
             ) + "\n",
         };
     out += &verification(&status.verification, now, style);
+    out.extend(status.layers.iter().map(|of| layer(of, style)));
     let mut usage = Table::new(&["in the last", "builds", "compiled", "needed", "hit rate", "served", "put", "saved"]);
     for (name, span) in [("hour", &status.usage.hour), ("day", &status.usage.day), ("30 days", &status.usage.month)] {
         usage.row(usage_row(name, span));
@@ -58,6 +59,11 @@ fn verification(found: &Verification, now: u64, style: Style) -> String {
         out += &format!("  {} ago: {difference}\n", seconds(now.saturating_sub(difference.at)));
     }
     out
+}
+
+fn layer(layer: &LayerStatus, style: Style) -> String {
+    let is_good = layer.refused.is_none() && layer.damaged == 0;
+    style.paint(if is_good { Tone::Good } else { Tone::Warn }, &format!("layer {}", figures::layer(layer))) + "\n"
 }
 
 /// How many ended builds a status shows; `builds` shows more.

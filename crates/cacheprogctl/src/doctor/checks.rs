@@ -1,6 +1,7 @@
 //! Judges the facts and gives a fix for each problem. Pure.
 
-use proto::figures::bytes;
+use proto::control::LayerStatus;
+use proto::figures::{self, bytes};
 
 use super::facts::{Facts, Permissions, Program};
 use super::finding::{Finding, bad, good, warn};
@@ -37,6 +38,7 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         .iter()
         .map(|check| check(facts))
         .chain(of_trust)
+        .chain(layers(status.map_or(&[], |status| &status.layers)))
         .chain(changing_variables::findings(&facts.profiles))
         .collect()
 }
@@ -274,6 +276,24 @@ fn settings(facts: &Facts) -> Finding {
     }
 }
 
+/// The layers of the daemon, if it has any.
+fn layers(all: &[LayerStatus]) -> Option<Finding> {
+    let what = "the layers";
+    let wrong: Vec<_> = all.iter().filter(|layer| layer.refused.is_some() || layer.damaged > 0).collect();
+    let text =
+        |layers: &[&LayerStatus]| layers.iter().map(|layer| figures::layer(layer)).collect::<Vec<_>>().join("; ");
+    Some(match (all, wrong.as_slice()) {
+        ([], _) => return None,
+        (_, []) => good(what, text(&all.iter().collect::<Vec<_>>())),
+        (_, wrong) => warn(
+            what,
+            text(wrong),
+            "make it again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below /home, \
+             /root and /run/user",
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::facts::Unit;
@@ -298,6 +318,23 @@ mod tests {
     fn a_users_own_daemon_needs_no_status_socket() {
         let levels = [true, false].map(|is_users| status_socket(&unit_facts("active", is_users)).level);
         assert_eq!(levels, [Level::Good, Level::Warn]);
+    }
+
+    #[test]
+    fn layers_are_named_where_there_are_any_and_the_bad_ones_have_a_fix() {
+        let layer = |damaged, refused: Option<&str>| LayerStatus {
+            directory: "/layer".to_owned(),
+            copied: 7,
+            damaged,
+            refused: refused.map(str::to_owned),
+        };
+        assert_eq!(layers(&[]), None);
+        let found = layers(&[layer(0, None)]).unwrap();
+        assert_eq!((found.level, found.found.as_str()), (Level::Good, "/layer: 7 entries copied"));
+        for (bad, text) in [(layer(2, None), "2 are DAMAGED"), (layer(0, Some("gone")), "/layer is NOT USED: gone")] {
+            let found = layers(&[layer(0, None), bad]).unwrap();
+            assert!(found.level == Level::Warn && found.found.ends_with(text) && !found.fix.is_empty(), "{found:?}");
+        }
     }
 
     #[test]

@@ -41,6 +41,9 @@ struct Selection {
     /// builds in the history.
     #[arg(long, value_name = "BUILD")]
     written_by: Option<String>,
+    /// What was copied from the layers of the settings. It comes back from those that are still there.
+    #[arg(long)]
+    of_layers: bool,
     /// What is for builds of this user alone, who is no writer: a name in /etc/passwd, or a number.
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let store = args.store.open(mode)?;
     let filter = match &args.which {
         Selection { written_by: Some(build), .. } => PurgeFilter::WrittenBy(written_by(store.root(), build)?),
+        Selection { of_layers: true, .. } => PurgeFilter::OfLayers,
         Selection { user: Some(user), .. } => PurgeFilter::User(uid(user)?),
         Selection { older_than: Some(age), .. } => {
             PurgeFilter::Before(clock::now().checked_sub(*age).unwrap_or(std::time::UNIX_EPOCH))

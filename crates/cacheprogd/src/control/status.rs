@@ -28,6 +28,7 @@ pub(crate) fn status(context: &Context) -> Status {
         trouble: context.registry.trouble(),
         usage: context.usage.usage(clock::now()),
         verification: context.verification.status(),
+        layers: context.layers.status(),
         builds: context.registry.builds(),
     }
 }

@@ -42,6 +42,8 @@ pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &La
         status.verification.compared,
     );
     counter(&mut all, "differing_outputs", "Of these, those that were not the same", status.verification.differing);
+    let copied = status.layers.iter().map(|layer| layer.copied).sum();
+    counter(&mut all, "layer_entries", "Entries that were copied from layers", copied);
     seconds(&mut all, "up", "Since the daemon started", status.uptime_seconds);
     let name = "request_duration";
     all.register_with_unit(name, "From the request's frame to its reply", Unit::Seconds, latency.all.clone());

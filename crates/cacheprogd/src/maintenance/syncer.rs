@@ -71,7 +71,7 @@ impl Syncer {
         self.disk.sync(&self.store)
     }
 
-    /// Called at each turn of the loop, with the puts since the daemon's start.
+    /// Called at each turn of the loop, with the puts since the daemon's start, and what was copied from layers.
     pub(crate) fn poll(&mut self, puts: u64) {
         let now = Instant::now();
         if let Some(done) = self.running.take_if(|running| running.is_finished())

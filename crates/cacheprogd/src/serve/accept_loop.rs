@@ -119,7 +119,7 @@ impl Server {
     fn do_maintenance(&self, maintenance: &mut Maintenance) {
         self.context.registry.sweep(clock::now());
         let totals = self.context.registry.totals();
-        maintenance.syncer.poll(totals.1.puts);
+        maintenance.syncer.poll(totals.1.puts + self.context.layers.copied());
         maintenance.evictor.poll();
         self.context.usage.record(totals, clock::now());
         notify(&[NotifyState::Watchdog]);

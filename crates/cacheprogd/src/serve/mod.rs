@@ -27,6 +27,7 @@ use crate::builds::registry::{Registry, boot_id};
 use crate::builds::removal::remove_in_background;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::layers::Layers;
 use crate::maintenance::clean_shutdown;
 use crate::maintenance::evictor::Evictor;
 use crate::maintenance::idle::Idle;
@@ -92,11 +93,13 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         .map_err(|e| CommandError::System("making an eventfd", e.into()))?;
     let evictor = Evictor::new(store.clone(), settings.limits(), was_clean && !store.had_former_format());
     let verification = Arc::new(ShadowVerification::load(store.clone(), trust.shadow_seconds_per_hour));
+    let layers = Arc::new(Layers::open(store.clone(), &settings.layers));
     let usage = UsageRecorder::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
         usage,
         verification,
+        layers,
         latency: Latency::default(),
         registry,
         started: Instant::now(),

@@ -10,6 +10,7 @@ mod eviction; // the size limit
 mod gets_and_puts; // what each build is served of what others put
 mod host_session; // go commands outside of sandboxes
 mod hostile_client; // garbage, floods and claims of a build
+mod layers; // layers below the store
 mod lifecycle; // start, restart, stop
 mod offers; // outputs that are served under a condition
 mod sharing; // what is put privately and shared afterwards

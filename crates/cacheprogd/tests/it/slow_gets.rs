@@ -9,6 +9,8 @@ use proto::wire::Request;
 use store::Store;
 use testkit::{Daemon, Session, action, content, output};
 
+use crate::layers::{above, layer};
+
 /// Longer than any answer takes: what waits for so long would wait for ever.
 const FOR_EVER: Duration = Duration::from_secs(20);
 
@@ -85,6 +87,30 @@ fn a_get_whose_object_must_be_verified_first_holds_up_no_later_request() {
     let first = [session.next_reply(), session.next_reply()].map(|(id, _)| id);
     assert!(hold.release(), "nothing was answered while the large object could not be read");
     assert_eq!(first, [later, put]);
+    let (id, reply) = session.next_reply();
+    assert_eq!((id, content(&view, reply)), (slow, large));
+}
+
+#[test]
+fn a_large_object_that_is_copied_from_a_layer_holds_up_no_later_request() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (dir, large) = (tempfile::tempdir().unwrap(), vec![7; 3 << 20]);
+    let layer = layer(dir.path(), "layer", |session| {
+        session.put(1, &large);
+        session.put(2, b"small");
+    });
+    let daemon = above(dir.path(), &[&layer], "");
+    let hold = Hold::on(&layer.join(Store::object_name(&output(&large))));
+    let view = daemon.register("two");
+    let mut session = Session::open(&view, "/go");
+    let slow = session.send(Request::Get { action: action(1) }, b"");
+    hold.is_waited_for();
+    let later = session.send(Request::Get { action: action(2) }, b"");
+    let (id, reply) = session.next_reply();
+    assert!(hold.release(), "nothing was answered while the large object could not be read");
+    assert_eq!((id, content(&view, reply)), (later, b"small".to_vec()));
     let (id, reply) = session.next_reply();
     assert_eq!((id, content(&view, reply)), (slow, large));
 }

@@ -40,11 +40,12 @@ impl Handler {
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
     }
 
-    /// What it costs to compute an output of another build again. What this build put is its own; what it accepted has no build in its
+    /// What it costs to compute an output of another build, or of a layer, again. What this build put is its own; what it accepted has no build in its
     /// record (`note_own`).
     fn comparable_cost(&self, record: &Record) -> Option<u64> {
-        let is_of_another = record.origin.build.is_some_and(|build| build != self.build.id());
-        let is_for_all = record.origin.partition == Partition::Common;
+        let origin = &record.origin;
+        let is_of_another = origin.build.map_or(origin.is_of_layer(), |build| build != self.build.id());
+        let is_for_all = origin.partition == Partition::Common;
         (is_of_another && is_for_all && is_comparable(record.kind)).then_some(record.cost_ms)
     }
 

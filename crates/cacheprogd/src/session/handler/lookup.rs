@@ -12,6 +12,7 @@ use store::{Exposed, Found, Record, Store, StoreError};
 use super::session_handler::Handler;
 use crate::builds::build::Build;
 use crate::clock;
+use crate::layers::Copied;
 use crate::session::share_policy::{self, Class, Entry, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
@@ -55,8 +56,25 @@ impl Unverified {
 
 impl Handler {
     /// What is known of an action, and exposed to the build. What must be verified for that is verified first, unless it is larger
-    /// than `verify_most` bytes.
+    /// than `verify_most` bytes. So is what layers have beside that: it is copied into the store first.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
+        let found = self.find_in_store(action, now, verify_most);
+        if !matches!(found, Lookup::Nothing | Lookup::HitIfSame(_)) {
+            return found;
+        }
+        match self.layers.copy(&self.common, action, (now, verify_most)) {
+            Ok(Copied::Nothing) => found,
+            Ok(Copied::Some) => self.find_in_store(action, now, verify_most),
+            Ok(Copied::TooLarge(output)) => Lookup::Unverified(Unverified { output, is_own: false }),
+            Err(e) => {
+                self.build.storage_health.record_failure(&e);
+                self.warn(&e);
+                found
+            }
+        }
+    }
+
+    fn find_in_store(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
         let mut verified = None;
         // A list, its result, and candidates with what vet printed: each of them is verified once or not served.
         for _ in 0..2 + 2 * limits::CONDITIONS {
@@ -83,7 +101,7 @@ impl Handler {
         self.build.warn_rate_limited(format_args!("{}", with_causes(error)));
     }
 
-    /// As [`Handler::find`], as far as that is known without reading an output.
+    /// As [`Handler::find_in_store`], as far as that is known without reading an output.
     fn find_verified(&self, action: &ActionId, now: SystemTime) -> Result<Lookup, StoreError> {
         let own = self.build.dir.get(&self.client.gocache, action, now).unwrap_or_else(|e| {
             self.warn(&e);

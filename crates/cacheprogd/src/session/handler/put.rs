@@ -256,8 +256,11 @@ impl Handler {
 
     pub(super) fn warn_of_conflict(&self, action: &ActionId, own: &OutputId, first: &Record) {
         let shared = first.output.id;
-        let by = first.origin.build;
-        let by = by.map_or_else(|| "an unknown build".to_owned(), |id| format!("build {}", id.short()));
+        let by = match first.origin.build {
+            Some(id) => format!("build {}", id.short()),
+            None if first.origin.is_of_layer() => "a layer".to_owned(),
+            None => "an unknown build".to_owned(),
+        };
         self.build.warn_rate_limited(format_args!(
             "action {action}: this build put output {own}, {by} put {shared}; {shared} stays shared, {own} stays private to this build"
         ));

@@ -13,6 +13,7 @@ use store::{BoundedMap, Exposure, Origin, Store, View};
 use super::offers::Offers;
 use crate::builds::build::Build;
 use crate::context::Context;
+use crate::layers::Layers;
 use crate::limits::CLAIMED_REQUESTS;
 use crate::session::share_policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
@@ -24,6 +25,8 @@ pub(crate) struct Handler {
     pub(super) store: Arc<Store>,
     pub(super) build: Arc<Build>,
     pub(super) client: Client,
+    /// What it shares with all users: what layers have is for these.
+    pub(super) common: View,
     /// The origin of what it puts.
     pub(super) origin: Origin,
     /// When each action was missed that Go computes now: until its put.
@@ -31,6 +34,7 @@ pub(crate) struct Handler {
     /// Offers that the client has not decided yet.
     pub(super) offers: Mutex<Offers>,
     pub(super) verification: Arc<ShadowVerification>,
+    pub(super) layers: Arc<Layers>,
     /// What it kept for the build that no notice has shared yet.
     pub(super) kept: Mutex<BoundedMap<Kept>>,
     pub(super) rules: SharingRules,
@@ -74,11 +78,13 @@ impl Handler {
         Self {
             store: context.store.clone(),
             origin: client.view.origin(Some(build.id()), build.name()),
+            common: client.view.of_all_users(),
             build,
             client,
             missed: Mutex::default(),
             offers: Mutex::default(),
             verification: context.verification.clone(),
+            layers: context.layers.clone(),
             kept: Mutex::default(),
             rules,
             goroot: OnceLock::new(),
