@@ -59,6 +59,7 @@ is "a known package that is imported is not compiled" "example.test/layered exam
 changes "the import of a known package" ""
 changes "a flag of the linker" "" --arg extra '{ ldflags = [ "-X main.version=2" ]; }'
 changes "what is done before the build" "" --arg extra '{ preBuild = "true"; meta.description = "a program"; }'
+changes "checks of the output, and phases of its own" "" --arg extra '{ allowedReferences = [ ]; dontInstall = true; postPhases = [ "smoke" ]; }'
 changes "a tag" "modules " --arg extra '{ tags = [ "some" ]; }'
 changes "a tag of the standard library" "std modules " --arg extra '{ tags = [ "netgo" ]; }'
 changes "another CGO_ENABLED" "std modules " --arg extra '{ env.CGO_ENABLED = "0"; }'

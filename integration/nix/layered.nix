@@ -14,7 +14,7 @@ let
     src = builtins.path { name = "layered-source"; path = src; };
     goModules = builtins.path { name = "layered-modules"; path = src + "/vendor"; };
     postUnpack = "rm -rf $sourceRoot/vendor";
-    env = { CGO_ENABLED = "1"; NIX_DEBUG = "1"; };
+    env = { CGO_ENABLED = "1"; NIX_DEBUG = "1"; PROGRAM = finalAttrs.pname; };
   } // extra);
 in
 package.${attribute}

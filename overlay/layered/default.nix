@@ -11,64 +11,63 @@
 let
   inherit (final) lib;
   programs = (final.buildPackages or final).nix-gocacheprog;
-  as-layer = import ./as-layer.nix { inherit lib programs; };
+  layerOf = import ./layer.nix { inherit lib programs; };
+  modulesOf = import ./modules.nix { inherit lib; };
 
-  # What is in the keys of the standard library's packages: its variables, and of its flags and tags those of no module.
+  # What is in the keys of the standard library's packages: these variables, and GOFLAGS; and these tags and flags.
   variables = [
-    "CGO_ENABLED" "GO386" "GOAMD64" "GOARCH" "GOARM" "GOARM64" "GOEXPERIMENT" "GOFIPS140" "GOMIPS" "GOMIPS64" "GOOS" "GOPPC64" "GORISCV64"
-    "GOWASM"
+    "CGO_ENABLED" "GO386" "GOAMD64" "GOARCH" "GOARM" "GOARM64" "GOEXPERIMENT" "GOFIPS140" "GOFLAGS" "GOMIPS" "GOMIPS64" "GOOS" "GOPPC64"
+    "GORISCV64" "GOWASM"
   ];
-  tags = [ "faketime" "netcgo" "netgo" "osusergo" "purego" "timetzdata" ];
-  checkFlags = [ "-race" "-msan" "-asan" ];
+  stdTags = [ "faketime" "netcgo" "netgo" "osusergo" "purego" "timetzdata" ];
+  stdCheckFlags = [ "-race" "-msan" "-asan" ];
 
   # The layer of the standard library. Of the package it has no more than that, so that packages share it.
   std = package:
     let
       value = name: package.${name} or (package.env.${name} or null);
-      export = name: value: lib.optionalString (value != null) "export ${name}=${lib.escapeShellArg (toString value)}\n";
-      those = known: attribute:
-        let found = lib.filter (one: lib.elem one known) (lib.toList (package.${attribute} or [ ])); in
+      export = name: lib.optionalString (value name != null) "export ${name}=${lib.escapeShellArg (toString (value name))}\n";
+      words = attribute: lib.splitString " " (builtins.replaceStrings [ "," ] [ " " ] (toString (package.${attribute} or "")));
+      # Empty, it would be one more variable, which counts for C.
+      knownWords = attribute: known:
+        let found = lib.filter (word: lib.elem word known) (words attribute); in
         lib.optionalAttrs (found != [ ]) { ${attribute} = found; };
-      bare = build ({
+      withoutSource = build ({
         pname = "go-std";
         version = package.go.version or "layer";
         src = null;
         vendorHash = null;
         doCheck = package.doCheck or true;
-      } // those tags "tags" // those checkFlags "checkFlags");
+      } // knownWords "tags" stdTags // knownWords "checkFlags" stdCheckFlags);
     in
-    bare.overrideAttrs (as-layer bare {
+    layerOf withoutSource {
       name = "go-std-layer";
       directory = "source";
-      goMod = ''
-        echo 'module layer.invalid/std' > go.mod
-        ${lib.concatMapStrings (name: export name (value name)) variables}${export "GOFLAGS" (value "GOFLAGS")}
-      '';
+      goMod = "echo 'module layer.invalid/std' > go.mod\n" + lib.concatMapStrings export variables;
       packages = "echo std";
       lower = [ ];
-    });
+    };
 
   # The layer of a package's modules. Packages of the standard library that are C are in it too, where the package's environment is
   # another one.
-  ofModules = package: modules:
-    package.overrideAttrs (as-layer package {
+  ofModules = package:
+    let modules = modulesOf package; in
+    layerOf package {
       inherit (modules) directory isVendored goMod;
       name = "${lib.getName package}-go-layer";
       packages = "echo std; ${modules.packages}";
       lower = [ (std package) ];
-    });
+    };
 in
 package:
 package.overrideAttrs (finalAttrs: old:
   let
     # As later overrides change it.
     package = finalAttrs.finalPackage;
-    modules = import ./modules.nix { inherit lib; } package;
-    goCache = ofModules package modules;
+    goCache = ofModules package;
     goCacheStd = std package;
   in
-  {
-    goModules = modules.withFixedName old.goModules;
+  import ./stable-names.nix { inherit lib; } finalAttrs old // {
     env = old.env or { } // {
       GOCACHEPROG = "${programs}/bin/cacheprog-client --lower ${goCache}:${goCacheStd}";
     };

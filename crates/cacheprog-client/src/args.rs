@@ -11,7 +11,8 @@ cacheprog-client: a cache program for the go command (GOCACHEPROG)
 
 usage:
   cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
-                                Nix sandbox that has one, else from a store in the user's cache directory
+                                Nix sandbox that has one, else from a store in the user's cache directory, or, in a build
+                                of Nix, in GOCACHE
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client [--store DIR] --lower DIR[:DIR...]
                                 ... from such a store, and from these below it, which are only read

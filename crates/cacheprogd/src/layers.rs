@@ -78,18 +78,22 @@ impl Layers {
             // A record that is damaged is replaced.
             let known = self.store.get(view, action, now).unwrap_or_default();
             let (is_quarantined, known) = (known.is_quarantined, records(known));
+            let mut places = CONDITIONS_KEPT.saturating_sub(known.len());
             for record in records(found) {
                 let is_in_store = known.iter().any(|one| one.condition == record.condition && self.has(one.output));
-                if is_quarantined || is_in_store || known.len() >= CONDITIONS_KEPT {
+                if is_quarantined || is_in_store || places == 0 {
                     continue;
                 }
                 if record.output.size > most {
                     return Ok(Copied::TooLarge(record.output));
                 }
                 // What vet found is no answer without what it printed.
-                if record.condition.as_ref().is_some_and(|condition| condition.scope == scopes::VET) {
-                    self.copy(view, &action.subkey("stdout"), (now, u64::MAX))?;
+                if record.condition.as_ref().is_some_and(|condition| condition.scope == scopes::VET)
+                    && let Copied::TooLarge(output) = self.copy(view, &action.subkey("stdout"), (now, most))?
+                {
+                    return Ok(Copied::TooLarge(output));
                 }
+                places -= 1;
                 if self.copy_record(layer, (view, action, now), &record)? {
                     copied = Copied::Some;
                 }

@@ -18,7 +18,8 @@ use crate::format::layout::{Access, FORMAT, Layout, fan_out};
 use crate::format::namespace::Partition;
 use crate::format::origin::{BuildName, Origin};
 use crate::format::record::{Lines, Record};
-use crate::open;
+use crate::object::integrity_mtime::open_plain;
+use crate::open::{self, Format};
 use crate::record_dir::RecordDir;
 
 /// Which entries with a condition are exported.
@@ -40,7 +41,7 @@ pub struct Exported {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Entries of the store that are not in it: private ones, those of one user, in quarantine, damaged, or with such a condition.
+    /// Entries of the store that are not in it: private ones, those of one user, in quarantine, without their object, or with such a condition.
     pub left_out: u64,
 }
 
@@ -50,7 +51,13 @@ pub struct Exported {
 /// # Errors
 /// A [`StoreError`] where the store cannot be listed, or the layer not be written.
 pub fn export(root: &Path, to: &Path, conditional: Conditional) -> Result<Exported, StoreError> {
-    let (from, _) = open::open_read_only(root)?;
+    let (from, format) = open::open_read_only(root)?;
+    let path = from.format_file();
+    match format {
+        Format::Current if path.exists() => {}
+        Format::Current => return Err(StoreError::Format { path, found: String::new() }),
+        Format::Former => return Err(StoreError::Format { path, found: "that of an earlier version".to_owned() }),
+    }
     make_empty(to)?;
     let to = Layout::new(to.to_owned(), Access::Owner);
     write(&to.format_file(), FORMAT.as_bytes())?;
@@ -146,10 +153,10 @@ fn make_empty(dir: &Path) -> Result<(), StoreError> {
 /// Copies a file if it holds the output.
 fn copy(from: &Path, to: &Path, output: Output) -> Result<bool, StoreError> {
     let mut bytes = Vec::new();
-    let read = File::open(from).and_then(|file| file.take(output.size + 1).read_to_end(&mut bytes));
-    match read {
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
-        read => drop(read.map_err(StoreError::at("reading", from))?),
+    // What cannot be read is left out, as what is damaged.
+    let read = open_plain(from).and_then(|file| file.take(output.size.saturating_add(1)).read_to_end(&mut bytes));
+    if read.is_err() {
+        return Ok(false);
     }
     let is_whole = bytes.len() as u64 == output.size && Sha256::digest(&bytes)[..] == output.id.0;
     if is_whole {

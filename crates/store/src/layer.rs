@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use proto::{ActionId, Output, OutputId};
+use proto::{ActionId, Output, OutputId, scopes};
 
 use crate::error::StoreError;
 use crate::format::kind::Kind;
@@ -39,7 +40,7 @@ impl Layer {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         // Links are followed once: the path that is given out stays the same.
         let root = fs::canonicalize(root).map_err(StoreError::at("opening the layer", root))?;
-        let is_fixed = root.starts_with(NIX_STORE);
+        let is_fixed = root.starts_with(NIX_STORE) && is_valid(&root);
         let (layout, format) = open::open_read_only(&root)?;
         let path = layout.format_file();
         match format {
@@ -61,15 +62,22 @@ impl Layer {
         view.reads.iter().any(|namespace| self.layout.records(namespace).is_dir())
     }
 
-    /// What is known of an action. Only what is the same on each machine: neither what is keyed by mtimes nor results of tests, which
-    /// are true where they were put. What cannot be read is not known.
+    /// What is known of an action. Only what is the same on each machine: neither what is private or keyed by mtimes nor results of
+    /// tests, which are true where they were put. What cannot be read is not known.
     #[must_use]
     pub fn get(&self, view: &View, action: &ActionId) -> Found {
         let mut found = Found::default();
         for namespace in &view.reads {
             let records = RecordDir::new(self.layout.records(namespace), self.layout.tmp().to_owned(), 0);
             let mut known = records.read(action).unwrap_or_default();
-            known.retain(|record: &Record| matches!(record.kind, Kind::Content | Kind::Archive));
+            // One that is withheld where it was made says nothing of the others.
+            if known.iter().any(|record| record.is_quarantined) {
+                continue;
+            }
+            known.retain(|record: &Record| {
+                let is_private = record.condition.as_ref().is_some_and(|one| one.scope == scopes::PRIVATE);
+                !is_private && matches!(record.kind, Kind::Content | Kind::Archive)
+            });
             found.add(known);
         }
         found
@@ -99,4 +107,10 @@ impl Layer {
         let file = open_plain(&self.layout.object(output)).ok()?;
         file.metadata().is_ok_and(|about| about.is_file()).then_some(file)
     }
+}
+
+/// Whether a path of the Nix store is finished: Nix makes it read-only, and sets its mtime to 1, when it becomes valid
+/// (libstore/posix-fs-canonicalise.cc `canonicaliseTimestampAndPermissions`, Nix 2.8-2.26). Of a path within one the same is true.
+fn is_valid(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| about.mtime() == 1 && about.mode() & 0o222 == 0)
 }

@@ -3,12 +3,16 @@
 //! layout.rs knows the names; nothing is read here except the `format` file.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::dirs::{Existing, make_dir};
 use crate::error::StoreError;
 use crate::format::layout::{Access, FORMAT, FORMER_FORMAT, Layout};
+use crate::object::integrity_mtime::open_plain;
+
+/// Bytes of a `format` file that are read.
+const LONGEST: u64 = 1 << 10;
 
 /// What a program says that opened a store of the format before.
 pub const FORMER_FORMAT_NOTICE: &str = "the entries were written by an earlier version and cannot be read: \
@@ -66,7 +70,15 @@ fn check_format(path: &Path) -> Result<Format, StoreError> {
 
 /// The content of a `format` file: ours, the one before, or nothing where it is missing or a crash came right after it was made.
 fn read_format(path: &Path) -> Result<String, StoreError> {
-    match fs::read_to_string(path) {
+    // A layer may be anyone's: a pipe is not waited for, and of a long file the beginning is enough.
+    let read = || {
+        let (file, mut text) = (open_plain(path)?, String::new());
+        if !file.metadata()?.is_file() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        file.take(LONGEST).read_to_string(&mut text).map(|_| text)
+    };
+    match read() {
         Ok(text) if text.is_empty() || text == FORMAT || text == FORMER_FORMAT => Ok(text),
         Ok(text) => Err(StoreError::Format { path: path.to_owned(), found: text.trim().chars().take(80).collect() }),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),

@@ -41,16 +41,24 @@ pub(crate) fn open(dirs: &[PathBuf], environment: &Environment) -> Vec<LowerLaye
 }
 
 impl LowerLayer {
-    /// What every go command may take, and what it may take under conditions, the newest first.
-    pub(crate) fn find(&self, view: &View, action: &ActionId) -> (Option<Hit>, Vec<(Condition, Hit)>) {
+    /// What a go command may take, if it takes what has no condition; else what it may take under conditions, the newest first.
+    pub(crate) fn find(
+        &self,
+        view: &View,
+        action: &ActionId,
+        takes_plain: bool,
+    ) -> (Option<Hit>, Vec<(Condition, Hit)>) {
         let found = self.layer.get(view, action);
-        let plain = found.plain.as_ref().and_then(|record| self.hit(record));
+        let plain = found.plain.as_ref().filter(|_| takes_plain).and_then(|record| self.hit(record));
+        if plain.is_some() {
+            return (plain, Vec::new());
+        }
         let candidate = |record: &Record| {
-            let condition = record.condition.clone().filter(|condition| condition.scope != scopes::PRIVATE)?;
+            let condition = record.condition.clone()?;
             (condition.scope != scopes::VET || self.has_output_of_vet(view, action, &condition)).then_some(())?;
             Some((condition, self.hit(record)?))
         };
-        (plain, found.conditional.iter().filter_map(candidate).collect())
+        (None, found.conditional.iter().filter_map(candidate).collect())
     }
 
     /// As in the store above: what vet found goes together with what it printed.

@@ -104,8 +104,8 @@ impl LocalStore {
             if found.own.is_some() {
                 break;
             }
-            let (plain, candidates) = layer.find(&self.view, action);
-            found.own = plain.filter(|_| self.takes_plain);
+            let (plain, candidates) = layer.find(&self.view, action, self.takes_plain);
+            found.own = plain;
             found.candidates.extend(candidates);
         }
         found

@@ -288,7 +288,7 @@ fn layers(all: &[LayerStatus]) -> Option<Finding> {
         (_, wrong) => warn(
             what,
             text(wrong),
-            "make it again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below /home, \
+            "make the layer again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below /home, \
              /root and /run/user",
         ),
     })

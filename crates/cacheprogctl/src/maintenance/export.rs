@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use proto::figures::bytes;
-use settings::StateDir;
-use store::{Conditional, Exported, Mode};
+use settings::{StateDir, StateError};
+use store::{Conditional, Exported};
 
 use crate::error::CommandError;
 use crate::terminal::{print, print_json};
@@ -30,9 +30,14 @@ pub(crate) struct Args {
 /// # Errors
 /// Where there is no store, or the layer cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let store = args.store.open(Mode::DryRun)?;
+    let path = args.store.state_dir.clone();
+    std::fs::symlink_metadata(path.join("format")).map_err(|source| StateError::NoStore { path, source })?;
+    // A layer is for others to read.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    // Root stays root, which may make the layer where the store's owner may not: an object is taken only with the content that its
+    // record names.
     let conditional = if args.with_c { Conditional::All } else { Conditional::OfAssembly };
-    let exported = store::export(store.root(), &args.to, conditional)?;
+    let exported = store::export(&args.store.state_dir, &args.to, conditional)?;
     if args.json { print_json(&exported) } else { print(&report(args, &exported)) }
 }
 

@@ -40,8 +40,8 @@ impl Handler {
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
     }
 
-    /// What it costs to compute an output of another build, or of a layer, again. What this build put is its own; what it accepted has no build in its
-    /// record (`note_own`).
+    /// What it costs to compute an output of another build, or of a layer, again. What this build put is its own; what it accepted has
+    /// no build in its record (`note_own`).
     fn comparable_cost(&self, record: &Record) -> Option<u64> {
         let origin = &record.origin;
         let is_of_another = origin.build.map_or(origin.is_of_layer(), |build| build != self.build.id());
