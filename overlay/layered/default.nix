@@ -12,6 +12,7 @@ let
   inherit (final) lib;
   programs = (final.buildPackages or final).nix-gocacheprog;
   layerOf = import ./layer.nix { inherit lib programs; };
+  sourceDirectory = import ./source-directory.nix;
   modulesOf = import ./modules.nix { inherit lib; };
 
   # What is in the keys of the standard library's packages: these variables, and GOFLAGS; and these tags and flags.
@@ -53,7 +54,8 @@ let
   ofModules = package:
     let modules = modulesOf package; in
     layerOf package {
-      inherit (modules) directory isVendored goMod;
+      inherit (modules) isVendored goMod;
+      directory = sourceDirectory package;
       name = "${lib.getName package}-go-layer";
       packages = "echo std; ${modules.packages}";
       lower = [ (std package) ];

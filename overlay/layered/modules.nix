@@ -1,5 +1,4 @@
 # What of a package's modules is known without its source. A function of the package:
-#   directory   the directory into which the source is unpacked
 #   isVendored  whether the modules are in a vendor directory
 #   goMod       a script that writes a go.mod to which the modules belong
 #   packages    a script that prints the packages to compile, by `compilable`
@@ -7,16 +6,6 @@
 package:
 let
   src = package.src or null;
-  sourceRoot = package.sourceRoot or null;
-
-  # stdenv's unpackPhase names the directory after the source, without its hash. An archive has one of its own.
-  fileName = baseNameOf (builtins.unsafeDiscardStringContext (toString src));
-  withoutHash = builtins.match "[0-9a-z]{32}-(.*)" fileName;
-  unpackedName =
-    if src == null then "source"
-    else if builtins.isAttrs src && src ? name then src.name
-    else if withoutHash == null then fileName
-    else builtins.head withoutHash;
 
   # The go.mod of a source that is there before anything is built: a path, a flake's own source.
   isBuilt = builtins.any (of: of ? outputs || of ? allOutputs) (builtins.attrValues (builtins.getContext "${src}"));
@@ -56,6 +45,4 @@ let
     packages = ":";
   };
 in
-{
-  directory = package.layerSourceDirectory or (if sourceRoot != null && sourceRoot != "" then sourceRoot else unpackedName);
-} // (if (package.vendorHash or null) == null then none else if package.proxyVendor or false then downloaded else vendored)
+if (package.vendorHash or null) == null then none else if package.proxyVendor or false then downloaded else vendored
