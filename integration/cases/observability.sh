@@ -71,10 +71,10 @@ transcripts() {
 transcripts > "$WORK/cli.md"
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/cli.md" "$ROOT_DIR/docs/reference/cli.md"; fi
 expect "docs/reference/cli.md has the output of the commands" diff <(shape < "$ROOT_DIR/docs/reference/cli.md" | grep . | sort) <(shape < "$WORK/cli.md" | grep . | sort)
-is "transcripts" 13 "$(grep -c '^    \$ cacheprogctl' "$ROOT_DIR/docs/reference/cli.md")"
+is "transcripts" 14 "$(grep -c '^    \$ cacheprogctl' "$ROOT_DIR/docs/reference/cli.md")"
 
 # Every command's JSON has the fields of the schema in docs/reference/cli.md.
-for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor"; do
+for words in "status" "builds" "why age" "gc --dry-run" "verify" "purge --all --dry-run" "doctor" "export $WORK/layer-in-json"; do
     # shellcheck disable=SC2086
     "$BIN/cacheprogctl" $words --json > "$WORK/json" 2> /dev/null || [ "$words" = doctor ] || fail "cacheprogctl $words --json failed"
     jq -r 'keys[]' "$WORK/json" | while read -r key; do
@@ -109,4 +109,4 @@ if grep -E 'CONSOLE.*(Error|Refused)' "$WORK/browser.log" >&2; then fail "the pa
 expect "the browser made a picture" test "$(head -c 4 "$WORK/page.png" | tail -c 3)" = PNG
 if [ -n "${UPDATE:-}" ]; then cp "$WORK/page.png" "$ROOT_DIR/docs/images/page.png"; fi
 is "a request with another host name is refused" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
-echo "summary: 13 transcripts, 7 schemas, every expression of the dashboard and 7 alerts in Prometheus, the page in Chromium"
+echo "summary: 14 transcripts, 8 schemas, every expression of the dashboard and 7 alerts in Prometheus, the page in Chromium"
