@@ -206,6 +206,14 @@ pub struct LayerStatus {
     pub refused: Option<String>,
 }
 
+impl LayerStatus {
+    /// Whether it is used, and nothing of it was found damaged.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.refused.is_none() && self.damaged == 0
+    }
+}
+
 /// What the cache gave of late.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

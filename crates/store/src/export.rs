@@ -8,18 +8,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use proto::{ActionId, Output, OutputId, scopes};
+use proto::{ActionId, Output, OutputId};
 use sha2::{Digest, Sha256};
 
 use crate::dirs::{names, subdirectories};
 use crate::error::StoreError;
-use crate::format::kind::Kind;
 use crate::format::layout::{Access, FORMAT, Layout, fan_out};
 use crate::format::namespace::Partition;
 use crate::format::origin::{BuildName, Origin};
 use crate::format::record::{Lines, Record};
 use crate::object::integrity_mtime::open_plain;
-use crate::open::{self, Format};
+use crate::open;
 use crate::record_dir::RecordDir;
 
 /// Which entries with a condition are exported.
@@ -51,13 +50,7 @@ pub struct Exported {
 /// # Errors
 /// A [`StoreError`] where the store cannot be listed, or the layer not be written.
 pub fn export(root: &Path, to: &Path, conditional: Conditional) -> Result<Exported, StoreError> {
-    let (from, format) = open::open_read_only(root)?;
-    let path = from.format_file();
-    match format {
-        Format::Current if path.exists() => {}
-        Format::Current => return Err(StoreError::Format { path, found: String::new() }),
-        Format::Former => return Err(StoreError::Format { path, found: "that of an earlier version".to_owned() }),
-    }
+    let from = open::open_existing(root)?;
     make_empty(to)?;
     let to = Layout::new(to.to_owned(), Access::Owner);
     write(&to.format_file(), FORMAT.as_bytes())?;
@@ -112,12 +105,11 @@ impl Export<'_> {
     }
 
     fn is_exported(&self, record: &Record) -> bool {
-        let is_for_others = match &record.condition {
-            None => true,
-            Some(condition) if condition.scope == scopes::PRIVATE => false,
-            Some(condition) => self.conditional == Conditional::All || condition.scope.is_asm(),
-        };
-        is_for_others && !record.is_quarantined && matches!(record.kind, Kind::Content | Kind::Archive)
+        let is_wanted = record
+            .condition
+            .as_ref()
+            .is_none_or(|condition| self.conditional == Conditional::All || condition.scope.is_asm());
+        is_wanted && !record.is_quarantined && record.is_of_any_machine()
     }
 
     /// Copies an object, once. False where the store does not have it as a whole.

@@ -7,15 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use proto::{ActionId, Output, OutputId, scopes};
+use proto::{ActionId, Output, OutputId};
 
 use crate::error::StoreError;
-use crate::format::kind::Kind;
 use crate::format::layout::Layout;
 use crate::format::record::Record;
 use crate::get::Found;
-use crate::object::integrity_mtime::{holds, open_plain};
-use crate::open::{self, Format};
+use crate::object::integrity_mtime::{holds, open_regular};
+use crate::open;
 use crate::record_dir::RecordDir;
 use crate::view::View;
 
@@ -41,13 +40,7 @@ impl Layer {
         // Links are followed once: the path that is given out stays the same.
         let root = fs::canonicalize(root).map_err(StoreError::at("opening the layer", root))?;
         let is_fixed = root.starts_with(NIX_STORE) && is_valid(&root);
-        let (layout, format) = open::open_read_only(&root)?;
-        let path = layout.format_file();
-        match format {
-            Format::Current if path.exists() => Ok(Self { layout, is_fixed, verified: Mutex::default() }),
-            Format::Current => Err(StoreError::Format { path, found: String::new() }),
-            Format::Former => Err(StoreError::Format { path, found: "that of an earlier version".to_owned() }),
-        }
+        Ok(Self { layout: open::open_existing(&root)?, is_fixed, verified: Mutex::default() })
     }
 
     /// Its directory.
@@ -74,10 +67,7 @@ impl Layer {
             if known.iter().any(|record| record.is_quarantined) {
                 continue;
             }
-            known.retain(|record: &Record| {
-                let is_private = record.condition.as_ref().is_some_and(|one| one.scope == scopes::PRIVATE);
-                !is_private && matches!(record.kind, Kind::Content | Kind::Archive)
-            });
+            known.retain(Record::is_of_any_machine);
             found.add(known);
         }
         found
@@ -104,8 +94,7 @@ impl Layer {
     /// The file of an output, opened, for a program that verifies what it reads. `None` where it cannot be opened.
     #[must_use]
     pub fn open_object(&self, output: &OutputId) -> Option<File> {
-        let file = open_plain(&self.layout.object(output)).ok()?;
-        file.metadata().is_ok_and(|about| about.is_file()).then_some(file)
+        open_regular(&self.layout.object(output)).ok()
     }
 }
 

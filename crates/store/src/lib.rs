@@ -65,7 +65,7 @@ pub use format::origin::{BuildName, Origin};
 pub use format::record::{CONDITIONS_KEPT, Record, kind_letter, kind_of_letter};
 pub use get::Found;
 pub use layer::Layer;
-pub use object::integrity_mtime::open_plain;
+pub use object::integrity_mtime::open_regular;
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
 pub use put::{Published, Put, Replaces};
@@ -75,7 +75,7 @@ pub use view::View;
 
 use format::layout::{self, Layout};
 use get::test_inputs_action;
-use object::integrity_mtime::is_whole;
+use object::integrity_mtime::{is_whole, open_plain};
 use object::publish::{adopt_object, publish_object};
 use open::Format;
 use put::NamespaceWriter;

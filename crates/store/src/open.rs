@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::dirs::{Existing, make_dir};
 use crate::error::StoreError;
 use crate::format::layout::{Access, FORMAT, FORMER_FORMAT, Layout};
-use crate::object::integrity_mtime::open_plain;
+use crate::object::integrity_mtime::open_regular;
 
 /// Bytes of a `format` file that are read.
 const LONGEST: u64 = 1 << 10;
@@ -39,6 +39,17 @@ pub(crate) fn open_read_only(root: &Path) -> Result<(Layout, Format), StoreError
     let layout = layout(root, Access::Owner)?;
     let is_former = read_format(&layout.format_file())? == FORMER_FORMAT;
     Ok((layout, if is_former { Format::Former } else { Format::Current }))
+}
+
+/// As [`open_read_only`], of a store of today's format that is there.
+pub(crate) fn open_existing(root: &Path) -> Result<Layout, StoreError> {
+    let (layout, format) = open_read_only(root)?;
+    let path = layout.format_file();
+    match format {
+        Format::Current if path.exists() => Ok(layout),
+        Format::Current => Err(StoreError::Format { path, found: String::new() }),
+        Format::Former => Err(StoreError::Format { path, found: "that of an earlier version".to_owned() }),
+    }
 }
 
 /// Paths are handed out and must not depend on anyone's working directory.
@@ -72,11 +83,8 @@ fn check_format(path: &Path) -> Result<Format, StoreError> {
 fn read_format(path: &Path) -> Result<String, StoreError> {
     // A layer may be anyone's: a pipe is not waited for, and of a long file the beginning is enough.
     let read = || {
-        let (file, mut text) = (open_plain(path)?, String::new());
-        if !file.metadata()?.is_file() {
-            return Err(ErrorKind::InvalidInput.into());
-        }
-        file.take(LONGEST).read_to_string(&mut text).map(|_| text)
+        let mut text = String::new();
+        open_regular(path)?.take(LONGEST).read_to_string(&mut text).map(|_| text)
     };
     match read() {
         Ok(text) if text.is_empty() || text == FORMAT || text == FORMER_FORMAT => Ok(text),

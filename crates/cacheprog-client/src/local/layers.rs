@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use proto::condition::scopes;
 use proto::error::with_causes;
 use proto::gocmd::Hit;
 use proto::{ActionId, Condition};
@@ -11,6 +10,7 @@ use store::{Layer, Record, Store, View};
 use crate::environment::{Environment, is_one_line};
 
 use super::path_for_go::path_for_go;
+use super::vet_output;
 
 /// One of them.
 #[derive(Debug)]
@@ -55,17 +55,12 @@ impl LowerLayer {
         }
         let candidate = |record: &Record| {
             let condition = record.condition.clone()?;
-            (condition.scope != scopes::VET || self.has_output_of_vet(view, action, &condition)).then_some(())?;
+            let beside = || self.layer.get(view, &action.subkey("stdout")).conditional;
+            let is_complete = vet_output::is_complete(&condition, beside, |record| self.hit(record).is_some());
+            is_complete.then_some(())?;
             Some((condition, self.hit(record)?))
         };
         (None, found.conditional.iter().filter_map(candidate).collect())
-    }
-
-    /// As in the store above: what vet found goes together with what it printed.
-    fn has_output_of_vet(&self, view: &View, action: &ActionId, condition: &Condition) -> bool {
-        let printed = Some(Condition { scope: scopes::VET_OUTPUT, ..condition.clone() });
-        let beside = self.layer.get(view, &action.subkey("stdout"));
-        beside.conditional.iter().any(|record| record.condition == printed && self.hit(record).is_some())
     }
 
     fn hit(&self, record: &Record) -> Option<Hit> {

@@ -17,6 +17,7 @@ use crate::gocmd::cache::PutHeader;
 
 use super::layers::LowerLayer;
 use super::path_for_go::path_for_go;
+use super::vet_output;
 
 /// What is known of an action.
 #[derive(Debug, Default)]
@@ -133,18 +134,14 @@ impl LocalStore {
         Some(LocalFound { own, candidates: candidates.collect() })
     }
 
-    /// What vet found goes together with what it printed: cmd/go takes a missing text for an empty one
-    /// (cmd/go/internal/work/exec.go `vet`, Go 1.26-1.27).
     fn has_output_of_vet(&self, store: &Store, action: &ActionId, record: &Record) -> bool {
-        let Some(condition) = record.condition.as_ref().filter(|condition| condition.scope == scopes::VET) else {
-            return true;
+        let Some(condition) = &record.condition else { return true };
+        let beside = || {
+            let found = store.get(&self.view, &action.subkey("stdout"), clock::now());
+            found.map_or_else(|_| Vec::new(), |found| found.conditional)
         };
-        let printed = Condition { scope: scopes::VET_OUTPUT, ..condition.clone() };
-        let beside = store.get(&self.view, &action.subkey("stdout"), clock::now());
         let is_there = |record: &Record| store.object(record.output).is_ok_and(|path| path.is_some());
-        beside.is_ok_and(|found| {
-            found.conditional.iter().any(|record| record.condition.as_ref() == Some(&printed) && is_there(record))
-        })
+        vet_output::is_complete(condition, beside, is_there)
     }
 
     /// Receives a body. `None` where it cannot be written; it was read to its end all the same.

@@ -10,3 +10,4 @@ pub(crate) mod maintenance;
 mod path_for_go;
 pub(crate) mod spool;
 pub(crate) mod spool_flush;
+mod vet_output;

@@ -62,8 +62,8 @@ fn verification(found: &Verification, now: u64, style: Style) -> String {
 }
 
 fn layer(layer: &LayerStatus, style: Style) -> String {
-    let is_good = layer.refused.is_none() && layer.damaged == 0;
-    style.paint(if is_good { Tone::Good } else { Tone::Warn }, &format!("layer {}", figures::layer(layer))) + "\n"
+    style.paint(if layer.is_good() { Tone::Good } else { Tone::Warn }, &format!("layer {}", figures::layer(layer)))
+        + "\n"
 }
 
 /// How many ended builds a status shows; `builds` shows more.

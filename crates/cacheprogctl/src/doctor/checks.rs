@@ -279,7 +279,7 @@ fn settings(facts: &Facts) -> Finding {
 /// The layers of the daemon, if it has any.
 fn layers(all: &[LayerStatus]) -> Option<Finding> {
     let what = "the layers";
-    let wrong: Vec<_> = all.iter().filter(|layer| layer.refused.is_some() || layer.damaged > 0).collect();
+    let wrong: Vec<_> = all.iter().filter(|layer| !layer.is_good()).collect();
     let text =
         |layers: &[&LayerStatus]| layers.iter().map(|layer| figures::layer(layer)).collect::<Vec<_>>().join("; ");
     Some(match (all, wrong.as_slice()) {

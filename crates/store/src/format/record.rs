@@ -16,7 +16,7 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, Condition, Output, Scope, limits};
+use proto::{ActionId, Condition, Output, Scope, limits, scopes};
 
 use crate::format::kind::Kind;
 use crate::format::origin::{BuildName, Origin};
@@ -71,6 +71,13 @@ pub fn kind_of_letter(letter: char) -> Option<Kind> {
 }
 
 impl Record {
+    /// Whether it is as true on another machine: neither private or keyed by mtimes nor of a test, which is true where it was put.
+    #[must_use]
+    pub(crate) fn is_of_any_machine(&self) -> bool {
+        let is_private = self.condition.as_ref().is_some_and(|condition| condition.scope == scopes::PRIVATE);
+        !is_private && matches!(self.kind, Kind::Content | Kind::Archive)
+    }
+
     /// The line under this action.
     #[must_use]
     pub fn to_line(&self, action: &ActionId) -> String {

@@ -91,11 +91,17 @@ fn read_back(path: &Path, output: &OutputId, unsynced: &UnsyncedSpans) -> Result
 
 /// Opens a file for reading. What a build under our own uid may have put in its place just now, a pipe or a link, is neither waited
 /// for nor followed.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(PLAIN).open(path)
+}
+
+/// As [`open_plain`], for a regular file alone: of a pipe or a device nothing is read.
 ///
 /// # Errors
-/// What the system answers.
-pub fn open_plain(path: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(PLAIN).open(path)
+/// What the system answers; `InvalidInput` where it is something else.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = open_plain(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
 }
 
 /// Gives a finished file the mtime of its output.

@@ -16,7 +16,7 @@ use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Packag
 use proto::{ActionId, OutputId, ScopeDigest};
 use sha2::{Digest, Sha256};
 use store::archive::Archive;
-use store::{INDEX, Kind, TEST_LOG, TEST_PASSED, open_plain};
+use store::{INDEX, Kind, TEST_LOG, TEST_PASSED, open_regular};
 
 use super::other_users::OtherUsers;
 use super::rejections::{Conditions, OwnConditions, Rejections};
@@ -186,8 +186,7 @@ impl OutputReader<'_> {
 
     /// A build under our own uid may have put a pipe or a link in its place: neither is waited for, nor followed.
     fn open(&self, output: &OutputId) -> Option<File> {
-        let file = open_plain(&self.outputs.join(output.to_string())).ok()?;
-        file.metadata().is_ok_and(|about| about.is_file()).then_some(file)
+        open_regular(&self.outputs.join(output.to_string())).ok()
     }
 
     fn archive(&self, output: &OutputId) -> Option<Archive> {
