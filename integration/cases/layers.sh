@@ -2,41 +2,21 @@
 # assembly, are compiled in layers, which only what is in their keys changes, and programs have the bytes of an ordinary build.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
-mkdir -p "$WORK/programs/bin"
-cp "$BIN/cacheprog-client" "$BIN/cacheprogctl" "$WORK/programs/bin/"
-PROGRAMS=$(nix_run nix-store --add "$WORK/programs")
 cp -r "$CASE_DIR/programs/layered" "$WORK/src"
+# shellcheck disable=SC2034 # for lib/layered_program.sh
+LAYERED_SRC=$WORK/src
+source "$CASE_DIR/lib/layered_program.sh"
 
-arguments() {
-    printf '%s\n' "$CASE_DIR/nix/layered.nix" --argstr gosdk "$SDK" --arg overlay "$ROOT_DIR/overlay/default.nix" --argstr programs "$PROGRAMS" \
-        --arg src "$WORK/src"
-}
-# built NAME [NIX-ARG...]: builds it; prints the path.
-built() {
-    local name=$1 all
-    mapfile -t all < <(arguments)
-    nixbuild "${all[@]}" "${@:2}" 2> "$WORK/$name.log" || { tail -n 40 "$WORK/$name.log" >&2; return 1; }
-}
 # path_of ATTRIBUTE [NIX-ARG...]: the path that building it would give.
 path_of() {
-    local all
-    mapfile -t all < <(arguments)
-    nix_run nix-instantiate --eval -A outPath "${all[@]}" --argstr attribute "$1" "${@:2}" 2> "$WORK/eval.log" || { cat "$WORK/eval.log" >&2; return 1; }
+    nix_run nix-instantiate --eval -A outPath "${LAYERED[@]}" --argstr attribute "$1" "${@:2}" 2> "$WORK/eval.log" || { cat "$WORK/eval.log" >&2; return 1; }
 }
-# compiled NAME: the packages that the build compiled, sorted; go commands print their commands.
-compiled() { grep -oE '/compile .* -p [^ ]+' "$WORK/$1.log" | sed 's/.* -p //' | sort -u | tr '\n' ' '; }
 
 plain=$(built plain --argstr builder buildGoModule)
 first=$(built first)
 is "a layered program" "firstfirst 7 8" "$("$first/bin/layered")"
 is "its own packages are compiled, and no others" "example.test/layered example.test/layered/words main " \
-    "$(sed '/building.*layered-1.drv/,$!d' "$WORK/first.log" > "$WORK/own.log" && compiled own)"
-# Linked with C a program has the path of its own output in it, and ld's hash of all its bytes.
-without_its_path() {
-    objcopy --remove-section .note.gnu.build-id "$1/bin/layered" "$WORK/bytes-$(basename "$1")"
-    sed "s|$1|OUT|g" "$WORK/bytes-$(basename "$1")"
-}
-same_but_for_its_path() { cmp <(without_its_path "$1") <(without_its_path "$2"); }
+    "$(compiled_by_itself first)"
 expect "has the bytes of an ordinary one" same_but_for_its_path "$plain" "$first"
 
 cache=$(path_of goCache) std=$(path_of goCacheStd)
@@ -101,12 +81,12 @@ differs "an edited module" "eeditededitede 7 8" "chmod -R u+w vendor; sed -i 's/
 structured=$(built structured --arg extra '{ __structuredAttrs = true; env = { CGO_ENABLED = "1"; NIX_DEBUG = "1"; }; }')
 is "a package with structured attributes" "editededited 7 8" "$("$structured/bin/layered")"
 is "compiles its own packages alone" "example.test/layered example.test/layered/words main " \
-    "$(sed '/building.*layered-1.drv/,$!d' "$WORK/structured.log" > "$WORK/own.log" && compiled own)"
+    "$(compiled_by_itself structured)"
 in_source=$(built in-source --arg extra '{ vendorHash = null; goModules = ""; postUnpack = ""; }')
 is "a package with its modules in its source" "editededited 7 8" "$("$in_source/bin/layered")"
 is "compiles its own packages and those of modules" \
     "dep.test/d/plain dep.test/d/unused dep.test/d/withasm dep.test/d/withc example.test/layered example.test/layered/words main " \
-    "$(sed '/building.*layered-1.drv/,$!d' "$WORK/in-source.log" > "$WORK/own.log" && compiled own)"
+    "$(compiled_by_itself in-source)"
 
 summary="summary: layers of dependencies, without hook and daemon"
 if [ -z "${TEST_FULL:-}" ]; then
@@ -135,8 +115,7 @@ by_proxy() {
     local package
     package=$(built "$1" --arg extra "{ proxyVendor = true; goModules = builtins.path { name = \"modules\"; path = $WORK/proxy; }; $2 }")
     is "a package whose modules are files of a proxy, $1" "editededited 7 8" "$("$package/bin/layered")"
-    sed '/building.*layered-1.drv/,$!d' "$WORK/$1.log" > "$WORK/own.log"
-    is "compiles its own packages alone" "example.test/layered example.test/layered/words main " "$(compiled own)"
+    is "compiles its own packages alone" "example.test/layered example.test/layered/words main " "$(compiled_by_itself "$1")"
 }
 by_proxy "as go.mod says" ""
 # A source that is not there before it is built has no go.mod to read.
