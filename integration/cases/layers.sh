@@ -82,6 +82,24 @@ structured=$(built structured --arg extra '{ __structuredAttrs = true; env = { C
 is "a package with structured attributes" "editededited 7 8" "$("$structured/bin/layered")"
 is "compiles its own packages alone" "example.test/layered example.test/layered/words main " \
     "$(compiled_by_itself structured)"
+# An earlier source whose packages are in a layer too: what is the same in it is not compiled.
+cp -r "$WORK/src" "$WORK/earlier"
+sed -i 's/withc.Eight())/withc.Eight(), "more")/' "$WORK/src/main.go"
+earlier="passthru.layerSource = builtins.path { name = \"layered-source\"; path = $WORK/earlier; };"
+since=$(built since --arg extra "{ $earlier }")
+is "a program with the layer of an earlier source" "editededited 7 8 more" "$("$since/bin/layered")"
+is "what depends on the edit since then is compiled, and nothing else" "example.test/layered main " "$(compiled_by_itself since)"
+own=$(path_of goCacheOwn --arg extra "{ $earlier }")
+is "an edit, with another version and flag of the linker, leaves that layer" "$own" \
+    "$(sed -i 's/more/most/' "$WORK/src/main.go"; path_of goCacheOwn --argstr version 2 --arg extra "{ $earlier ldflags = [ \"-s\" ]; preCheck = \"true\"; }")"
+changes "an earlier source" "" --arg extra "{ $earlier }"
+(cd "$WORK" && sed 's/most/patched/' src/main.go > patched.go && diff -u --label a/main.go --label b/main.go src/main.go patched.go > some.patch || true)
+# Neither the modules nor the patches are for it.
+sed -i '/^require/d' "$WORK/earlier/go.mod"
+unfit=$(built unfit --arg extra "{ $earlier patches = [ (builtins.toFile \"some.patch\" (builtins.readFile $WORK/some.patch)) ]; }")
+is "a program for which the earlier source is too old" "editededited 7 8 patched" "$("$unfit/bin/layered")"
+is "compiles its own packages" "example.test/layered example.test/layered/words main " "$(compiled_by_itself unfit)"
+sed -i 's/, "most"//' "$WORK/src/main.go"
 in_source=$(built in-source --arg extra '{ vendorHash = null; goModules = ""; postUnpack = ""; }')
 is "a package with its modules in its source" "editededited 7 8" "$("$in_source/bin/layered")"
 is "compiles its own packages and those of modules" \

@@ -3,7 +3,9 @@
 # package's environment is in Go's keys, and on no source of the package: an edit leaves it as it is, and any binary cache can carry it.
 #   passthru.goCache     the layer of the package's modules
 #   passthru.goCacheStd  the layer of the standard library, which packages with the same Go and the same flags share
-# It reads two attributes of passthru (docs/how-to/without-a-daemon.md):
+#   passthru.goCacheOwn  the layer of the package's own packages in layerSource, or null
+# It reads three attributes of passthru (docs/how-to/without-a-daemon.md):
+#   layerSource           an earlier source of the package, so that only what differs from it is compiled
 #   layerPackages         with proxyVendor, the packages to compile, as patterns of go build
 #   layerSourceDirectory  the directory into which src is unpacked, where its name does not tell
 # A function of the package set, of the builder and of a package of that builder; returns the package.
@@ -12,8 +14,11 @@ let
   inherit (final) lib;
   programs = (final.buildPackages or final).nix-gocacheprog;
   layerOf = import ./layer.nix { inherit lib programs; };
-  sourceDirectory = import ./source-directory.nix;
   modulesOf = import ./modules.nix { inherit lib; };
+
+  # An internal package is compiled with what imports it; that one is of all tests. What few programs import would make a first build
+  # longer.
+  stdPackages = "echo testing/internal/testdeps; go list std | grep -Ev '(^|/)internal(/|$)|^(vendor|debug|go|image|testing)/|^image$'";
 
   # What is in the keys of the standard library's packages: these variables, and GOFLAGS; and these tags and flags.
   variables = [
@@ -43,9 +48,8 @@ let
     in
     layerOf withoutSource {
       name = "go-std-layer";
-      directory = "source";
-      goMod = "echo 'module layer.invalid/std' > go.mod\n" + lib.concatMapStrings export variables;
-      packages = "echo std";
+      prepare = (modulesOf withoutSource).prepare + lib.concatMapStrings export variables;
+      packages = stdPackages;
       lower = [ ];
     };
 
@@ -54,11 +58,26 @@ let
   ofModules = package:
     let modules = modulesOf package; in
     layerOf package {
-      inherit (modules) isVendored goMod;
-      directory = sourceDirectory package;
       name = "${lib.getName package}-go-layer";
-      packages = "echo std; ${modules.packages}";
+      inherit (modules) prepare flags;
+      packages = "${stdPackages}; ${modules.packages}";
       lower = [ (std package) ];
+    };
+
+  # The layer of an earlier source, made ready by the package's own phases.
+  ofSource = package:
+    layerOf package {
+      name = "${lib.getName package}-go-layer-of-source";
+      source = package.layerSource;
+      prepare = ''
+        ${package.unpackPhase or "unpackPhase"}
+        cd "''${sourceRoot:-.}"
+        ${package.patchPhase or "patchPhase"}
+        ${package.configurePhase}
+        runHook preBuild
+      '';
+      packages = "echo ./... | compilable";
+      lower = [ (ofModules package) (std package) ];
     };
 in
 package:
@@ -68,10 +87,12 @@ package.overrideAttrs (finalAttrs: old:
     package = finalAttrs.finalPackage;
     goCache = ofModules package;
     goCacheStd = std package;
+    goCacheOwn = if package ? layerSource then ofSource package else null;
+    layers = lib.optional (goCacheOwn != null) goCacheOwn ++ [ goCache goCacheStd ];
   in
   import ./stable-names.nix { inherit lib; } finalAttrs old // {
     env = old.env or { } // {
-      GOCACHEPROG = "${programs}/bin/cacheprog-client --lower ${goCache}:${goCacheStd}";
+      GOCACHEPROG = "${programs}/bin/cacheprog-client --lower ${lib.concatStringsSep ":" layers}";
     };
-    passthru = old.passthru or { } // { inherit goCache goCacheStd; };
+    passthru = old.passthru or { } // { inherit goCache goCacheStd goCacheOwn; };
   })

@@ -1,11 +1,14 @@
-# What of a package's modules is known without its source. A function of the package:
-#   isVendored  whether the modules are in a vendor directory
-#   goMod       a script that writes a go.mod to which the modules belong
-#   packages    a script that prints the packages to compile, by `compilable`
+# What of a package's modules is known without its source, for its layer (layer.nix). A function of the package:
+#   prepare   a script that makes a main module to which the modules belong
+#   flags     of the go command there
+#   packages  a script that prints the packages to compile
 { lib }:
 package:
 let
   src = package.src or null;
+  sourceDirectory = import ./source-directory.nix package;
+  isVendored = hasModules && !(package.proxyVendor or false);
+  hasModules = (package.vendorHash or null) != null;
 
   # The go.mod of a source that is there before anything is built: a path, a flake's own source.
   isBuilt = builtins.any (of: of ? outputs || of ? allOutputs) (builtins.attrValues (builtins.getContext "${src}"));
@@ -20,15 +23,14 @@ let
     (lib.splitString "\n" (toString goModText));
   patterns = package.layerPackages or required;
 
+  # Scripts that write go.mod and print the packages.
   vendored = {
-    isVendored = true;
     goMod = ''awk -v go="$(go env GOVERSION)" -f ${./go-mod.awk} vendor/modules.txt > go.mod'';
     packages = "grep -v '^#' vendor/modules.txt | compilable";
   };
 
   # proxyVendor: the modules of the build list, each in its version, as go downloads them; upper case is written `!x` in paths.
   downloaded = {
-    isVendored = false;
     goMod = if goModText != null then "cp ${builtins.toFile "go.mod" goModText} go.mod && chmod u+w go.mod" else ''
       echo "module layer.invalid/layer" > go.mod
       (cd "${package.goModules}" && find . -name '*.zip') | sed 's/!\(.\)/\U\1/g; s,^\./\(.*\)/@v/\(.*\)\.zip$,require \1 \2,' >> go.mod
@@ -40,9 +42,26 @@ let
 
   # Modules are in the source, if there are any.
   none = {
-    isVendored = false;
     goMod = "echo 'module layer.invalid/layer' > go.mod";
     packages = ":";
   };
+  modules = if !hasModules then none else if isVendored then vendored else downloaded;
 in
-if (package.vendorHash or null) == null then none else if package.proxyVendor or false then downloaded else vendored
+{
+  inherit (modules) packages;
+  # The module is no vendored one. A flag, and not GOFLAGS, which is a part of the condition of C.
+  flags = lib.optional (!isVendored) "-mod=mod";
+  # As in nixpkgs' unpackPhase and configurePhase.
+  prepare = ''
+    mkdir -p ${lib.escapeShellArg sourceDirectory}/"$modRoot"
+    cd ${lib.escapeShellArg sourceDirectory}/"$modRoot"
+    export GOCACHE=$TMPDIR/go-cache GOPATH="$TMPDIR/go" GOPROXY=off GOSUMDB=off
+    if [ -f "$NIX_CC_FOR_TARGET/nix-support/dynamic-linker" ]; then
+        export GO_LDSO=$(cat "$NIX_CC_FOR_TARGET/nix-support/dynamic-linker")
+    fi
+    ${if isVendored then "cp -r --reflink=auto ${package.goModules} vendor"
+      else lib.optionalString hasModules "export GOPROXY=file://${package.goModules}"}
+    { ${modules.goMod}
+    } || echo "layer: no go.mod can be made for the modules"
+  '';
+}
