@@ -16,7 +16,8 @@ in_own_mounts() {
 # mount_build NAME: registers a build of that name by the hook, and mounts its directory at /gocache until unmount_build.
 mount_build() {
     local view
-    mkdir -p "$WORK/$1.drv.chroot/root"
+    mkdir -p "$WORK/$1.drv.chroot/root/etc"
+    touch "$WORK/$1.drv.chroot/root/etc/hosts" # as Nix has it in a build without a network
     printf 'Derive([("out","/o","","")],[],[],"x","/bin/sh",[],[("NIX_GOCACHEPROG","1")])' > "$WORK/$1.drv"
     view=$("$WORK/hook" "$WORK/$1.drv" "$WORK/$1.drv.chroot/root" | sed -n 's|^/gocache=||p')
     [ -n "$view" ] || { echo "mounted_build.sh: the hook offers nothing" >&2; return 1; }

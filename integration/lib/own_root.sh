@@ -4,7 +4,8 @@
 set -euo pipefail
 
 # own_root DIR VIEW COMMAND...: runs the command in the present directory, in a mount namespace of its own whose root is made in
-# DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty.
+# DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty. With OWN_GOROOT, a path
+# below /nix/store, the Go of the machine is there, and nothing else is in that /nix.
 own_root() {
     local dir=$1 view=$2
     shift 2
@@ -16,6 +17,7 @@ own_root() {
         mkdir "$root" "$root/gocache"
         for path in /*; do
             if [ "$path" = /gocache ] || [ "$path" = /gocache-client ]; then continue; fi
+            if [ -n "${OWN_GOROOT:-}" ] && [ "$path" = /nix ]; then continue; fi
             if [ -L "$path" ]; then
                 cp -P "$path" "$root$path"
             elif [ -d "$path" ]; then
@@ -23,6 +25,10 @@ own_root() {
                 mount --rbind "$path" "$root$path"
             fi
         done
+        if [ -n "${OWN_GOROOT:-}" ]; then
+            mkdir -p "$root$OWN_GOROOT"
+            mount --bind "$GO_ON_MACHINE" "$root$OWN_GOROOT"
+        fi
         [ -z "$view" ] || mount --bind "$view" "$root/gocache"
         exec chroot "$root" sh -c "cd \"\$1\" && shift && exec \"\$@\"" sh "$PWD" "${@:3}"' \
         own_root "$dir" "$view" "$@"

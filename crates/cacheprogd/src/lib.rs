@@ -28,6 +28,7 @@ mod limits;
 mod maintenance;
 mod mutex;
 mod net;
+mod random;
 mod serve;
 mod session;
 mod telemetry;

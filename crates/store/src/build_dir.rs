@@ -6,11 +6,12 @@
 //!     view/                   0711, mounted in the sandbox as /gocache
 //!         sock                0666, the build's socket (the daemon's)
 //!         o/<output id>       0444, the outputs this build asked for or put; o itself cannot be listed by the build
+//!         table, p/<link>     0644, 0444, what it is expected to ask for (blinded_table.rs), with `secret` beside the view
 //!     records/<1 hex>/<id>    records of actions that are true for this build and one of its GOCACHEs only: the id is a hash of
 //!                             the action's and of the GOCACHE
 //! ```
 //!
-//! The rule to keep: below `view` there is nothing except what the build has named or put itself.
+//! The rule to keep: below `view` a build finds nothing except what it can name or put itself.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -245,6 +246,18 @@ impl BuildDir {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(StoreError::at("setting aside", &self.dir)(e)),
             _ => Ok(aside),
         }
+    }
+
+    pub(crate) fn write_secret(&self, secret: &[u8]) -> Result<(), StoreError> {
+        write_small(self.layout.tmp(), &self.dir.join("secret"), secret, 0)
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn unsynced(&self) -> &UnsyncedSpans {
+        &self.unsynced
     }
 
     fn make(&self) -> Result<(), StoreError> {

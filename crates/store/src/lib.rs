@@ -8,13 +8,14 @@
 //!
 //! Read in this order: format/ (names and records), object/ (a body becomes an object), `record_dir.rs` (a directory of records),
 //! put.rs and get.rs (what becomes of a put, what a get finds), view.rs (which namespaces a session reads and writes),
-//! `build_dir.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
+//! `build_dir.rs` and `blinded_table.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
 //! there is), evict/ (what goes). No file uses this one.
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod blinded_table;
 mod bounded_map;
 mod build_dir;
 mod counters;
@@ -44,6 +45,7 @@ use std::time::SystemTime;
 
 use proto::{ActionId, BuildId, Condition, Output, OutputId};
 
+pub use blinded_table::NewTable;
 pub use bounded_map::BoundedMap;
 pub use build_dir::{BuildDir, Exposed, Exposure};
 pub use counters::{Counters, RECORD_BYTES, Totals, on_disk};
@@ -51,11 +53,7 @@ pub use dirs::{keep_newest, remove_leftover};
 pub use disk::Disk;
 pub use dry_run::Mode;
 pub use error::{StageError, StoreError};
-pub use evict::Evictor;
-pub use evict::limits::{Limits, LimitsError, Size, SizeError, Targets};
-pub use evict::plan::Reason;
-pub use evict::purge::{PurgeFilter, Purged};
-pub use evict::sweep::{Removed, Swept};
+pub use evict::{Evictor, Limits, LimitsError, PurgeFilter, Purged, Reason, Removed, Size, SizeError, Swept, Targets};
 pub use export::{Conditional, Exported, export};
 pub use format::archive;
 pub use format::kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};

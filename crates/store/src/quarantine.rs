@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use proto::{ActionId, BuildId, Condition, OutputId};
 
+use crate::blinded_table::{has_link, revoke_tables};
 use crate::build_dir::{outputs_of, private_records};
 use crate::dirs::names;
 use crate::error::StoreError;
@@ -27,7 +28,7 @@ pub(crate) fn quarantine(
 
 /// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]
 /// without a build): all of it, as the facts of vet are no answer without what it printed. What they made of it stays as it is.
-/// Returns these builds, and the first error: the other builds forget all the same.
+/// Their tables are revoked, those of all builds. Returns the builds that have such outputs, and the first error: the other builds forget all the same.
 pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (Vec<BuildId>, Option<StoreError>) {
     let (mut given, mut failed) = (Vec::new(), None);
     if outputs.is_empty() {
@@ -37,10 +38,14 @@ pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (
         failed = Some(e);
         Vec::new()
     });
+    if let Err(e) = revoke_tables(layout) {
+        failed.get_or_insert(StoreError::at("revoking tables in", &layout.builds())(e));
+    }
     for id in builds.iter().filter_map(|name| name.parse().ok()) {
         // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);
-        if !outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok()) {
+        let is_exposed = outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok());
+        if !is_exposed && !has_link(layout, &id, outputs.iter().copied()) {
             continue;
         }
         given.push(id);

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use proto::ActionId;
-use proto::gocmd::{Body, BodyError};
-use proto::wire::Hello;
+use proto::gocmd::{Body, BodyError, Hit};
+use proto::wire::{Hello, Request};
 use transport::Connection;
 
 use crate::environment::Environment;
@@ -27,6 +27,7 @@ use crate::sharing::worker::{Readers, Worker};
 use crate::test_results::test_inputs::TestInputs;
 use crate::test_results::test_logs::TestLogs;
 
+use super::blinded_table::BlindedTable;
 use super::circuit_breaker::CircuitBreaker;
 use super::dispatch::Dispatcher;
 use super::fallback::Fallback;
@@ -46,6 +47,7 @@ const STACK: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct DaemonCache {
     dispatcher: Arc<Dispatcher>,
+    table: BlindedTable,
     puts: Puts,
     spool_flush: SpoolFlush,
 }
@@ -73,16 +75,35 @@ impl DaemonCache {
             large_bodies: environment.gocache.clone().unwrap_or_else(std::env::temp_dir),
             test_logs: environment.test_context.is_some().then(TestLogs::default),
         };
-        Self { dispatcher, puts, spool_flush }
+        // A table has plain answers, and indexes of a toolchain in the Nix store.
+        let is_in_store = environment.toolchain.goroot.starts_with("/nix/store");
+        let is_usual = environment.is_clean && (environment.reads_goroot || !is_in_store);
+        let table = if is_usual { BlindedTable::open(socket, &environment.toolchain) } else { BlindedTable::default() };
+        Self { dispatcher, table, puts, spool_flush }
+    }
+
+    /// What this build put itself, as far as it is known here.
+    fn own(&self, action: &ActionId) -> Option<Hit> {
+        let Dispatcher { fallback, in_flight, .. } = &*self.dispatcher;
+        let spooled = || if in_flight.current().is_none() { fallback.spool.get(action) } else { None };
+        fallback.read_your_writes.find(action).or_else(spooled)
     }
 }
 
 impl Cache for DaemonCache {
     fn get(&mut self, id: i64, action: &ActionId) {
-        let Fallback { responder, read_your_writes, .. } = &self.dispatcher.fallback;
-        match read_your_writes.find(action) {
-            Some(hit) => responder.hit(id, &hit),
-            None => self.dispatcher.request(id, Operation::Get(*action)),
+        let Fallback { responder, hits, .. } = &self.dispatcher.fallback;
+        if let Some(hit) = self.own(action) {
+            responder.hit(id, &hit);
+        } else if let Some(hit) = self.table.find(action) {
+            hits.remember(*action, &hit.path);
+            responder.hit(id, &hit);
+            if let Some(used) = self.table.note_use(*action) {
+                self.dispatcher.tell(&Request::Used(used));
+                self.dispatcher.send_notices();
+            }
+        } else {
+            self.dispatcher.request(id, Operation::Get(*action));
         }
     }
 
@@ -93,6 +114,10 @@ impl Cache for DaemonCache {
     fn finish(&mut self) {
         self.dispatcher.in_flight.wait_until_answered(FINISH);
         self.puts.finish();
+        match self.table.take_used() {
+            used if used.is_empty() => {}
+            used => self.dispatcher.tell(&Request::Used(used)),
+        }
         self.dispatcher.send_last_notices();
         self.spool_flush.finish();
     }

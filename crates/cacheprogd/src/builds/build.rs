@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
+use proto::error::with_causes;
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, Condition, OutputId};
 use store::{BuildDir, Partition, View};
@@ -49,6 +50,8 @@ pub(crate) struct Build {
     pub(crate) asks_why: Mutex<()>,
     /// Hits that it computes again: another session may put them, as one that flushes what was put without a daemon.
     pub(crate) withheld: Mutex<WithheldHits>,
+    /// While its table is being made: actions of which it has an output of its own already.
+    early: Mutex<Option<Vec<ActionId>>>,
     state: BuildState,
     sessions: AtomicU64,
     /// Warnings logged about this build.
@@ -90,6 +93,7 @@ impl Build {
             profile: LiveProfile::default(),
             asks_why: Mutex::default(),
             withheld: Mutex::default(),
+            early: Mutex::default(),
             sessions: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             last_used: AtomicU64::new(state.last_used_ms),
@@ -188,6 +192,31 @@ impl Build {
     pub(crate) fn keep_parts(&self, condition: &Condition, parts: &[u8]) {
         if self.trace.has(condition) {
             self.condition_parts.keep(&condition.digest, parts);
+        }
+    }
+
+    /// Its table is about to be made.
+    pub(crate) fn expect_table(&self) {
+        *lock(&self.early) = Some(Vec::new());
+    }
+
+    /// Its table is made, or there will be none: takes out what the build has of its own.
+    pub(crate) fn withdraw_early(&self) {
+        let early = lock(&self.early).take();
+        early.iter().flatten().for_each(|action| self.withdraw(action, None));
+    }
+
+    /// The build has this output of its own for an action: its table has no other one.
+    pub(crate) fn has_own(&self, action: &ActionId, output: &OutputId) {
+        if let Some(early) = &mut *lock(&self.early) {
+            early.push(*action);
+        }
+        self.withdraw(action, Some(output));
+    }
+
+    fn withdraw(&self, action: &ActionId, own: Option<&OutputId>) {
+        if let Err(e) = self.dir.withdraw(action, own) {
+            self.warn_rate_limited(format_args!("{}", with_causes(&e)));
         }
     }
 

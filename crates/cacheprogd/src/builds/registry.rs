@@ -5,7 +5,6 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -22,11 +21,13 @@ use super::liveness::LivenessProbe;
 use super::removal::{self, remove_dir};
 use super::restore::{RestoreError, restore};
 use super::state_file::BuildState;
+use super::working_sets::{WorkingSet, WorkingSets};
 use crate::clock;
 use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS};
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
 use crate::net::bind::build_socket;
+use crate::random::random;
 use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::condition_parts::ConditionParts;
@@ -42,6 +43,9 @@ pub(crate) struct Registry {
     storage_health: Arc<StorageHealth>,
     condition_parts: Arc<ConditionParts>,
     profiles: Arc<ProfileStore>,
+    working_sets: Arc<WorkingSets>,
+    /// Held while the table of a build is made: one at a time.
+    preparing: Arc<Mutex<()>>,
     /// Held while two profiles are compared for a build: one comparison at a time, as it has both in memory.
     comparing: Mutex<()>,
     /// Guards the lists alone; no file or socket is touched while it is held.
@@ -91,6 +95,8 @@ impl Registry {
             storage_health: Arc::default(),
             profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
             condition_parts,
+            working_sets: Arc::new(WorkingSets::new(&store)),
+            preparing: Arc::default(),
             comparing: Mutex::default(),
             inner: Mutex::new(inner),
             store,
@@ -122,14 +128,14 @@ impl Registry {
         }
     }
 
-    /// Makes a directory and a socket for a build; returns the directory to mount. With an owner: for a session of that user
+    /// Makes a directory and a socket for a build; returns it, and the directory to mount. With an owner: for a session of that user
     /// outside of sandboxes.
     pub(crate) fn register(
         &self,
         registration: &Registration,
         fds: Vec<OwnedFd>,
         owner: Option<u32>,
-    ) -> Result<String, RegisterError> {
+    ) -> Result<(Arc<Build>, String), RegisterError> {
         self.check_limits(owner)?;
         let (mut chroot, mut worker) = (None, None);
         for (descriptor, fd) in registration.descriptors.iter().zip(fds) {
@@ -144,15 +150,16 @@ impl Registry {
             None => self.policy.of_build(&registration.requester),
         };
         let state = BuildState::new(registration, (owner, writes), (probe, self.boot.clone()), clock::now());
-        let dir = self.store.create_build(new_id().map_err(RegisterError::Id)?)?;
+        let dir = self.store.create_build(BuildId(random().map_err(RegisterError::Id)?))?;
         let build = self.start(dir, state)?;
         let view = build.dir.view().into_os_string().into_string().map_err(|_| RegisterError::Path)?;
         match build.shared_with().as_str() {
             BuildStatus::ALL_USERS => log::info!("build {build} registered"),
             others => log::info!("build {build} registered: its entries are for {others}"),
         }
-        lock(&self.inner).live.insert(build.id(), Arc::new(build));
-        Ok(view)
+        let build = Arc::new(build);
+        lock(&self.inner).live.insert(build.id(), build.clone());
+        Ok((build, view))
     }
 
     fn check_limits(&self, owner: Option<u32>) -> Result<(), RegisterError> {
@@ -207,10 +214,19 @@ impl Registry {
             if build.note_end() {
                 lock(&self.inner).ended.0 += 1;
                 log::info!("build {build} ended: {}", figures::summary(&status.counts));
+                self.keep_working_set(&build, &status);
             }
             if build.may_be_removed(now) {
                 self.remove(&build, status);
             }
+        }
+    }
+
+    /// Keeps what an ended build asked for. The next one of its name may begin before this one can be removed.
+    fn keep_working_set(&self, build: &Build, status: &BuildStatus) {
+        if status.counts.gets + status.counts.puts > 0 {
+            build.trace.flush();
+            self.working_sets.keep(build.name(), build.partition(), &build.dir.state_file().with_file_name("trace"));
         }
     }
 
@@ -250,6 +266,16 @@ impl Registry {
                 log::warn!("{}", with_causes(&e));
             }
         }
+    }
+
+    /// What the last build of this one's name asked for.
+    pub(crate) fn working_set(&self, build: &Build) -> Option<WorkingSet> {
+        self.working_sets.read(build.name(), build.partition())
+    }
+
+    /// Locked while the table of a build is made.
+    pub(crate) fn preparing(&self) -> &Arc<Mutex<()>> {
+        &self.preparing
     }
 
     /// What keeps puts from being stored.
@@ -314,12 +340,6 @@ impl Registry {
         let status = BuildStatus { id: String::new(), ..build.status(clock::now()) };
         self.profiles.open_live((status, &build.profile), (build.partition(), &dir), requester)
     }
-}
-
-fn new_id() -> std::io::Result<BuildId> {
-    let mut id = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut id)?;
-    Ok(BuildId(id))
 }
 
 /// The kernel's id of this boot; `None` where `/proc` does not show it: then the builds' own chroots tell which are over.

@@ -8,7 +8,7 @@ use proto::FrameError;
 use proto::control::{Answer, Control, Descriptor, Registration};
 
 use super::message::{read, write};
-use super::register::register;
+use super::register::{Registrant, register};
 use crate::context::Context;
 use crate::net::connections::Connection;
 use crate::net::peer_credentials::Peer;
@@ -27,7 +27,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, peer: Peer) -> R
             let descriptors = leader.iter().map(|_| Descriptor::Worker).collect();
             let registration =
                 Registration { derivation: asked.derivation, chroot: None, descriptors, ..Registration::default() };
-            register(context, &registration, leader.into_iter().collect(), Some(peer.uid))
+            register(context, &registration, leader.into_iter().collect(), Registrant::User(peer.uid))
         }
         Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {
             Answer::Error("this socket only opens sessions; ask at the status socket".to_owned())

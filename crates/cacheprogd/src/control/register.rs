@@ -9,16 +9,29 @@ use proto::control::{Answer, Registration};
 use proto::error::with_causes;
 
 use crate::context::Context;
+use crate::session::prepare_table::prepare;
 
-/// Registers; `owner` is the user of a session outside of sandboxes.
-pub(super) fn register(
-    context: &Context,
-    registration: &Registration,
-    fds: Vec<OwnedFd>,
-    owner: Option<u32>,
-) -> Answer {
+/// What is registered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Registrant {
+    /// A build in a sandbox. `may_prelink`: it runs under another uid than the daemon, and objects may be linked for it.
+    Build { may_prelink: bool },
+    /// A session of this user outside of sandboxes.
+    User(u32),
+}
+
+/// Registers.
+pub(super) fn register(context: &Context, registration: &Registration, fds: Vec<OwnedFd>, by: Registrant) -> Answer {
+    let owner = match by {
+        Registrant::User(uid) => Some(uid),
+        Registrant::Build { .. } => None,
+    };
     match context.registry.register(registration, fds, owner) {
-        Ok(directory) => {
+        Ok((build, directory)) => {
+            // What has a network is a fetch, which asks for nothing that Go compiled.
+            if matches!(by, Registrant::Build { may_prelink: true }) && registration.is_offline {
+                prepare(context, &build);
+            }
             // Should this fail, the loop finds the new socket at its next turn, within a second.
             let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());
             Answer::Registered { directory }

@@ -12,7 +12,7 @@ use proto::wire::write_json_line;
 use proto::{FrameError, limits};
 
 use super::message::{read, write};
-use super::register::register;
+use super::register::{Registrant, register};
 use super::status::{redact_builds, redact_status, status};
 use crate::context::Context;
 use crate::net::connections::Connection;
@@ -53,7 +53,7 @@ pub(crate) fn serve(
         Ok((Control::Register(_), _)) if role == SocketRole::Status => {
             Answer::Error("builds are registered at the control socket".to_owned())
         }
-        Ok((request, fds)) => answer(request, fds, context),
+        Ok((request, fds)) => answer(request, (fds, peer), context),
         Err(error) => Answer::Error(error),
     };
     match (&answer, role) {
@@ -66,9 +66,13 @@ pub(crate) fn serve(
     Ok(write(stream, &if role == SocketRole::Status { redacted(answer) } else { answer })?)
 }
 
-fn answer(request: Control, fds: Vec<OwnedFd>, context: &Context) -> Answer {
+fn answer(request: Control, (fds, peer): (Vec<OwnedFd>, Peer), context: &Context) -> Answer {
     match request {
-        Control::Register(registration) => register(context, &registration, fds, None),
+        Control::Register(registration) => {
+            // A Nix that runs as the daemon's own user builds as that user, too.
+            let by = Registrant::Build { may_prelink: !peer.is_daemon_user() };
+            register(context, &registration, fds, by)
+        }
         Control::Status => Answer::Status(Box::new(status(context))),
         Control::Builds => Answer::Builds(context.registry.builds()),
         Control::BuildProfile { .. } => Answer::Error("a profile follows its answer".to_owned()), // see serve

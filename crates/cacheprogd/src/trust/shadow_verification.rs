@@ -110,6 +110,11 @@ impl ShadowVerification {
         self.seconds_per_hour > 0
     }
 
+    /// Whether a hit for this action may be withheld from this build.
+    pub(crate) fn may_withhold(&self, build: &BuildId, action: &ActionId) -> bool {
+        self.is_on() && is_chosen(build, action)
+    }
+
     /// A build computed an output again, and it was compared with what is shared.
     pub(crate) fn note_compared(&self, differs: bool) {
         let mut state = lock(&self.state);

@@ -20,10 +20,12 @@ use crate::dry_run::Mode;
 use crate::error::StoreError;
 use crate::format::layout::Layout;
 
-use limits::Targets;
-use purge::{PurgeFilter, Purged};
+pub use limits::{Limits, LimitsError, Size, SizeError, Targets};
+pub use plan::Reason;
+pub use purge::{PurgeFilter, Purged};
+pub use sweep::{Removed, Swept};
+
 use scan::Scan;
-use sweep::Swept;
 
 /// Removes entries and objects of one store. Made from the store for one piece of work.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,8 @@ use std::io;
 pub use crate::format::members::{MadeBy, made_by};
 use crate::format::members::{Member, first_member};
 
-/// What is read of an object for its tables. A package with longer ones is not described.
+/// What is read of an object for its texts, and for the symbols without a package. A package with longer ones is not described. The largest
+/// of Go's own, cmd/compile/internal/ssa, has 2.5 MB of texts.
 const MOST: usize = 4 << 20;
 
 /// Read at first: the tables come before the code.
@@ -94,8 +95,10 @@ fn described(text: &[u8]) -> Option<Archive> {
 
 /// An object's tables.
 struct Object {
-    /// From the magic on.
+    /// From the magic on: texts, and the blocks before the symbols.
     bytes: Vec<u8>,
+    /// The block of symbols without a package.
+    others: Vec<u8>,
     /// Where that is in the file.
     start: u64,
     offsets: [usize; BLOCKS],
@@ -114,13 +117,17 @@ impl Object {
         for (n, offset) in offsets.iter_mut().enumerate() {
             *offset = number(&bytes, OBJECT_MAGIC + 12 + 4 * n)?;
         }
-        let wanted = offsets[NON_PACKAGE_REFERENCES].min(MOST).min(size.saturating_sub(magic));
+        let size = size.saturating_sub(magic);
+        let wanted = offsets[SYMBOLS].min(MOST).min(size);
         if wanted > bytes.len() {
             let have = bytes.len();
             bytes.resize(wanted, 0);
             read(&mut bytes[have..], start + have as u64).ok()?;
         }
-        Some(Self { bytes, start, offsets })
+        let (from, to) = (offsets[NON_PACKAGE_SYMBOLS].min(size), offsets[NON_PACKAGE_REFERENCES].min(size));
+        let mut others = vec![0; to.saturating_sub(from).min(MOST)];
+        read(&mut others, start + from as u64).ok()?;
+        Some(Self { bytes, others, start, offsets })
     }
 
     fn describe(&self, read: &impl Fn(&mut [u8], u64) -> io::Result<()>, archive: &mut Archive) {
@@ -130,12 +137,11 @@ impl Object {
         let imports = self.block(AUTOLIB, PACKAGES, 16);
         archive.imports = imports.filter_map(|at| Some((self.name(at)?, self.fingerprint(at + 8)?))).collect();
         archive.files = self.block(FILES, SYMBOLS, 8).filter_map(|at| self.name(at)).collect();
-        let symbols = self.block(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count();
-        let others = self.all(NON_PACKAGE_SYMBOLS, NON_PACKAGE_REFERENCES, SYMBOL).enumerate();
-        let producer = others.filter_map(|(n, at)| Some((n, self.bytes_of(at)?.strip_prefix(PRODUCER)?))).next();
+        let mut others = self.others.chunks_exact(SYMBOL).enumerate();
+        let producer = others.find_map(|(n, symbol)| Some((n, self.text(symbol)?.strip_prefix(PRODUCER)?)));
         if let Some((n, path)) = producer {
             archive.path = cut(&String::from_utf8_lossy(path));
-            let before = self.all(SYMBOLS, NON_PACKAGE_SYMBOLS, SYMBOL).count().max(symbols);
+            let before = self.offsets[NON_PACKAGE_SYMBOLS].saturating_sub(self.offsets[SYMBOLS]) / SYMBOL;
             archive.flags = self.data(read, before + n).unwrap_or_default();
         }
     }
@@ -153,11 +159,7 @@ impl Object {
 
     /// The places of the first entries of a block.
     fn block(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
-        self.all(first, next, size).take(MOST_NAMES)
-    }
-
-    fn all(&self, first: usize, next: usize, size: usize) -> impl Iterator<Item = usize> + use<> {
-        (self.offsets[first]..self.offsets[next].min(self.bytes.len())).step_by(size)
+        (self.offsets[first]..self.offsets[next].min(self.bytes.len())).step_by(size).take(MOST_NAMES)
     }
 
     fn fingerprint(&self, at: usize) -> Option<u64> {
@@ -166,12 +168,12 @@ impl Object {
     }
 
     fn name(&self, at: usize) -> Option<String> {
-        self.bytes_of(at).map(|name| cut(&String::from_utf8_lossy(name)))
+        self.text(self.bytes.get(at..)?).map(|name| cut(&String::from_utf8_lossy(name)))
     }
 
-    /// The bytes to which the reference at `at` refers.
-    fn bytes_of(&self, at: usize) -> Option<&[u8]> {
-        let (length, from) = (number(&self.bytes, at)?, number(&self.bytes, at + 4)?);
+    /// The text to which the reference at the beginning of these bytes refers.
+    fn text(&self, reference: &[u8]) -> Option<&[u8]> {
+        let (length, from) = (number(reference, 0)?, number(reference, 4)?);
         self.bytes.get(from..from.checked_add(length)?)
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "tests play the part of a hostile file system")]
 
+mod blinded_table; // what a build's table has, and what takes it out
 mod build_dir; // what one build sees, and what it keeps for itself
 mod concurrent_puts; // two writers of one action
 mod conditions; // what is true where a scope holds the same

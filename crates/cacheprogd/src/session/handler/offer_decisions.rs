@@ -2,11 +2,11 @@
 //!
 //! Nothing counts as a hit before the client has reported it.
 
+use proto::blinded_table::Answer;
 use proto::control::Counts;
 use proto::{ActionId, Condition, scopes};
 use store::{BuildName, Kind, Origin, Record};
 
-use super::lookup::Lookup;
 use super::offers::{Candidates, Offer, Offered, Served};
 use super::session_handler::Handler;
 use crate::builds::quota::DiskUsage;
@@ -66,6 +66,7 @@ impl Handler {
             if let Err(e) = self.build.dir.note(&self.client.gocache, &action, record) {
                 return self.warn(&e);
             }
+            self.build.has_own(&action, &output);
             // What this go command was told, the next one asks for again: what is out of service is no answer to that. What goes out of
             // service from now on, forgets the note.
             if !self.is_in_service(&action, &condition, &output) {
@@ -81,15 +82,14 @@ impl Handler {
         undecided.iter().for_each(|action| self.count_miss(action, GetOutcome::Miss, now));
     }
 
-    /// The client used these without asking. They count as gets and hits if they are known, have no condition and need not be
-    /// verified first; the others do not count.
+    /// The client used these answers of the build's table. They count as gets and hits; what the table does not have does not count.
     pub(crate) fn used(&self, actions: &[ActionId]) {
         let now = clock::now();
-        for action in actions {
-            if let Lookup::Hit(record) = self.find(action, now, 0) {
-                self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-                self.count_hit(action, Served::from(&record), GetOutcome::Hit(record.output.id), now);
-            }
+        for (action, answer) in self.build.dir.table_answers(actions) {
+            let Answer { output, cost_ms, is_package, .. } = answer;
+            self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
+            let served = Served { output, cost_ms: cost_ms.into(), is_package };
+            self.count_hit(&action, served, GetOutcome::Hit(output.id), now);
         }
     }
 }

@@ -191,6 +191,7 @@ impl Handler {
             ..Counts::default()
         });
         self.build.is_first_output(&body.output().id);
+        self.build.has_own(&put.action, &body.output().id);
         self.trace(put, body, if stored.is_ok() { outcome(counts) } else { PutOutcome::Refused });
         match stored {
             Ok(()) => {

@@ -1,0 +1,156 @@
+//! The build's blinded table (proto: `blinded_table.rs`): gets that are answered without the daemon, also when it is gone.
+//!
+//! It is read where it lies, for each get: what the daemon takes out of it is not used any more. A file of the table that is missing or
+//! of another size is a miss here, and the daemon is asked.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use proto::blinded_table::{Head, PROBES, SLOT};
+use proto::gocmd::Hit;
+use proto::wire::Toolchain;
+use proto::{ActionId, limits};
+
+use crate::read_your_writes::is_there;
+
+/// The table of this build, or none.
+#[derive(Debug, Default)]
+pub(super) struct BlindedTable {
+    table: Option<Table>,
+    /// What was used, and the daemon was not told yet.
+    used: Vec<ActionId>,
+}
+
+#[derive(Debug)]
+struct Table {
+    file: File,
+    /// The directory of its outputs.
+    links: String,
+    /// Whose answers they must be.
+    toolchain: Toolchain,
+    /// `None` while the daemon still writes the table.
+    head: Option<Head>,
+}
+
+impl BlindedTable {
+    /// The table beside a build's socket, if there is one, for a go command with this toolchain.
+    pub(super) fn open(socket: &Path, toolchain: &Toolchain) -> Self {
+        let file = File::open(socket.with_file_name("table")).ok();
+        let links = socket.parent().and_then(Path::to_str).filter(|dir| dir.starts_with('/'));
+        let table = file.zip(links).map(|(file, dir)| Table {
+            file,
+            links: format!("{dir}/p"),
+            toolchain: toolchain.clone(),
+            head: None,
+        });
+        Self { table, used: Vec::new() }
+    }
+
+    /// The answer to a get, whose file is there.
+    pub(super) fn find(&mut self, action: &ActionId) -> Option<Hit> {
+        self.table.as_mut()?.find(action)
+    }
+
+    /// An answer was used; returns what the daemon is to be told now and then.
+    pub(super) fn note_use(&mut self, action: ActionId) -> Option<Vec<ActionId>> {
+        self.used.push(action);
+        (self.used.len() >= limits::USED).then(|| self.take_used())
+    }
+
+    /// What was used, and the daemon was not told yet.
+    pub(super) fn take_used(&mut self) -> Vec<ActionId> {
+        std::mem::take(&mut self.used)
+    }
+}
+
+impl Table {
+    fn find(&mut self, action: &ActionId) -> Option<Hit> {
+        let head = self.head()?;
+        let mut slots = [0; PROBES * SLOT];
+        let read = self.file.read_at(&mut slots, head.offset(action)).ok()?;
+        let (answer, _) = head.find(action, &slots[..read])?;
+        let path = format!("{}/{}", self.links, answer.link.file_name());
+        Some(Hit { output: answer.output, time: answer.time, path }).filter(is_there)
+    }
+
+    /// The head, once it is written.
+    fn head(&mut self) -> Option<Head> {
+        if self.head.is_none() {
+            let mut bytes = [0; SLOT];
+            self.file.read_exact_at(&mut bytes, 0).ok()?;
+            self.head = Head::read(&bytes);
+        }
+        self.head.filter(|head| head.is_for(&self.toolchain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::blinded_table::{Answer, Link};
+    use proto::{Output, OutputId};
+    use std::time::SystemTime;
+
+    const ACTION: ActionId = ActionId([1; 32]);
+
+    /// A build's directory with a table that has one answer.
+    fn build(dir: &Path) -> Answer {
+        let output = Output { id: OutputId([2; 32]), size: 3 };
+        let link = Link::new(&[3; 32], &output.id);
+        let answer = Answer { output, time: SystemTime::UNIX_EPOCH, link, cost_ms: 0, is_package: false };
+        let table = Head::new(1, [4; 32], &Toolchain::default()).table(&[(ACTION, answer)]);
+        std::fs::write(dir.join("table"), table).unwrap();
+        std::fs::create_dir(dir.join("p")).unwrap();
+        std::fs::write(dir.join("p").join(link.file_name()), "abc").unwrap();
+        answer
+    }
+
+    #[test]
+    fn it_answers_with_files_that_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = build(dir.path());
+        let mut table = BlindedTable::open(&dir.path().join("sock"), &Toolchain::default());
+        let hit = table.find(&ACTION).unwrap();
+        assert_eq!((hit.output, std::fs::read(&hit.path).unwrap()), (answer.output, b"abc".to_vec()));
+        assert!(table.find(&ActionId([9; 32])).is_none());
+        std::fs::write(&hit.path, "other size").unwrap();
+        assert!(table.find(&ACTION).is_none());
+        std::fs::remove_file(&hit.path).unwrap();
+        assert!(table.find(&ACTION).is_none());
+    }
+
+    #[test]
+    fn what_is_taken_out_of_the_file_is_not_used_by_a_go_command_that_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path());
+        let mut table = BlindedTable::open(&dir.path().join("sock"), &Toolchain::default());
+        assert!(table.find(&ACTION).is_some());
+        File::options().write(true).open(dir.path().join("table")).unwrap().set_len(0).unwrap();
+        assert!(table.find(&ACTION).is_none());
+    }
+
+    #[test]
+    fn it_is_of_no_use_to_another_toolchain_or_while_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path());
+        let socket = dir.path().join("sock");
+        let other = Toolchain { goroot: "/other".into(), ..Toolchain::default() };
+        assert!(BlindedTable::open(&socket, &other).find(&ACTION).is_none());
+        let whole = std::fs::read(dir.path().join("table")).unwrap();
+        std::fs::write(dir.path().join("table"), "").unwrap();
+        let mut table = BlindedTable::open(&socket, &Toolchain::default());
+        assert!(table.find(&ACTION).is_none());
+        std::fs::write(dir.path().join("table"), whole).unwrap();
+        assert!(table.find(&ACTION).is_some());
+    }
+
+    #[test]
+    fn uses_are_told_in_pieces() {
+        let mut table = BlindedTable::default();
+        let told = (0..limits::USED).filter_map(|_| table.note_use(ACTION)).map(|actions| actions.len());
+        assert_eq!(told.collect::<Vec<_>>(), [limits::USED]);
+        table.note_use(ACTION);
+        assert_eq!((table.take_used().len(), table.take_used().len()), (1, 0));
+    }
+}
