@@ -189,10 +189,10 @@ pub(crate) const PROFILE_BURST: Duration = Duration::from_secs(2);
 /// In the long run unprivileged users may cause one part in so many of all time.
 pub(crate) const PROFILE_TIME_SHARE: u32 = 10;
 
-/// Working sets that are kept, each of them a trace: of as many names of derivations.
-pub(crate) const WORKING_SETS: usize = 500;
-/// Bytes of all working sets. That of a web server of 800 packages has 200 KB.
-pub(crate) const WORKING_SETS_BYTES: u64 = 64 << 20;
+/// Working sets that are kept for each partition, each of them a trace: of as many names of derivations.
+pub(crate) const WORKING_SETS: usize = 300;
+/// Bytes of the working sets of a partition. That of a web server of 800 packages has 200 KB.
+pub(crate) const WORKING_SETS_BYTES: u64 = 32 << 20;
 /// A build that asks for less has no table: it would save a few milliseconds.
 pub(crate) const SMALL_WORKING_SET: usize = 64;
 /// Tables that are being made or wait for that, each in a thread. One takes a tenth of a second.

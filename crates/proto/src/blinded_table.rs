@@ -1,17 +1,18 @@
 //! The blinded table of a build: answers that the client finds without the daemon, each readable only for who can name the action.
 //!
 //! ```text
-//! head (88 bytes): "gcptbl1\n", the number of slots (8 bytes, a power of two), salt (32), the toolchain's tag (32), zeros
-//! a slot (88 bytes): tag (16) | output (32), size (8), time (8, nanoseconds since 1970), link (16), cost (4, milliseconds), whether it is
-//!                    a package (4), all six XOR the pad
+//! head (96 bytes): "gcptbl1\n", the number of slots (8 bytes, a power of two), salt (32), the toolchain's tag (32), zeros
+//! a slot (96 bytes): tag (16) | output (32), size (8), time (8, nanoseconds since 1970), link (16), cost (4, milliseconds), whether it is
+//!                    a package (4), checksum (8), all seven XOR the pad
 //! ```
 //!
-//! Tag and pad are blake3 of the action, keyed by the salt. Numbers are little-endian. An action's slot is the one at its tag, or one of
+//! Tag and pad are blake3 of the action, keyed by the salt; the checksum is that of the six before it. Numbers are little-endian. An action's slot is the one at its tag, or one of
 //! the [`PROBES`] after it. An empty slot is zeros; one that was withdrawn is ones, and the search goes on behind it. Who cannot name an
 //! action learns how many there are.
 //!
 //! The table is read where it lies: what the daemon withdraws is withdrawn for go commands that run, too.
 
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::id::hex;
@@ -19,17 +20,20 @@ use crate::wire::Toolchain;
 use crate::{ActionId, Output, OutputId};
 
 /// Bytes of the head, and of a slot.
-pub const SLOT: usize = 88;
+pub const SLOT: usize = 96;
 
 /// Slots that are looked at for an action.
 pub const PROBES: usize = 8;
 
-/// Most entries of a table: of 2.9 MB with its empty slots.
+/// Most entries of a table: of 3.1 MB with its empty slots.
 pub const MOST: usize = 16 << 10;
 
 const MAGIC: &[u8; 8] = b"gcptbl1\n";
 const TAG: usize = 16;
 const CONTENT: usize = SLOT - TAG;
+
+/// What of that the checksum is of.
+const CHECKED: usize = CONTENT - 8;
 
 /// What a withdrawn slot holds.
 pub const WITHDRAWN: [u8; SLOT] = [0xff; SLOT];
@@ -104,22 +108,22 @@ impl Head {
         tag_of_toolchain(&self.salt, toolchain) == self.toolchain
     }
 
-    /// Where the slots of an action begin in the table, in bytes: [`PROBES`] of them.
+    /// The answer for an action, and the offset of its slot. `read_at` reads from an offset of the table, as `pread(2)` does. What is cut
+    /// off or damaged is not found.
     #[must_use]
-    pub fn offset(&self, action: &ActionId) -> u64 {
-        (1 + self.first(&self.key(action))) * SLOT as u64
-    }
-
-    /// The answer for an action in the bytes that begin at its [`Head::offset`], and how many bytes behind that it is. What is cut off is
-    /// not found.
-    #[must_use]
-    pub fn find(&self, action: &ActionId, slots: &[u8]) -> Option<(Answer, u64)> {
+    pub fn look_up(
+        &self,
+        action: &ActionId,
+        read_at: impl FnOnce(&mut [u8], u64) -> io::Result<usize>,
+    ) -> Option<(Answer, u64)> {
         let (tag, pad) = self.key(action);
-        let (slots, _) = slots.as_chunks::<SLOT>();
+        let (first, mut slots) = ((1 + self.first(&tag)) * SLOT as u64, [0; PROBES * SLOT]);
+        let read = read_at(&mut slots, first).ok()?;
+        let (slots, _) = slots.get(..read)?.as_chunks::<SLOT>();
         for (at, slot) in slots.iter().enumerate() {
             let (known, encrypted) = slot.split_at(TAG);
             if known == tag {
-                return Some((decrypt(encrypted, &pad)?, (at * SLOT) as u64));
+                return Some((self.decrypt(encrypted, &pad)?, first + (at * SLOT) as u64));
             }
             if known == [0; TAG] {
                 break;
@@ -136,10 +140,10 @@ impl Head {
         let mut table = vec![[0; SLOT]; slots];
         for (action, answer) in answers.iter().take(MOST) {
             let (tag, pad) = self.key(action);
-            let first = usize::try_from(self.first(&(tag, pad))).unwrap_or(0);
+            let first = usize::try_from(self.first(&tag)).unwrap_or(0);
             if let Some(free) = table[first..first + PROBES].iter_mut().find(|slot| **slot == [0; SLOT]) {
                 free[..TAG].copy_from_slice(&tag);
-                free[TAG..].copy_from_slice(&encrypt(answer, &pad));
+                free[TAG..].copy_from_slice(&self.encrypt(answer, &pad));
             }
         }
         let mut bytes = Vec::with_capacity((1 + slots) * SLOT);
@@ -161,8 +165,46 @@ impl Head {
     }
 
     /// The first slot of an action.
-    fn first(&self, (tag, _): &([u8; TAG], [u8; CONTENT])) -> u64 {
+    fn first(&self, tag: &[u8; TAG]) -> u64 {
         tag.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)) & (self.slots - 1)
+    }
+
+    fn encrypt(&self, answer: &Answer, pad: &[u8; CONTENT]) -> [u8; CONTENT] {
+        let since = answer.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let mut plain = [0; CONTENT];
+        plain[..32].copy_from_slice(&answer.output.id.0);
+        plain[32..40].copy_from_slice(&answer.output.size.to_le_bytes());
+        plain[40..48].copy_from_slice(&u64::try_from(since).unwrap_or(u64::MAX).to_le_bytes());
+        plain[48..64].copy_from_slice(&answer.link.0);
+        plain[64..68].copy_from_slice(&answer.cost_ms.to_le_bytes());
+        plain[68] = answer.is_package.into();
+        let sum = self.checksum(&plain[..CHECKED]);
+        plain[CHECKED..].copy_from_slice(&sum);
+        xor(plain, pad)
+    }
+
+    fn decrypt(&self, encrypted: &[u8], pad: &[u8; CONTENT]) -> Option<Answer> {
+        let plain = xor(encrypted.try_into().ok()?, pad);
+        let (checked, sum) = plain.split_at(CHECKED);
+        let (id, rest) = checked.split_first_chunk::<32>()?;
+        let (size, rest) = rest.split_first_chunk::<8>()?;
+        let (time, rest) = rest.split_first_chunk::<8>()?;
+        let (link, rest) = rest.split_first_chunk::<16>()?;
+        let (cost_ms, rest) = rest.split_first_chunk::<4>()?;
+        let answer = Answer {
+            output: Output { id: OutputId(*id), size: u64::from_le_bytes(*size) },
+            time: UNIX_EPOCH + Duration::from_nanos(u64::from_le_bytes(*time)),
+            link: Link(*link),
+            cost_ms: u32::from_le_bytes(*cost_ms),
+            is_package: *rest.first()? == 1,
+        };
+        (sum == self.checksum(checked)).then_some(answer)
+    }
+
+    fn checksum(&self, plain: &[u8]) -> [u8; 8] {
+        let mut sum = [0; 8];
+        blake3::Hasher::new_keyed(&self.salt).update(plain).finalize_xof().fill(&mut sum);
+        sum
     }
 }
 
@@ -173,34 +215,6 @@ fn tag_of_toolchain(salt: &[u8; 32], toolchain: &Toolchain) -> [u8; 32] {
         hash.update(part.as_bytes()).update(&[0]);
     }
     hash.finalize().into()
-}
-
-fn encrypt(answer: &Answer, pad: &[u8; CONTENT]) -> [u8; CONTENT] {
-    let since = answer.time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let mut plain = [0; CONTENT];
-    plain[..32].copy_from_slice(&answer.output.id.0);
-    plain[32..40].copy_from_slice(&answer.output.size.to_le_bytes());
-    plain[40..48].copy_from_slice(&u64::try_from(since).unwrap_or(u64::MAX).to_le_bytes());
-    plain[48..64].copy_from_slice(&answer.link.0);
-    plain[64..68].copy_from_slice(&answer.cost_ms.to_le_bytes());
-    plain[68] = answer.is_package.into();
-    xor(plain, pad)
-}
-
-fn decrypt(encrypted: &[u8], pad: &[u8; CONTENT]) -> Option<Answer> {
-    let plain = xor(encrypted.try_into().ok()?, pad);
-    let (id, rest) = plain.split_first_chunk::<32>()?;
-    let (size, rest) = rest.split_first_chunk::<8>()?;
-    let (time, rest) = rest.split_first_chunk::<8>()?;
-    let (link, rest) = rest.split_first_chunk::<16>()?;
-    let (cost_ms, rest) = rest.split_first_chunk::<4>()?;
-    Some(Answer {
-        output: Output { id: OutputId(*id), size: u64::from_le_bytes(*size) },
-        time: UNIX_EPOCH + Duration::from_nanos(u64::from_le_bytes(*time)),
-        link: Link(*link),
-        cost_ms: u32::from_le_bytes(*cost_ms),
-        is_package: *rest.first()? == 1,
-    })
 }
 
 fn xor(mut bytes: [u8; CONTENT], pad: &[u8; CONTENT]) -> [u8; CONTENT] {
@@ -234,8 +248,12 @@ mod tests {
     }
 
     fn find(head: &Head, table: &[u8], action: &ActionId) -> Option<(Answer, u64)> {
-        let from = usize::try_from(head.offset(action)).unwrap();
-        head.find(action, table.get(from..from + PROBES * SLOT)?)
+        head.look_up(action, |into, at| {
+            let rest = usize::try_from(at).ok().and_then(|at| table.get(at..)).unwrap_or_default();
+            let read = rest.len().min(into.len());
+            into[..read].copy_from_slice(&rest[..read]);
+            Ok(read)
+        })
     }
 
     #[test]
@@ -262,8 +280,7 @@ mod tests {
         let (head, mut table) = table(2000);
         let all: Vec<_> = (0..2000).filter(|&n| find(&head, &table, &action(n)).is_some()).collect();
         for &n in all.iter().step_by(2) {
-            let (_, behind) = find(&head, &table, &action(n)).unwrap();
-            let at = usize::try_from(head.offset(&action(n)) + behind).unwrap();
+            let at = usize::try_from(find(&head, &table, &action(n)).unwrap().1).unwrap();
             table[at..at + SLOT].copy_from_slice(&WITHDRAWN);
         }
         for (at, &n) in all.iter().enumerate() {
@@ -275,11 +292,22 @@ mod tests {
     fn a_table_that_is_cut_or_something_else_answers_nothing() {
         let (head, table) = table(10);
         assert_eq!(find(&head, &table[..SLOT], &action(1)), None);
-        assert_eq!(head.find(&action(1), &[1; 3]), None);
+        assert_eq!(find(&head, &table[..SLOT + 3], &action(1)), None);
         assert_eq!(Head::read(&[b'x'; SLOT]), None);
         let mut odd = *table.first_chunk::<SLOT>().unwrap();
         odd[8] = 3;
         assert_eq!(Head::read(&odd), None);
+    }
+
+    #[test]
+    fn a_slot_of_which_a_bit_changed_answers_nothing() {
+        let (head, whole) = table(1);
+        let slot = usize::try_from(find(&head, &whole, &action(0)).unwrap().1).unwrap();
+        for at in slot..slot + SLOT {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert_eq!(find(&head, &changed, &action(0)), None, "{at}");
+        }
     }
 
     #[test]

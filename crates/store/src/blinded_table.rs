@@ -12,10 +12,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use proto::blinded_table::{Answer, Head, Link, MOST, PROBES, SLOT, WITHDRAWN};
+use proto::blinded_table::{Answer, Head, Link, MOST, SLOT, WITHDRAWN};
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, OutputId};
 
@@ -24,7 +24,7 @@ use crate::dirs::{Existing, make_dir, names};
 use crate::error::StoreError;
 use crate::format::layout::Layout;
 use crate::format::record::Record;
-use crate::object::integrity_mtime::{State, state};
+use crate::object::integrity_mtime::{PLAIN, State, open_regular, state};
 
 /// Bytes of outputs that one table may name: they stay on the disk until the build ends. A build of Kubernetes asks for some ten GiB,
 /// one of Caddy for half of one.
@@ -57,23 +57,20 @@ impl BuildDir {
     /// The answers that the build's table has for these actions, as long as it has a table.
     #[must_use]
     pub fn table_answers(&self, actions: &[ActionId]) -> Vec<(ActionId, Answer)> {
-        let Ok(file) = File::open(self.table()) else { return Vec::new() };
-        actions.iter().filter_map(|action| Some((*action, find(&file, action)?.0))).collect()
+        let Ok(Some(table)) = open(self.directory(), false) else { return Vec::new() };
+        actions.iter().filter_map(|action| Some((*action, find(&table, action)?.0))).collect()
     }
 
     /// Takes the answer for an action out of the table, unless it is this output: the build has another one of its own.
     ///
     /// # Errors
     /// A [`StoreError`] where the answer stays.
-    pub fn withdraw(&self, action: &ActionId, own: Option<&OutputId>) -> Result<(), StoreError> {
-        let (path, failed) = (self.table(), |e| StoreError::at("writing", &self.table())(e));
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(failed)?,
-        };
-        match find(&file, action) {
-            Some((answer, offset)) if Some(&answer.output.id) != own => {
-                file.write_all_at(&WITHDRAWN, offset).map_err(failed)
+    pub fn withdraw(&self, action: &ActionId, own: &OutputId) -> Result<(), StoreError> {
+        let failed = |e| StoreError::at("writing", &self.table())(e);
+        let Some(table) = open(self.directory(), true).map_err(failed)? else { return Ok(()) };
+        match find(&table, action) {
+            Some((answer, offset)) if answer.output.id != *own => {
+                table.write_all_at(&WITHDRAWN, offset).map_err(failed)
             }
             Some(_) | None => Ok(()),
         }
@@ -117,28 +114,50 @@ impl NewTable<'_> {
         }
     }
 
-    /// Writes the table, for go commands with this toolchain; returns the actions that it has.
+    /// Writes the table, for go commands with this toolchain, without the answers for actions of which the build has an output of its own
+    /// by now. Returns how many it has.
     ///
     /// # Errors
-    /// A [`StoreError`] where it cannot be written: no go command uses it.
-    pub fn finish(self, salt: [u8; 32], toolchain: &Toolchain) -> Result<Vec<ActionId>, StoreError> {
+    /// A [`StoreError`] where it cannot be written, or was revoked meanwhile: no go command uses it.
+    pub fn finish(mut self, salt: [u8; 32], toolchain: &Toolchain, own: &[ActionId]) -> Result<usize, StoreError> {
+        self.answers.retain(|(action, _)| !own.contains(action));
         let bytes = Head::new(self.answers.len(), salt, toolchain).table(&self.answers);
         let (head, slots) = bytes.split_at(SLOT);
-        let written = self.file.write_all_at(slots, SLOT as u64).and_then(|()| self.file.write_all_at(head, 0));
-        written.map_err(StoreError::at("writing", &self.build.table()))?;
-        Ok(self.answers.into_iter().map(|(action, _)| action).collect())
+        let write = || {
+            self.file.write_all_at(slots, SLOT as u64)?;
+            // Who revokes it removes it first, and then cuts it: a client may have the file open.
+            if self.file.metadata()?.nlink() == 0 {
+                return Err(ErrorKind::NotFound.into());
+            }
+            self.file.write_all_at(head, 0)
+        };
+        write().map_err(StoreError::at("writing", &self.build.table()))?;
+        Ok(self.answers.len())
     }
 }
 
 /// The answer for an action, and where it is in the file.
-fn find(file: &File, action: &ActionId) -> Option<(Answer, u64)> {
+fn find(table: &File, action: &ActionId) -> Option<(Answer, u64)> {
     let mut head = [0; SLOT];
-    file.read_exact_at(&mut head, 0).ok()?;
-    let head = Head::read(&head)?;
-    let (offset, mut slots) = (head.offset(action), [0; PROBES * SLOT]);
-    let read = file.read_at(&mut slots, offset).ok()?;
-    let (answer, behind) = head.find(action, &slots[..read])?;
-    Some((answer, offset + behind))
+    table.read_exact_at(&mut head, 0).ok()?;
+    Head::read(&head)?.look_up(action, |slots, at| table.read_at(slots, at))
+}
+
+/// The table in a build's directory, if we made one. A build under our own uid may have put a pipe or a link in its place: neither is waited
+/// for, nor followed, and such a build has no secret.
+fn open(dir: &Path, writes: bool) -> io::Result<Option<File>> {
+    if secret(dir).is_none() {
+        return Ok(None);
+    }
+    match OpenOptions::new().read(true).write(writes).custom_flags(PLAIN).open(dir.join("view/table")) {
+        Ok(table) if table.metadata()?.is_file() => Ok(Some(table)),
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+fn secret(dir: &Path) -> Option<[u8; 32]> {
+    fs::read(dir.join("secret")).ok()?.as_slice().try_into().ok()
 }
 
 /// Takes the tables of all live builds out of service, those that are being made, too. Go commands that run find them empty. The links
@@ -154,20 +173,30 @@ pub(crate) fn revoke_tables(layout: &Layout) -> io::Result<()> {
 }
 
 fn revoke(layout: &Layout, id: &BuildId) -> io::Result<()> {
-    let table = layout.build(id).join("view/table");
-    match OpenOptions::new().write(true).open(&table) {
-        Ok(file) => file.set_len(0).and_then(|()| fs::remove_file(&table)),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(e),
-    }
+    let dir = layout.build(id);
+    let Some(table) = open(&dir, true)? else { return Ok(()) };
+    let removed = fs::remove_file(dir.join("view/table"));
+    table.set_len(0).and(removed)
 }
 
 /// Whether a build's table named one of these outputs.
 pub(crate) fn has_link(layout: &Layout, id: &BuildId, mut outputs: impl Iterator<Item = OutputId>) -> bool {
     let dir = layout.build(id);
-    let Ok(Ok(secret)) = fs::read(dir.join("secret")).map(|bytes| <[u8; 32]>::try_from(bytes.as_slice())) else {
-        return false;
-    };
-    let links = dir.join("view/p");
-    outputs.any(|output| links.join(Link::new(&secret, &output).file_name()).symlink_metadata().is_ok())
+    let Some(secret) = secret(&dir) else { return false };
+    outputs.any(|output| link_path(&dir, &secret, &output).symlink_metadata().is_ok())
+}
+
+/// Opens an output that a build was given, by the daemon or by its table. `dir` is the build's directory, which may have been set aside.
+///
+/// # Errors
+/// Where it was given none, or another file is in its place.
+pub fn open_given(dir: &Path, output: &OutputId) -> io::Result<File> {
+    open_regular(&dir.join("view/o").join(output.to_string())).or_else(|e| match secret(dir) {
+        Some(secret) => open_regular(&link_path(dir, &secret, output)),
+        None => Err(e),
+    })
+}
+
+fn link_path(dir: &Path, secret: &[u8; 32], output: &OutputId) -> PathBuf {
+    dir.join("view/p").join(Link::new(secret, output).file_name())
 }

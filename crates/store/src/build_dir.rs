@@ -252,6 +252,10 @@ impl BuildDir {
         write_small(self.layout.tmp(), &self.dir.join("secret"), secret, 0)
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -45,7 +45,7 @@ use std::time::SystemTime;
 
 use proto::{ActionId, BuildId, Condition, Output, OutputId};
 
-pub use blinded_table::NewTable;
+pub use blinded_table::{NewTable, open_given};
 pub use bounded_map::BoundedMap;
 pub use build_dir::{BuildDir, Exposed, Exposure};
 pub use counters::{Counters, RECORD_BYTES, Totals, on_disk};

@@ -16,6 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::blinded_table::revoke_tables;
 use crate::dirs;
 use crate::error::StoreError;
 use crate::format::layout::Layout;
@@ -88,8 +89,17 @@ impl Recovery {
     fn resume(&self, unclean: Option<WriteBack>, boot: &str, now: SystemTime) {
         let mut spans = self.saved_spans(boot);
         spans.extend(unclean.map(|write_back| self.since_last_sync(now, write_back)));
+        if !spans.is_empty() {
+            self.revoke_tables();
+        }
         self.unsynced.replace(boot, spans);
         self.unsynced.set_unsaved(unclean.is_some());
+    }
+
+    /// What tables name may be among what is to be verified: builds ask for it instead. Of a table that cannot be revoked the build has a
+    /// link to the same bytes as before.
+    fn revoke_tables(&self) {
+        drop(revoke_tables(&self.layout));
     }
 
     /// The earliest time of which files are to be verified; `None` where no file is.
@@ -127,6 +137,7 @@ impl Recovery {
         }
         let began = now();
         if let Err(e) = syncfs() {
+            self.revoke_tables();
             let failed = self.since_last_sync(now(), WriteBack::Pending);
             self.unsynced.change(|spans| [spans, vec![failed]].concat());
             if self.save().is_err() {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proto::{ActionId, OutputId};
 
+use crate::blinded_table::revoke_tables;
 use crate::dirs::{names, remove_file, subdirectories};
 use crate::dry_run::Mode;
 use crate::error::{StoreError, keep_error};
@@ -138,9 +139,12 @@ impl Walk<'_> {
 
     /// What a daemon writes again in this moment may go with it: it is built once more.
     fn drop_damaged(&mut self, path: &Path) {
-        if self.mode == Mode::Apply
-            && let Err(e) = remove_file(path)
-        {
+        if self.mode == Mode::DryRun {
+            return;
+        }
+        // A table may name it.
+        let revoked = revoke_tables(self.layout).map_err(StoreError::at("revoking tables in", &self.layout.builds()));
+        for e in [revoked, remove_file(path)].into_iter().filter_map(Result::err) {
             keep_error(&mut self.found.errors, &e);
         }
     }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use proto::blinded_table::{Head, PROBES, SLOT};
+use proto::blinded_table::{Head, SLOT};
 use proto::gocmd::Hit;
 use proto::wire::Toolchain;
 use proto::{ActionId, limits};
@@ -66,10 +66,7 @@ impl BlindedTable {
 
 impl Table {
     fn find(&mut self, action: &ActionId) -> Option<Hit> {
-        let head = self.head()?;
-        let mut slots = [0; PROBES * SLOT];
-        let read = self.file.read_at(&mut slots, head.offset(action)).ok()?;
-        let (answer, _) = head.find(action, &slots[..read])?;
+        let (answer, _) = self.head()?.look_up(action, |slots, at| self.file.read_at(slots, at))?;
         let path = format!("{}/{}", self.links, answer.link.file_name());
         Some(Hit { output: answer.output, time: answer.time, path }).filter(is_there)
     }

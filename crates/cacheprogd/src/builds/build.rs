@@ -50,8 +50,8 @@ pub(crate) struct Build {
     pub(crate) asks_why: Mutex<()>,
     /// Hits that it computes again: another session may put them, as one that flushes what was put without a daemon.
     pub(crate) withheld: Mutex<WithheldHits>,
-    /// While its table is being made: actions of which it has an output of its own already.
-    early: Mutex<Option<Vec<ActionId>>>,
+    /// While its table is being made: actions of which it got outputs of its own meanwhile.
+    own_actions: Mutex<Option<Vec<ActionId>>>,
     state: BuildState,
     sessions: AtomicU64,
     /// Warnings logged about this build.
@@ -93,7 +93,7 @@ impl Build {
             profile: LiveProfile::default(),
             asks_why: Mutex::default(),
             withheld: Mutex::default(),
-            early: Mutex::default(),
+            own_actions: Mutex::default(),
             sessions: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             last_used: AtomicU64::new(state.last_used_ms),
@@ -171,6 +171,11 @@ impl Build {
         Duration::from_secs(clock::unix(now).saturating_sub(self.state.started)) >= BUILD_MIN_LIFE
     }
 
+    /// Whether its end was noted.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Relaxed)
+    }
+
     /// Notes that it is over; whether this is the first time.
     pub(crate) fn note_end(&self) -> bool {
         !self.has_ended.swap(true, Relaxed)
@@ -196,26 +201,28 @@ impl Build {
     }
 
     /// Its table is about to be made.
-    pub(crate) fn expect_table(&self) {
-        *lock(&self.early) = Some(Vec::new());
+    pub(crate) fn begin_table(&self) {
+        *lock(&self.own_actions) = Some(Vec::new());
     }
 
-    /// Its table is made, or there will be none: takes out what the build has of its own.
-    pub(crate) fn withdraw_early(&self) {
-        let early = lock(&self.early).take();
-        early.iter().flatten().for_each(|action| self.withdraw(action, None));
+    /// Its table is made, or there will be none.
+    pub(crate) fn end_table(&self) {
+        *lock(&self.own_actions) = None;
     }
 
-    /// The build has this output of its own for an action: its table has no other one.
+    /// Finishes its table, given the actions of which it got outputs of its own meanwhile: no further one comes before it is finished.
+    pub(crate) fn with_own_actions<T>(&self, finish: impl FnOnce(&[ActionId]) -> T) -> T {
+        let mut own = lock(&self.own_actions);
+        let finished = finish(own.as_deref().unwrap_or_default());
+        *own = None;
+        finished
+    }
+
+    /// It has this output of its own for an action: its table has no other one.
     pub(crate) fn has_own(&self, action: &ActionId, output: &OutputId) {
-        if let Some(early) = &mut *lock(&self.early) {
-            early.push(*action);
-        }
-        self.withdraw(action, Some(output));
-    }
-
-    fn withdraw(&self, action: &ActionId, own: Option<&OutputId>) {
-        if let Err(e) = self.dir.withdraw(action, own) {
+        if let Some(own) = &mut *lock(&self.own_actions) {
+            own.push(*action);
+        } else if let Err(e) = self.dir.withdraw(action, output) {
             self.warn_rate_limited(format_args!("{}", with_causes(&e)));
         }
     }

@@ -23,7 +23,7 @@ use super::restore::{RestoreError, restore};
 use super::state_file::BuildState;
 use super::working_sets::{WorkingSet, WorkingSets};
 use crate::clock;
-use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS};
+use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS, PREPARATIONS};
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
 use crate::net::bind::build_socket;
@@ -45,7 +45,9 @@ pub(crate) struct Registry {
     profiles: Arc<ProfileStore>,
     working_sets: Arc<WorkingSets>,
     /// Held while the table of a build is made: one at a time.
-    preparing: Arc<Mutex<()>>,
+    preparing: Mutex<()>,
+    /// Held once by each thread that makes a table, or waits for that.
+    preparations: Arc<()>,
     /// Held while two profiles are compared for a build: one comparison at a time, as it has both in memory.
     comparing: Mutex<()>,
     /// Guards the lists alone; no file or socket is touched while it is held.
@@ -96,7 +98,8 @@ impl Registry {
             profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
             condition_parts,
             working_sets: Arc::new(WorkingSets::new(&store)),
-            preparing: Arc::default(),
+            preparing: Mutex::default(),
+            preparations: Arc::default(),
             comparing: Mutex::default(),
             inner: Mutex::new(inner),
             store,
@@ -226,7 +229,9 @@ impl Registry {
     fn keep_working_set(&self, build: &Build, status: &BuildStatus) {
         if status.counts.gets + status.counts.puts > 0 {
             build.trace.flush();
-            self.working_sets.keep(build.name(), build.partition(), &build.dir.state_file().with_file_name("trace"));
+            let (sets, name, own) = (self.working_sets.clone(), build.name().to_owned(), build.partition());
+            let trace = build.dir.state_file().with_file_name("trace");
+            removal::start(move || sets.keep(&name, own, &trace));
         }
     }
 
@@ -274,8 +279,14 @@ impl Registry {
     }
 
     /// Locked while the table of a build is made.
-    pub(crate) fn preparing(&self) -> &Arc<Mutex<()>> {
+    pub(crate) fn preparing(&self) -> &Mutex<()> {
         &self.preparing
+    }
+
+    /// A place among the threads that make tables, until it is dropped; none where there are enough of them.
+    pub(crate) fn begin_preparation(&self) -> Option<Arc<()>> {
+        let place = self.preparations.clone();
+        (Arc::strong_count(&place) <= PREPARATIONS + 1).then_some(place)
     }
 
     /// What keeps puts from being stored.

@@ -1,11 +1,11 @@
 //! Working sets: what the last build of each name asked for and put, by which the next one's table is made (`session/prepare_table.rs`).
 //!
-//! Each is the trace of that build, kept under a hash of the name without its version, and of the partition. It is a guess: what is
+//! Each is the trace of that build, kept for each partition under a hash of the name without its version. It is a guess: what is
 //! served, the store decides.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{BufReader, ErrorKind};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use miss_causes::without_version;
@@ -36,33 +36,32 @@ pub(crate) struct WorkingSet {
 
 impl WorkingSets {
     pub(crate) fn new(store: &Store) -> Self {
-        let dir = store.root().join(DIRECTORY);
-        match fs::create_dir(&dir) {
-            Err(e) if e.kind() != ErrorKind::AlreadyExists => log::warn!("{}: {e}", dir.display()),
-            _ => {}
-        }
-        Self(dir)
+        Self(store.root().join(DIRECTORY))
     }
 
     /// Keeps a copy of the trace of a build that ended. `own` is the partition that the build read beside the common one.
     pub(crate) fn keep(&self, name: &str, own: Option<Partition>, trace: &Path) {
-        let kept = fs::copy(trace, self.path(name, own));
-        if let Err(e) = kept.and_then(|_bytes| keep_newest(&self.0, WORKING_SETS, WORKING_SETS_BYTES)) {
-            log::debug!("{}: {e}", self.0.display());
+        let dir = self.dir(own);
+        let kept = fs::create_dir_all(&dir).and_then(|()| fs::copy(trace, dir.join(file_name(name))));
+        if let Err(e) = kept.and_then(|_bytes| keep_newest(&dir, WORKING_SETS, WORKING_SETS_BYTES)) {
+            log::debug!("{}: {e}", dir.display());
         }
     }
 
     /// The working set of builds of this name; `None` where none was kept.
     pub(crate) fn read(&self, name: &str, own: Option<Partition>) -> Option<WorkingSet> {
-        let file = File::open(self.path(name, own)).ok()?;
+        let file = File::open(self.dir(own).join(file_name(name))).ok()?;
         Some(working_set(Events::new(BufReader::new(file))))
     }
 
-    fn path(&self, name: &str, own: Option<Partition>) -> PathBuf {
-        let partition = own.map_or_else(|| "none".to_owned(), |own| own.to_string());
-        let hash = Sha256::digest(format!("{partition} {}", without_version(name)));
-        self.0.join(hex(&hash[..16]))
+    /// A directory for each partition, with limits of its own: no user's builds push out what others' are remembered by.
+    fn dir(&self, own: Option<Partition>) -> PathBuf {
+        self.0.join(own.map_or_else(|| "none".to_owned(), |own| own.to_string()))
     }
+}
+
+fn file_name(name: &str) -> String {
+    hex(&Sha256::digest(without_version(name))[..16])
 }
 
 fn working_set(events: impl Iterator<Item = Event>) -> WorkingSet {

@@ -1,18 +1,17 @@
 //! The blinded table of a build: made in the background when the build is registered, of what the last build of its name asked for.
 //! Its client answers gets from it without a word to the daemon.
 //!
-//! In the table is what each of the build's sessions would be answered with as a plain hit, and that has reached the disk. What is
+//! In the table is what each of the build's sessions would be answered with as a plain hit, and that need not be verified. What is
 //! under a condition, what is to be computed again (`trust/shadow_verification.rs`) and all else is asked for.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
-use proto::ActionId;
 use proto::error::with_causes;
 use settings::Witnesses;
 use store::{Disk, Kind, Limits, Record, Store};
 
-use super::share_policy::{self, Class, Entry, GetDecision, Proof, SharingRules};
+use super::share_policy::{self, GetDecision, Proof, SharingRules};
 use crate::builds::build::Build;
 use crate::builds::registry::Registry;
 use crate::builds::working_sets::WorkingSet;
@@ -31,18 +30,13 @@ struct Preparation {
     witnesses: Witnesses,
     limits: Limits,
     build: Arc<Build>,
-    /// Locked while a table is made.
-    turn: Arc<Mutex<()>>,
 }
 
 /// Begins to prepare the table of a build that was registered now.
 pub(crate) fn prepare(context: &Context, build: &Arc<Build>) {
-    let turn = context.registry.preparing().clone();
-    // Each thread holds it once.
-    if Arc::strong_count(&turn) > PREPARATIONS + 1 {
+    let Some(place) = context.registry.begin_preparation() else {
         return log::debug!("build {build}: no table: {PREPARATIONS} are being made or waited for");
-    }
-    build.expect_table();
+    };
     let preparation = Preparation {
         store: context.store.clone(),
         registry: context.registry.clone(),
@@ -50,24 +44,25 @@ pub(crate) fn prepare(context: &Context, build: &Arc<Build>) {
         witnesses: context.witnesses,
         limits: context.limits,
         build: build.clone(),
-        turn,
     };
+    build.begin_table();
     let thread = thread::Builder::new().name("table".to_owned()).stack_size(PREPARE_STACK);
     let started = thread.spawn(move || {
         if let Err(e) = preparation.run() {
             log::debug!("build {}: no table: {}", preparation.build, with_causes(&*e));
         }
-        preparation.build.withdraw_early();
+        preparation.build.end_table();
+        drop(place);
     });
     if let Err(e) = started {
         log::debug!("build {build}: no table: {e}");
-        build.withdraw_early();
+        build.end_table();
     }
 }
 
 impl Preparation {
     fn run(&self) -> Result<(), Box<dyn std::error::Error>> {
-        let _one_at_a_time = lock(&self.turn);
+        let _one_at_a_time = lock(self.registry.preparing());
         let Some(expected) = self.registry.working_set(&self.build) else { return Ok(()) };
         let is_short = |disk| self.limits.is_short(disk);
         if expected.actions.len() < SMALL_WORKING_SET || Disk::of(self.store.root()).map_or(true, is_short) {
@@ -79,16 +74,19 @@ impl Preparation {
     fn make(&self, expected: &WorkingSet) -> Result<(), Box<dyn std::error::Error>> {
         let mut table = self.build.dir.begin_table(random()?)?;
         let view = self.build.view(&expected.toolchain);
-        for action in expected.actions.iter().filter(|action| !self.verification.may_withhold(&self.build.id(), action))
-        {
+        for action in expected.actions.iter().take_while(|_| !self.build.has_ended()) {
+            if self.verification.may_withhold(&self.build.id(), action) {
+                continue;
+            }
             // A damaged record is reported when it is asked for.
             let plain = self.store.get(&view, action, clock::now()).ok().and_then(|found| found.plain);
             if let Some(record) = plain.filter(|record| self.is_hit(record)) {
                 table.add(*action, &record);
             }
         }
-        let actions: Vec<ActionId> = table.finish(random()?, &expected.toolchain)?;
-        log::debug!("build {}: its table has {} of {}", self.build, actions.len(), expected.actions.len());
+        let salt = random()?;
+        let finished = self.build.with_own_actions(|own| table.finish(salt, &expected.toolchain, own));
+        log::debug!("build {}: its table has {} of {}", self.build, finished?, expected.actions.len());
         Ok(())
     }
 
@@ -96,11 +94,7 @@ impl Preparation {
     /// one counts.
     fn is_hit(&self, record: &Record) -> bool {
         let rules = SharingRules { shares_tests: false, only_conditional: false, witnesses: self.witnesses };
-        let (kind, partition, is_short) =
-            (record.kind, Some(record.origin.partition), share_policy::is_short(record.output.size));
-        let entry = Entry { kind, proof: Proof::Toolchain, class: Class::Plain, is_short, partition };
-        kind != Kind::TestLog
-            && share_policy::is_witnessed(&record.origin, self.build.name(), rules)
-            && share_policy::get(&entry, rules) == GetDecision::Hit
+        let decision = share_policy::get_record(record, Proof::Toolchain, self.build.name(), rules);
+        record.kind != Kind::TestLog && decision == GetDecision::Hit
     }
 }

@@ -6,7 +6,7 @@
 
 use proto::{Scope, scopes};
 use settings::Witnesses;
-use store::{Kind, Origin, Partition, Replaces};
+use store::{Kind, Origin, Partition, Record, Replaces};
 
 /// What is known of an entry beside its key.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +124,16 @@ pub(crate) fn get(entry: &Entry<'_>, rules: SharingRules) -> GetDecision {
         (Kind::StoreIndex, Proof::Toolchain, Class::Plain) => GetDecision::Hit,
         (Kind::TestResult | Kind::TestInputs | Kind::Mtime | Kind::StoreIndex, _, Class::Plain) => GetDecision::Miss,
     }
+}
+
+/// What a session of a build with this name may be given of a record of others; `proof` as [`get`] has it.
+pub(crate) fn get_record(record: &Record, proof: Proof, name: &str, rules: SharingRules) -> GetDecision {
+    if !is_witnessed(&record.origin, name, rules) {
+        return GetDecision::Miss;
+    }
+    let class = Class::under(record.condition.as_ref().map(|condition| &condition.scope));
+    let (kind, partition, is_short) = (record.kind, Some(record.origin.partition), is_short(record.output.size));
+    get(&Entry { kind, proof, class, is_short, partition }, rules)
 }
 
 /// Whether enough builds put an output for a build of this name to have it.

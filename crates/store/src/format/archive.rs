@@ -221,6 +221,29 @@ mod tests {
         assert_eq!((archive.action.len(), archive.content.len()), (20, 20));
     }
 
+    /// The archive with so many symbols more.
+    fn with_symbols(more: usize) -> Vec<u8> {
+        let mut bytes = GREET.to_vec();
+        let object = memchr::memmem::find(&bytes, OBJECT).unwrap() + OBJECT.len() - OBJECT_MAGIC;
+        for block in SYMBOLS + 1..BLOCKS {
+            let at = object + OBJECT_MAGIC + 12 + 4 * block;
+            let offset = number(&bytes, at).unwrap() + more * SYMBOL;
+            bytes[at..at + 4].copy_from_slice(&u32::try_from(offset).unwrap().to_le_bytes());
+        }
+        let header = memchr::memmem::find(&bytes, b"_go_.o").unwrap();
+        let size: usize = str::from_utf8(&bytes[header + 48..header + 58]).unwrap().trim().parse().unwrap();
+        bytes[header + 48..header + 58].copy_from_slice(format!("{:<10}", size + more * SYMBOL).as_bytes());
+        let at = object + number(&bytes, object + OBJECT_MAGIC + 12 + 4 * SYMBOLS).unwrap();
+        bytes.splice(at..at, vec![0; more * SYMBOL]);
+        bytes
+    }
+
+    #[test]
+    fn an_archive_with_many_symbols_is_described() {
+        let (few, many) = (read(GREET).unwrap(), read(&with_symbols(MOST / SYMBOL + 1)).unwrap());
+        assert_eq!((many.path, many.imports, many.files), (few.path, few.imports, few.files));
+    }
+
     #[test]
     fn a_cut_or_changed_archive_does_no_harm() {
         for cut in 0..GREET.len() {

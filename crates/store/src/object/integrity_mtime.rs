@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::unsynced::{UnsyncedSpans, WriteBack};
 
 #[expect(clippy::cast_possible_wrap, reason = "the flags are small positive numbers")]
-const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits() as i32;
+pub(crate) const PLAIN: i32 = OFlags::NONBLOCK.union(OFlags::NOFOLLOW).bits() as i32;
 
 /// What size and mtime say of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! The blinded table of a live build: what is in it, and what takes answers out of it.
 
+use std::os::unix::fs::FileExt;
+
 use proto::BuildId;
+use proto::blinded_table::{Head, SLOT};
 use store::{BuildDir, Mode, PurgeFilter};
 
 use super::*;
@@ -19,7 +22,7 @@ fn make_table(store: &Store, build: &BuildDir, actions: &[u8]) {
     for &n in actions {
         table.add(action(n), &found(store, n).unwrap());
     }
-    table.finish([2; 32], &Toolchain::default()).unwrap();
+    table.finish([2; 32], &Toolchain::default(), &[]).unwrap();
 }
 
 /// The output that the build's table has for an action, and whether its file has it.
@@ -56,7 +59,7 @@ fn an_output_that_changed_is_not_added() {
     let build = store.create_build(BUILD).unwrap();
     let mut table = build.begin_table([1; 32]).unwrap();
     assert!(!table.add(action(1), &record));
-    table.finish([2; 32], &Toolchain::default()).unwrap();
+    table.finish([2; 32], &Toolchain::default(), &[]).unwrap();
     assert_eq!(answer(&build, 1), None);
 }
 
@@ -65,9 +68,9 @@ fn what_a_build_has_of_its_own_is_taken_out_and_the_rest_stays() {
     let (_dir, store) = open();
     (1..=3).for_each(|n| drop(publish(&store, &put(n, 500), &[n])));
     let build = build_with_table(&store, &[1, 2, 3]);
-    build.withdraw(&action(1), Some(&output(b"own"))).unwrap();
-    build.withdraw(&action(2), Some(&output(&[2]))).unwrap();
-    build.withdraw(&ActionId([99; 32]), None).unwrap();
+    build.withdraw(&action(1), &output(b"own")).unwrap();
+    build.withdraw(&action(2), &output(&[2])).unwrap();
+    build.withdraw(&action(99), &output(b"own")).unwrap();
     assert_eq!(
         (answer(&build, 1), answer(&build, 2), answer(&build, 3)),
         (None, Some(output(&[2])), Some(output(&[3])))
@@ -97,15 +100,73 @@ fn quarantine_and_purge_revoke_tables_and_name_the_builds_that_had_the_output() 
 }
 
 #[test]
+fn what_a_build_got_of_its_own_while_its_table_was_made_is_not_in_it() {
+    let (_dir, store) = open();
+    (1..=2).for_each(|n| drop(publish(&store, &put(n, 500), &[n])));
+    let build = store.create_build(BUILD).unwrap();
+    let mut table = build.begin_table([1; 32]).unwrap();
+    assert!((1..=2).all(|n| table.add(action(n), &found(&store, n).unwrap())));
+    assert_eq!(table.finish([2; 32], &Toolchain::default(), &[action(1)]).unwrap(), 1);
+    assert_eq!((answer(&build, 1), answer(&build, 2)), (None, Some(output(&[2]))));
+}
+
+#[test]
 fn what_is_revoked_while_a_table_is_made_never_comes_into_service() {
     let (_dir, store) = open();
     publish(&store, &put(1, 500), b"bad");
     let build = store.create_build(BUILD).unwrap();
     let mut table = build.begin_table([1; 32]).unwrap();
     table.add(action(1), &found(&store, 1).unwrap());
+    // A go command that began meanwhile.
+    let opened = fs::File::open(build.view().join("table")).unwrap();
     store.quarantine(&view(), &action(1), (&output(b"bad"), None)).unwrap();
-    table.finish([2; 32], &Toolchain::default()).unwrap();
+    assert!(table.finish([2; 32], &Toolchain::default(), &[]).is_err());
     assert_eq!(answer(&build, 1), None);
+    let mut head = [0; SLOT];
+    opened.read_exact_at(&mut head, 0).unwrap();
+    assert_eq!(Head::read(&head), None);
+}
+
+#[test]
+fn a_failed_sync_and_a_damaged_object_revoke_tables() {
+    for is_damaged in [false, true] {
+        let (_dir, store) = open();
+        publish(&store, &put(1, 500), b"one");
+        publish(&store, &put(2, 500), b"two");
+        let build = build_with_table(&store, &[1]);
+        if is_damaged {
+            let object = object_path(&store, b"two");
+            fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
+            fs::write(&object, b"2wo").unwrap();
+            store.verify(Mode::Apply, &mut |_| {}).unwrap();
+        } else {
+            store.recovery().sync(|| at(600), || Err(std::io::ErrorKind::Other.into())).unwrap_err();
+        }
+        assert_eq!(answer(&build, 1), None);
+    }
+}
+
+#[test]
+fn what_a_build_under_our_own_uid_puts_in_the_place_of_a_table_is_neither_followed_nor_waited_for() {
+    let (dir, store) = open();
+    publish(&store, &put(1, 500), b"bad");
+    let (build, outside) = (store.create_build(BUILD).unwrap(), dir.path().join("outside"));
+    let table = build.view().join("table");
+    for has_secret in [false, true] {
+        fs::write(&outside, "kept").unwrap();
+        std::os::unix::fs::symlink(&outside, &table).unwrap();
+        drop(store.quarantine(&view(), &action(1), (&output(b"bad"), None)).unwrap());
+        assert_eq!(fs::read(&outside).unwrap(), b"kept");
+        fs::remove_file(&table).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &table, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        drop(store.quarantine(&view(), &action(1), (&output(b"bad"), None)).unwrap());
+        assert_eq!(answer(&build, 1), None);
+        assert!(build.withdraw(&action(1), &output(b"own")).is_ok());
+        fs::remove_file(&table).unwrap();
+        if !has_secret {
+            fs::write(build.state_file().with_file_name("secret"), [0; 32]).unwrap();
+        }
+    }
 }
 
 #[test]

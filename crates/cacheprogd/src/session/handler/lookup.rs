@@ -13,7 +13,7 @@ use super::session_handler::Handler;
 use crate::builds::build::Build;
 use crate::clock;
 use crate::layers::Copied;
-use crate::session::share_policy::{self, Class, Entry, GetDecision, Proof};
+use crate::session::share_policy::{self, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
 #[derive(Debug)]
@@ -208,14 +208,8 @@ impl Handler {
     }
 
     fn decide(&self, record: &Record) -> GetDecision {
-        if !self.is_witnessed(record) {
-            return GetDecision::Miss;
-        }
         let proof = if self.client.goroot.is_some() { Proof::Toolchain } else { Proof::None };
-        let class = Class::under(record.condition.as_ref().map(|condition| &condition.scope));
-        let (kind, partition, is_short) =
-            (record.kind, Some(record.origin.partition), share_policy::is_short(record.output.size));
-        share_policy::get(&Entry { kind, proof, class, is_short, partition }, self.rules)
+        share_policy::get_record(record, proof, self.build.name(), self.rules)
     }
 
     /// Whether a record of others is among those that this session is offered.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use proto::control::BuildStatus;
 use proto::id::hex;
@@ -16,7 +15,7 @@ use proto::profile::{Action, BuildProfile, GetOutcome, Other, OutputKind, Packag
 use proto::{ActionId, OutputId, ScopeDigest};
 use sha2::{Digest, Sha256};
 use store::archive::Archive;
-use store::{INDEX, Kind, TEST_LOG, TEST_PASSED, open_regular};
+use store::{INDEX, Kind, TEST_LOG, TEST_PASSED};
 
 use super::other_users::OtherUsers;
 use super::rejections::{Conditions, OwnConditions, Rejections};
@@ -121,12 +120,12 @@ impl Trace {
     }
 }
 
-/// The profile of a build with this trace; `outputs` is the directory in which the build was given them, `parts` finds the parts of a
+/// The profile of a build with this trace; `open` opens outputs that the build was given, `parts` finds the parts of a
 /// condition, `other_users` what is not shared with this one.
 pub(super) fn make(
     build: BuildStatus,
     trace: impl BufRead,
-    outputs: &Path,
+    open: &dyn Fn(&OutputId) -> Option<File>,
     parts: &dyn Fn(&ScopeDigest) -> Option<Parts>,
     other_users: &mut OtherUsers<'_>,
 ) -> BuildProfile {
@@ -137,7 +136,7 @@ pub(super) fn make(
     profile.sessions = sessions;
     let mut in_order: Vec<_> = actions.iter().collect();
     in_order.sort_by_cached_key(|(id, events)| (events.action(id).at_ms, **id));
-    let mut reader = OutputReader { outputs, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
+    let mut reader = OutputReader { open, archives: Vec::new(), memory: 0, subkeys: HashSet::new() };
     let mut rest = Vec::new();
     for (id, events) in in_order {
         match events.output().and_then(|output| reader.archive(&output)) {
@@ -171,7 +170,7 @@ pub(super) fn make(
 
 /// Reads outputs of the build, and keeps what it read of packages.
 struct OutputReader<'a> {
-    outputs: &'a Path,
+    open: &'a dyn Fn(&OutputId) -> Option<File>,
     archives: Vec<(Action, Archive)>,
     /// The memory that these take.
     memory: usize,
@@ -184,16 +183,11 @@ impl OutputReader<'_> {
         self.archives.len() < PROFILE_ENTRIES && self.memory < PROFILE_MEMORY
     }
 
-    /// A build under our own uid may have put a pipe or a link in its place: neither is waited for, nor followed.
-    fn open(&self, output: &OutputId) -> Option<File> {
-        open_regular(&self.outputs.join(output.to_string())).ok()
-    }
-
     fn archive(&self, output: &OutputId) -> Option<Archive> {
         if *output == OutputId::EMPTY {
             return None; // a quarter of all
         }
-        let file = self.open(output)?;
+        let file = (self.open)(output)?;
         Archive::read(&|bytes: &mut [u8], at| file.read_exact_at(bytes, at))
     }
 
@@ -230,13 +224,13 @@ impl OutputReader<'_> {
 
     fn head(&self, output: &OutputId) -> String {
         let mut head = Vec::new();
-        let read = self.open(output).and_then(|file| file.take(32).read_to_end(&mut head).ok());
+        let read = (self.open)(output).and_then(|file| file.take(32).read_to_end(&mut head).ok());
         read.map_or(String::new(), |_| String::from_utf8_lossy(&head).into_owned())
     }
 
     fn tail(&self, output: &OutputId) -> String {
         let read = || {
-            let mut file = self.open(output)?;
+            let mut file = (self.open)(output)?;
             let size = file.metadata().ok()?.len();
             file.seek(SeekFrom::Start(size.saturating_sub(PROFILE_TAIL))).ok()?;
             let mut tail = Vec::new();

@@ -13,7 +13,7 @@ use proto::control::BuildStatus;
 use proto::error::with_causes;
 use proto::limits;
 use proto::profile::BuildProfile;
-use store::{Partition, Store, keep_newest};
+use store::{Partition, Store, keep_newest, open_given};
 
 use super::make::make;
 use super::other_users::OtherUsers;
@@ -128,7 +128,13 @@ impl ProfileStore {
     fn made(&self, build: BuildStatus, own: Option<Partition>, dir: &Path) -> io::Result<Vec<u8>> {
         let trace = BufReader::new(File::open(dir.join("trace"))?);
         let mut others = OtherUsers::new(&self.store, own, build.started);
-        Ok(bounded(make(build, trace, &dir.join("view/o"), &|digest| self.parts.read(digest), &mut others)))
+        Ok(bounded(make(
+            build,
+            trace,
+            &|output| open_given(dir, output).ok(),
+            &|digest| self.parts.read(digest),
+            &mut others,
+        )))
     }
 
     fn write(&self, profile: &[u8], path: &Path) -> io::Result<()> {
