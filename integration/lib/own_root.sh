@@ -28,6 +28,7 @@ own_root() {
         if [ -n "${OWN_GOROOT:-}" ]; then
             mkdir -p "$root$OWN_GOROOT"
             mount --bind "$GO_ON_MACHINE" "$root$OWN_GOROOT"
+            mount -o remount,bind,ro "$root$OWN_GOROOT"
         fi
         [ -z "$view" ] || mount --bind "$view" "$root/gocache"
         exec chroot "$root" sh -c "cd \"\$1\" && shift && exec \"\$@\"" sh "$PWD" "${@:3}"' \
