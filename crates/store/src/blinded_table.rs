@@ -10,6 +10,7 @@
 //! The rule to keep: the table's file is there before anything is looked up for it, and its head is written last. So whatever is taken
 //! out of service meanwhile finds a table to revoke, and a go command uses a whole table or none.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -119,7 +120,12 @@ impl NewTable<'_> {
     ///
     /// # Errors
     /// A [`StoreError`] where it cannot be written, or was revoked meanwhile: no go command uses it.
-    pub fn finish(mut self, salt: [u8; 32], toolchain: &Toolchain, own: &[ActionId]) -> Result<usize, StoreError> {
+    pub fn finish(
+        mut self,
+        salt: [u8; 32],
+        toolchain: &Toolchain,
+        own: &HashSet<ActionId>,
+    ) -> Result<usize, StoreError> {
         self.answers.retain(|(action, _)| !own.contains(action));
         let bytes = Head::new(self.answers.len(), salt, toolchain).table(&self.answers);
         let (head, slots) = bytes.split_at(SLOT);
@@ -175,7 +181,10 @@ pub(crate) fn revoke_tables(layout: &Layout) -> io::Result<()> {
 fn revoke(layout: &Layout, id: &BuildId) -> io::Result<()> {
     let dir = layout.build(id);
     let Some(table) = open(&dir, true)? else { return Ok(()) };
-    let removed = fs::remove_file(dir.join("view/table"));
+    let removed = fs::remove_file(dir.join("view/table")).or_else(|e| match e.kind() {
+        ErrorKind::NotFound => Ok(()), // revoked by another process, or the build was removed
+        _ => Err(e),
+    });
     table.set_len(0).and(removed)
 }
 

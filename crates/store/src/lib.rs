@@ -63,7 +63,7 @@ pub use format::origin::{BuildName, Origin};
 pub use format::record::{CONDITIONS_KEPT, Record, kind_letter, kind_of_letter};
 pub use get::Found;
 pub use layer::Layer;
-pub use object::integrity_mtime::open_regular;
+pub use object::integrity_mtime::{is_unmodified, open_regular};
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
 pub use put::{Published, Put, Replaces};

@@ -22,8 +22,10 @@ pub(crate) fn quarantine(
     (output, condition): (&OutputId, Option<&Condition>),
 ) -> Result<(Vec<BuildId>, Option<StoreError>), StoreError> {
     let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
-    records.quarantine(action, is_it)?;
-    Ok(forget_accepted(layout, &HashSet::from([*output])))
+    let marked = records.quarantine(action, is_it);
+    // Also where that failed: the caller removes the record then.
+    let forgotten = forget_accepted(layout, &HashSet::from([*output]));
+    marked.map(|()| forgotten)
 }
 
 /// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]

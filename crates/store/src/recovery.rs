@@ -64,6 +64,8 @@ impl Recovery {
     /// may have gone on, and until one has succeeded each object is synced by itself.
     pub fn resume_after(&self, shutdown: Shutdown, boot: &str, now: SystemTime) {
         self.resume((shutdown == Shutdown::Unclean).then_some(WriteBack::Pending), boot, now);
+        // Those of an earlier daemon, whose settings may have been others.
+        self.revoke_tables();
     }
 
     /// A process opens a store without a daemon: adds what was made before this boot and after the last sync, since it is not
@@ -89,9 +91,6 @@ impl Recovery {
     fn resume(&self, unclean: Option<WriteBack>, boot: &str, now: SystemTime) {
         let mut spans = self.saved_spans(boot);
         spans.extend(unclean.map(|write_back| self.since_last_sync(now, write_back)));
-        if !spans.is_empty() {
-            self.revoke_tables();
-        }
         self.unsynced.replace(boot, spans);
         self.unsynced.set_unsaved(unclean.is_some());
     }
@@ -137,9 +136,9 @@ impl Recovery {
         }
         let began = now();
         if let Err(e) = syncfs() {
-            self.revoke_tables();
             let failed = self.since_last_sync(now(), WriteBack::Pending);
             self.unsynced.change(|spans| [spans, vec![failed]].concat());
+            self.revoke_tables();
             if self.save().is_err() {
                 // A daemon saves them later. For other processes it is as if the machine had gone down, which needs no space.
                 drop(fs::remove_file(self.layout.boot_file()));

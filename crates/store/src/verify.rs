@@ -142,9 +142,10 @@ impl Walk<'_> {
         if self.mode == Mode::DryRun {
             return;
         }
+        let removed = remove_file(path);
         // A table may name it.
         let revoked = revoke_tables(self.layout).map_err(StoreError::at("revoking tables in", &self.layout.builds()));
-        for e in [revoked, remove_file(path)].into_iter().filter_map(Result::err) {
+        for e in [removed, revoked].into_iter().filter_map(Result::err) {
             keep_error(&mut self.found.errors, &e);
         }
     }

@@ -1,7 +1,7 @@
 //! The build's blinded table (proto: `blinded_table.rs`): gets that are answered without the daemon, also when it is gone.
 //!
-//! It is read where it lies, for each get: what the daemon takes out of it is not used any more. A file of the table that is missing or
-//! of another size is a miss here, and the daemon is asked.
+//! It is read where it lies, for each get: what the daemon takes out of it is not used any more. Where a file that it names is missing or
+//! was written to, the daemon is asked.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,8 +11,6 @@ use proto::blinded_table::{Head, SLOT};
 use proto::gocmd::Hit;
 use proto::wire::Toolchain;
 use proto::{ActionId, limits};
-
-use crate::read_your_writes::is_there;
 
 /// The table of this build, or none.
 #[derive(Debug, Default)]
@@ -36,7 +34,7 @@ struct Table {
 impl BlindedTable {
     /// The table beside a build's socket, if there is one, for a go command with this toolchain.
     pub(super) fn open(socket: &Path, toolchain: &Toolchain) -> Self {
-        let file = File::open(socket.with_file_name("table")).ok();
+        let file = store::open_regular(&socket.with_file_name("table")).ok();
         let links = socket.parent().and_then(Path::to_str).filter(|dir| dir.starts_with('/'));
         let table = file.zip(links).map(|(file, dir)| Table {
             file,
@@ -68,7 +66,8 @@ impl Table {
     fn find(&mut self, action: &ActionId) -> Option<Hit> {
         let (answer, _) = self.head()?.look_up(action, |slots, at| self.file.read_at(slots, at))?;
         let path = format!("{}/{}", self.links, answer.link.file_name());
-        Some(Hit { output: answer.output, time: answer.time, path }).filter(is_there)
+        let hit = Hit { output: answer.output, time: answer.time, path };
+        store::is_unmodified(Path::new(&hit.path), hit.output).then_some(hit)
     }
 
     /// The head, once it is written.
@@ -85,60 +84,69 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::blinded_table::{Answer, Link};
-    use proto::{Output, OutputId};
+    use proto::{BuildId, Output, OutputId};
+    use sha2::{Digest, Sha256};
+    use std::collections::HashSet;
+    use std::path::PathBuf;
     use std::time::SystemTime;
+    use store::{Access, Put, Replaces, Store, View};
 
     const ACTION: ActionId = ActionId([1; 32]);
 
-    /// A build's directory with a table that has one answer.
-    fn build(dir: &Path) -> Answer {
-        let output = Output { id: OutputId([2; 32]), size: 3 };
-        let link = Link::new(&[3; 32], &output.id);
-        let answer = Answer { output, time: SystemTime::UNIX_EPOCH, link, cost_ms: 0, is_package: false };
-        let table = Head::new(1, [4; 32], &Toolchain::default()).table(&[(ACTION, answer)]);
-        std::fs::write(dir.join("table"), table).unwrap();
-        std::fs::create_dir(dir.join("p")).unwrap();
-        std::fs::write(dir.join("p").join(link.file_name()), "abc").unwrap();
-        answer
+    /// A build of a store, with a table that has one answer; the store's directory, and that of the build.
+    fn build(dir: &Path) -> (Output, PathBuf) {
+        let store = Store::open(dir, Access::Owner).unwrap();
+        let view = View::common(&Toolchain::default());
+        let output = Output { id: OutputId(Sha256::digest(b"abc").into()), size: 3 };
+        let mut body = store.stage(output, &mut &b"abc"[..], &mut Vec::new()).unwrap();
+        let (origin, time) = (view.origin(None, ""), SystemTime::UNIX_EPOCH);
+        let put =
+            Put { action: ACTION, time, cost_ms: 0, origin: &origin, condition: None, replaces: Replaces::Nothing };
+        store.put(&view, &put, &mut body).unwrap();
+        let record = store.get(&view, &ACTION, time).unwrap().plain.unwrap();
+        let build = store.create_build(BuildId([1; 16])).unwrap();
+        let mut table = build.begin_table([3; 32]).unwrap();
+        assert!(table.add(ACTION, &record));
+        table.finish([4; 32], &Toolchain::default(), &HashSet::new()).unwrap();
+        (output, build.view())
     }
 
     #[test]
     fn it_answers_with_files_that_are_there() {
         let dir = tempfile::tempdir().unwrap();
-        let answer = build(dir.path());
-        let mut table = BlindedTable::open(&dir.path().join("sock"), &Toolchain::default());
+        let (output, view) = build(dir.path());
+        let mut table = BlindedTable::open(&view.join("sock"), &Toolchain::default());
         let hit = table.find(&ACTION).unwrap();
-        assert_eq!((hit.output, std::fs::read(&hit.path).unwrap()), (answer.output, b"abc".to_vec()));
+        assert_eq!((hit.output, std::fs::read(&hit.path).unwrap()), (output, b"abc".to_vec()));
         assert!(table.find(&ActionId([9; 32])).is_none());
-        std::fs::write(&hit.path, "other size").unwrap();
-        assert!(table.find(&ACTION).is_none());
         std::fs::remove_file(&hit.path).unwrap();
+        assert!(table.find(&ACTION).is_none());
+        std::fs::write(&hit.path, "abd").unwrap(); // of the same size
         assert!(table.find(&ACTION).is_none());
     }
 
     #[test]
     fn what_is_taken_out_of_the_file_is_not_used_by_a_go_command_that_runs() {
         let dir = tempfile::tempdir().unwrap();
-        build(dir.path());
-        let mut table = BlindedTable::open(&dir.path().join("sock"), &Toolchain::default());
+        let (_, view) = build(dir.path());
+        let mut table = BlindedTable::open(&view.join("sock"), &Toolchain::default());
         assert!(table.find(&ACTION).is_some());
-        File::options().write(true).open(dir.path().join("table")).unwrap().set_len(0).unwrap();
+        File::options().write(true).open(view.join("table")).unwrap().set_len(0).unwrap();
         assert!(table.find(&ACTION).is_none());
     }
 
     #[test]
     fn it_is_of_no_use_to_another_toolchain_or_while_it_is_written() {
         let dir = tempfile::tempdir().unwrap();
-        build(dir.path());
-        let socket = dir.path().join("sock");
+        let (_, view) = build(dir.path());
+        let socket = view.join("sock");
         let other = Toolchain { goroot: "/other".into(), ..Toolchain::default() };
         assert!(BlindedTable::open(&socket, &other).find(&ACTION).is_none());
-        let whole = std::fs::read(dir.path().join("table")).unwrap();
-        std::fs::write(dir.path().join("table"), "").unwrap();
+        let whole = std::fs::read(view.join("table")).unwrap();
+        std::fs::write(view.join("table"), "").unwrap();
         let mut table = BlindedTable::open(&socket, &Toolchain::default());
         assert!(table.find(&ACTION).is_none());
-        std::fs::write(dir.path().join("table"), whole).unwrap();
+        std::fs::write(view.join("table"), whole).unwrap();
         assert!(table.find(&ACTION).is_some());
     }
 

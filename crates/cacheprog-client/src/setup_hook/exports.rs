@@ -38,8 +38,8 @@ fn make_directories(variables: &Variables) -> &'static str {
         return "";
     }
     // A job of a shell of its own: the build's shell does not know it.
-    "((d=$GOCACHE.new; ! [ -e \"$GOCACHE/00\" ] && mkdir -p \"${d%/*}\" && \
-mkdir \"$d\" \"$d\"/{{0..9},{a..f}}{{0..9},{a..f}} && mv -T \"$d\" \"$GOCACHE\" || rm -rf \"$d\") > /dev/null 2>&1 &)\n"
+    "((d=$GOCACHE.new; ! [ -e \"$GOCACHE/00\" ] && mkdir -p \"${d%/*}\" && mkdir \"$d\" && \
+{ mkdir \"$d\"/{{0..9},{a..f}}{{0..9},{a..f}} && mv -T \"$d\" \"$GOCACHE\" || rm -rf \"$d\"; }) > /dev/null 2>&1 &)\n"
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use proto::blinded_table::MOST;
 use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
 use proto::error::with_causes;
 use proto::wire::Toolchain;
@@ -51,7 +52,7 @@ pub(crate) struct Build {
     /// Hits that it computes again: another session may put them, as one that flushes what was put without a daemon.
     pub(crate) withheld: Mutex<WithheldHits>,
     /// While its table is being made: actions of which it got outputs of its own meanwhile.
-    own_actions: Mutex<Option<Vec<ActionId>>>,
+    own_actions: Mutex<Option<HashSet<ActionId>>>,
     state: BuildState,
     sessions: AtomicU64,
     /// Warnings logged about this build.
@@ -202,7 +203,7 @@ impl Build {
 
     /// Its table is about to be made.
     pub(crate) fn begin_table(&self) {
-        *lock(&self.own_actions) = Some(Vec::new());
+        *lock(&self.own_actions) = Some(HashSet::new());
     }
 
     /// Its table is made, or there will be none.
@@ -211,9 +212,10 @@ impl Build {
     }
 
     /// Finishes its table, given the actions of which it got outputs of its own meanwhile: no further one comes before it is finished.
-    pub(crate) fn with_own_actions<T>(&self, finish: impl FnOnce(&[ActionId]) -> T) -> T {
+    /// `None` where these are too many: there is no table then.
+    pub(crate) fn with_own_actions<T>(&self, finish: impl FnOnce(&HashSet<ActionId>) -> T) -> Option<T> {
         let mut own = lock(&self.own_actions);
-        let finished = finish(own.as_deref().unwrap_or_default());
+        let finished = own.as_ref().filter(|own| own.len() < MOST).map(finish);
         *own = None;
         finished
     }
@@ -221,7 +223,9 @@ impl Build {
     /// It has this output of its own for an action: its table has no other one.
     pub(crate) fn has_own(&self, action: &ActionId, output: &OutputId) {
         if let Some(own) = &mut *lock(&self.own_actions) {
-            own.push(*action);
+            if own.len() < MOST {
+                own.insert(*action);
+            }
         } else if let Err(e) = self.dir.withdraw(action, output) {
             self.warn_rate_limited(format_args!("{}", with_causes(&e)));
         }

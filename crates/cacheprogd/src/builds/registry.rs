@@ -43,7 +43,7 @@ pub(crate) struct Registry {
     storage_health: Arc<StorageHealth>,
     condition_parts: Arc<ConditionParts>,
     profiles: Arc<ProfileStore>,
-    working_sets: Arc<WorkingSets>,
+    working_sets: WorkingSets,
     /// Held while the table of a build is made: one at a time.
     preparing: Mutex<()>,
     /// Held once by each thread that makes a table, or waits for that.
@@ -97,7 +97,7 @@ impl Registry {
             storage_health: Arc::default(),
             profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
             condition_parts,
-            working_sets: Arc::new(WorkingSets::new(&store)),
+            working_sets: WorkingSets::new(&store),
             preparing: Mutex::default(),
             preparations: Arc::default(),
             comparing: Mutex::default(),
@@ -229,9 +229,8 @@ impl Registry {
     fn keep_working_set(&self, build: &Build, status: &BuildStatus) {
         if status.counts.gets + status.counts.puts > 0 {
             build.trace.flush();
-            let (sets, name, own) = (self.working_sets.clone(), build.name().to_owned(), build.partition());
             let trace = build.dir.state_file().with_file_name("trace");
-            removal::start(move || sets.keep(&name, own, &trace));
+            self.working_sets.keep(&self.store, (build.name(), build.partition()), &trace);
         }
     }
 

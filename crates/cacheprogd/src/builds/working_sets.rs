@@ -4,13 +4,15 @@
 //! served, the store decides.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, BufReader};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use miss_causes::without_version;
 use proto::ActionId;
 use proto::blinded_table;
+use proto::error::with_causes;
 use proto::id::hex;
 use proto::wire::Toolchain;
 use sha2::{Digest, Sha256};
@@ -40,10 +42,15 @@ impl WorkingSets {
     }
 
     /// Keeps a copy of the trace of a build that ended. `own` is the partition that the build read beside the common one.
-    pub(crate) fn keep(&self, name: &str, own: Option<Partition>, trace: &Path) {
+    pub(crate) fn keep(&self, store: &Store, (name, own): (&str, Option<Partition>), trace: &Path) {
         let dir = self.dir(own);
-        let kept = fs::create_dir_all(&dir).and_then(|()| fs::copy(trace, dir.join(file_name(name))));
-        if let Err(e) = kept.and_then(|_bytes| keep_newest(&dir, WORKING_SETS, WORKING_SETS_BYTES)) {
+        let write = |trace: Vec<u8>| {
+            let written = store.write_file(&dir.join(file_name(name)), &trace);
+            written.map_err(|e| io::Error::other(with_causes(&e)))
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        let kept = made.and_then(|()| fs::read(trace)).and_then(write);
+        if let Err(e) = kept.and_then(|()| keep_newest(&dir, WORKING_SETS, WORKING_SETS_BYTES)) {
             log::debug!("{}: {e}", dir.display());
         }
     }
@@ -128,7 +135,7 @@ mod tests {
         let mut bytes = Vec::new();
         [session("/a", false), get(0, 1)].iter().for_each(|event| event.write(&mut bytes));
         fs::write(&trace, bytes).unwrap();
-        sets.keep("caddy-2.1", Some(Partition::Common), &trace);
+        sets.keep(&store, ("caddy-2.1", Some(Partition::Common)), &trace);
         let has = |name, own| sets.read(name, own).is_some_and(|set| set.actions == [ActionId([1; 32])]);
         assert!(has("caddy-2.2", Some(Partition::Common)));
         assert!(!has("other-2.2", Some(Partition::Common)));

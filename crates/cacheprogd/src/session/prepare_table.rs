@@ -86,7 +86,8 @@ impl Preparation {
         }
         let salt = random()?;
         let finished = self.build.with_own_actions(|own| table.finish(salt, &expected.toolchain, own));
-        log::debug!("build {}: its table has {} of {}", self.build, finished?, expected.actions.len());
+        let answers = finished.ok_or("the build has too many outputs of its own")??;
+        log::debug!("build {}: its table has {answers} of {}", self.build, expected.actions.len());
         Ok(())
     }
 

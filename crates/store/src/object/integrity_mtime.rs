@@ -52,6 +52,12 @@ pub(crate) fn state(path: &Path, output: Output, unsynced: &UnsyncedSpans) -> Re
     })
 }
 
+/// Whether the file of an output is there, of its size and as it was made, as far as size and mtime tell.
+#[must_use]
+pub fn is_unmodified(path: &Path, output: Output) -> bool {
+    matches!(state(path, output, &UnsyncedSpans::default()), Ok(State::Whole))
+}
+
 /// Whether the file holds the output; one that is to be verified is read, and removed if it does not.
 pub(crate) fn is_whole(path: &Path, output: Output, unsynced: &UnsyncedSpans) -> Result<bool, StoreError> {
     match state(path, output, unsynced)? {

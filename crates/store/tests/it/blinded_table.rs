@@ -1,5 +1,6 @@
 //! The blinded table of a live build: what is in it, and what takes answers out of it.
 
+use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
 
 use proto::BuildId;
@@ -22,7 +23,7 @@ fn make_table(store: &Store, build: &BuildDir, actions: &[u8]) {
     for &n in actions {
         table.add(action(n), &found(store, n).unwrap());
     }
-    table.finish([2; 32], &Toolchain::default(), &[]).unwrap();
+    table.finish([2; 32], &Toolchain::default(), &HashSet::new()).unwrap();
 }
 
 /// The output that the build's table has for an action, and whether its file has it.
@@ -59,7 +60,7 @@ fn an_output_that_changed_is_not_added() {
     let build = store.create_build(BUILD).unwrap();
     let mut table = build.begin_table([1; 32]).unwrap();
     assert!(!table.add(action(1), &record));
-    table.finish([2; 32], &Toolchain::default(), &[]).unwrap();
+    table.finish([2; 32], &Toolchain::default(), &HashSet::new()).unwrap();
     assert_eq!(answer(&build, 1), None);
 }
 
@@ -106,7 +107,7 @@ fn what_a_build_got_of_its_own_while_its_table_was_made_is_not_in_it() {
     let build = store.create_build(BUILD).unwrap();
     let mut table = build.begin_table([1; 32]).unwrap();
     assert!((1..=2).all(|n| table.add(action(n), &found(&store, n).unwrap())));
-    assert_eq!(table.finish([2; 32], &Toolchain::default(), &[action(1)]).unwrap(), 1);
+    assert_eq!(table.finish([2; 32], &Toolchain::default(), &HashSet::from([action(1)])).unwrap(), 1);
     assert_eq!((answer(&build, 1), answer(&build, 2)), (None, Some(output(&[2]))));
 }
 
@@ -120,7 +121,7 @@ fn what_is_revoked_while_a_table_is_made_never_comes_into_service() {
     // A go command that began meanwhile.
     let opened = fs::File::open(build.view().join("table")).unwrap();
     store.quarantine(&view(), &action(1), (&output(b"bad"), None)).unwrap();
-    assert!(table.finish([2; 32], &Toolchain::default(), &[]).is_err());
+    assert!(table.finish([2; 32], &Toolchain::default(), &HashSet::new()).is_err());
     assert_eq!(answer(&build, 1), None);
     let mut head = [0; SLOT];
     opened.read_exact_at(&mut head, 0).unwrap();
