@@ -93,7 +93,7 @@ own=$(path_of goCacheOwn --arg extra "{ $earlier }")
 is "an edit, with another version and flag of the linker, leaves that layer" "$own" \
     "$(sed -i 's/more/most/' "$WORK/src/main.go"; path_of goCacheOwn --argstr version 2 --arg extra "{ $earlier ldflags = [ \"-s\" ]; preCheck = \"true\"; }")"
 changes "an earlier source" "" --arg extra "{ $earlier }"
-(cd "$WORK" && sed 's/most/patched/' src/main.go > patched.go && diff -u --label a/main.go --label b/main.go src/main.go patched.go > some.patch || true)
+(cd "$WORK" && sed 's/most/patched/' src/main.go > patched.go && ! diff -u --label a/main.go --label b/main.go src/main.go patched.go > some.patch)
 # Neither the modules nor the patches are for it.
 sed -i '/^require/d' "$WORK/earlier/go.mod"
 unfit=$(built unfit --arg extra "{ $earlier patches = [ (builtins.toFile \"some.patch\" (builtins.readFile $WORK/some.patch)) ]; }")
