@@ -33,37 +33,18 @@ touch "$result.ended"
 BUILD
 chmod 755 "$WORK/build"
 # Go in the Nix store, as in builds of Nix: elsewhere assembly of the standard library is under a condition, for which the daemon is asked.
-GO_ON_MACHINE=$(go env GOROOT) OWN_GOROOT=/nix/store/00000000000000000000000000000000-go
-export GO_ON_MACHINE OWN_GOROOT PATH=$OWN_GOROOT/bin:$PATH
+own_goroot
 GOCACHEPROG='' GOCACHE=$WORK/plain own_root "$WORK/plain-root" "" "$WORK/build" "$WORK/expected"
 rm -rf "$WORK/plain"
 
 # build_after NAME COMMAND...: a build with a table; the command runs when the table is there.
-build_after() {
-    local name=$1 pid tries
-    shift
-    touch "$WORK/$name.waits"
-    fake_build "$name" "$WORK/build" "$WORK/$name" 2> "$WORK/$name.log" & pid=$!
-    for ((tries = 0; tries < 400; tries++)); do
-        if [ -e "$WORK/$name.waiting" ]; then break; fi
-        sleep 0.05
-    done
-    expect "$name: it has a table" test -s "$WORK/$name.table"
-    "$@"
-    touch "$WORK/$name.go-on"
-    wait "$pid" || true
-    expect "$name: both go commands succeed, as without a cache" cmp "$WORK/$name" "$WORK/expected"
+build_after() { build_during "$1" with_table "$@"; }
+with_table() {
+    expect "$1: it has a table" test -s "$WORK/$1.table"
+    "${@:2}"
 }
 # end_builds: ends them, and waits until the daemon has noticed.
-end_builds() {
-    local tries
-    end_fake_builds
-    for ((tries = 0; tries < 100; tries++)); do
-        if [ "$(grep -c 'build .* ended' "$WORK/daemon.log")" -ge "$(grep -c 'build .* registered' "$WORK/daemon.log")" ]; then return 0; fi
-        sleep 0.1
-    done
-    return 1
-}
+end_builds() { end_fake_builds && builds_have_ended; }
 table_of() { find "$STATE/builds" -name table -path '*/view/*' -newer "$WORK/$1.waits" | head -n 1; }
 # counts_of NAME: what the daemon counted of the build, once the last notice has come.
 counts_of() {

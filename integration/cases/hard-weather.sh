@@ -40,23 +40,6 @@ build() {
     fake_build "$1" "$WORK/build" "$WORK/$1"
     expect "$1: the build ends as without a cache" cmp "$WORK/$1" "$WORK/expected"
 }
-# build_during NAME COMMAND...: the same, with the command in the middle of the build.
-build_during() {
-    local name=$1 pid tries
-    shift
-    touch "$WORK/$name.waits"
-    fake_build "$name" "$WORK/build" "$WORK/$name" 2> "$WORK/$name.log" & pid=$! # which asks for its id at the end
-    for ((tries = 0; tries < 400; tries++)); do
-        if [ -e "$WORK/$name.waiting" ]; then break; fi
-        sleep 0.05
-    done
-    expect "$name: the build is in progress" test -e "$WORK/$name.waiting"
-    "$@"
-    touch "$WORK/$name.go-on"
-    wait "$pid" || true
-    expect "$name: both go commands succeed" test -e "$WORK/$name.ended"
-    expect "$name: as without a cache" cmp "$WORK/$name" "$WORK/expected"
-}
 # all_hit NAME: the latest build of this name compiled nothing.
 all_hit() { expect "$1: it hits" counts "$1" packages_compiled -eq 0 && expect "$1: all of it" counts "$1" hits -ge 16; }
 # hook NAME: what the hook prints for a build that is not made.

@@ -67,6 +67,29 @@ stop_daemon() {
 # status_json: prints the daemon's status. A case with a daemon in another place redefines it.
 status_json() { "$BIN/cacheprogctl" status --json --control-socket "$CONTROL"; }
 
+# builds_have_ended: waits until the daemon has noticed the end of all its builds, at most ten seconds.
+builds_have_ended() {
+    local tries
+    for ((tries = 0; tries < 100; tries++)); do
+        if [ "$(grep -c 'build .* ended' "$WORK/daemon.log")" -ge "$(grep -c 'build .* registered' "$WORK/daemon.log")" ]; then return 0; fi
+        sleep 0.1
+    done
+    return 1
+}
+
+# table_is_made VIEW: waits for the table in a build's directory, at most eight seconds.
+table_is_made() {
+    local tries
+    for ((tries = 0; tries < 400; tries++)); do
+        if [ -s "$1/table" ]; then return 0; fi
+        sleep 0.02
+    done
+    return 1
+}
+
+# daemon_ms: the daemon's CPU time up to now, in milliseconds.
+daemon_ms() { awk '{ sub(/.*\) /, ""); print ($12 + $13) * 10 }' "/proc/$DAEMON_PID/stat"; }
+
 # build_field NAME FIELD: prints a field of the latest build of that name, running or ended, from the daemon's status.
 build_field() {
     status_json | awk -v name="$1" -v field="$2" '

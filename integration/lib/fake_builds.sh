@@ -31,5 +31,24 @@ fake_build() {
     return "$status"
 }
 
+# build_during NAME COMMAND...: a build by the program WORK/build with the argument WORK/NAME; the command runs in the middle of it, when the
+# build has made WORK/NAME.waiting and waits for WORK/NAME.go-on. It ends as without a cache, which is in WORK/expected.
+build_during() {
+    local name=$1 pid tries
+    shift
+    touch "$WORK/$name.waits"
+    fake_build "$name" "$WORK/build" "$WORK/$name" 2> "$WORK/$name.log" & pid=$! # which asks for its id at the end
+    for ((tries = 0; tries < 400; tries++)); do
+        if [ -e "$WORK/$name.waiting" ]; then break; fi
+        sleep 0.05
+    done
+    expect "$name: the build is in progress" test -e "$WORK/$name.waiting"
+    "$@"
+    touch "$WORK/$name.go-on"
+    wait "$pid" || true
+    expect "$name: both go commands succeed" test -e "$WORK/$name.ended"
+    expect "$name: as without a cache" cmp "$WORK/$name" "$WORK/expected"
+}
+
 # end_fake_builds: ends all builds, by removing their chroots as Nix does. The daemon notices when they are a minute old.
 end_fake_builds() { rm -rf "$WORK"/fake-builds/*.drv.chroot; }

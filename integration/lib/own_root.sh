@@ -3,9 +3,15 @@
 # shellcheck shell=bash
 set -euo pipefail
 
+# own_goroot: has the machine's Go below /nix/store in each own_root from now on, and uses it.
+own_goroot() {
+    GO_ON_MACHINE=$(go env GOROOT) OWN_GOROOT=/nix/store/00000000000000000000000000000000-go
+    export GO_ON_MACHINE OWN_GOROOT PATH=$OWN_GOROOT/bin:$PATH
+}
+
 # own_root DIR VIEW COMMAND...: runs the command in the present directory, in a mount namespace of its own whose root is made in
-# DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty. With OWN_GOROOT, a path
-# below /nix/store, the Go of the machine is there, and nothing else is in that /nix.
+# DIR (made if missing). VIEW, a build's directory, is mounted at /gocache; with an empty VIEW /gocache is empty. After own_goroot
+# nothing but Go is in its /nix.
 own_root() {
     local dir=$1 view=$2
     shift 2

@@ -45,10 +45,12 @@ let
         vendorHash = null;
         doCheck = package.doCheck or true;
       } // knownWords "tags" stdTags // knownWords "checkFlags" stdCheckFlags);
+      modules = modulesOf withoutSource;
     in
     layerOf withoutSource {
       name = "go-std-layer";
-      prepare = (modulesOf withoutSource).prepare + lib.concatMapStrings export variables;
+      inherit (modules) flags;
+      prepare = modules.prepare + lib.concatMapStrings export variables;
       packages = stdPackages;
       lower = [ ];
     };

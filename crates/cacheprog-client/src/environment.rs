@@ -43,6 +43,8 @@ pub(crate) struct Environment {
     pub(crate) gocache_id: String,
     /// See [`Invocation::reads_goroot`]. False without a daemon, which alone uses it.
     pub(crate) reads_goroot: bool,
+    /// Whether the go command may be answered from its build's table, which has plain answers, and indexes of a toolchain in the Nix store.
+    pub(crate) may_use_table: bool,
     pub(crate) invocation: Invocation,
     /// See [`variables_of_go`].
     pub(crate) variables_of_go: Variables,
@@ -114,6 +116,7 @@ impl Environment {
             started,
             toolchain,
             reads_goroot,
+            may_use_table: is_clean && (reads_goroot || !is_used),
             test_context,
             store_limits: store_limits.unwrap_or_default(),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),

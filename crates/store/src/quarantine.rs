@@ -30,7 +30,8 @@ pub(crate) fn quarantine(
 
 /// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]
 /// without a build): all of it, as the facts of vet are no answer without what it printed. What they made of it stays as it is.
-/// Their tables are revoked, those of all builds. Returns the builds that have such outputs, and the first error: the other builds forget all the same.
+/// The tables of all builds are revoked. Returns the builds that have such outputs, and the first error: the other builds forget all the
+/// same.
 pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (Vec<BuildId>, Option<StoreError>) {
     let (mut given, mut failed) = (Vec::new(), None);
     if outputs.is_empty() {

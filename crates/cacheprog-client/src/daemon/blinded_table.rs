@@ -47,7 +47,13 @@ impl BlindedTable {
 
     /// The answer to a get, whose file is there.
     pub(super) fn find(&mut self, action: &ActionId) -> Option<Hit> {
-        self.table.as_mut()?.find(action)
+        let table = self.table.as_mut()?;
+        if table.head.is_none() {
+            table.head = table.read_head();
+            // It stays another toolchain's.
+            self.table.take_if(|table| table.head.is_some_and(|head| !head.is_for(&table.toolchain)));
+        }
+        self.table.as_ref()?.find(action)
     }
 
     /// An answer was used; returns what the daemon is to be told now and then.
@@ -63,21 +69,17 @@ impl BlindedTable {
 }
 
 impl Table {
-    fn find(&mut self, action: &ActionId) -> Option<Hit> {
-        let (answer, _) = self.head()?.look_up(action, |slots, at| self.file.read_at(slots, at))?;
+    fn find(&self, action: &ActionId) -> Option<Hit> {
+        let (answer, _) = self.head?.look_up(action, |slots, at| self.file.read_at(slots, at))?;
         let path = format!("{}/{}", self.links, answer.link.file_name());
         let hit = Hit { output: answer.output, time: answer.time, path };
         store::is_unmodified(Path::new(&hit.path), hit.output).then_some(hit)
     }
 
-    /// The head, once it is written.
-    fn head(&mut self) -> Option<Head> {
-        if self.head.is_none() {
-            let mut bytes = [0; SLOT];
-            self.file.read_exact_at(&mut bytes, 0).ok()?;
-            self.head = Head::read(&bytes);
-        }
-        self.head.filter(|head| head.is_for(&self.toolchain))
+    fn read_head(&self) -> Option<Head> {
+        let mut bytes = [0; SLOT];
+        self.file.read_exact_at(&mut bytes, 0).ok()?;
+        Head::read(&bytes)
     }
 }
 

@@ -75,10 +75,8 @@ impl DaemonCache {
             large_bodies: environment.gocache.clone().unwrap_or_else(std::env::temp_dir),
             test_logs: environment.test_context.is_some().then(TestLogs::default),
         };
-        // A table has plain answers, and indexes of a toolchain in the Nix store.
-        let is_in_store = environment.toolchain.goroot.starts_with("/nix/store");
-        let is_usual = environment.is_clean && (environment.reads_goroot || !is_in_store);
-        let table = if is_usual { BlindedTable::open(socket, &environment.toolchain) } else { BlindedTable::default() };
+        let open = || BlindedTable::open(socket, &environment.toolchain);
+        let table = environment.may_use_table.then(open).unwrap_or_default();
         Self { dispatcher, table, puts, spool_flush }
     }
 
