@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, DirEntryExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
@@ -83,6 +83,11 @@ pub(crate) fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
 
 /// The names in a directory that are text; none where it is missing.
 pub(crate) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
+    Ok(names_and_inodes(dir)?.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The same, with the inode of each.
+pub(crate) fn names_and_inodes(dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()), // nothing was put yet
@@ -91,7 +96,7 @@ pub(crate) fn names(dir: &Path) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(StoreError::at("listing", dir))?;
-        names.extend(entry.file_name().into_string().ok());
+        names.extend(entry.file_name().into_string().ok().map(|name| (name, entry.ino())));
     }
     Ok(names)
 }

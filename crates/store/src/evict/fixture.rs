@@ -38,7 +38,7 @@ pub(super) fn scan_of(partitions: Vec<(Partition, Vec<Entry>)>, others: Vec<Vec<
     }
     scan.index_outputs();
     let all: Vec<_> = scan.indexed_entries().flat_map(|(_, entry)| scan.outputs(entry)).collect();
-    assert!(all.iter().all(|output| scan.mark_present(output.key)));
+    assert!(all.iter().all(|output| scan.mark_present(output.key, false)));
     scan.count();
     scan
 }

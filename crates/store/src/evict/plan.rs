@@ -49,8 +49,9 @@ pub(crate) fn plan(scan: &Scan, targets: &Targets, now: u64) -> Vec<Victim> {
     let (files, bytes) = scan.abandoned(now, targets.grace);
     let size = needed_for_size(scan, targets);
     let space = Amount { bytes: targets.bytes_to_free, files: targets.inodes_to_free, entries: 0 };
-    let freed = Amount { bytes, files, entries: 0 };
-    let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), freed, size, space };
+    let abandoned = Amount { bytes, files, entries: 0 };
+    let (removed, freed) = (abandoned, abandoned);
+    let mut plan = Plan { scan, references: scan.reference_counts(), victims: Vec::new(), removed, freed, size, space };
     let mut stays: Vec<Candidate> = Vec::new();
     for (index, entry) in scan.indexed_entries() {
         if !scan.has_object(entry) {
@@ -86,8 +87,10 @@ struct Plan<'a> {
     /// Of each object, the entries that have it and stay.
     references: Vec<u32>,
     victims: Vec<Victim>,
+    /// What the store loses, and what of that the disk gets back: not what live builds hold.
+    removed: Amount,
     freed: Amount,
-    /// What must go for the limits of the store, and for the disk.
+    /// What must be removed for the limits of the store, and freed for the disk.
     size: Amount,
     space: Amount,
 }
@@ -95,29 +98,47 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// Why more must go; `None`: enough is freed.
     fn reason(&self) -> Option<Reason> {
-        let of_size = (!self.freed.covers(self.size)).then_some(Reason::Size);
+        let of_size = (!self.removed.covers(self.size)).then_some(Reason::Size);
         of_size.or_else(|| (!self.freed.covers(self.space)).then_some(Reason::Space))
     }
 
-    /// False if enough is freed without it.
+    /// False if enough goes without it. For the disk's sake nothing goes that live builds hold: else the store would be emptied, and
+    /// the disk no less full.
     fn add_if_needed(&mut self, index: EntryIndex) -> bool {
-        self.reason().map(|reason| self.add(index, reason)).is_some()
+        match self.reason() {
+            None => return false,
+            Some(Reason::Space) if self.is_held(index) => {}
+            Some(reason) => self.add(index, reason),
+        }
+        true
+    }
+
+    fn is_held(&self, index: EntryIndex) -> bool {
+        let objects = self.scan.outputs(self.scan.entry(index)).filter_map(|output| self.scan.object_of(output));
+        objects.into_iter().all(|object| !self.scan.frees_space(object))
     }
 
     fn add(&mut self, index: EntryIndex, reason: Reason) {
-        self.freed.bytes += RECORD_BYTES;
-        self.freed.files += 1;
-        self.freed.entries += 1;
+        self.count(RECORD_BYTES, true);
+        self.removed.entries += 1;
         for output in self.scan.outputs(self.scan.entry(index)) {
             if let Some(object) = self.scan.object_of(output) {
                 self.references[object] -= 1;
                 if self.references[object] == 0 {
-                    self.freed.bytes += on_disk(output.size);
-                    self.freed.files += 1;
+                    self.count(on_disk(output.size), self.scan.frees_space(object));
                 }
             }
         }
         self.victims.push(Victim { index, reason });
+    }
+
+    /// A file of so many bytes goes.
+    fn count(&mut self, bytes: u64, frees_space: bool) {
+        let amounts = [Some(&mut self.removed), frees_space.then_some(&mut self.freed)];
+        for amount in amounts.into_iter().flatten() {
+            amount.bytes += bytes;
+            amount.files += 1;
+        }
     }
 }
 
@@ -176,6 +197,17 @@ mod tests {
         let scan = scan(vec![entry(1, 7, MIB, 300), entry(2, 7, MIB, 200), entry(3, 8, MIB, 100)]);
         let targets = Targets { bytes_to_free: MIB, ..Targets::default() };
         assert_eq!(gone(&scan, &targets), [(0, Reason::Space), (1, Reason::Space)]);
+    }
+
+    #[test]
+    fn what_live_builds_hold_goes_for_the_size_of_the_store_and_not_for_the_disk() {
+        let mut scan = scan(vec![entry(1, 1, MIB, 300), entry(2, 2, MIB, 200), entry(3, 3, MIB, 100)]);
+        assert!([1, 2].into_iter().all(|output| scan.mark_present(output, true)));
+        let space = |bytes_to_free| Targets { bytes_to_free, ..Targets::default() };
+        assert_eq!(gone(&scan, &space(1)), [(2, Reason::Space)]);
+        assert_eq!(gone(&scan, &space(u64::MAX)), [(2, Reason::Space)]);
+        let size = Targets { max_size: Some(MIB), ..space(u64::MAX) };
+        assert_eq!(gone(&scan, &size), [(0, Reason::Size), (1, Reason::Size), (2, Reason::Size)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A scan: a look at everything in a store, in little memory: some 70 bytes an entry. An entry is the file of an action, which may
 //! name several outputs: it goes as a whole. Nothing is changed here.
 
+use std::collections::HashSet;
 use std::fs;
 use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proto::{ActionId, Output, OutputId};
 
 use crate::counters::{RECORD_BYTES, Totals, on_disk};
-use crate::dirs::{names, subdirectories};
+use crate::dirs::{names, names_and_inodes, subdirectories};
 use crate::error::{StoreError, keep_error};
 use crate::evict::amount::Amount;
 use crate::format::kind::Kind;
@@ -87,6 +88,14 @@ pub(crate) fn key(output: &OutputId) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// The inodes of what live builds have links to: the outputs that they were given, and those of their tables. What cannot be read, or
+/// goes away meanwhile, holds nothing.
+fn held_inodes(layout: &Layout) -> HashSet<u64> {
+    let builds = subdirectories(&layout.builds()).unwrap_or_default();
+    let dirs = builds.iter().flat_map(|build| ["view/o", "view/p"].map(|dir| build.join(dir)));
+    dirs.filter_map(|dir| names_and_inodes(&dir).ok()).flatten().map(|(_, inode)| inode).collect()
+}
+
 /// One directory of records.
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -128,6 +137,8 @@ pub(crate) struct Scan {
     /// The outputs that entries name, sorted, each once; and whether its object is there.
     outputs: Vec<u64>,
     is_present: Vec<bool>,
+    /// Whether a live build has a link to it: then its bytes stay on the disk until that build ends.
+    is_held: Vec<bool>,
     pub(crate) unnamed: Vec<UnnamedObject>,
     /// Files of records that are damaged.
     pub(crate) damaged: Vec<PathBuf>,
@@ -153,13 +164,14 @@ impl Scan {
             }
         }
         scan.index_outputs();
+        let held = held_inodes(layout);
         for dir in subdirectories(&layout.objects())? {
             if !go_on() {
                 return Ok(None);
             }
-            for name in names(&dir)? {
+            for (name, inode) in names_and_inodes(&dir)? {
                 let Ok(output) = name.parse::<OutputId>() else { continue }; // not ours
-                if !is_where_it_belongs(&dir, &name) || scan.mark_present(key(&output)) {
+                if !is_where_it_belongs(&dir, &name) || scan.mark_present(key(&output), held.contains(&inode)) {
                     continue;
                 }
                 // One that went away meanwhile does not count.
@@ -241,12 +253,18 @@ impl Scan {
         self.outputs.dedup();
         self.outputs.shrink_to_fit();
         self.is_present = vec![false; self.outputs.len()];
+        self.is_held = self.is_present.clone();
     }
 
-    /// An object is there. False if no entry names it.
-    pub(crate) fn mark_present(&mut self, output: u64) -> bool {
+    /// An object is there, and held by a live build or not. False if no entry names it.
+    pub(crate) fn mark_present(&mut self, output: u64, is_held: bool) -> bool {
         let named = self.outputs.binary_search(&output);
-        named.map(|n| self.is_present[n] = true).is_ok()
+        named.map(|n| (self.is_present[n], self.is_held[n]) = (true, is_held)).is_ok()
+    }
+
+    /// Whether the disk gets an object's space back when it is removed from the store.
+    pub(crate) fn frees_space(&self, object: usize) -> bool {
+        !self.is_held[object]
     }
 
     pub(crate) fn count(&mut self) {

@@ -107,6 +107,24 @@ fn what_was_exposed_to_a_build_stays_readable_to_it() {
 }
 
 #[test]
+fn a_short_disk_takes_nothing_that_live_builds_hold() {
+    let (_dir, store) = open();
+    for n in 0..4 {
+        publish(&store, &put(n, 500), &[n; LARGE]);
+    }
+    let build = store.create_build(proto::BuildId([7; 16])).unwrap();
+    let record = |n| found(&store, n).unwrap();
+    assert_eq!(build.expose(record(0).output, Exposure::Link).unwrap(), store::Exposed::Yes);
+    let mut table = build.begin_table([3; 32]).unwrap();
+    assert!(table.add(action(1), &record(1)));
+    let all = Targets { bytes_to_free: u64::MAX, ..Targets::default() };
+    assert_eq!(sweep(&store, &all, later(2)).gone[&Reason::Space].objects, 2);
+    assert_eq!([0, 1, 2, 3].map(|n| found(&store, n).is_some()), [true, true, false, false]);
+    store::remove_leftover(&build.retire().unwrap()).unwrap();
+    assert_eq!(sweep(&store, &all, later(2)).gone[&Reason::Space].objects, 2);
+}
+
+#[test]
 fn in_a_store_without_a_daemon_a_path_that_was_given_out_today_stays() {
     let (_dir, store) = open();
     store.recovery().resume_since_boot("boot", SystemTime::now()).unwrap();

@@ -18,22 +18,26 @@ const PIECE: usize = 64 << 10;
 #[expect(clippy::cast_possible_wrap, reason = "the flag is a small positive number")]
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
-/// The hash of a file's mode and content, if it is the file with this stamp before and after. `None` too where the budget is spent.
+/// The hash of a file's mode and content, if it is the file with this stamp. Whether it still is at the end, the whole list is asked
+/// (`FileList::has_same_stamps`). `None` too where the budget is spent.
 pub(super) fn hash_of(
     path: &Path,
     stamp: &Stamp,
     mut scanner: Option<Scanner<'_>>,
     budget: &mut Budget,
 ) -> Option<Hash> {
-    let mut file = open(path, stamp)?;
+    let (mut file, metadata) = open(path, stamp)?;
     let mut hasher = Hasher::new();
-    hasher.update(&[u8::from(file.metadata().ok()?.mode() & 0o100 != 0)]);
-    let mut piece = vec![0; PIECE];
-    loop {
+    hasher.update(&[u8::from(metadata.mode() & 0o100 != 0)]);
+    // Most files are small: they need neither a large piece nor a read that finds the end. Size 0 may mean that none is known.
+    let mut left = if metadata.len() == 0 { u64::MAX } else { metadata.len() };
+    let mut piece = vec![0; usize::try_from(left).map_or(PIECE, |size| size.min(PIECE))];
+    while left > 0 {
         let length = file.read(&mut piece).ok()?;
         if length == 0 {
             break;
         }
+        left = left.saturating_sub(length as u64);
         budget.take_bytes(length as u64)?;
         hasher.update(&piece[..length]);
         if let Some(scanner) = &mut scanner {
@@ -43,7 +47,7 @@ pub(super) fn hash_of(
     if let Some(scanner) = scanner {
         scanner.finish();
     }
-    is_same(&file.metadata().ok()?, stamp).then(|| hasher.finalize())
+    Some(hasher.finalize())
 }
 
 /// Whether the head of a source says that Go may leave it out.
@@ -60,20 +64,16 @@ pub(super) fn has_c(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<b
 
 /// The first bytes of a file, one more than [`HEAD`] of a longer one.
 fn head(path: &Path, stamp: &Stamp, budget: &mut Budget) -> Option<Vec<u8>> {
-    let file = open(path, stamp)?;
+    let (file, _) = open(path, stamp)?;
     let mut head = Vec::new();
-    (&file).take(HEAD as u64 + 1).read_to_end(&mut head).ok()?;
+    file.take(HEAD as u64 + 1).read_to_end(&mut head).ok()?;
     budget.take_bytes(head.len() as u64)?;
-    is_same(&file.metadata().ok()?, stamp).then_some(head)
+    Some(head)
 }
 
 /// Without waiting, in case that it is a pipe by now.
-fn open(path: &Path, stamp: &Stamp) -> Option<File> {
+fn open(path: &Path, stamp: &Stamp) -> Option<(File, Metadata)> {
     let file = File::options().read(true).custom_flags(NONBLOCK).open(path).ok()?;
     let metadata = file.metadata().ok()?;
-    (metadata.is_file() && is_same(&metadata, stamp)).then_some(file)
-}
-
-fn is_same(metadata: &Metadata, stamp: &Stamp) -> bool {
-    Stamp::of(metadata).is_some_and(|now| now == *stamp)
+    (metadata.is_file() && Stamp::of(&metadata)? == *stamp).then_some((file, metadata))
 }
