@@ -16,6 +16,9 @@ usage:
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client [--store DIR] --lower DIR[:DIR...]
                                 ... from such a store, and from these below it, which are only read
+  cacheprog-client [--store DIR] --remote URL
+                                ... from such a store, into which cacheprog-remote brings first what the remote store at URL has
+                                for the module and the branch (see cacheprog-remote --help)
   cacheprog-client --transparent
                                 the same: an earlier version shared less with this
   cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
@@ -39,6 +42,8 @@ pub enum Command {
         store: Option<PathBuf>,
         /// `--lower DIR[:DIR...]`.
         lower: Vec<PathBuf>,
+        /// `--remote URL`.
+        remote: Option<OsString>,
     },
     /// Print shell commands for the setup hook.
     Env {
@@ -62,6 +67,9 @@ pub enum UsageError {
     /// `--store` or `--lower` without a directory.
     #[error("{0} needs a directory")]
     NoDirectory(&'static str),
+    /// `--remote` without a URL.
+    #[error("--remote needs the URL of a remote store")]
+    NoUrl,
     /// `condition` without a scope.
     #[error("condition needs a scope")]
     NoScope,
@@ -75,7 +83,7 @@ pub enum UsageError {
 /// # Errors
 /// A [`UsageError`].
 pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageError> {
-    let (mut store, mut lower, mut is_first) = (None, Vec::new(), true);
+    let (mut store, mut lower, mut remote, mut is_first) = (None, Vec::new(), None, true);
     while let Some(argument) = args.next() {
         match argument.to_str() {
             Some("--store") => store = Some(directory("--store", args.next())?.into()),
@@ -83,13 +91,14 @@ pub fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, UsageE
                 let dirs = directory("--lower", args.next())?;
                 lower.extend(std::env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()));
             }
+            Some("--remote") => remote = Some(args.next().filter(|url| !url.is_empty()).ok_or(UsageError::NoUrl)?),
             Some("--transparent") => {}
             _ if is_first => return subcommand(argument, args),
             _ => return Err(UsageError::Unknown(argument)),
         }
         is_first = false;
     }
-    Ok(Command::Serve { store, lower })
+    Ok(Command::Serve { store, lower, remote })
 }
 
 fn directory(option: &'static str, value: Option<OsString>) -> Result<OsString, UsageError> {
@@ -121,7 +130,8 @@ mod tests {
     #[test]
     fn the_command_line_is_read() {
         let serve = |store: Option<&str>, lower: &[&str]| {
-            Ok(Command::Serve { store: store.map(Into::into), lower: lower.iter().map(Into::into).collect() })
+            let lower = lower.iter().map(Into::into).collect();
+            Ok(Command::Serve { store: store.map(Into::into), lower, remote: None })
         };
         assert_eq!(parsed(&[]), serve(None, &[]));
         assert_eq!(parsed(&["--store", "/x"]), serve(Some("/x"), &[]));
@@ -133,6 +143,12 @@ mod tests {
             assert_eq!(parsed(&[option]), Err(UsageError::NoDirectory(option)));
             assert_eq!(parsed(&[option, "/x", "env"]), Err(UsageError::Unknown("env".into())));
         }
+        let remote = Some("https://a.example/x".into());
+        assert_eq!(
+            parsed(&["--remote", "https://a.example/x"]),
+            Ok(Command::Serve { store: None, lower: Vec::new(), remote })
+        );
+        assert_eq!(parsed(&["--store", "/x", "--remote"]), Err(UsageError::NoUrl));
         assert_eq!(parsed(&["--transparent"]), serve(None, &[]));
         assert_eq!(parsed(&["env"]), Ok(Command::Env { phase: None }));
         assert_eq!(parsed(&["env", "preBuild"]), Ok(Command::Env { phase: Some("preBuild".into()) }));

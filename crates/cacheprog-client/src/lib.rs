@@ -43,12 +43,12 @@ mod test_results;
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use args::{Command, UsageError};
 use environment::Environment;
 use gocmd::stdio;
+use select_cache::Stores;
 use setup_hook::{exports, summary};
 
 /// Does what the command line says.
@@ -57,12 +57,12 @@ pub fn run(command: &Command) -> ExitCode {
     let read = Environment::read();
     let is_server = matches!(command, Command::Serve { .. });
     let environment = if is_server { read.with_toolchain_content() } else { read };
-    let serve = |store: Option<&Path>, lower: &[PathBuf]| match stdio::take_stdout() {
-        Ok(output) => select_cache::run(output, (store, lower), &environment).map_err(|e| e.to_string()),
+    let serve = |stores: Stores<'_>| match stdio::take_stdout() {
+        Ok(output) => select_cache::run(output, stores, &environment).map_err(|e| e.to_string()),
         Err(e) => Err(format!("cannot take standard output: {e}")),
     };
     let done = match command {
-        Command::Serve { store, lower } => serve(store.as_deref(), lower),
+        Command::Serve { store, lower, remote } => serve(Stores { store: store.as_deref(), lower, remote: remote.as_deref() }),
         Command::Env { phase } => return env(phase.as_deref(), &environment),
         Command::Condition { scope } => return condition(scope, &environment),
         Command::Help => return print(args::HELP, true),

@@ -1,6 +1,7 @@
 //! Selects the cache that answers the go command: the store that the command line names, the daemon where there is a socket,
 //! else the user's own store. Serves it, and then maintains the store that was used.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -15,22 +16,36 @@ use crate::gocmd::responder::Responder;
 use crate::gocmd::serve::serve;
 use crate::local::embedded_store::EmbeddedStore;
 use crate::local::maintenance::maintain_daily;
+use crate::local::remote;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
 
-/// Serves cmd/go on standard input and on `output` until it is done. With layers the daemon is not asked.
+/// The stores that the command line names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stores<'a> {
+    pub(crate) store: Option<&'a Path>,
+    /// Layers below it.
+    pub(crate) lower: &'a [PathBuf],
+    /// The URL of a remote one.
+    pub(crate) remote: Option<&'a OsStr>,
+}
+
+/// Serves cmd/go on standard input and on `output` until it is done. With layers or a remote store the daemon is not asked.
 pub(crate) fn run(
     output: File,
-    (store, lower): (Option<&Path>, &[PathBuf]),
+    Stores { store, lower, remote }: Stores<'_>,
     environment: &Environment,
 ) -> Result<(), FrameError> {
     let responder = Arc::new(Responder::start(output));
     // A pipe of 64 KiB holds a sixth of a median package; with a larger one cmd/go writes while this program works.
     let _size = rustix::pipe::fcntl_setpipe_size(std::io::stdin(), 1 << 20);
     let requests = Requests::new(BufReader::with_capacity(BUFFER, std::io::stdin().lock()));
-    let socket = environment.socket.as_ref().filter(|_| lower.is_empty());
+    let socket = environment.socket.as_ref().filter(|_| lower.is_empty() && remote.is_none());
     let embedded = store.map(PathBuf::from).or_else(|| environment.store.clone().filter(|_| socket.is_none()));
+    if let (Some(url), Some(dir)) = (remote, &embedded) {
+        remote::pull(url, dir, environment);
+    }
     let served = match (&embedded, socket) {
         (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new((dir, lower), responder.clone(), environment)),
         (None, Some(socket)) => serve(requests, &responder, DaemonCache::start(socket, &responder, environment)),

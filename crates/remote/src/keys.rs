@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64_simd::STANDARD;
+use proto::SigningKey;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use sha2::{Digest, Sha256};
 
@@ -118,6 +119,12 @@ impl PublicKey {
     #[must_use]
     pub fn id(&self) -> KeyId {
         KeyId(proto::id::hex(&Sha256::digest(self.key)[..16]))
+    }
+
+    /// The key itself, as records have it.
+    #[must_use]
+    pub fn signing_key(&self) -> SigningKey {
+        SigningKey(self.key)
     }
 
     /// Its name, as its owner chose it. Two keys may have the same.

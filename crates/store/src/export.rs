@@ -16,20 +16,10 @@ use crate::error::StoreError;
 use crate::format::layout::{Access, FORMAT, Layout, fan_out};
 use crate::format::namespace::Partition;
 use crate::format::origin::{BuildName, Origin};
-use crate::format::record::{Lines, Record};
+use crate::format::record::{Conditional, Lines, Record};
 use crate::object::integrity_mtime::open_plain;
 use crate::open;
 use crate::record_dir::RecordDir;
-
-/// Which entries with a condition are exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conditional {
-    /// Those of Go's own assembler, which reads files of its module and of the toolchain alone.
-    OfAssembly,
-    /// All that are for other builds. What C compilers read of the system is in no condition: only for a store in which compilers,
-    /// headers and libraries lie in the Nix store.
-    All,
-}
 
 /// What a layer has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -88,7 +78,7 @@ impl Export<'_> {
     fn entry(&mut self, into: &Path, action: &ActionId, known: Vec<Record>) -> Result<(), StoreError> {
         let mut kept = Vec::new();
         for record in known {
-            if self.is_exported(&record) && self.has_object(record.output)? {
+            if record.is_of_any_machine(self.conditional) && self.has_object(record.output)? {
                 kept.push(of_no_build(record));
             } else {
                 self.exported.left_out += 1;
@@ -102,14 +92,6 @@ impl Export<'_> {
             record.condition.as_ref().map(|condition| (condition.scope.as_str().to_owned(), condition.digest.0))
         });
         write(&fan_out(into, &action.to_string()), Lines::text(&kept, action).as_bytes())
-    }
-
-    fn is_exported(&self, record: &Record) -> bool {
-        let is_wanted = record
-            .condition
-            .as_ref()
-            .is_none_or(|condition| self.conditional == Conditional::All || condition.scope.is_asm());
-        is_wanted && !record.is_quarantined && record.is_of_any_machine()
     }
 
     /// Copies an object, once. False where the store does not have it as a whole.

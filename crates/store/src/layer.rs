@@ -11,7 +11,7 @@ use proto::{ActionId, Output, OutputId};
 
 use crate::error::StoreError;
 use crate::format::layout::Layout;
-use crate::format::record::Record;
+use crate::format::record::Conditional;
 use crate::get::Found;
 use crate::object::integrity_mtime::{holds, open_regular};
 use crate::open;
@@ -67,7 +67,7 @@ impl Layer {
             if known.iter().any(|record| record.is_quarantined) {
                 continue;
             }
-            known.retain(Record::is_of_any_machine);
+            known.retain(|record| record.is_of_any_machine(Conditional::All));
             found.add(known);
         }
         found

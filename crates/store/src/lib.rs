@@ -54,13 +54,13 @@ pub use disk::Disk;
 pub use dry_run::Mode;
 pub use error::{StageError, StoreError};
 pub use evict::{Evictor, Limits, LimitsError, PurgeFilter, Purged, Reason, Removed, Size, SizeError, Swept, Targets};
-pub use export::{Conditional, Exported, export};
+pub use export::{Exported, export};
 pub use format::archive;
 pub use format::kind::{INDEX, Kind, TEST_INPUTS, TEST_LOG, TEST_PASSED};
 pub use format::layout::{Access, FORMAT, FORMER_FORMAT};
 pub use format::namespace::{InvalidPartition, Namespace, Partition};
 pub use format::origin::{BuildName, Origin};
-pub use format::record::{CONDITIONS_KEPT, Record, kind_letter, kind_of_letter};
+pub use format::record::{CONDITIONS_KEPT, Conditional, Record, kind_letter, kind_of_letter};
 pub use get::Found;
 pub use layer::Layer;
 pub use object::integrity_mtime::{is_unmodified, open_regular};
@@ -331,12 +331,17 @@ impl Store {
         self.written(view)?.forget(action, record)
     }
 
-    /// The records of what this view wrote with their actions, damaged ones left out.
+    /// The records of what this view wrote with their actions, and when each was used last. Damaged ones are left out.
     ///
     /// # Errors
     /// A [`StoreError`] where a directory cannot be listed.
-    pub fn list(&self, view: &View) -> Result<Vec<(ActionId, Record)>, StoreError> {
+    pub fn list(&self, view: &View) -> Result<Vec<(ActionId, Record, SystemTime)>, StoreError> {
         self.written(view)?.list()
+    }
+
+    /// An entry was not used here yet: it is as old as if it was used at this time, or as it is where that cannot be noted.
+    pub fn mark_unused_since(&self, view: &View, action: &ActionId, time: SystemTime) {
+        self.written(view).iter().for_each(|records| records.set_last_use(action, time));
     }
 
     /// Makes the directory of a new build.

@@ -61,7 +61,7 @@ pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (
 
 fn forget_in(private: &RecordDir) -> Result<(), StoreError> {
     let is_accepted = |record: &Record| record.origin.build.is_none();
-    for (action, record) in private.list()? {
+    for (action, record, _) in private.list()? {
         if is_accepted(&record) {
             private.retain(&action, |known| !is_accepted(known))?;
         }

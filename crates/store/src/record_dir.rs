@@ -196,16 +196,28 @@ impl RecordDir {
         self.write(action, &first)
     }
 
-    pub(crate) fn list(&self) -> Result<Vec<(ActionId, Record)>, StoreError> {
+    /// All records, each with the last use of its action. What is damaged is left out.
+    pub(crate) fn list(&self) -> Result<Vec<(ActionId, Record, SystemTime)>, StoreError> {
         let mut all = Vec::new();
         for dir in subdirectories(&self.dir)? {
             for entry in names(&dir)? {
                 let Ok(action) = entry.parse() else { continue }; // a foreign file
-                let records = self.read(&action).unwrap_or_default();
-                all.extend(records.into_iter().map(|record| (action, record)));
+                let Ok(Some((lines, used))) = self.read_with_last_use(&action) else { continue };
+                all.extend(lines.records.into_iter().map(|record| (action, record, used)));
             }
         }
         Ok(all)
+    }
+
+    /// Sets the time of last use. Only eviction and what is sent to other machines look at it.
+    pub(crate) fn set_last_use(&self, action: &ActionId, time: SystemTime) {
+        drop(
+            File::options()
+                .read(true)
+                .custom_flags(NONBLOCK)
+                .open(self.path(action))
+                .and_then(|file| file.set_modified(time)),
+        );
     }
 
     fn open(&self, action: &ActionId) -> Result<Option<(File, Lines)>, StoreError> {

@@ -219,7 +219,12 @@ impl LocalStore {
     /// All entries of this toolchain.
     pub(crate) fn list(&mut self) -> Vec<(ActionId, Record)> {
         let view = self.view.clone();
-        if self.dir.is_dir() { self.open().and_then(|store| store.list(&view)).unwrap_or_default() } else { Vec::new() }
+        let all = if self.dir.is_dir() {
+            self.open().and_then(|store| store.list(&view)).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        all.into_iter().map(|(action, record, _)| (action, record)).collect()
     }
 
     /// The number of entries of all toolchains.

@@ -40,6 +40,12 @@ impl Namespace {
         self.partition
     }
 
+    /// The toolchain's part of its name: 32 hex digits.
+    #[must_use]
+    pub fn toolchain(&self) -> &str {
+        self.name.rsplit_once('-').map_or("", |(_, toolchain)| toolchain)
+    }
+
     /// Its directory's name.
     pub(crate) fn name(&self) -> &str {
         &self.name

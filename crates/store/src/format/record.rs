@@ -50,6 +50,16 @@ pub struct Record {
     pub is_quarantined: bool,
 }
 
+/// Which entries with a condition go to other machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conditional {
+    /// Those of Go's own assembler, which reads files of its module and of the toolchain alone.
+    OfAssembly,
+    /// All that are for other builds. What C compilers read of the system is in no condition: only for a store in which compilers,
+    /// headers and libraries lie in the Nix store, or are the same on all of these machines.
+    All,
+}
+
 /// How records and traces write a kind.
 #[must_use]
 pub fn kind_letter(kind: Kind) -> char {
@@ -71,11 +81,15 @@ pub fn kind_of_letter(letter: char) -> Option<Kind> {
 }
 
 impl Record {
-    /// Whether it is as true on another machine: neither private or keyed by mtimes nor of a test, which is true where it was put.
+    /// Whether it is as true on another machine: neither private or keyed by mtimes nor of a test, which is true where it was put, nor in
+    /// quarantine, nor with a condition that does not hold elsewhere.
     #[must_use]
-    pub(crate) fn is_of_any_machine(&self) -> bool {
-        let is_private = self.condition.as_ref().is_some_and(|condition| condition.scope == scopes::PRIVATE);
-        !is_private && matches!(self.kind, Kind::Content | Kind::Archive)
+    pub fn is_of_any_machine(&self, conditional: Conditional) -> bool {
+        let is_so = |condition: &Condition| {
+            condition.scope != scopes::PRIVATE && (conditional == Conditional::All || condition.scope.is_asm())
+        };
+        let is_of_kind = matches!(self.kind, Kind::Content | Kind::Archive);
+        is_of_kind && !self.is_quarantined && self.condition.as_ref().is_none_or(is_so)
     }
 
     /// The line under this action.

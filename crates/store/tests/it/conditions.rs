@@ -113,10 +113,11 @@ fn a_record_is_forgotten_alone() {
     for n in 1..=3 {
         publish_if(&store, 500, &condition("m", n), &[n]);
     }
-    let middle = store.list(&view()).unwrap().into_iter().find(|(_, record)| record.output.id == output(&[2])).unwrap();
+    let middle =
+        store.list(&view()).unwrap().into_iter().find(|(_, record, _)| record.output.id == output(&[2])).unwrap();
     store.forget(&view(), &middle.0, &middle.1).unwrap();
     assert_eq!(candidates(&store), of("m", &[(3, &[3]), (1, &[1])]));
-    for (action, record) in store.list(&view()).unwrap() {
+    for (action, record, _) in store.list(&view()).unwrap() {
         store.forget(&view(), &action, &record).unwrap();
     }
     assert_eq!(candidates(&store), []);

@@ -1,0 +1,105 @@
+//! Has `cacheprog-remote` bring what a remote store has into the store of the user, before the go command is answered for the first time.
+//! Whatever comes of it, the go command is answered from what is there then.
+
+use std::env::current_exe;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use proto::id::hex;
+
+use crate::clock;
+use crate::environment::{self, Environment};
+
+/// The program with network and credentials.
+const PROGRAM: &str = "cacheprog-remote";
+
+/// A remote store is asked again after so long. Each test run of a developer would ask it otherwise.
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long the go command waits. All of a large program comes in seconds; what takes longer comes while it compiles.
+const WAIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
+
+/// Brings what the store at `url` has for the module of this directory and this toolchain into the one in `store`.
+pub(crate) fn pull(url: &OsStr, store: &Path, environment: &Environment) {
+    let module = module_root(std::env::current_dir().unwrap_or_default());
+    if !is_due(&store.join("remote"), &[url, module.as_os_str(), OsStr::new(&environment.toolchain.goroot)]) {
+        return;
+    }
+    match start(url, store, environment) {
+        Ok(child) => wait(child),
+        Err(e) => environment::print_error(&format!("{PROGRAM}: {e}: nothing is fetched from {}", url.display())),
+    }
+}
+
+/// Whether it was not asked for a while. From now on it was.
+fn is_due(dir: &Path, what: &[&OsStr]) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    for part in what {
+        hasher.update(part.as_bytes()).update(&[0]);
+    }
+    let stamp = dir.join(format!("asked-{}", hex(&hasher.finalize().as_bytes()[..16])));
+    let asked = fs::metadata(&stamp).and_then(|metadata| metadata.modified());
+    let is_recent = |at| clock::now().duration_since(at).is_ok_and(|since| since < INTERVAL);
+    if asked.is_ok_and(is_recent) {
+        return false;
+    }
+    // Where it cannot be noted, it is asked each time.
+    drop(fs::create_dir_all(dir).and_then(|()| File::create(stamp)));
+    true
+}
+
+fn start(url: &OsStr, store: &Path, environment: &Environment) -> std::io::Result<Child> {
+    let toolchain = serde_json::to_string(&environment.toolchain)?;
+    let beside = current_exe().ok().map(|program| program.with_file_name(PROGRAM)).filter(|program| program.exists());
+    let mut command = Command::new(beside.map_or_else(|| OsString::from(PROGRAM), PathBuf::into_os_string));
+    command.arg("pull").arg("--url").arg(url).arg("--store").arg(store).arg("--toolchain").arg(toolchain);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()
+}
+
+fn wait(mut child: Child) {
+    let until = Instant::now() + WAIT;
+    while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
+        thread::sleep(POLL);
+    }
+}
+
+/// The nearest directory with a go.mod, or this one.
+fn module_root(dir: PathBuf) -> PathBuf {
+    let has_module = |dir: &&Path| dir.join("go.mod").is_file();
+    dir.ancestors().find(has_module).map(Path::to_owned).unwrap_or(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_store_is_asked_once_in_a_while_for_each_module() {
+        let dir = tempfile::tempdir().unwrap();
+        let (url, one, other) = (OsStr::new("https://a.example/x"), OsStr::new("/one"), OsStr::new("/other"));
+        let is_due = |what: &[&OsStr]| super::is_due(&dir.path().join("remote"), what);
+        assert!(is_due(&[url, one]));
+        assert!(!is_due(&[url, one]));
+        assert!(is_due(&[url, other]));
+        let long_ago = clock::now() - INTERVAL - Duration::from_secs(1);
+        for stamp in fs::read_dir(dir.path().join("remote")).unwrap() {
+            File::options().write(true).open(stamp.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
+        }
+        assert!(is_due(&[url, one]));
+    }
+
+    #[test]
+    fn the_module_is_that_of_the_nearest_go_mod() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = dir.path().join("cmd/x");
+        fs::create_dir_all(&below).unwrap();
+        fs::write(dir.path().join("go.mod"), "module m\n").unwrap();
+        assert_eq!(module_root(below), dir.path());
+    }
+}
