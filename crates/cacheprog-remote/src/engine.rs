@@ -1,0 +1,249 @@
+//! An engine that stores objects by name: S3, or a server with GET, PUT and DELETE.
+//!
+//! Here is what one request goes through: the address (`address.rs`), the signature (sigv4.rs), one exchange by HTTP
+//! (`http_client.rs`), what its answer means (answer.rs), and what is tried again: with another region, with credentials that were
+//! read again, at another address (redirect.rs), or once more after a fault. reply.rs checks the body of a read. Never sent are
+//! If-None-Match (engines ignore it, or do not decide it atomically), several ranges, checksum headers, chunked bodies, and HEAD.
+
+pub(crate) mod address;
+mod answer;
+mod error;
+mod exchange;
+mod http_client;
+mod pace;
+mod put_body;
+mod redirect;
+mod reply;
+pub(crate) mod s3_body;
+mod shared;
+mod sigv4;
+pub(crate) mod xml;
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use address::Addressing;
+use address::{Bucket, Target};
+pub use error::{At, BodyFault, EngineError, Phase, Status, Unavailability};
+use exchange::{Call, Exchange};
+use http_client::HttpClient;
+pub use http_client::{Connections, HttpProxy};
+pub use put_body::{Content, PutBody};
+pub use reply::Reply;
+use reply::Wanted;
+pub use s3_body::{ListedObject, Listing};
+use shared::Shared;
+
+use crate::counters::{Counters, Method, RequestOutcome};
+use crate::credentials::CredentialsSource;
+use crate::limits::MAX_LISTING;
+use crate::object_name::ObjectName;
+use crate::url::{Origin, Url};
+
+/// Settings of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Where the objects are.
+    pub url: Url,
+    /// The address of an S3 engine; AWS if there is none.
+    pub endpoint: Option<Origin>,
+    /// The region of an S3 engine; the one in the endpoint's name if there is none.
+    pub region: Option<String>,
+    /// How the bucket is named to an S3 engine.
+    pub addressing: Option<Addressing>,
+    /// Where credentials come from.
+    pub credentials: CredentialsSource,
+    /// How servers are reached.
+    pub connections: Connections,
+    /// Bytes that may be sent and received in a day.
+    pub daily_bytes: Option<u64>,
+}
+
+impl EngineSettings {
+    /// The defaults for a URL.
+    #[must_use]
+    pub fn new(url: Url, credentials: CredentialsSource) -> Self {
+        Self {
+            url,
+            endpoint: None,
+            region: None,
+            addressing: None,
+            credentials,
+            connections: Connections::default(),
+            daily_bytes: None,
+        }
+    }
+}
+
+/// An engine. All threads may use it at once.
+#[derive(Debug)]
+pub struct Engine {
+    url: Url,
+    /// The bucket of an S3 engine.
+    bucket: Option<Bucket>,
+    source: CredentialsSource,
+    client: HttpClient,
+    shared: Arc<Shared>,
+}
+
+impl Engine {
+    /// Prepares requests; sends none.
+    #[must_use]
+    pub fn new(settings: &EngineSettings) -> Self {
+        let bucket = match &settings.url {
+            Url::S3 { bucket, prefix } => {
+                Some(Bucket::new(settings.endpoint.clone(), bucket.clone(), prefix.clone(), settings.addressing))
+            }
+            Url::Http { .. } => None,
+        };
+        let region = settings.region.clone().or_else(|| bucket.as_ref().map(Bucket::region)).unwrap_or_default();
+        Self {
+            url: settings.url.clone(),
+            bucket,
+            source: settings.credentials.clone(),
+            client: HttpClient::new(&settings.connections),
+            shared: Arc::new(Shared::new(region, settings.daily_bytes)),
+        }
+    }
+
+    /// Reads an object, or a range of its bytes. The body comes with the reads of the reply; one of more than `limit` bytes is an
+    /// error. A range has to be within the object.
+    ///
+    /// # Errors
+    /// An [`EngineError`]; of the body from [`Reply`].
+    pub fn get(&self, name: &ObjectName, range: Option<Range<u64>>, limit: u64) -> Result<Reply, EngineError> {
+        let call = Call { range: range.clone(), ..self.call(Method::Get, Some(name)) };
+        let at = self.at(&call);
+        let size = match &range {
+            Some(range) if range.is_empty() => {
+                return Err(EngineError::Unsupported { at, what: "a range without bytes cannot be read" });
+            }
+            Some(range) if range.end - range.start > limit => {
+                return Err(EngineError::TooLarge { at, limit: Some(limit) });
+            }
+            Some(range) => range.end - range.start,
+            None => 0,
+        };
+        self.read(&call, &at, size, &Wanted { range, limit })
+    }
+
+    /// Stores an object under a name, in the place of one that is there.
+    ///
+    /// # Errors
+    /// An [`EngineError`].
+    pub fn put(&self, name: &ObjectName, body: &PutBody<'_>) -> Result<(), EngineError> {
+        let call = Call { body: Some(*body), ..self.call(Method::Put, Some(name)) };
+        self.write(&call, body.content.size())
+    }
+
+    /// Removes an object; one that does not exist is no error.
+    ///
+    /// # Errors
+    /// An [`EngineError`].
+    pub fn delete(&self, name: &ObjectName) -> Result<(), EngineError> {
+        match self.write(&self.call(Method::Delete, Some(name)), 0) {
+            Err(EngineError::Missing { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// A page of the objects whose names begin with `prefix`, such as `o/`: the first one, or the one that a page names as the next.
+    ///
+    /// # Errors
+    /// An [`EngineError`]; [`EngineError::Unsupported`] for a server that is no S3 engine.
+    pub fn list(&self, prefix: &str, continuation: Option<&str>) -> Result<Listing, EngineError> {
+        let mut call = self.call(Method::List, None);
+        let at = self.at(&call);
+        let Some(bucket) = &self.bucket else {
+            let what = "plain HTTP servers have no listing that can be relied on: use an S3 engine, or remove old files on the server";
+            return Err(EngineError::Unsupported { at, what });
+        };
+        let key_prefix = bucket.key_prefix();
+        call.query = exchange::listing_query(&format!("{key_prefix}{prefix}"), continuation);
+        let mut page = Vec::new();
+        let mut reply = self.read(&call, &at, 0, &Wanted { range: None, limit: MAX_LISTING })?;
+        if let Err(e) = reply.read_to_end(&mut page) {
+            let what = e.to_string();
+            return Err(EngineError::of_read(e).unwrap_or(EngineError::Protocol { at, what }));
+        }
+        let listing = s3_body::listing(&page, &key_prefix);
+        listing.map_err(|e| EngineError::Protocol { at, what: e.to_string() })
+    }
+
+    /// Counts since the engine was made.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.counters()
+    }
+
+    /// Whether reads, and writes, are refused at present because too many failed.
+    #[must_use]
+    pub fn are_paused(&self) -> (bool, bool) {
+        self.shared.are_paused()
+    }
+
+    fn read(&self, call: &Call<'_>, at: &At, size: u64, wanted: &Wanted) -> Result<Reply, EngineError> {
+        let operation = self.shared.begin(at, size)?;
+        match self.run(call) {
+            Ok((at, response)) => {
+                self.shared.set_has_read();
+                Reply::new(at, response, wanted, &self.client.deadlines, operation)
+            }
+            Err(error) => {
+                operation.end(Err(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn write(&self, call: &Call<'_>, size: u64) -> Result<(), EngineError> {
+        let operation = self.shared.begin(&self.at(call), size.max(1))?;
+        let max_time = self.client.deadlines.first_byte;
+        let result = self.run(call).map(|(_, response)| drop(exchange::small_body(response.into_body(), max_time)));
+        if result.is_ok() {
+            self.shared.add_request(call.method, RequestOutcome::Ok);
+        }
+        operation.end(result.as_ref().map(|()| ()));
+        result
+    }
+
+    /// Sends a request until it has an answer that counts.
+    fn run(&self, call: &Call<'_>) -> Result<exchange::Answered, EngineError> {
+        let mut exchange = Exchange::new(self, call)?;
+        loop {
+            match exchange.send() {
+                Ok(Some(answered)) => return Ok(answered),
+                Ok(None) => {}
+                Err(error) => exchange.recover(error)?,
+            }
+        }
+    }
+
+    fn call<'a>(&self, method: Method, name: Option<&'a ObjectName>) -> Call<'a> {
+        Call { method, name, range: None, body: None, query: String::new() }
+    }
+
+    fn at(&self, call: &Call<'_>) -> At {
+        At { method: call.method, target: self.target(call, &self.shared.region()).shown() }
+    }
+
+    fn target(&self, call: &Call<'_>, region: &str) -> Target {
+        let mut target = match (&self.url, &self.bucket) {
+            (Url::Http { origin, prefix }, _) => {
+                let parts = [prefix.as_str(), call.name.map(ObjectName::as_str).unwrap_or_default()];
+                let path: String =
+                    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("/{part}")).collect();
+                let path = if path.is_empty() { "/".to_owned() } else { path };
+                Target { origin: origin.clone(), path, query: String::new() }
+            }
+            (Url::S3 { .. }, Some(bucket)) => bucket.target(call.name, region),
+            // `new` makes a bucket for each URL of S3.
+            (Url::S3 { bucket, prefix }, None) => {
+                Bucket::new(None, bucket.clone(), prefix.clone(), None).target(call.name, region)
+            }
+        };
+        target.query.clone_from(&call.query);
+        target
+    }
+}

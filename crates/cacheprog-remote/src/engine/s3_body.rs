@@ -1,0 +1,146 @@
+//! The bodies that S3 engines send: an error, and a page of a listing (ListObjectsV2). Pure.
+
+use std::time::SystemTime;
+
+use super::xml::{self, XmlError};
+use crate::object_name::ObjectName;
+
+/// What is used of an error's body. Its message is not: it is a text of the engine, and may repeat what was sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct S3Error {
+    /// Such as `NoSuchKey`: letters and digits, at most 64.
+    pub(crate) code: String,
+    /// The region in which the bucket lies.
+    pub(crate) region: Option<String>,
+}
+
+/// A page of the names of objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The objects with names of this project, in the engine's order.
+    pub objects: Vec<ListedObject>,
+    /// How to ask for the next page, if there is one.
+    pub continuation: Option<String>,
+}
+
+/// An object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    /// Its name below the URL's prefix.
+    pub name: ObjectName,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was written, by the engine's clock.
+    pub modified: SystemTime,
+}
+
+/// Reads an error's body; the default where it is none.
+pub(crate) fn error(body: &[u8]) -> S3Error {
+    let mut found = S3Error::default();
+    let text = str::from_utf8(body).unwrap_or_default();
+    let read = xml::read(text, |names, text| match names {
+        ["Error", "Code"] if is_word(text, "") => text.clone_into(&mut found.code),
+        // Also AWS: "the region 'us-east-1' is wrong; expecting 'eu-west-1'", with the element beside it.
+        ["Error", "Region"] if is_region(text) => found.region = Some(text.to_owned()),
+        ["Error", "Message"] if found.region.is_none() => found.region = expected_region(text),
+        _ => {}
+    });
+    if read.is_ok() { found } else { S3Error::default() }
+}
+
+/// The region that a message names as the right one: MinIO and others send no element for it.
+fn expected_region(message: &str) -> Option<String> {
+    let (_, after) = message.split_once("expecting '")?;
+    after.split('\'').next().filter(|region| is_region(region)).map(str::to_owned)
+}
+
+/// Whether a text can be a region, in a signature and in a host's name.
+pub(crate) fn is_region(text: &str) -> bool {
+    is_word(text, "-")
+}
+
+fn is_word(text: &str, others: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.chars().all(|sign| sign.is_ascii_alphanumeric() || others.contains(sign))
+}
+
+/// Reads a page of a listing. `prefix` is what stands before our names, with its slash. Objects of others are left out.
+pub(crate) fn listing(body: &[u8], prefix: &str) -> Result<Listing, XmlError> {
+    let text = str::from_utf8(body).map_err(|_| XmlError)?;
+    let (mut page, mut root) = (Listing::default(), false);
+    let [mut key, mut size, mut modified] = [const { String::new() }; 3];
+    let (mut is_truncated, mut next, mut is_valid) = (false, None, true);
+    xml::read(text, |names, text| match names {
+        ["ListBucketResult", "Contents", "Key"] => text.clone_into(&mut key),
+        ["ListBucketResult", "Contents", "Size"] => text.clone_into(&mut size),
+        ["ListBucketResult", "Contents", "LastModified"] => text.clone_into(&mut modified),
+        ["ListBucketResult", "Contents"] => {
+            let [key, size, modified] = [&mut key, &mut size, &mut modified].map(std::mem::take);
+            let Some(name) = key.strip_prefix(prefix).and_then(|name| ObjectName::parse(name).ok()) else { return };
+            match (size.parse(), humantime::parse_rfc3339(&modified)) {
+                (Ok(size), Ok(modified)) => page.objects.push(ListedObject { name, size, modified }),
+                _ => is_valid = false,
+            }
+        }
+        ["ListBucketResult", "IsTruncated"] => is_truncated = text == "true",
+        ["ListBucketResult", "NextContinuationToken"] => next = Some(text.to_owned()),
+        ["ListBucketResult"] => root = true,
+        _ => {}
+    })?;
+    page.continuation = next.filter(|_| is_truncated);
+    // A page that says that there are more, and not how to get them, must not pass for the last one.
+    let is_complete = !is_truncated || page.continuation.as_ref().is_some_and(|token| !token.is_empty());
+    if root && is_valid && is_complete { Ok(page) } else { Err(XmlError) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn an_error_is_its_code_and_region() {
+        let read = |text: &str| error(text.as_bytes());
+        let both = read(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization \
+             header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'</Message><Region>eu-west-1</Region></Error>",
+        );
+        let expected = S3Error { code: "AuthorizationHeaderMalformed".into(), region: Some("eu-west-1".into()) };
+        assert_eq!(both, expected);
+        let message =
+            read("<Error><Message>x; expecting 'garage'</Message><Code>AuthorizationHeaderMalformed</Code></Error>");
+        assert_eq!(message.region.as_deref(), Some("garage"));
+        for other in ["", "<html><body>403</body></html>", "<Error><Code>a b</Code></Error>", "<Error><Code>X</Code>"] {
+            assert_eq!(read(other), S3Error::default(), "{other}");
+        }
+        assert_eq!(read("<Error><Region>a/b.evil</Region></Error>").region, None);
+    }
+
+    #[test]
+    fn a_page_has_our_objects_and_the_next_page() {
+        let page = |contents: &str, end: &str| {
+            let text = format!(
+                "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{contents}{end}</ListBucketResult>"
+            );
+            listing(text.as_bytes(), "go/")
+        };
+        let object = |key: &str, size: &str| {
+            format!(
+                "<Contents><Key>{key}</Key><LastModified>1970-01-01T00:01:00.500Z</LastModified><Size>{size}</Size></Contents>"
+            )
+        };
+        let contents = object("go/o/0a", "7") + &object("go/README.md", "x") + &object("other/o/1", "1");
+        let listed = ListedObject {
+            name: ObjectName::parse("o/0a").unwrap(),
+            size: 7,
+            modified: UNIX_EPOCH + Duration::from_millis(60_500),
+        };
+        let next = "<IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b=</NextContinuationToken>";
+        let expected = Listing { objects: vec![listed], continuation: Some("a&b=".into()) };
+        assert_eq!(page(&contents, next).unwrap(), expected);
+        assert_eq!(page("", "<IsTruncated>false</IsTruncated>").unwrap(), Listing::default());
+        for (contents, end) in [("", "<IsTruncated>true</IsTruncated>"), (&*object("go/a", "-1"), ""), ("<a>", "")] {
+            assert_eq!(page(contents, end), Err(XmlError), "{contents} {end}");
+        }
+        assert_eq!(listing(b"<Error/>", ""), Err(XmlError));
+    }
+}

@@ -1,0 +1,27 @@
+//! The engines of the remote tier: objects by name at an S3 engine or at an HTTP server. The process with this code is the only one
+//! that has network and credentials; it knows nothing of what the objects mean, and is trusted with nothing: the daemon checks
+//! signatures and hashes.
+//!
+//! `Engine` (engine.rs, and the folder with the same name) sends requests. url.rs reads where to, credentials.rs with which rights.
+//! breaker.rs decides when an engine is left alone for a while, counters.rs counts and keeps the budget of bytes; both are pure.
+//! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
+
+pub mod breaker;
+pub mod counters;
+pub mod credentials;
+pub mod engine;
+pub mod limits;
+pub mod url;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
+
+mod clock;
+mod mutex;
+mod object_name;
+mod secret;
+
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use object_name::{NameError, ObjectName};
+pub use secret::Secret;

@@ -1,0 +1,94 @@
+//! The engine over its sockets, against servers that do what a test prepares.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "tests take the roles of engines")]
+
+mod answers; // what each answer of an engine becomes
+mod bodies; // lengths, ranges, limits, slow and broken bodies
+mod credentials; // what is sent with which credentials, and what is printed
+mod fake_engine; // the server of all tests
+mod limits; // breakers, budget, counters
+mod redirects; // other regions and other servers
+mod retries; // what is sent a second time
+mod tls; // servers with a certificate that is trusted, and others
+mod writes; // puts, deletes, listings
+
+use std::io::Read;
+use std::ops::Range;
+use std::time::Duration;
+
+use cacheprog_remote::credentials::CredentialsSource;
+use cacheprog_remote::engine::{Connections, Content, PutBody};
+use cacheprog_remote::limits::Deadlines;
+use cacheprog_remote::url::{Origin, PlainHttp, Url};
+use cacheprog_remote::{Engine, EngineError, EngineSettings, ObjectName};
+use fake_engine::FakeEngine;
+use sha2::{Digest, Sha256};
+
+/// Keys and a login, none of which may be printed or go elsewhere.
+fn source() -> CredentialsSource {
+    CredentialsSource::from_variables(|name| Some(format!("secret-{}", name.to_lowercase())))
+}
+
+fn keys_without_token() -> CredentialsSource {
+    CredentialsSource::from_variables(|name| {
+        name.ends_with("KEY_ID")
+            .then(|| "AKID".into())
+            .or_else(|| name.ends_with("ACCESS_KEY").then(|| "secret".into()))
+    })
+}
+
+/// Short deadlines: a test of a slow engine takes a second.
+fn deadlines() -> Deadlines {
+    Deadlines {
+        connect: Duration::from_secs(2),
+        first_byte: Duration::from_millis(600),
+        pace_window: Duration::from_millis(800),
+        ..Deadlines::default()
+    }
+}
+
+fn settings(url: &str, credentials: CredentialsSource) -> EngineSettings {
+    let url = Url::parse(url, PlainHttp::Loopback).unwrap();
+    let connections = Connections { deadlines: deadlines(), ..Connections::default() };
+    EngineSettings { connections, ..EngineSettings::new(url, credentials) }
+}
+
+/// A server with GET, PUT and DELETE, without credentials.
+fn http(server: &FakeEngine) -> Engine {
+    Engine::new(&settings(&format!("http://{}/go", server.address), CredentialsSource::default()))
+}
+
+/// The bucket `b-1` of an S3 engine.
+fn s3_settings(server: &FakeEngine, credentials: CredentialsSource) -> EngineSettings {
+    let endpoint = Origin::parse(&format!("http://{}", server.address), PlainHttp::Loopback).unwrap();
+    EngineSettings { endpoint: Some(endpoint), ..settings("s3://b-1/go", credentials) }
+}
+
+fn s3(server: &FakeEngine) -> Engine {
+    Engine::new(&s3_settings(server, source()))
+}
+
+fn name() -> ObjectName {
+    ObjectName::parse("o/0a").unwrap()
+}
+
+const LIMIT: u64 = 1 << 20;
+
+/// All of an object, or of a range.
+fn read(engine: &Engine, range: Option<Range<u64>>) -> Result<Vec<u8>, EngineError> {
+    let mut bytes = Vec::new();
+    let mut reply = engine.get(&name(), range, LIMIT)?;
+    reply.read_to_end(&mut bytes).map_err(|e| EngineError::of_read(e).unwrap())?;
+    Ok(bytes)
+}
+
+fn put(engine: &Engine, bytes: &[u8]) -> Result<(), EngineError> {
+    engine.put(&name(), &PutBody { content: Content::Bytes(bytes), sha256: Sha256::digest(bytes).into() })
+}
+
+/// The name of an error's variant.
+#[track_caller]
+fn variant<T: std::fmt::Debug>(result: Result<T, EngineError>) -> String {
+    let printed = format!("{:?}", result.unwrap_err());
+    printed.split([' ', '(']).next().unwrap().to_owned()
+}

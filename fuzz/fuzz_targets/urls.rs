@@ -1,0 +1,6 @@
+//! URLs and names of a remote.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| cacheprog_remote::fuzzing::urls(bytes));
