@@ -62,7 +62,9 @@ pub fn run(command: &Command) -> ExitCode {
         Err(e) => Err(format!("cannot take standard output: {e}")),
     };
     let done = match command {
-        Command::Serve { store, lower, remote } => serve(Stores { store: store.as_deref(), lower, remote: remote.as_deref() }),
+        Command::Serve { store, lower, remote } => {
+            serve(Stores { store: store.as_deref(), lower, remote: remote.as_deref() })
+        }
         Command::Env { phase } => return env(phase.as_deref(), &environment),
         Command::Condition { scope } => return condition(scope, &environment),
         Command::Help => return print(args::HELP, true),

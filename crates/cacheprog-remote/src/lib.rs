@@ -5,12 +5,17 @@
 //! `Engine` (engine.rs, and the folder with the same name) sends requests. url.rs reads where to, credentials.rs with which rights.
 //! breaker.rs decides when an engine is left alone for a while, counters.rs counts and keeps the budget of bytes; both are pure.
 //! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
+//!
+//! Without a daemon, sync/ does what it would do: it brings a user's own store what trusted keys signed, and puts what it has. names.rs
+//! names the builds, cli.rs has the commands.
 
 pub mod breaker;
+pub mod cli;
 pub mod counters;
 pub mod credentials;
 pub mod engine;
 pub mod limits;
+pub mod sync;
 pub mod url;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -19,6 +24,7 @@ pub mod fuzzing;
 
 mod clock;
 mod mutex;
+mod names;
 mod object_name;
 mod secret;
 

@@ -1,0 +1,172 @@
+//! The command line: subcommands and their arguments.
+
+mod check;
+mod keygen;
+mod local;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use remote::keys::PublicKey;
+
+use crate::clock;
+use crate::credentials::CredentialsSource;
+use crate::engine::{Addressing, Engine, EngineSettings};
+use crate::url::{Origin, PlainHttp, Url};
+
+/// Brings build outputs from a remote store, and puts them there: without Nix, for `cacheprog-client --remote URL`.
+///
+/// Credentials come from `NIX_GOCACHEPROG_REMOTE_ACCESS_KEY_ID`, `…_SECRET_ACCESS_KEY` and `…_SESSION_TOKEN` (s3),
+/// `…_USERNAME` and `…_PASSWORD` or `…_TOKEN` (https), or from a file (--credentials-file).
+#[derive(Debug, Parser)]
+#[command(name = "cacheprog-remote", version)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fetch what the remote store has for builds of a name and the local one lacks. Only what a trusted key signed is taken.
+    Pull {
+        #[command(flatten)]
+        remote: Remote,
+        #[command(flatten)]
+        local: Local,
+        /// The toolchain, as cacheprog-client tells it; by default each for which this store was filled before.
+        #[arg(long, value_name = "JSON")]
+        toolchain: Option<String>,
+        /// Whose entries are taken: public keys, NAME:BASE64. Several are separated by spaces.
+        #[arg(long, value_name = "KEYS", env = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS", value_delimiter = ' ')]
+        trusted_public_keys: Vec<PublicKey>,
+    },
+    /// Put what was used lately into the remote store, signed. C is left out, as nothing tells the machines' headers apart (--with-c).
+    Push {
+        #[command(flatten)]
+        remote: Remote,
+        #[command(flatten)]
+        local: Local,
+        /// The file of the secret key; else the key is the value of `NIX_GOCACHEPROG_REMOTE_SECRET_KEY`.
+        #[arg(long, value_name = "FILE")]
+        secret_key_file: Option<PathBuf>,
+        /// Put what was used within this time.
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+        used_within: Duration,
+        /// After how long a rule of the remote store removes what was put: it is put again after half of it, while it is used.
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
+        kept_for: Duration,
+        /// Also put what C compilers made: all machines that trust this key have the same compilers, headers and libraries.
+        #[arg(long)]
+        with_c: bool,
+    },
+    /// Make a key. The secret half is written to a new file, the public one is printed.
+    Keygen {
+        /// The name of the key, such as ci-1. A new key gets a new name.
+        name: String,
+        /// The file for the secret key.
+        #[arg(long, value_name = "FILE")]
+        secret_key_file: PathBuf,
+    },
+    /// Try the remote store step by step, and say what is wrong. It reads; with --write it also puts and removes a small object.
+    Test {
+        #[command(flatten)]
+        remote: Remote,
+        /// Try to write too.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+/// The remote store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remote {
+    /// s3://BUCKET/PREFIX or https://HOST/PREFIX. (http:// is taken for this machine alone.)
+    #[arg(long, value_name = "URL", env = "NIX_GOCACHEPROG_REMOTE_URL")]
+    url: String,
+    /// The address of an S3 engine other than AWS, https://HOST[:PORT].
+    #[arg(long, value_name = "URL", env = "NIX_GOCACHEPROG_REMOTE_ENDPOINT")]
+    endpoint: Option<String>,
+    /// The region of an S3 engine; by default the one in the address, or the one that it names itself.
+    #[arg(long, value_name = "REGION", env = "NIX_GOCACHEPROG_REMOTE_REGION")]
+    region: Option<String>,
+    /// How an S3 engine is told the bucket: in the path, or in the host's name. By default in the path, but for AWS.
+    #[arg(long, value_name = "HOW", env = "NIX_GOCACHEPROG_REMOTE_ADDRESSING", value_parser = addressing)]
+    addressing: Option<Addressing>,
+    /// A file with credentials, as ~/.aws/credentials is written.
+    #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_REMOTE_CREDENTIALS_FILE")]
+    credentials_file: Option<PathBuf>,
+    /// The profile in that file.
+    #[arg(long, value_name = "NAME", default_value = "", env = "NIX_GOCACHEPROG_REMOTE_PROFILE")]
+    profile: String,
+}
+
+/// The local store, and the builds.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Local {
+    /// The local store; by default that of cacheprog-client, in the user's cache directory.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Of which builds entries are; by default MODULE@BRANCH of this directory, as git or the CI system tells it.
+    #[arg(long, env = "NIX_GOCACHEPROG_REMOTE_NAME")]
+    name: Option<String>,
+    /// Builds of which entries are used too; by default MODULE@ the branch from which this one comes.
+    #[arg(long, value_name = "NAME", env = "NIX_GOCACHEPROG_REMOTE_BASE")]
+    base: Option<String>,
+}
+
+/// Why a command failed.
+type Failure = Box<dyn Error + Send + Sync>;
+
+impl Args {
+    /// Carries out the subcommand.
+    ///
+    /// # Errors
+    /// An error whose text says what failed, and how to fix it.
+    pub fn run(&self) -> Result<(), Failure> {
+        match &self.command {
+            Command::Pull { remote, local, toolchain, trusted_public_keys } => {
+                local::pull(&remote.engine()?, local, toolchain.as_deref(), trusted_public_keys)
+            }
+            Command::Push { remote, local, secret_key_file, used_within, kept_for, with_c } => {
+                let key = keygen::read(secret_key_file.as_deref())?;
+                let what = local::What { since: clock::now() - *used_within, kept_for: *kept_for, with_c: *with_c };
+                local::push(&remote.engine()?, local, &key, what)
+            }
+            Command::Keygen { name, secret_key_file } => keygen::make(name, secret_key_file),
+            Command::Test { remote, write } => check::run(&remote.engine()?, *write),
+        }
+    }
+}
+
+impl Remote {
+    fn engine(&self) -> Result<Engine, Failure> {
+        let url = Url::parse(&self.url, PlainHttp::Loopback)?;
+        let credentials = CredentialsSource::from_environment(self.credentials_file.clone(), &self.profile);
+        let endpoint = self.endpoint.as_deref().map(|text| Origin::parse(text, PlainHttp::Loopback)).transpose()?;
+        let (region, addressing) = (self.region.clone(), self.addressing);
+        Ok(Engine::new(&EngineSettings { endpoint, region, addressing, ..EngineSettings::new(url, credentials) }))
+    }
+}
+
+fn addressing(text: &str) -> Result<Addressing, &'static str> {
+    match text {
+        "path" => Ok(Addressing::Path),
+        "host" => Ok(Addressing::VirtualHost),
+        _ => Err("it is path or host"),
+    }
+}
+
+/// Writes one log line.
+///
+/// # Errors
+/// What the writer returns.
+pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> io::Result<()> {
+    writeln!(out, "nix-gocacheprog: cacheprog-remote: {}", record.args().to_string().replace('\n', " "))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout(), "{text}")?)
+}

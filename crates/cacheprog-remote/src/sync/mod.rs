@@ -1,0 +1,14 @@
+//! Brings a store what a remote store has for builds of a name, and the other way round.
+//!
+//! What is fetched is admitted only where a trusted key signed it: signatures are verified over head and index, hashes over frames and
+//! outputs. Where the bytes came from does not count.
+
+pub mod objects;
+pub mod pull;
+pub mod push;
+
+#[cfg(test)]
+mod fixture;
+mod of_engine;
+mod read_index;
+mod state;

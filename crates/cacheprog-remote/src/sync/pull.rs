@@ -1,0 +1,263 @@
+//! Fetches what the remote store has for builds of a name and the local one lacks.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Take};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use proto::{ActionId, Condition, OutputId};
+use remote::frames::FrameError;
+use remote::index::{Entry, Frame, Index};
+use remote::keys::{PublicKey, TrustedKeys};
+use remote::name;
+use remote::read_plan::{Fetch, fetches};
+use remote::series::Series;
+use store::{BuildName, Origin, Partition, Put, Replaces, StageError, Store, StoreError, View};
+
+use super::objects::{Body, ObjectError, Objects};
+use super::read_index::{ReadError, Source};
+use super::state::State;
+
+/// Streams at once: more pay only where bandwidth times delay is large (docs/explanation/remote-tier.md).
+const STREAMS: usize = 4;
+
+/// How often a request is made again that breaks off.
+const TRIES: usize = 2;
+
+/// What to fetch, and into which store.
+#[derive(Debug, Clone, Copy)]
+pub struct Pull<'a> {
+    /// The local store.
+    pub store: &'a Store,
+    /// What builds with the toolchain read and write.
+    pub view: &'a View,
+    /// Names of builds, the first ones first.
+    pub series: &'a [Series],
+    /// Whose entries are admitted.
+    pub trusted: &'a TrustedKeys,
+    /// The remote store.
+    pub objects: &'a dyn Objects,
+    /// Seconds since 1970.
+    pub now: u64,
+}
+
+/// What was done.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pulled {
+    /// Indexes that were read.
+    pub indexes: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Entries that are new here.
+    pub admitted: u64,
+    /// Bytes of frames that were asked for.
+    pub bytes: u64,
+    /// Requests for them.
+    pub requests: u64,
+    /// Requests, or parts of them, whose bytes were not used.
+    pub failed: u64,
+}
+
+/// Why nothing could be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The local store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its directory for what is remembered.
+    #[error("making a directory in the store")]
+    State(#[source] std::io::Error),
+}
+
+/// Why a part of it was not admitted.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("reading {0}")]
+    Object(String, #[source] ObjectError),
+    #[error("{0} is not there any more")]
+    Gone(String),
+    #[error("reading {0}")]
+    Body(String, #[source] std::io::Error),
+    #[error("a frame of {0} is not used")]
+    Frame(String, #[source] FrameError),
+    #[error("an output of {0} is not what the index names")]
+    Output(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Pull<'_> {
+    /// Fetches and admits. What fails is logged and left out: the rest is of use without it.
+    ///
+    /// # Errors
+    /// A [`PullError`] where the local store cannot be read.
+    pub fn run(&self) -> Result<Pulled, PullError> {
+        let state = State::new(self.store).map_err(PullError::State)?;
+        let source = Source { objects: self.objects, state: &state, now: self.now };
+        let mut known = self.known()?;
+        let mut pulled = Pulled::default();
+        for series in self.series {
+            for key in self.trusted.iter() {
+                match source.read(series, key) {
+                    Ok(Some((_, index))) => {
+                        pulled.indexes += 1;
+                        pulled.entries += index.entries.len() as u64;
+                        self.index(&index, key, &mut known, &mut pulled);
+                    }
+                    Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
+                    Err(e) => self.report(series, &e, &mut pulled),
+                }
+            }
+        }
+        Ok(pulled)
+    }
+
+    fn report(&self, series: &Series, error: &ReadError, pulled: &mut Pulled) {
+        pulled.failed += 1;
+        log::warn!("{series}: {}", proto::error::with_causes(error));
+    }
+
+    /// What the store has for each action.
+    fn known(&self) -> Result<HashSet<(ActionId, Option<Condition>)>, StoreError> {
+        let all = self.store.list(self.view)?;
+        let is_there = |output| self.store.object(output).is_ok_and(|path| path.is_some());
+        let there = all.into_iter().filter(|(_, record, _)| is_there(record.output));
+        Ok(there.map(|(action, record, _)| (action, record.condition)).collect())
+    }
+
+    fn index(
+        &self,
+        index: &Index,
+        key: &PublicKey,
+        known: &mut HashSet<(ActionId, Option<Condition>)>,
+        pulled: &mut Pulled,
+    ) {
+        let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
+        for entry in &index.entries {
+            if known.insert((entry.action, entry.condition.clone())) {
+                wanted.entry(entry.output.id).or_default().push(entry);
+            }
+        }
+        let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
+        let frames = Outputs { index, wanted: &wanted, key };
+        let (next, admitted, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0), AtomicU64::new(0));
+        let work = || {
+            while let Some(fetch) = next.lock().ok().and_then(|mut next| next.next()) {
+                if let Err(e) = self.fetch(fetch, &frames, &admitted) {
+                    failed.fetch_add(1, Relaxed);
+                    log::warn!("{}: {}", index.series, proto::error::with_causes(&e));
+                }
+            }
+        };
+        thread::scope(|scope| (1..STREAMS.min(plan.len())).for_each(|_| drop(scope.spawn(work))));
+        work();
+        pulled.requests += plan.len() as u64;
+        pulled.bytes += plan.iter().map(|fetch| fetch.range.end - fetch.range.start).sum::<u64>();
+        pulled.admitted += admitted.into_inner();
+        pulled.failed += failed.into_inner();
+    }
+
+    /// Fetches the frames of one request, and again from where it broke off.
+    fn fetch(&self, fetch: &Fetch, outputs: &Outputs<'_>, admitted: &AtomicU64) -> Result<(), FetchError> {
+        let file = name::file(&outputs.index.files[usize::from(fetch.file)].hash);
+        let mut left = fetch.frames.as_slice();
+        for attempt in 1.. {
+            match self.frames(&file, fetch.range.end, &mut left, outputs, admitted) {
+                Err(FetchError::Body(..) | FetchError::Object(..)) if attempt < TRIES => {}
+                done => return done,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the frames that are left. What is done is taken out of `left`.
+    fn frames(
+        &self,
+        file: &str,
+        end: u64,
+        left: &mut &[u32],
+        outputs: &Outputs<'_>,
+        admitted: &AtomicU64,
+    ) -> Result<(), FetchError> {
+        let Some(&first) = left.first() else { return Ok(()) };
+        let mut at = u64::from(outputs.frame(first).offset);
+        let body = self.objects.get(file, Some(at..end)).map_err(|e| FetchError::Object(file.to_owned(), e))?;
+        let mut body = body.ok_or_else(|| FetchError::Gone(file.to_owned()))?.take(end - at);
+        while let Some((&number, rest)) = left.split_first() {
+            let frame = outputs.frame(number);
+            let bytes = read_frame(&mut body, &mut at, frame).map_err(|e| FetchError::Body(file.to_owned(), e))?;
+            let raw = frame.unpack(&bytes).map_err(|e| FetchError::Frame(file.to_owned(), e))?;
+            admitted.fetch_add(self.admit(number, &raw, outputs, file)?, Relaxed);
+            *left = rest;
+        }
+        Ok(())
+    }
+
+    /// Puts the wanted outputs of a frame. How many entries there are for them.
+    fn admit(&self, number: u32, raw: &[u8], outputs: &Outputs<'_>, file: &str) -> Result<u64, FetchError> {
+        let (mut admitted, mut scratch) = (0, Vec::new());
+        let origin = Origin {
+            build: None,
+            name: BuildName::new(&outputs.index.series.name),
+            witness: None,
+            partition: Partition::Common,
+            key: Some(outputs.key.signing_key()),
+        };
+        for packed in outputs.index.outputs.iter().filter(|packed| packed.frame == number) {
+            for entry in outputs.wanted.get(&packed.id).into_iter().flatten() {
+                let mut body = packed.body(raw).ok_or_else(|| FetchError::Output(file.to_owned()))?;
+                let staged = self.store.stage(entry.output, &mut body, &mut scratch);
+                let mut staged = staged.map_err(|e| match e {
+                    StageError::Store(e) => FetchError::Store(e),
+                    StageError::Body(_) | StageError::Length(_) | StageError::Digest => {
+                        FetchError::Output(file.to_owned())
+                    }
+                })?;
+                let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
+                let (condition, cost_ms) = (entry.condition.as_ref(), entry.cost_ms.into());
+                let put = Put {
+                    action: entry.action,
+                    time,
+                    cost_ms,
+                    origin: &origin,
+                    condition,
+                    replaces: Replaces::Nothing,
+                };
+                self.store.put(self.view, &put, &mut staged)?;
+                // It grows old from the time at which it was made, until it is used here.
+                self.store.mark_unused_since(self.view, &entry.action, time);
+                admitted += 1;
+            }
+        }
+        Ok(admitted)
+    }
+}
+
+/// What of an index is wanted.
+struct Outputs<'a> {
+    index: &'a Index,
+    wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
+    key: &'a PublicKey,
+}
+
+impl Outputs<'_> {
+    fn frame(&self, number: u32) -> &Frame {
+        &self.index.frames[number as usize]
+    }
+}
+
+/// The bytes of a frame, and those before it that are not wanted.
+fn read_frame(body: &mut Take<Body<'_>>, at: &mut u64, frame: &Frame) -> std::io::Result<Vec<u8>> {
+    let before = u64::from(frame.offset).saturating_sub(*at);
+    let skipped = std::io::copy(&mut body.by_ref().take(before), &mut std::io::sink())?;
+    let mut bytes = Vec::new();
+    let read = body.by_ref().take(frame.length.into()).read_to_end(&mut bytes)?;
+    *at += skipped + read as u64;
+    let is_whole = skipped == before && bytes.len() as u64 == u64::from(frame.length);
+    if is_whole { Ok(bytes) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
+#[cfg(test)]
+mod tests;

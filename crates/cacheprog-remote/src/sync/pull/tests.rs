@@ -1,0 +1,120 @@
+use super::*;
+use crate::sync::fixture::*;
+use proto::SigningKey;
+
+/// A remote store with what a machine put.
+fn remote_store() -> (tempfile::TempDir, Store, Memory) {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, objects) = (store(dir.path()), Memory::default());
+    put(&store, 1, b"one", None);
+    put(&store, 2, b"two", asm().as_ref());
+    put(&store, 3, &vec![3; 5 << 20], None);
+    let pushed = push(&store, &objects, "m@main", |_| {});
+    assert_eq!((pushed.entries, pushed.outputs, pushed.files), (3, 3, 1));
+    objects.take_log();
+    (dir, store, objects)
+}
+
+fn fresh() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    (dir, store)
+}
+
+#[test]
+fn a_fresh_machine_has_what_another_put_and_fetches_nothing_twice() {
+    let (_one, there, objects) = remote_store();
+    let (_other, here) = fresh();
+    let pulled = pull(&here, &objects, "m@main", &[1]);
+    assert_eq!((pulled.indexes, pulled.entries, pulled.admitted, pulled.failed), (1, 3, 3, 0));
+    assert_eq!(found(&here), found(&there));
+    assert_eq!(objects.take_log().len(), 3, "head, index, one file");
+    let signer = Some(SigningKey(key(1).public().signing_key().0));
+    for (_, record, used) in here.list(&view()).unwrap() {
+        assert_eq!((record.origin.key, record.origin.name.as_str()), (signer, "m@main"));
+        assert_eq!(used, UNIX_EPOCH + Duration::from_secs(NOW - 100), "not used here yet");
+    }
+    let again = pull(&here, &objects, "m@main", &[1]);
+    assert_eq!((again.admitted, again.requests, again.bytes), (0, 0, 0));
+    assert_eq!(objects.take_log().len(), 1, "the head alone");
+}
+
+#[test]
+fn what_no_trusted_key_signed_is_neither_fetched_nor_admitted() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    assert_eq!(pull(&here, &objects, "m@main", &[2]), Pulled::default());
+    // At the place of a key that is trusted, too.
+    let [mine, theirs] = [2, 1].map(|seed| name::head(&series("m@main"), &key(seed).public().id()));
+    let head = objects.objects.lock().unwrap()[&theirs].clone();
+    objects.objects.lock().unwrap().insert(mine, head);
+    let pulled = pull(&here, &objects, "m@main", &[2]);
+    assert_eq!(pulled, Pulled { failed: 1, ..Pulled::default() });
+    assert_eq!(found(&here), []);
+}
+
+#[test]
+fn a_head_of_other_builds_is_not_taken_for_these() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    let [from, to] = ["m@main", "other"].map(|of| name::head(&series(of), &key(1).public().id()));
+    let head = objects.objects.lock().unwrap()[&from].clone();
+    objects.objects.lock().unwrap().insert(to, head);
+    assert_eq!(pull(&here, &objects, "other", &[1]), Pulled { failed: 1, ..Pulled::default() });
+}
+
+#[test]
+fn an_old_head_is_not_taken_after_a_new_one() {
+    let (_one, there, objects) = remote_store();
+    let (_other, here) = fresh();
+    let head = name::head(&series("m@main"), &key(1).public().id());
+    let old = objects.objects.lock().unwrap()[&head].clone();
+    put(&there, 4, b"four", None);
+    assert!(push(&there, &objects, "m@main", |push| push.now += 1).is_new);
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 4);
+    objects.objects.lock().unwrap().insert(head, old);
+    assert_eq!(pull(&here, &objects, "m@main", &[1]), Pulled { failed: 1, ..Pulled::default() });
+}
+
+#[test]
+fn what_breaks_off_is_fetched_again_and_wrong_bytes_are_left_out() {
+    let (_one, there, objects) = remote_store();
+    let cut: Fault = |name, bytes| if name.starts_with("o/") { bytes[..bytes.len() - 1].to_vec() } else { bytes };
+    let (_other, here) = fresh();
+    objects.fail(3, cut);
+    let pulled = pull(&here, &objects, "m@main", &[1]);
+    assert_eq!((pulled.admitted, pulled.failed), (3, 0));
+    assert_eq!(found(&here), found(&there));
+    let (_third, here) = fresh();
+    let flip: Fault = |name, mut bytes| {
+        bytes[5] ^= u8::from(name.starts_with("o/"));
+        bytes
+    };
+    objects.fail(usize::MAX, flip);
+    let pulled = pull(&here, &objects, "m@main", &[1]);
+    assert_eq!((pulled.admitted, pulled.failed), (0, 1));
+    assert_eq!(found(&here), []);
+}
+
+#[test]
+fn an_index_with_other_bytes_is_not_used() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    let flip: Fault = |name, mut bytes| {
+        bytes[20] ^= u8::from(name.starts_with("p/"));
+        bytes
+    };
+    objects.fail(usize::MAX, flip);
+    assert_eq!(pull(&here, &objects, "m@main", &[1]), Pulled { failed: 1, ..Pulled::default() });
+    objects.fail(0, flip);
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 3, "it was not kept");
+}
+
+#[test]
+fn what_is_here_stays_what_it_is() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    put(&here, 1, b"made here", None);
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 2);
+    assert_eq!(found(&here)[0], (1, b"made here".to_vec()));
+}

@@ -1,0 +1,219 @@
+//! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proto::Output;
+use remote::content_hash::ContentHash;
+use remote::frames::FileWriter;
+use remote::head::Head;
+use remote::index::{Entry, File, Index};
+use remote::keys::SecretKey;
+use remote::series::Series;
+use remote::write_plan::{self, Draft};
+use remote::{limits, name};
+use sha2::{Digest, Sha256};
+use store::{Conditional, Record, Store, StoreError, View};
+
+use super::objects::{ObjectError, Objects, whole};
+use super::read_index::Source;
+use super::state::State;
+
+/// What to put.
+#[derive(Debug, Clone, Copy)]
+pub struct Push<'a> {
+    /// The local store.
+    pub store: &'a Store,
+    /// What builds with the toolchain read and write.
+    pub view: &'a View,
+    /// Under which name.
+    pub series: &'a Series,
+    /// Other names whose outputs are not put again: those of a branch from which this one comes.
+    pub bases: &'a [Series],
+    /// Who signs.
+    pub key: &'a SecretKey,
+    /// The remote store.
+    pub objects: &'a dyn Objects,
+    /// What was used since then is put.
+    pub since: SystemTime,
+    /// Which entries with a condition.
+    pub conditional: Conditional,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// How long the remote store keeps what was put, in seconds: a head expires after that, and a file that is used is put again after half
+    /// of it.
+    pub period: u64,
+}
+
+/// What was put.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pushed {
+    /// Entries of the index.
+    pub entries: u64,
+    /// Outputs that were not there.
+    pub outputs: u64,
+    /// Files that were put, and those of them that were there and had aged.
+    pub files: u64,
+    /// See above.
+    pub aged: u64,
+    /// Bytes of all that was put.
+    pub bytes: u64,
+    /// Whether index and head were put; else all was there.
+    pub is_new: bool,
+}
+
+/// Why it could not be put. What was put before is of use to no build, and goes with the remote store's own rule.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The local store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its directory for what is remembered.
+    #[error("making a directory in the store")]
+    State(#[source] std::io::Error),
+    /// The engine does not take it.
+    #[error("putting {0}")]
+    Object(String, #[source] ObjectError),
+    /// An output does not compress.
+    #[error("compressing")]
+    Compress(#[source] std::io::Error),
+}
+
+impl Push<'_> {
+    /// Puts it.
+    ///
+    /// # Errors
+    /// A [`PushError`] where a part of it could not be put.
+    pub fn run(&self) -> Result<Pushed, PushError> {
+        let state = State::new(self.store).map_err(PushError::State)?;
+        let source = Source { objects: self.objects, state: &state, now: self.now };
+        let public = self.key.public();
+        let read = |series: &Series| {
+            source.read(series, &public).unwrap_or_else(|e| {
+                log::warn!("{series}: all is put again: {}", proto::error::with_causes(&e));
+                None
+            })
+        };
+        let previous = read(self.series);
+        let bases: Vec<_> = self.bases.iter().filter_map(read).map(|(_, index)| index).collect();
+        let entries = self.entries()?;
+        if entries.is_empty() {
+            return Ok(Pushed::default()); // an index of nothing would take away what others use
+        }
+        let before = previous.as_ref().map(|(_, index)| index);
+        let mut draft =
+            write_plan::plan(self.series.clone(), self.now, before, &bases.iter().collect::<Vec<_>>(), entries);
+        let mut pushed = Pushed::default();
+        self.files(&mut draft, &mut pushed)?;
+        let mut index = draft.finish();
+        self.aged(&mut index, &mut pushed);
+        pushed.entries = index.entries.len() as u64;
+        let is_current = |(head, before): &(Head, Index)| {
+            write_plan::is_same(before, &index)
+                && before.files == index.files
+                && self.now < head.created + self.period / 4
+        };
+        if !previous.as_ref().is_some_and(is_current) {
+            self.head(&index, &state, previous.map_or(0, |(head, _)| head.counter), &mut pushed)?;
+        }
+        Ok(pushed)
+    }
+
+    /// What was used since then and is as true on another machine, in the order of use. What another key signed, its owner puts.
+    fn entries(&self) -> Result<Vec<Entry>, StoreError> {
+        let own = self.key.public().signing_key();
+        let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own);
+        let is_put = |record: &Record| record.is_of_any_machine(self.conditional) && is_own(record);
+        let mut used = self.store.list(self.view)?;
+        used.retain(|(_, record, used)| *used >= self.since && is_put(record));
+        used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
+        let entry = |(action, record, _): (_, Record, _)| Entry {
+            action,
+            output: record.output,
+            condition: record.condition,
+            cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
+            time: record.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs(),
+        };
+        Ok(used.into_iter().map(entry).collect())
+    }
+
+    /// Packs and puts what is new.
+    fn files(&self, draft: &mut Draft, pushed: &mut Pushed) -> Result<(), PushError> {
+        let Some(mut writer) = draft.writer() else { return Ok(()) };
+        for output in std::mem::take(&mut draft.new) {
+            // What went meanwhile, or is damaged, is left out, and so are its entries.
+            let Some(body) = self.body(output) else { continue };
+            writer.add(output.id, &body).map_err(PushError::Compress)?;
+            pushed.outputs += 1;
+            if writer.is_full() {
+                self.file(writer, draft, pushed)?;
+                let Some(next) = draft.writer() else { return Ok(()) };
+                writer = next;
+            }
+        }
+        if writer.is_empty() { Ok(()) } else { self.file(writer, draft, pushed) }
+    }
+
+    fn body(&self, output: Output) -> Option<Vec<u8>> {
+        let path = self.store.object(output).ok()??;
+        let bytes = fs::read(path).ok()?;
+        (Sha256::digest(&bytes)[..] == output.id.0).then_some(bytes)
+    }
+
+    fn file(&self, writer: FileWriter, draft: &mut Draft, pushed: &mut Pushed) -> Result<(), PushError> {
+        let (written, bytes) = writer.finish(self.now).map_err(PushError::Compress)?;
+        self.put(&name::file(&written.file.hash), &bytes, pushed)?;
+        pushed.files += 1;
+        draft.add(written);
+        Ok(())
+    }
+
+    /// Puts files once more that the remote store may remove soon.
+    fn aged(&self, index: &mut Index, pushed: &mut Pushed) {
+        let aged: Vec<_> =
+            write_plan::aged_files(index, self.now, self.period).map(|(number, file)| (number, *file)).collect();
+        for (number, file) in aged {
+            match self.put_again(&file, pushed) {
+                Ok(()) => index.files[number].created = self.now,
+                Err(e) => log::warn!("{} was not put again: {e}", name::file(&file.hash)),
+            }
+        }
+    }
+
+    fn put_again(&self, file: &File, pushed: &mut Pushed) -> Result<(), ObjectError> {
+        let at = name::file(&file.hash);
+        let most = usize::try_from(limits::MOST_FILE)?;
+        let bytes = whole(self.objects, &at, most)?.ok_or("it is not there any more")?;
+        if ContentHash::of(&bytes) != file.hash {
+            return Err("it has other bytes than its name says".into());
+        }
+        self.put(&at, &bytes, pushed)?;
+        pushed.files += 1;
+        pushed.aged += 1;
+        Ok(())
+    }
+
+    fn head(&self, index: &Index, state: &State<'_>, counter: u64, pushed: &mut Pushed) -> Result<(), PushError> {
+        let bytes = index.write(self.key);
+        let hash = ContentHash::of(&bytes);
+        self.put(&name::index(&hash), &bytes, pushed)?;
+        state.keep_index(&hash, &bytes);
+        let at = name::head(self.series, &self.key.public().id());
+        let counter = (counter.max(state.seen(&at)) + 1).max(self.now * 1000);
+        let expires = self.now + self.period;
+        let head = Head { series: self.series.clone(), counter, created: self.now, expires, index: hash };
+        self.put(&at, head.write(self.key).as_bytes(), pushed)?;
+        state.note(&at, counter)?;
+        pushed.is_new = true;
+        Ok(())
+    }
+
+    fn put(&self, at: &str, bytes: &[u8], pushed: &mut Pushed) -> Result<(), PushError> {
+        self.objects.put(at, bytes).map_err(|e| PushError::Object(at.to_owned(), e))?;
+        pushed.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

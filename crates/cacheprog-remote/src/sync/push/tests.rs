@@ -1,0 +1,102 @@
+use super::*;
+use crate::sync::fixture::*;
+
+fn local() -> (tempfile::TempDir, Store, Memory) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    put(&store, 1, &[1; 3000], None);
+    put(&store, 2, &[2; 3000], asm().as_ref());
+    (dir, store, Memory::default())
+}
+
+#[test]
+fn an_edit_adds_a_file_an_index_and_a_head() {
+    let (_dir, store, objects) = local();
+    assert!(push(&store, &objects, "m@main", |_| {}).is_new);
+    let first = objects.names("o/");
+    put(&store, 3, &[3; 3000], None);
+    objects.take_log();
+    let pushed = push(&store, &objects, "m@main", |push| push.now += 60);
+    assert_eq!((pushed.entries, pushed.outputs, pushed.files, pushed.is_new), (3, 1, 1, true));
+    let requests: Vec<_> = objects.take_log().iter().map(|line| line[..6].to_owned()).collect();
+    assert_eq!(requests, ["GET h/", "PUT o/", "PUT p/", "PUT h/"], "its own index is kept here");
+    assert!(first.iter().all(|file| objects.names("o/").contains(file)));
+}
+
+#[test]
+fn what_is_there_is_not_put_again_until_it_has_aged() {
+    let (_dir, store, objects) = local();
+    push(&store, &objects, "m@main", |_| {});
+    objects.take_log();
+    let again = push(&store, &objects, "m@main", |push| push.now += 60);
+    assert_eq!((again.is_new, again.bytes, objects.take_log().len()), (false, 0, 1));
+    // The head has to be newer than the rule of the store, the file too.
+    let later = push(&store, &objects, "m@main", |push| push.now += PERIOD / 4);
+    assert_eq!((later.is_new, later.files), (true, 0));
+    let aged = push(&store, &objects, "m@main", |push| push.now += PERIOD / 2 + 1);
+    assert_eq!((aged.is_new, aged.files, aged.aged), (true, 1, 1));
+    let after = push(&store, &objects, "m@main", |push| push.now += PERIOD / 2 + 2);
+    assert_eq!((after.is_new, after.files), (false, 0), "its age counts from then on");
+}
+
+#[test]
+fn only_what_is_true_elsewhere_and_was_used_is_put() {
+    let (_dir, store, objects) = local();
+    put(&store, 3, b"with C", with_c().as_ref());
+    put(&store, 4, b"# test log\nopen x\n", None);
+    put(&store, 5, b"go index v2\nx", None);
+    assert_eq!(push(&store, &objects, "m@main", |_| {}).entries, 2);
+    assert_eq!(push(&store, &objects, "m@main", |push| push.conditional = Conditional::All).entries, 3);
+    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    objects.take_log();
+    assert_eq!(push(&store, &objects, "m@main", |push| push.since = in_an_hour), Pushed::default());
+    assert!(objects.take_log().iter().all(|line| line.starts_with("GET")), "nothing was used: what is there stays");
+}
+
+#[test]
+fn what_another_key_signed_is_not_signed_again_and_ones_own_is() {
+    let (_dir, there, objects) = local();
+    push(&there, &objects, "m@main", |_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let here = store(dir.path());
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 2);
+    put(&here, 3, b"made here", None);
+    assert_eq!(push_after(&here, &objects, ("m@pr", &[], 2), |_| {}).entries, 1);
+    assert_eq!(push(&here, &objects, "m@pr", |_| {}).entries, 3);
+}
+
+#[test]
+fn a_branch_refers_to_the_files_of_the_one_it_comes_from() {
+    let (_dir, store, objects) = local();
+    push(&store, &objects, "m@main", |_| {});
+    put(&store, 3, b"made on the branch", None);
+    let bases = [series("m@main")];
+    let pushed = push_after(&store, &objects, ("m@pr", &bases, 1), |_| {});
+    assert_eq!((pushed.entries, pushed.outputs, objects.names("o/").len()), (3, 1, 2));
+    let dir = tempfile::tempdir().unwrap();
+    let here = crate::sync::fixture::store(dir.path());
+    assert_eq!(pull(&here, &objects, "m@pr", &[1]).admitted, 3);
+    assert_eq!(found(&here), found(&store));
+}
+
+#[test]
+fn what_is_damaged_or_went_is_left_out_with_its_entries() {
+    let (_dir, store, objects) = local();
+    let (_, record, _) = store.list(&view()).unwrap().into_iter().find(|(action, ..)| action.0[0] == 1).unwrap();
+    let path = store.object(record.output).unwrap().unwrap();
+    fs::remove_file(path).unwrap();
+    assert_eq!(push(&store, &objects, "m@main", |_| {}).entries, 1);
+}
+
+#[test]
+fn what_the_remote_store_lost_is_put_once_more() {
+    let (_dir, store, objects) = local();
+    push(&store, &objects, "m@main", |_| {});
+    objects.objects.lock().unwrap().retain(|name, _| name.starts_with("h/"));
+    let other = tempfile::tempdir().unwrap();
+    let here = crate::sync::fixture::store(other.path());
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).failed, 1);
+    put(&here, 1, &[1; 3000], None);
+    let pushed = push(&here, &objects, "m@main", |push| push.now += 60);
+    assert_eq!((pushed.files, pushed.is_new), (1, true));
+}

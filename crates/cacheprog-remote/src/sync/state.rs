@@ -1,0 +1,76 @@
+//! What is remembered of a remote store, in the directory `remote` of the local one: the highest counter of each head, so that no older one
+//! is taken, and indexes, which never change.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use remote::content_hash::ContentHash;
+use remote::limits;
+use store::{Store, StoreError};
+
+/// Heads whose counters are kept, and indexes with their bytes. Of more than so many the oldest are forgotten.
+const HEADS: usize = 10_000;
+const INDEXES: usize = 64;
+const INDEX_BYTES: u64 = 64 << 20;
+
+/// See the file's header.
+#[derive(Debug)]
+pub(crate) struct State<'a> {
+    store: &'a Store,
+    dir: PathBuf,
+}
+
+impl<'a> State<'a> {
+    pub(crate) fn new(store: &'a Store) -> io::Result<Self> {
+        let dir = store.root().join("remote");
+        fs::create_dir_all(dir.join("indexes"))?;
+        Ok(Self { store, dir })
+    }
+
+    /// The highest counter that was seen of a head.
+    pub(crate) fn seen(&self, head: &str) -> u64 {
+        self.counters().get(head).copied().unwrap_or(0)
+    }
+
+    /// A head with this counter was read or written.
+    pub(crate) fn note(&self, head: &str, counter: u64) -> Result<(), StoreError> {
+        let mut counters = self.counters();
+        let known = counters.entry(head.to_owned()).or_default();
+        if *known >= counter {
+            return Ok(());
+        }
+        *known = counter;
+        if counters.len() > HEADS {
+            let mut all: Vec<_> = counters.into_iter().collect();
+            all.sort_by_key(|(_, counter)| std::cmp::Reverse(*counter)); // they are made of times
+            counters = all.into_iter().take(HEADS).collect();
+        }
+        let text: String = counters.iter().map(|(head, counter)| format!("{counter} {head}\n")).collect();
+        self.store.write_file(&self.dir.join("counters"), text.as_bytes())
+    }
+
+    /// An index that was fetched before.
+    pub(crate) fn index(&self, hash: &ContentHash) -> Option<Vec<u8>> {
+        let bytes = fs::read(self.dir.join("indexes").join(hash.hex())).ok()?;
+        (bytes.len() <= limits::INDEX && ContentHash::of(&bytes) == *hash).then_some(bytes)
+    }
+
+    /// Keeps an index. Where that fails, it is fetched again.
+    pub(crate) fn keep_index(&self, hash: &ContentHash, bytes: &[u8]) {
+        let dir = self.dir.join("indexes");
+        if let Err(e) = self.store.write_file(&dir.join(hash.hex()), bytes) {
+            log::debug!("{}: {e}", dir.display());
+        }
+        drop(store::keep_newest(&dir, INDEXES, INDEX_BYTES)); // the next one tries again
+    }
+
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let text = fs::read_to_string(self.dir.join("counters")).unwrap_or_default();
+        let line = |line: &str| {
+            line.split_once(' ').and_then(|(counter, head)| Some((head.to_owned(), counter.parse().ok()?)))
+        };
+        text.lines().filter_map(line).collect()
+    }
+}
