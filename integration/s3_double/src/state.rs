@@ -1,0 +1,36 @@
+//! What all requests share.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{Clock, moved, wall};
+use crate::faults::{Fault, Faults};
+use crate::request_log::RequestLog;
+use crate::settings::Settings;
+use crate::sigv4::Times;
+use crate::store::Store;
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Faults,
+    pub(crate) log: RequestLog,
+    started: SystemTime,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> io::Result<Self> {
+        let lifetime = settings.expire_days.map(|days| Duration::from_hours(24 * days));
+        let store = Store::open(settings.dir.as_deref(), lifetime)?;
+        let (faults, log) = (Faults::default(), RequestLog::default());
+        Ok(Self { settings, store, clock: Clock::default(), faults, log, started: wall() })
+    }
+
+    /// The times for the check of a request that meets this fault.
+    pub(crate) fn times(&self, fault: Option<&Fault>) -> Times {
+        let seconds = if let Some(Fault::Clock { seconds }) = fault { *seconds } else { 0 };
+        Times { signing: moved(wall(), seconds), started: self.started, store: self.clock.now() }
+    }
+}
