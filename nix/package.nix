@@ -11,7 +11,7 @@ rustPlatform.buildRustPackage {
   # Without .cargo/config.toml, which makes cargo's own programs static: here the package set does.
   src = fileset.toSource {
     root = ../.;
-    fileset = fileset.unions [ ../Cargo.toml ../Cargo.lock ../clippy.toml ../crates ../docs ../fuzz/seeds ../fuzz/corpora ../integration/matrix ];
+    fileset = fileset.unions [ ../Cargo.toml ../Cargo.lock ../clippy.toml ../crates ../docs ../fuzz/seeds ../fuzz/corpora ../integration/matrix ../integration/s3_double ];
   };
   cargoLock.lockFile = ../Cargo.lock;
   cargoBuildFlags = programs;

@@ -1,9 +1,11 @@
 //! What tests ask of the server itself, below `/-/`. 127.0.0.1 alone may: a build in a namespace of its own may not.
 //!
-//!     POST   /-/faults      adds a rule or a list of rules (faults.rs); GET shows them, DELETE removes them
-//!     GET    /-/requests    the log as lines of JSON; DELETE empties it
-//!     GET    /-/totals      its sums
-//!     POST   /-/clock       {"advance_seconds": N} moves the clock of the store; GET shows it
+//! ```text
+//! POST   /-/faults      adds a rule or a list of rules (faults.rs); GET shows them, DELETE removes them
+//! GET    /-/requests    the log as lines of JSON; DELETE empties it
+//! GET    /-/totals      its sums
+//! POST   /-/clock       {"advance_seconds": N} moves the clock of the store; GET shows it
+//! ```
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::SystemTime;

@@ -1,6 +1,8 @@
 //! Faults and the rules that say which requests meet them. A rule is JSON, such as
 //!
-//!     {"method": "GET", "name": "o/", "times": 2, "fault": {"kind": "status", "status": 503, "code": "SlowDown"}}
+//! ```json
+//! {"method": "GET", "name": "o/", "times": 2, "fault": {"kind": "status", "status": 503, "code": "SlowDown"}}
+//! ```
 //!
 //! A request meets the fault of the first rule that matches and has times left, and of no other.
 

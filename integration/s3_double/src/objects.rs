@@ -3,6 +3,7 @@
 use base64_simd::STANDARD;
 use sha2::{Digest, Sha256};
 
+use crate::MOST_BYTES;
 use crate::clock::http_date;
 use crate::faults::Fault;
 use crate::reply::{ApiError, Reply};
@@ -33,6 +34,10 @@ pub(crate) fn check_length(request: &Request) -> Result<(), ApiError> {
     if is_chunked || request.header("content-length").is_none() {
         let message = "You must provide the Content-Length HTTP header; chunks are not accepted.";
         return Err(ApiError::new(411, "MissingContentLength", message));
+    }
+    if request.header("content-length").and_then(|length| length.parse().ok()).is_none_or(|length| MOST_BYTES < length)
+    {
+        return Err(ApiError::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size"));
     }
     if request.header("content-length") != Some(request.body.len().to_string().as_str()) {
         let message = "You did not provide the number of bytes specified by the Content-Length HTTP header";

@@ -3,13 +3,11 @@
 use std::io::{self, Read};
 use std::time::{Duration, SystemTime};
 
+use crate::MOST_BYTES;
 use crate::clock::http_date;
 use crate::connection::Connection;
 use crate::faults::Fault;
 use crate::reply::Reply;
-
-/// Above the limit of every object of the remote tier (64 MiB), so that the client's own limit is what tests see.
-const MOST_BYTES: u64 = 80 << 20;
 
 /// How often a dripping body goes on.
 const DRIP: Duration = Duration::from_millis(50);

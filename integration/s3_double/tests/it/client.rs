@@ -1,5 +1,5 @@
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};
 
 use s3_double::hash::{hex, hmac, sha256_hex};
@@ -85,7 +85,7 @@ impl Client {
         let mut headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.clone())).collect();
         headers.extend([("host", self.host.clone()), ("x-amz-date", now.clone())]);
         if !headers.iter().any(|header| header.0 == "x-amz-content-sha256") {
-            headers.push(("x-amz-content-sha256", hash.clone()));
+            headers.push(("x-amz-content-sha256", hash));
         }
         headers.sort_unstable();
         let hash = &headers.iter().find(|header| header.0 == "x-amz-content-sha256").unwrap().1;
@@ -118,6 +118,14 @@ pub(crate) fn send(address: SocketAddr, bytes: &[u8]) -> Seen {
     let is_reset = stream.write_all(bytes).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
     let seen = read(&mut stream);
     if is_reset { Seen { end: End::Reset, ..seen } } else { seen }
+}
+
+/// Sends the bytes, and then no more.
+pub(crate) fn cut_off(address: SocketAddr, bytes: &[u8]) -> Seen {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    read(&mut stream)
 }
 
 pub(crate) fn read(stream: &mut TcpStream) -> Seen {

@@ -77,11 +77,16 @@ fn answers_are_late_slow_or_missing() {
 }
 
 #[test]
-fn a_put_is_reset_in_the_middle_and_stores_nothing() {
+fn a_put_is_reset_in_the_middle_or_slow_or_finds_a_full_disk() {
     let (double, client) = double(|_| {});
     double.add_rule(Rule { method: None, name: None, times: Some(1), fault: Fault::Reset { after: 1 << 20 } });
     assert_eq!(client.put("/b/o", &vec![1; 8 << 20]).end, End::Reset);
     assert_eq!((client.get("/b/o").status, double.requests()[0].status), (404, 0));
+    let drip = Fault::Drip { bytes_per_second: 200_000 };
+    double.add_rule(Rule { method: None, name: None, times: Some(1), fault: drip });
+    let begin = Instant::now();
+    assert_eq!(client.put("/b/slow", BODY).status, 200);
+    assert!(begin.elapsed() >= Duration::from_millis(400));
     double.add_rule(Rule { method: None, name: None, times: Some(1), fault: Fault::FullDisk });
     assert_eq!([client.put("/b/o", b"x").status, client.get("/b/o").status], [500, 404]);
 }

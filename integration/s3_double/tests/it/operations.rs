@@ -3,7 +3,7 @@ use std::time::Duration;
 use s3_double::hash::sha256_hex;
 use s3_double::{Behavior, Existing};
 
-use crate::client::{Client, End, double, send};
+use crate::client::{Client, cut_off, double, send};
 
 #[test]
 fn objects_come_and_go_in_both_styles() {
@@ -57,6 +57,7 @@ fn a_list_has_pages() {
         ("list-type=2&max-keys=x", 400),
         ("delimiter=%2F&list-type=2", 501),
         ("list-type=1", 501),
+        ("encoding-type=x&list-type=2", 400),
     ] {
         assert_eq!(client.get(&format!("/b?{query}")).status, status, "{query}");
     }
@@ -140,14 +141,13 @@ fn puts_are_refused_unless_the_body_is_what_was_signed_and_has_a_length() {
     let of_x = "LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=";
     assert_eq!(put("x-amz-checksum-sha256", of_x, b"x").0, 200);
     assert_eq!(put("x-amz-checksum-sha256", of_x, b"y"), (400, "BadDigest".to_owned()));
+    let long =
+        format!("PUT /b/o HTTP/1.1\r\nHost: b\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", (80 << 20) + 1);
+    assert_eq!(cut_off(client.address, long.as_bytes()).error(), (400, "EntityTooLarge".to_owned()));
     let chunked = "PUT /b/o HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n";
     assert_eq!(send(client.address, chunked.as_bytes()).status, 411);
     let long = client.signed("PUT", "/b/cut", &[0; 5000]);
-    let stream = std::net::TcpStream::connect(client.address).unwrap();
-    std::io::Write::write_all(&mut &stream, &long[..long.len() - 1]).unwrap();
-    stream.shutdown(std::net::Shutdown::Write).unwrap();
-    let seen = crate::client::read(&mut { stream });
-    assert_eq!((seen.error(), seen.end), ((400, "IncompleteBody".to_owned()), End::Whole));
+    assert_eq!(cut_off(client.address, &long[..long.len() - 1]).error(), (400, "IncompleteBody".to_owned()));
     assert_eq!(client.get("/b/cut").status, 404);
 }
 
@@ -175,10 +175,13 @@ fn what_is_not_implemented_is_refused_and_counted() {
     assert_eq!(client.put("/b/o?partNumber=1&uploadId=x", b"x").status, 501);
     assert_eq!(client.ask("POST", "/b/o?uploads=", b"").status, 501);
     assert_eq!(client.put("/b", b"x").status, 501);
+    let copy = Client::new(client.address).with("x-amz-copy-source", "/b/other");
+    assert_eq!(copy.put("/b/o", b"x").status, 501);
     assert_eq!(send(client.address, b"GET /b/o HTTP/1.1\r\nHost: b\r\n\r\n").error(), (403, "AccessDenied".to_owned()));
     let totals = double.totals();
-    assert_eq!((totals.requests, totals.methods["HEAD"], totals.statuses[&501]), (5, 1, 3));
+    assert_eq!((totals.requests, totals.methods["HEAD"], totals.statuses[&501]), (6, 1, 4));
     let now = std::time::SystemTime::now();
     double.store().put("b/by hand", vec![1], now, Existing::Replace).unwrap();
     assert_eq!(client.get("/b/by%20hand").body, [1]);
+    assert!(client.get("/b?encoding-type=url&list-type=2").text().contains("<Key>by%20hand</Key>"));
 }
