@@ -102,3 +102,19 @@ impl RequestLog {
         *entries = Entries { generation: entries.generation + 1, ..Entries::default() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_ends_after_a_reset_changes_no_other_entry() {
+        let log = RequestLog::default();
+        let old = log.add(Logged::default());
+        log.reset();
+        let new = log.add(Logged::default());
+        log.sent(new, 1);
+        log.sent(old, 2);
+        assert_eq!(log.totals().bytes_down, 1);
+    }
+}

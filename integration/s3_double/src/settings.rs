@@ -1,11 +1,13 @@
 //! The settings, which are the command line as well: where it listens, buckets, keys and their rights, and how strict it is.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::Parser;
+
 /// A strict S3 that injects faults, for tests. The first line of stdout is its address; SIGTERM ends it.
-#[derive(Debug, Clone, clap::Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "s3-double", version)]
 pub struct Settings {
     /// Where to listen. Port 0: a free port.
@@ -70,20 +72,7 @@ impl Settings {
     /// One bucket in memory on a free port of 127.0.0.1, without keys.
     #[must_use]
     pub fn new(bucket: &str, region: &str) -> Self {
-        Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            dir: None,
-            memory: true,
-            buckets: vec![bucket.to_owned()],
-            region: region.to_owned(),
-            domain: "localhost".to_owned(),
-            keys: Vec::new(),
-            sessions: Vec::new(),
-            webdav_basic: Vec::new(),
-            webdav_bearer: Vec::new(),
-            expire_days: None,
-            behavior: Behavior::default(),
-        }
+        Self::parse_from(["s3-double", "--memory", "--bucket", bucket, "--region", region])
     }
 }
 

@@ -1,4 +1,4 @@
-//! The four examples of AWS' page on SigV4 for S3 (the key, bucket and signatures are AWS' own), and each of them falsified.
+//! The four examples of AWS' page on `SigV4` for S3 (the key, bucket and signatures are AWS' own), and each of them falsified.
 
 use super::*;
 use crate::clock::moved;

@@ -90,6 +90,8 @@ fn keys_have_rights_and_prefixes() {
     assert_eq!(statuses("d"), ([403, 403], [403, 403], [403, 403, 204]));
     assert_eq!(Client { key: "r", ..Client::new(all.address) }.get("/b/o/none").status, 403);
     assert_eq!(all.get("/b/o/none").status, 404);
+    let (_double, honest) = double(|settings| settings.keys = vec!["r:s:read".parse().unwrap()]);
+    assert_eq!(Client { key: "r", ..honest }.get("/b/o/none").status, 404);
 }
 
 #[test]
