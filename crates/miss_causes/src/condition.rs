@@ -18,8 +18,9 @@ pub(crate) fn by_condition(profile: &BuildProfile, action: &Action) -> Option<Ve
 }
 
 /// The scopes that name no module, in words.
-static FIXED: [(Scope, &str); 6] = [
+static FIXED: [(Scope, &str); 7] = [
     (scopes::STD, "standard library"),
+    (scopes::ASM_STD, "assembly of the standard library"),
     (scopes::TREE, "source tree"),
     (scopes::TREE_WITH_GO, "source tree with its Go files"),
     (scopes::VET, "vet"),
@@ -47,19 +48,16 @@ fn rejected(rejection: &Rejection, session: Option<&Session>) -> Verdict {
 /// A scope in words.
 #[must_use]
 pub fn scope_words(scope: &str) -> String {
-    let known = Scope::new(scope).ok();
-    let module = known.as_ref().and_then(Scope::module_and_version).map(|(path, version)| match version {
-        Some(version) => format!("module {path}@{version}"),
-        None => format!("module {path}"),
-    });
-    match module {
-        Some(module) if known.as_ref().is_some_and(Scope::is_asm) => format!("assembly of {module}"),
-        Some(module) => module,
-        None => {
-            let fixed = FIXED.iter().find(|(fixed, _)| Some(fixed) == known.as_ref());
-            fixed.map_or(scope, |(_, words)| words).to_owned()
-        }
+    let Ok(scope) = Scope::new(scope) else { return scope.to_owned() };
+    if let Some((_, words)) = FIXED.iter().find(|(fixed, _)| *fixed == scope) {
+        return (*words).to_owned();
     }
+    let module = match scope.module_and_version() {
+        Some((path, Some(version))) => format!("module {path}@{version}"),
+        Some((path, None)) => format!("module {path}"),
+        None => return scope.as_str().to_owned(),
+    };
+    if scope.is_asm() { format!("assembly of {module}") } else { module }
 }
 
 /// `variable REV`, `variables A, B and 3 more`, `variable REV, file a.h`.

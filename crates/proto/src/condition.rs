@@ -21,6 +21,8 @@ pub mod scopes {
 
     /// Variables and programs; no file.
     pub const STD: Scope = fixed("std");
+    /// The toolchain's files that are no Go sources, where they may change: for what Go's assembler made of Go's own packages.
+    pub const ASM_STD: Scope = fixed("asm std");
     /// The files of the whole tree that are no Go sources, variables and programs.
     pub const TREE: Scope = fixed("tree");
     /// All files of the tree, variables, programs and the command line: for go commands that are not clean.

@@ -174,7 +174,7 @@ impl Conditions {
                 }
                 let list = self.file_lists.list(root, *rule)?;
                 hasher.update(list.digest().as_bytes());
-                counts_seed = list.has_cxx() && *scope != scopes::STD;
+                counts_seed = list.has_cxx() && *rule != Rule::Toolchain;
             }
         }
         for (root, rule) in &makeup.with_c {
@@ -211,15 +211,16 @@ impl Conditions {
         }
         let tree = self.tree.clone();
         let of_tree = |rule| Some(Content::Files((tree?, rule)));
+        if *scope == scopes::STD || *scope == scopes::ASM_STD {
+            // What assembly and C of the toolchain include is in no key. Elsewhere than in the store it may change.
+            let sources = || Content::Files((self.goroot.join("src"), Rule::Toolchain));
+            return Some(if self.is_goroot_fixed() { Content::Nothing } else { sources() });
+        }
         if let Some((path, version)) = scope.module_and_version() {
             let root = self.modules()?.root(path, version)?;
             return self.content_of_module(root, if scope.is_asm() { Runs::Go } else { Runs::Programs });
         }
-        if *scope == scopes::STD {
-            // What assembly and C of the toolchain include is in no key. Elsewhere than in the store it may change.
-            let sources = || Content::Files((self.goroot.join("src"), Rule::Toolchain));
-            Some(if self.is_goroot_fixed() { Content::Nothing } else { sources() })
-        } else if *scope == scopes::TREE {
+        if *scope == scopes::TREE {
             // A compiler that is a script of the tree may read any file of it.
             of_tree(if self.has_programs_in_tree()? { Rule::TreeWithGo } else { Rule::Tree })
         } else if *scope == scopes::TREE_WITH_GO {

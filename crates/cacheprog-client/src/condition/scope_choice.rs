@@ -80,6 +80,10 @@ impl Conditions {
         if !self.setting.is_clean && made_by == MadeBy::Compiler {
             return Some(scopes::TREE_WITH_GO);
         }
+        // Go's assembler reads neither variables nor the tree.
+        if self.setting.is_clean && made_by == MadeBy::CompilerAndAssembler {
+            return Some(scopes::ASM_STD);
+        }
         let std = Package { module: ("std".to_owned(), None), dir: root.clone(), root };
         match self.judge_machine(&std)? {
             Verdict::Stays | Verdict::Tree if !self.setting.is_clean => is_covered.then_some(scopes::TREE_WITH_GO),
