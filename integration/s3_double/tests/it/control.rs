@@ -1,6 +1,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -61,22 +62,32 @@ fn another_address_may_not_set_faults() {
     assert_eq!(ask(to, "DELETE", "faults", "").status, 204);
 }
 
+/// A process that ends with the test, also when that fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill()); // it has ended already
+        drop(self.0.wait());
+    }
+}
+
 #[test]
 fn the_executable_prints_its_address_keeps_objects_and_ends_by_sigterm() {
     let dir = tempfile::tempdir().unwrap();
     let run = |test: &dyn Fn(Client)| {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_s3-double"))
+        let child = Command::new(env!("CARGO_BIN_EXE_s3-double"))
             .args(["--bucket", "b", "--region", "here", "--key", "k:s:all", "--dir"])
             .arg(dir.path())
             .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .spawn();
+        let mut child = Killed(child.unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         test(Client::new(line.trim_end().parse().unwrap()));
-        let pid = rustix::process::Pid::from_child(&child);
+        let pid = rustix::process::Pid::from_child(&child.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        child.wait().unwrap();
+        assert_eq!(child.0.wait().unwrap().signal(), Some(15));
     };
     run(&|client| assert_eq!(client.put("/b/o", b"kept").status, 200));
     run(&|client| {
