@@ -117,7 +117,8 @@ flag_toolexec_with_two_words() { toolexec "$1" tools/t.sh; run='go build -toolex
 flag_toolexec_with_two_dashes() { toolexec "$1" tools/t.sh; run='go build --toolexec="/usr/bin/env A=1 /build/source/tools/t.sh" -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_in_goflags() { toolexec "$1" tools/t.sh; before='export GOFLAGS="$GOFLAGS -toolexec=/build/source/tools/t.sh"'; }
 flag_toolexec_of_a_makefile() { toolexec "$1" tools/t.sh; printf 'export GOFLAGS := -trimpath -toolexec=/build/source/tools/t.sh\nall:\n\tgo build -o /out/program .\n' > Makefile; run='make; /out/program 2> /out/said'; }
-flag_toolexec_of_a_go_env() { toolexec "$1" tools/t.sh; run='export GOENV=/build/goenv; cat $HOME/.config/go/env > $GOENV 2> /dev/null || true; unset GOFLAGS; go env -w GOFLAGS=-toolexec=/build/source/tools/t.sh; go build -trimpath -o /out/program .; /out/program 2> /out/said'; }
+# (What is made in the tree less than a tick of the kernel's clock before the go command is shared with no build.)
+flag_toolexec_of_a_go_env() { toolexec "$1" tools/t.sh; run='export GOENV=/build/goenv; cat $HOME/.config/go/env > $GOENV 2> /dev/null || true; unset GOFLAGS; go env -w GOFLAGS=-toolexec=/build/source/tools/t.sh; sleep 0.1; go build -trimpath -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_of_a_temporary_directory() { toolexec "$1" tools/t.sh; before='mv tools /tmp/tools'; run='go build -toolexec=/tmp/tools/t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }
 flag_toolexec_that_asks_git() { toolexec "$1" tools/t.sh; sed -i 's|s/7/./|s/7/$(cat /build/source/.git/HEAD)/|' tools/t.sh; before='mkdir .git; echo $V > .git/HEAD'; run='go build -buildvcs=false -toolexec=/build/source/tools/t.sh -o /out/program .; /out/program 2> /out/said'; }
 flag_toolexec_by_path() { toolexec "$1" tools/t.sh; before='export PATH=/build/source/tools:$PATH'; run='go build -toolexec=t.sh -o /out/program .; /out/program 2> /out/said'; shared=no; }

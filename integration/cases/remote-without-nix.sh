@@ -77,17 +77,34 @@ with_engine s3 "$S3_URL"
 
 echo "=== what a remote store can do"
 new_sources src
-# fault JSON: from now on the store does this.
-fault() { curl -sS -f -X POST "$S3_ADDRESS/-/faults" -d "$1" > /dev/null; }
-number=0
-while IFS='|' read -r what rule packages; do
-    number=$((number + 1))
+# fault RULE: from now on the store does this; fault none: it does nothing any more.
+fault() {
+    if [ "$1" = none ]; then curl -sS -f -X DELETE "$S3_ADDRESS/-/faults"; else curl -sS -f -d "$1" "$S3_ADDRESS/-/faults"; fi > /dev/null
+}
+# pulled NAME: what a machine with nothing takes.
+pulled() {
+    local toolchain
+    toolchain=$(cat "$WORK/machine-s3-1/store/remote/toolchains"/*)
+    "$BIN/cacheprog-remote" pull --url "$S3_URL" --store "$WORK/machine-$1/store" --toolchain "$toolchain" 2> "$WORK/said" |
+        sed 's/.*: \([0-9]*\) of \([0-9]*\) entries.*/\1 \2/' | { read -r new all; if [ "$new" = 0 ]; then echo nothing; elif [ "$new" = "$all" ]; then echo all; else echo "$new of $all"; fi; }
+}
+while IFS='|' read -r what rule expected; do
+    name=fault-${what//[^a-z0-9]/-}
+    mkdir -p "$WORK/machine-$name"
     fault "$rule"
     began=$SECONDS
-    machine "fault-$number" "$S3_URL"
-    is "$what: packages that are compiled" "$packages" "$(if [ "$(compiled)" = 0 ]; then echo none; else echo some; fi)"
-    expect "$what: nothing waits for long" test $((SECONDS - began)) -lt 90
-    STATE=$WORK/machine-fault-$number/store
-    expect "$what: every object and record is intact" store_is_whole
-    curl -sS -f -X DELETE "$S3_ADDRESS/-/faults" > /dev/null
+    is "$what: taken" "$expected" "$(pulled "$name")"
+    expect "$what: it takes no longer than a go command waits" test $((SECONDS - began)) -lt 60
+    # Where nothing was put yet, all is as it should be.
+    [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: it is said" grep -q '^nix-gocacheprog: cacheprog-remote: ' "$WORK/said"
+    fault none
+    STATE=$WORK/machine-$name/store
+    [ "$expected" = nothing ] || expect "$what: every object and record is intact" store_is_whole
+    is "$what: taken afterwards" all "$(rm -rf "$WORK/machine-$name/store"; pulled "$name")"
 done < "$CASE_DIR/lib/remote_faults.txt"
+
+echo "=== a go command meanwhile"
+fault '{"name": "o/", "fault": {"kind": "drip", "bytes_per_second": 1000}}'
+machine dripping "$S3_URL"
+expect "it compiles everything, and the program is the same as without" test "$(compiled)" -gt 50
+cmp "$WORK/machine-dripping/program" "$WORK/machine-s3-3/program"
