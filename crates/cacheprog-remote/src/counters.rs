@@ -69,7 +69,7 @@ impl Counters {
 }
 
 /// Bytes that may be sent and received in a day of UTC, both together. It begins at zero with the process.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Budget {
     limit: Option<u64>,
     day: u64,

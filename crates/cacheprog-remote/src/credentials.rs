@@ -157,13 +157,13 @@ impl CredentialsSource {
     /// # Errors
     /// A [`CredentialsError`] where a file or a set of variables is there and cannot be used.
     pub fn load(&self, url: &Url) -> Result<Credentials, CredentialsError> {
-        let kind = |profile: &Profile, place: String| match url {
+        let kind = |profile: &Profile, place: &str| match url {
             Url::S3 { .. } => keys(profile, place),
             Url::Http { .. } => login(profile, place),
         };
         let is_wanted = |key: &str| key.starts_with("aws_") == matches!(url, Url::S3 { .. });
         if self.variables.keys().any(|key| is_wanted(key)) {
-            return kind(&self.variables, format!("the set of variables {VARIABLES}…"));
+            return kind(&self.variables, &format!("the set of variables {VARIABLES}…"));
         }
         let systemd = self.systemd_directory.as_ref().map(|directory| directory.join(SYSTEMD_FILE));
         let profile = if self.profile.is_empty() { "default" } else { &self.profile };
@@ -182,16 +182,16 @@ impl CredentialsSource {
         let found = found.map_err(|source| CredentialsError::Invalid { path: path.clone(), source })?;
         let place = format!("profile [{profile}] of {}", path.display());
         match found {
-            Some(found) => kind(&found, place),
+            Some(found) => kind(&found, &place),
             None => Err(CredentialsError::NoProfile { path, profile: profile.to_owned() }),
         }
     }
 }
 
-fn keys(profile: &Profile, place: String) -> Result<Credentials, CredentialsError> {
+fn keys(profile: &Profile, place: &str) -> Result<Credentials, CredentialsError> {
     let value = |key: &'static str| match profile.get(key) {
         Some(value) => Ok(value.clone()),
-        None => Err(CredentialsError::Incomplete { place: place.clone(), key }),
+        None => Err(CredentialsError::Incomplete { place: place.to_owned(), key }),
     };
     Ok(Credentials::Keys {
         access_key_id: value("aws_access_key_id")?,
@@ -200,7 +200,7 @@ fn keys(profile: &Profile, place: String) -> Result<Credentials, CredentialsErro
     })
 }
 
-fn login(profile: &Profile, place: String) -> Result<Credentials, CredentialsError> {
+fn login(profile: &Profile, place: &str) -> Result<Credentials, CredentialsError> {
     if let Some(token) = profile.get("token") {
         return Ok(Credentials::Bearer(token.clone()));
     }
@@ -208,8 +208,8 @@ fn login(profile: &Profile, place: String) -> Result<Credentials, CredentialsErr
         (Some(username), Some(password)) => {
             Ok(Credentials::Basic { username: username.clone(), password: password.clone() })
         }
-        (Some(_), None) => Err(CredentialsError::Incomplete { place, key: "password" }),
-        (None, _) => Err(CredentialsError::Incomplete { place, key: "username" }),
+        (Some(_), None) => Err(CredentialsError::Incomplete { place: place.to_owned(), key: "password" }),
+        (None, _) => Err(CredentialsError::Incomplete { place: place.to_owned(), key: "username" }),
     }
 }
 

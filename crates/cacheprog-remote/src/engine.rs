@@ -1,6 +1,6 @@
 //! An engine that stores objects by name: S3, or a server with GET, PUT and DELETE.
 //!
-//! Here is what one request goes through: the address (`address.rs`), the signature (sigv4.rs), one exchange by HTTP
+//! exchange.rs is what one request goes through: the address (`address.rs`), the signature (sigv4.rs), one exchange by HTTP
 //! (`http_client.rs`), what its answer means (answer.rs), and what is tried again: with another region, with credentials that were
 //! read again, at another address (redirect.rs), or once more after a fault. reply.rs checks the body of a read. Never sent are
 //! If-None-Match (engines ignore it, or do not decide it atomically), several ranges, checksum headers, chunked bodies, and HEAD.
@@ -13,6 +13,7 @@ mod http_client;
 mod pace;
 mod put_body;
 mod redirect;
+mod remote;
 mod reply;
 pub(crate) mod s3_body;
 mod shared;
@@ -21,19 +22,17 @@ pub(crate) mod xml;
 
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
 
 pub use address::Addressing;
-use address::{Bucket, Target};
+use address::Bucket;
 pub use error::{At, BodyFault, EngineError, Phase, Status, Unavailability};
 use exchange::{Call, Exchange};
-use http_client::HttpClient;
 pub use http_client::{Connections, HttpProxy};
 pub use put_body::{Content, PutBody};
+use remote::{Place, Remote};
 pub use reply::Reply;
 use reply::Wanted;
 pub use s3_body::{ListedObject, Listing};
-use shared::Shared;
 
 use crate::counters::{Counters, Method, RequestOutcome};
 use crate::credentials::CredentialsSource;
@@ -79,32 +78,25 @@ impl EngineSettings {
 /// An engine. All threads may use it at once.
 #[derive(Debug)]
 pub struct Engine {
-    url: Url,
-    /// The bucket of an S3 engine.
-    bucket: Option<Bucket>,
-    source: CredentialsSource,
-    client: HttpClient,
-    shared: Arc<Shared>,
+    remote: Remote,
 }
 
 impl Engine {
     /// Prepares requests; sends none.
     #[must_use]
     pub fn new(settings: &EngineSettings) -> Self {
-        let bucket = match &settings.url {
+        let place = match &settings.url {
             Url::S3 { bucket, prefix } => {
-                Some(Bucket::new(settings.endpoint.clone(), bucket.clone(), prefix.clone(), settings.addressing))
+                let (endpoint, addressing) = (settings.endpoint.clone(), settings.addressing);
+                Place::S3(Bucket::new(endpoint, bucket.clone(), prefix.clone(), addressing))
             }
-            Url::Http { .. } => None,
+            Url::Http { origin, prefix } => Place::Http { origin: origin.clone(), prefix: prefix.clone() },
         };
-        let region = settings.region.clone().or_else(|| bucket.as_ref().map(Bucket::region)).unwrap_or_default();
-        Self {
-            url: settings.url.clone(),
-            bucket,
-            source: settings.credentials.clone(),
-            client: HttpClient::new(&settings.connections),
-            shared: Arc::new(Shared::new(region, settings.daily_bytes)),
-        }
+        let remote = Remote::new(&settings.url, place, &settings.credentials, &settings.connections);
+        let region = settings.region.clone().or_else(|| remote.bucket().map(Bucket::region));
+        remote.shared.set_region(&region.unwrap_or_default());
+        remote.shared.set_budget(settings.daily_bytes);
+        Self { remote }
     }
 
     /// Reads an object, or a range of its bytes. The body comes with the reads of the reply; one of more than `limit` bytes is an
@@ -113,7 +105,7 @@ impl Engine {
     /// # Errors
     /// An [`EngineError`]; of the body from [`Reply`].
     pub fn get(&self, name: &ObjectName, range: Option<Range<u64>>, limit: u64) -> Result<Reply, EngineError> {
-        let call = Call { range: range.clone(), ..self.call(Method::Get, Some(name)) };
+        let call = Call { range: range.clone(), ..Call::new(Method::Get, Some(name)) };
         let at = self.at(&call);
         let size = match &range {
             Some(range) if range.is_empty() => {
@@ -133,7 +125,7 @@ impl Engine {
     /// # Errors
     /// An [`EngineError`].
     pub fn put(&self, name: &ObjectName, body: &PutBody<'_>) -> Result<(), EngineError> {
-        let call = Call { body: Some(*body), ..self.call(Method::Put, Some(name)) };
+        let call = Call { body: Some(*body), ..Call::new(Method::Put, Some(name)) };
         self.write(&call, body.content.size())
     }
 
@@ -142,7 +134,7 @@ impl Engine {
     /// # Errors
     /// An [`EngineError`].
     pub fn delete(&self, name: &ObjectName) -> Result<(), EngineError> {
-        match self.write(&self.call(Method::Delete, Some(name)), 0) {
+        match self.write(&Call::new(Method::Delete, Some(name)), 0) {
             Err(EngineError::Missing { .. }) => Ok(()),
             result => result,
         }
@@ -153,9 +145,9 @@ impl Engine {
     /// # Errors
     /// An [`EngineError`]; [`EngineError::Unsupported`] for a server that is no S3 engine.
     pub fn list(&self, prefix: &str, continuation: Option<&str>) -> Result<Listing, EngineError> {
-        let mut call = self.call(Method::List, None);
+        let mut call = Call::new(Method::List, None);
         let at = self.at(&call);
-        let Some(bucket) = &self.bucket else {
+        let Some(bucket) = self.remote.bucket() else {
             let what = "plain HTTP servers have no listing that can be relied on: use an S3 engine, or remove old files on the server";
             return Err(EngineError::Unsupported { at, what });
         };
@@ -174,21 +166,21 @@ impl Engine {
     /// Counts since the engine was made.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.counters()
+        self.remote.shared.counters()
     }
 
     /// Whether reads, and writes, are refused at present because too many failed.
     #[must_use]
     pub fn are_paused(&self) -> (bool, bool) {
-        self.shared.are_paused()
+        self.remote.shared.are_paused()
     }
 
     fn read(&self, call: &Call<'_>, at: &At, size: u64, wanted: &Wanted) -> Result<Reply, EngineError> {
-        let operation = self.shared.begin(at, size)?;
+        let operation = self.remote.shared.begin(at, size)?;
         match self.run(call) {
             Ok((at, response)) => {
-                self.shared.set_has_read();
-                Reply::new(at, response, wanted, &self.client.deadlines, operation)
+                self.remote.shared.set_has_read();
+                Reply::new(at, response, wanted, &self.remote.client.deadlines, operation)
             }
             Err(error) => {
                 operation.end(Err(&error));
@@ -198,19 +190,19 @@ impl Engine {
     }
 
     fn write(&self, call: &Call<'_>, size: u64) -> Result<(), EngineError> {
-        let operation = self.shared.begin(&self.at(call), size.max(1))?;
-        let max_time = self.client.deadlines.first_byte;
+        let operation = self.remote.shared.begin(&self.at(call), size.max(1))?;
+        let max_time = self.remote.client.deadlines.first_byte;
         let result = self.run(call).map(|(_, response)| drop(exchange::small_body(response.into_body(), max_time)));
         if result.is_ok() {
-            self.shared.add_request(call.method, RequestOutcome::Ok);
+            self.remote.shared.add_request(call.method, RequestOutcome::Ok);
         }
-        operation.end(result.as_ref().map(|()| ()));
+        operation.end(result.as_ref().err().map_or(Ok(()), Err));
         result
     }
 
     /// Sends a request until it has an answer that counts.
     fn run(&self, call: &Call<'_>) -> Result<exchange::Answered, EngineError> {
-        let mut exchange = Exchange::new(self, call)?;
+        let mut exchange = Exchange::new(&self.remote, call)?;
         loop {
             match exchange.send() {
                 Ok(Some(answered)) => return Ok(answered),
@@ -220,30 +212,8 @@ impl Engine {
         }
     }
 
-    fn call<'a>(&self, method: Method, name: Option<&'a ObjectName>) -> Call<'a> {
-        Call { method, name, range: None, body: None, query: String::new() }
-    }
-
     fn at(&self, call: &Call<'_>) -> At {
-        At { method: call.method, target: self.target(call, &self.shared.region()).shown() }
-    }
-
-    fn target(&self, call: &Call<'_>, region: &str) -> Target {
-        let mut target = match (&self.url, &self.bucket) {
-            (Url::Http { origin, prefix }, _) => {
-                let parts = [prefix.as_str(), call.name.map(ObjectName::as_str).unwrap_or_default()];
-                let path: String =
-                    parts.iter().filter(|part| !part.is_empty()).map(|part| format!("/{part}")).collect();
-                let path = if path.is_empty() { "/".to_owned() } else { path };
-                Target { origin: origin.clone(), path, query: String::new() }
-            }
-            (Url::S3 { .. }, Some(bucket)) => bucket.target(call.name, region),
-            // `new` makes a bucket for each URL of S3.
-            (Url::S3 { bucket, prefix }, None) => {
-                Bucket::new(None, bucket.clone(), prefix.clone(), None).target(call.name, region)
-            }
-        };
-        target.query.clone_from(&call.query);
-        target
+        let target = self.remote.target(call.name, &call.query, &self.remote.shared.region());
+        At { method: call.method, target: target.shown() }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Until a connection is made, with TLS: two round trips of a slow network and a lost packet (1 s until it is sent again).
 pub const CONNECT: Duration = Duration::from_secs(3);
 
-/// Until the head of a response is complete. A healthy cluster with one hung node answers after 5 to 6 s (OpenStack Swift
+/// Until the head of a response is complete. A healthy cluster with one hung node answers after 5 to 6 s (`OpenStack` Swift
 /// 2.38.3, three nodes, one stopped: puts up to 6.1 s, gets up to 5.1 s): a shorter time would see faults that the engine absorbs.
 pub const FIRST_BYTE: Duration = Duration::from_secs(8);
 

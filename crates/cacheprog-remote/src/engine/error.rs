@@ -164,7 +164,7 @@ pub enum EngineError {
         /// What was asked for.
         at: At,
     },
-    /// A WebDAV server does not make directories.
+    /// A `WebDAV` server does not make directories.
     #[error(
         "{at}: the directory does not exist on the server (status 409): let it make directories (nginx: create_full_put_path on)"
     )]

@@ -12,13 +12,13 @@ use ureq::Body;
 use ureq::http::header::{AUTHORIZATION, HeaderName, LOCATION, RANGE};
 use ureq::http::{HeaderValue, Response};
 
-use super::Engine;
 use super::address::Target;
 use super::answer::{Context, failure, is_success, other_region};
 use super::error::{At, EngineError, Phase};
 use super::http_client::Outgoing;
 use super::put_body::{Failure, PutBody, Source};
 use super::redirect::{self, Authorization};
+use super::remote::Remote;
 use super::s3_body;
 use super::sigv4::{Scope, Unsigned, authorization, timestamp};
 use crate::clock;
@@ -29,7 +29,7 @@ use crate::object_name::ObjectName;
 use crate::secret::Secret;
 use crate::url::Origin;
 
-/// What SigV4 does not escape.
+/// What version 4 signatures leave unescaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The sha256 of no bytes.
@@ -45,12 +45,18 @@ pub(super) struct Call<'a> {
     pub(super) query: String,
 }
 
+impl<'a> Call<'a> {
+    pub(super) fn new(method: Method, name: Option<&'a ObjectName>) -> Self {
+        Self { method, name, range: None, body: None, query: String::new() }
+    }
+}
+
 /// A success: where it was found, and its response.
 pub(super) type Answered = (At, Response<Body>);
 
 /// The attempts of one call.
 pub(super) struct Exchange<'a> {
-    engine: &'a Engine,
+    remote: &'a Remote,
     call: &'a Call<'a>,
     credentials: Credentials,
     region: String,
@@ -65,21 +71,13 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(engine: &'a Engine, call: &'a Call<'a>) -> Result<Self, EngineError> {
-        let credentials = match engine.shared.credentials() {
-            Some(credentials) => credentials,
-            None => {
-                let credentials = engine.source.load(&engine.url)?;
-                engine.shared.set_credentials(Some(credentials.clone()));
-                credentials
-            }
-        };
-        let region = engine.shared.region();
-        let target = engine.target(call, &region);
+    pub(super) fn new(remote: &'a Remote, call: &'a Call<'a>) -> Result<Self, EngineError> {
+        let region = remote.shared.region();
+        let target = remote.target(call.name, &call.query, &region);
         Ok(Self {
-            engine,
+            remote,
             call,
-            credentials,
+            credentials: remote.credentials()?,
             region,
             first: target.origin.clone(),
             target,
@@ -99,7 +97,7 @@ impl<'a> Exchange<'a> {
             Ok(None) => Some(RequestOutcome::Redirected),
             Err(error) => error.request_outcome(),
         };
-        outcome.into_iter().for_each(|outcome| self.engine.shared.add_request(self.call.method, outcome));
+        outcome.into_iter().for_each(|outcome| self.remote.shared.add_request(self.call.method, outcome));
         result
     }
 
@@ -110,7 +108,7 @@ impl<'a> Exchange<'a> {
             return Ok(Some((self.at(), response)));
         }
         let (parts, body) = response.into_parts();
-        let body = small_body(body, self.engine.client.deadlines.first_byte);
+        let body = small_body(body, self.remote.client.deadlines.first_byte);
         let location = parts.headers.get(LOCATION).and_then(|value| value.to_str().ok());
         let is_redirect = matches!(status, 301 | 302 | 307 | 308);
         match location.filter(|location| is_redirect && !location.is_empty()) {
@@ -120,8 +118,8 @@ impl<'a> Exchange<'a> {
             }
             _ => {
                 let context = Context {
-                    region: self.engine.bucket.as_ref().map(|_| self.region.as_str()),
-                    has_read: self.engine.shared.has_read(),
+                    region: self.remote.bucket().map(|_| self.region.as_str()),
+                    has_read: self.remote.shared.has_read(),
                     range_end: self.call.range.as_ref().map(|range| range.end),
                     now: clock::now(),
                 };
@@ -131,7 +129,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn names_other_region(&self, status: u16, headers: &ureq::http::HeaderMap, body: &[u8]) -> bool {
-        let is_possible = self.engine.bucket.is_some() && !self.has_changed_region;
+        let is_possible = self.remote.bucket().is_some() && !self.has_changed_region;
         is_possible && other_region(status, headers, &s3_body::error(body), &self.region).is_some()
     }
 
@@ -141,7 +139,7 @@ impl<'a> Exchange<'a> {
             return Err(protocol("too many redirects"));
         }
         let is_authorized = self.authorization != Authorization::None;
-        let bucket = self.engine.bucket.as_ref();
+        let bucket = self.remote.bucket();
         let followed = redirect::follow(&self.first, &self.target, location, bucket, is_authorized);
         (self.target, self.authorization) = followed.map_err(protocol)?;
         self.redirects += 1;
@@ -154,24 +152,24 @@ impl<'a> Exchange<'a> {
             EngineError::Region { expected: Some(region), .. } if !self.has_changed_region => {
                 self.has_changed_region = true;
                 log::info!("{error}; using that region from now on");
-                self.engine.shared.set_region(region);
+                self.remote.shared.set_region(region);
                 self.region.clone_from(region);
                 self.restart();
                 Ok(())
             }
             EngineError::Expired { .. } | EngineError::WrongKey { .. } if !self.has_read_credentials => {
                 self.has_read_credentials = true;
-                let credentials = self.engine.source.load(&self.engine.url)?;
+                let credentials = self.remote.load_credentials()?;
                 let are_new = credentials != self.credentials;
                 // Old ones are read again with the next request.
-                self.engine.shared.set_credentials(are_new.then(|| credentials.clone()));
+                self.remote.shared.set_credentials(are_new.then(|| credentials.clone()));
                 self.credentials = credentials;
                 self.restart();
                 if are_new { Ok(()) } else { Err(error) }
             }
             error if error.is_retried() && !self.is_retry => {
                 self.is_retry = true;
-                self.engine.shared.add_retry();
+                self.remote.shared.add_retry();
                 std::thread::sleep(retry_delay());
                 self.restart();
                 Ok(())
@@ -182,7 +180,7 @@ impl<'a> Exchange<'a> {
 
     /// Back to the first address, which may be another one in another region.
     fn restart(&mut self) {
-        self.target = self.engine.target(self.call, &self.region);
+        self.target = self.remote.target(self.call.name, &self.call.query, &self.region);
         self.first = self.target.origin.clone();
         self.authorization = Authorization::Same;
     }
@@ -193,7 +191,7 @@ impl<'a> Exchange<'a> {
 
     fn send_once(&self) -> Result<Response<Body>, EngineError> {
         let protocol = |what: String| EngineError::Protocol { at: self.at(), what };
-        let deadlines = &self.engine.client.deadlines;
+        let deadlines = &self.remote.client.deadlines;
         let body = self.call.body.as_ref();
         let (rate, window) = (deadlines.min_bytes_per_second, deadlines.pace_window);
         let mut source = body.map(|body| Source::new(body.content, rate, window));
@@ -205,9 +203,9 @@ impl<'a> Exchange<'a> {
             body: source.as_mut().map(|source| (source as &mut dyn Read, size)),
             asks_first: self.is_retry,
         };
-        let result = self.engine.client.send(request, self.target.origin.is_loopback());
+        let result = self.remote.client.send(request, self.target.origin.is_loopback());
         if let Some(source) = source {
-            self.engine.shared.add_sent(source.sent);
+            self.remote.shared.add_sent(source.sent);
             match source.failure {
                 Some(Failure::Slow) => {
                     return Err(EngineError::Slow { at: self.at(), phase: Phase::Send, limit: window });
@@ -216,7 +214,7 @@ impl<'a> Exchange<'a> {
                 None => {}
             }
         }
-        result.map_err(|error| self.engine.client.no_response(self.at(), error, size))
+        result.map_err(|error| self.remote.client.no_response(self.at(), error, size))
     }
 
     fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, ureq::http::header::InvalidHeaderValue> {
@@ -278,7 +276,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The query of ListObjectsV2.
+/// The query of `ListObjectsV2`.
 pub(super) fn listing_query(prefix: &str, continuation: Option<&str>) -> String {
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let token = continuation.map(|token| format!("continuation-token={}&", escaped(token))).unwrap_or_default();

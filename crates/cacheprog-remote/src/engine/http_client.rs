@@ -31,8 +31,8 @@ pub enum HttpProxy {
     /// None.
     #[default]
     None,
-    /// The one of the variables ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, except for the hosts in NO_PROXY, as the HTTP library reads
-    /// them: a name in NO_PROXY is that host alone, `*.name` and `.name` are those below it.
+    /// The one of the variables `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY`, except for the hosts in `NO_PROXY`, as the HTTP library reads
+    /// them: a name in `NO_PROXY` is that host alone, `*.name` and `.name` are those below it.
     Environment,
 }
 

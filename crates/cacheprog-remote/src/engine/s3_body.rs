@@ -1,4 +1,4 @@
-//! The bodies that S3 engines send: an error, and a page of a listing (ListObjectsV2). Pure.
+//! The bodies that S3 engines send: an error, and a page of a listing (`ListObjectsV2`). Pure.
 
 use std::time::SystemTime;
 
@@ -40,7 +40,7 @@ pub(crate) fn error(body: &[u8]) -> S3Error {
     let text = str::from_utf8(body).unwrap_or_default();
     let read = xml::read(text, |names, text| match names {
         ["Error", "Code"] if is_word(text, "") => text.clone_into(&mut found.code),
-        // Also AWS: "the region 'us-east-1' is wrong; expecting 'eu-west-1'", with the element beside it.
+        // The message of AWS says it too: "the region 'us-east-1' is wrong; expecting 'eu-west-1'", and the element stands beside it.
         ["Error", "Region"] if is_region(text) => found.region = Some(text.to_owned()),
         ["Error", "Message"] if found.region.is_none() => found.region = expected_region(text),
         _ => {}
@@ -48,7 +48,7 @@ pub(crate) fn error(body: &[u8]) -> S3Error {
     if read.is_ok() { found } else { S3Error::default() }
 }
 
-/// The region that a message names as the right one: MinIO and others send no element for it.
+/// The region that a message names as the right one, of an engine that sends no element for it.
 fn expected_region(message: &str) -> Option<String> {
     let (_, after) = message.split_once("expecting '")?;
     after.split('\'').next().filter(|region| is_region(region)).map(str::to_owned)

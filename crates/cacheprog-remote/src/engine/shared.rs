@@ -12,10 +12,10 @@ use crate::credentials::Credentials;
 use crate::mutex::lock;
 
 /// The shared state.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Shared(Mutex<State>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// As they were last read.
     credentials: Option<Credentials>,
@@ -39,16 +39,8 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(region: String, daily_bytes: Option<u64>) -> Self {
-        Self(Mutex::new(State {
-            credentials: None,
-            region,
-            has_read: false,
-            reads: Breaker::default(),
-            writes: Breaker::default(),
-            counters: Counters::default(),
-            budget: Budget::new(daily_bytes),
-        }))
+    pub(crate) fn set_budget(&self, daily_bytes: Option<u64>) {
+        lock(&self.0).budget = Budget::new(daily_bytes);
     }
 
     /// Begins an operation on a body of so many bytes, zero where that is not known.

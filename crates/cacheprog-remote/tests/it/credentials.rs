@@ -75,7 +75,7 @@ fn credentials_that_expired_are_read_again_once() {
     write(&file, "OLD");
     let engine = Engine::new(&s3_settings(&server, {
         let mut source = CredentialsSource::default();
-        source.file = Some(file.clone());
+        source.file = Some(file);
         source
     }));
     assert_eq!(variant(read(&engine, None)), "Expired");

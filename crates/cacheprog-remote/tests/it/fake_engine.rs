@@ -81,7 +81,7 @@ impl FakeEngine {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (recorded, behavior) = (Arc::clone(&recorded), Arc::clone(&behavior));
-                std::thread::spawn(move || serve(stream.unwrap(), early, &*behavior, &recorded));
+                std::thread::spawn(move || serve(&stream.unwrap(), early, &*behavior, &recorded));
             }
         });
         Self { address, requests }
@@ -92,23 +92,28 @@ impl FakeEngine {
     }
 }
 
-fn serve(stream: TcpStream, early: Early, behavior: &dyn Fn(&Request) -> Behavior, recorded: &Mutex<Vec<Request>>) {
+fn serve(
+    mut stream: &TcpStream,
+    early: Early,
+    behavior: &dyn Fn(&Request) -> Behavior,
+    recorded: &Mutex<Vec<Request>>,
+) {
     let mut input = BufReader::new(stream.try_clone().unwrap());
     while let Some(mut request) = head(&mut input) {
         if let Some(answer) = early(&request) {
             record(&mut request, recorded);
-            answer_with(&stream, answer);
+            answer_with(stream, answer);
             return; // with bytes that were not read: the connection is reset
         }
         if request.header("expect") == "100-continue" {
-            (&stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
         }
         let length = request.header("content-length").parse().unwrap_or(0);
         if input.by_ref().take(length).read_to_end(&mut request.body).is_err() {
             return;
         }
         record(&mut request, recorded);
-        if answer_with(&stream, behavior(&request)).is_none() {
+        if answer_with(stream, behavior(&request)).is_none() {
             return;
         }
     }
