@@ -41,8 +41,8 @@ enum State {
     Closed { faults: u32, slow: u32 },
     /// No request passes until then.
     Open { until: Instant },
-    /// One request is on its way, and decides.
-    Probing,
+    /// One request is on its way, and decides. If it has no end until then, another one may try: its caller may be stuck.
+    Probing { until: Instant },
 }
 
 impl Default for Breaker {
@@ -55,16 +55,15 @@ impl Breaker {
     /// Lets a request pass.
     ///
     /// # Errors
-    /// How long no request passes. Zero while another request decides.
+    /// How long no request passes, at most.
     pub fn admit(&mut self, now: Instant) -> Result<Permit, Duration> {
         match self.state {
             State::Closed { .. } => Ok(Permit { is_probe: false }),
-            State::Open { until } if now < until => Err(until - now),
-            State::Open { .. } => {
-                self.state = State::Probing;
+            State::Open { until } | State::Probing { until } if now < until => Err(until - now),
+            State::Open { .. } | State::Probing { .. } => {
+                self.state = State::Probing { until: now + PAUSE.0 };
                 Ok(Permit { is_probe: true })
             }
-            State::Probing => Err(Duration::ZERO),
         }
     }
 
@@ -84,12 +83,12 @@ impl Breaker {
                     self.pause(now);
                 }
             }
-            State::Probing if permit.is_probe => match outcome {
+            State::Probing { .. } if permit.is_probe => match outcome {
                 Outcome::Answered => *self = Self::default(),
                 Outcome::Fault | Outcome::Slow => self.pause(now),
                 Outcome::NotAsked => self.state = State::Open { until: now },
             },
-            State::Open { .. } | State::Probing => {}
+            State::Open { .. } | State::Probing { .. } => {}
         }
     }
 
@@ -99,7 +98,7 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => false,
             State::Open { until } => now < until,
-            State::Probing => true,
+            State::Probing { .. } => true,
         }
     }
 
@@ -147,7 +146,7 @@ mod tests {
             assert!(breaker.admit(now + Duration::from_secs(seconds - 1)).is_err(), "{seconds}");
             now += Duration::from_secs(seconds);
             let probe = breaker.admit(now).unwrap();
-            assert_eq!(breaker.admit(now), Err(Duration::ZERO));
+            assert_eq!(breaker.admit(now), Err(PAUSE.0));
             breaker.record(probe, Outcome::Slow, now);
         }
         now += Duration::from_secs(300);
@@ -165,6 +164,18 @@ mod tests {
         after(&mut breaker, &[Outcome::Fault; 3], now);
         now += PAUSE.0;
         after(&mut breaker, &[Outcome::NotAsked, Outcome::Answered], now);
+        assert!(!breaker.is_open(now));
+    }
+
+    #[test]
+    fn a_probe_without_an_end_does_not_keep_it_open() {
+        let (mut breaker, mut now) = (Breaker::default(), Instant::now());
+        after(&mut breaker, &[Outcome::Fault; 3], now);
+        now += PAUSE.0;
+        let stuck = breaker.admit(now).unwrap();
+        now += PAUSE.0;
+        after(&mut breaker, &[Outcome::Answered], now);
+        breaker.record(stuck, Outcome::Fault, now);
         assert!(!breaker.is_open(now));
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod address;
 mod answer;
 mod error;
+mod error_details;
 mod exchange;
 mod http_client;
 mod pace;
@@ -25,7 +26,8 @@ use std::ops::Range;
 
 pub use address::Addressing;
 use address::Bucket;
-pub use error::{At, BodyFault, EngineError, Phase, Status, Unavailability};
+pub use error::EngineError;
+pub use error_details::{At, BodyFault, Phase, Status, Unavailability};
 use exchange::{Call, Exchange};
 pub use http_client::{Connections, HttpProxy};
 pub use put_body::{Content, PutBody};
@@ -47,7 +49,7 @@ pub struct EngineSettings {
     pub url: Url,
     /// The address of an S3 engine; AWS if there is none.
     pub endpoint: Option<Origin>,
-    /// The region of an S3 engine; the one in the endpoint's name if there is none.
+    /// The region of an S3 engine, as [`crate::url::parse_region`] reads it; the one in the endpoint's name if there is none.
     pub region: Option<String>,
     /// How the bucket is named to an S3 engine.
     pub addressing: Option<Addressing>,

@@ -83,6 +83,9 @@ pub enum UrlError {
          trust the network"
     )]
     PlainHttp(String),
+    /// The region has other characters.
+    #[error("the region `{0}` is none: it has letters, digits and `-`, such as eu-west-1")]
+    Region(String),
     /// The endpoint has a path.
     #[error("the S3 endpoint has a path: write https://HOST alone; bucket and prefix belong in the URL")]
     EndpointPath,
@@ -148,6 +151,19 @@ impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}://{}", if self.is_tls { "https" } else { "http" }, self.authority())
     }
+}
+
+/// Reads the setting of a region.
+///
+/// # Errors
+/// [`UrlError::Region`] where the text is none.
+pub fn parse_region(text: &str) -> Result<String, UrlError> {
+    is_region(text).then(|| text.to_owned()).ok_or_else(|| UrlError::Region(shown(text)))
+}
+
+/// Whether a text can be a region, in a signature and in a host's name.
+pub(crate) fn is_region(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn split_scheme(text: &str) -> Result<(String, &str), UrlError> {
@@ -271,5 +287,7 @@ mod tests {
         assert!(Url::parse("http://cache.example.com/", PlainHttp::Anywhere).is_ok());
         assert_eq!(Origin::parse("https://s3.example.com/bucket", PlainHttp::Loopback), Err(UrlError::EndpointPath));
         assert_eq!(Origin::parse("s3://x", PlainHttp::Loopback), Err(UrlError::Scheme));
+        assert_eq!(parse_region("eu-west-1").as_deref(), Ok("eu-west-1"));
+        assert_eq!(parse_region("evil.test/"), Err(UrlError::Region("evil.test/".into())));
     }
 }

@@ -2,9 +2,8 @@
 
 use ureq::http::Uri;
 
-use super::s3_body::is_region;
 use crate::object_name::ObjectName;
-use crate::url::Origin;
+use crate::url::{Origin, is_region};
 
 /// The region where nothing names one. Engines that have none accept it.
 const DEFAULT_REGION: &str = "us-east-1";

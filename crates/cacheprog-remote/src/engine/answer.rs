@@ -4,9 +4,11 @@ use std::time::SystemTime;
 
 use ureq::http::HeaderMap;
 
-use super::error::{At, BodyFault, EngineError, Status, Unavailability};
-use super::s3_body::{S3Error, is_region};
+use super::error::EngineError;
+use super::error_details::{At, BodyFault, Status, Unavailability};
+use super::s3_body::S3Error;
 use crate::counters::Method;
+use crate::url::is_region;
 
 /// What is known beside the answer.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,8 @@ use ureq::http::{HeaderValue, Response};
 
 use super::address::Target;
 use super::answer::{Context, failure, is_success, other_region};
-use super::error::{At, EngineError, Phase};
+use super::error::EngineError;
+use super::error_details::{At, Phase};
 use super::http_client::Outgoing;
 use super::put_body::{Failure, PutBody, Source};
 use super::redirect::{self, Authorization};
@@ -157,15 +158,22 @@ impl<'a> Exchange<'a> {
                 self.restart();
                 Ok(())
             }
-            EngineError::Expired { .. } | EngineError::WrongKey { .. } if !self.has_read_credentials => {
+            // Some engines deny where they do not know the key (Garage), and servers where a token is too old (401).
+            EngineError::Expired { .. } | EngineError::WrongKey { .. } | EngineError::Denied { .. }
+                if !self.has_read_credentials =>
+            {
                 self.has_read_credentials = true;
                 let credentials = self.remote.load_credentials()?;
-                let are_new = credentials != self.credentials;
-                // Old ones are read again with the next request.
-                self.remote.shared.set_credentials(are_new.then(|| credentials.clone()));
+                if credentials == self.credentials {
+                    if matches!(error, EngineError::Expired { .. }) {
+                        self.remote.shared.set_credentials(None); // the next request reads them before it is sent
+                    }
+                    return Err(error);
+                }
+                self.remote.shared.set_credentials(Some(credentials.clone()));
                 self.credentials = credentials;
                 self.restart();
-                if are_new { Ok(()) } else { Err(error) }
+                Ok(())
             }
             error if error.is_retried() && !self.is_retry => {
                 self.is_retry = true;

@@ -11,7 +11,8 @@ use ureq::http::{HeaderValue, Request, Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Proxy, SendBody, Timeout};
 
-use super::error::{At, EngineError, Phase, Unavailability};
+use super::error::EngineError;
+use super::error_details::{At, Phase, Unavailability};
 use crate::limits::{Deadlines, MAX_CONNECTIONS, MAX_RESPONSE_HEAD};
 
 /// How servers are reached.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, Response};
 use ureq::{Body, BodyReader};
 
-use super::error::{At, BodyFault, EngineError, Phase};
+use super::error::EngineError;
+use super::error_details::{At, BodyFault, Phase};
 use super::http_client::is_lost;
 use super::pace::Pace;
 use super::shared::Operation;

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::xml::{self, XmlError};
 use crate::object_name::ObjectName;
+use crate::url::is_region;
 
 /// What is used of an error's body. Its message is not: it is a text of the engine, and may repeat what was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(crate) fn error(body: &[u8]) -> S3Error {
     let mut found = S3Error::default();
     let text = str::from_utf8(body).unwrap_or_default();
     let read = xml::read(text, |names, text| match names {
-        ["Error", "Code"] if is_word(text, "") => text.clone_into(&mut found.code),
+        ["Error", "Code"] if is_code(text) => text.clone_into(&mut found.code),
         // The message of AWS says it too: "the region 'us-east-1' is wrong; expecting 'eu-west-1'", and the element stands beside it.
         ["Error", "Region"] if is_region(text) => found.region = Some(text.to_owned()),
         ["Error", "Message"] if found.region.is_none() => found.region = expected_region(text),
@@ -54,13 +55,8 @@ fn expected_region(message: &str) -> Option<String> {
     after.split('\'').next().filter(|region| is_region(region)).map(str::to_owned)
 }
 
-/// Whether a text can be a region, in a signature and in a host's name.
-pub(crate) fn is_region(text: &str) -> bool {
-    is_word(text, "-")
-}
-
-fn is_word(text: &str, others: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.chars().all(|sign| sign.is_ascii_alphanumeric() || others.contains(sign))
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Reads a page of a listing. `prefix` is what stands before our names, with its slash. Objects of others are left out.

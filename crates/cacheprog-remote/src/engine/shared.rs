@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::error::{At, EngineError};
+use super::error::EngineError;
+use super::error_details::At;
 use crate::breaker::{Breaker, Outcome, Permit};
 use crate::clock;
 use crate::counters::{Budget, Counters, Method, RequestOutcome};

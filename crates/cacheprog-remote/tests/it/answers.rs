@@ -1,7 +1,7 @@
 use cacheprog_remote::EngineError;
 
 use crate::fake_engine::{Behavior, FakeEngine, ok, s3_error, status};
-use crate::{http, put, read, s3, s3_settings, settings, variant};
+use crate::{http, impatient, put, read, s3, s3_settings, settings, variant};
 
 #[test]
 fn answers_of_an_s3_engine_become_errors_that_name_the_fix() {
@@ -80,7 +80,7 @@ fn no_server_is_unavailable_and_a_silent_one_slow() {
     let engine = cacheprog_remote::Engine::new(&settings(&url, Default::default()));
     assert_eq!(variant(read(&engine, None)), "Unavailable");
     let server = FakeEngine::start(|_| Behavior::Hang);
-    assert_eq!(variant(read(&http(&server), None)), "Slow");
+    assert_eq!(variant(read(&impatient(&server), None)), "Slow");
     let unknown = cacheprog_remote::Engine::new(&settings("https://host.invalid/", Default::default()));
     assert_eq!(variant(read(&unknown, None)), "Unavailable");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use cacheprog_remote::EngineError;
 
 use crate::fake_engine::{Behavior, FakeEngine, Request, ok};
-use crate::{http, name, read, s3, variant};
+use crate::{http, impatient, name, read, s3, variant};
 
 fn noise() -> Vec<u8> {
     (0..300_000_u32).map(|n| u8::try_from(n * 31 % 251).unwrap()).collect()
@@ -107,16 +107,20 @@ fn a_body_over_the_limit_is_refused_by_its_length_or_as_it_comes() {
 fn a_drip_is_slow_and_a_steady_body_is_not() {
     let server = FakeEngine::start(|_| Behavior::Drip(100, noise()));
     let since = Instant::now();
-    assert_eq!(variant(read(&http(&server), None)), "Slow");
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
-    let server = FakeEngine::start(|_| Behavior::Drip(20_000, noise()));
-    assert_eq!(read(&http(&server), None).unwrap(), noise());
+    assert_eq!(variant(read(&impatient(&server), None)), "Slow");
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    // Twelve times the slowest rate, for more than two windows.
+    let server = FakeEngine::start(|_| Behavior::Drip(80_000, vec![7; 2_000_000]));
+    let mut reply = impatient(&server).get(&name(), None, 2_000_000).unwrap();
+    let mut bytes = Vec::new();
+    reply.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [7; 2_000_000]);
 }
 
 #[test]
 fn a_caller_that_takes_its_time_is_not_a_slow_engine() {
     let server = FakeEngine::start(|_| ok(&noise()));
-    let mut reply = http(&server).get(&name(), None, 1 << 20).unwrap();
+    let mut reply = impatient(&server).get(&name(), None, 1 << 20).unwrap();
     assert_eq!(reply.left(), Some(300_000));
     let (mut bytes, mut buffer) = (Vec::new(), [0; 150_000]);
     loop {
@@ -125,7 +129,7 @@ fn a_caller_that_takes_its_time_is_not_a_slow_engine() {
             read => bytes.extend_from_slice(&buffer[..read]),
         }
         if bytes.len() < 50_000 {
-            std::thread::sleep(Duration::from_millis(1000));
+            std::thread::sleep(Duration::from_millis(1500));
         }
     }
     assert_eq!(bytes, noise());

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use cacheprog_remote::credentials::CredentialsSource;
-use cacheprog_remote::engine::{Connections, Content, PutBody};
+use cacheprog_remote::engine::{Content, PutBody, Reply};
 use cacheprog_remote::limits::Deadlines;
 use cacheprog_remote::url::{Origin, PlainHttp, Url};
 use cacheprog_remote::{Engine, EngineError, EngineSettings, ObjectName};
@@ -37,20 +37,17 @@ fn keys_without_token() -> CredentialsSource {
     })
 }
 
-/// Short deadlines: a test of a slow engine takes a second.
-fn deadlines() -> Deadlines {
-    Deadlines {
-        connect: Duration::from_secs(2),
-        first_byte: Duration::from_millis(600),
-        pace_window: Duration::from_millis(800),
-        ..Deadlines::default()
-    }
+/// An engine with short deadlines, without credentials: a test of a slow server takes a second. All others have the usual ones.
+fn impatient(server: &FakeEngine) -> Engine {
+    let mut settings = settings(&format!("http://{}/go", server.address), CredentialsSource::default());
+    let [first_byte, pace_window] = [600, 1000].map(Duration::from_millis);
+    settings.connections.deadlines = Deadlines { first_byte, pace_window, ..Deadlines::default() };
+    Engine::new(&settings)
 }
 
 fn settings(url: &str, credentials: CredentialsSource) -> EngineSettings {
     let url = Url::parse(url, PlainHttp::Loopback).unwrap();
-    let connections = Connections { deadlines: deadlines(), ..Connections::default() };
-    EngineSettings { connections, ..EngineSettings::new(url, credentials) }
+    EngineSettings::new(url, credentials)
 }
 
 /// A server with GET, PUT and DELETE, without credentials.
@@ -73,6 +70,14 @@ fn name() -> ObjectName {
 }
 
 const LIMIT: u64 = 1 << 20;
+
+#[test]
+fn threads_share_an_engine_and_pass_replies_on() {
+    fn is_shared<T: Send + Sync>() {}
+    fn is_passed_on<T: Send>() {}
+    is_shared::<Engine>();
+    is_passed_on::<Reply>();
+}
 
 /// All of an object, or of a range.
 fn read(engine: &Engine, range: Option<Range<u64>>) -> Result<Vec<u8>, EngineError> {

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use crate::fake_engine::{Behavior, FakeEngine, Request, ok, s3_error, status};
-use crate::{http, put, read, s3, variant};
+use crate::{http, impatient, put, read, s3, variant};
 
 #[test]
 fn a_reset_a_500_and_a_503_are_tried_once_more() {
@@ -35,7 +35,7 @@ fn other_faults_are_not_tried_again() {
     assert_eq!(variant(put(&http(&server), b"x")), "Digest");
     assert_eq!(server.requests().len(), 1);
     let server = FakeEngine::start(|_| Behavior::Hang);
-    assert_eq!(variant(read(&http(&server), None)), "Slow");
+    assert_eq!(variant(read(&impatient(&server), None)), "Slow");
     assert_eq!(server.requests().len(), 1);
 }
 
