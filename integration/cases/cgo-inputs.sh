@@ -91,6 +91,8 @@ untrimmed='{ allowGoReference = true; doCheck = false; }'
 cached=$(small untrimmed --arg src "$WORK/src" --arg extra "$untrimmed")
 without=$(small untrimmed --arg src "$WORK/src" --arg withHook false --arg extra "$untrimmed")
 expect "a program built without -trimpath is the same" cmp "$cached/bin/small" "$without/bin/small"
-expect "that build used the cache" counts small-untrimmed puts -gt 50
+# Tests of a run with --full have put the same packages.
+used() { counts small-untrimmed puts -gt 50 || counts small-untrimmed hits -gt 50; }
+expect "that build used the cache" used
 expect "every object and record of the store is intact" store_is_whole
 echo "summary: headers, flags and libraries behind cgo: wrong with naive sharing, right with the hook"

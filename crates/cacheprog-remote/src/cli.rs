@@ -14,8 +14,8 @@ use remote::keys::PublicKey;
 
 use crate::clock;
 use crate::credentials::CredentialsSource;
-use crate::engine::{Addressing, Engine, EngineSettings};
-use crate::url::{Origin, PlainHttp, Url};
+use crate::engine::{Addressing, Connections, Engine, EngineSettings, HttpProxy};
+use crate::url::{Origin, PlainHttp, Url, parse_region};
 
 /// Brings build outputs from a remote store, and puts them there: without Nix, for `cacheprog-client --remote URL`.
 ///
@@ -83,10 +83,10 @@ enum Command {
 /// The remote store.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Remote {
-    /// s3://BUCKET/PREFIX or https://HOST/PREFIX. (http:// is taken for this machine alone.)
+    /// `s3://BUCKET/PREFIX` or `https://HOST/PREFIX`. (`http://` is taken for this machine alone.)
     #[arg(long, value_name = "URL", env = "NIX_GOCACHEPROG_REMOTE_URL")]
     url: String,
-    /// The address of an S3 engine other than AWS, https://HOST[:PORT].
+    /// The address of an S3 engine other than AWS, `https://HOST[:PORT]`.
     #[arg(long, value_name = "URL", env = "NIX_GOCACHEPROG_REMOTE_ENDPOINT")]
     endpoint: Option<String>,
     /// The region of an S3 engine; by default the one in the address, or the one that it names itself.
@@ -146,9 +146,30 @@ impl Remote {
         let url = Url::parse(&self.url, PlainHttp::Loopback)?;
         let credentials = CredentialsSource::from_environment(self.credentials_file.clone(), &self.profile);
         let endpoint = self.endpoint.as_deref().map(|text| Origin::parse(text, PlainHttp::Loopback)).transpose()?;
-        let (region, addressing) = (self.region.clone(), self.addressing);
-        Ok(Engine::new(&EngineSettings { endpoint, region, addressing, ..EngineSettings::new(url, credentials) }))
+        let region = self.region.as_deref().map(parse_region).transpose()?;
+        let connections =
+            Connections { certificates: certificates(), proxy: HttpProxy::Environment, ..Connections::default() };
+        let settings = EngineSettings::new(url, credentials);
+        Ok(Engine::new(&EngineSettings { endpoint, region, addressing: self.addressing, connections, ..settings }))
     }
+}
+
+/// Files of trusted certificates where no variable names one, in the order of Go's crypto/x509 on Linux.
+const CERTIFICATE_FILES: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The file of trusted certificates.
+fn certificates() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the certificates are found")]
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let named = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"].into_iter().find_map(named).map(PathBuf::from);
+    named.or_else(|| CERTIFICATE_FILES.into_iter().map(PathBuf::from).find(|path| path.is_file()))
 }
 
 fn addressing(text: &str) -> Result<Addressing, &'static str> {

@@ -17,28 +17,28 @@ const MAIN: &str = "main";
 const LONGEST: u64 = 1 << 20;
 
 /// What the environment tells.
-pub type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Of which builds entries are fetched and put: those of a module on a branch, and on the branch from which it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub(crate) struct Names {
     /// The module and the branch.
-    pub own: String,
+    pub(crate) own: String,
     /// The module and the branch that it comes from, if that is another.
-    pub base: Option<String>,
+    pub(crate) base: Option<String>,
 }
 
 /// No name can be told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no go.mod in {0} or above it: --name says of which builds entries are")]
-pub struct NoModule(String);
+pub(crate) struct NoModule(String);
 
 impl Names {
     /// The names in this directory.
     ///
     /// # Errors
     /// [`NoModule`] where it is in none.
-    pub fn find(dir: &Path, variable: Variable<'_>) -> Result<Self, NoModule> {
+    pub(crate) fn find(dir: &Path, variable: Variable<'_>) -> Result<Self, NoModule> {
         let module = dir.ancestors().find_map(|dir| module_path(&dir.join("go.mod")));
         let module = module.ok_or_else(|| NoModule(dir.display().to_string()))?;
         let first = |names: &[&str]| names.iter().find_map(|name| text(variable(name)?));

@@ -28,7 +28,7 @@ pub(super) fn run(engine: &Engine, writes: bool) -> Result<(), Failure> {
             print("reading: the object came back as it was put")?;
         }
         Err(e) if e.is_missing() && !writes => {
-            print("reading: the store answers; an object that was never put is not there")?
+            print("reading: the store answers; an object that was never put is not there")?;
         }
         Err(e) => return Err(e.into()),
     }

@@ -82,7 +82,7 @@ enum FetchError {
     Body(String, #[source] std::io::Error),
     #[error("a frame of {0} is not used")]
     Frame(String, #[source] FrameError),
-    #[error("an output of {0} is not what the index names")]
+    #[error("output {0} is not what the index names")]
     Output(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -141,97 +141,78 @@ impl Pull<'_> {
             }
         }
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
-        let frames = Outputs { index, wanted: &wanted, key };
-        let (next, admitted, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0), AtomicU64::new(0));
+        let outputs = Outputs { index, wanted: &wanted, key, admitted: AtomicU64::new(0) };
+        let (next, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0));
         let work = || {
             while let Some(fetch) = next.lock().ok().and_then(|mut next| next.next()) {
-                if let Err(e) = self.fetch(fetch, &frames, &admitted) {
+                if let Err(e) = self.fetch(fetch, &outputs) {
                     failed.fetch_add(1, Relaxed);
                     log::warn!("{}: {}", index.series, proto::error::with_causes(&e));
                 }
             }
         };
-        thread::scope(|scope| (1..STREAMS.min(plan.len())).for_each(|_| drop(scope.spawn(work))));
-        work();
+        thread::scope(|scope| {
+            (1..STREAMS.min(plan.len())).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
         pulled.requests += plan.len() as u64;
         pulled.bytes += plan.iter().map(|fetch| fetch.range.end - fetch.range.start).sum::<u64>();
-        pulled.admitted += admitted.into_inner();
+        pulled.admitted += outputs.admitted.into_inner();
         pulled.failed += failed.into_inner();
     }
 
     /// Fetches the frames of one request, and again from where it broke off.
-    fn fetch(&self, fetch: &Fetch, outputs: &Outputs<'_>, admitted: &AtomicU64) -> Result<(), FetchError> {
-        let file = name::file(&outputs.index.files[usize::from(fetch.file)].hash);
+    fn fetch(&self, fetch: &Fetch, outputs: &Outputs<'_>) -> Result<(), FetchError> {
         let mut left = fetch.frames.as_slice();
-        for attempt in 1.. {
-            match self.frames(&file, fetch.range.end, &mut left, outputs, admitted) {
-                Err(FetchError::Body(..) | FetchError::Object(..)) if attempt < TRIES => {}
+        for _ in 1..TRIES {
+            match self.frames(fetch, &mut left, outputs) {
+                Err(FetchError::Body(..) | FetchError::Object(..)) => {}
                 done => return done,
             }
         }
-        Ok(())
+        self.frames(fetch, &mut left, outputs)
     }
 
     /// Reads the frames that are left. What is done is taken out of `left`.
-    fn frames(
-        &self,
-        file: &str,
-        end: u64,
-        left: &mut &[u32],
-        outputs: &Outputs<'_>,
-        admitted: &AtomicU64,
-    ) -> Result<(), FetchError> {
+    fn frames(&self, fetch: &Fetch, left: &mut &[u32], outputs: &Outputs<'_>) -> Result<(), FetchError> {
         let Some(&first) = left.first() else { return Ok(()) };
-        let mut at = u64::from(outputs.frame(first).offset);
-        let body = self.objects.get(file, Some(at..end)).map_err(|e| FetchError::Object(file.to_owned(), e))?;
-        let mut body = body.ok_or_else(|| FetchError::Gone(file.to_owned()))?.take(end - at);
+        let file = outputs.file(fetch);
+        let (mut at, end) = (u64::from(outputs.frame(first).offset), fetch.range.end);
+        let body = self.objects.get(&file, Some(at..end)).map_err(|e| FetchError::Object(file.clone(), e))?;
+        let mut body = body.ok_or_else(|| FetchError::Gone(file.clone()))?.take(end - at);
         while let Some((&number, rest)) = left.split_first() {
             let frame = outputs.frame(number);
-            let bytes = read_frame(&mut body, &mut at, frame).map_err(|e| FetchError::Body(file.to_owned(), e))?;
-            let raw = frame.unpack(&bytes).map_err(|e| FetchError::Frame(file.to_owned(), e))?;
-            admitted.fetch_add(self.admit(number, &raw, outputs, file)?, Relaxed);
+            let bytes = read_frame(&mut body, &mut at, frame).map_err(|e| FetchError::Body(file.clone(), e))?;
+            let raw = frame.unpack(&bytes).map_err(|e| FetchError::Frame(file.clone(), e))?;
+            self.admit(number, &raw, outputs)?;
             *left = rest;
         }
         Ok(())
     }
 
-    /// Puts the wanted outputs of a frame. How many entries there are for them.
-    fn admit(&self, number: u32, raw: &[u8], outputs: &Outputs<'_>, file: &str) -> Result<u64, FetchError> {
-        let (mut admitted, mut scratch) = (0, Vec::new());
-        let origin = Origin {
-            build: None,
-            name: BuildName::new(&outputs.index.series.name),
-            witness: None,
-            partition: Partition::Common,
-            key: Some(outputs.key.signing_key()),
-        };
+    /// Puts the wanted outputs of a frame, for each of their entries.
+    fn admit(&self, number: u32, raw: &[u8], outputs: &Outputs<'_>) -> Result<(), FetchError> {
+        let (origin, mut scratch) = (outputs.origin(), Vec::new());
         for packed in outputs.index.outputs.iter().filter(|packed| packed.frame == number) {
             for entry in outputs.wanted.get(&packed.id).into_iter().flatten() {
-                let mut body = packed.body(raw).ok_or_else(|| FetchError::Output(file.to_owned()))?;
+                let other = || FetchError::Output(packed.id.to_string());
+                let mut body = packed.body(raw).ok_or_else(other)?;
                 let staged = self.store.stage(entry.output, &mut body, &mut scratch);
                 let mut staged = staged.map_err(|e| match e {
                     StageError::Store(e) => FetchError::Store(e),
-                    StageError::Body(_) | StageError::Length(_) | StageError::Digest => {
-                        FetchError::Output(file.to_owned())
-                    }
+                    StageError::Body(_) | StageError::Length(_) | StageError::Digest => other(),
                 })?;
                 let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
-                let (condition, cost_ms) = (entry.condition.as_ref(), entry.cost_ms.into());
-                let put = Put {
-                    action: entry.action,
-                    time,
-                    cost_ms,
-                    origin: &origin,
-                    condition,
-                    replaces: Replaces::Nothing,
-                };
+                let (condition, cost_ms, replaces) =
+                    (entry.condition.as_ref(), entry.cost_ms.into(), Replaces::Nothing);
+                let put = Put { action: entry.action, time, cost_ms, origin: &origin, condition, replaces };
                 self.store.put(self.view, &put, &mut staged)?;
                 // It grows old from the time at which it was made, until it is used here.
                 self.store.mark_unused_since(self.view, &entry.action, time);
-                admitted += 1;
+                outputs.admitted.fetch_add(1, Relaxed);
             }
         }
-        Ok(admitted)
+        Ok(())
     }
 }
 
@@ -239,10 +220,22 @@ impl Pull<'_> {
 struct Outputs<'a> {
     index: &'a Index,
     wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
+    /// Who signed it.
     key: &'a PublicKey,
+    /// Entries that were put.
+    admitted: AtomicU64,
 }
 
 impl Outputs<'_> {
+    fn origin(&self) -> Origin {
+        let (name, key) = (BuildName::new(&self.index.series.name), Some(self.key.signing_key()));
+        Origin { build: None, name, witness: None, partition: Partition::Common, key }
+    }
+
+    fn file(&self, fetch: &Fetch) -> String {
+        name::file(&self.index.files[usize::from(fetch.file)].hash)
+    }
+
     fn frame(&self, number: u32) -> &Frame {
         &self.index.frames[number as usize]
     }

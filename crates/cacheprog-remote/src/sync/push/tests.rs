@@ -47,7 +47,7 @@ fn only_what_is_true_elsewhere_and_was_used_is_put() {
     put(&store, 5, b"go index v2\nx", None);
     assert_eq!(push(&store, &objects, "m@main", |_| {}).entries, 2);
     assert_eq!(push(&store, &objects, "m@main", |push| push.conditional = Conditional::All).entries, 3);
-    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    let in_an_hour = crate::clock::now() + Duration::from_secs(3600);
     objects.take_log();
     assert_eq!(push(&store, &objects, "m@main", |push| push.since = in_an_hour), Pushed::default());
     assert!(objects.take_log().iter().all(|line| line.starts_with("GET")), "nothing was used: what is there stays");
