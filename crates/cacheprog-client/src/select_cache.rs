@@ -16,7 +16,7 @@ use crate::gocmd::responder::Responder;
 use crate::gocmd::serve::serve;
 use crate::local::embedded_store::EmbeddedStore;
 use crate::local::maintenance::maintain_daily;
-use crate::local::remote;
+use crate::local::remote_store;
 
 /// Bytes read from cmd/go at a time, and the largest piece of a body decoded at once.
 const BUFFER: usize = 64 << 10;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     let socket = environment.socket.as_ref().filter(|_| lower.is_empty() && remote.is_none());
     let embedded = store.map(PathBuf::from).or_else(|| environment.store.clone().filter(|_| socket.is_none()));
     if let (Some(url), Some(dir)) = (remote, &embedded) {
-        remote::pull(url, dir, environment);
+        remote_store::pull(url, dir, environment);
     }
     let served = match (&embedded, socket) {
         (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new((dir, lower), responder.clone(), environment)),

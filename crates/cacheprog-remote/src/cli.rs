@@ -1,15 +1,17 @@
 //! The command line: subcommands and their arguments.
 
 mod check;
+mod failure;
 mod keygen;
 mod local;
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use failure::Failure;
+use local::Local;
 use remote::keys::PublicKey;
 
 use crate::clock;
@@ -82,7 +84,7 @@ enum Command {
 
 /// The remote store.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Remote {
+struct Remote {
     /// `s3://BUCKET/PREFIX` or `https://HOST/PREFIX`. (`http://` is taken for this machine alone.)
     #[arg(long, value_name = "URL", env = "NIX_GOCACHEPROG_REMOTE_URL")]
     url: String,
@@ -92,7 +94,7 @@ pub(crate) struct Remote {
     /// The region of an S3 engine; by default the one in the address, or the one that it names itself.
     #[arg(long, value_name = "REGION", env = "NIX_GOCACHEPROG_REMOTE_REGION")]
     region: Option<String>,
-    /// How an S3 engine is told the bucket: in the path, or in the host's name. By default in the path, but for AWS.
+    /// How an S3 engine is told the bucket: in the path, or in the host's name. By default in the path; for AWS in the host.
     #[arg(long, value_name = "HOW", env = "NIX_GOCACHEPROG_REMOTE_ADDRESSING", value_parser = addressing)]
     addressing: Option<Addressing>,
     /// A file with credentials, as ~/.aws/credentials is written.
@@ -102,23 +104,6 @@ pub(crate) struct Remote {
     #[arg(long, value_name = "NAME", default_value = "", env = "NIX_GOCACHEPROG_REMOTE_PROFILE")]
     profile: String,
 }
-
-/// The local store, and the builds.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Local {
-    /// The local store; by default that of cacheprog-client, in the user's cache directory.
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
-    /// Of which builds entries are; by default MODULE@BRANCH of this directory, as git or the CI system tells it.
-    #[arg(long, env = "NIX_GOCACHEPROG_REMOTE_NAME")]
-    name: Option<String>,
-    /// Builds of which entries are used too; by default MODULE@ the branch from which this one comes.
-    #[arg(long, value_name = "NAME", env = "NIX_GOCACHEPROG_REMOTE_BASE")]
-    base: Option<String>,
-}
-
-/// Why a command failed.
-type Failure = Box<dyn Error + Send + Sync>;
 
 impl Args {
     /// Carries out the subcommand.
@@ -186,8 +171,4 @@ fn addressing(text: &str) -> Result<Addressing, &'static str> {
 /// What the writer returns.
 pub fn log_line(out: &mut env_logger::fmt::Formatter, record: &log::Record<'_>) -> io::Result<()> {
     writeln!(out, "nix-gocacheprog: cacheprog-remote: {}", record.args().to_string().replace('\n', " "))
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    Ok(writeln!(io::stdout(), "{text}")?)
 }

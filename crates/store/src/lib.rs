@@ -95,7 +95,7 @@ impl Store {
     /// Opens the store in `root`, made where it is missing.
     ///
     /// # Errors
-    /// A [`StoreError`] that names the path: no permission, no space, or a store of another format.
+    /// A [`StoreError`]: no permission, no space, or a store of another format.
     pub fn open(root: &Path, access: Access) -> Result<Self, StoreError> {
         open::open(root, access).map(Self::of)
     }
@@ -308,9 +308,8 @@ impl Store {
         self.records(namespace).move_to_front(action, is_it, CONDITIONS_KEPT / 2)
     }
 
-    /// Takes an output of this view out of service, as another build computed another one: it is no answer any more, and nothing is
-    /// shared for the action and this condition, until it is purged or evicted. The live builds to which it was exposed, and what kept one
-    /// of them from forgetting it.
+    /// Takes an output of this view out of service, as another build computed another one: nothing is shared for the action and this
+    /// condition until it is purged or evicted. Returns live builds that it was exposed to, and what kept one from forgetting it.
     ///
     /// # Errors
     /// A [`StoreError`] where that cannot be written.
@@ -366,8 +365,7 @@ impl Store {
         Ok(dirs::names(&self.layout.builds())?.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// What an earlier process left unpublished or half removed, and the records of the format before. Only for the one process
-    /// that has the store for itself: what others are writing now is among it.
+    /// What an earlier process left unfinished, and the records of the format before. Only for a process that has the store for itself.
     ///
     /// # Errors
     /// A [`StoreError`] where it cannot be listed.

@@ -2,7 +2,7 @@
 
 use remote::limits;
 
-use super::{Failure, print};
+use super::failure::{Failure, print};
 use crate::engine::{Content, Engine, EngineError, PutBody};
 use crate::object_name::ObjectName;
 use sha2::{Digest, Sha256};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use remote::keys::SecretKey;
 
-use super::{Failure, print};
+use super::failure::{Failure, print};
 
 /// The variable with a secret key, for CI systems.
 const VARIABLE: &str = "NIX_GOCACHEPROG_REMOTE_SECRET_KEY";

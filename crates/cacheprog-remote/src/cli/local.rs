@@ -9,12 +9,26 @@ use remote::keys::{PublicKey, SecretKey, TrustedKeys};
 use remote::series::Series;
 use store::{Access, Conditional, Store, View};
 
-use super::{Failure, Local, print};
+use super::failure::{Failure, print};
 use crate::clock;
 use crate::names::Names;
 use crate::sync::objects::Objects;
 use crate::sync::pull::Pull;
 use crate::sync::push::Push;
+
+/// The local store, and the builds.
+#[derive(Debug, clap::Args)]
+pub(super) struct Local {
+    /// The local store; by default that of cacheprog-client, in the user's cache directory.
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Of which builds entries are; by default MODULE@BRANCH of this directory, as git or the CI system tells it.
+    #[arg(long, env = "NIX_GOCACHEPROG_REMOTE_NAME")]
+    name: Option<String>,
+    /// Builds of which entries are used too; by default MODULE@ the branch from which this one comes.
+    #[arg(long, value_name = "NAME", env = "NIX_GOCACHEPROG_REMOTE_BASE")]
+    base: Option<String>,
+}
 
 /// What of a store is put.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +76,7 @@ pub(super) fn pull(
 /// Puts what was used.
 pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, what: What) -> Result<(), Failure> {
     let (dir, names) = (local.dir()?, local.names()?);
-    let store = Store::open_read_only(&dir)?;
+    let store = Store::open(&dir, Access::Owner)?;
     let toolchains = toolchains(&dir);
     if toolchains.is_empty() {
         return Err(format!(

@@ -1,3 +1,5 @@
+//! A fresh store, and what a remote store may give it.
+
 use super::*;
 use crate::sync::fixture::*;
 use proto::SigningKey;

@@ -1,3 +1,5 @@
+//! What goes to a remote store, and when nothing does.
+
 use super::*;
 use crate::sync::fixture::*;
 

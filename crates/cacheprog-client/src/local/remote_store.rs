@@ -83,15 +83,15 @@ mod tests {
     fn a_remote_store_is_asked_once_in_a_while_for_each_module() {
         let dir = tempfile::tempdir().unwrap();
         let (url, one, other) = (OsStr::new("https://a.example/x"), OsStr::new("/one"), OsStr::new("/other"));
-        let is_due = |what: &[&OsStr]| super::is_due(&dir.path().join("remote"), what);
-        assert!(is_due(&[url, one]));
-        assert!(!is_due(&[url, one]));
-        assert!(is_due(&[url, other]));
+        let asks = |what: &[&OsStr]| is_due(&dir.path().join("remote"), what);
+        assert!(asks(&[url, one]));
+        assert!(!asks(&[url, one]));
+        assert!(asks(&[url, other]));
         let long_ago = clock::now() - INTERVAL - Duration::from_secs(1);
         for stamp in fs::read_dir(dir.path().join("remote")).unwrap() {
             File::options().write(true).open(stamp.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
         }
-        assert!(is_due(&[url, one]));
+        assert!(asks(&[url, one]));
     }
 
     #[test]
