@@ -15,6 +15,7 @@ use crate::names::Names;
 use crate::sync::objects::Objects;
 use crate::sync::pull::Pull;
 use crate::sync::push::Push;
+use crate::sync::untrusted::forget_untrusted;
 
 /// The local store, and the builds.
 #[derive(Debug, clap::Args)]
@@ -45,17 +46,21 @@ pub(super) fn pull(
     toolchain: Option<&str>,
     keys: &[PublicKey],
 ) -> Result<(), Failure> {
+    let (dir, names) = (local.dir()?, local.names()?);
+    let store = Store::open(&dir, Access::Owner)?;
+    let trusted = TrustedKeys::new(keys.to_vec());
+    let gone = forget_untrusted(&store, &trusted, clock::now())?;
+    if gone > 0 {
+        log::warn!("{}: {gone} entries went, signed by keys that are trusted no longer", dir.display());
+    }
     if keys.is_empty() {
         let variable = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS";
         return Err(format!("no key is trusted, so nothing can be taken: --trusted-public-keys or {variable}").into());
     }
-    let (dir, names) = (local.dir()?, local.names()?);
-    let store = Store::open(&dir, Access::Owner)?;
     let toolchains = match toolchain {
         Some(text) => vec![remembered(&store, serde_json::from_str(text).map_err(|e| format!("--toolchain: {e}"))?)?],
         None => toolchains(&dir),
     };
-    let trusted = TrustedKeys::new(keys.to_vec());
     for toolchain in toolchains {
         let view = View::common(&toolchain);
         let series = names.series(&view)?;

@@ -6,6 +6,7 @@
 pub mod objects;
 pub mod pull;
 pub mod push;
+pub mod untrusted;
 
 #[cfg(test)]
 mod fixture;

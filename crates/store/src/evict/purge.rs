@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, BuildId, Output};
+use proto::{ActionId, BuildId, Output, SigningKey};
 
 use crate::counters::{RECORD_BYTES, on_disk};
 use crate::dirs::{names, subdirectories};
@@ -32,6 +32,8 @@ pub enum PurgeFilter {
     WrittenBy(Vec<BuildId>),
     /// What was copied from layers.
     OfLayers,
+    /// What came from another machine, signed by none of these keys.
+    SignedByOthers(Vec<SigningKey>),
     /// What is for builds of this user alone.
     User(u32),
     /// What was last put before this.
@@ -48,6 +50,7 @@ impl PurgeFilter {
             Self::User(uid) => [partition, record.origin.partition].contains(&Partition::User(*uid)),
             Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
             Self::OfLayers => record.origin.is_of_layer(),
+            Self::SignedByOthers(keys) => record.origin.key.is_some_and(|key| !keys.contains(&key)),
             Self::Before(time) => record.time < *time,
             Self::Quarantined => record.is_quarantined,
         }
