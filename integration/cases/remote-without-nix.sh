@@ -11,7 +11,7 @@ source "$CASE_DIR/lib/remote_engines.sh"
 remote_programs
 export GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off GOTOOLCHAIN=local CGO_ENABLED=0 GIT_CEILING_DIRECTORIES=$WORK
 export NIX_GOCACHEPROG_REMOTE_NAME=example.test/small@main
-new_sources() { rm -rf "$WORK/$1" && cp -r "$CASE_DIR/programs/small" "$WORK/$1" && cd "$WORK/$1"; }
+new_sources() { rm -rf "${WORK:?}/$1" && cp -r "$CASE_DIR/programs/small" "$WORK/$1" && cd "$WORK/$1"; }
 # machine NAME URL [GO-ARGUMENT...]: a build on a machine that has nothing but what is in its directory; compiled packages are in
 # WORK/compiled, what its cache program said in WORK/said.
 machine() {
