@@ -24,7 +24,7 @@ machine() {
 }
 compiled() { wc -l < "$WORK/compiled"; }
 # asks_again NAME: the machine's store was filled long ago.
-asks_again() { rm -f "$WORK/machine-$1/store/remote"/asked-*; }
+asks_again() { rm -rf "$WORK/machine-$1/store/remote/asked"; }
 put_of() { local name=$1; shift; "$BIN/cacheprog-remote" push --store "$WORK/machine-$name/store" --secret-key-file "$WORK/key" "$@"; }
 
 new_sources src

@@ -1,18 +1,17 @@
 //! The command line: subcommands and their arguments.
 
-mod check;
 mod failure;
 mod keygen;
 mod local;
+mod try_remote;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use local::Local;
-use remote::keys::PublicKey;
 
 use crate::clock;
 use crate::credentials::CredentialsSource;
@@ -43,7 +42,10 @@ enum Command {
         toolchain: Option<String>,
         /// Whose entries are taken: public keys, NAME:BASE64. Several are separated by spaces.
         #[arg(long, value_name = "KEYS", env = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS", value_delimiter = ' ')]
-        trusted_public_keys: Vec<PublicKey>,
+        trusted_public_keys: Vec<String>,
+        /// Also take what C compilers made: this machine has the compilers, headers and libraries of the machines that put it.
+        #[arg(long, env = "NIX_GOCACHEPROG_REMOTE_WITH_C", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+        with_c: bool,
     },
     /// Put what was used lately into the remote store, signed. C is left out, as nothing tells the machines' headers apart (--with-c).
     Push {
@@ -54,8 +56,8 @@ enum Command {
         /// The file of the secret key; else the key is the value of `NIX_GOCACHEPROG_REMOTE_SECRET_KEY`.
         #[arg(long, value_name = "FILE")]
         secret_key_file: Option<PathBuf>,
-        /// Put what was used within this time.
-        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+        /// Put what was used within this time, at least two hours: uses are noted hourly.
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = used_within)]
         used_within: Duration,
         /// After how long a rule of the remote store removes what was put: it is put again after half of it, while it is used.
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
@@ -112,16 +114,27 @@ impl Args {
     /// An error whose text says what failed, and how to fix it.
     pub fn run(&self) -> Result<(), Failure> {
         match &self.command {
-            Command::Pull { remote, local, toolchain, trusted_public_keys } => {
-                local::pull(&remote.engine()?, local, toolchain.as_deref(), trusted_public_keys)
+            Command::Pull { remote, local, toolchain, trusted_public_keys, with_c } => {
+                let wanted = local::Wanted {
+                    toolchain: toolchain.as_deref(),
+                    keys: trusted_public_keys,
+                    with_c: *with_c,
+                    url: &remote.url,
+                };
+                local::pull(&remote.engine()?, local, wanted)
             }
             Command::Push { remote, local, secret_key_file, used_within, kept_for, with_c } => {
                 let key = keygen::read(secret_key_file.as_deref())?;
-                let what = local::What { since: clock::now() - *used_within, kept_for: *kept_for, with_c: *with_c };
-                local::push(&remote.engine()?, local, &key, what)
+                let since = clock::now().checked_sub(*used_within).unwrap_or(SystemTime::UNIX_EPOCH);
+                local::push(
+                    &remote.engine()?,
+                    local,
+                    &key,
+                    local::PushOptions { since, kept_for: *kept_for, with_c: *with_c },
+                )
             }
             Command::Keygen { name, secret_key_file } => keygen::make(name, secret_key_file),
-            Command::Test { remote, write } => check::run(&remote.engine()?, *write),
+            Command::Test { remote, write } => try_remote::run(&remote.engine()?, *write),
         }
     }
 }
@@ -155,6 +168,12 @@ fn certificates() -> Option<PathBuf> {
     let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let named = ["NIX_SSL_CERT_FILE", "SSL_CERT_FILE"].into_iter().find_map(named).map(PathBuf::from);
     named.or_else(|| CERTIFICATE_FILES.into_iter().map(PathBuf::from).find(|path| path.is_file()))
+}
+
+/// A span that is longer than what a use is noted late.
+fn used_within(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if time < Duration::from_secs(2 * 3600) { Err("it is at least 2h".to_owned()) } else { Ok(time) }
 }
 
 fn addressing(text: &str) -> Result<Addressing, &'static str> {

@@ -39,8 +39,8 @@ pub const MAX_ERROR_BODY: u64 = 64 << 10;
 /// Longest page of a listing, in bytes: 1,000 names of at most 300 bytes, with at most 1 KiB of markup each.
 pub const MAX_LISTING: u64 = 2 << 20;
 
-/// Largest object of any kind, in bytes (the limit of a frame file): also what is skipped at most where a server ignores a range.
-pub const MAX_OBJECT: u64 = 64 << 20;
+/// Largest object of any kind, in bytes, that of a frame file: also what is skipped at most where a server ignores a range.
+pub const MAX_OBJECT: u64 = remote::limits::MOST_FILE;
 
 /// Longest name of an object, in bytes: three hashes, a partition and the slashes fit.
 pub const MAX_NAME: usize = 300;

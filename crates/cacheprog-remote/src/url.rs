@@ -79,8 +79,8 @@ pub enum UrlError {
     Prefix(String),
     /// No TLS to another machine.
     #[error(
-        "the remote's URL sends credentials and objects to {0} without TLS: write https://, or allow plain HTTP in the settings if you \
-         trust the network"
+        "the remote's URL sends credentials and objects to {0} without TLS: write https:// (plain HTTP is for \
+         servers on this machine alone)"
     )]
     PlainHttp(String),
     /// The region has other characters.

@@ -22,7 +22,7 @@ pub mod scopes {
     /// Variables and programs; no file.
     pub const STD: Scope = fixed("std");
     /// The toolchain's files that are no Go sources, where they may change: for what Go's assembler made of Go's own packages.
-    pub const ASM_STD: Scope = fixed("asm std");
+    pub const ASM_STD: Scope = fixed("std asm");
     /// The files of the whole tree that are no Go sources, variables and programs.
     pub const TREE: Scope = fixed("tree");
     /// All files of the tree, variables, programs and the command line: for go commands that are not clean.
@@ -90,10 +90,10 @@ impl Scope {
         Some(module.split_once('@').map_or((module, None), |(path, version)| (path, Some(version))))
     }
 
-    /// Whether it is one of [`Scope::asm`].
+    /// Whether it is one of [`Scope::asm`], or [`scopes::ASM_STD`].
     #[must_use]
     pub fn is_asm(&self) -> bool {
-        self.0.starts_with(ASM)
+        self.0.starts_with(ASM) || *self == scopes::ASM_STD
     }
 
     /// Its text.

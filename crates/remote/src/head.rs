@@ -24,6 +24,9 @@ use crate::keys::{PublicKey, SIGNATURE, SecretKey, TrustedKeys};
 use crate::limits;
 use crate::series::{InvalidSeries, Series};
 
+/// Counters are milliseconds since 1970, or a little more. Seconds by which clocks may differ.
+const DAY: u64 = 24 * 3600;
+
 const FIRST_LINE: &str = "nix-gocacheprog head 1";
 
 /// A head as its writer made it.
@@ -51,7 +54,7 @@ pub enum HeadError {
     #[error("it is no head of version 1")]
     Format,
     /// No key of the settings made its signature.
-    #[error("its signature is by no key of remote.trusted-public-keys")]
+    #[error("its signature is by no trusted key (--trusted-public-keys)")]
     Untrusted,
     /// It is a good head of other builds: who can write to the store copied it.
     #[error("it is the head of {0}, at another name")]
@@ -62,6 +65,9 @@ pub enum HeadError {
     /// It is over.
     #[error("it expired: no writer has signed a newer one since")]
     Expired,
+    /// Its counter is of a later day: if it were taken, no other would be for that long.
+    #[error("its counter is ahead of the clock: is the clock of the writer right, and that of this machine?")]
+    Ahead,
     /// A newer one was seen.
     #[error(
         "it is older than the one that was read before (counter {counter}, {seen} was seen): the store gives back an old head"
@@ -120,6 +126,9 @@ impl Head {
         }
         if head.expires <= now {
             return Err(HeadError::Expired);
+        }
+        if head.counter > now.saturating_add(DAY).saturating_mul(1000) {
+            return Err(HeadError::Ahead);
         }
         let (counter, seen) = (head.counter, seen(key));
         if counter < seen { Err(HeadError::Older { counter, seen }) } else { Ok((head, key)) }
@@ -186,6 +195,8 @@ mod tests {
         let partition = Series { partition: "user-7".to_owned(), ..head().series };
         assert_eq!(read(&text, &partition, 150, 0), Err(HeadError::OtherBuilds(head().series)));
         assert_eq!(read(&text, &head().series, 200, 0), Err(HeadError::Expired));
+        let ahead = Head { counter: (150 + DAY) * 1000 + 1, ..head() }.write(&fixture::key());
+        assert_eq!(read(&ahead, &head().series, 150, 0), Err(HeadError::Ahead));
         assert_eq!(read(&text, &head().series, 150, 8), Err(HeadError::Older { counter: 7, seen: 8 }));
     }
 

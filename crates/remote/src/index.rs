@@ -75,7 +75,7 @@ pub struct Entry {
     pub condition: Option<Condition>,
     /// What it cost to make, in milliseconds.
     pub cost_ms: u32,
-    /// When it was made, in seconds since 1970.
+    /// When its writer used it last, in seconds since 1970.
     pub time: u64,
 }
 
@@ -106,17 +106,9 @@ pub enum IndexError {
     #[error("it is no index of version 1, or a part of it is missing")]
     Format,
     /// No key of the settings made its signature.
-    #[error("its signature is by no key of remote.trusted-public-keys")]
+    #[error("its signature is by no trusted key (--trusted-public-keys)")]
     Untrusted,
     /// It is a good index of other builds.
     #[error("it is the index of {0}, and the head is of others")]
     OtherBuilds(Series),
-}
-
-impl Index {
-    /// The bytes of the frames that outputs are in.
-    #[must_use]
-    pub fn used_bytes(&self) -> u64 {
-        self.frames.iter().map(|frame| u64::from(frame.length)).sum()
-    }
 }

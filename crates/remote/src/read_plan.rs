@@ -1,6 +1,6 @@
 //! What a reader fetches: the frames with outputs that it does not have, in few requests, in the order in which the build uses them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::index::{Index, Packed};
@@ -39,8 +39,9 @@ pub fn fetches(index: &Index, mut is_wanted: impl FnMut(&Packed) -> bool) -> Vec
             _ => fetches.push(Fetch { file: frame.file, range, frames: vec![number] }),
         }
     }
-    let place = |frame: &u32| first_use.iter().position(|first| first == frame);
-    fetches.sort_by_cached_key(|fetch| fetch.frames.iter().filter_map(place).min());
+    let places: HashMap<_, _> = first_use.iter().enumerate().map(|(place, frame)| (*frame, place)).collect();
+    let place = |frame: &u32| places.get(frame);
+    fetches.sort_by_cached_key(|fetch| fetch.frames.iter().filter_map(place).min().copied());
     fetches
 }
 

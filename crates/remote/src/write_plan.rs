@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use proto::{Output, OutputId};
 
 use crate::frames::{FileWriter, Written};
-use crate::index::{Entry, File, Index, Packed};
+use crate::index::{Entry, File, Frame, Index, Packed};
 use crate::limits;
 use crate::series::Series;
 
@@ -30,7 +30,7 @@ pub fn plan(series: Series, created: u64, previous: Option<&Index>, others: &[&I
         index: Index { series, created, files: Vec::new(), frames: Vec::new(), outputs: Vec::new(), entries },
         new: Vec::new(),
     };
-    let previous = previous.filter(|previous| !is_to_be_compacted(previous, &outputs));
+    let previous = previous.filter(|previous| !is_to_be_compacted(previous, others, &outputs));
     let sources: Vec<_> = previous.into_iter().chain(others.iter().copied()).map(Source::of).collect();
     let mut numbers = Renumbered::default();
     for output in outputs {
@@ -84,7 +84,7 @@ impl Draft {
             });
             // Files are fewer than `u16` counts: each index has at most so many, and a draft begins with a few of these.
             let file = u16::try_from(file).unwrap_or(u16::MAX);
-            self.index.frames.push(crate::index::Frame { file, ..frame });
+            self.index.frames.push(Frame { file, ..frame });
             self.index.frames.len() - 1
         });
         self.index.outputs.push(Packed { frame: u32::try_from(number).unwrap_or(u32::MAX), ..*packed });
@@ -138,17 +138,23 @@ fn key(entry: &Entry) -> (proto::ActionId, OutputId, Option<&proto::Condition>) 
     (entry.action, entry.output.id, entry.condition.as_ref())
 }
 
-/// Whether an index refers to too many files, or to too much that is not wanted any more.
-fn is_to_be_compacted(index: &Index, wanted: &[Output]) -> bool {
+/// Whether too many files of an index are its own, or too much of them is not wanted any more. Files of `others` stay in any case.
+fn is_to_be_compacted(index: &Index, others: &[&Index], wanted: &[Output]) -> bool {
+    let of_others: HashSet<_> = others.iter().flat_map(|other| &other.files).map(|file| file.hash).collect();
+    let is_own = |file: usize| !of_others.contains(&index.files[file].hash);
+    let own: Vec<_> =
+        index.files.iter().enumerate().filter(|(number, _)| is_own(*number)).map(|(_, file)| file).collect();
     let wanted: HashSet<_> = wanted.iter().map(|output| output.id).collect();
-    let used = index.outputs.iter().filter(|packed| wanted.contains(&packed.id)).map(|packed| u64::from(packed.size));
-    // Compressed sizes are of frames; of outputs it is the share of its frame.
-    let raw: u64 = index.frames.iter().map(|frame| u64::from(frame.raw_length)).sum();
-    let packed: u64 = index.used_bytes();
-    let files: u64 = index.files.iter().map(|file| file.size).sum();
-    let used = u128::from(used.sum::<u64>()) * u128::from(packed);
-    let least = u128::from(limits::USED_PERCENT) * u128::from(files) * u128::from(raw);
-    index.files.len() >= limits::FILES || used * 100 < least
+    let frame = |packed: &Packed| &index.frames[packed.frame as usize];
+    let is_used = |packed: &&Packed| wanted.contains(&packed.id) && is_own(frame(packed).file.into());
+    // Compressed sizes are of frames; that of an output is its share of its frame's.
+    let share = |packed: &Packed| {
+        let Frame { length, raw_length, .. } = frame(packed);
+        u64::from(packed.size) * u64::from(*length) / u64::from(*raw_length).max(1)
+    };
+    let used: u64 = index.outputs.iter().filter(is_used).map(share).sum();
+    let files: u64 = own.iter().map(|file| file.size).sum();
+    own.len() >= limits::FILES || used * 100 < limits::USED_PERCENT * files
 }
 
 #[cfg(test)]

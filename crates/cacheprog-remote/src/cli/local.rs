@@ -1,8 +1,9 @@
 //! The commands `pull` and `push`, with the user's own store.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use remote::keys::{PublicKey, SecretKey, TrustedKeys};
@@ -15,6 +16,7 @@ use crate::names::Names;
 use crate::sync::objects::Objects;
 use crate::sync::pull::Pull;
 use crate::sync::push::Push;
+use crate::sync::state::make_dir;
 use crate::sync::untrusted::forget_untrusted;
 
 /// The local store, and the builds.
@@ -31,41 +33,59 @@ pub(super) struct Local {
     base: Option<String>,
 }
 
+/// What is fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// As JSON.
+    pub(super) toolchain: Option<&'a str>,
+    pub(super) keys: &'a [String],
+    pub(super) with_c: bool,
+    pub(super) url: &'a str,
+}
+
 /// What of a store is put.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct What {
+pub(super) struct PushOptions {
     pub(super) since: SystemTime,
     pub(super) kept_for: Duration,
     pub(super) with_c: bool,
 }
 
+/// How long a pull takes at most. What is missing then, the next one fetches.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// Fetches what is there for the builds.
-pub(super) fn pull(
-    objects: &dyn Objects,
-    local: &Local,
-    toolchain: Option<&str>,
-    keys: &[PublicKey],
-) -> Result<(), Failure> {
-    let (dir, names) = (local.dir()?, local.names()?);
-    let store = Store::open(&dir, Access::Owner)?;
-    let trusted = TrustedKeys::new(keys.to_vec());
-    let gone = forget_untrusted(&store, &trusted, clock::now())?;
+pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> Result<(), Failure> {
+    let trusted = TrustedKeys::new(keys(wanted.keys)?);
+    let dir = local.dir()?;
+    let names = match local.names() {
+        // The client asks in any directory.
+        Err(e) if wanted.toolchain.is_some() => {
+            log::info!("{e}");
+            return Ok(());
+        }
+        names => names?,
+    };
+    let store = open(&dir)?;
+    let Some(_only_one) = lock(&dir)? else {
+        log::info!("{}: another process fetches into it", dir.display());
+        return Ok(());
+    };
+    let gone = forget_untrusted(&store, wanted.url, &trusted, clock::now())?;
     if gone > 0 {
-        log::warn!("{}: {gone} entries went, signed by keys that are trusted no longer", dir.display());
+        log::warn!("{}: removed {gone} entries: their keys are no longer trusted", dir.display());
     }
-    if keys.is_empty() {
-        let variable = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS";
-        return Err(format!("no key is trusted, so nothing can be taken: --trusted-public-keys or {variable}").into());
-    }
-    let toolchains = match toolchain {
+    let toolchains = match wanted.toolchain {
         Some(text) => vec![remembered(&store, serde_json::from_str(text).map_err(|e| format!("--toolchain: {e}"))?)?],
         None => toolchains(&dir),
     };
+    let (now, until) = (seconds(clock::now()), Instant::now() + LONGEST);
+    let (conditional, trusted) = (conditional(wanted.with_c), &trusted);
     for toolchain in toolchains {
         let view = View::common(&toolchain);
         let series = names.series(&view)?;
-        let now = seconds(clock::now());
-        let pulled = Pull { store: &store, view: &view, series: &series, trusted: &trusted, objects, now }.run()?;
+        let pull = Pull { store: &store, view: &view, series: &series, trusted, objects, conditional, now, until };
+        let pulled = pull.run()?;
         print(&format!(
             "{}: {} of {} entries are new, {} requests for {} bytes",
             names.text(),
@@ -78,10 +98,46 @@ pub(super) fn pull(
     Ok(())
 }
 
+/// The keys of an option. A secret one in its place is not shown.
+fn keys(texts: &[String]) -> Result<Vec<PublicKey>, Failure> {
+    let texts: Vec<_> = texts.iter().filter(|text| !text.is_empty()).collect();
+    if texts.is_empty() {
+        let variable = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS";
+        return Err(format!("no key is trusted, so nothing can be taken: --trusted-public-keys or {variable}").into());
+    }
+    let parse = |(number, text): (usize, &&String)| {
+        text.parse().map_err(|e| format!("--trusted-public-keys, key {}: {e}", number + 1).into())
+    };
+    texts.iter().enumerate().map(parse).collect()
+}
+
+/// The store, as the client opens it: an unclean stop of the machine is noticed.
+fn open(dir: &Path) -> Result<Store, Failure> {
+    let store = Store::open(dir, Access::Owner)?;
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    // What could not be noted is verified by this process all the same.
+    drop(store.recovery().resume_since_boot(&boot, clock::now()));
+    Ok(store)
+}
+
+/// Holds a store for one pull; `None` where another process has it.
+fn lock(dir: &Path) -> Result<Option<File>, Failure> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join("remote.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(_)) => Ok(Some(file)), // a file system without locks: two fetch the same
+    }
+}
+
+fn conditional(with_c: bool) -> Conditional {
+    if with_c { Conditional::All } else { Conditional::OfAssembly }
+}
+
 /// Puts what was used.
-pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, what: What) -> Result<(), Failure> {
+pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, options: PushOptions) -> Result<(), Failure> {
     let (dir, names) = (local.dir()?, local.names()?);
-    let store = Store::open(&dir, Access::Owner)?;
+    let store = open(&dir)?;
     let toolchains = toolchains(&dir);
     if toolchains.is_empty() {
         return Err(format!(
@@ -101,10 +157,10 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, what: 
             bases,
             key,
             objects,
-            since: what.since,
-            conditional: if what.with_c { Conditional::All } else { Conditional::OfAssembly },
+            since: options.since,
+            conditional: conditional(options.with_c),
             now: seconds(clock::now()),
-            period: what.kept_for.as_secs(),
+            period: options.kept_for.as_secs(),
         };
         let pushed = pushed.run()?;
         print(&format!(
@@ -156,12 +212,16 @@ fn toolchains_dir(store: &Path) -> PathBuf {
     store.join("remote").join("toolchains")
 }
 
+/// Toolchains that are remembered: each costs a push a request.
+const MOST_TOOLCHAINS: usize = 20;
+
 /// Notes that a store is filled for this toolchain.
 fn remembered(store: &Store, toolchain: Toolchain) -> Result<Toolchain, Failure> {
     let dir = toolchains_dir(store.root());
-    fs::create_dir_all(&dir)?;
+    make_dir(&dir)?;
     let name = View::common(&toolchain).reads.first().map(|one| one.toolchain().to_owned()).unwrap_or_default();
     store.write_file(&dir.join(name), &serde_json::to_vec(&toolchain)?)?;
+    store::keep_newest(&dir, MOST_TOOLCHAINS, u64::MAX)?;
     Ok(toolchain)
 }
 

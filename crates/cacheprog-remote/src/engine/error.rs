@@ -172,9 +172,7 @@ pub enum EngineError {
         left: Duration,
     },
     /// The bytes of the day are used up.
-    #[error(
-        "{at}: not tried: the budget of {limit} bytes a day is used up: raise the setting daily-bytes, or wait until 0:00 UTC"
-    )]
+    #[error("{at}: not tried: the budget of {limit} bytes a day is used up: wait until 0:00 UTC")]
     Budget {
         /// What was asked for.
         at: At,

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest};
@@ -157,6 +157,18 @@ pub(crate) fn push_after(
 
 /// Fetches what the keys of these seeds signed.
 pub(crate) fn pull(store: &Store, objects: &Memory, name: &str, seeds: &[u8]) -> Pulled {
+    pull_with(store, objects, name, (seeds, Conditional::OfAssembly))
+}
+
+/// The same, with these conditions.
+pub(crate) fn pull_with(
+    store: &Store,
+    objects: &Memory,
+    name: &str,
+    (seeds, conditional): (&[u8], Conditional),
+) -> Pulled {
     let (view, series, trusted) = (view(), [series(name)], trusted(seeds));
-    Pull { store, view: &view, series: &series, trusted: &trusted, objects, now: NOW }.run().unwrap()
+    let until = Instant::now() + Duration::from_secs(3600);
+    let trusted = &trusted;
+    Pull { store, view: &view, series: &series, trusted, objects, conditional, now: NOW, until }.run().unwrap()
 }

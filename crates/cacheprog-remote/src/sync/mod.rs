@@ -8,8 +8,8 @@ pub mod pull;
 pub mod push;
 pub mod untrusted;
 
+mod engine_objects;
 #[cfg(test)]
 mod fixture;
-mod of_engine;
-mod read_index;
-mod state;
+pub mod read_index;
+pub(crate) mod state;

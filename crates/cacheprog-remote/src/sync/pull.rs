@@ -5,16 +5,21 @@ use std::io::{Read, Take};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use proto::{ActionId, Condition, OutputId};
 use remote::frames::FrameError;
-use remote::index::{Entry, Frame, Index};
+use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::{PublicKey, TrustedKeys};
 use remote::name;
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
-use store::{BuildName, Origin, Partition, Put, Replaces, StageError, Store, StoreError, View};
+use store::{
+    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Replaces, StageError, Store,
+    StoreError, View,
+};
+
+use crate::mutex::lock;
 
 use super::objects::{Body, ObjectError, Objects};
 use super::read_index::{ReadError, Source};
@@ -39,8 +44,12 @@ pub struct Pull<'a> {
     pub trusted: &'a TrustedKeys,
     /// The remote store.
     pub objects: &'a dyn Objects,
+    /// Which entries with a condition are taken.
+    pub conditional: Conditional,
     /// Seconds since 1970.
     pub now: u64,
+    /// No request begins after it.
+    pub until: Instant,
 }
 
 /// What was done.
@@ -52,11 +61,11 @@ pub struct Pulled {
     pub entries: u64,
     /// Entries that are new here.
     pub admitted: u64,
-    /// Bytes of frames that were asked for.
+    /// Bytes of frames that came.
     pub bytes: u64,
-    /// Requests for them.
+    /// Requests for frames.
     pub requests: u64,
-    /// Requests, or parts of them, whose bytes were not used.
+    /// Heads, indexes and requests that were of no use.
     pub failed: u64,
 }
 
@@ -119,32 +128,27 @@ impl Pull<'_> {
         log::warn!("{series}: {}", proto::error::with_causes(error));
     }
 
-    /// What the store has for each action.
-    fn known(&self) -> Result<HashSet<(ActionId, Option<Condition>)>, StoreError> {
+    /// What the store has.
+    fn known(&self) -> Result<Known, StoreError> {
         let all = self.store.list(self.view)?;
+        let actions = all.iter().map(|(action, ..)| *action).collect();
         let is_there = |output| self.store.object(output).is_ok_and(|path| path.is_some());
         let there = all.into_iter().filter(|(_, record, _)| is_there(record.output));
-        Ok(there.map(|(action, record, _)| (action, record.condition)).collect())
+        Ok(Known { actions, entries: there.map(|(action, record, _)| (action, record.condition)).collect() })
     }
 
-    fn index(
-        &self,
-        index: &Index,
-        key: &PublicKey,
-        known: &mut HashSet<(ActionId, Option<Condition>)>,
-        pulled: &mut Pulled,
-    ) {
+    fn index(&self, index: &Index, key: &PublicKey, known: &mut Known, pulled: &mut Pulled) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
-        for entry in &index.entries {
-            if known.insert((entry.action, entry.condition.clone())) {
+        for entry in index.entries.iter().filter(|entry| self.is_taken(entry)) {
+            if known.entries.insert((entry.action, entry.condition.clone())) {
                 wanted.entry(entry.output.id).or_default().push(entry);
             }
         }
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
-        let outputs = Outputs { index, wanted: &wanted, key, admitted: AtomicU64::new(0) };
+        let outputs = Outputs::new(index, (&wanted, known), key);
         let (next, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0));
         let work = || {
-            while let Some(fetch) = next.lock().ok().and_then(|mut next| next.next()) {
+            while let Some(fetch) = lock(&next).next().filter(|_| self.has_room()) {
                 if let Err(e) = self.fetch(fetch, &outputs) {
                     failed.fetch_add(1, Relaxed);
                     log::warn!("{}: {}", index.series, proto::error::with_causes(&e));
@@ -155,10 +159,21 @@ impl Pull<'_> {
             (1..STREAMS.min(plan.len())).for_each(|_| drop(scope.spawn(work)));
             work();
         });
-        pulled.requests += plan.len() as u64;
-        pulled.bytes += plan.iter().map(|fetch| fetch.range.end - fetch.range.start).sum::<u64>();
+        pulled.requests += outputs.requests.into_inner();
+        pulled.bytes += outputs.bytes.into_inner();
         pulled.admitted += outputs.admitted.into_inner();
         pulled.failed += failed.into_inner();
+    }
+
+    /// Whether entries with this condition are taken.
+    fn is_taken(&self, entry: &Entry) -> bool {
+        entry.condition.as_ref().is_none_or(|condition| self.conditional.takes(condition))
+    }
+
+    /// Whether there is time, and space on the disk.
+    fn has_room(&self) -> bool {
+        let is_short = Disk::of(self.store.root()).is_ok_and(|disk| Limits::default().is_short(disk));
+        Instant::now() < self.until && !is_short
     }
 
     /// Fetches the frames of one request, and again from where it broke off.
@@ -178,11 +193,13 @@ impl Pull<'_> {
         let Some(&first) = left.first() else { return Ok(()) };
         let file = outputs.file(fetch);
         let (mut at, end) = (u64::from(outputs.frame(first).offset), fetch.range.end);
+        outputs.requests.fetch_add(1, Relaxed);
         let body = self.objects.get(&file, Some(at..end)).map_err(|e| FetchError::Object(file.clone(), e))?;
         let mut body = body.ok_or_else(|| FetchError::Gone(file.clone()))?.take(end - at);
         while let Some((&number, rest)) = left.split_first() {
             let frame = outputs.frame(number);
             let bytes = read_frame(&mut body, &mut at, frame).map_err(|e| FetchError::Body(file.clone(), e))?;
+            outputs.bytes.fetch_add(bytes.len() as u64, Relaxed);
             let raw = frame.unpack(&bytes).map_err(|e| FetchError::Frame(file.clone(), e))?;
             self.admit(number, &raw, outputs)?;
             *left = rest;
@@ -193,7 +210,7 @@ impl Pull<'_> {
     /// Puts the wanted outputs of a frame, for each of their entries.
     fn admit(&self, number: u32, raw: &[u8], outputs: &Outputs<'_>) -> Result<(), FetchError> {
         let (origin, mut scratch) = (outputs.origin(), Vec::new());
-        for packed in outputs.index.outputs.iter().filter(|packed| packed.frame == number) {
+        for packed in outputs.in_frame.get(&number).into_iter().flatten() {
             for entry in outputs.wanted.get(&packed.id).into_iter().flatten() {
                 let other = || FetchError::Output(packed.id.to_string());
                 let mut body = packed.body(raw).ok_or_else(other)?;
@@ -202,17 +219,35 @@ impl Pull<'_> {
                     StageError::Store(e) => FetchError::Store(e),
                     StageError::Body(_) | StageError::Length(_) | StageError::Digest => other(),
                 })?;
+                if !matches!(staged.kind(), Kind::Content | Kind::Archive) {
+                    continue; // true where it was made
+                }
                 let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
                 let (condition, cost_ms, replaces) =
                     (entry.condition.as_ref(), entry.cost_ms.into(), Replaces::Nothing);
                 let put = Put { action: entry.action, time, cost_ms, origin: &origin, condition, replaces };
-                self.store.put(self.view, &put, &mut staged)?;
-                // It grows old from the time at which it was made, until it is used here.
-                self.store.mark_unused_since(self.view, &entry.action, time);
-                outputs.admitted.fetch_add(1, Relaxed);
+                if self.store.put(self.view, &put, &mut staged)? == Published::New {
+                    outputs.admitted.fetch_add(1, Relaxed);
+                    // Until it is used here, its age counts from when its writer used it last.
+                    if !outputs.known.has_action(&entry.action) {
+                        self.store.mark_unused_since(self.view, &entry.action, time);
+                    }
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// What the store had before, and what is wanted for it.
+struct Known {
+    actions: HashSet<ActionId>,
+    entries: HashSet<(ActionId, Option<Condition>)>,
+}
+
+impl Known {
+    fn has_action(&self, action: &ActionId) -> bool {
+        self.actions.contains(action)
     }
 }
 
@@ -220,13 +255,31 @@ impl Pull<'_> {
 struct Outputs<'a> {
     index: &'a Index,
     wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
+    known: &'a Known,
+    /// Those in each frame.
+    in_frame: HashMap<u32, Vec<&'a Packed>>,
     /// Who signed it.
     key: &'a PublicKey,
     /// Entries that were put.
     admitted: AtomicU64,
+    requests: AtomicU64,
+    bytes: AtomicU64,
 }
 
-impl Outputs<'_> {
+impl<'a> Outputs<'a> {
+    fn new(
+        index: &'a Index,
+        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known),
+        key: &'a PublicKey,
+    ) -> Self {
+        let mut in_frame = HashMap::<_, Vec<_>>::new();
+        for packed in index.outputs.iter().filter(|packed| wanted.contains_key(&packed.id)) {
+            in_frame.entry(packed.frame).or_default().push(packed);
+        }
+        let [admitted, requests, bytes] = [0; 3].map(AtomicU64::new);
+        Self { index, wanted, known, in_frame, key, admitted, requests, bytes }
+    }
+
     fn origin(&self) -> Origin {
         let (name, key) = (BuildName::new(&self.index.series.name), Some(self.key.signing_key()));
         Origin { build: None, name, witness: None, partition: Partition::Common, key }

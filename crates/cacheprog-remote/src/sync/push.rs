@@ -1,7 +1,7 @@
 //! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use proto::Output;
 use remote::content_hash::ContentHash;
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use store::{Conditional, Record, Store, StoreError, View};
 
 use super::objects::{ObjectError, Objects, whole};
-use super::read_index::Source;
+use super::read_index::{ReadError, Source};
 use super::state::State;
 
 /// What to put.
@@ -52,9 +52,9 @@ pub struct Pushed {
     pub entries: u64,
     /// Outputs that were not there.
     pub outputs: u64,
-    /// Files that were put, and those of them that were there and had aged.
+    /// Files that were put.
     pub files: u64,
-    /// See above.
+    /// Those of them that were there and had aged.
     pub aged: u64,
     /// Bytes of all that was put.
     pub bytes: u64,
@@ -62,7 +62,7 @@ pub struct Pushed {
     pub is_new: bool,
 }
 
-/// Why it could not be put. What was put before is of use to no build, and goes with the remote store's own rule.
+/// Why it could not be put. No index refers to what was put before; the remote store's rule removes it.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
     /// The local store.
@@ -74,6 +74,12 @@ pub enum PushError {
     /// The engine does not take it.
     #[error("putting {0}")]
     Object(String, #[source] ObjectError),
+    /// What is there cannot be read.
+    #[error("reading what is there")]
+    Read(#[source] ReadError),
+    /// There is more than an index holds.
+    #[error("an index with {0} bytes is too large: --used-within takes less")]
+    TooLarge(usize),
     /// An output does not compress.
     #[error("compressing")]
     Compress(#[source] std::io::Error),
@@ -87,36 +93,57 @@ impl Push<'_> {
     pub fn run(&self) -> Result<Pushed, PushError> {
         let state = State::new(self.store).map_err(PushError::State)?;
         let source = Source { objects: self.objects, state: &state, now: self.now };
-        let public = self.key.public();
-        let read = |series: &Series| {
-            source.read(series, &public).unwrap_or_else(|e| {
-                log::warn!("{series}: all is put again: {}", proto::error::with_causes(&e));
-                None
-            })
-        };
-        let previous = read(self.series);
-        let bases: Vec<_> = self.bases.iter().filter_map(read).map(|(_, index)| index).collect();
-        let entries = self.entries()?;
+        let previous = self.read(&source, self.series)?;
+        let mut bases = Vec::new();
+        for base in self.bases {
+            bases.extend(self.read(&source, base)?.map(|(_, index)| index));
+        }
+        let mut entries = self.entries()?;
         if entries.is_empty() {
-            return Ok(Pushed::default()); // an index of nothing would take away what others use
+            return Ok(Pushed::default()); // an empty index would hide the entries of the previous one
         }
         let before = previous.as_ref().map(|(_, index)| index);
-        let mut draft =
-            write_plan::plan(self.series.clone(), self.now, before, &bases.iter().collect::<Vec<_>>(), entries);
+        // What other jobs used lately stays.
+        let is_recent = |entry: &&Entry| entry.time > self.now.saturating_sub(self.period / 2);
+        entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(is_recent)).cloned());
+        let bases: Vec<_> = bases.iter().collect();
+        let mut draft = write_plan::plan(self.series.clone(), self.now, before, &bases, entries);
         let mut pushed = Pushed::default();
         self.files(&mut draft, &mut pushed)?;
         let mut index = draft.finish();
         self.aged(&mut index, &mut pushed);
         pushed.entries = index.entries.len() as u64;
         let is_current = |(head, before): &(Head, Index)| {
-            write_plan::is_same(before, &index)
-                && before.files == index.files
-                && self.now < head.created + self.period / 4
+            let is_young = self.now < head.created.saturating_add(self.period / 4);
+            write_plan::is_same(before, &index) && before.files == index.files && is_young
         };
         if !previous.as_ref().is_some_and(is_current) {
-            self.head(&index, &state, previous.map_or(0, |(head, _)| head.counter), &mut pushed)?;
+            self.head(&index, &source, &mut pushed)?;
         }
         Ok(pushed)
+    }
+
+    /// This key's index of a series, if all of its files are there. One that is not to be used counts as none; where the engine does not
+    /// answer, nothing is known, and all would be put again.
+    fn read(&self, source: &Source<'_>, series: &Series) -> Result<Option<(Head, Index)>, PushError> {
+        let found = match source.read(series, &self.key.public()) {
+            Ok(found) => found,
+            Err(e @ ReadError::Object(..)) => return Err(PushError::Read(e)),
+            Err(e) => {
+                log::warn!("{series}: all is put again: {}", proto::error::with_causes(&e));
+                None
+            }
+        };
+        let Some((head, index)) = found else { return Ok(None) };
+        let names = index.files.iter().map(|file| name::file(&file.hash)).chain([name::index(&head.index)]);
+        for at in names {
+            let there = self.objects.get(&at, Some(0..1)).map_err(|e| PushError::Object(at.clone(), e))?;
+            if there.is_none() {
+                log::warn!("{series}: {at} is not there any more: all is put again");
+                return Ok(None);
+            }
+        }
+        Ok(Some((head, index)))
     }
 
     /// What was used since then and is as true on another machine, in the order of use. What another key signed, its owner puts.
@@ -132,7 +159,7 @@ impl Push<'_> {
             output: record.output,
             condition: record.condition,
             cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
-            time: record.time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs(),
+            time: self.now,
         };
         Ok(used.into_iter().map(entry).collect())
     }
@@ -193,17 +220,23 @@ impl Push<'_> {
         Ok(())
     }
 
-    fn head(&self, index: &Index, state: &State<'_>, counter: u64, pushed: &mut Pushed) -> Result<(), PushError> {
+    fn head(&self, index: &Index, source: &Source<'_>, pushed: &mut Pushed) -> Result<(), PushError> {
         let bytes = index.write(self.key);
+        if bytes.len() > limits::INDEX {
+            return Err(PushError::TooLarge(bytes.len()));
+        }
         let hash = ContentHash::of(&bytes);
         self.put(&name::index(&hash), &bytes, pushed)?;
-        state.keep_index(&hash, &bytes);
+        source.state.keep_index(&hash, &bytes);
         let at = name::head(self.series, &self.key.public().id());
-        let counter = (counter.max(state.seen(&at)) + 1).max(self.now * 1000);
-        let expires = self.now + self.period;
+        // Another job may have put one meanwhile.
+        let there = source.read(self.series, &self.key.public()).ok().flatten().map_or(0, |(head, _)| head.counter);
+        let last = there.max(source.state.seen(&at));
+        let counter = last.saturating_add(1).max(self.now.saturating_mul(1000));
+        let expires = self.now.saturating_add(self.period);
         let head = Head { series: self.series.clone(), counter, created: self.now, expires, index: hash };
         self.put(&at, head.write(self.key).as_bytes(), pushed)?;
-        state.note(&at, counter)?;
+        source.state.note(&at, counter)?;
         pushed.is_new = true;
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::state::State;
 
 /// Why there is no index of a key.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The engine does not give it.
     #[error("reading {0}")]
     Object(String, #[source] ObjectError),

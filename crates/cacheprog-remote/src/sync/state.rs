@@ -2,9 +2,10 @@
 //! is taken, and indexes, which never change.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use remote::content_hash::ContentHash;
 use remote::limits;
@@ -14,6 +15,11 @@ use store::{Store, StoreError};
 const HEADS: usize = 10_000;
 const INDEXES: usize = 64;
 const INDEX_BYTES: u64 = 64 << 20;
+
+/// Makes a directory that its owner alone can enter.
+pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
 
 /// See the file's header.
 #[derive(Debug)]
@@ -25,7 +31,7 @@ pub(crate) struct State<'a> {
 impl<'a> State<'a> {
     pub(crate) fn new(store: &'a Store) -> io::Result<Self> {
         let dir = store.root().join("remote");
-        fs::create_dir_all(dir.join("indexes"))?;
+        make_dir(&dir.join("indexes"))?;
         Ok(Self { store, dir })
     }
 
@@ -66,6 +72,7 @@ impl<'a> State<'a> {
         drop(store::keep_newest(&dir, INDEXES, INDEX_BYTES)); // the next one tries again
     }
 
+    /// What cannot be read counts as never seen, as it does on a new machine.
     fn counters(&self) -> BTreeMap<String, u64> {
         let text = fs::read_to_string(self.dir.join("counters")).unwrap_or_default();
         let line = |line: &str| {

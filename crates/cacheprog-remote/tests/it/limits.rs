@@ -51,7 +51,7 @@ fn the_budget_of_the_day_ends_reads_and_writes() {
     assert_eq!(read(&engine, None).unwrap().len(), 60);
     assert_eq!(variant(put(&engine, &[0; 41])), "Budget");
     let error = read(&engine, None).unwrap_err();
-    assert!(error.to_string().contains("daily-bytes"), "{error}");
+    assert!(error.to_string().contains("0:00 UTC"), "{error}");
     assert_eq!(server.requests().len(), 2, "a length that is known only with the answer");
     put(&engine, &[0; 40]).unwrap();
     assert_eq!(variant(read(&engine, None)), "Budget");

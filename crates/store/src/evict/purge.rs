@@ -32,8 +32,8 @@ pub enum PurgeFilter {
     WrittenBy(Vec<BuildId>),
     /// What was copied from layers.
     OfLayers,
-    /// What came from another machine, signed by none of these keys.
-    SignedByOthers(Vec<SigningKey>),
+    /// What came from another machine, signed by one of these keys. Also what was used today: only its object stays for a while.
+    SignedBy(Vec<SigningKey>),
     /// What is for builds of this user alone.
     User(u32),
     /// What was last put before this.
@@ -50,7 +50,7 @@ impl PurgeFilter {
             Self::User(uid) => [partition, record.origin.partition].contains(&Partition::User(*uid)),
             Self::WrittenBy(builds) => record.origin.build.is_some_and(|build| builds.contains(&build)),
             Self::OfLayers => record.origin.is_of_layer(),
-            Self::SignedByOthers(keys) => record.origin.key.is_some_and(|key| !keys.contains(&key)),
+            Self::SignedBy(keys) => record.origin.key.is_some_and(|key| keys.contains(&key)),
             Self::Before(time) => record.time < *time,
             Self::Quarantined => record.is_quarantined,
         }
@@ -146,8 +146,9 @@ impl Purge<'_> {
 
     fn entry(&mut self, records: &RecordDir, action: &ActionId, (known, used): (Vec<Record>, SystemTime)) {
         self.purged.seen += known.len() as u64;
-        let is_spared = used > self.used_before && used <= self.not_ahead;
+        let is_recent = used > self.used_before && used <= self.not_ahead;
         let (filter, partition) = (self.filter, self.partition);
+        let is_spared = is_recent && !matches!(filter, PurgeFilter::SignedBy(_));
         let (go, stay): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|record| !is_spared && filter.matches(record, partition));
         self.named.extend(stay.iter().map(|record| key(&record.output.id)));
@@ -158,6 +159,10 @@ impl Purge<'_> {
         self.purged.entries += go.len() as u64;
         self.purged.bytes += if stay.is_empty() { RECORD_BYTES } else { 0 };
         self.victims.extend(go.iter().map(|record| record.output));
+        if is_recent {
+            // A go command may have been given its path: a sweep removes the object later.
+            self.named.extend(go.iter().map(|record| key(&record.output.id)));
+        }
     }
 
     /// A live build that accepted what went asks for it again.

@@ -60,6 +60,14 @@ pub enum Conditional {
     All,
 }
 
+impl Conditional {
+    /// Whether entries with this condition are among them.
+    #[must_use]
+    pub fn takes(self, condition: &Condition) -> bool {
+        condition.scope != scopes::PRIVATE && (self == Self::All || condition.scope.is_asm())
+    }
+}
+
 /// How records and traces write a kind.
 #[must_use]
 pub fn kind_letter(kind: Kind) -> char {
@@ -85,11 +93,9 @@ impl Record {
     /// quarantine, nor with a condition that does not hold elsewhere.
     #[must_use]
     pub fn is_of_any_machine(&self, conditional: Conditional) -> bool {
-        let is_so = |condition: &Condition| {
-            condition.scope != scopes::PRIVATE && (conditional == Conditional::All || condition.scope.is_asm())
-        };
         let is_of_kind = matches!(self.kind, Kind::Content | Kind::Archive);
-        is_of_kind && !self.is_quarantined && self.condition.as_ref().is_none_or(is_so)
+        let is_taken = |condition| conditional.takes(condition);
+        is_of_kind && !self.is_quarantined && self.condition.as_ref().is_none_or(is_taken)
     }
 
     /// The line under this action.

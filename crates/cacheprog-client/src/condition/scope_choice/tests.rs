@@ -45,7 +45,7 @@ fn an_archive_has_the_scope_of_its_module() {
         (archive("main", &["m/main.go", "m/a/a.go"]), "module m"),
         (archive("d.test/d", &["d.test/d@v1.0.0/d.go"]), "module d.test/d@v1.0.0"),
         (MadeArchive { is_std: true, ..archive("net", &["net/net.go"]) }, "std"),
-        (MadeArchive { is_std: true, ..assembled("math", &["math/exp.go"]) }, "asm std"),
+        (MadeArchive { is_std: true, ..assembled("math", &["math/exp.go"]) }, "std asm"),
         (archive("d.test/d", &["d.test/d@v1.0.1/d.go"]), "private"),
         (archive("x.test/x", &["x.test/x/x.go"]), "private"),
     ] {

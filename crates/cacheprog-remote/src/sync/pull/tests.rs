@@ -34,7 +34,7 @@ fn a_fresh_machine_has_what_another_put_and_fetches_nothing_twice() {
     let signer = Some(SigningKey(key(1).public().signing_key().0));
     for (_, record, used) in here.list(&view()).unwrap() {
         assert_eq!((record.origin.key, record.origin.name.as_str()), (signer, "m@main"));
-        assert_eq!(used, UNIX_EPOCH + Duration::from_secs(NOW - 100), "not used here yet");
+        assert_eq!(used, UNIX_EPOCH + Duration::from_secs(NOW), "its writer used it then");
     }
     let again = pull(&here, &objects, "m@main", &[1]);
     assert_eq!((again.admitted, again.requests, again.bytes), (0, 0, 0));
@@ -119,4 +119,15 @@ fn what_is_here_stays_what_it_is() {
     put(&here, 1, b"made here", None);
     assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 2);
     assert_eq!(found(&here)[0], (1, b"made here".to_vec()));
+}
+
+#[test]
+fn what_c_compilers_made_is_taken_where_that_is_asked_for() {
+    let (_one, there, objects) = remote_store();
+    put(&there, 4, b"with C", with_c().as_ref());
+    push(&there, &objects, "m@main", |push| (push.conditional, push.now) = (Conditional::All, NOW + 1));
+    let (_other, here) = fresh();
+    assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 3);
+    assert_eq!(pull_with(&here, &objects, "m@main", (&[1], Conditional::All)).admitted, 1);
+    assert_eq!(found(&here), found(&there));
 }

@@ -1,7 +1,13 @@
 //! What goes to a remote store, and when nothing does.
 
+use std::time::Duration;
+
 use super::*;
 use crate::sync::fixture::*;
+
+fn store_in(dir: &tempfile::TempDir) -> Store {
+    store(dir.path())
+}
 
 fn local() -> (tempfile::TempDir, Store, Memory) {
     let dir = tempfile::tempdir().unwrap();
@@ -21,7 +27,8 @@ fn an_edit_adds_a_file_an_index_and_a_head() {
     let pushed = push(&store, &objects, "m@main", |push| push.now += 60);
     assert_eq!((pushed.entries, pushed.outputs, pushed.files, pushed.is_new), (3, 1, 1, true));
     let requests: Vec<_> = objects.take_log().iter().map(|line| line[..6].to_owned()).collect();
-    assert_eq!(requests, ["GET h/", "PUT o/", "PUT p/", "PUT h/"], "its own index is kept here");
+    // Are file and index still there? Did another job put a head meanwhile?
+    assert_eq!(requests, ["GET h/", "GET o/", "GET p/", "PUT o/", "PUT p/", "GET h/", "PUT h/"]);
     assert!(first.iter().all(|file| objects.names("o/").contains(file)));
 }
 
@@ -31,7 +38,7 @@ fn what_is_there_is_not_put_again_until_it_has_aged() {
     push(&store, &objects, "m@main", |_| {});
     objects.take_log();
     let again = push(&store, &objects, "m@main", |push| push.now += 60);
-    assert_eq!((again.is_new, again.bytes, objects.take_log().len()), (false, 0, 1));
+    assert_eq!((again.is_new, again.bytes, objects.take_log().len()), (false, 0, 3));
     // The head has to be newer than the rule of the store, the file too.
     let later = push(&store, &objects, "m@main", |push| push.now += PERIOD / 4);
     assert_eq!((later.is_new, later.files), (true, 0));
@@ -76,9 +83,35 @@ fn a_branch_refers_to_the_files_of_the_one_it_comes_from() {
     let pushed = push_after(&store, &objects, ("m@pr", &bases, 1), |_| {});
     assert_eq!((pushed.entries, pushed.outputs, objects.names("o/").len()), (3, 1, 2));
     let dir = tempfile::tempdir().unwrap();
-    let here = crate::sync::fixture::store(dir.path());
+    let here = store_in(&dir);
     assert_eq!(pull(&here, &objects, "m@pr", &[1]).admitted, 3);
     assert_eq!(found(&here), found(&store));
+}
+
+#[test]
+fn what_other_jobs_used_lately_stays() {
+    let (_dir, there, objects) = local();
+    push(&there, &objects, "m@main", |_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let here = store_in(&dir);
+    put(&here, 3, b"of another job", None);
+    let entries = |now| push(&here, &objects, "m@main", |push| push.now = now).entries;
+    assert_eq!(entries(NOW + PERIOD / 2 - 1), 3);
+    assert_eq!(entries(NOW + PERIOD / 2 + 1), 1);
+}
+
+#[test]
+fn a_file_or_an_index_that_the_remote_store_lost_is_put_once_more() {
+    for lost in ["o/", "p/"] {
+        let (_dir, store, objects) = local();
+        push(&store, &objects, "m@main", |_| {});
+        objects.objects.lock().unwrap().retain(|name, _| !name.starts_with(lost));
+        let pushed = push(&store, &objects, "m@main", |push| push.now += 60);
+        assert_eq!((pushed.outputs, pushed.is_new), (2, true), "{lost}");
+        let dir = tempfile::tempdir().unwrap();
+        let here = store_in(&dir);
+        assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 2, "{lost}");
+    }
 }
 
 #[test]
@@ -96,7 +129,7 @@ fn what_the_remote_store_lost_is_put_once_more() {
     push(&store, &objects, "m@main", |_| {});
     objects.objects.lock().unwrap().retain(|name, _| name.starts_with("h/"));
     let other = tempfile::tempdir().unwrap();
-    let here = crate::sync::fixture::store(other.path());
+    let here = store_in(&other);
     assert_eq!(pull(&here, &objects, "m@main", &[1]).failed, 1);
     put(&here, 1, &[1; 3000], None);
     let pushed = push(&here, &objects, "m@main", |push| push.now += 60);
