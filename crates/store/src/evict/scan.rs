@@ -88,6 +88,11 @@ pub(crate) fn key(output: &OutputId) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// Whether another name leads to a file. Some file systems have no inode numbers of their own, or the same ones in two places.
+fn has_links(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.nlink() > 1)
+}
+
 /// The inodes of what live builds have links to: the outputs that they were given, and those of their tables. What cannot be read, or
 /// goes away meanwhile, holds nothing.
 fn held_inodes(layout: &Layout) -> HashSet<u64> {
@@ -171,7 +176,9 @@ impl Scan {
             }
             for (name, inode) in names_and_inodes(&dir)? {
                 let Ok(output) = name.parse::<OutputId>() else { continue }; // not ours
-                if !is_where_it_belongs(&dir, &name) || scan.mark_present(key(&output), held.contains(&inode)) {
+                if !is_where_it_belongs(&dir, &name)
+                    || scan.mark_present(key(&output), held.contains(&inode) && has_links(&dir.join(&name)))
+                {
                     continue;
                 }
                 // One that went away meanwhile does not count.
