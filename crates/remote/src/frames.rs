@@ -201,7 +201,7 @@ mod tests {
             assert_eq!(frame.unpack(&other), Err(FrameError::OtherBytes));
         }
         assert_eq!(frame.unpack(&bytes[1..]), Err(FrameError::OtherBytes));
-        // What a trusted key signed is no more than it says: neither more memory is taken, nor less given.
+        // Also where a trusted key signed another length: no more memory is taken than it says.
         for raw_length in [0, 8, 10] {
             assert_eq!(Frame { raw_length, ..frame }.unpack(&bytes), Err(FrameError::Format(raw_length)));
         }

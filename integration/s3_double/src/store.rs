@@ -107,7 +107,7 @@ impl Store {
         self.remove(&mut objects, name)
     }
 
-    /// The names that begin so and come after the other one, in order, at most `limit` of them.
+    /// At most `limit` names with this prefix, in order, from the first one after the given name.
     pub fn names(&self, prefix: &str, after: &str, limit: usize, now: SystemTime) -> Vec<(String, Object)> {
         self.expire(now);
         let objects = lock(&self.objects);

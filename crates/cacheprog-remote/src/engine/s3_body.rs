@@ -41,7 +41,7 @@ pub(crate) fn error(body: &[u8]) -> S3Error {
     let text = str::from_utf8(body).unwrap_or_default();
     let read = xml::read(text, |names, text| match names {
         ["Error", "Code"] if is_code(text) => text.clone_into(&mut found.code),
-        // The message of AWS says it too: "the region 'us-east-1' is wrong; expecting 'eu-west-1'", and the element stands beside it.
+        // AWS names the expected region in an element of its own, besides the message.
         ["Error", "Region"] if is_region(text) => found.region = Some(text.to_owned()),
         ["Error", "Message"] if found.region.is_none() => found.region = expected_region(text),
         _ => {}

@@ -22,7 +22,7 @@ use store::{
 use crate::mutex::lock;
 
 use super::objects::{Body, ObjectError, Objects};
-use super::read_index::{ReadError, Source};
+use super::read_index::Source;
 use super::state::State;
 
 /// Streams at once: more pay only where bandwidth times delay is large (docs/explanation/remote-tier.md).
@@ -116,16 +116,14 @@ impl Pull<'_> {
                         self.index(&index, key, &mut known, &mut pulled);
                     }
                     Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
-                    Err(e) => self.report(series, &e, &mut pulled),
+                    Err(e) => {
+                        pulled.failed += 1;
+                        log::warn!("{series}: {}", proto::error::with_causes(&e));
+                    }
                 }
             }
         }
         Ok(pulled)
-    }
-
-    fn report(&self, series: &Series, error: &ReadError, pulled: &mut Pulled) {
-        pulled.failed += 1;
-        log::warn!("{series}: {}", proto::error::with_causes(error));
     }
 
     /// What the store has.
@@ -229,7 +227,7 @@ impl Pull<'_> {
                 if self.store.put(self.view, &put, &mut staged)? == Published::New {
                     outputs.admitted.fetch_add(1, Relaxed);
                     // Until it is used here, its age counts from when its writer used it last.
-                    if !outputs.known.has_action(&entry.action) {
+                    if !outputs.known.actions.contains(&entry.action) {
                         self.store.mark_unused_since(self.view, &entry.action, time);
                     }
                 }
@@ -243,12 +241,6 @@ impl Pull<'_> {
 struct Known {
     actions: HashSet<ActionId>,
     entries: HashSet<(ActionId, Option<Condition>)>,
-}
-
-impl Known {
-    fn has_action(&self, action: &ActionId) -> bool {
-        self.actions.contains(action)
-    }
 }
 
 /// What of an index is wanted.

@@ -230,7 +230,7 @@ impl Push<'_> {
         source.state.keep_index(&hash, &bytes);
         let at = name::head(self.series, &self.key.public().id());
         // Another job may have put one meanwhile.
-        let there = source.read(self.series, &self.key.public()).ok().flatten().map_or(0, |(head, _)| head.counter);
+        let there = source.head(self.series, &self.key.public()).ok().flatten().map_or(0, |head| head.counter);
         let last = there.max(source.state.seen(&at));
         let counter = last.saturating_add(1).max(self.now.saturating_mul(1000));
         let expires = self.now.saturating_add(self.period);

@@ -42,19 +42,27 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// The head that this key has for the series, and its index; `None`: it has none.
     pub(crate) fn read(&self, series: &Series, key: &PublicKey) -> Result<Option<(Head, Index)>, ReadError> {
+        let Some(head) = self.head(series, key)? else { return Ok(None) };
+        let trusted = TrustedKeys::new(vec![key.clone()]);
+        let index = self.index(&head.index)?;
+        let in_index = |e| ReadError::Index(name::index(&head.index), e);
+        let index = Index::read(&index, series, &trusted).map_err(in_index)?.0;
+        let at = name::head(series, &key.id());
+        if let Err(e) = self.state.note(&at, head.counter) {
+            log::debug!("the counter of {at} was not kept: {e}");
+        }
+        Ok(Some((head, index)))
+    }
+
+    /// The head alone. It is not noted: its index may be of no use.
+    pub(crate) fn head(&self, series: &Series, key: &PublicKey) -> Result<Option<Head>, ReadError> {
         let trusted = TrustedKeys::new(vec![key.clone()]);
         let at = name::head(series, &key.id());
         let bytes = whole(self.objects, &at, limits::HEAD).map_err(|e| ReadError::Object(at.clone(), e))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let seen = |_: &PublicKey| self.state.seen(&at);
-        let head = Head::read(&bytes, series, &trusted, self.now, seen).map_err(|e| ReadError::Head(at.clone(), e))?.0;
-        let index = self.index(&head.index)?;
-        let in_index = |e| ReadError::Index(name::index(&head.index), e);
-        let index = Index::read(&index, series, &trusted).map_err(in_index)?.0;
-        if let Err(e) = self.state.note(&at, head.counter) {
-            log::debug!("the counter of {at} was not kept: {e}");
-        }
-        Ok(Some((head, index)))
+        let head = Head::read(&bytes, series, &trusted, self.now, seen);
+        head.map(|(head, _)| Some(head)).map_err(|e| ReadError::Head(at.clone(), e))
     }
 
     fn index(&self, hash: &ContentHash) -> Result<Vec<u8>, ReadError> {

@@ -102,8 +102,7 @@ impl Plan<'_> {
         of_size.or_else(|| (!self.freed.covers(self.space)).then_some(Reason::Space))
     }
 
-    /// False if enough goes without it. For the disk's sake nothing goes that live builds hold: else the store would be emptied, and
-    /// the disk no less full.
+    /// False if enough is removed without it. For the disk, what live builds hold is kept: to remove it frees nothing.
     fn add_if_needed(&mut self, index: EntryIndex) -> bool {
         match self.reason() {
             None => return false,
