@@ -59,11 +59,14 @@ samples=()
 for ((round = 1; round <= ROUNDS; round++)); do
     own_root "$WORK/root" "" "$WORK/round" "$round" "$BUILDS" "$WORK" "$BIN" "$WORK/hook"
     expect "round $round: the directories of ended builds are removed" no_builds_left
-    for ((tries = 0; tries < 100; tries++)); do # profiles are made and directories removed in threads
-        if [ -z "$(ls -A "$STATE/tmp")" ] && [ "$(sample | cut -d' ' -f3)" = 1 ]; then break; fi
+    # Profiles are made, directories removed and the store maintained in threads that may begin at any time: the sample that
+    # counts is the first one without such a thread.
+    for ((tries = 0; tries < 100; tries++)); do
+        now=$(sample)
+        if [ -z "$(ls -A "$STATE/tmp")" ] && [ "$(cut -d' ' -f3 <<< "$now")" = 1 ]; then break; fi
         sleep 0.1
     done
-    samples+=("$(sample)")
+    samples+=("$now")
     echo "    after $((round * BUILDS)) builds: memory (KiB), descriptors, threads, processes, inodes: ${samples[-1]}"
 done
 read -r memory rest <<< "${samples[0]}"
