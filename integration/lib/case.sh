@@ -8,6 +8,12 @@ set -euo pipefail
 CASE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/namespaces.sh"
+# A measurement sets OWN_DISK before it sources this file.
+if [ -n "${OWN_DISK:-}" ]; then
+    # shellcheck source-path=SCRIPTDIR
+    source "$CASE_DIR/lib/own_disk.sh"
+    on_own_disk
+fi
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/gocacheprog-case.XXXXXX")
 chmod 711 "$WORK"
 export NIX_WORK=$WORK/nix

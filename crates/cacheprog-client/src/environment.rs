@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use proto::SigningKey;
 use proto::control::{HOST_SOCKET, MOUNTED_SOCKET};
 use proto::wire::Toolchain;
 use store::{Limits, SizeError};
@@ -22,6 +23,9 @@ use crate::test_context::{BuildTop, TestContext};
 /// One of the 256 directories that each go command makes in GOCACHE and `go clean -cache` removes (cmd/go/internal/cache `Open`,
 /// cmd/go/internal/clean/clean.go `runClean`, Go 1.21-1.27): what is left in it is removed with the rest.
 const CLEANED: &str = "00";
+
+/// Which keys are trusted, for cacheprog-remote and for what it brought.
+const REMOTE_KEYS: &str = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS";
 
 /// The environment as this program understands it.
 #[derive(Debug)]
@@ -56,7 +60,13 @@ pub(crate) struct Environment {
     pub(crate) test_context: Option<TestContext>,
     /// The limits of the embedded store.
     pub(crate) store_limits: Limits,
+    /// The keys whose entries of a remote store are used.
+    pub(crate) signers: Vec<SigningKey>,
     verbose: bool,
+}
+
+fn signers(list: Option<&Path>) -> Vec<SigningKey> {
+    list.and_then(Path::to_str).map(SigningKey::of_list).unwrap_or_default()
 }
 
 /// All variables, for results that depend on more of them than are known by name.
@@ -119,6 +129,7 @@ impl Environment {
             may_use_table: is_clean && (reads_goroot || !is_used),
             test_context,
             store_limits: store_limits.unwrap_or_default(),
+            signers: signers(path(REMOTE_KEYS).as_deref()),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
         };
         if let Some(e) = wrong_size {

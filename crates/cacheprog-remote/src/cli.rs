@@ -115,12 +115,8 @@ impl Args {
     pub fn run(&self) -> Result<(), Failure> {
         match &self.command {
             Command::Pull { remote, local, toolchain, trusted_public_keys, with_c } => {
-                let wanted = local::Wanted {
-                    toolchain: toolchain.as_deref(),
-                    keys: trusted_public_keys,
-                    with_c: *with_c,
-                    url: &remote.url,
-                };
+                let wanted =
+                    local::Wanted { toolchain: toolchain.as_deref(), keys: trusted_public_keys, with_c: *with_c };
                 local::pull(&remote.engine()?, local, wanted)
             }
             Command::Push { remote, local, secret_key_file, used_within, kept_for, with_c } => {

@@ -6,8 +6,8 @@
 //! breaker.rs decides when an engine is left alone for a while, counters.rs counts and keeps the budget of bytes; both are pure.
 //! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
 //!
-//! Without a daemon, sync/ does what it would do: it brings a user's own store what trusted keys signed, and puts what it has. names.rs
-//! names the builds, cli.rs has the commands.
+//! Without a daemon, `cli/local.rs` does what it would do: it brings a user's own store what trusted keys signed, and puts what it has
+//! (crate `remote_sync`). names.rs names the builds, cli.rs has the commands.
 
 pub mod breaker;
 pub mod cli;
@@ -15,7 +15,6 @@ pub mod counters;
 pub mod credentials;
 pub mod engine;
 pub mod limits;
-pub mod sync;
 pub mod url;
 
 #[cfg(any(test, feature = "fuzzing"))]
@@ -23,6 +22,7 @@ pub mod url;
 pub mod fuzzing;
 
 mod clock;
+mod engine_objects;
 mod mutex;
 mod names;
 mod object_name;

@@ -146,7 +146,7 @@ impl Layers {
         };
         let published = self.store.put(view, &put, &mut body)?;
         layer.copied.fetch_add(u64::from(published == Published::New), Relaxed);
-        Ok(matches!(published, Published::New | Published::Again))
+        Ok(matches!(published, Published::New | Published::Again | Published::Outranks(_)))
     }
 }
 

@@ -120,6 +120,16 @@ hex_id!(
     32
 );
 
+impl SigningKey {
+    /// The keys of a list as Nix writes it, `NAME:BASE64` with spaces between. What is no key is left out: cacheprog-remote, which reads the
+    /// same list, says what is wrong with it.
+    #[must_use]
+    pub fn of_list(text: &str) -> Vec<Self> {
+        let key = |text: &str| STANDARD.decode_to_vec(text.rsplit_once(':')?.1).ok()?.try_into().ok().map(Self);
+        text.split_whitespace().filter_map(key).collect()
+    }
+}
+
 /// A text that is not the lower-case hex of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the lower-case hex digits of an id")]
@@ -169,6 +179,14 @@ mod tests {
         let id = ActionId(std::array::from_fn(|i| i as u8 * 7));
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(ActionId::from_base64(&id.to_base64()), Ok(id));
+    }
+
+    #[test]
+    fn keys_of_a_list_are_read_and_what_is_none_is_left_out() {
+        let key = |byte: u8| format!("ci-{byte}:{}", STANDARD.encode_to_string([byte; 32]));
+        let text = format!(" {}  {}\nx:AAAA x no:key", key(1), key(2));
+        assert_eq!(SigningKey::of_list(&text), [1, 2].map(|byte| SigningKey([byte; 32])));
+        assert_eq!(SigningKey::of_list(""), []);
     }
 
     #[test]

@@ -127,11 +127,20 @@ impl Head {
         if head.expires <= now {
             return Err(HeadError::Expired);
         }
-        if head.counter > now.saturating_add(DAY).saturating_mul(1000) {
+        if is_ahead(head.counter, now) {
             return Err(HeadError::Ahead);
         }
-        let (counter, seen) = (head.counter, seen(key));
+        // One from the time when this machine's clock was wrong says nothing.
+        let (counter, seen) = (head.counter, Some(seen(key)).filter(|seen| !is_ahead(*seen, now)).unwrap_or(0));
         if counter < seen { Err(HeadError::Older { counter, seen }) } else { Ok((head, key)) }
+    }
+
+    /// The counter of the head that is signed now, after these. Those that were signed when a clock was wrong count for nothing: no reader
+    /// takes them.
+    #[must_use]
+    pub fn next_counter(now: u64, before: &[u64]) -> u64 {
+        let last = before.iter().copied().filter(|counter| !is_ahead(*counter, now)).max();
+        last.unwrap_or(0).saturating_add(1).max(now.saturating_mul(1000))
     }
 
     fn parse(text: &str) -> Result<Self, HeadError> {
@@ -151,6 +160,11 @@ impl Head {
         // Whatever else a signed text may have, it is not this head.
         if head.unsigned() == text { Ok(head) } else { Err(HeadError::Format) }
     }
+}
+
+/// Whether a counter is of a later day than the clock's.
+fn is_ahead(counter: u64, now: u64) -> bool {
+    counter > now.saturating_add(DAY).saturating_mul(1000)
 }
 
 fn split_signature(text: &str) -> Option<(&str, (&str, [u8; SIGNATURE]))> {
@@ -198,6 +212,16 @@ mod tests {
         let ahead = Head { counter: (150 + DAY) * 1000 + 1, ..head() }.write(&fixture::key());
         assert_eq!(read(&ahead, &head().series, 150, 0), Err(HeadError::Ahead));
         assert_eq!(read(&text, &head().series, 150, 8), Err(HeadError::Older { counter: 7, seen: 8 }));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_once_stops_neither_writers_nor_readers() {
+        let ahead = (150 + DAY) * 1000 + 1;
+        assert_eq!(Head::next_counter(150, &[0, 0]), 150_000);
+        assert_eq!(Head::next_counter(150, &[150_007, 3]), 150_008);
+        assert_eq!(Head::next_counter(150, &[ahead, 7]), 150_000);
+        let text = Head { counter: 150_000, ..head() }.write(&fixture::key());
+        assert!(read(&text, &head().series, 150, ahead).is_ok(), "seen when this clock was wrong");
     }
 
     #[test]

@@ -20,9 +20,14 @@ pub struct Draft {
 }
 
 /// Plans the index of these entries, which are in the order of their first use. `previous` is the writer's own for these builds; outputs that
-/// one of `others` has are not packed again.
+/// one of `others` has are not packed again, nor is, where all is written once more, what is not here.
 #[must_use]
-pub fn plan(series: Series, created: u64, previous: Option<&Index>, others: &[&Index], wanted: Vec<Entry>) -> Draft {
+pub fn plan(
+    (series, created): (Series, u64),
+    previous: Option<&Index>,
+    others: &[&Index],
+    (wanted, is_here): (Vec<Entry>, impl Fn(&Output) -> bool),
+) -> Draft {
     let entries = first_of_each(wanted);
     let mut seen = HashSet::new();
     let outputs: Vec<_> = entries.iter().map(|entry| entry.output).filter(|output| seen.insert(output.id)).collect();
@@ -30,11 +35,13 @@ pub fn plan(series: Series, created: u64, previous: Option<&Index>, others: &[&I
         index: Index { series, created, files: Vec::new(), frames: Vec::new(), outputs: Vec::new(), entries },
         new: Vec::new(),
     };
-    let previous = previous.filter(|previous| !is_to_be_compacted(previous, others, &outputs));
-    let sources: Vec<_> = previous.into_iter().chain(others.iter().copied()).map(Source::of).collect();
+    let is_compacted = previous.is_some_and(|previous| is_to_be_compacted(previous, others, &outputs));
+    let previous = previous.map(Source::of);
+    let others: Vec<_> = others.iter().copied().map(Source::of).collect();
     let mut numbers = Renumbered::default();
     for output in outputs {
-        match sources.iter().find_map(|source| source.find(&output)) {
+        let previous = previous.as_ref().filter(|_| !is_compacted || !is_here(&output));
+        match others.iter().chain(previous).find_map(|source| source.find(&output)) {
             Some((index, packed)) => draft.refer_to(index, packed, &mut numbers),
             None => draft.new.push(output),
         }
@@ -127,11 +134,17 @@ struct Renumbered {
     frames: HashMap<(crate::content_hash::ContentHash, u32), usize>,
 }
 
-/// Each action under each condition once; what is too large is left out.
+/// Each action under each condition once, with its latest use; what is too large is left out.
 fn first_of_each(wanted: Vec<Entry>) -> Vec<Entry> {
-    let mut seen = HashSet::new();
-    let is_first = |entry: &Entry| seen.insert((entry.action, entry.condition.clone()));
-    wanted.into_iter().filter(|entry| entry.output.size <= limits::OUTPUT).filter(is_first).collect()
+    let (mut places, mut first) = (HashMap::new(), Vec::<Entry>::new());
+    for entry in wanted.into_iter().filter(|entry| entry.output.size <= limits::OUTPUT) {
+        let place = *places.entry((entry.action, entry.condition.clone())).or_insert(first.len());
+        match first.get_mut(place) {
+            Some(earlier) => earlier.time = earlier.time.max(entry.time),
+            None => first.push(entry),
+        }
+    }
+    first
 }
 
 fn key(entry: &Entry) -> (proto::ActionId, OutputId, Option<&proto::Condition>) {
@@ -165,7 +178,7 @@ mod tests {
     /// Writes an index of these bodies after a previous one; returns the new files' outputs too.
     fn write(previous: Option<&Index>, others: &[&Index], bodies: &[&[u8]]) -> (Index, Vec<Output>) {
         let entries = (1..).zip(bodies).map(|(n, body)| fixture::entry(n, body, None)).collect();
-        let mut draft = plan(fixture::series("caddy"), 9, previous, others, entries);
+        let mut draft = plan((fixture::series("caddy"), 9), previous, others, (entries, |_: &Output| true));
         let new = draft.new.clone();
         if !new.is_empty() {
             let mut writer = draft.writer().unwrap();
@@ -231,6 +244,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_here_is_referred_to_when_the_rest_is_written_anew() {
+        let all: Vec<_> = (0..10).map(|n| random(n, 50_000)).collect();
+        let all: Vec<_> = all.iter().map(Vec::as_slice).collect();
+        let (first, _) = write(None, &[], &all);
+        let entries: Vec<_> = (1..).zip(&all[..3]).map(|(n, body)| fixture::entry(n, body, None)).collect();
+        let elsewhere = fixture::output(all[1]);
+        let draft =
+            plan((fixture::series("caddy"), 9), Some(&first), &[], (entries, |output: &Output| *output != elsewhere));
+        assert_eq!(draft.new, [0, 2].map(|n| fixture::output(all[n])));
+        let index = draft.finish();
+        assert_eq!((index.entries.len(), index.files.len()), (1, 1));
+        assert_valid(&index);
+    }
+
+    #[test]
     fn what_the_standard_library_has_is_not_packed_again() {
         let (std, own) = (random(1, 90_000), random(2, 90_000));
         let library = fixture::index("std", &[(&std, None)]);
@@ -244,16 +272,20 @@ mod tests {
     #[test]
     fn an_entry_whose_output_went_meanwhile_is_left_out_and_none_is_there_twice() {
         let entry = |n| fixture::entry(n, b"body", None);
-        let draft = plan(fixture::series("caddy"), 9, None, &[], vec![entry(1), entry(1), entry(2)]);
+        let draft =
+            plan((fixture::series("caddy"), 9), None, &[], (vec![entry(1), entry(1), entry(2)], |_: &Output| true));
         assert_eq!(draft.new.len(), 1);
         let mut index = draft.finish();
         assert_eq!(index.entries, []);
-        let mut draft = plan(fixture::series("caddy"), 9, None, &[], vec![entry(1), entry(1), entry(2)]);
+        let mut draft =
+            plan((fixture::series("caddy"), 9), None, &[], (vec![entry(1), entry(1), entry(2)], |_: &Output| true));
         let mut writer = draft.writer().unwrap();
         writer.add(draft.new[0].id, b"body").unwrap();
         draft.add(writer.finish(1).unwrap().0);
         index = draft.finish();
         assert_eq!(index.entries, [entry(1), entry(2)]);
+        let later = Entry { time: entry(1).time + 1, ..entry(1) };
+        assert_eq!(first_of_each(vec![entry(1), later.clone(), entry(1)]), [later]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use proto::ActionId;
 
 use crate::format::record::Record;
+use crate::view::View;
 
 /// What is known of an action. Both may be there: a go command takes what it may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,11 +24,13 @@ impl Found {
         self.plain.is_none() && self.conditional.is_empty()
     }
 
-    /// Adds the records of one namespace. What was found in an earlier one comes first.
-    pub(crate) fn add(&mut self, records: Vec<Record>) {
+    /// Adds what a view takes of the records of one namespace. What was found in an earlier one comes first.
+    pub(crate) fn add(&mut self, view: &View, records: Vec<Record>) {
         for record in records {
             if record.is_quarantined {
                 self.is_quarantined = true;
+            } else if !view.trusts(&record.origin) {
+                // As if it was not there: what this build makes takes its place (put.rs).
             } else if record.condition.is_some() {
                 self.conditional.push(record);
             } else {

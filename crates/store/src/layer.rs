@@ -68,7 +68,7 @@ impl Layer {
                 continue;
             }
             known.retain(|record| record.is_of_any_machine(Conditional::All));
-            found.add(known);
+            found.add(view, known);
         }
         found
     }

@@ -227,9 +227,9 @@ impl Store {
         self.writer(view)?.put(put, &put.record_of(known), || Ok(None)).map(Some)
     }
 
-    fn writer(&self, view: &View) -> Result<NamespaceWriter<'_>, StoreError> {
+    fn writer<'a>(&'a self, view: &'a View) -> Result<NamespaceWriter<'a>, StoreError> {
         let (unsynced, records) = (self.recovery.unsynced(), self.written(view)?);
-        Ok(NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records })
+        Ok(NamespaceWriter { layout: &self.layout, unsynced, counters: &self.counters, records, view })
     }
 
     /// The records that this view writes.
@@ -251,7 +251,7 @@ impl Store {
         let put = Put { replaces: Replaces::SameKind, condition: None, ..*put };
         // The list names its result: beside another result it says nothing, should only one of the two be replaced.
         match self.put(view, &Put { action: test_inputs_action(&put.action), ..put }, inputs)? {
-            Published::New | Published::Again => self.put(view, &put, result),
+            Published::New | Published::Again | Published::Outranks(_) => self.put(view, &put, result),
             other @ (Published::Conflict(_) | Published::Quarantined) => Ok(other),
         }
     }
@@ -264,7 +264,7 @@ impl Store {
     pub fn get(&self, view: &View, action: &ActionId, now: SystemTime) -> Result<Found, StoreError> {
         let mut found = Found::default();
         for namespace in &view.reads {
-            found.add(self.records(namespace).read_for_use(action, now)?);
+            found.add(view, self.records(namespace).read_for_use(action, now)?);
         }
         Ok(found)
     }

@@ -1,7 +1,8 @@
 //! What becomes of a put, for everyone who reads its namespace.
 //!
 //! The first output of an action stays, strictly: its record is made with a call that fails where there is one, and replaced only
-//! by a writer that has locked it (`record_dir.rs`) and has read it again. The object comes before the record that names it.
+//! by a writer that has locked it (`record_dir.rs`) and has read it again. The object comes before the record that names it. An output of
+//! another machine gives way to one that was made here, and to one of a key that is trusted.
 
 use std::fs;
 use std::path::Path;
@@ -19,6 +20,7 @@ use crate::object::integrity_mtime::{bump_ctime, is_whole};
 use crate::object::staged_body::StagedBody;
 use crate::record_dir::{LockOutcome, RecordDir};
 use crate::unsynced::UnsyncedSpans;
+use crate::view::View;
 
 /// How often writing a record is tried where others make and remove it in between.
 const TRIES: usize = 20;
@@ -77,6 +79,8 @@ pub enum Published {
     Again,
     /// The action has another output, which stays.
     Conflict(Box<Record>),
+    /// It is the action's output now, in the place of this one of another machine.
+    Outranks(Box<Record>),
     /// The action's output is in quarantine, and so is what is put for it: it is shared with none.
     Quarantined,
 }
@@ -88,6 +92,8 @@ pub(crate) struct NamespaceWriter<'a> {
     pub(crate) unsynced: &'a UnsyncedSpans,
     pub(crate) counters: &'a Counters,
     pub(crate) records: RecordDir,
+    /// Who puts.
+    pub(crate) view: &'a View,
 }
 
 impl NamespaceWriter<'_> {
@@ -134,8 +140,8 @@ impl NamespaceWriter<'_> {
                 (Published::Conflict(_) | Published::Quarantined, _) | (Published::Again, None) => {
                     return Ok(published);
                 }
-                (Published::New, None) if !known.is_empty() => break,
-                (Published::New | Published::Again, _) => {}
+                (Published::New | Published::Outranks(_), None) if !known.is_empty() => break,
+                (Published::New | Published::Again | Published::Outranks(_), _) => {}
             }
             // The paths of the outputs that go may have been given out just now: by the new ctime a sweep leaves them.
             let gone = known.iter().filter(|old| left.iter().all(|stays| stays.output.id != old.output.id));
@@ -152,7 +158,10 @@ impl NamespaceWriter<'_> {
         known: &[Record],
         new: &Record,
     ) -> Result<(Published, Vec<Record>), StoreError> {
-        decide(replaces, known, new, |old| is_whole(&self.layout.object(&old.output.id), old.output, self.unsynced))
+        let gives_way = |old: &Record| gives_way(self.view, old, new);
+        decide(replaces, (known, gives_way), new, |old| {
+            is_whole(&self.layout.object(&old.output.id), old.output, self.unsynced)
+        })
     }
 }
 
@@ -173,7 +182,7 @@ fn unless_damaged<T>(path: &Path, known: Result<T, StoreError>) -> Result<Option
 /// a condition goes. What is in quarantine stays: else newer conditions would bring it back into service.
 fn decide(
     replaces: Replaces,
-    known: &[Record],
+    (known, gives_way): (&[Record], impl Fn(&Record) -> bool),
     new: &Record,
     mut is_there: impl FnMut(&Record) -> Result<bool, StoreError>,
 ) -> Result<(Published, Vec<Record>), StoreError> {
@@ -192,14 +201,21 @@ fn decide(
         }
         if old.output.id == new.output.id {
             let (time, cost_ms) = (new.time.max(old.time), new.cost_ms.max(old.cost_ms));
-            let origin = old.origin.clone().with_witness(&new.origin);
+            let origin = if gives_way(old) { new.origin.clone() } else { old.origin.clone().with_witness(&new.origin) };
             published = (Published::Again, Record { time, cost_ms, origin, ..old.clone() });
+        } else if gives_way(old) {
+            published.0 = Published::Outranks(Box::new(old.clone()));
         } else if !may_replace(replaces, old, new) && is_there(old)? {
             return Ok((Published::Conflict(Box::new(old.clone())), Vec::new()));
         }
     }
     left.insert(0, published.1);
     Ok((published.0, left))
+}
+
+/// Whether a record that another machine signed gives way to a new one, which was made here or is of a key that is trusted.
+fn gives_way(view: &View, old: &Record, new: &Record) -> bool {
+    old.origin.key.is_some() && (new.origin.key.is_none() || !view.trusts(&old.origin))
 }
 
 fn may_replace(replaces: Replaces, old: &Record, new: &Record) -> bool {

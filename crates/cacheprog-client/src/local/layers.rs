@@ -22,7 +22,7 @@ pub(crate) struct LowerLayer {
 
 /// Opens those that can be used, in their order. Of the others the reason is printed where that is wanted.
 pub(crate) fn open(dirs: &[PathBuf], environment: &Environment) -> Vec<LowerLayer> {
-    let view = View::common(&environment.toolchain);
+    let view = View::common(&environment.toolchain).trusting(environment.signers.clone());
     let open = |dir: &PathBuf| {
         let refused = |why: String| environment.log(&format!("not using the layer {}: {why}", dir.display()));
         let layer = Layer::open(dir).map_err(|e| refused(with_causes(&e))).ok()?;

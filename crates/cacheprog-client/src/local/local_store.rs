@@ -50,7 +50,7 @@ impl LocalStore {
     pub(crate) fn new(dir: &Path, environment: &Environment) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         let path_for_go = path_for_go(&dir, environment.gocache.as_deref());
-        let view = View::common(&environment.toolchain);
+        let view = View::common(&environment.toolchain).trusting(environment.signers.clone());
         let origin = view.origin(None, "");
         let digest = ScopeDigest(*blake3::hash(environment.gocache_id.as_bytes()).as_bytes());
         let private = Condition { scope: scopes::PRIVATE, digest };

@@ -3,7 +3,7 @@
 
 use std::env::current_exe;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
@@ -36,11 +36,11 @@ const POLL: Duration = Duration::from_millis(5);
 /// Brings what the store at `url` has for the module of this directory and this toolchain into the one in `store`.
 pub(crate) fn pull(url: &OsStr, store: &Path, environment: &Environment) {
     let module = module_root(std::env::current_dir().unwrap_or_default());
-    if !is_due(&store.join("remote"), &[url, module.as_os_str(), OsStr::new(&environment.toolchain.goroot)]) {
-        return;
-    }
+    let dir = store.join("remote");
+    let what = [url, module.as_os_str(), OsStr::new(&environment.toolchain.goroot)];
+    let Some(stamp) = Stamp::take(&dir, &what, Instant::now() + WAIT) else { return };
     // The child must not hold the go command's standard error: a caller that reads to its end would wait for it.
-    let log = store.join("remote").join("last-pull.log");
+    let log = dir.join(format!("pull-{}.log", std::process::id()));
     match start(url, store, &log, environment) {
         Ok(child) => {
             wait(child);
@@ -48,25 +48,47 @@ pub(crate) fn pull(url: &OsStr, store: &Path, environment: &Environment) {
         }
         Err(e) => environment::print_error(&format!("{PROGRAM}: {e}: nothing is fetched from the remote store")),
     }
+    drop(fs::remove_file(&log)); // one that stays is small
+    drop(stamp); // those who wait go on
 }
 
-/// Whether it was not asked for a while. From now on it was.
-fn is_due(dir: &Path, what: &[&OsStr]) -> bool {
+/// Says when a remote store was asked: it is asked once in a while. It is held until the answer is there, and go commands that begin meanwhile
+/// wait for that too. `None` where it cannot be kept: then each go command asks.
+struct Stamp(#[expect(dead_code, reason = "dropping it ends the lock")] Option<File>);
+
+impl Stamp {
+    /// `None`: it was asked a while ago, or another go command asks and has the answer now, or `until` passed.
+    fn take(dir: &Path, what: &[&OsStr], until: Instant) -> Option<Self> {
+        let stamps = dir.join("asked");
+        let stamp = stamps.join(name_of(what));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&stamps);
+        let file = made.and_then(|()| File::options().read(true).write(true).create(true).truncate(false).open(&stamp));
+        let Ok(file) = file else { return Some(Self(None)) };
+        while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(POLL);
+        }
+        // An empty one was never used.
+        let asked = file.metadata().and_then(|metadata| Ok((metadata.len(), metadata.modified()?)));
+        let is_recent = |at| clock::now().duration_since(at).is_ok_and(|since| since < INTERVAL);
+        if asked.is_ok_and(|(length, at)| length > 0 && is_recent(at)) {
+            return None;
+        }
+        drop((&file).write_all(b"asked\n").and_then(|()| file.set_modified(clock::now())));
+        drop(store::keep_newest(&stamps, STAMPS, u64::MAX));
+        Some(Self(Some(file)))
+    }
+}
+
+/// What was asked for, as the name of a file.
+fn name_of(what: &[&OsStr]) -> String {
     let mut hasher = blake3::Hasher::new();
     for part in what {
         hasher.update(part.as_bytes()).update(&[0]);
     }
-    let stamps = dir.join("asked");
-    let stamp = stamps.join(hex(&hasher.finalize().as_bytes()[..16]));
-    let asked = fs::metadata(&stamp).and_then(|metadata| metadata.modified());
-    let is_recent = |at| clock::now().duration_since(at).is_ok_and(|since| since < INTERVAL);
-    if asked.is_ok_and(is_recent) {
-        return false;
-    }
-    // Where it cannot be noted, it is asked each time.
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(&stamps);
-    drop(made.and_then(|()| File::create(stamp)).and_then(|_| store::keep_newest(&stamps, STAMPS, u64::MAX)));
-    true
+    hex(&hasher.finalize().as_bytes()[..16])
 }
 
 fn start(url: &OsStr, store: &Path, log: &Path, environment: &Environment) -> std::io::Result<Child> {
@@ -86,9 +108,10 @@ fn wait(mut child: Child) {
 
 /// Passes on what the program said.
 fn say(log: &Path) {
-    let mut said = String::new();
-    if File::open(log).and_then(|file| file.take(MOST_SAID).read_to_string(&mut said)).is_ok() {
-        drop(std::io::stderr().write_all(said.as_bytes())); // if it is closed, nothing can be said
+    let mut said = Vec::new();
+    if File::open(log).and_then(|file| file.take(MOST_SAID).read_to_end(&mut said)).is_ok() {
+        // If it is closed, nothing can be said.
+        drop(std::io::stderr().write_all(String::from_utf8_lossy(&said).as_bytes()));
     }
 }
 
@@ -101,12 +124,13 @@ fn module_root(dir: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
     #[test]
     fn a_remote_store_is_asked_once_in_a_while_for_each_module() {
         let dir = tempfile::tempdir().unwrap();
         let (url, one, other) = (OsStr::new("https://a.example/x"), OsStr::new("/one"), OsStr::new("/other"));
-        let asks = |what: &[&OsStr]| is_due(&dir.path().join("remote"), what);
+        let asks = |what: &[&OsStr]| Stamp::take(&dir.path().join("remote"), what, Instant::now()).is_some();
         assert!(asks(&[url, one]));
         assert!(!asks(&[url, one]));
         assert!(asks(&[url, other]));
@@ -115,6 +139,23 @@ mod tests {
             File::options().write(true).open(stamp.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
         }
         assert!(asks(&[url, one]));
+    }
+
+    #[test]
+    fn who_comes_while_another_asks_waits_for_the_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let what = [OsStr::new("https://a.example/x")];
+        let later = || Instant::now() + WAIT;
+        let first = Stamp::take(dir.path(), &what, later()).unwrap();
+        assert!(Stamp::take(dir.path(), &what, Instant::now()).is_none(), "no longer than it may");
+        let has_answer = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let second = scope.spawn(|| (Stamp::take(dir.path(), &what, later()).is_none(), has_answer.load(SeqCst)));
+            thread::sleep(4 * POLL);
+            has_answer.store(true, SeqCst);
+            drop(first);
+            assert_eq!(second.join().unwrap(), (true, true));
+        });
     }
 
     #[test]

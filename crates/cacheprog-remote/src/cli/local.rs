@@ -3,21 +3,21 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use remote::keys::{PublicKey, SecretKey, TrustedKeys};
 use remote::series::Series;
+use remote_sync::make_dir;
+use remote_sync::objects::Objects;
+use remote_sync::pull::Pull;
+use remote_sync::push::Push;
 use store::{Access, Conditional, Store, View};
 
 use super::failure::{Failure, print};
 use crate::clock;
 use crate::names::Names;
-use crate::sync::objects::Objects;
-use crate::sync::pull::Pull;
-use crate::sync::push::Push;
-use crate::sync::state::make_dir;
-use crate::sync::untrusted::forget_untrusted;
 
 /// The local store, and the builds.
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,6 @@ pub(super) struct Wanted<'a> {
     pub(super) toolchain: Option<&'a str>,
     pub(super) keys: &'a [String],
     pub(super) with_c: bool,
-    pub(super) url: &'a str,
 }
 
 /// What of a store is put.
@@ -53,6 +52,10 @@ pub(super) struct PushOptions {
 
 /// How long a pull takes at most. What is missing then, the next one fetches.
 const LONGEST: Duration = Duration::from_secs(600);
+
+/// How long it waits for another one: as long as a go command waits for it.
+const QUEUE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
 
 /// Fetches what is there for the builds.
 pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> Result<(), Failure> {
@@ -68,13 +71,13 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     };
     let store = open(&dir)?;
     let Some(_only_one) = lock(&dir)? else {
-        log::info!("{}: another process fetches into it", dir.display());
+        log::warn!(
+            "{}: another process has fetched into it for {} s: nothing is fetched",
+            dir.display(),
+            QUEUE.as_secs()
+        );
         return Ok(());
     };
-    let gone = forget_untrusted(&store, wanted.url, &trusted, clock::now())?;
-    if gone > 0 {
-        log::warn!("{}: removed {gone} entries: their keys are no longer trusted", dir.display());
-    }
     let toolchains = match wanted.toolchain {
         Some(text) => vec![remembered(&store, serde_json::from_str(text).map_err(|e| format!("--toolchain: {e}"))?)?],
         None => toolchains(&dir),
@@ -82,7 +85,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     let (now, until) = (seconds(clock::now()), Instant::now() + LONGEST);
     let (conditional, trusted) = (conditional(wanted.with_c), &trusted);
     for toolchain in toolchains {
-        let view = View::common(&toolchain);
+        let view = View::common(&toolchain).trusting(trusted.iter().map(PublicKey::signing_key).collect());
         let series = names.series(&view)?;
         let pull = Pull { store: &store, view: &view, series: &series, trusted, objects, conditional, now, until };
         let pulled = pull.run()?;
@@ -120,13 +123,17 @@ fn open(dir: &Path) -> Result<Store, Failure> {
     Ok(store)
 }
 
-/// Holds a store for one pull; `None` where another process has it.
+/// Holds a store for one pull: what another one fetches now is not fetched again. `None` where another process has it for long.
 fn lock(dir: &Path) -> Result<Option<File>, Failure> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(dir.join("remote.lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(_)) => Ok(Some(file)), // a file system without locks: two fetch the same
+    let until = Instant::now() + QUEUE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(POLL),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Without an error, or on a file system without locks, where two fetch the same.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(Some(file)),
+        }
     }
 }
 

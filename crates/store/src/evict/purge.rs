@@ -20,6 +20,7 @@ use crate::evict::sweep::{grace, is_unchanged};
 use crate::format::layout::Layout;
 use crate::format::namespace::Partition;
 use crate::format::record::Record;
+use crate::object::integrity_mtime::bump_ctime;
 use crate::quarantine::forget_accepted;
 use crate::record_dir::RecordDir;
 
@@ -87,9 +88,10 @@ pub(crate) fn purge(
     let began = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let not_ahead = now + AHEAD;
     let (victims, named) = (Vec::new(), HashSet::new());
-    let root = layout.root();
     let (partition, purged) = (Partition::Common, Purged::default());
-    let mut purge = Purge { root, filter, mode, partition, used_before, not_ahead, victims, named, purged };
+    let has_unread = false;
+    let mut purge =
+        Purge { layout, filter, mode, partition, used_before, not_ahead, victims, named, has_unread, purged };
     for namespace in subdirectories(&layout.all_records())? {
         let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
         purge.partition = Partition::of_namespace(&namespace);
@@ -98,17 +100,16 @@ pub(crate) fn purge(
             progress(purge.purged.seen);
         }
     }
-    // Also where an unreadable record stopped the removal in the middle: some went before it.
     if mode == Mode::Apply {
-        purge.forget_in_live_builds(layout);
+        purge.forget_in_live_builds();
     }
-    purge.objects(layout, began);
+    purge.objects(began);
     Ok((purge.purged, mode == Mode::Apply))
 }
 
 struct Purge<'a> {
     /// The state directory: nothing outside of it is removed.
-    root: &'a Path,
+    layout: &'a Layout,
     filter: &'a PurgeFilter,
     mode: Mode,
     /// That of the records that are looked at.
@@ -121,6 +122,8 @@ struct Purge<'a> {
     victims: Vec<Output>,
     /// What entries that stay name, by [`key`].
     named: HashSet<u64>,
+    /// A record could not be read: what it names is not known, so every object stays.
+    has_unread: bool,
     purged: Purged,
 }
 
@@ -135,9 +138,7 @@ impl Purge<'_> {
                 Err(StoreError::DamagedRecord { .. }) => {} // names nothing; a sweep removes it
                 Err(e) => {
                     keep_error(&mut self.purged.errors, &e);
-                    if *self.filter != PurgeFilter::All {
-                        self.mode = Mode::DryRun; // it is not known what it names
-                    }
+                    self.has_unread = true;
                 }
             }
         }
@@ -152,6 +153,10 @@ impl Purge<'_> {
         let (go, stay): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|record| !is_spared && filter.matches(record, partition));
         self.named.extend(stay.iter().map(|record| key(&record.output.id)));
+        if is_recent && self.mode == Mode::Apply {
+            // A go command may have been given its path: by the new ctime a sweep leaves the object for as long as that may last.
+            go.iter().for_each(|record| bump_ctime(&self.layout.object(&record.output.id)));
+        }
         if go.is_empty() || !self.remove_records(records, action, &go) {
             self.named.extend(go.iter().map(|record| key(&record.output.id)));
             return;
@@ -160,25 +165,27 @@ impl Purge<'_> {
         self.purged.bytes += if stay.is_empty() { RECORD_BYTES } else { 0 };
         self.victims.extend(go.iter().map(|record| record.output));
         if is_recent {
-            // A go command may have been given its path: a sweep removes the object later.
             self.named.extend(go.iter().map(|record| key(&record.output.id)));
         }
     }
 
     /// A live build that accepted what went asks for it again.
-    fn forget_in_live_builds(&mut self, layout: &Layout) {
-        let (builds, error) = forget_accepted(layout, &self.victims.iter().map(|output| output.id).collect());
+    fn forget_in_live_builds(&mut self) {
+        let (builds, error) = forget_accepted(self.layout, &self.victims.iter().map(|output| output.id).collect());
         self.purged.given_to = builds.into_iter().map(BuildId::short).collect();
         error.iter().for_each(|e| keep_error(&mut self.purged.errors, e));
     }
 
     /// Removes the objects that only entries that went have named.
-    fn objects(&mut self, layout: &Layout, began: Duration) {
+    fn objects(&mut self, began: Duration) {
         let (mut victims, named) = (std::mem::take(&mut self.victims), std::mem::take(&mut self.named));
         victims.sort_unstable();
         victims.dedup();
+        if self.has_unread && *self.filter != PurgeFilter::All {
+            return; // a sweep removes them when all records can be read
+        }
         for Output { id, size } in victims.into_iter().filter(|output| !named.contains(&key(&output.id))) {
-            let object = layout.object(&id);
+            let object = self.layout.object(&id);
             if is_unchanged(&object, began) && self.remove(&object) {
                 self.purged.objects += 1;
                 self.purged.bytes += on_disk(size);
@@ -207,7 +214,7 @@ impl Purge<'_> {
                 false
             }
             Ok(()) => {
-                debug_assert!(path.starts_with(self.root));
+                debug_assert!(path.starts_with(self.layout.root()));
                 true
             }
         }

@@ -40,11 +40,12 @@ impl Handler {
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))
     }
 
-    /// What it costs to compute an output of another build, or of a layer, again. What this build put is its own; what it accepted has
+    /// What it costs to compute an output of another build, of a layer, or of another machine, again. What this build put is its own; what it accepted has
     /// no build in its record (`note_own`).
     fn comparable_cost(&self, record: &Record) -> Option<u64> {
         let origin = &record.origin;
-        let is_of_another = origin.build.map_or(origin.is_of_layer(), |build| build != self.build.id());
+        let is_from_elsewhere = origin.is_of_layer() || origin.key.is_some();
+        let is_of_another = origin.build.map_or(is_from_elsewhere, |build| build != self.build.id());
         let is_for_all = origin.partition == Partition::Common;
         (is_of_another && is_for_all && is_comparable(record.kind)).then_some(record.cost_ms)
     }
@@ -55,8 +56,10 @@ impl Handler {
         let hit = (&self.build.withheld, &put.action);
         let withheld = self.verification.take(hit, self.go_command(), put.cost_ms);
         let Some(Withheld { plain, .. }) = withheld.filter(|_| is_comparable(kind)) else {
-            if let Published::Conflict(shared) = published {
-                self.warn_of_conflict(&put.action, computed, shared);
+            match published {
+                Published::Conflict(shared) => self.warn_of_conflict(&put.action, computed, shared),
+                Published::Outranks(remote) => self.warn_of_outranked(&put.action, computed, remote),
+                Published::New | Published::Again | Published::Quarantined => {}
             }
             return;
         };
@@ -67,6 +70,10 @@ impl Handler {
             (None, Published::Conflict(shared), _) => {
                 self.verification.note_compared(true);
                 self.differs(&put.action, computed, shared);
+            }
+            (None, Published::Outranks(remote), _) => {
+                self.verification.note_compared(true);
+                self.warn_of_outranked(&put.action, computed, remote);
             }
             // Each of those under conditions was found for go commands as this one.
             (None, Published::New, None) => {

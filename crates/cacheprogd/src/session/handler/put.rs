@@ -235,7 +235,7 @@ impl Handler {
     ) -> Result<(), StoreError> {
         self.compare(put, (&body.output().id, body.kind()), published);
         match published {
-            Published::New | Published::Again => {
+            Published::New | Published::Again | Published::Outranks(_) => {
                 // The build's own record is older, and would be found first.
                 drop(self.build.dir.forget(&self.client.gocache, &put.action));
                 match self.build.dir.expose_published(body.output(), self.client.exposure)? {
@@ -255,11 +255,19 @@ impl Handler {
         }
     }
 
+    pub(super) fn warn_of_outranked(&self, action: &ActionId, own: &OutputId, remote: &Record) {
+        self.build.warn_rate_limited(format_args!(
+            "action {action}: this build put output {own}, another machine had put {}; {own} is shared now",
+            remote.output.id
+        ));
+    }
+
     pub(super) fn warn_of_conflict(&self, action: &ActionId, own: &OutputId, first: &Record) {
         let shared = first.output.id;
         let by = match first.origin.build {
             Some(id) => format!("build {}", id.short()),
             None if first.origin.is_of_layer() => "a layer".to_owned(),
+            None if first.origin.key.is_some() => "another machine".to_owned(),
             None => "an unknown build".to_owned(),
         };
         self.build.warn_rate_limited(format_args!(

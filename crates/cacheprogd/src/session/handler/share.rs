@@ -79,7 +79,7 @@ impl Handler {
     fn count_share(&self, put: &Put<'_>, own: &Record, published: &Published) {
         self.compare(put, (&own.output.id, own.kind), published);
         let outcome = match published {
-            Published::New | Published::Again => PutOutcome::Shared,
+            Published::New | Published::Again | Published::Outranks(_) => PutOutcome::Shared,
             Published::Conflict(_) => PutOutcome::Conflict,
             Published::Quarantined => return, // it stays private
         };

@@ -17,7 +17,10 @@ const INDEXES: usize = 64;
 const INDEX_BYTES: u64 = 64 << 20;
 
 /// Makes a directory that its owner alone can enter.
-pub(crate) fn make_dir(dir: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// What the system answers.
+pub fn make_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 

@@ -7,8 +7,8 @@ use remote::keys::{PublicKey, TrustedKeys};
 use remote::series::Series;
 use remote::{limits, name};
 
-use super::objects::{ObjectError, Objects, whole};
-use super::state::State;
+use crate::objects::{ObjectError, Objects, whole};
+use crate::state::State;
 
 /// Why there is no index of a key.
 #[derive(Debug, thiserror::Error)]

@@ -5,21 +5,29 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest};
-use remote::keys::{SecretKey, TrustedKeys};
+use remote::keys::{PublicKey, SecretKey, TrustedKeys};
 use remote::series::Series;
 use sha2::{Digest, Sha256};
 use store::{Access, Conditional, Published, Put, Replaces, Store, View};
 
-use super::objects::{Body, ObjectError, Objects};
-use super::pull::{Pull, Pulled};
-use super::push::{Push, Pushed};
+use crate::objects::{Body, ObjectError, Objects};
+use crate::pull::{Pull, Pulled};
+use crate::push::{Push, Pushed};
 
 /// When tests take place, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_790_000_000;
+
+/// When what builds of this machine put was used last.
+pub(crate) const USED: u64 = NOW - 50;
+
+pub(crate) fn later(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(NOW + seconds)
+}
 
 /// How long the remote store keeps things.
 pub(crate) const PERIOD: u64 = 30 * 24 * 3600;
@@ -34,11 +42,17 @@ pub(crate) struct Memory {
     pub(crate) log: Mutex<Vec<String>>,
     /// For so many gets.
     pub(crate) faults: Mutex<(usize, Option<Fault>)>,
+    /// So many gets are denied.
+    pub(crate) denied: AtomicUsize,
 }
 
 impl Memory {
     pub(crate) fn fail(&self, times: usize, fault: Fault) {
         *self.faults.lock().unwrap() = (times, Some(fault));
+    }
+
+    pub(crate) fn deny(&self, times: usize) {
+        self.denied.store(times, Relaxed);
     }
 
     /// The requests since the last call.
@@ -54,6 +68,10 @@ impl Memory {
 impl Objects for Memory {
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Option<Body<'_>>, ObjectError> {
         self.log.lock().unwrap().push(format!("GET {name}"));
+        if self.denied.load(Relaxed) > 0 {
+            self.denied.fetch_sub(1, Relaxed);
+            return Err(ObjectError::Denied("status 403".into()));
+        }
         let Some(mut bytes) = self.objects.lock().unwrap().get(name).cloned() else { return Ok(None) };
         if let Some(range) = range {
             bytes = bytes[range.start as usize..range.end as usize].to_vec();
@@ -107,12 +125,22 @@ pub(crate) fn with_c() -> Option<Condition> {
 
 /// A build of this machine puts an output.
 pub(crate) fn put(store: &Store, n: u8, body: &[u8], condition: Option<&Condition>) {
+    assert_eq!(put_under(store, n, body, condition), Published::New);
+    store.mark_unused_since(&view(), &action(n), UNIX_EPOCH + Duration::from_secs(USED));
+}
+
+/// The same, where there is something already.
+pub(crate) fn put_again(store: &Store, n: u8, body: &[u8], expected: &Published) {
+    assert_eq!(put_under(store, n, body, None), *expected);
+}
+
+fn put_under(store: &Store, n: u8, body: &[u8], condition: Option<&Condition>) -> Published {
     let output = Output { id: OutputId(Sha256::digest(body).into()), size: body.len() as u64 };
     let mut staged = store.stage(output, &mut &body[..], &mut Vec::new()).unwrap();
     let (origin, time) = (view().origin(None, ""), UNIX_EPOCH + Duration::from_secs(NOW - 100));
     let put =
         Put { action: action(n), time, cost_ms: n.into(), origin: &origin, condition, replaces: Replaces::Nothing };
-    assert_eq!(store.put(&view(), &put, &mut staged).unwrap(), Published::New);
+    store.put(&view(), &put, &mut staged).unwrap()
 }
 
 /// The bodies that a build finds, by action, with and without conditions.
@@ -167,7 +195,8 @@ pub(crate) fn pull_with(
     name: &str,
     (seeds, conditional): (&[u8], Conditional),
 ) -> Pulled {
-    let (view, series, trusted) = (view(), [series(name)], trusted(seeds));
+    let (series, trusted) = ([series(name)], trusted(seeds));
+    let view = view().trusting(trusted.iter().map(PublicKey::signing_key).collect());
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
     Pull { store, view: &view, series: &series, trusted, objects, conditional, now: NOW, until }.run().unwrap()

@@ -6,10 +6,10 @@
 pub mod objects;
 pub mod pull;
 pub mod push;
-pub mod untrusted;
+pub mod read_index;
 
-mod engine_objects;
 #[cfg(test)]
 mod fixture;
-pub mod read_index;
-pub(crate) mod state;
+mod state;
+
+pub use state::make_dir;

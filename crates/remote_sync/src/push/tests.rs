@@ -1,9 +1,17 @@
 //! What goes to a remote store, and when nothing does.
 
-use std::time::Duration;
-
 use super::*;
-use crate::sync::fixture::*;
+use crate::fixture::*;
+use remote::keys::TrustedKeys;
+
+/// The index of key 1.
+fn read(objects: &Memory, name: &str) -> Index {
+    let objects = objects.objects.lock().unwrap();
+    let (series, trusted) = (series(name), TrustedKeys::new(vec![key(1).public()]));
+    let head = &objects[&name::head(&series, &key(1).public().id())];
+    let head = Head::read(head, &series, &trusted, NOW, |_| 0).unwrap().0;
+    Index::read(&objects[&name::index(&head.index)], &series, &trusted).unwrap().0
+}
 
 fn store_in(dir: &tempfile::TempDir) -> Store {
     store(dir.path())
@@ -27,8 +35,8 @@ fn an_edit_adds_a_file_an_index_and_a_head() {
     let pushed = push(&store, &objects, "m@main", |push| push.now += 60);
     assert_eq!((pushed.entries, pushed.outputs, pushed.files, pushed.is_new), (3, 1, 1, true));
     let requests: Vec<_> = objects.take_log().iter().map(|line| line[..6].to_owned()).collect();
-    // Are file and index still there? Did another job put a head meanwhile?
-    assert_eq!(requests, ["GET h/", "GET o/", "GET p/", "PUT o/", "PUT p/", "GET h/", "PUT h/"]);
+    // Are index and file still there? Did another job put a head meanwhile?
+    assert_eq!(requests, ["GET h/", "GET p/", "GET o/", "PUT o/", "PUT p/", "GET h/", "PUT h/"]);
     assert!(first.iter().all(|file| objects.names("o/").contains(file)));
 }
 
@@ -56,7 +64,7 @@ fn only_what_is_true_elsewhere_and_was_used_is_put() {
     put(&store, 5, b"go index v2\nx", None);
     assert_eq!(push(&store, &objects, "m@main", |_| {}).entries, 2);
     assert_eq!(push(&store, &objects, "m@main", |push| push.conditional = Conditional::All).entries, 3);
-    let in_an_hour = crate::clock::now() + Duration::from_secs(3600);
+    let in_an_hour = later(3600);
     objects.take_log();
     assert_eq!(push(&store, &objects, "m@main", |push| push.since = in_an_hour), Pushed::default());
     assert!(objects.take_log().iter().all(|line| line.starts_with("GET")), "nothing was used: what is there stays");
@@ -96,8 +104,8 @@ fn what_other_jobs_used_lately_stays() {
     let here = store_in(&dir);
     put(&here, 3, b"of another job", None);
     let entries = |now| push(&here, &objects, "m@main", |push| push.now = now).entries;
-    assert_eq!(entries(NOW + PERIOD / 2 - 1), 3);
-    assert_eq!(entries(NOW + PERIOD / 2 + 1), 1);
+    assert_eq!(entries(USED + PERIOD / 2 - 1), 3);
+    assert_eq!(entries(USED + PERIOD / 2 + 1), 1);
 }
 
 #[test]
@@ -112,6 +120,51 @@ fn a_file_or_an_index_that_the_remote_store_lost_is_put_once_more() {
         let here = store_in(&dir);
         assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 2, "{lost}");
     }
+}
+
+#[test]
+fn what_another_job_put_stays_where_another_file_is_lost_or_all_is_written_once_more() {
+    let (_dir, there, objects) = local();
+    push(&there, &objects, "m@main", |_| {});
+    let [first] = objects.names("o/").try_into().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let here = store_in(&dir);
+    put(&here, 3, &[3; 3000], None);
+    assert_eq!(push(&here, &objects, "m@main", |push| push.now += 60).entries, 3);
+    let second = objects.names("o/").into_iter().find(|name| *name != first).unwrap();
+    objects.objects.lock().unwrap().remove(&second);
+    let pushed = push(&here, &objects, "m@main", |push| push.now += 120);
+    assert_eq!(
+        (pushed.entries, pushed.outputs),
+        (3, 1),
+        "its own once more, and what it does not have by the other file"
+    );
+    let third = tempfile::tempdir().unwrap();
+    let fresh = store_in(&third);
+    assert_eq!(pull(&fresh, &objects, "m@main", &[1]).admitted, 3);
+}
+
+#[test]
+fn what_was_fetched_and_is_not_used_grows_older() {
+    let (_dir, there, objects) = local();
+    push(&there, &objects, "m@main", |_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let here = store_in(&dir);
+    pull(&here, &objects, "m@main", &[1]);
+    put(&here, 3, b"made here", None);
+    let later = |push: &mut Push<'_>| push.now += 1000;
+    assert_eq!(push(&here, &objects, "m@main", later).entries, 3);
+    let index = read(&objects, "m@main");
+    let times: Vec<_> = index.entries.iter().map(|entry| (entry.action.0[0], entry.time)).collect();
+    assert!(times.contains(&(1, USED)) && times.contains(&(2, USED)), "{times:?}");
+}
+
+#[test]
+fn a_writer_that_may_not_list_makes_the_first_push() {
+    let (_dir, store, objects) = local();
+    objects.deny(1);
+    let pushed = push(&store, &objects, "m@main", |_| {});
+    assert_eq!((pushed.entries, pushed.is_new), (2, true));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Take};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use proto::{ActionId, Condition, OutputId};
+use proto::{ActionId, Condition, Output, OutputId};
 use remote::frames::FrameError;
 use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::{PublicKey, TrustedKeys};
@@ -19,11 +19,9 @@ use store::{
     StoreError, View,
 };
 
-use crate::mutex::lock;
-
-use super::objects::{Body, ObjectError, Objects};
-use super::read_index::Source;
-use super::state::State;
+use crate::objects::{Body, ObjectError, Objects};
+use crate::read_index::Source;
+use crate::state::State;
 
 /// Streams at once: more pay only where bandwidth times delay is large (docs/explanation/remote-tier.md).
 const STREAMS: usize = 4;
@@ -36,7 +34,7 @@ const TRIES: usize = 2;
 pub struct Pull<'a> {
     /// The local store.
     pub store: &'a Store,
-    /// What builds with the toolchain read and write.
+    /// What builds with the toolchain read and write; it takes what these keys signed.
     pub view: &'a View,
     /// Names of builds, the first ones first.
     pub series: &'a [Series],
@@ -48,7 +46,7 @@ pub struct Pull<'a> {
     pub conditional: Conditional,
     /// Seconds since 1970.
     pub now: u64,
-    /// No request begins after it.
+    /// Nothing is asked for after it.
     pub until: Instant,
 }
 
@@ -105,21 +103,22 @@ impl Pull<'_> {
     pub fn run(&self) -> Result<Pulled, PullError> {
         let state = State::new(self.store).map_err(PullError::State)?;
         let source = Source { objects: self.objects, state: &state, now: self.now };
-        let mut known = self.known()?;
+        let known = self.known()?;
         let mut pulled = Pulled::default();
-        for series in self.series {
-            for key in self.trusted.iter() {
-                match source.read(series, key) {
-                    Ok(Some((_, index))) => {
-                        pulled.indexes += 1;
-                        pulled.entries += index.entries.len() as u64;
-                        self.index(&index, key, &mut known, &mut pulled);
-                    }
-                    Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
-                    Err(e) => {
-                        pulled.failed += 1;
-                        log::warn!("{series}: {}", proto::error::with_causes(&e));
-                    }
+        for (series, key) in self.series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
+            if !self.has_room() {
+                break;
+            }
+            match source.read(series, key) {
+                Ok(Some((_, index))) => {
+                    pulled.indexes += 1;
+                    pulled.entries += index.entries.len() as u64;
+                    self.index(&index, key, &known, &mut pulled);
+                }
+                Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
+                Err(e) => {
+                    pulled.failed += 1;
+                    log::warn!("{series}: {}", proto::error::with_causes(&e));
                 }
             }
         }
@@ -127,20 +126,18 @@ impl Pull<'_> {
     }
 
     /// What the store has.
-    fn known(&self) -> Result<Known, StoreError> {
+    fn known(&self) -> Result<Known<'_>, StoreError> {
         let all = self.store.list(self.view)?;
         let actions = all.iter().map(|(action, ..)| *action).collect();
-        let is_there = |output| self.store.object(output).is_ok_and(|path| path.is_some());
-        let there = all.into_iter().filter(|(_, record, _)| is_there(record.output));
-        Ok(Known { actions, entries: there.map(|(action, record, _)| (action, record.condition)).collect() })
+        let of_here = all.into_iter().filter(|(_, record, _)| self.view.trusts(&record.origin));
+        let outputs = of_here.map(|(action, record, _)| ((action, record.condition), record.output)).collect();
+        Ok(Known { store: self.store, actions, outputs, seen: Mutex::default() })
     }
 
-    fn index(&self, index: &Index, key: &PublicKey, known: &mut Known, pulled: &mut Pulled) {
+    fn index(&self, index: &Index, key: &PublicKey, known: &Known<'_>, pulled: &mut Pulled) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
-        for entry in index.entries.iter().filter(|entry| self.is_taken(entry)) {
-            if known.entries.insert((entry.action, entry.condition.clone())) {
-                wanted.entry(entry.output.id).or_default().push(entry);
-            }
+        for entry in index.entries.iter().filter(|entry| self.is_taken(entry) && !known.has(entry)) {
+            wanted.entry(entry.output.id).or_default().push(entry);
         }
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
         let outputs = Outputs::new(index, (&wanted, known), key);
@@ -171,7 +168,14 @@ impl Pull<'_> {
     /// Whether there is time, and space on the disk.
     fn has_room(&self) -> bool {
         let is_short = Disk::of(self.store.root()).is_ok_and(|disk| Limits::default().is_short(disk));
-        Instant::now() < self.until && !is_short
+        let is_late = Instant::now() >= self.until;
+        if is_short {
+            log::warn!("{}: the disk is short of space: nothing more is fetched", self.store.root().display());
+        }
+        if is_late {
+            log::warn!("fetching took too long: the next build fetches the rest");
+        }
+        !is_short && !is_late
     }
 
     /// Fetches the frames of one request, and again from where it broke off.
@@ -218,13 +222,16 @@ impl Pull<'_> {
                     StageError::Body(_) | StageError::Length(_) | StageError::Digest => other(),
                 })?;
                 if !matches!(staged.kind(), Kind::Content | Kind::Archive) {
+                    outputs.known.note(entry);
                     continue; // true where it was made
                 }
                 let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
                 let (condition, cost_ms, replaces) =
                     (entry.condition.as_ref(), entry.cost_ms.into(), Replaces::Nothing);
                 let put = Put { action: entry.action, time, cost_ms, origin: &origin, condition, replaces };
-                if self.store.put(self.view, &put, &mut staged)? == Published::New {
+                let published = self.store.put(self.view, &put, &mut staged)?;
+                outputs.known.note(entry);
+                if matches!(published, Published::New | Published::Outranks(_)) {
                     outputs.admitted.fetch_add(1, Relaxed);
                     // Until it is used here, its age counts from when its writer used it last.
                     if !outputs.known.actions.contains(&entry.action) {
@@ -237,17 +244,34 @@ impl Pull<'_> {
     }
 }
 
-/// What the store had before, and what is wanted for it.
-struct Known {
+/// What is here.
+struct Known<'a> {
+    store: &'a Store,
+    /// What the store had before.
     actions: HashSet<ActionId>,
-    entries: HashSet<(ActionId, Option<Condition>)>,
+    outputs: HashMap<(ActionId, Option<Condition>), Output>,
+    /// What came since, or is of no use.
+    seen: Mutex<HashSet<(ActionId, Option<Condition>)>>,
+}
+
+impl Known<'_> {
+    /// Whether it is here. An object that is to be verified is read for that.
+    fn has(&self, entry: &Entry) -> bool {
+        let entry = (entry.action, entry.condition.clone());
+        let is_there = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
+        lock(&self.seen).contains(&entry) || self.outputs.get(&entry).is_some_and(is_there)
+    }
+
+    fn note(&self, entry: &Entry) {
+        lock(&self.seen).insert((entry.action, entry.condition.clone()));
+    }
 }
 
 /// What of an index is wanted.
 struct Outputs<'a> {
     index: &'a Index,
     wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
-    known: &'a Known,
+    known: &'a Known<'a>,
     /// Those in each frame.
     in_frame: HashMap<u32, Vec<&'a Packed>>,
     /// Who signed it.
@@ -261,7 +285,7 @@ struct Outputs<'a> {
 impl<'a> Outputs<'a> {
     fn new(
         index: &'a Index,
-        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known),
+        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known<'a>),
         key: &'a PublicKey,
     ) -> Self {
         let mut in_frame = HashMap::<_, Vec<_>>::new();
@@ -284,6 +308,11 @@ impl<'a> Outputs<'a> {
     fn frame(&self, number: u32) -> &Frame {
         &self.index.frames[number as usize]
     }
+}
+
+/// A poisoned lock changes nothing: what it guards is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bytes of a frame, and those before it that are not wanted.

@@ -1,7 +1,8 @@
 //! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
 
+use std::collections::HashSet;
 use std::fs;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::Output;
 use remote::content_hash::ContentHash;
@@ -15,9 +16,9 @@ use remote::{limits, name};
 use sha2::{Digest, Sha256};
 use store::{Conditional, Record, Store, StoreError, View};
 
-use super::objects::{ObjectError, Objects, whole};
-use super::read_index::{ReadError, Source};
-use super::state::State;
+use crate::objects::{ObjectError, Objects, whole};
+use crate::read_index::{ReadError, Source};
+use crate::state::State;
 
 /// What to put.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +74,10 @@ pub enum PushError {
     State(#[source] std::io::Error),
     /// The engine does not take it.
     #[error("putting {0}")]
-    Object(String, #[source] ObjectError),
+    Put(String, #[source] ObjectError),
+    /// Whether it is there is not known.
+    #[error("reading {0}")]
+    Get(String, #[source] ObjectError),
     /// What is there cannot be read.
     #[error("reading what is there")]
     Read(#[source] ReadError),
@@ -107,7 +111,8 @@ impl Push<'_> {
         let is_recent = |entry: &&Entry| entry.time > self.now.saturating_sub(self.period / 2);
         entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(is_recent)).cloned());
         let bases: Vec<_> = bases.iter().collect();
-        let mut draft = write_plan::plan(self.series.clone(), self.now, before, &bases, entries);
+        let is_here = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
+        let mut draft = write_plan::plan((self.series.clone(), self.now), before, &bases, (entries, is_here));
         let mut pushed = Pushed::default();
         self.files(&mut draft, &mut pushed)?;
         let mut index = draft.finish();
@@ -123,27 +128,42 @@ impl Push<'_> {
         Ok(pushed)
     }
 
-    /// This key's index of a series, if all of its files are there. One that is not to be used counts as none; where the engine does not
-    /// answer, nothing is known, and all would be put again.
+    /// This key's index of a series, with what is in files that are there. One that is not to be used counts as none; where the engine does
+    /// not answer, nothing is known, and all would be put again.
     fn read(&self, source: &Source<'_>, series: &Series) -> Result<Option<(Head, Index)>, PushError> {
         let found = match source.read(series, &self.key.public()) {
             Ok(found) => found,
+            // S3 engines say so of what is not there too, where these credentials may not list the bucket.
+            Err(e @ ReadError::Object(_, ObjectError::Denied(_))) => {
+                log::warn!("{series}: taken for the first push: {}", proto::error::with_causes(&e));
+                None
+            }
             Err(e @ ReadError::Object(..)) => return Err(PushError::Read(e)),
             Err(e) => {
                 log::warn!("{series}: all is put again: {}", proto::error::with_causes(&e));
                 None
             }
         };
-        let Some((head, index)) = found else { return Ok(None) };
-        let names = index.files.iter().map(|file| name::file(&file.hash)).chain([name::index(&head.index)]);
-        for at in names {
-            let there = self.objects.get(&at, Some(0..1)).map_err(|e| PushError::Object(at.clone(), e))?;
-            if there.is_none() {
-                log::warn!("{series}: {at} is not there any more: all is put again");
-                return Ok(None);
+        let Some((head, mut index)) = found else { return Ok(None) };
+        if !self.is_there(&name::index(&head.index))? {
+            log::warn!("{series}: its index is not there any more: all is put again");
+            return Ok(None);
+        }
+        let mut lost = HashSet::new();
+        for (number, file) in (0..).zip(&index.files) {
+            if !self.is_there(&name::file(&file.hash))? {
+                log::warn!("{series}: {} is not there any more: what was in it is put again", name::file(&file.hash));
+                lost.insert(number);
             }
         }
+        let frames = &index.frames;
+        index.outputs.retain(|packed| !lost.contains(&frames[packed.frame as usize].file));
         Ok(Some((head, index)))
+    }
+
+    fn is_there(&self, name: &str) -> Result<bool, PushError> {
+        let found = self.objects.get(name, Some(0..1)).map_err(|e| PushError::Get(name.to_owned(), e))?;
+        Ok(found.is_some())
     }
 
     /// What was used since then and is as true on another machine, in the order of use. What another key signed, its owner puts.
@@ -154,12 +174,13 @@ impl Push<'_> {
         let mut used = self.store.list(self.view)?;
         used.retain(|(_, record, used)| *used >= self.since && is_put(record));
         used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
-        let entry = |(action, record, _): (_, Record, _)| Entry {
+        let entry = |(action, record, used): (_, Record, SystemTime)| Entry {
             action,
             output: record.output,
             condition: record.condition,
             cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
-            time: self.now,
+            // Not now: what came from the remote store and was not used here grows older.
+            time: used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(self.now),
         };
         Ok(used.into_iter().map(entry).collect())
     }
@@ -202,18 +223,21 @@ impl Push<'_> {
         for (number, file) in aged {
             match self.put_again(&file, pushed) {
                 Ok(()) => index.files[number].created = self.now,
-                Err(e) => log::warn!("{} was not put again: {e}", name::file(&file.hash)),
+                Err(e) => log::warn!("it was not put again: {}", proto::error::with_causes(&e)),
             }
         }
     }
 
-    fn put_again(&self, file: &File, pushed: &mut Pushed) -> Result<(), ObjectError> {
+    fn put_again(&self, file: &File, pushed: &mut Pushed) -> Result<(), PushError> {
         let at = name::file(&file.hash);
-        let most = usize::try_from(limits::MOST_FILE)?;
-        let bytes = whole(self.objects, &at, most)?.ok_or("it is not there any more")?;
-        if ContentHash::of(&bytes) != file.hash {
-            return Err("it has other bytes than its name says".into());
-        }
+        let most = usize::try_from(limits::MOST_FILE).unwrap_or(usize::MAX);
+        let bytes = whole(self.objects, &at, most);
+        let bytes = bytes.and_then(|bytes| match bytes {
+            None => Err("it is not there any more".into()),
+            Some(bytes) if ContentHash::of(&bytes) != file.hash => Err("it has other bytes than its name says".into()),
+            Some(bytes) => Ok(bytes),
+        });
+        let bytes = bytes.map_err(|e| PushError::Get(at.clone(), e))?;
         self.put(&at, &bytes, pushed)?;
         pushed.files += 1;
         pushed.aged += 1;
@@ -231,8 +255,7 @@ impl Push<'_> {
         let at = name::head(self.series, &self.key.public().id());
         // Another job may have put one meanwhile.
         let there = source.head(self.series, &self.key.public()).ok().flatten().map_or(0, |head| head.counter);
-        let last = there.max(source.state.seen(&at));
-        let counter = last.saturating_add(1).max(self.now.saturating_mul(1000));
+        let counter = Head::next_counter(self.now, &[there, source.state.seen(&at)]);
         let expires = self.now.saturating_add(self.period);
         let head = Head { series: self.series.clone(), counter, created: self.now, expires, index: hash };
         self.put(&at, head.write(self.key).as_bytes(), pushed)?;
@@ -242,7 +265,7 @@ impl Push<'_> {
     }
 
     fn put(&self, at: &str, bytes: &[u8], pushed: &mut Pushed) -> Result<(), PushError> {
-        self.objects.put(at, bytes).map_err(|e| PushError::Object(at.to_owned(), e))?;
+        self.objects.put(at, bytes).map_err(|e| PushError::Put(at.to_owned(), e))?;
         pushed.bytes += bytes.len() as u64;
         Ok(())
     }

@@ -4,7 +4,27 @@ use std::io::Read;
 use std::ops::Range;
 
 /// What an engine cannot do: its sentence names the thing and the fix.
-pub type ObjectError = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The engine refuses it. S3 engines also answer so for what is not there, where the credentials may not list the bucket.
+    #[error(transparent)]
+    Denied(Box<dyn std::error::Error + Send + Sync>),
+    /// Anything else.
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<std::io::Error> for ObjectError {
+    fn from(e: std::io::Error) -> Self {
+        Self::Other(e.into())
+    }
+}
+
+impl From<&str> for ObjectError {
+    fn from(text: &str) -> Self {
+        Self::Other(text.into())
+    }
+}
 
 /// A body that is being read.
 pub type Body<'a> = Box<dyn Read + Send + 'a>;

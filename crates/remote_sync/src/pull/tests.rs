@@ -1,7 +1,7 @@
 //! A fresh store, and what a remote store may give it.
 
 use super::*;
-use crate::sync::fixture::*;
+use crate::fixture::*;
 use proto::SigningKey;
 
 /// A remote store with what a machine put.
@@ -34,7 +34,7 @@ fn a_fresh_machine_has_what_another_put_and_fetches_nothing_twice() {
     let signer = Some(SigningKey(key(1).public().signing_key().0));
     for (_, record, used) in here.list(&view()).unwrap() {
         assert_eq!((record.origin.key, record.origin.name.as_str()), (signer, "m@main"));
-        assert_eq!(used, UNIX_EPOCH + Duration::from_secs(NOW), "its writer used it then");
+        assert_eq!(used, UNIX_EPOCH + Duration::from_secs(USED), "its writer used it then");
     }
     let again = pull(&here, &objects, "m@main", &[1]);
     assert_eq!((again.admitted, again.requests, again.bytes), (0, 0, 0));
@@ -110,6 +110,39 @@ fn an_index_with_other_bytes_is_not_used() {
     assert_eq!(pull(&here, &objects, "m@main", &[1]), Pulled { failed: 1, ..Pulled::default() });
     objects.fail(0, flip);
     assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, 3, "it was not kept");
+}
+
+#[test]
+fn a_copy_that_is_lost_does_not_hide_another() {
+    let (_one, there, objects) = remote_store();
+    let first = objects.names("o/").remove(0);
+    put(&there, 4, b"four", None);
+    push_after(&there, &objects, ("m@main", &[], 2), |_| {});
+    objects.objects.lock().unwrap().remove(&first);
+    let (_other, here) = fresh();
+    let pulled = pull(&here, &objects, "m@main", &[1, 2]);
+    assert_eq!((pulled.admitted, pulled.failed), (4, 1));
+    assert_eq!(found(&here), found(&there));
+}
+
+#[test]
+fn what_a_key_signed_that_is_no_longer_trusted_is_neither_served_nor_in_the_way() {
+    let (_one, there, objects) = remote_store();
+    let (_other, here) = fresh();
+    pull(&here, &objects, "m@main", &[1]);
+    let served = |seeds: &[u8]| {
+        let view = view().trusting(trusted(seeds).iter().map(PublicKey::signing_key).collect());
+        here.get(&view, &action(1), UNIX_EPOCH).unwrap().plain
+    };
+    let is_served = |seeds: &[u8]| served(seeds).is_some();
+    assert!(is_served(&[1]) && is_served(&[2, 1]) && !is_served(&[2]) && !is_served(&[]));
+    // Another key's takes its place, then what is made here.
+    push_after(&there, &objects, ("m@main", &[], 2), |_| {});
+    assert_eq!(pull(&here, &objects, "m@main", &[2]).admitted, 0, "the same output: its record changes hands");
+    assert!(is_served(&[2]) && !is_served(&[1]));
+    put_again(&here, 1, b"other", &Published::Outranks(Box::new(served(&[2]).unwrap())));
+    assert!(is_served(&[]));
+    assert_eq!(found(&here)[0], (1, b"other".to_vec()));
 }
 
 #[test]
