@@ -17,7 +17,7 @@ use store::{Access, Conditional, Published, Put, Replaces, Store, View};
 
 use crate::objects::{Body, ObjectError, Objects};
 use crate::pull::{Pull, Pulled};
-use crate::push::{Push, Pushed};
+use crate::push::{Push, Pushed, Used};
 
 /// When tests take place, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_790_000_000;
@@ -163,6 +163,16 @@ pub(crate) fn push(store: &Store, objects: &Memory, name: &str, change: impl FnO
 pub(crate) fn push_after(
     store: &Store,
     objects: &Memory,
+    from: (&str, &[Series], u8),
+    change: impl FnOnce(&mut Push<'_>),
+) -> Pushed {
+    push_used((store, Used::Since(SystemTime::UNIX_EPOCH)), objects, from, change)
+}
+
+/// The same, of this.
+pub(crate) fn push_used(
+    (store, used): (&Store, Used<'_>),
+    objects: &Memory,
     (name, bases, seed): (&str, &[Series], u8),
     change: impl FnOnce(&mut Push<'_>),
 ) -> Pushed {
@@ -174,7 +184,7 @@ pub(crate) fn push_after(
         bases,
         key: &key,
         objects,
-        since: SystemTime::UNIX_EPOCH,
+        used,
         conditional: Conditional::OfAssembly,
         now: NOW,
         period: PERIOD,
@@ -199,5 +209,8 @@ pub(crate) fn pull_with(
     let view = view().trusting(trusted.iter().map(PublicKey::signing_key).collect());
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
-    Pull { store, view: &view, series: &series, trusted, objects, conditional, now: NOW, until }.run().unwrap()
+    let progress = &();
+    Pull { store, view: &view, series: &series, trusted, objects, conditional, now: NOW, until, progress }
+        .run()
+        .unwrap()
 }

@@ -7,6 +7,7 @@ pub mod objects;
 pub mod pull;
 pub mod push;
 pub mod read_index;
+pub mod socket;
 
 #[cfg(test)]
 mod fixture;

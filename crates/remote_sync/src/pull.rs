@@ -48,6 +48,22 @@ pub struct Pull<'a> {
     pub now: u64,
     /// Nothing is asked for after it.
     pub until: Instant,
+    /// Who wants to know what comes.
+    pub progress: &'a dyn Progress,
+}
+
+/// Is told what comes, by several threads.
+pub trait Progress: std::fmt::Debug + Sync {
+    /// These are fetched now.
+    fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>);
+    /// An entry of this action is in the store, or is of no use.
+    fn has(&self, action: &ActionId);
+}
+
+/// For a caller that waits for all of it.
+impl Progress for () {
+    fn wants(&self, _: &mut dyn Iterator<Item = &Entry>) {}
+    fn has(&self, _: &ActionId) {}
 }
 
 /// What was done.
@@ -139,6 +155,7 @@ impl Pull<'_> {
         for entry in index.entries.iter().filter(|entry| self.is_taken(entry) && !known.has(entry)) {
             wanted.entry(entry.output.id).or_default().push(entry);
         }
+        self.progress.wants(&mut wanted.values().flatten().copied());
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
         let outputs = Outputs::new(index, (&wanted, known), key);
         let (next, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0));
@@ -223,6 +240,7 @@ impl Pull<'_> {
                 })?;
                 if !matches!(staged.kind(), Kind::Content | Kind::Archive) {
                     outputs.known.note(entry);
+                    self.progress.has(&entry.action);
                     continue; // true where it was made
                 }
                 let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
@@ -238,6 +256,7 @@ impl Pull<'_> {
                         self.store.mark_unused_since(self.view, &entry.action, time);
                     }
                 }
+                self.progress.has(&entry.action);
             }
         }
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::Output;
+use proto::{ActionId, Output};
 use remote::content_hash::ContentHash;
 use remote::frames::FileWriter;
 use remote::head::Head;
@@ -35,8 +35,8 @@ pub struct Push<'a> {
     pub key: &'a SecretKey,
     /// The remote store.
     pub objects: &'a dyn Objects,
-    /// What was used since then is put.
-    pub since: SystemTime,
+    /// What of the store is put.
+    pub used: Used<'a>,
     /// Which entries with a condition.
     pub conditional: Conditional,
     /// Seconds since 1970.
@@ -44,6 +44,15 @@ pub struct Push<'a> {
     /// How long the remote store keeps what was put, in seconds: a head expires after that, and a file that is used is put again after half
     /// of it.
     pub period: u64,
+}
+
+/// What builds used.
+#[derive(Debug, Clone, Copy)]
+pub enum Used<'a> {
+    /// What was used since then; what the index before has of other jobs, used since then, stays in it.
+    Since(SystemTime),
+    /// What one build asked for and put, in the order of first use.
+    By(&'a [ActionId]),
 }
 
 /// What was put.
@@ -107,9 +116,10 @@ impl Push<'_> {
             return Ok(Pushed::default()); // an empty index would hide the entries of the previous one
         }
         let before = previous.as_ref().map(|(_, index)| index);
-        // What other jobs used lately stays.
-        let is_recent = |entry: &&Entry| entry.time > self.now.saturating_sub(self.period / 2);
-        entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(is_recent)).cloned());
+        if let Used::Since(since) = self.used {
+            let is_recent = |entry: &&Entry| UNIX_EPOCH + Duration::from_secs(entry.time) >= since;
+            entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(is_recent)).cloned());
+        }
         let bases: Vec<_> = bases.iter().collect();
         let is_here = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
         let mut draft = write_plan::plan((self.series.clone(), self.now), before, &bases, (entries, is_here));
@@ -166,14 +176,21 @@ impl Push<'_> {
         Ok(found.is_some())
     }
 
-    /// What was used since then and is as true on another machine, in the order of use. What another key signed, its owner puts.
+    /// What was used and is as true on another machine, in the order of use. What another key signed, its owner puts.
     fn entries(&self) -> Result<Vec<Entry>, StoreError> {
         let own = self.key.public().signing_key();
         let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own);
         let is_put = |record: &Record| record.is_of_any_machine(self.conditional) && is_own(record);
-        let mut used = self.store.list(self.view)?;
-        used.retain(|(_, record, used)| *used >= self.since && is_put(record));
-        used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
+        let mut used = match self.used {
+            Used::Since(since) => {
+                let mut used = self.store.list(self.view)?;
+                used.retain(|(.., used)| *used >= since);
+                used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
+                used
+            }
+            Used::By(actions) => self.store.list_of(self.view, actions)?,
+        };
+        used.retain(|(_, record, _)| is_put(record));
         let entry = |(action, record, used): (_, Record, SystemTime)| Entry {
             action,
             output: record.output,

@@ -28,6 +28,7 @@ mod export;
 mod format;
 mod get;
 mod layer;
+mod list;
 mod object;
 mod open;
 mod other_users;
@@ -328,19 +329,6 @@ impl Store {
     /// A [`StoreError`] where the record is there and cannot be removed.
     pub fn forget(&self, view: &View, action: &ActionId, record: &Record) -> Result<(), StoreError> {
         self.written(view)?.forget(action, record)
-    }
-
-    /// The records of what this view wrote with their actions, and when each was used last. Damaged ones are left out.
-    ///
-    /// # Errors
-    /// A [`StoreError`] where a directory cannot be listed.
-    pub fn list(&self, view: &View) -> Result<Vec<(ActionId, Record, SystemTime)>, StoreError> {
-        self.written(view)?.list()
-    }
-
-    /// An entry was not used here yet: it is as old as if it was used at this time, or as it is where that cannot be noted.
-    pub fn mark_unused_since(&self, view: &View, action: &ActionId, time: SystemTime) {
-        self.written(view).iter().for_each(|records| records.set_last_use(action, time));
     }
 
     /// Makes the directory of a new build.

@@ -200,13 +200,21 @@ impl RecordDir {
     pub(crate) fn list(&self) -> Result<Vec<(ActionId, Record, SystemTime)>, StoreError> {
         let mut all = Vec::new();
         for dir in subdirectories(&self.dir)? {
-            for entry in names(&dir)? {
-                let Ok(action) = entry.parse() else { continue }; // a foreign file
-                let Ok(Some((lines, used))) = self.read_with_last_use(&action) else { continue };
-                all.extend(lines.records.into_iter().map(|record| (action, record, used)));
-            }
+            // Others are foreign files.
+            let actions: Vec<_> = names(&dir)?.iter().filter_map(|name| name.parse().ok()).collect();
+            all.extend(self.list_of(&actions));
         }
         Ok(all)
+    }
+
+    /// The same, of these actions, in their order.
+    pub(crate) fn list_of(&self, actions: &[ActionId]) -> Vec<(ActionId, Record, SystemTime)> {
+        let mut all = Vec::new();
+        for &action in actions {
+            let Ok(Some((lines, used))) = self.read_with_last_use(&action) else { continue };
+            all.extend(lines.records.into_iter().map(|record| (action, record, used)));
+        }
+        all
     }
 
     /// Sets the time of last use. Only eviction and what is sent to other machines look at it.

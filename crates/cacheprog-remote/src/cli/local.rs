@@ -12,7 +12,7 @@ use remote::series::Series;
 use remote_sync::make_dir;
 use remote_sync::objects::Objects;
 use remote_sync::pull::Pull;
-use remote_sync::push::Push;
+use remote_sync::push::{Push, Used};
 use store::{Access, Conditional, Store, View};
 
 use super::failure::{Failure, print};
@@ -87,7 +87,9 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     for toolchain in toolchains {
         let view = View::common(&toolchain).trusting(trusted.iter().map(PublicKey::signing_key).collect());
         let series = names.series(&view)?;
-        let pull = Pull { store: &store, view: &view, series: &series, trusted, objects, conditional, now, until };
+        let progress = &();
+        let pull =
+            Pull { store: &store, view: &view, series: &series, trusted, objects, conditional, now, until, progress };
         let pulled = pull.run()?;
         print(&format!(
             "{}: {} of {} entries are new, {} requests for {} bytes",
@@ -164,7 +166,7 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, option
             bases,
             key,
             objects,
-            since: options.since,
+            used: Used::Since(options.since),
             conditional: conditional(options.with_c),
             now: seconds(clock::now()),
             period: options.kept_for.as_secs(),

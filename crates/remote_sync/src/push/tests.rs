@@ -66,7 +66,7 @@ fn only_what_is_true_elsewhere_and_was_used_is_put() {
     assert_eq!(push(&store, &objects, "m@main", |push| push.conditional = Conditional::All).entries, 3);
     let in_an_hour = later(3600);
     objects.take_log();
-    assert_eq!(push(&store, &objects, "m@main", |push| push.since = in_an_hour), Pushed::default());
+    assert_eq!(push(&store, &objects, "m@main", |push| push.used = Used::Since(in_an_hour)), Pushed::default());
     assert!(objects.take_log().iter().all(|line| line.starts_with("GET")), "nothing was used: what is there stays");
 }
 
@@ -103,9 +103,24 @@ fn what_other_jobs_used_lately_stays() {
     let dir = tempfile::tempdir().unwrap();
     let here = store_in(&dir);
     put(&here, 3, b"of another job", None);
-    let entries = |now| push(&here, &objects, "m@main", |push| push.now = now).entries;
-    assert_eq!(entries(USED + PERIOD / 2 - 1), 3);
-    assert_eq!(entries(USED + PERIOD / 2 + 1), 1);
+    here.mark_unused_since(&view(), &action(3), later(100));
+    let entries = |after| {
+        push(&here, &objects, "m@main", |push| push.used = Used::Since(later(0) - Duration::from_secs(after))).entries
+    };
+    assert_eq!([50, 49].map(entries), [3, 1]);
+}
+
+#[test]
+fn what_a_build_used_takes_the_place_of_what_the_one_before_used() {
+    let (_dir, store, objects) = local();
+    put(&store, 3, &[3; 3000], None);
+    let used = |objects: &Memory, used: &[u8]| {
+        let used: Vec<_> = used.iter().map(|n| action(*n)).collect();
+        push_used((&store, Used::By(&used)), objects, ("m", &[], 1), |_| {});
+        read(objects, "m").entries.iter().map(|entry| entry.action.0[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(used(&objects, &[2, 1, 9, 2]), [2, 1], "in the order of use");
+    assert_eq!(used(&objects, &[3, 1]), [3, 1]);
 }
 
 #[test]

@@ -65,3 +65,23 @@ fn a_purge_of_a_user_removes_what_is_for_that_user_alone() {
     // A writer's entries are all users'.
     assert_eq!((purge(0, Mode::Apply).entries, count(&store, &view(), 1..4)), (0, 1));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_keeps_objects_and_no_entries() {
+    let (_dir, store) = open();
+    let user = of_user(1000);
+    publish_for(&store, &user, 1, b"one");
+    publish_for(&store, &user, 2, b"two");
+    let [first, second] = [b"one", b"two"].map(|body| object_path(&store, body));
+    let name = action(2).to_string();
+    let dirs = fs::read_dir(store.root().join("records")).unwrap();
+    let of_user = dirs.map(|dir| dir.unwrap().path().join(&name[..1]).join(&name));
+    let record = of_user.into_iter().find(|path| path.exists()).unwrap();
+    fs::remove_file(&record).unwrap();
+    fs::create_dir(&record).unwrap();
+    let later = SystemTime::now() + Duration::from_secs(60);
+    let purged = store.evictor().purge(&PurgeFilter::User(1000), later, Mode::Apply, &mut |_| {}).unwrap();
+    assert_eq!((purged.entries, purged.objects, purged.errors.len()), (1, 0, 1), "{purged:?}");
+    assert!(first.exists() && second.exists());
+    assert_eq!(count(&store, &user, 1..2), 0);
+}
