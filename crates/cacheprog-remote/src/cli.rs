@@ -3,6 +3,7 @@
 mod failure;
 mod keygen;
 mod local;
+mod serve;
 mod try_remote;
 
 use std::io::{self, Write};
@@ -66,6 +67,19 @@ enum Command {
         #[arg(long)]
         with_c: bool,
     },
+    /// Give the daemon what it asks for: it has no network, and verifies what it is given. The remote store is that of `[remote]` in the
+    /// daemon's settings; the socket comes from systemd as standard input, or is made at the setting `socket`.
+    Serve {
+        /// The daemon's settings. [default: /etc/nix-gocacheprog.toml]
+        #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
+        config: Option<PathBuf>,
+        /// A file with credentials, as ~/.aws/credentials is written; by default systemd's credential `remote`.
+        #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_REMOTE_CREDENTIALS_FILE")]
+        credentials_file: Option<PathBuf>,
+        /// Exit after so many seconds without a request, where systemd starts it again.
+        #[arg(long, value_name = "SECONDS")]
+        idle_exit: Option<u64>,
+    },
     /// Make a key. The secret half is written to a new file, the public one is printed.
     Keygen {
         /// The name of the key, such as ci-1. A new key gets a new name.
@@ -128,6 +142,20 @@ impl Args {
                     &key,
                     local::PushOptions { since, kept_for: *kept_for, with_c: *with_c },
                 )
+            }
+            Command::Serve { config, credentials_file, idle_exit } => {
+                let Some(settings) = settings::read(config.as_deref())?.remote else {
+                    return Err("the settings have no [remote] (docs/how-to/remote-store.md)".into());
+                };
+                let remote = Remote {
+                    url: settings.url.as_str().to_owned(),
+                    endpoint: settings.endpoint,
+                    region: settings.region,
+                    addressing: settings.addressing.as_deref().map(addressing).transpose()?,
+                    credentials_file: credentials_file.clone(),
+                    profile: settings.profile,
+                };
+                serve::run(&remote.engine()?, &settings.socket, idle_exit.map(Duration::from_secs))
             }
             Command::Keygen { name, secret_key_file } => keygen::make(name, secret_key_file),
             Command::Test { remote, write } => try_remote::run(&remote.engine()?, *write),

@@ -13,6 +13,7 @@ use store::{Limits, Store};
 use crate::builds::registry::Registry;
 use crate::layers::Layers;
 use crate::maintenance::evictor::LatestEviction;
+use crate::remote::tier::Tier;
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
 use crate::trust::ShadowVerification;
@@ -38,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) verification: Arc<ShadowVerification>,
     /// From which the store takes what it has not.
     pub(crate) layers: Arc<Layers>,
+    /// The store that machines share, if there is one.
+    pub(crate) remote: Option<Arc<Tier>>,
     /// How long requests take.
     pub(crate) latency: Latency,
 }

@@ -29,6 +29,7 @@ mod maintenance;
 mod mutex;
 mod net;
 mod random;
+mod remote;
 mod serve;
 mod session;
 mod telemetry;

@@ -200,6 +200,28 @@ pub(crate) const PREPARATIONS: usize = 64;
 /// The stack of the thread that makes a table.
 pub(crate) const PREPARE_STACK: usize = 256 << 10;
 
+/// How long cacheprog-remote may be silent. It answers sooner, whatever the engine does (crates/cacheprog-remote/src/limits.rs).
+pub(crate) const REMOTE_SILENCE: Duration = Duration::from_secs(60);
+/// Builds for which something is fetched at once: they share one network.
+pub(crate) const PREFETCHES: usize = 8;
+/// Toolchains of one build for which something is fetched.
+pub(crate) const PREFETCHES_PER_BUILD: usize = 4;
+/// The stack of a thread that fetches: it unpacks frames.
+pub(crate) const PREFETCH_STACK: usize = 1 << 20;
+/// How long a prefetch goes on. What takes longer, the next build of that name has.
+pub(crate) const PREFETCH_TIME: Duration = Duration::from_secs(600);
+/// How long a get waits at most for what is on its way, and for what costs next to nothing to compute: a compiler takes about as long to start. A
+/// client takes for late what comes after 2 s.
+pub(crate) const REMOTE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1500));
+/// Names of builds of which something waits to be put into the remote store.
+pub(crate) const UPLOADS: usize = 1000;
+/// How long it waits at most.
+pub(crate) const UPLOAD_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
+/// The pause after an attempt that failed, and the longest one.
+pub(crate) const UPLOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// The stack of the thread that puts: it packs frames.
+pub(crate) const UPLOAD_STACK: usize = 1 << 20;
+
 /// Conditions whose parts are kept, and the bytes of these. A build has some dozens with a few KiB each, and many builds have the same.
 pub(crate) const CONDITION_PARTS: usize = 4096;
 /// Bytes of the parts that are kept.

@@ -8,15 +8,13 @@ use crate::derivation_file;
 use crate::drv::{self, Derivation};
 use crate::error::HookError;
 use crate::settings::{Settings, Unreadable};
+use crate::store_path::{is_toolchain, store_name};
 
 /// How the path of the setup hook's derivation ends (overlay/default.nix). It never changes.
 const SETUP_HOOK_SUFFIX: &str = "-nix-gocacheprog-hook";
 
 /// The attribute with which a derivation opts in (`1`) or out (`0`).
 const OPT_ATTRIBUTE: &str = "NIX_GOCACHEPROG";
-
-/// The name of a Go toolchain in nixpkgs, up to its version: `go-1.26.8`.
-const TOOLCHAIN_PREFIX: &str = "go-";
 
 /// What a build is offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,16 +67,6 @@ fn has_input(derivation: &Derivation, is: impl Fn(&str) -> bool) -> bool {
     derivation.input_derivations.iter().filter_map(|path| path.strip_suffix(".drv")).any(&is)
         // A resolved content-addressed derivation has the outputs of its inputs as sources (docs/facts/nix.md, "Builds without a derivation").
         || derivation.input_sources.iter().any(|path| is(path))
-}
-
-/// The name in a store path: the part after the hash.
-fn store_name(path: &str) -> &str {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    file.split_once('-').map_or("", |(_, name)| name)
-}
-
-fn is_toolchain(name: &str) -> bool {
-    name.strip_prefix(TOOLCHAIN_PREFIX).is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The value of the attribute that opts in or out.

@@ -20,6 +20,17 @@ pub(crate) fn read(path: &Path, chroot: Option<&Path>) -> io::Result<Vec<u8>> {
     read(path).or_else(|e| path_beside_chroot(chroot).map_or(Err(e), |real| read(&real)))
 }
 
+/// The bytes of a derivation that a build needs; they lie in one directory.
+///
+/// # Errors
+/// Where it is not there.
+pub(crate) fn read_input(path: &Path, chroot: Option<&Path>) -> io::Result<Vec<u8>> {
+    read(path, None).or_else(|e| {
+        let beside = path_beside_chroot(chroot).zip(path.file_name()).map(|(real, name)| real.with_file_name(name));
+        beside.map_or(Err(e), |path| read(&path, None))
+    })
+}
+
 /// With a diverted store (`--store /tmp/x`) the derivation is not at its path, but beside its chroot:
 /// `….drv.chroot[/root]` (docs/facts/nix.md, "How the hook is called").
 fn path_beside_chroot(chroot: Option<&Path>) -> Option<PathBuf> {

@@ -12,6 +12,8 @@ pub struct Derivation {
     /// Whether an output has a hash of its content, or is impure: then it has a network. (Of those that will have an address by their
     /// content the hash is empty.)
     pub has_network: bool,
+    /// Path of its output "out"; empty where it has none, or none yet.
+    pub out: String,
     /// Paths of the derivations it needs directly.
     pub input_derivations: Vec<String>,
     /// Paths of the sources it needs directly.
@@ -37,8 +39,15 @@ pub fn parse(bytes: &[u8]) -> Option<Derivation> {
     let mut list = || fields.next().and_then(Term::list);
     let (outputs, derivations, sources) = (list()?, list()?, list()?);
     // Name, path, method and algorithm, hash.
-    let has_hash = |output: Term| Some(!output.list()?.into_iter().nth(3)?.text()?.is_empty());
-    let has_network = outputs.into_iter().map(has_hash).collect::<Option<Vec<_>>>()?.contains(&true);
+    let texts = |output: Term| output.list()?.into_iter().map(Term::text).collect::<Option<Vec<_>>>();
+    let (mut has_network, mut out) = (false, String::new());
+    for output in outputs {
+        let [name, path, _, hash] = texts(output)?.try_into().ok()?;
+        has_network |= !hash.is_empty();
+        if name == "out" {
+            out = path;
+        }
+    }
     // The first element of each pair is the path.
     let first = |term: Term| term.list().and_then(|pair| pair.into_iter().next()).and_then(Term::text);
     let input_derivations = derivations.into_iter().map(first).collect::<Option<_>>()?;
@@ -47,7 +56,13 @@ pub fn parse(bytes: &[u8]) -> Option<Derivation> {
         let mut pair = pair.list()?.into_iter();
         Some((pair.next()?.text()?, pair.next()?.text()?))
     });
-    Some(Derivation { has_network, input_derivations, input_sources, environment: environment.collect::<Option<_>>()? })
+    Some(Derivation {
+        has_network,
+        out,
+        input_derivations,
+        input_sources,
+        environment: environment.collect::<Option<_>>()?,
+    })
 }
 
 enum Term {
@@ -142,7 +157,10 @@ mod tests {
         let text = br#"Derive([("out","/nix/store/o","","")],[("/nix/store/a.drv",["out","dev"]),("/nix/store/b.drv",["out"])],["/nix/store/s"],"x86_64-linux","/bin/sh",["-c","x"],[("k","a\"\n\\"),("name","n")])"#;
         let read = parse(text).unwrap();
         assert_eq!(read.input_derivations, ["/nix/store/a.drv", "/nix/store/b.drv"]);
-        assert_eq!(read.input_sources, ["/nix/store/s"]);
+        assert_eq!(
+            (read.input_sources.as_slice(), read.out.as_str()),
+            (["/nix/store/s".to_owned()].as_slice(), "/nix/store/o")
+        );
         assert_eq!(read.environment, [("k".to_owned(), "a\"\n\\".to_owned()), ("name".to_owned(), "n".to_owned())]);
     }
 

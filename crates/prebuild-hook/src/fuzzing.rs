@@ -28,7 +28,7 @@ pub fn drv(bytes: &[u8]) {
 }
 
 /// The fields of a derivation, as Nix writes them.
-fn written(Derivation { has_network, input_derivations, input_sources, environment }: &Derivation) -> String {
+fn written(Derivation { has_network, out, input_derivations, input_sources, environment }: &Derivation) -> String {
     let text = |text: &String| {
         let escapes = [("\\", "\\\\"), ("\"", "\\\""), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")];
         format!("\"{}\"", escapes.iter().fold(text.clone(), |text, (plain, escaped)| text.replace(plain, escaped)))
@@ -38,7 +38,8 @@ fn written(Derivation { has_network, input_derivations, input_sources, environme
     let sources = list(input_sources.iter().map(text).collect());
     let environment = environment.iter().map(|(name, value)| format!("({},{})", text(name), text(value)));
     let hash = if *has_network { "ab" } else { "" };
-    format!("[(\"out\",\"\",\"\",\"{hash}\")],{derivations},{sources},\"x\",\"/b\",[],{}", list(environment.collect()))
+    let out = text(out);
+    format!("[(\"out\",{out},\"\",\"{hash}\")],{derivations},{sources},\"x\",\"/b\",[],{}", list(environment.collect()))
 }
 
 /// The hook's settings: an error names a line of them, and what is accepted makes sense. And what it reads of a process.

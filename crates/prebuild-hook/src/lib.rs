@@ -1,7 +1,7 @@
 //! The hook without its process: the text that it prints for a build.
 //!
 //! settings.rs reads the settings, drv.rs parses a derivation, decide.rs decides what a build is offered (pattern.rs: by its
-//! name), register.rs registers the build at the daemon, requester.rs finds out who asked for it, `sandbox_paths.rs` checks the files and directories for the sandbox and makes the
+//! name), register.rs registers the build at the daemon, requester.rs finds out who asked for it, goroots.rs where its toolchain is, `sandbox_paths.rs` checks the files and directories for the sandbox and makes the
 //! text for Nix, chain.rs runs other hooks, error.rs has the reasons for no cache.
 //!
 //! The rule to keep: whatever goes wrong in here, the result is a build without a cache, within a second.
@@ -16,12 +16,14 @@ mod chain;
 mod decide;
 mod derivation_file;
 mod error;
+mod goroots;
 mod network;
 mod pattern;
 mod register;
 mod requester;
 mod sandbox_paths;
 mod settings;
+mod store_path;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use proto::control::{Answer, Control, Descriptor, Registration, Requester};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
 
+use crate::goroots::goroots;
 use crate::network;
 use crate::requester::requester;
 
@@ -59,6 +60,7 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
         derivation: derivation.to_string_lossy().into_owned(),
         chroot: chroot.map(|path| path.to_string_lossy().into_owned()),
         descriptors,
+        goroots: goroots(derivation, chroot),
     };
     match transport::ask(stream, Control::Register(registration), &fds)?.0 {
         Answer::Registered { directory } => Ok(directory.into()),

@@ -94,6 +94,9 @@ pub struct Registration {
     /// Whether it is known to have no network. Fixed-output, impure and unsandboxed derivations have one.
     #[serde(default)]
     pub is_offline: bool,
+    /// Where the Go toolchains among its direct inputs have their `GOROOT`, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goroots: Vec<String>,
 }
 
 /// The user who asked Nix for a build.
@@ -186,6 +189,9 @@ pub struct Status {
     /// The layers of the settings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerStatus>,
+    /// The store that machines share, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<RemoteStatus>,
     /// The builds.
     #[serde(flatten)]
     pub builds: Builds,
@@ -204,6 +210,27 @@ pub struct LayerStatus {
     /// Why it is not used; absent: it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+/// A store that machines share, and what the daemon did with it since it started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoteStatus {
+    /// Where it is.
+    pub url: String,
+    /// Entries that were fetched.
+    pub fetched: u64,
+    /// Bytes that were fetched for them.
+    pub fetched_bytes: u64,
+    /// Bytes that were put.
+    pub put_bytes: u64,
+    /// Indexes that were put.
+    pub uploads: u64,
+    /// Names of builds of which something waits to be put.
+    pub waiting: u64,
+    /// What went wrong last; absent: nothing since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 impl LayerStatus {

@@ -119,8 +119,20 @@ impl Pull<'_> {
     pub fn run(&self) -> Result<Pulled, PullError> {
         let state = State::new(self.store).map_err(PullError::State)?;
         let source = Source { objects: self.objects, state: &state, now: self.now };
-        let known = self.known()?;
         let mut pulled = Pulled::default();
+        let indexes = self.indexes(&source, &mut pulled);
+        let known = self.known(&indexes)?;
+        let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
+        self.progress.wants(&mut entries.filter(|entry| self.is_wanted(entry, &known)));
+        for (index, key) in &indexes {
+            self.index(index, key, &known, &mut pulled);
+        }
+        Ok(pulled)
+    }
+
+    /// The indexes of all series and keys, and who signed each.
+    fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
+        let mut indexes = Vec::new();
         for (series, key) in self.series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
             if !self.has_room() {
                 break;
@@ -129,7 +141,7 @@ impl Pull<'_> {
                 Ok(Some((_, index))) => {
                     pulled.indexes += 1;
                     pulled.entries += index.entries.len() as u64;
-                    self.index(&index, key, &known, &mut pulled);
+                    indexes.push((index, key));
                 }
                 Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
                 Err(e) => {
@@ -138,24 +150,30 @@ impl Pull<'_> {
                 }
             }
         }
-        Ok(pulled)
+        indexes
     }
 
-    /// What the store has.
-    fn known(&self) -> Result<Known<'_>, StoreError> {
-        let all = self.store.list(self.view)?;
+    /// What the store has of the actions of these.
+    fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known<'_>, StoreError> {
+        let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
+        let wanted: HashSet<_> = entries.map(|entry| entry.action).collect();
+        let all = self.store.list_of(self.view, &Vec::from_iter(wanted))?;
         let actions = all.iter().map(|(action, ..)| *action).collect();
         let of_here = all.into_iter().filter(|(_, record, _)| self.view.trusts(&record.origin));
         let outputs = of_here.map(|(action, record, _)| ((action, record.condition), record.output)).collect();
         Ok(Known { store: self.store, actions, outputs, seen: Mutex::default() })
     }
 
+    /// Whether it is taken, and is not here.
+    fn is_wanted(&self, entry: &Entry, known: &Known<'_>) -> bool {
+        entry.condition.as_ref().is_none_or(|condition| self.conditional.takes(condition)) && !known.has(entry)
+    }
+
     fn index(&self, index: &Index, key: &PublicKey, known: &Known<'_>, pulled: &mut Pulled) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
-        for entry in index.entries.iter().filter(|entry| self.is_taken(entry) && !known.has(entry)) {
+        for entry in index.entries.iter().filter(|entry| self.is_wanted(entry, known)) {
             wanted.entry(entry.output.id).or_default().push(entry);
         }
-        self.progress.wants(&mut wanted.values().flatten().copied());
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
         let outputs = Outputs::new(index, (&wanted, known), key);
         let (next, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0));
@@ -175,11 +193,6 @@ impl Pull<'_> {
         pulled.bytes += outputs.bytes.into_inner();
         pulled.admitted += outputs.admitted.into_inner();
         pulled.failed += failed.into_inner();
-    }
-
-    /// Whether entries with this condition are taken.
-    fn is_taken(&self, entry: &Entry) -> bool {
-        entry.condition.as_ref().is_none_or(|condition| self.conditional.takes(condition))
     }
 
     /// Whether there is time, and space on the disk.

@@ -12,6 +12,7 @@ use store::{Limits, Size};
 
 use crate::error::SettingsError;
 use crate::listen::{HttpAddress, SocketPath};
+use crate::remote::Remote;
 use crate::trust::Trust;
 
 /// What can be set in the settings file and on the command line. The command line comes first.
@@ -43,6 +44,9 @@ pub struct Settings {
     /// Layers (`cacheprogctl export`) from which the store takes what it has not, in this order.
     #[arg(skip)]
     pub layers: Vec<LayerDir>,
+    /// A store that machines share.
+    #[arg(skip)]
+    pub remote: Option<Box<Remote>>,
 }
 
 impl Settings {
@@ -58,6 +62,7 @@ impl Settings {
             http: self.http.or(others.http),
             trust: self.trust.or(others.trust),
             layers: if self.layers.is_empty() { others.layers } else { self.layers },
+            remote: self.remote.or(others.remote),
         }
     }
 

@@ -110,6 +110,7 @@ impl Daemon {
             descriptors: Vec::new(),
             requester,
             is_offline,
+            goroots: Vec::new(),
         })) {
             Answer::Registered { directory } => directory.into(),
             other => panic!("{other:?}"),

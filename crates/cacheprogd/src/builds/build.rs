@@ -13,7 +13,7 @@ use proto::blinded_table::MOST;
 use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
 use proto::error::with_causes;
 use proto::wire::Toolchain;
-use proto::{ActionId, BuildId, Condition, OutputId};
+use proto::{ActionId, BuildId, Condition, OutputId, SigningKey};
 use store::{BuildDir, Partition, View};
 
 use super::counters::Counters;
@@ -27,6 +27,7 @@ use crate::limits::{
 };
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
+use crate::remote::prefetch::Prefetches;
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;
@@ -53,6 +54,10 @@ pub(crate) struct Build {
     pub(crate) withheld: Mutex<WithheldHits>,
     /// While its table is being made: actions of which it got outputs of its own meanwhile.
     own_actions: Mutex<Option<HashSet<ActionId>>>,
+    /// What is fetched for it.
+    pub(crate) prefetches: Prefetches,
+    /// Whose entries of other machines it takes.
+    signers: Arc<[SigningKey]>,
     state: BuildState,
     sessions: AtomicU64,
     /// Warnings logged about this build.
@@ -73,6 +78,7 @@ pub(crate) struct Build {
 pub(crate) struct DaemonWide {
     pub(crate) storage_health: Arc<StorageHealth>,
     pub(crate) condition_parts: Arc<ConditionParts>,
+    pub(crate) signers: Arc<[SigningKey]>,
 }
 
 impl Build {
@@ -95,6 +101,8 @@ impl Build {
             asks_why: Mutex::default(),
             withheld: Mutex::default(),
             own_actions: Mutex::default(),
+            prefetches: Prefetches::default(),
+            signers: daemon.signers,
             sessions: AtomicU64::new(0),
             warnings: AtomicU64::new(0),
             last_used: AtomicU64::new(state.last_used_ms),
@@ -132,7 +140,7 @@ impl Build {
 
     /// What its sessions with this toolchain read and write.
     pub(crate) fn view(&self, toolchain: &Toolchain) -> View {
-        let view = View::of(self.partition().unwrap_or(Partition::Common), toolchain);
+        let view = View::of(self.partition().unwrap_or(Partition::Common), toolchain).trusting(self.signers.to_vec());
         // With a network a build may be told what to put. A module proxy has to be told.
         let is_told = !self.state.is_offline && toolchain.is_of_go();
         if is_told || self.partition().is_none() { view.read_only() } else { view }

@@ -1,7 +1,6 @@
 //! The live builds: registry.rs makes them, restores them after a restart (restore.rs) and removes them at their end
 //! (removal.rs); build.rs is one of them; `state_file.rs` is what a restarted daemon must know of it; liveness.rs finds out
-//! whether it still runs; quota.rs how much it may put, counters.rs what it did; `working_sets.rs`
-//! keeps what the last build of each name asked for.
+//! whether it still runs; quota.rs how much it may put, counters.rs what it did.
 //!
 //! What a build asks for is session/'s; what is remembered of it afterwards is telemetry/'s.
 
@@ -13,4 +12,3 @@ pub(crate) mod registry;
 pub(crate) mod removal;
 mod restore;
 pub(crate) mod state_file;
-pub(crate) mod working_sets;

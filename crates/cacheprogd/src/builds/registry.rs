@@ -13,15 +13,14 @@ use std::time::SystemTime;
 use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trouble};
 use proto::error::with_causes;
 use proto::profile::BuildProfile;
-use proto::{BuildId, figures};
-use store::{BuildDir, Store, StoreError};
+use proto::{BuildId, SigningKey, figures};
+use store::{BuildDir, Partition, Store, StoreError};
 
 use super::build::{Build, DaemonWide};
 use super::liveness::LivenessProbe;
 use super::removal::{self, remove_dir};
 use super::restore::{RestoreError, restore};
 use super::state_file::BuildState;
-use super::working_sets::{WorkingSet, WorkingSets};
 use crate::clock;
 use crate::limits::{HISTORY, HOST_SESSIONS, HOST_SESSIONS_PER_USER, LIVE_BUILDS, PREPARATIONS};
 use crate::maintenance::storage_health::StorageHealth;
@@ -32,6 +31,7 @@ use crate::telemetry::build_profile::profile_store::ProfileStore;
 use crate::telemetry::build_profile::refresh::Requester;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::history::History;
+use crate::telemetry::working_sets::{WorkingSet, WorkingSets};
 use crate::trust::Policy;
 
 /// All builds of this daemon.
@@ -40,6 +40,8 @@ pub(crate) struct Registry {
     store: Arc<Store>,
     boot: Option<String>,
     policy: Policy,
+    /// Whose entries of other machines builds take.
+    signers: Arc<[SigningKey]>,
     storage_health: Arc<StorageHealth>,
     condition_parts: Arc<ConditionParts>,
     profiles: Arc<ProfileStore>,
@@ -83,7 +85,7 @@ pub(crate) enum RegisterError {
 
 impl Registry {
     /// Restores the live builds of an earlier daemon on this state directory and binds their sockets again.
-    pub(crate) fn restore(store: Arc<Store>, policy: Policy) -> Result<Self, StoreError> {
+    pub(crate) fn restore(store: Arc<Store>, policy: Policy, signers: Arc<[SigningKey]>) -> Result<Self, StoreError> {
         let inner = Inner {
             live: HashMap::new(),
             unrestored: store.builds()?,
@@ -94,6 +96,7 @@ impl Registry {
         let registry = Self {
             boot: boot_id(),
             policy,
+            signers,
             storage_health: Arc::default(),
             profiles: Arc::new(ProfileStore::new(store.clone(), condition_parts.clone())),
             condition_parts,
@@ -193,7 +196,11 @@ impl Registry {
 
     /// What all builds share.
     fn daemon_wide(&self) -> DaemonWide {
-        DaemonWide { storage_health: self.storage_health.clone(), condition_parts: self.condition_parts.clone() }
+        DaemonWide {
+            storage_health: self.storage_health.clone(),
+            condition_parts: self.condition_parts.clone(),
+            signers: self.signers.clone(),
+        }
     }
 
     /// The live builds now.
@@ -207,8 +214,10 @@ impl Registry {
         inner.live.is_empty() && inner.unrestored.is_empty()
     }
 
-    /// Notes which builds are over, removes those that may be removed, and restores those that could not be restored before.
-    pub(crate) fn sweep(&self, now: SystemTime) {
+    /// Notes which builds are over, removes those that may be removed, and restores those that could not be restored before. Returns the
+    /// names of those that ended now, used something, and write what all users read.
+    pub(crate) fn sweep(&self, now: SystemTime) -> Vec<String> {
+        let mut ended = Vec::new();
         self.restore_all();
         let mut over: Vec<_> = self.live().into_iter().filter(|build| build.is_over(now)).collect();
         over.sort_by_key(|build| build.started());
@@ -217,21 +226,26 @@ impl Registry {
             if build.note_end() {
                 lock(&self.inner).ended.0 += 1;
                 log::info!("build {build} ended: {}", figures::summary(&status.counts));
-                self.keep_working_set(&build, &status);
+                if self.keep_working_set(&build, &status) && build.partition() == Some(Partition::Common) {
+                    ended.push(build.name().to_owned());
+                }
             }
             if build.may_be_removed(now) {
                 self.remove(&build, status);
             }
         }
+        ended
     }
 
-    /// Keeps what an ended build asked for. The next one of its name may begin before this one can be removed.
-    fn keep_working_set(&self, build: &Build, status: &BuildStatus) {
-        if status.counts.gets + status.counts.puts > 0 {
+    /// Keeps what an ended build asked for, if it asked for anything. The next one of its name may begin before this one can be removed.
+    fn keep_working_set(&self, build: &Build, status: &BuildStatus) -> bool {
+        let is_used = status.counts.gets + status.counts.puts > 0;
+        if is_used {
             build.trace.flush();
             let trace = build.dir.state_file().with_file_name("trace");
             self.working_sets.keep(&self.store, (build.name(), build.partition()), &trace);
         }
+        is_used
     }
 
     /// Moves an ended build from the live ones to the history.

@@ -7,8 +7,10 @@ use std::os::fd::OwnedFd;
 
 use proto::control::{Answer, Registration};
 use proto::error::with_causes;
+use proto::wire::Toolchain;
 
 use crate::context::Context;
+use crate::remote::prefetch::prefetch;
 use crate::session::prepare_table::prepare;
 
 /// What is registered.
@@ -31,6 +33,12 @@ pub(super) fn register(context: &Context, registration: &Registration, fds: Vec<
             // What has a network is a fetch, which asks for nothing that Go compiled.
             if matches!(by, Registrant::Build { may_prelink: true }) && registration.is_offline {
                 prepare(context, &build);
+            }
+            if let Some(remote) = &context.remote {
+                for goroot in &registration.goroots {
+                    let toolchain = Toolchain { goroot: goroot.clone(), ..Toolchain::default() };
+                    drop(prefetch(remote, (build.name(), &build.prefetches), &toolchain));
+                }
             }
             // Should this fail, the loop finds the new socket at its next turn, within a second.
             let _late = rustix::io::write(&context.wake, &1u64.to_ne_bytes());

@@ -29,6 +29,7 @@ pub(crate) fn status(context: &Context) -> Status {
         usage: context.usage.usage(clock::now()),
         verification: context.verification.status(),
         layers: context.layers.status(),
+        remote: context.remote.as_ref().map(|remote| remote.status()),
         builds: context.registry.builds(),
     }
 }

@@ -113,11 +113,16 @@ impl Server {
     /// Whether there is work: a live build, an eviction, or a connection that asks.
     fn is_busy(&self, maintenance: &Maintenance) -> bool {
         let is_open = [&self.control, &self.status, &self.host].iter().any(|connections| connections.are_open());
-        is_open || maintenance.evictor.is_running() || !self.context.registry.is_empty()
+        let is_uploading = self.context.remote.as_ref().is_some_and(|remote| remote.is_uploading());
+        is_open || is_uploading || maintenance.evictor.is_running() || !self.context.registry.is_empty()
     }
 
     fn do_maintenance(&self, maintenance: &mut Maintenance) {
-        self.context.registry.sweep(clock::now());
+        let ended = self.context.registry.sweep(clock::now());
+        if let Some(remote) = &self.context.remote {
+            ended.iter().filter(|name| remote.writes(name)).for_each(|name| remote.queue(name));
+            remote.poll();
+        }
         let totals = self.context.registry.totals();
         maintenance.syncer.poll(totals.1.puts + self.context.layers.copied());
         maintenance.evictor.poll();

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use proto::error::with_causes;
+use remote::keys::PublicKey;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use settings::{HttpAddress, LimitOptions, OrNone, SocketPath};
-use store::{Access, Disk, Limits, Store};
+use settings::{HttpAddress, LimitOptions, OrNone, Remote, Settings, SocketPath};
+use store::{Access, Disk, Store};
 
 use crate::builds::registry::{Registry, boot_id};
 use crate::builds::removal::remove_in_background;
@@ -34,6 +35,7 @@ use crate::maintenance::idle::Idle;
 use crate::maintenance::syncer::{self, Syncer};
 use crate::maintenance::systemd::notify;
 use crate::net::listeners::{Listeners, StatusSocket};
+use crate::remote::tier::{Tier, forget_removed_keys};
 use crate::telemetry::latency::Latency;
 use crate::telemetry::usage_recorder::UsageRecorder;
 use crate::trust::{Policy, ShadowVerification};
@@ -78,7 +80,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let trust = settings.trust();
     // Live builds first: a peer that reaches the control socket finds all of them.
     let State { _lock, store, syncer, was_clean, registry } =
-        open_state(state_dir, settings.limits(), Policy::new(trust.clone())).map_err(|e| e.in_state_dir(state_dir))?;
+        open_state(state_dir, &settings, Policy::new(trust.clone())).map_err(|e| e.in_state_dir(state_dir))?;
     let status = status_socket(args.status_socket.clone().or(settings.status_socket.clone()));
     let listeners = Listeners::open(args.control_socket.as_deref(), &status, args.host_socket.as_deref())?;
     // A service without a network has no port, and another may have it: builds are served all the same.
@@ -94,12 +96,15 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let evictor = Evictor::new(store.clone(), settings.limits(), was_clean && !store.had_former_format());
     let verification = Arc::new(ShadowVerification::load(store.clone(), trust.shadow_seconds_per_hour));
     let layers = Arc::new(Layers::open(store.clone(), &settings.layers));
+    let remote =
+        settings.remote.as_deref().map(|remote| Arc::new(Tier::open(store.clone(), remote, credentials().as_deref())));
     let usage = UsageRecorder::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
         usage,
         verification,
         layers,
+        remote,
         latency: Latency::default(),
         registry,
         started: Instant::now(),
@@ -132,6 +137,12 @@ fn finish(server: &Server, context: &Context, Maintenance { syncer, evictor, .. 
     }
     server.unlink();
     log::info!("cacheprogd stopped");
+}
+
+/// systemd's directory of credentials.
+fn credentials() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "systemd tells it so")]
+    std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
 }
 
 fn status_socket(setting: Option<OrNone<SocketPath>>) -> StatusSocket {
@@ -170,10 +181,10 @@ struct State {
 }
 
 /// Takes over what the last daemon left.
-fn open_state(state_dir: &Path, limits: Limits, policy: Policy) -> Result<State, CommandError> {
+fn open_state(state_dir: &Path, settings: &Settings, policy: Policy) -> Result<State, CommandError> {
     let (store, lock) = open_locked(state_dir)?;
     if let Ok(disk) = Disk::of(store.root()) {
-        limits.check(disk).map_err(CommandError::Limits)?;
+        settings.limits().check(disk).map_err(CommandError::Limits)?;
     }
     if store.root().to_str().is_none() {
         return Err(CommandError::NotText { path: store.root().to_owned() }); // the hook writes it as text
@@ -183,7 +194,10 @@ fn open_state(state_dir: &Path, limits: Limits, policy: Policy) -> Result<State,
     }
     let (store, syncer, was_clean) = clean_shutdown::start(store, &boot_id().unwrap_or_default(), syncer::syncfs)?;
     remove_in_background(store.leftovers()?);
-    let registry = Arc::new(Registry::restore(store.clone(), policy)?);
+    let trusted = settings.remote.as_deref().map(Remote::trusted_public_keys).unwrap_or_default();
+    forget_removed_keys(&store, &trusted);
+    let signers = trusted.iter().map(PublicKey::signing_key).collect();
+    let registry = Arc::new(Registry::restore(store.clone(), policy, signers)?);
     Ok(State { _lock: lock, store, syncer, was_clean, registry })
 }
 

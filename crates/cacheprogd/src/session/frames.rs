@@ -14,17 +14,19 @@ use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write
 use proto::{FrameError, limits};
 use store::Exposure;
 
+use super::handler::Effort;
 use super::handler::session_handler::{Client, Handler};
 use super::share_policy::Class;
 use super::slow_gets::{Get, SlowGets};
 use crate::builds::build::Build;
 use crate::clock;
 use crate::context::Context;
-use crate::limits::{SESSION_BUFFER, SLOW_REQUEST, VERIFY_INLINE};
+use crate::limits::{SESSION_BUFFER, SLOW_REQUEST};
 use crate::mutex::lock;
 use crate::net::connections::Connection;
 use crate::net::deadline::DeadlineStream;
 use crate::net::peer_credentials::Peer;
+use crate::remote::prefetch::prefetch;
 use crate::telemetry::latency::Latency;
 
 /// Serves one client until it ends.
@@ -44,13 +46,17 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     }
     input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &welcome)?;
+    let prefetch = context
+        .remote
+        .as_ref()
+        .and_then(|remote| prefetch(remote, (build.name(), &build.prefetches), &hello.toolchain));
     let view = build.view(&hello.toolchain);
     let session = build.trace.session(&hello);
     let is_of_go = hello.toolchain.is_of_go();
     let goroot = hello.reads_goroot.then_some(hello.toolchain.goroot);
     let (gocache, only_conditional) = (gocache(hello.gocache), hello.only_conditional);
     let client = Client { view, exposure: exposure(stream), session, goroot, gocache, only_conditional, is_of_go };
-    let handler = Handler::new(context, build.clone(), client);
+    let handler = Handler::new(context, build.clone(), client, prefetch);
     let why = || context.registry.why_missed(build);
     let session = Session { connection, handler, latency: &context.latency, why: &why, writing: Mutex::new(()) };
     let outcome = session.serve(&mut input);
@@ -111,7 +117,9 @@ impl Session<'_> {
     ) -> Result<Option<Reply>, FrameError> {
         let (handler, under_way) = (&self.handler, self.connection.begin_request());
         Ok(Some(match request {
-            Request::Get { action } => return Ok(self.get(Get { id, action, under_way }, slow_gets)),
+            Request::Get { action } => {
+                return Ok(self.get(Get { id, action, came: Instant::now(), under_way }, slow_gets));
+            }
             Request::Put { action, output } => {
                 handler.put((action, output), Class::Plain, &mut input.take(output.size))?
             }
@@ -149,16 +157,16 @@ impl Session<'_> {
 
     /// The reply to a get, unless an object must be verified for it: later requests do not wait for that.
     fn get<'a>(&self, get: Get<'a>, slow_gets: &mut SlowGets<'_, 'a>) -> Option<Reply> {
-        self.handler.get(get.id, &get.action, VERIFY_INLINE).or_else(|| {
+        self.handler.get(get.id, &get.action, Effort::Little).or_else(|| {
             let refused = slow_gets.push(get).err()?;
-            self.handler.get(refused.id, &refused.action, u64::MAX)
+            self.handler.get(refused.id, &refused.action, Effort::All { since: refused.came })
         })
     }
 
     /// Answers a get on the second thread.
     fn answer_slow(&self, get: Get<'_>) {
         let (began, mut frame) = (Instant::now(), Vec::new());
-        let reply = self.handler.get(get.id, &get.action, u64::MAX).unwrap_or(Reply::Miss);
+        let reply = self.handler.get(get.id, &get.action, Effort::All { since: get.came }).unwrap_or(Reply::Miss);
         self.latency.observe(&reply, began.elapsed());
         reply.write(get.id, &mut frame);
         if self.flush(&mut frame).is_err() {

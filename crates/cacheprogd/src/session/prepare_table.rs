@@ -14,12 +14,12 @@ use store::{Disk, Kind, Limits, Record, Store};
 use super::share_policy::{self, GetDecision, Proof, SharingRules};
 use crate::builds::build::Build;
 use crate::builds::registry::Registry;
-use crate::builds::working_sets::WorkingSet;
 use crate::clock;
 use crate::context::Context;
 use crate::limits::{PREPARATIONS, PREPARE_STACK, SMALL_WORKING_SET};
 use crate::mutex::lock;
 use crate::random::random;
+use crate::telemetry::working_sets::WorkingSet;
 use crate::trust::ShadowVerification;
 
 /// What a table is made with.

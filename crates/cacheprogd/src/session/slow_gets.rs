@@ -1,4 +1,4 @@
-//! Gets whose objects must be verified before they can be served: on a second thread of their session, so that later requests are
+//! Gets whose objects must be verified before they can be served, or are on their way from another machine: on a second thread of their session, so that later requests are
 //! not held up.
 //!
 //! What a get is answered with, handler/ decides.
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, Scope};
+use std::time::Instant;
 
 use proto::ActionId;
 
@@ -19,6 +20,7 @@ use crate::net::connections::RequestGuard;
 pub(crate) struct Get<'a> {
     pub(crate) id: u32,
     pub(crate) action: ActionId,
+    pub(crate) came: Instant,
     pub(crate) under_way: RequestGuard<'a>,
 }
 

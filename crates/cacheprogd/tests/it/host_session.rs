@@ -75,6 +75,7 @@ fn a_session_says_neither_for_whom_it_is_nor_what_it_is() {
         descriptors: vec![Descriptor::Chroot, Descriptor::Worker],
         requester: Requester::User { uid: 0, forwards: false },
         is_offline: true,
+        goroots: Vec::new(),
     };
     let line = serde_json::to_string(&Envelope::new(Control::Register(claimed))).unwrap();
     assert!(send_as(4242, &daemon.dir.path().join("host.sock"), &line).contains("registered"));

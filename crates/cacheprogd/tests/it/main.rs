@@ -13,6 +13,7 @@ mod hostile_client; // garbage, floods and claims of a build
 mod layers; // layers below the store
 mod lifecycle; // start, restart, stop
 mod offers; // outputs that are served under a condition
+mod remote; // a store that machines share
 mod sharing; // what is put privately and shared afterwards
 mod slow_gets; // an object that must be verified before it is served
 mod status_and_http; // the status socket, the metrics and the page

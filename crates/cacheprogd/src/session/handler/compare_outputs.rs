@@ -34,7 +34,11 @@ impl Handler {
             Lookup::HitIfSame(candidates) => {
                 (candidates.iter().filter_map(|one| self.comparable_cost(&one.record)).max(), None)
             }
-            Lookup::HitIfListed(..) | Lookup::Quarantined | Lookup::Nothing | Lookup::Unverified(_) => (None, None),
+            Lookup::HitIfListed(..)
+            | Lookup::Quarantined
+            | Lookup::Nothing
+            | Lookup::Unverified(_)
+            | Lookup::OnItsWay => (None, None),
         };
         let hit = (&self.build.withheld, Hit { action, plain, by: self.go_command() });
         cost.is_some_and(|cost_ms| self.verification.withholds(&self.build.id(), hit, cost_ms))

@@ -9,7 +9,7 @@ use proto::control::Counts;
 use proto::wire::{Candidate, Reply};
 use store::Record;
 
-use super::lookup::{self, Lookup};
+use super::lookup::{self, Effort, Lookup};
 use super::offers::{Candidates, Offer, Offered, Served};
 use super::session_handler::Handler;
 use crate::clock;
@@ -18,12 +18,11 @@ use crate::telemetry::trace::event::GetOutcome;
 
 impl Handler {
     /// A get: a hit whose output the build can read now, an offer under a condition, or a miss. An offer counts as a miss until the
-    /// client has reported that the condition holds. `None`: an object of more than `verify_most` bytes must be verified first, and
-    /// nothing was done yet.
-    pub(crate) fn get(&self, id: u32, action: &ActionId, verify_most: u64) -> Option<Reply> {
+    /// client has reported that the condition holds. `None`: it takes more effort than this, and nothing was done yet.
+    pub(in crate::session) fn get(&self, id: u32, action: &ActionId, effort: Effort) -> Option<Reply> {
         let now = clock::now();
-        let found = self.find(action, now, verify_most);
-        if matches!(found, Lookup::Unverified(_)) {
+        let found = self.find(action, now, effort);
+        if matches!(found, Lookup::Unverified(_) | Lookup::OnItsWay) {
             return None;
         }
         self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
@@ -40,7 +39,7 @@ impl Handler {
                 self.count_hit(action, Served::from(&record), GetOutcome::Hit(record.output.id), now);
                 return Reply::Hit { output: record.output, time: record.time.into() };
             }
-            Lookup::Nothing | Lookup::Unverified(_) => {
+            Lookup::Nothing | Lookup::Unverified(_) | Lookup::OnItsWay => {
                 self.count_miss(action, GetOutcome::Miss, now);
                 return Reply::Miss;
             }

@@ -3,7 +3,7 @@
 //!
 //! What it is answered with, get.rs decides.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use proto::error::with_causes;
 use proto::{ActionId, Condition, Output, OutputId, ScopeDigest, limits, scopes};
@@ -13,6 +13,7 @@ use super::session_handler::Handler;
 use crate::builds::build::Build;
 use crate::clock;
 use crate::layers::Copied;
+use crate::limits::VERIFY_INLINE;
 use crate::session::share_policy::{self, GetDecision, Proof};
 
 /// What a get found, and the build can read now.
@@ -28,6 +29,27 @@ pub(super) enum Lookup {
     HitIfSame(Vec<Candidate>),
     /// This must be verified before there is an answer.
     Unverified(Unverified),
+    /// It may come from the remote store.
+    OnItsWay,
+}
+
+/// What a get may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::session) enum Effort {
+    /// As much as the session's other requests can wait for.
+    Little,
+    /// All that it takes, for a get that came then.
+    All { since: Instant },
+}
+
+impl Effort {
+    /// Bytes of the largest object that is verified.
+    fn verify_most(self) -> u64 {
+        match self {
+            Self::Little => VERIFY_INLINE,
+            Self::All { .. } => u64::MAX,
+        }
+    }
 }
 
 /// An output under a condition.
@@ -55,9 +77,22 @@ impl Unverified {
 }
 
 impl Handler {
-    /// What is known of an action, and exposed to the build. What must be verified for that is verified first, unless it is larger
-    /// than `verify_most` bytes. So is what layers have beside that: it is copied into the store first.
-    pub(super) fn find(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
+    /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
+    pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
+        let found = self.find_here(action, now, effort.verify_most());
+        let Some(prefetch) = self.prefetch.as_ref().filter(|_| matches!(found, Lookup::Nothing)) else { return found };
+        match effort {
+            _ if !prefetch.is_awaited(action) => {}
+            Effort::Little => return Lookup::OnItsWay,
+            Effort::All { since } => prefetch.wait(action, since),
+        }
+        // It may have come since.
+        self.find_in_store(action, now, effort.verify_most())
+    }
+
+    /// What must be verified is verified first, unless it is larger than `verify_most` bytes. So is what layers have beside that: it is
+    /// copied into the store first.
+    fn find_here(&self, action: &ActionId, now: SystemTime, verify_most: u64) -> Lookup {
         let found = self.find_in_store(action, now, verify_most);
         if !matches!(found, Lookup::Nothing | Lookup::HitIfSame(_)) {
             return found;

@@ -11,3 +11,5 @@ mod offers;
 mod put;
 pub(super) mod session_handler;
 mod share;
+
+pub(super) use lookup::Effort;

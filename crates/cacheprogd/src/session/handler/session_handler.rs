@@ -15,6 +15,7 @@ use crate::builds::build::Build;
 use crate::context::Context;
 use crate::layers::Layers;
 use crate::limits::CLAIMED_REQUESTS;
+use crate::remote::prefetch::Prefetch;
 use crate::session::share_policy::SharingRules;
 use crate::session::toolchain_index::Goroot;
 use crate::trust::ShadowVerification;
@@ -35,6 +36,8 @@ pub(crate) struct Handler {
     pub(super) offers: Mutex<Offers>,
     pub(super) verification: Arc<ShadowVerification>,
     pub(super) layers: Arc<Layers>,
+    /// What is fetched for its toolchain.
+    pub(super) prefetch: Option<Arc<Prefetch>>,
     /// What it kept for the build that no notice has shared yet.
     pub(super) kept: Mutex<BoundedMap<Kept>>,
     pub(super) rules: SharingRules,
@@ -69,7 +72,7 @@ pub(super) struct Kept {
 }
 
 impl Handler {
-    pub(crate) fn new(context: &Context, build: Arc<Build>, client: Client) -> Self {
+    pub(crate) fn new(context: &Context, build: Arc<Build>, client: Client, prefetch: Option<Arc<Prefetch>>) -> Self {
         let rules = SharingRules {
             shares_tests: context.shares_tests,
             only_conditional: client.only_conditional,
@@ -85,6 +88,7 @@ impl Handler {
             offers: Mutex::default(),
             verification: context.verification.clone(),
             layers: context.layers.clone(),
+            prefetch,
             kept: Mutex::default(),
             rules,
             goroot: OnceLock::new(),

@@ -1,0 +1,192 @@
+//! What is fetched for a build while it unpacks: begun when it is registered, if its toolchain is known then, else when its first go command
+//! says hello. A get for what is on its way waits a little; what no index names is a miss at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use miss_causes::without_version;
+use proto::ActionId;
+use proto::error::with_causes;
+use proto::wire::Toolchain;
+use remote::index::Entry;
+use remote::series::Series;
+use remote_sync::pull::{Progress, Pull};
+use store::{Conditional, View};
+
+use super::tier::Tier;
+use crate::clock;
+use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_WAIT};
+use crate::mutex::lock;
+
+/// Prefetches of one build, by the toolchain's part of the namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Prefetches(Mutex<HashMap<String, Arc<Prefetch>>>);
+
+/// One of them.
+#[derive(Debug, Default)]
+pub(crate) struct Prefetch {
+    /// Held for one look or change.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// It is not known yet what there is.
+    #[default]
+    Asking,
+    /// What comes, and what compiling it cost its writer, in milliseconds.
+    Fetching(HashMap<ActionId, u32>),
+    Over,
+}
+
+/// The prefetch of builds of this name with this toolchain, which begins now unless it did before; `None`: nothing is fetched.
+pub(crate) fn prefetch(
+    tier: &Arc<Tier>,
+    (name, prefetches): (&str, &Prefetches),
+    toolchain: &Toolchain,
+) -> Option<Arc<Prefetch>> {
+    // What is outside of the Nix store is no other machine's.
+    let is_of_nix = toolchain.goroot.starts_with("/nix/store/") && toolchain.content.is_empty();
+    if tier.trusted.iter().next().is_none() || !is_of_nix {
+        return None;
+    }
+    let view = View::common(toolchain).trusting(tier.signers());
+    let namespace = view.reads.first()?.toolchain().to_owned();
+    let series = Series::new("common", &namespace, without_version(name)).ok()?;
+    let mut prefetches = lock(&prefetches.0);
+    if let Some(known) = prefetches.get(&namespace) {
+        return Some(known.clone());
+    }
+    if prefetches.len() >= PREFETCHES_PER_BUILD {
+        return None;
+    }
+    let prefetch = Arc::<Prefetch>::default();
+    let started = tier.begin_prefetch().and_then(|place| {
+        let (tier, prefetch) = (tier.clone(), prefetch.clone());
+        let run = move || {
+            prefetch.run(&tier, (&series, &view));
+            drop(place);
+        };
+        let thread = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
+        thread.spawn(run).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()
+    });
+    started.is_some().then(|| prefetches.entry(namespace).or_insert(prefetch).clone())
+}
+
+impl Tier {
+    /// A place among the prefetches, until it is dropped; none where there are enough of them.
+    fn begin_prefetch(&self) -> Option<Arc<()>> {
+        let place = self.prefetches.clone();
+        (Arc::strong_count(&place) <= PREFETCHES + 1).then_some(place)
+    }
+}
+
+impl Prefetch {
+    fn run(&self, tier: &Tier, (series, view): (&Series, &View)) {
+        let pull = Pull {
+            store: &tier.store,
+            view,
+            series: std::slice::from_ref(series),
+            trusted: &tier.trusted,
+            objects: &tier.objects,
+            // In a sandbox compilers and search paths lie in /nix/store; elsewhere the digest of the condition has them.
+            conditional: Conditional::All,
+            now: clock::unix(clock::now()),
+            until: Instant::now() + PREFETCH_TIME,
+            progress: self,
+        };
+        match pull.run() {
+            Ok(pulled) => {
+                log::debug!("{series}: fetched {} entries, {} bytes", pulled.admitted, pulled.bytes);
+                tier.note_pull(&pulled);
+            }
+            Err(e) => {
+                log::warn!("{series}: {}", with_causes(&e));
+                tier.note_trouble(&e);
+            }
+        }
+        *lock(&self.state) = State::Over;
+        self.changed.notify_all();
+    }
+
+    /// Whether a get for this action is to wait.
+    pub(crate) fn is_awaited(&self, action: &ActionId) -> bool {
+        match &*lock(&self.state) {
+            State::Asking => true,
+            State::Fetching(entries) => entries.contains_key(action),
+            State::Over => false,
+        }
+    }
+
+    /// Waits until it is here, or there is none of it; about as long as compiling costs, and no longer than the client waits for a get that
+    /// `came` then.
+    pub(crate) fn wait(&self, action: &ActionId, came: Instant) {
+        let mut until = came + REMOTE_WAIT.1;
+        let mut state = lock(&self.state);
+        loop {
+            match &*state {
+                State::Over => return,
+                State::Asking => {}
+                State::Fetching(entries) => match entries.get(action) {
+                    None => return,
+                    Some(&cost_ms) => {
+                        until = until.min(came + REMOTE_WAIT.0.max(Duration::from_millis(cost_ms.into())));
+                    }
+                },
+            }
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return;
+            };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Progress for Prefetch {
+    fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>) {
+        *lock(&self.state) = State::Fetching(entries.map(|entry| (entry.action, entry.cost_ms)).collect());
+        self.changed.notify_all();
+    }
+
+    fn has(&self, action: &ActionId) {
+        if let State::Fetching(entries) = &mut *lock(&self.state) {
+            entries.remove(action);
+        }
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::{Output, OutputId};
+
+    fn entry(n: u8, cost_ms: u32) -> Entry {
+        let output = Output { id: OutputId([n; 32]), size: 1 };
+        Entry { action: ActionId([n; 32]), output, condition: None, cost_ms, time: 0 }
+    }
+
+    #[test]
+    fn a_get_waits_for_what_is_on_its_way_and_for_nothing_else() {
+        let prefetch = Prefetch::default();
+        let action = |n| ActionId([n; 32]);
+        assert!(prefetch.is_awaited(&action(1)), "it is not known yet");
+        prefetch.wants(&mut [entry(1, 60_000), entry(2, 0)].iter());
+        assert_eq!([1, 2, 3].map(|n| prefetch.is_awaited(&action(n))), [true, true, false]);
+        let now = Instant::now();
+        prefetch.wait(&action(2), now);
+        prefetch.wait(&action(3), now);
+        prefetch.wait(&action(1), now.checked_sub(REMOTE_WAIT.1).unwrap());
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600)));
+            prefetch.has(&action(1));
+            waits.join().unwrap();
+        });
+        *lock(&prefetch.state) = State::Over;
+        assert!(!prefetch.is_awaited(&action(2)));
+        prefetch.wait(&action(2), Instant::now() + Duration::from_secs(3600));
+    }
+}

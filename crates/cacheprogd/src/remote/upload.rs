@@ -1,0 +1,100 @@
+//! What builds used goes to the remote store after their end, by one thread. What cannot be put is tried again; a newer build of a name
+//! takes the place of an earlier one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Instant;
+
+use miss_causes::without_version;
+use proto::error::with_causes;
+use remote::series::Series;
+use remote_sync::push::{Push, PushError, Used};
+use store::{Conditional, Partition, View};
+
+use super::queue::Waiting;
+use super::tier::Tier;
+use crate::clock;
+use crate::limits::{UPLOAD_AGE, UPLOAD_PAUSE, UPLOAD_STACK};
+use crate::mutex::lock;
+use crate::telemetry::working_sets::{WorkingSet, WorkingSets};
+
+impl Tier {
+    /// Queues what a build used that has ended. Its working set has it.
+    pub(crate) fn queue(&self, name: &str) {
+        self.uploads.queue.add(&self.store, without_version(name));
+    }
+
+    /// Whether something is being put.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.uploads.is_running.load(SeqCst)
+    }
+
+    /// Begins to put what waits, if anything does. Called at each turn of the loop.
+    pub(crate) fn poll(self: &Arc<Self>) {
+        let is_due = self.writer.is_some() && Instant::now() >= lock(&self.uploads.pause).0;
+        if !is_due || self.uploads.queue.waiting().is_empty() || self.uploads.is_running.swap(true, SeqCst) {
+            return;
+        }
+        let tier = self.clone();
+        let run = move || {
+            tier.upload_all();
+            tier.uploads.is_running.store(false, SeqCst);
+        };
+        let thread = thread::Builder::new().name("upload".to_owned()).stack_size(UPLOAD_STACK);
+        if let Err(e) = thread.spawn(run) {
+            log::debug!("no upload: {e}");
+            self.uploads.is_running.store(false, SeqCst);
+        }
+    }
+
+    fn upload_all(&self) {
+        for waiting in self.uploads.queue.waiting() {
+            if let Err(e) = self.upload(&waiting) {
+                let mut pause = lock(&self.uploads.pause);
+                log::warn!("{}; the next attempt is in {} s", with_causes(&e), pause.1.as_secs());
+                *pause = (Instant::now() + pause.1, (pause.1 * 2).min(UPLOAD_PAUSE.1));
+                self.note_trouble(&e);
+                return;
+            }
+            lock(&self.uploads.pause).1 = UPLOAD_PAUSE.0;
+        }
+    }
+
+    /// Puts what builds of one name used.
+    fn upload(&self, waiting: &Waiting) -> Result<(), PushError> {
+        let name = waiting.name();
+        if clock::now().duration_since(waiting.since).is_ok_and(|age| age > UPLOAD_AGE) {
+            log::warn!("{name}: what it used was not put for {} days: given up", UPLOAD_AGE.as_secs() / 86_400);
+        } else if let Some(used) = WorkingSets::new(&self.store).read(&name, Some(Partition::Common)) {
+            self.push(&name, &used)?;
+        }
+        waiting.remove();
+        Ok(())
+    }
+
+    fn push(&self, name: &str, used: &WorkingSet) -> Result<(), PushError> {
+        let Some((key, _)) = &self.writer else { return Ok(()) };
+        // What a toolchain outside of the Nix store made is for this machine.
+        let is_of_nix = used.toolchain.goroot.starts_with("/nix/store/") && used.toolchain.content.is_empty();
+        let view = View::common(&used.toolchain);
+        let toolchain = view.reads.first().map_or("", |namespace| namespace.toolchain());
+        let Some(series) = Series::new("common", toolchain, name).ok().filter(|_| is_of_nix) else { return Ok(()) };
+        let push = Push {
+            store: &self.store,
+            view: &view,
+            series: &series,
+            bases: &[],
+            key,
+            objects: &self.objects,
+            used: Used::By(&used.actions),
+            conditional: Conditional::All,
+            now: clock::unix(clock::now()),
+            period: self.kept_for.as_secs(),
+        };
+        let pushed = push.run()?;
+        log::debug!("{series}: put {} bytes for {} entries", pushed.bytes, pushed.entries);
+        self.note_push(&pushed);
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! `[remote]`: a store that machines share. The daemon takes from it what these keys signed, and puts there what its builds used;
+//! cacheprog-remote, which has the network and the credentials, reads the address.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use remote::keys::PublicKey;
+use serde::Deserialize;
+
+/// The socket of cacheprog-remote, where its unit makes it.
+const SOCKET: &str = "/run/nix-gocacheprog-remote.sock";
+
+/// After how long a rule of the remote store removes what was put.
+const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The table `[remote]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Remote {
+    /// `s3://BUCKET/PREFIX` or `https://HOST/PREFIX`.
+    pub url: RemoteUrl,
+    /// The address of an S3 engine other than AWS.
+    pub endpoint: Option<String>,
+    /// The region of an S3 engine.
+    pub region: Option<String>,
+    /// How an S3 engine is told the bucket: `path` or `host`.
+    pub addressing: Option<String>,
+    /// The profile in the file of credentials.
+    #[serde(default)]
+    pub profile: String,
+    /// Whose entries are used.
+    #[serde(default)]
+    trusted_public_keys: Vec<TrustedKey>,
+    /// Which builds' outputs are put.
+    #[serde(default)]
+    pub write: RemoteWrite,
+    /// The file of the secret key, which signs what is put; systemd's credential `remote-secret-key` where nothing is said.
+    pub secret_key_file: Option<PathBuf>,
+    /// After how long a rule of the remote store removes what was put.
+    #[serde(default)]
+    kept_for: KeptFor,
+    /// Where cacheprog-remote listens.
+    #[serde(default = "default_socket")]
+    pub socket: PathBuf,
+}
+
+impl Remote {
+    /// Whose entries are used.
+    #[must_use]
+    pub fn trusted_public_keys(&self) -> Vec<PublicKey> {
+        self.trusted_public_keys.iter().map(|key| key.0.clone()).collect()
+    }
+
+    /// After how long a rule of the remote store removes what was put.
+    #[must_use]
+    pub fn kept_for(&self) -> Duration {
+        self.kept_for.0
+    }
+}
+
+fn default_socket() -> PathBuf {
+    Path::new(SOCKET).to_owned()
+}
+
+/// A URL of a kind that cacheprog-remote reads. It looks at the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RemoteUrl(String);
+
+impl RemoteUrl {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which builds' outputs are put.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WriteText")]
+pub enum RemoteWrite {
+    /// None.
+    #[default]
+    Never,
+    /// Those of builds with these names, without their versions.
+    Names(Vec<String>),
+    /// Those of all builds that write what every build reads.
+    All,
+}
+
+impl RemoteWrite {
+    /// Whether what a build of this name, without its version, used is put.
+    #[must_use]
+    pub fn admits(&self, name: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Names(names) => names.iter().any(|one| one == name),
+            Self::All => true,
+        }
+    }
+}
+
+/// As it is written: a word, or a list.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WriteText {
+    Word(String),
+    Names(Vec<String>),
+}
+
+/// A public key, as Nix writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct TrustedKey(PublicKey);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct KeptFor(Duration);
+
+impl Default for KeptFor {
+    fn default() -> Self {
+        Self(KEPT_FOR)
+    }
+}
+
+/// A value of `[remote]` that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// Of `url`.
+    #[error("write s3://BUCKET/PREFIX or https://HOST/PREFIX")]
+    Url,
+    /// Of `write`.
+    #[error("write \"never\", \"all\", or a list of names of builds without their versions")]
+    Write,
+    /// Of `kept-for`.
+    #[error("write a time such as 30d, of at least a day")]
+    KeptFor,
+    /// Of `trusted-public-keys`.
+    #[error(transparent)]
+    Key(#[from] remote::keys::InvalidKey),
+}
+
+impl TryFrom<String> for RemoteUrl {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        let is_url =
+            ["s3://", "https://", "http://"].iter().any(|kind| text.len() > kind.len() && text.starts_with(kind));
+        if is_url { Ok(Self(text)) } else { Err(RemoteError::Url) }
+    }
+}
+
+impl TryFrom<WriteText> for RemoteWrite {
+    type Error = RemoteError;
+
+    fn try_from(text: WriteText) -> Result<Self, RemoteError> {
+        match text {
+            WriteText::Word(word) if word == "never" => Ok(Self::Never),
+            WriteText::Word(word) if word == "all" => Ok(Self::All),
+            WriteText::Word(_) => Err(RemoteError::Write),
+            WriteText::Names(names) => Ok(Self::Names(names)),
+        }
+    }
+}
+
+impl TryFrom<String> for TrustedKey {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        Ok(Self(text.parse()?))
+    }
+}
+
+impl TryFrom<String> for KeptFor {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        match humantime::parse_duration(&text) {
+            Ok(time) if time >= Duration::from_secs(24 * 3600) => Ok(Self(time)),
+            _ => Err(RemoteError::KeptFor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::parse;
+
+    const KEY: &str = "example-1:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+    fn read(text: &str) -> Result<Remote, String> {
+        let settings = parse(Path::new("/x.toml"), &format!("[remote]\n{text}"));
+        settings.map(|settings| *settings.remote.unwrap()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_shortest_table_reads_and_writes_nothing() {
+        let remote = read("url = 's3://bucket/go'").unwrap();
+        assert_eq!((remote.url.as_str(), remote.trusted_public_keys().len()), ("s3://bucket/go", 0));
+        assert!(!remote.write.admits("caddy"));
+        assert_eq!((remote.socket.to_str(), remote.kept_for().as_secs()), (Some(SOCKET), 30 * 24 * 3600));
+    }
+
+    #[test]
+    fn keys_and_names_are_read() {
+        let remote = read(&format!("url = 'https://a/'\ntrusted-public-keys = ['{KEY}']\nwrite = ['caddy']")).unwrap();
+        assert_eq!(remote.trusted_public_keys()[0].to_string(), KEY);
+        assert_eq!(["caddy", "caddy-2"].map(|name| remote.write.admits(name)), [true, false]);
+        assert!(read("url = 's3://b'\nwrite = 'all'").unwrap().write.admits("x"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, expected) in [
+            ("url = 'ftp://x'", "write s3://BUCKET/PREFIX or https://HOST/PREFIX"),
+            ("write = 'all'", "url"),
+            ("url = 's3://b'\nwrite = 'some'", "\"never\", \"all\", or a list"),
+            ("url = 's3://b'\nkept-for = '1h'", "of at least a day"),
+            ("url = 's3://b'\ntrusted-public-keys = ['x']", "a key is written NAME:BASE64"),
+            ("url = 's3://b'\nkeys = []", "unknown field"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected) && error.contains("/x.toml"), "{error}");
+        }
+    }
+}
