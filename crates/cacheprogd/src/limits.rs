@@ -212,7 +212,9 @@ pub(crate) const PREFETCH_STACK: usize = 1 << 20;
 pub(crate) const PREFETCH_TIME: Duration = Duration::from_secs(600);
 /// How long a get waits at most for what is on its way, and for what costs next to nothing to compute: a compiler takes about as long to start. A
 /// client takes for late what comes after 2 s.
-pub(crate) const REMOTE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(1500));
+pub(crate) const REMOTE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// Waits in a row that ended without what was waited for: then the rest is computed, until something comes again.
+pub(crate) const REMOTE_LATE: u32 = 2;
 /// Names of builds of which something waits to be put into the remote store.
 pub(crate) const UPLOADS: usize = 1000;
 /// How long it waits at most.

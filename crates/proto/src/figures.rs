@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::control::{BuildStatus, Counts, LayerStatus, Verification};
+use crate::control::{BuildStatus, Counts, LayerStatus, RemoteStatus, Verification};
 
 /// Bytes: `1.5 GiB`.
 #[must_use]
@@ -72,6 +72,20 @@ pub fn layer(layer: &LayerStatus) -> String {
         (None, 0) => format!("{directory}: {} entries copied", number(*copied)),
         (None, _) => format!("{directory}: {} entries copied, {} are DAMAGED", number(*copied), number(*damaged)),
     }
+}
+
+/// A store that machines share in a line.
+#[must_use]
+pub fn remote(remote: &RemoteStatus) -> String {
+    let RemoteStatus { url, fetched, fetched_bytes, put_bytes, uploads, waiting, trouble } = remote;
+    let (got, put) = (bytes(*fetched_bytes), bytes(*put_bytes));
+    let done = format!(
+        "{url}: {} entries fetched ({got}), {} builds put ({put}), {} wait",
+        number(*fetched),
+        number(*uploads),
+        number(*waiting)
+    );
+    trouble.as_ref().map_or_else(|| done.clone(), |why| format!("{done}; FAILING: {why}"))
 }
 
 /// Whole seconds as a span of time.

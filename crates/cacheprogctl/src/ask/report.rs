@@ -1,6 +1,6 @@
 //! The text of a daemon's status and of its builds. Pure. proto's figures.rs rounds, for the page too.
 
-use proto::control::{BuildStatus, Builds, LayerStatus, Span, Status, Verification};
+use proto::control::{BuildStatus, Builds, LayerStatus, RemoteStatus, Span, Status, Verification};
 use proto::figures::{self, build_table, bytes, hit_rate, number, saved, seconds};
 
 use crate::terminal::{Style, Table, Tone};
@@ -37,6 +37,7 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
         };
     out += &verification(&status.verification, now, style);
     out.extend(status.layers.iter().map(|of| layer(of, style)));
+    out.extend(status.remote.iter().map(|of| remote(of, style)));
     let mut usage = Table::new(&["in the last", "builds", "compiled", "needed", "hit rate", "served", "put", "saved"]);
     for (name, span) in [("hour", &status.usage.hour), ("day", &status.usage.day), ("30 days", &status.usage.month)] {
         usage.row(usage_row(name, span));
@@ -64,6 +65,11 @@ fn verification(found: &Verification, now: u64, style: Style) -> String {
 fn layer(layer: &LayerStatus, style: Style) -> String {
     style.paint(if layer.is_good() { Tone::Good } else { Tone::Warn }, &format!("layer {}", figures::layer(layer)))
         + "\n"
+}
+
+fn remote(remote: &RemoteStatus, style: Style) -> String {
+    let tone = if remote.trouble.is_none() { Tone::Good } else { Tone::Warn };
+    style.paint(tone, &format!("remote store {}", figures::remote(remote))) + "\n"
 }
 
 /// How many ended builds a status shows; `builds` shows more.

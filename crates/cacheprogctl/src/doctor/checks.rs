@@ -1,6 +1,6 @@
 //! Judges the facts and gives a fix for each problem. Pure.
 
-use proto::control::LayerStatus;
+use proto::control::{LayerStatus, RemoteStatus};
 use proto::figures::{self, bytes};
 
 use super::facts::{Facts, Permissions, Program};
@@ -39,6 +39,7 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         .map(|check| check(facts))
         .chain(of_trust)
         .chain(layers(status.map_or(&[], |status| &status.layers)))
+        .chain(remote(status.and_then(|status| status.remote.as_ref())))
         .chain(changing_variables::findings(&facts.profiles))
         .collect()
 }
@@ -291,6 +292,19 @@ fn layers(all: &[LayerStatus]) -> Option<Finding> {
             "make the layer again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below /home, \
              /root and /run/user",
         ),
+    })
+}
+
+/// The store that machines share, if there is one.
+fn remote(remote: Option<&RemoteStatus>) -> Option<Finding> {
+    let (what, remote) = ("the remote store", remote?);
+    let text = figures::remote(remote);
+    Some(if remote.trouble.is_none() {
+        good(what, text)
+    } else {
+        let fix = "as the user of nix-gocacheprog-remote.service: cacheprog-remote test --url URL tells step by step what is wrong; `journalctl -u \
+                   nix-gocacheprog` has each failure";
+        warn(what, text, fix)
     })
 }
 

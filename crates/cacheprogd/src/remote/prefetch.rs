@@ -2,6 +2,7 @@
 //! says hello. A get for what is on its way waits a little; what no index names is a miss at once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use store::{Conditional, View};
 
 use super::tier::Tier;
 use crate::clock;
-use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_WAIT};
+use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_LATE, REMOTE_WAIT};
 use crate::mutex::lock;
 
 /// Prefetches of one build, by the toolchain's part of the namespace.
@@ -29,6 +30,8 @@ pub(crate) struct Prefetches(Mutex<HashMap<String, Arc<Prefetch>>>);
 pub(crate) struct Prefetch {
     /// Held for one look or change.
     state: Mutex<State>,
+    /// Waits in a row that were in vain.
+    late: AtomicU32,
     changed: Condvar,
 }
 
@@ -114,6 +117,9 @@ impl Prefetch {
 
     /// Whether a get for this action is to wait.
     pub(crate) fn is_awaited(&self, action: &ActionId) -> bool {
+        if self.late.load(Relaxed) >= REMOTE_LATE {
+            return false;
+        }
         match &*lock(&self.state) {
             State::Asking => true,
             State::Fetching(entries) => entries.contains_key(action),
@@ -138,6 +144,7 @@ impl Prefetch {
                 },
             }
             let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                self.late.fetch_add(1, Relaxed);
                 return;
             };
             state = self.changed.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
@@ -155,6 +162,7 @@ impl Progress for Prefetch {
         if let State::Fetching(entries) = &mut *lock(&self.state) {
             entries.remove(action);
         }
+        self.late.store(0, Relaxed);
         self.changed.notify_all();
     }
 }
@@ -179,14 +187,22 @@ mod tests {
         let now = Instant::now();
         prefetch.wait(&action(2), now);
         prefetch.wait(&action(3), now);
-        prefetch.wait(&action(1), now.checked_sub(REMOTE_WAIT.1).unwrap());
+        prefetch.has(&action(3));
+        let long_ago = now.checked_sub(REMOTE_WAIT.1).unwrap();
+        for _ in 0..REMOTE_LATE {
+            assert!(prefetch.is_awaited(&action(1)));
+            prefetch.wait(&action(1), long_ago);
+        }
+        assert!(!prefetch.is_awaited(&action(1)), "nothing comes");
+        prefetch.has(&action(2));
+        assert!(prefetch.is_awaited(&action(1)), "something came");
         thread::scope(|scope| {
             let waits = scope.spawn(|| prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600)));
             prefetch.has(&action(1));
             waits.join().unwrap();
         });
         *lock(&prefetch.state) = State::Over;
-        assert!(!prefetch.is_awaited(&action(2)));
-        prefetch.wait(&action(2), Instant::now() + Duration::from_secs(3600));
+        assert!(!prefetch.is_awaited(&action(1)));
+        prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600));
     }
 }

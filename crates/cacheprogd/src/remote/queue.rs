@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(names, ["one", "other"]);
         let waiting = queue.waiting();
         let one = waiting.iter().find(|waiting| waiting.name() == "one").unwrap();
-        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let later = one.since + std::time::Duration::from_secs(60);
         fs::File::options().write(true).open(&one.file).unwrap().set_modified(later).unwrap();
         waiting.iter().for_each(Waiting::remove);
         assert_eq!(queue.waiting().iter().map(Waiting::name).collect::<Vec<_>>(), ["one"]);
