@@ -2,7 +2,7 @@
 # package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
 { lib, rustPlatform }:
 let
-  programs = [ "-p" "cacheprogd" "-p" "cacheprogctl" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" ];
+  programs = [ "-p" "cacheprogd" "-p" "cacheprogctl" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" "-p" "cacheprog-remote" ];
   inherit (lib) fileset;
 in
 rustPlatform.buildRustPackage {

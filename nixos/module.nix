@@ -36,8 +36,12 @@ let
     cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
     ${cfg.package}/bin/cacheprogctl check "$out"
   '';
+  hasRemote = cfg.settings ? remote;
   units = import ./units.nix {
     program = "${cfg.package}/bin/cacheprogd";
+    remote = if !hasRemote then null else { program = "${cfg.package}/bin/cacheprog-remote"; }
+      // lib.optionalAttrs (cfg.remote.credentialsFile != null) { credentials = cfg.remote.credentialsFile; }
+      // lib.optionalAttrs (cfg.remote.secretKeyFile != null) { secretKey = cfg.remote.secretKeyFile; };
     host = cfg.host.enable;
     network =
       let at = prefix: lib.hasPrefix prefix cfg.settings.http; in
@@ -63,6 +67,25 @@ in
         Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md). Without `trust.writers` it is
         `nix.settings.trusted-users`, less those in `trust.relays`.
       '';
+    };
+
+    remote = {
+      credentialsFile = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "/run/secrets/gocache-credentials";
+        description = ''
+          The credentials for the remote store of `settings.remote.url`, written as ~/.aws/credentials is. Only
+          nix-gocacheprog-remote.service reads it (docs/how-to/remote-store.md).
+        '';
+      };
+
+      secretKeyFile = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "/run/secrets/gocache-key";
+        description = "The secret key that signs what `settings.remote.write` puts. Only the daemon reads it.";
+      };
     };
 
     layers = mkOption {
@@ -181,6 +204,14 @@ in
         message = ''services.nix-gocacheprog.hook: `allow` and `deny` need `mode = "transparent"`.'';
       }
       {
+        assertion = hasRemote || (cfg.remote.credentialsFile == null && cfg.remote.secretKeyFile == null);
+        message = "services.nix-gocacheprog.remote needs `settings.remote.url`.";
+      }
+      {
+        assertion = (cfg.settings.remote.write or "never") == "never" || cfg.remote.secretKeyFile != null || cfg.settings.remote ? secret-key-file;
+        message = "services.nix-gocacheprog: `settings.remote.write` needs `remote.secretKeyFile`.";
+      }
+      {
         assertion = cfg.overlay.enable || !cfg.overlay.intercept;
         message = "services.nix-gocacheprog.overlay: `intercept` needs `enable`.";
       }
@@ -194,10 +225,8 @@ in
       (_: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; })
       units.services;
 
-    users = mkIf cfg.host.enable {
-      users.nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; };
-      groups.nix-gocacheprog = { };
-    };
+    users.users = mkIf cfg.host.enable { nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; }; };
+    users.groups = lib.optionalAttrs cfg.host.enable { nix-gocacheprog = { }; } // lib.optionalAttrs hasRemote { nix-gocacheprog-remote = { }; };
     # The setup hook uses the client at this path, with a sandbox or without.
     systemd.tmpfiles.rules = optionals cfg.host.enable
       [ "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client" ];

@@ -3,8 +3,9 @@
 # `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
 # there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
 # outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to. `network` is
-# for metrics at a port: null, "localhost", or "any".
-{ program, user ? false, host ? false, network ? null }:
+# for metrics at a port: null, "localhost", or "any". `remote` adds cacheprog-remote: null, or a set with its `program` and, where there are
+# any, the paths of its `credentials` and of the `secretKey` that the daemon signs with.
+{ program, user ? false, host ? false, network ? null, remote ? null }:
 let
   restricted = import ./hardening.nix;
   ofSystem = if network == null then restricted else
@@ -43,11 +44,43 @@ let
       };
     };
   };
+  # The only process with network and credentials. The daemon alone reaches its socket, as a member of the group.
+  group = "nix-gocacheprog-remote";
+  remoteSockets = if remote == null then { } else {
+    nix-gocacheprog-remote = {
+      description = "Go's build cache: the remote store, for the daemon";
+      wantedBy = [ "sockets.target" ];
+      socketConfig = {
+        ListenStream = "/run/nix-gocacheprog-remote.sock";
+        SocketGroup = group;
+        SocketMode = "0660";
+      };
+    };
+  };
+  remoteServices = if remote == null then { } else {
+    nix-gocacheprog-remote = {
+      description = "Go's build cache: the remote store";
+      requires = [ "nix-gocacheprog-remote.socket" ];
+      after = [ "nix-gocacheprog-remote.socket" "network.target" ];
+      serviceConfig = builtins.removeAttrs restricted [ "CacheDirectory" "CacheDirectoryMode" "PrivateNetwork" "IPAddressDeny" ] // {
+        ExecStart = "${remote.program} serve --idle-exit 300";
+        StandardInput = "socket";
+        StandardOutput = "journal";
+        RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" ];
+        # Four streams, each with a file of the largest size that is put.
+        MemoryMax = "512M";
+        SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" ];
+      } // (if remote ? credentials then { LoadCredential = "remote:${remote.credentials}"; } else { });
+    };
+  };
+  ofDaemonWithRemote = if remote == null then { } else
+    { SupplementaryGroups = [ group ]; }
+    // (if remote ? secretKey then { LoadCredential = "remote-secret-key:${remote.secretKey}"; } else { });
   sockets = [ "nix-gocacheprog.socket" ] ++ (if user then [ ] else [ "nix-gocacheprog-status.socket" ])
     ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
 in
 {
-  sockets = (if host then ofHost else { }) // (if user then { } else ofStatus) // {
+  sockets = (if host then ofHost else { }) // (if user then { } else ofStatus) // remoteSockets // {
     nix-gocacheprog = {
       description = "Go's build cache for Nix builds: control socket of the pre-build-hook";
       wantedBy = [ "sockets.target" ];
@@ -60,26 +93,28 @@ in
     };
   };
 
-  services.nix-gocacheprog = {
-    description = "Go's build cache for Nix builds";
-    # Its socket starts it, and it stops when it is idle.
-    requires = [ "nix-gocacheprog.socket" ];
-    after = sockets;
-    # A failing daemon is restarted without end: if systemd gave the unit up, its socket would fail with it.
-    unitConfig.StartLimitIntervalSec = 0;
-    serviceConfig = {
-      Type = "notify";
-      ExecStart = "${program} serve --idle-exit 600";
-      Restart = "on-failure";
-      RestartSec = 2;
-      # Its loop reports at least once a second; a slow disk may block it for a while.
-      WatchdogSec = 120;
-      TimeoutStopSec = 20;
-      # A live build has a socket and two descriptors, a session one.
-      LimitNOFILE = 65536;
-      # glibc gives threads up to eight heaps a processor, and each keeps the most that it ever had (mallopt(3)): after thousands
-      # of builds that is many times what the daemon needs. Case `many-builds` measures it.
-      Environment = "MALLOC_ARENA_MAX=2";
-    } // hardening // (if user then { } else { Sockets = sockets; });
+  services = remoteServices // {
+    nix-gocacheprog = {
+      description = "Go's build cache for Nix builds";
+      # Its socket starts it, and it stops when it is idle.
+      requires = [ "nix-gocacheprog.socket" ];
+      after = sockets;
+      # A failing daemon is restarted without end: if systemd gave the unit up, its socket would fail with it.
+      unitConfig.StartLimitIntervalSec = 0;
+      serviceConfig = {
+        Type = "notify";
+        ExecStart = "${program} serve --idle-exit 600";
+        Restart = "on-failure";
+        RestartSec = 2;
+        # Its loop reports at least once a second; a slow disk may block it for a while.
+        WatchdogSec = 120;
+        TimeoutStopSec = 20;
+        # A live build has a socket and two descriptors, a session one.
+        LimitNOFILE = 65536;
+        # glibc gives threads up to eight heaps a processor, and each keeps the most that it ever had (mallopt(3)): after thousands
+        # of builds that is many times what the daemon needs. Case `many-builds` measures it.
+        Environment = "MALLOC_ARENA_MAX=2";
+      } // hardening // ofDaemonWithRemote // (if user then { } else { Sockets = sockets; });
+    };
   };
 }

@@ -53,6 +53,16 @@ for lib in "${libs[@]}"; do
     rejects "allow or deny without transparent mode" "$lib" '{ hook.deny = [ "x" ]; }' '`allow` and `deny` need `mode = "transparent"`'
     rejects "unreadable = transparent without transparent mode" "$lib" '{ hook.unreadable = "transparent"; }' 'needs `mode = "transparent"`'
     rejects "intercept without the overlay" "$lib" '{ overlay = { enable = false; intercept = true; }; }' '`intercept` needs `enable`'
+    remote='settings.remote.url = "s3://bucket/go";'
+    is "the daemon alone without a remote store" '[ "nix-gocacheprog" ]' "$(module "$lib" '{ }' 'builtins.attrNames m.config.systemd.services')"
+    is "a unit with network for one" '[ "nix-gocacheprog" "nix-gocacheprog-remote" ]' "$(module "$lib" "{ $remote }" 'builtins.attrNames m.config.systemd.services')"
+    is "which alone has the credentials" '[ false true ]' "$(module "$lib" "{ $remote remote.credentialsFile = \"/c\"; }" \
+        'map (unit: unit.serviceConfig ? LoadCredential) (builtins.attrValues m.config.systemd.services)')"
+    is "and the daemon alone the key" '[ true false ]' "$(module "$lib" "{ $remote remote.secretKeyFile = \"/k\"; }" \
+        'map (unit: unit.serviceConfig ? LoadCredential) (builtins.attrValues m.config.systemd.services)')"
+    is "the daemon has no network all the same" true "$(module "$lib" "{ $remote }" 'm.config.systemd.services.nix-gocacheprog.serviceConfig.PrivateNetwork')"
+    rejects "credentials without a remote store" "$lib" '{ remote.credentialsFile = "/c"; }' 'needs `settings.remote.url`'
+    rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://b/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
     # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
     for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
         'programs.nix-required-mounts.enable = true:hook.chain = ['; do

@@ -71,6 +71,7 @@ rec {
       merge = path: values:
         if all isTable values then (types.attrsOf types.anything).merge path values else equal path values;
     };
+    nullOr = of: type "null or ${of.description}" (v: v == null || of.check v);
     enum = values: type "one of ${builtins.toJSON values}" (v: elem v values);
     listOf = of: type "list of ${of.description}" (v: isList v && all of.check v) // { merge = _: builtins.concatLists; };
     attrsOf = of: type "attribute set of ${of.description}" isAttrs // {
