@@ -186,6 +186,7 @@ pub(crate) fn push_used(
         objects,
         used,
         conditional: Conditional::OfAssembly,
+        indexes: false,
         now: NOW,
         period: PERIOD,
     };
@@ -210,7 +211,18 @@ pub(crate) fn pull_with(
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
     let progress = &();
-    Pull { store, view: &view, series: &series, trusted, objects, conditional, now: NOW, until, progress }
-        .run()
-        .unwrap()
+    Pull {
+        store,
+        view: &view,
+        series: &series,
+        trusted,
+        objects,
+        conditional,
+        indexes: false,
+        now: NOW,
+        until,
+        progress,
+    }
+    .run()
+    .unwrap()
 }

@@ -44,6 +44,8 @@ pub struct Pull<'a> {
     pub objects: &'a dyn Objects,
     /// Which entries with a condition are taken.
     pub conditional: Conditional,
+    /// Whether indexes of the toolchain's own packages are taken: it lies in the Nix store, where a path has one content.
+    pub indexes: bool,
     /// Seconds since 1970.
     pub now: u64,
     /// Nothing is asked for after it.
@@ -251,7 +253,10 @@ impl Pull<'_> {
                     StageError::Store(e) => FetchError::Store(e),
                     StageError::Body(_) | StageError::Length(_) | StageError::Digest => other(),
                 })?;
-                if !matches!(staged.kind(), Kind::Content | Kind::Archive) {
+                if staged.kind() == Kind::Mtime && self.indexes {
+                    staged.set_kind(Kind::StoreIndex); // its writer signed no other
+                }
+                if !matches!(staged.kind(), Kind::Content | Kind::Archive | Kind::StoreIndex) {
                     outputs.known.note(entry);
                     self.progress.has(&entry.action);
                     continue; // true where it was made

@@ -14,7 +14,7 @@ use remote::series::Series;
 use remote::write_plan::{self, Draft};
 use remote::{limits, name};
 use sha2::{Digest, Sha256};
-use store::{Conditional, Record, Store, StoreError, View};
+use store::{Conditional, Kind, Record, Store, StoreError, View};
 
 use crate::objects::{ObjectError, Objects, whole};
 use crate::read_index::{ReadError, Source};
@@ -39,6 +39,8 @@ pub struct Push<'a> {
     pub used: Used<'a>,
     /// Which entries with a condition.
     pub conditional: Conditional,
+    /// Whether indexes of the toolchain's own packages go too: it lies in the Nix store, where a path has one content.
+    pub indexes: bool,
     /// Seconds since 1970.
     pub now: u64,
     /// How long the remote store keeps what was put, in seconds: a head expires after that, and a file that is used is put again after half
@@ -180,7 +182,9 @@ impl Push<'_> {
     fn entries(&self) -> Result<Vec<Entry>, StoreError> {
         let own = self.key.public().signing_key();
         let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own);
-        let is_put = |record: &Record| record.is_of_any_machine(self.conditional) && is_own(record);
+        let is_index = |record: &Record| self.indexes && record.kind == Kind::StoreIndex && !record.is_quarantined;
+        let is_put =
+            |record: &Record| (record.is_of_any_machine(self.conditional) || is_index(record)) && is_own(record);
         let mut used = match self.used {
             Used::Since(since) => {
                 let mut used = self.store.list(self.view)?;

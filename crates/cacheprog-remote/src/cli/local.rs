@@ -88,8 +88,18 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
         let view = View::common(&toolchain).trusting(trusted.iter().map(PublicKey::signing_key).collect());
         let series = names.series(&view)?;
         let progress = &();
-        let pull =
-            Pull { store: &store, view: &view, series: &series, trusted, objects, conditional, now, until, progress };
+        let pull = Pull {
+            store: &store,
+            view: &view,
+            series: &series,
+            trusted,
+            objects,
+            conditional,
+            indexes: false,
+            now,
+            until,
+            progress,
+        };
         let pulled = pull.run()?;
         print(&format!(
             "{}: {} of {} entries are new, {} requests for {} bytes",
@@ -168,6 +178,7 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, option
             objects,
             used: Used::Since(options.since),
             conditional: conditional(options.with_c),
+            indexes: false,
             now: seconds(clock::now()),
             period: options.kept_for.as_secs(),
         };

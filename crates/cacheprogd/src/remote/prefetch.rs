@@ -97,6 +97,7 @@ impl Prefetch {
             objects: &tier.objects,
             // In a sandbox compilers and search paths lie in /nix/store; elsewhere the digest of the condition has them.
             conditional: Conditional::All,
+            indexes: true,
             now: clock::unix(clock::now()),
             until: Instant::now() + PREFETCH_TIME,
             progress: self,

@@ -89,6 +89,7 @@ impl Tier {
             objects: &self.objects,
             used: Used::By(&used.actions),
             conditional: Conditional::All,
+            indexes: true,
             now: clock::unix(clock::now()),
             period: self.kept_for.as_secs(),
         };

@@ -1,0 +1,3 @@
+module nix-gocacheprog.invalid/netdelay
+
+go 1.21
