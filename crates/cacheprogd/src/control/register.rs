@@ -7,10 +7,9 @@ use std::os::fd::OwnedFd;
 
 use proto::control::{Answer, Registration};
 use proto::error::with_causes;
-use proto::wire::Toolchain;
 
 use crate::context::Context;
-use crate::remote::prefetch::prefetch;
+use crate::remote::prefetch::{self, prefetch};
 use crate::session::prepare_table::prepare;
 
 /// What is registered.
@@ -36,8 +35,7 @@ pub(super) fn register(context: &Context, registration: &Registration, fds: Vec<
             }
             if let Some(remote) = &context.remote {
                 for goroot in &registration.goroots {
-                    let toolchain = Toolchain { goroot: goroot.clone(), ..Toolchain::default() };
-                    drop(prefetch(remote, (build.name(), &build.prefetches), &toolchain));
+                    drop(prefetch(remote, (build.name(), &build.prefetches), &prefetch::toolchain_at(goroot)));
                 }
             }
             // Should this fail, the loop finds the new socket at its next turn, within a second.

@@ -2,6 +2,7 @@
 //! says hello. A get for what is on its way waits a little; what no index names is a miss at once.
 
 use std::collections::HashMap;
+use std::env::consts::ARCH;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -77,6 +78,17 @@ pub(crate) fn prefetch(
         thread.spawn(run).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()
     });
     started.is_some().then(|| prefetches.entry(namespace).or_insert(prefetch).clone())
+}
+
+/// The toolchain with this `GOROOT`, as its go command tells of itself: cmd/go exports both (Go 1.21-1.27).
+pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
+    let architecture = match ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let gotooldir = format!("{goroot}/pkg/tool/linux_{architecture}");
+    Toolchain { goroot: goroot.to_owned(), gotooldir, ..Toolchain::default() }
 }
 
 impl Tier {
