@@ -54,6 +54,7 @@ let
         ListenStream = "/run/nix-gocacheprog-remote.sock";
         SocketGroup = group;
         SocketMode = "0660";
+        TriggerLimitIntervalSec = 0;
       };
     };
   };
@@ -62,6 +63,8 @@ let
       description = "Go's build cache: the remote store";
       requires = [ "nix-gocacheprog-remote.socket" ];
       after = [ "nix-gocacheprog-remote.socket" "network.target" ];
+      # As below: without credentials it fails at each request, and has to go on once they are there.
+      unitConfig.StartLimitIntervalSec = 0;
       serviceConfig = builtins.removeAttrs restricted [ "CacheDirectory" "CacheDirectoryMode" "PrivateNetwork" "IPAddressDeny" ] // {
         ExecStart = "${remote.program} serve --idle-exit 300";
         StandardInput = "socket";

@@ -58,14 +58,14 @@ pub struct Pull<'a> {
 pub trait Progress: std::fmt::Debug + Sync {
     /// These are fetched now.
     fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>);
-    /// An entry of this action is in the store, or is of no use.
-    fn has(&self, action: &ActionId);
+    /// An entry of this action `came`, or it does not come.
+    fn done(&self, action: &ActionId, came: bool);
 }
 
 /// For a caller that waits for all of it.
 impl Progress for () {
     fn wants(&self, _: &mut dyn Iterator<Item = &Entry>) {}
-    fn has(&self, _: &ActionId) {}
+    fn done(&self, _: &ActionId, _: bool) {}
 }
 
 /// What was done.
@@ -129,6 +129,7 @@ impl Pull<'_> {
         for (index, key) in &indexes {
             self.index(index, key, &known, &mut pulled);
         }
+        pulled.failed += u64::from(!self.has_room());
         Ok(pulled)
     }
 
@@ -183,6 +184,7 @@ impl Pull<'_> {
             while let Some(fetch) = lock(&next).next().filter(|_| self.has_room()) {
                 if let Err(e) = self.fetch(fetch, &outputs) {
                     failed.fetch_add(1, Relaxed);
+                    self.give_up(fetch, &outputs);
                     log::warn!("{}: {}", index.series, proto::error::with_causes(&e));
                 }
             }
@@ -208,6 +210,13 @@ impl Pull<'_> {
             log::warn!("fetching took too long: the next build fetches the rest");
         }
         !is_short && !is_late
+    }
+
+    /// What did not come of a request does not come any more.
+    fn give_up(&self, fetch: &Fetch, outputs: &Outputs<'_>) {
+        let packed = fetch.frames.iter().filter_map(|number| outputs.in_frame.get(number)).flatten();
+        let entries = packed.filter_map(|packed| outputs.wanted.get(&packed.id)).flatten();
+        entries.filter(|entry| !outputs.known.has(entry)).for_each(|entry| self.progress.done(&entry.action, false));
     }
 
     /// Fetches the frames of one request, and again from where it broke off.
@@ -258,7 +267,7 @@ impl Pull<'_> {
                 }
                 if !matches!(staged.kind(), Kind::Content | Kind::Archive | Kind::StoreIndex) {
                     outputs.known.note(entry);
-                    self.progress.has(&entry.action);
+                    self.progress.done(&entry.action, true);
                     continue; // true where it was made
                 }
                 let time = UNIX_EPOCH + Duration::from_secs(entry.time.min(self.now));
@@ -274,7 +283,7 @@ impl Pull<'_> {
                         self.store.mark_unused_since(self.view, &entry.action, time);
                     }
                 }
-                self.progress.has(&entry.action);
+                self.progress.done(&entry.action, true);
             }
         }
         Ok(())

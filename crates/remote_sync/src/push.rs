@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, Output};
+use proto::{ActionId, Output, OutputId, ScopeDigest};
 use remote::content_hash::ContentHash;
 use remote::frames::FileWriter;
 use remote::head::Head;
@@ -53,8 +53,28 @@ pub struct Push<'a> {
 pub enum Used<'a> {
     /// What was used since then; what the index before has of other jobs, used since then, stays in it.
     Since(SystemTime),
-    /// What one build asked for and put, in the order of first use.
-    By(&'a [ActionId]),
+    /// What one build used. Where that is less than half of the index before, as of a build that failed, the index keeps what it had.
+    By(&'a UsedByBuild),
+}
+
+/// What one build used.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct UsedByBuild {
+    /// What it asked for and put, in the order of first use.
+    pub actions: Vec<ActionId>,
+    /// What it was given, or put: of other outputs of these actions it is not known what they are worth.
+    pub outputs: HashSet<OutputId>,
+    /// The conditions that held for it.
+    pub conditions: HashSet<ScopeDigest>,
+}
+
+impl UsedByBuild {
+    fn has(&self, record: &Record) -> bool {
+        match &record.condition {
+            None => self.outputs.contains(&record.output.id),
+            Some(condition) => self.conditions.contains(&condition.digest),
+        }
+    }
 }
 
 /// What was put.
@@ -118,10 +138,12 @@ impl Push<'_> {
             return Ok(Pushed::default()); // an empty index would hide the entries of the previous one
         }
         let before = previous.as_ref().map(|(_, index)| index);
-        if let Used::Since(since) = self.used {
-            let is_recent = |entry: &&Entry| UNIX_EPOCH + Duration::from_secs(entry.time) >= since;
-            entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(is_recent)).cloned());
-        }
+        let is_part = before.is_some_and(|index| entries.len() < index.entries.len() / 2);
+        let stays = |entry: &&Entry| match self.used {
+            Used::Since(since) => UNIX_EPOCH + Duration::from_secs(entry.time) >= since,
+            Used::By(_) => is_part,
+        };
+        entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(stays)).cloned());
         let bases: Vec<_> = bases.iter().collect();
         let is_here = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
         let mut draft = write_plan::plan((self.series.clone(), self.now), before, &bases, (entries, is_here));
@@ -181,7 +203,8 @@ impl Push<'_> {
     /// What was used and is as true on another machine, in the order of use. What another key signed, its owner puts.
     fn entries(&self) -> Result<Vec<Entry>, StoreError> {
         let own = self.key.public().signing_key();
-        let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own);
+        // Who names a layer vouches for it on this machine.
+        let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own) && !record.origin.is_of_layer();
         let is_index = |record: &Record| self.indexes && record.kind == Kind::StoreIndex && !record.is_quarantined;
         let is_put =
             |record: &Record| (record.is_of_any_machine(self.conditional) || is_index(record)) && is_own(record);
@@ -192,7 +215,11 @@ impl Push<'_> {
                 used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
                 used
             }
-            Used::By(actions) => self.store.list_of(self.view, actions)?,
+            Used::By(build) => {
+                let mut used = self.store.list_of(self.view, &build.actions)?;
+                used.retain(|(_, record, _)| build.has(record));
+                used
+            }
         };
         used.retain(|(_, record, _)| is_put(record));
         let entry = |(action, record, used): (_, Record, SystemTime)| Entry {

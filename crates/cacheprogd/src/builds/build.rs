@@ -138,6 +138,11 @@ impl Build {
         self.state.writes.partition()
     }
 
+    /// Whether it is a build in a sandbox, without a network, that writes what all users read.
+    pub(crate) fn is_of_all_users(&self) -> bool {
+        self.owner().is_none() && self.state.is_offline && self.partition() == Some(Partition::Common)
+    }
+
     /// What its sessions with this toolchain read and write.
     pub(crate) fn view(&self, toolchain: &Toolchain) -> View {
         let view = View::of(self.partition().unwrap_or(Partition::Common), toolchain).trusting(self.signers.to_vec());

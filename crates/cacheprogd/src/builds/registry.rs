@@ -14,7 +14,7 @@ use proto::control::{BuildStatus, Builds, Counts, Descriptor, Registration, Trou
 use proto::error::with_causes;
 use proto::profile::BuildProfile;
 use proto::{BuildId, SigningKey, figures};
-use store::{BuildDir, Partition, Store, StoreError};
+use store::{BuildDir, Store, StoreError};
 
 use super::build::{Build, DaemonWide};
 use super::liveness::LivenessProbe;
@@ -215,7 +215,7 @@ impl Registry {
     }
 
     /// Notes which builds are over, removes those that may be removed, and restores those that could not be restored before. Returns the
-    /// names of those that ended now, used something, and write what all users read.
+    /// names of those that ended now, used something, and write what all users read, in a sandbox without a network.
     pub(crate) fn sweep(&self, now: SystemTime) -> Vec<String> {
         let mut ended = Vec::new();
         self.restore_all();
@@ -226,7 +226,7 @@ impl Registry {
             if build.note_end() {
                 lock(&self.inner).ended.0 += 1;
                 log::info!("build {build} ended: {}", figures::summary(&status.counts));
-                if self.keep_working_set(&build, &status) && build.partition() == Some(Partition::Common) {
+                if self.keep_working_set(&build, &status) && build.is_of_all_users() {
                     ended.push(build.name().to_owned());
                 }
             }

@@ -41,8 +41,8 @@ enum State {
     /// It is not known yet what there is.
     #[default]
     Asking,
-    /// What comes, and what compiling it cost its writer, in milliseconds.
-    Fetching(HashMap<ActionId, u32>),
+    /// Of what comes, how many entries, and what compiling it cost its writer, in milliseconds.
+    Fetching(HashMap<ActionId, (usize, u32)>),
     Over,
 }
 
@@ -107,7 +107,7 @@ impl Prefetch {
             series: std::slice::from_ref(series),
             trusted: &tier.trusted,
             objects: &tier.objects,
-            // In a sandbox compilers and search paths lie in /nix/store; elsewhere the digest of the condition has them.
+            // In a sandbox all that compilers read of the system lies in /nix/store.
             conditional: Conditional::All,
             indexes: true,
             now: clock::unix(clock::now()),
@@ -121,7 +121,7 @@ impl Prefetch {
             }
             Err(e) => {
                 log::warn!("{series}: {}", with_causes(&e));
-                tier.note_trouble(&e);
+                tier.note_failed_pull(&e);
             }
         }
         *lock(&self.state) = State::Over;
@@ -151,7 +151,7 @@ impl Prefetch {
                 State::Asking => {}
                 State::Fetching(entries) => match entries.get(action) {
                     None => return,
-                    Some(&cost_ms) => {
+                    Some(&(_, cost_ms)) => {
                         until = until.min(came + REMOTE_WAIT.0.max(Duration::from_millis(cost_ms.into())));
                     }
                 },
@@ -167,15 +167,28 @@ impl Prefetch {
 
 impl Progress for Prefetch {
     fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>) {
-        *lock(&self.state) = State::Fetching(entries.map(|entry| (entry.action, entry.cost_ms)).collect());
+        let mut wanted = HashMap::new();
+        for entry in entries {
+            let (number, cost_ms) = wanted.entry(entry.action).or_insert((0, 0));
+            *number += 1;
+            *cost_ms = entry.cost_ms.max(*cost_ms);
+        }
+        *lock(&self.state) = State::Fetching(wanted);
         self.changed.notify_all();
     }
 
-    fn has(&self, action: &ActionId) {
-        if let State::Fetching(entries) = &mut *lock(&self.state) {
-            entries.remove(action);
+    fn done(&self, action: &ActionId, came: bool) {
+        if let State::Fetching(entries) = &mut *lock(&self.state)
+            && let Some((number, _)) = entries.get_mut(action)
+        {
+            *number -= 1;
+            if *number == 0 {
+                entries.remove(action);
+            }
         }
-        self.late.store(0, Relaxed);
+        if came {
+            self.late.store(0, Relaxed);
+        }
         self.changed.notify_all();
     }
 }
@@ -200,18 +213,18 @@ mod tests {
         let now = Instant::now();
         prefetch.wait(&action(2), now);
         prefetch.wait(&action(3), now);
-        prefetch.has(&action(3));
+        prefetch.done(&action(3), true);
         let long_ago = now.checked_sub(REMOTE_WAIT.1).unwrap();
         for _ in 0..REMOTE_LATE {
             assert!(prefetch.is_awaited(&action(1)));
             prefetch.wait(&action(1), long_ago);
         }
         assert!(!prefetch.is_awaited(&action(1)), "nothing comes");
-        prefetch.has(&action(2));
+        prefetch.done(&action(2), true);
         assert!(prefetch.is_awaited(&action(1)), "something came");
         thread::scope(|scope| {
             let waits = scope.spawn(|| prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600)));
-            prefetch.has(&action(1));
+            prefetch.done(&action(1), true);
             waits.join().unwrap();
         });
         *lock(&prefetch.state) = State::Over;

@@ -39,8 +39,8 @@ pub(crate) struct Tier {
     pub(super) prefetches: Arc<()>,
     url: String,
     counts: Counts,
-    /// Why the last request failed; cleared by one that did not.
-    trouble: Mutex<Option<String>>,
+    /// Why the last prefetch, and the last upload, failed; cleared by one that did not.
+    trouble: Mutex<[Option<String>; 2]>,
 }
 
 /// What waits to be put.
@@ -105,17 +105,21 @@ impl Tier {
         self.counts.fetched.fetch_add(pulled.admitted, Relaxed);
         self.counts.fetched_bytes.fetch_add(pulled.bytes, Relaxed);
         let failed = (pulled.failed > 0).then(|| "a part could not be fetched; the log says what".to_owned());
-        *lock(&self.trouble) = failed;
+        lock(&self.trouble)[0] = failed;
     }
 
     pub(super) fn note_push(&self, pushed: &Pushed) {
         self.counts.put_bytes.fetch_add(pushed.bytes, Relaxed);
         self.counts.uploads.fetch_add(pushed.is_new.into(), Relaxed);
-        *lock(&self.trouble) = None;
+        self.note_write(None);
     }
 
-    pub(super) fn note_trouble(&self, error: &(dyn std::error::Error + 'static)) {
-        *lock(&self.trouble) = Some(with_causes(error));
+    pub(super) fn note_failed_pull(&self, error: &(dyn std::error::Error + 'static)) {
+        lock(&self.trouble)[0] = Some(with_causes(error));
+    }
+
+    pub(super) fn note_write(&self, error: Option<&(dyn std::error::Error + 'static)>) {
+        lock(&self.trouble)[1] = error.map(with_causes);
     }
 
     /// What the status says of it.
@@ -128,7 +132,7 @@ impl Tier {
             put_bytes: of(&self.counts.put_bytes),
             uploads: of(&self.counts.uploads),
             waiting: self.uploads.queue.waiting().len() as u64,
-            trouble: lock(&self.trouble).clone(),
+            trouble: lock(&self.trouble).iter().rev().flatten().next().cloned(),
         }
     }
 }
@@ -146,29 +150,35 @@ pub(crate) fn forget_removed_keys(store: &Store, trusted: &[PublicKey]) {
     let file = store.root().join("remote").join("trusted");
     let now: Vec<_> = trusted.iter().map(ToString::to_string).collect();
     let before = fs::read_to_string(&file).unwrap_or_default();
-    let is_gone = |line: &&str| !now.iter().any(|key| key == line);
-    let gone: Vec<_> = before.lines().filter(is_gone).filter_map(|line| line.parse::<PublicKey>().ok()).collect();
+    // A key with another name is the same.
+    let is_trusted = |key: &PublicKey| trusted.iter().any(|one| one.signing_key() == key.signing_key());
+    let known = before.lines().filter_map(|line| line.parse::<PublicKey>().ok());
+    let gone: Vec<_> = known.filter(|key| !is_trusted(key)).collect();
+    let mut failed = None;
     if !gone.is_empty() {
         let filter = PurgeFilter::SignedBy(gone.iter().map(PublicKey::signing_key).collect());
         match store.evictor().purge(&filter, clock::now(), Mode::Apply, &mut |_| {}) {
             Ok(purged) if purged.errors.is_empty() => {
                 log::warn!("removed {} entries: their keys are no longer trusted", purged.entries);
             }
-            Ok(purged) => {
-                return log::error!(
-                    "removing entries of keys that are no longer trusted: {}",
-                    purged.errors.join("; ")
-                );
-            }
-            Err(e) => return log::error!("removing entries of keys that are no longer trusted: {}", with_causes(&e)),
+            Ok(purged) => failed = Some(purged.errors.join("; ")),
+            Err(e) => failed = Some(with_causes(&e)),
         }
     }
-    let text = now.join("\n");
+    let mut known = now;
+    if let Some(why) = failed {
+        log::error!("removing entries of keys that are no longer trusted: {why}; the next start tries again");
+        known.extend(gone.iter().map(ToString::to_string));
+    }
+    note_trusted(store, &file, (&before, &known.join("\n")));
+}
+
+fn note_trusted(store: &Store, file: &Path, (before, text): (&str, &str)) {
     if text != before {
         let made = remote_sync::make_dir(&store.root().join("remote"));
         let written = made
             .map_err(|e| e.to_string())
-            .and_then(|()| store.write_file(&file, text.as_bytes()).map_err(|e| with_causes(&e)));
+            .and_then(|()| store.write_file(file, text.as_bytes()).map_err(|e| with_causes(&e)));
         written.unwrap_or_else(|e| log::warn!("{}: {e}", file.display()));
     }
 }

@@ -19,15 +19,24 @@ use crate::limits::{UPLOAD_AGE, UPLOAD_PAUSE, UPLOAD_STACK};
 use crate::mutex::lock;
 use crate::telemetry::working_sets::{WorkingSet, WorkingSets};
 
+/// The thread ends, in whatever way.
+struct End<'a>(&'a Tier);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.uploads.is_running.store(false, SeqCst);
+    }
+}
+
 impl Tier {
     /// Queues what a build used that has ended. Its working set has it.
     pub(crate) fn queue(&self, name: &str) {
         self.uploads.queue.add(&self.store, without_version(name));
     }
 
-    /// Whether something is being put.
-    pub(crate) fn is_uploading(&self) -> bool {
-        self.uploads.is_running.load(SeqCst)
+    /// Whether something is being put, or waits for that: a daemon that exits would not try again.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.writer.is_some() && (self.uploads.is_running.load(SeqCst) || !self.uploads.queue.waiting().is_empty())
     }
 
     /// Begins to put what waits, if anything does. Called at each turn of the loop.
@@ -38,8 +47,8 @@ impl Tier {
         }
         let tier = self.clone();
         let run = move || {
+            let _end = End(&tier);
             tier.upload_all();
-            tier.uploads.is_running.store(false, SeqCst);
         };
         let thread = thread::Builder::new().name("upload".to_owned()).stack_size(UPLOAD_STACK);
         if let Err(e) = thread.spawn(run) {
@@ -48,17 +57,29 @@ impl Tier {
         }
     }
 
+    /// One name that cannot be put does not keep back the others.
     fn upload_all(&self) {
+        let mut has_failed = false;
         for waiting in self.uploads.queue.waiting() {
-            if let Err(e) = self.upload(&waiting) {
-                let mut pause = lock(&self.uploads.pause);
-                log::warn!("{}; the next attempt is in {} s", with_causes(&e), pause.1.as_secs());
-                *pause = (Instant::now() + pause.1, (pause.1 * 2).min(UPLOAD_PAUSE.1));
-                self.note_trouble(&e);
-                return;
+            match self.upload(&waiting) {
+                Ok(()) => {}
+                Err(e @ PushError::TooLarge(_)) => {
+                    log::error!("{}: {}: given up", waiting.name(), with_causes(&e));
+                    waiting.remove();
+                }
+                Err(e) => {
+                    log::warn!("{}: {}; it is tried again", waiting.name(), with_causes(&e));
+                    self.note_write(Some(&e));
+                    has_failed = true;
+                }
             }
-            lock(&self.uploads.pause).1 = UPLOAD_PAUSE.0;
         }
+        let mut pause = lock(&self.uploads.pause);
+        *pause = if has_failed {
+            (Instant::now() + pause.1, (pause.1 * 2).min(UPLOAD_PAUSE.1))
+        } else {
+            (Instant::now(), UPLOAD_PAUSE.0)
+        };
     }
 
     /// Puts what builds of one name used.
@@ -87,7 +108,8 @@ impl Tier {
             bases: &[],
             key,
             objects: &self.objects,
-            used: Used::By(&used.actions),
+            used: Used::By(&used.used),
+            // Of what the build in its sandbox had: there all that compilers read of the system lies in /nix/store.
             conditional: Conditional::All,
             indexes: true,
             now: clock::unix(clock::now()),

@@ -113,7 +113,7 @@ impl Server {
     /// Whether there is work: a live build, an eviction, or a connection that asks.
     fn is_busy(&self, maintenance: &Maintenance) -> bool {
         let is_open = [&self.control, &self.status, &self.host].iter().any(|connections| connections.are_open());
-        let is_uploading = self.context.remote.as_ref().is_some_and(|remote| remote.is_uploading());
+        let is_uploading = self.context.remote.as_ref().is_some_and(|remote| remote.is_busy());
         is_open || is_uploading || maintenance.evictor.is_running() || !self.context.registry.is_empty()
     }
 

@@ -21,7 +21,7 @@ use remote::keys::PublicKey;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use settings::{HttpAddress, LimitOptions, OrNone, Remote, Settings, SocketPath};
+use settings::{HttpAddress, LimitOptions, OrNone, Remote, Settings, SocketPath, Trust, Witnesses};
 use store::{Access, Disk, Store};
 
 use crate::builds::registry::{Registry, boot_id};
@@ -96,8 +96,11 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
     let evictor = Evictor::new(store.clone(), settings.limits(), was_clean && !store.had_former_format());
     let verification = Arc::new(ShadowVerification::load(store.clone(), trust.shadow_seconds_per_hour));
     let layers = Arc::new(Layers::open(store.clone(), &settings.layers));
-    let remote =
-        settings.remote.as_deref().map(|remote| Arc::new(Tier::open(store.clone(), remote, credentials().as_deref())));
+    let remote = settings
+        .remote
+        .as_deref()
+        .filter(|_| has_no_witnesses(&trust))
+        .map(|remote| Arc::new(Tier::open(store.clone(), remote, credentials().as_deref())));
     let usage = UsageRecorder::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,
@@ -137,6 +140,15 @@ fn finish(server: &Server, context: &Context, Maintenance { syncer, evictor, .. 
     }
     server.unlink();
     log::info!("cacheprogd stopped");
+}
+
+/// Whether one build is enough to share an output: a second one of another machine cannot be told from the first.
+fn has_no_witnesses(trust: &Trust) -> bool {
+    let is_so = trust.witnesses == Witnesses::One;
+    if !is_so {
+        log::error!("trust.witnesses = 2 does not go with a remote store: [remote] is not used");
+    }
+    is_so
 }
 
 /// systemd's directory of credentials.

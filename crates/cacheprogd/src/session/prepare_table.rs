@@ -65,7 +65,7 @@ impl Preparation {
         let _one_at_a_time = lock(self.registry.preparing());
         let Some(expected) = self.registry.working_set(&self.build) else { return Ok(()) };
         let is_short = |disk| self.limits.is_short(disk);
-        if expected.actions.len() < SMALL_WORKING_SET || Disk::of(self.store.root()).map_or(true, is_short) {
+        if expected.used.actions.len() < SMALL_WORKING_SET || Disk::of(self.store.root()).map_or(true, is_short) {
             return Ok(());
         }
         self.make(&expected)
@@ -74,7 +74,7 @@ impl Preparation {
     fn make(&self, expected: &WorkingSet) -> Result<(), Box<dyn std::error::Error>> {
         let mut table = self.build.dir.begin_table(random()?)?;
         let view = self.build.view(&expected.toolchain);
-        for action in expected.actions.iter().take_while(|_| !self.build.has_ended()) {
+        for action in expected.used.actions.iter().take_while(|_| !self.build.has_ended()) {
             if self.verification.may_withhold(&self.build.id(), action) {
                 continue;
             }
@@ -87,7 +87,7 @@ impl Preparation {
         let salt = random()?;
         let finished = self.build.with_own_actions(|own| table.finish(salt, &expected.toolchain, own));
         let answers = finished.ok_or("the build has too many outputs of its own")??;
-        log::debug!("build {}: its table has {answers} of {}", self.build, expected.actions.len());
+        log::debug!("build {}: its table has {answers} of {}", self.build, expected.used.actions.len());
         Ok(())
     }
 

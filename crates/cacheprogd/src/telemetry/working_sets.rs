@@ -10,16 +10,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use miss_causes::without_version;
-use proto::ActionId;
 use proto::blinded_table;
 use proto::error::with_causes;
 use proto::id::hex;
 use proto::wire::Toolchain;
+use remote_sync::push::UsedByBuild;
 use sha2::{Digest, Sha256};
 use store::{Partition, Store, keep_newest};
 
 use crate::limits::{WORKING_SETS, WORKING_SETS_BYTES};
-use crate::telemetry::trace::event::{Event, Events, Get, Put};
+use crate::telemetry::trace::event::{Event, Events, Get, GetOutcome, Put};
 
 /// The directory, in the state directory.
 const DIRECTORY: &str = "working-sets";
@@ -32,8 +32,8 @@ pub(crate) struct WorkingSets(PathBuf);
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct WorkingSet {
     pub(crate) toolchain: Toolchain,
-    /// Each once, in the order in which they came.
-    pub(crate) actions: Vec<ActionId>,
+    /// Each action once, in the order in which they came; what the build was given and put, and which conditions it had.
+    pub(crate) used: UsedByBuild,
 }
 
 impl WorkingSets {
@@ -73,15 +73,32 @@ fn file_name(name: &str) -> String {
 
 fn working_set(events: impl Iterator<Item = Event>) -> WorkingSet {
     let (mut sessions, mut actions) = (Vec::new(), HashMap::<_, Vec<_>>::new());
-    let mut known = HashSet::new();
+    let (mut known, mut conditions, mut used) = (HashSet::new(), Vec::new(), UsedByBuild::default());
     for event in events {
         let (session, action) = match event {
             Event::Session(session) => {
                 sessions.push(session);
                 continue;
             }
-            Event::Get(Get { session, action, .. }) | Event::Put(Put { session, action, .. }) => (session, action),
-            Event::Condition(_) | Event::Has(_) | Event::Share(_) | Event::Rejected(..) => continue,
+            Event::Condition(condition) => {
+                conditions.push(condition.digest);
+                continue;
+            }
+            Event::Has(number) => {
+                used.conditions.extend(conditions.get(usize::from(number)));
+                continue;
+            }
+            Event::Get(Get { session, action, outcome, .. }) => {
+                if let GetOutcome::Hit(output) | GetOutcome::HitIf(output) = outcome {
+                    used.outputs.insert(output);
+                }
+                (session, action)
+            }
+            Event::Put(Put { session, action, output, .. }) => {
+                used.outputs.insert(output);
+                (session, action)
+            }
+            Event::Share(_) | Event::Rejected(..) => continue,
         };
         let is_plain = |session: &&proto::profile::Session| !session.only_conditional;
         let Some(session) = sessions.get(usize::from(session)).filter(is_plain) else { continue };
@@ -90,14 +107,16 @@ fn working_set(events: impl Iterator<Item = Event>) -> WorkingSet {
         }
     }
     let most = actions.into_iter().max_by_key(|(_, actions)| actions.len());
-    most.map_or_else(WorkingSet::default, |(toolchain, actions)| WorkingSet { toolchain, actions })
+    let (toolchain, actions) = most.unwrap_or_default();
+    WorkingSet { toolchain, used: UsedByBuild { actions, ..used } }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::trace::event::GetOutcome;
-    use proto::profile::Session;
+    use proto::profile::{PutOutcome, Session};
+    use proto::{ActionId, Condition, OutputId, ScopeDigest, scopes};
+    use store::Kind;
 
     fn session(goroot: &str, only_conditional: bool) -> Event {
         let toolchain = Toolchain { goroot: goroot.to_owned(), ..Toolchain::default() };
@@ -123,7 +142,34 @@ mod tests {
         ];
         let set = working_set(events.into_iter());
         let actions = vec![ActionId([2; 32]), ActionId([3; 32])];
-        assert_eq!(set, WorkingSet { toolchain: Toolchain { goroot: "/b".into(), ..Toolchain::default() }, actions });
+        assert_eq!((set.toolchain.goroot.as_str(), set.used.actions), ("/b", actions));
+    }
+
+    #[test]
+    fn what_a_build_was_given_and_put_and_its_conditions_are_known() {
+        let [given, put, refused] = [1, 2, 3].map(|n| OutputId([n; 32]));
+        let [held, other] = [1, 2].map(|n| Condition { scope: scopes::STD, digest: ScopeDigest([n; 32]) });
+        let get = |outcome| Event::Get(Get { session: 0, at_ms: 0, action: ActionId([1; 32]), outcome });
+        let events = [
+            session("/a", false),
+            Event::Condition(other),
+            Event::Condition(held.clone()),
+            Event::Has(1),
+            Event::Has(9),
+            get(GetOutcome::HitIf(given)),
+            get(GetOutcome::Rejected(refused)),
+            Event::Put(Put {
+                session: 0,
+                at_ms: 0,
+                cost_ms: 0,
+                outcome: PutOutcome::Shared,
+                kind: Kind::Archive,
+                action: ActionId([2; 32]),
+                output: put,
+            }),
+        ];
+        let used = working_set(events.into_iter()).used;
+        assert_eq!((used.outputs, used.conditions), (HashSet::from([given, put]), HashSet::from([held.digest])));
     }
 
     #[test]
@@ -136,7 +182,7 @@ mod tests {
         [session("/a", false), get(0, 1)].iter().for_each(|event| event.write(&mut bytes));
         fs::write(&trace, bytes).unwrap();
         sets.keep(&store, ("caddy-2.1", Some(Partition::Common)), &trace);
-        let has = |name, own| sets.read(name, own).is_some_and(|set| set.actions == [ActionId([1; 32])]);
+        let has = |name, own| sets.read(name, own).is_some_and(|set| set.used.actions == [ActionId([1; 32])]);
         assert!(has("caddy-2.2", Some(Partition::Common)));
         assert!(!has("other-2.2", Some(Partition::Common)));
         assert!(!has("caddy-2.2", Some(Partition::User(7))));

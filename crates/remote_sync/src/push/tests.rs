@@ -115,12 +115,45 @@ fn what_a_build_used_takes_the_place_of_what_the_one_before_used() {
     let (_dir, store, objects) = local();
     put(&store, 3, &[3; 3000], None);
     let used = |objects: &Memory, used: &[u8]| {
-        let used: Vec<_> = used.iter().map(|n| action(*n)).collect();
+        let used = used_by(used);
         push_used((&store, Used::By(&used)), objects, ("m", &[], 1), |_| {});
         read(objects, "m").entries.iter().map(|entry| entry.action.0[0]).collect::<Vec<_>>()
     };
     assert_eq!(used(&objects, &[2, 1, 9, 2]), [2, 1], "in the order of use");
     assert_eq!(used(&objects, &[3, 1]), [3, 1]);
+}
+
+/// A build that was given these.
+fn used_by(used: &[u8]) -> UsedByBuild {
+    UsedByBuild {
+        actions: used.iter().map(|n| action(*n)).collect(),
+        outputs: used.iter().map(|n| OutputId(Sha256::digest([*n; 3000]).into())).collect(),
+        conditions: asm().into_iter().map(|condition| condition.digest).collect(),
+    }
+}
+
+#[test]
+fn a_build_that_used_little_hides_nothing_of_those_before() {
+    let (_dir, store, objects) = local();
+    (3..9).for_each(|n| put(&store, n, &[n; 3000], None));
+    let entries = |used: &[u8]| {
+        let used = used_by(used);
+        push_used((&store, Used::By(&used)), &objects, ("m", &[], 1), |_| {}).entries
+    };
+    assert_eq!(entries(&[1, 3, 4, 5, 6, 7, 8]), 7);
+    assert_eq!(entries(&[1]), 7, "it failed early");
+    assert_eq!(entries(&[3, 4, 5, 6]), 4);
+}
+
+#[test]
+fn what_the_build_was_not_given_is_not_signed() {
+    let (_dir, store, objects) = local();
+    put(&store, 3, &[4; 3000], None); // another build's, which this one refused
+    put(&store, 5, &[5; 3000], with_c().as_ref());
+    let mut used = used_by(&[1, 3, 5]);
+    used.conditions.clear();
+    push_used((&store, Used::By(&used)), &objects, ("m", &[], 1), |push| push.conditional = Conditional::All);
+    assert_eq!(read(&objects, "m").entries.iter().map(|entry| entry.action).collect::<Vec<_>>(), [action(1)]);
 }
 
 #[test]

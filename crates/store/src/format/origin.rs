@@ -39,7 +39,7 @@ impl Origin {
     /// The same, after another build put the same output.
     #[must_use]
     pub(crate) fn with_witness(self, other: &Self) -> Self {
-        let is_another = !other.name.as_str().is_empty() && other.name != self.name;
+        let is_another = other.key.is_none() && !other.name.as_str().is_empty() && other.name != self.name;
         let witness = self.witness.or_else(|| is_another.then(|| other.name.clone()));
         Self { witness, ..self }
     }

@@ -80,8 +80,9 @@ impl Handler {
     /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
         let found = self.find_here(action, now, effort.verify_most());
-        let Some(prefetch) = self.prefetch.as_ref().filter(|_| matches!(found, Lookup::Nothing)) else { return found };
+        let Some(prefetch) = self.prefetch.as_ref().filter(|_| is_little(&found)) else { return found };
         match effort {
+            _ if !prefetch.is_awaited(action) && !matches!(found, Lookup::Nothing) => return found,
             _ if !prefetch.is_awaited(action) => {}
             Effort::Little => return Lookup::OnItsWay,
             Effort::All { since } => prefetch.wait(action, since),
@@ -261,6 +262,11 @@ impl Handler {
     fn expose(&self, record: &Record) -> Result<Exposed, StoreError> {
         self.build.dir.expose(record.output, self.client.exposure)
     }
+}
+
+/// Whether something better may come.
+fn is_little(found: &Lookup) -> bool {
+    matches!(found, Lookup::Nothing | Lookup::HitIfSame(_))
 }
 
 fn unverified(record: &Record, is_own: bool) -> Lookup {
