@@ -9,6 +9,7 @@ source "$CASE_DIR/lib/remote_engines.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/remote_daemon.sh"
 
+need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
 remote_programs
 remote_keys
 mapfile -t reader < <(trusts)
