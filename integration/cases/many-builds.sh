@@ -59,12 +59,16 @@ samples=()
 for ((round = 1; round <= ROUNDS; round++)); do
     own_root "$WORK/root" "" "$WORK/round" "$round" "$BUILDS" "$WORK" "$BIN" "$WORK/hook"
     expect "round $round: the directories of ended builds are removed" no_builds_left
-    # Profiles are made, directories removed and the store maintained in threads that may begin at any time: the sample that
-    # counts is the first one without such a thread.
-    for ((tries = 0; tries < 100; tries++)); do
+    # Profiles are made, directories removed and the store maintained in threads that may begin at any time, and sockets are closed at the
+    # loop's next turn: what counts is a sample without such a thread that stays the same for three turns.
+    same=0 rest=''
+    for ((tries = 0; tries < 60 && same < 3; tries++)); do
+        before=$rest
         now=$(sample)
-        if [ -z "$(ls -A "$STATE/tmp")" ] && [ "$(cut -d' ' -f3 <<< "$now")" = 1 ]; then break; fi
-        sleep 0.1
+        read -r _ rest <<< "$now"
+        same=$((same + 1))
+        if [ "$rest" != "$before" ] || [ -n "$(ls -A "$STATE/tmp")" ] || [ "$(cut -d' ' -f3 <<< "$now")" != 1 ]; then same=0; fi
+        sleep 1
     done
     samples+=("$now")
     echo "    after $((round * BUILDS)) builds: memory (KiB), descriptors, threads, processes, inodes: ${samples[-1]}"
