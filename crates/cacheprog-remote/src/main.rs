@@ -7,9 +7,11 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = cacheprog_remote::cli::Args::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("cacheprog_remote=warn,remote_sync=warn"))
-        .format(cacheprog_remote::cli::log_line)
-        .init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("cacheprog_remote=warn,remote_sync=warn"),
+    )
+    .format(cacheprog_remote::cli::log_line)
+    .init();
     match args.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
