@@ -85,9 +85,8 @@ fn parse() -> Result<Args, String> {
 }
 
 /// The cells of a version: every moment for one version of each dialect, the middle for the others; without `--full` the
-/// middle of one command a row, another one for each row, and each row with one of the versions.
+/// middle of one command a row, another one for each row.
 fn cells(args: &Args, version: &str) -> Vec<(Fault, GoCommand, Moment)> {
-    let turn = args.go.iter().position(|(other, _)| other == version).unwrap_or(0);
     let dialect = ["1.21", "1.24", "1.27"].iter().any(|dialect| version.starts_with(dialect));
     let mut cells = Vec::new();
     for (n, fault) in Fault::ALL.into_iter().enumerate() {
@@ -96,10 +95,7 @@ fn cells(args: &Args, version: &str) -> Vec<(Fault, GoCommand, Moment)> {
                 let wanted = match (args.full, dialect) {
                     (true, true) => true,
                     (true, false) => moment == Moment::Middle,
-                    (false, _) => {
-                        let is_turn = !args.rows.is_empty() || n / GoCommand::ALL.len() % args.go.len() == turn;
-                        is_turn && moment == Moment::Middle && n % GoCommand::ALL.len() == m
-                    }
+                    (false, _) => moment == Moment::Middle && n % GoCommand::ALL.len() == m,
                 };
                 // A fault before the command has only one moment.
                 let wanted = wanted && (moment == Moment::Middle || !fault.precedes_command());
