@@ -186,6 +186,12 @@ impl TrustedKeys {
         self.0.iter()
     }
 
+    /// The keys themselves, as records have them.
+    #[must_use]
+    pub fn signing_keys(&self) -> Vec<SigningKey> {
+        self.0.iter().map(PublicKey::signing_key).collect()
+    }
+
     /// The key of this name that made the signature; `None`: none of these did.
     pub(crate) fn signer(&self, name: &str, message: &[u8], signature: &[u8; SIGNATURE]) -> Option<&PublicKey> {
         self.0.iter().find(|key| key.name == name && key.verifies(message, signature))

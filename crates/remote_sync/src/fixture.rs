@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
 use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest};
-use remote::keys::{PublicKey, SecretKey, TrustedKeys};
+use remote::keys::{SecretKey, TrustedKeys};
 use remote::series::Series;
 use sha2::{Digest, Sha256};
 use store::{Access, Conditional, Published, Put, Replaces, Store, View};
@@ -207,7 +207,7 @@ pub(crate) fn pull_with(
     (seeds, conditional): (&[u8], Conditional),
 ) -> Pulled {
     let (series, trusted) = ([series(name)], trusted(seeds));
-    let view = view().trusting(trusted.iter().map(PublicKey::signing_key).collect());
+    let view = view().trusting(trusted.signing_keys());
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
     let progress = &();

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use proto::{ActionId, Condition, Output, OutputId};
+use proto::{ActionId, Condition, OutputId};
 use remote::frames::FrameError;
 use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::{PublicKey, TrustedKeys};
@@ -15,7 +15,7 @@ use remote::name;
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
 use store::{
-    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Replaces, StageError, Store,
+    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Record, Replaces, StageError, Store,
     StoreError, View,
 };
 
@@ -157,22 +157,26 @@ impl Pull<'_> {
     }
 
     /// What the store has of the actions of these.
-    fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known<'_>, StoreError> {
+    fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known, StoreError> {
         let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
         let wanted: HashSet<_> = entries.map(|entry| entry.action).collect();
         let all = self.store.list_of(self.view, &Vec::from_iter(wanted))?;
         let actions = all.iter().map(|(action, ..)| *action).collect();
-        let of_here = all.into_iter().filter(|(_, record, _)| self.view.trusts(&record.origin));
-        let outputs = of_here.map(|(action, record, _)| ((action, record.condition), record.output)).collect();
-        Ok(Known { store: self.store, actions, outputs, seen: Mutex::default() })
+        // An object that is to be verified is read for that.
+        let is_here = |record: &Record| {
+            self.view.trusts(&record.origin) && self.store.object(record.output).is_ok_and(|path| path.is_some())
+        };
+        let here = all.into_iter().filter(|(_, record, _)| is_here(record));
+        let here = here.map(|(action, record, _)| (action, record.condition)).collect();
+        Ok(Known { actions, here: Mutex::new(here) })
     }
 
     /// Whether it is taken, and is not here.
-    fn is_wanted(&self, entry: &Entry, known: &Known<'_>) -> bool {
+    fn is_wanted(&self, entry: &Entry, known: &Known) -> bool {
         entry.condition.as_ref().is_none_or(|condition| self.conditional.takes(condition)) && !known.has(entry)
     }
 
-    fn index(&self, index: &Index, key: &PublicKey, known: &Known<'_>, pulled: &mut Pulled) {
+    fn index(&self, index: &Index, key: &PublicKey, known: &Known, pulled: &mut Pulled) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
         for entry in index.entries.iter().filter(|entry| self.is_wanted(entry, known)) {
             wanted.entry(entry.output.id).or_default().push(entry);
@@ -291,25 +295,20 @@ impl Pull<'_> {
 }
 
 /// What is here.
-struct Known<'a> {
-    store: &'a Store,
-    /// What the store had before.
+struct Known {
+    /// Of which the store had something before.
     actions: HashSet<ActionId>,
-    outputs: HashMap<(ActionId, Option<Condition>), Output>,
-    /// What came since, or is of no use.
-    seen: Mutex<HashSet<(ActionId, Option<Condition>)>>,
+    /// What the store has, and what is of no use.
+    here: Mutex<HashSet<(ActionId, Option<Condition>)>>,
 }
 
-impl Known<'_> {
-    /// Whether it is here. An object that is to be verified is read for that.
+impl Known {
     fn has(&self, entry: &Entry) -> bool {
-        let entry = (entry.action, entry.condition.clone());
-        let is_there = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
-        lock(&self.seen).contains(&entry) || self.outputs.get(&entry).is_some_and(is_there)
+        lock(&self.here).contains(&(entry.action, entry.condition.clone()))
     }
 
     fn note(&self, entry: &Entry) {
-        lock(&self.seen).insert((entry.action, entry.condition.clone()));
+        lock(&self.here).insert((entry.action, entry.condition.clone()));
     }
 }
 
@@ -317,7 +316,7 @@ impl Known<'_> {
 struct Outputs<'a> {
     index: &'a Index,
     wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
-    known: &'a Known<'a>,
+    known: &'a Known,
     /// Those in each frame.
     in_frame: HashMap<u32, Vec<&'a Packed>>,
     /// Who signed it.
@@ -331,7 +330,7 @@ struct Outputs<'a> {
 impl<'a> Outputs<'a> {
     fn new(
         index: &'a Index,
-        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known<'a>),
+        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known),
         key: &'a PublicKey,
     ) -> Self {
         let mut in_frame = HashMap::<_, Vec<_>>::new();

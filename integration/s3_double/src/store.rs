@@ -107,7 +107,7 @@ impl Store {
         self.remove(&mut objects, name)
     }
 
-    /// At most `limit` names with this prefix, in order, from the first one after the given name.
+    /// Names that begin with `prefix` and come after `after`, sorted. `limit` is how many there may be.
     pub fn names(&self, prefix: &str, after: &str, limit: usize, now: SystemTime) -> Vec<(String, Object)> {
         self.expire(now);
         let objects = lock(&self.objects);

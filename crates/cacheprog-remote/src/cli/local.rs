@@ -85,7 +85,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     let (now, until) = (seconds(clock::now()), Instant::now() + LONGEST);
     let (conditional, trusted) = (conditional(wanted.with_c), &trusted);
     for toolchain in toolchains {
-        let view = View::common(&toolchain).trusting(trusted.iter().map(PublicKey::signing_key).collect());
+        let view = View::common(&toolchain).trusting(trusted.signing_keys());
         let series = names.series(&view)?;
         let progress = &();
         let pull = Pull {

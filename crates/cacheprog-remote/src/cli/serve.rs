@@ -56,7 +56,7 @@ pub(super) fn run(objects: &dyn Objects, path: &Path, idle_exit: Option<Duration
     })
 }
 
-/// Standard input where it is a socket, else a new one at this path, for the members of its directory's group alone.
+/// Standard input where it is a socket, else a new one at this path, for this user and this group alone.
 fn listener(path: &Path) -> Result<UnixListener, Failure> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     let kind = FileType::from_raw_mode(fstat(&input)?.st_mode);

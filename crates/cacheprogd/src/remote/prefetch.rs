@@ -8,7 +8,6 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use miss_causes::without_version;
 use proto::ActionId;
 use proto::error::with_causes;
 use proto::wire::Toolchain;
@@ -17,7 +16,7 @@ use remote::series::Series;
 use remote_sync::pull::{Progress, Pull};
 use store::{Conditional, View};
 
-use super::tier::Tier;
+use super::tier::{Tier, series};
 use crate::clock;
 use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_LATE, REMOTE_WAIT};
 use crate::mutex::lock;
@@ -52,14 +51,9 @@ pub(crate) fn prefetch(
     (name, prefetches): (&str, &Prefetches),
     toolchain: &Toolchain,
 ) -> Option<Arc<Prefetch>> {
-    // What is outside of the Nix store is no other machine's.
-    let is_of_nix = toolchain.goroot.starts_with("/nix/store/") && toolchain.content.is_empty();
-    if tier.trusted.iter().next().is_none() || !is_of_nix {
-        return None;
-    }
-    let view = View::common(toolchain).trusting(tier.signers());
-    let namespace = view.reads.first()?.toolchain().to_owned();
-    let series = Series::new("common", &namespace, without_version(name)).ok()?;
+    tier.trusted.iter().next()?; // who trusts no key takes nothing
+    let (series, view) = series(toolchain, name)?;
+    let (view, namespace) = (view.trusting(tier.trusted.signing_keys()), series.toolchain.clone());
     let mut prefetches = lock(&prefetches.0);
     if let Some(known) = prefetches.get(&namespace) {
         return Some(known.clone());

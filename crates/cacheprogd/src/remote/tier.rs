@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use miss_causes::without_version;
-use proto::SigningKey;
 use proto::control::RemoteStatus;
 use proto::error::with_causes;
+use proto::wire::Toolchain;
 use remote::keys::{PublicKey, SecretKey, TrustedKeys};
+use remote::series::Series;
 use remote_sync::pull::Pulled;
 use remote_sync::push::Pushed;
 use remote_sync::socket::RemoteObjects;
 use settings::{Remote, RemoteWrite};
-use store::{Mode, PurgeFilter, Store};
+use store::{Mode, PurgeFilter, Store, View};
 
 use super::queue::Queue;
 use crate::clock;
@@ -47,6 +48,8 @@ pub(crate) struct Tier {
 #[derive(Debug)]
 pub(super) struct Uploads {
     pub(super) queue: Queue,
+    /// How many wait, as it was seen last.
+    pub(super) waiting: AtomicU64,
     pub(super) is_running: AtomicBool,
     /// When the next attempt may begin after one that failed, and the pause after that.
     pub(super) pause: Mutex<(Instant, Duration)>,
@@ -78,6 +81,7 @@ impl Tier {
             kept_for: settings.kept_for(),
             uploads: Uploads {
                 queue: Queue::new(&store),
+                waiting: AtomicU64::new(0),
                 is_running: AtomicBool::new(false),
                 pause: Mutex::new((Instant::now(), UPLOAD_PAUSE.0)),
             },
@@ -89,11 +93,6 @@ impl Tier {
         };
         log::info!("using the remote store {}", tier.url);
         tier
-    }
-
-    /// The keys whose entries are served.
-    pub(crate) fn signers(&self) -> Vec<SigningKey> {
-        self.trusted.iter().map(PublicKey::signing_key).collect()
     }
 
     /// Whether what a build of this name used is put.
@@ -131,10 +130,19 @@ impl Tier {
             fetched_bytes: of(&self.counts.fetched_bytes),
             put_bytes: of(&self.counts.put_bytes),
             uploads: of(&self.counts.uploads),
-            waiting: self.uploads.queue.waiting().len() as u64,
+            waiting: of(&self.uploads.waiting),
             trouble: lock(&self.trouble).iter().rev().flatten().next().cloned(),
         }
     }
+}
+
+/// Builds of this name with this toolchain, and what they share with all users; `None` where the toolchain is outside of the Nix store: what
+/// it makes is for this machine.
+pub(super) fn series(toolchain: &Toolchain, name: &str) -> Option<(Series, View)> {
+    let is_of_nix = toolchain.goroot.starts_with("/nix/store/") && toolchain.content.is_empty();
+    let view = View::common(toolchain);
+    let series = Series::new("common", view.reads.first()?.toolchain(), without_version(name)).ok()?;
+    is_of_nix.then_some((series, view))
 }
 
 /// The secret key, of a file or of systemd.
@@ -146,7 +154,7 @@ fn secret_key(file: Option<&Path>, credentials: Option<&Path>) -> Result<SecretK
 }
 
 /// Removes what keys signed that were trusted before and are not now. Serving it ended when the settings were read.
-pub(crate) fn forget_removed_keys(store: &Store, trusted: &[PublicKey]) {
+pub(crate) fn forget_removed_keys(store: &Store, trusted: &TrustedKeys) {
     let file = store.root().join("remote").join("trusted");
     let now: Vec<_> = trusted.iter().map(ToString::to_string).collect();
     let before = fs::read_to_string(&file).unwrap_or_default();
@@ -186,11 +194,10 @@ fn note_trusted(store: &Store, file: &Path, (before, text): (&str, &str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::wire::Toolchain;
-    use proto::{ActionId, Output, OutputId};
+    use proto::{ActionId, Output, OutputId, SigningKey};
     use sha2::{Digest, Sha256};
     use std::time::SystemTime;
-    use store::{Access, Origin, Put, Replaces, View};
+    use store::{Access, Origin, Put, Replaces};
 
     fn key(seed: u8) -> PublicKey {
         SecretKey::from_seed("ci", &[seed; 32]).unwrap().public()
@@ -221,7 +228,7 @@ mod tests {
         put(&store, 2, Some(key(2).signing_key()));
         put(&store, 3, Some(key(3).signing_key()));
         let left = |trusted: &[PublicKey]| {
-            forget_removed_keys(&store, trusted);
+            forget_removed_keys(&store, &TrustedKeys::new(trusted.to_vec()));
             let all = store.list(&View::common(&Toolchain::default())).unwrap();
             let mut left: Vec<_> = all.iter().map(|(action, ..)| action.0[0]).collect();
             left.sort_unstable();

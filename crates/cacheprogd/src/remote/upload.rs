@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use miss_causes::without_version;
 use proto::error::with_causes;
-use remote::series::Series;
 use remote_sync::push::{Push, PushError, Used};
-use store::{Conditional, Partition, View};
+use store::{Conditional, Partition};
 
 use super::queue::Waiting;
-use super::tier::Tier;
+use super::tier::{Tier, series};
 use crate::clock;
 use crate::limits::{UPLOAD_AGE, UPLOAD_PAUSE, UPLOAD_STACK};
 use crate::mutex::lock;
@@ -36,13 +35,18 @@ impl Tier {
 
     /// Whether something is being put, or waits for that: a daemon that exits would not try again.
     pub(crate) fn is_busy(&self) -> bool {
-        self.writer.is_some() && (self.uploads.is_running.load(SeqCst) || !self.uploads.queue.waiting().is_empty())
+        self.writer.is_some() && (self.uploads.is_running.load(SeqCst) || self.uploads.waiting.load(SeqCst) > 0)
     }
 
     /// Begins to put what waits, if anything does. Called at each turn of the loop.
     pub(crate) fn poll(self: &Arc<Self>) {
-        let is_due = self.writer.is_some() && Instant::now() >= lock(&self.uploads.pause).0;
-        if !is_due || self.uploads.queue.waiting().is_empty() || self.uploads.is_running.swap(true, SeqCst) {
+        if self.writer.is_none() {
+            return;
+        }
+        let waiting = self.uploads.queue.waiting().len();
+        self.uploads.waiting.store(waiting as u64, SeqCst);
+        let is_due = waiting > 0 && Instant::now() >= lock(&self.uploads.pause).0;
+        if !is_due || self.uploads.is_running.swap(true, SeqCst) {
             return;
         }
         let tier = self.clone();
@@ -96,11 +100,7 @@ impl Tier {
 
     fn push(&self, name: &str, used: &WorkingSet) -> Result<(), PushError> {
         let Some((key, _)) = &self.writer else { return Ok(()) };
-        // What a toolchain outside of the Nix store made is for this machine.
-        let is_of_nix = used.toolchain.goroot.starts_with("/nix/store/") && used.toolchain.content.is_empty();
-        let view = View::common(&used.toolchain);
-        let toolchain = view.reads.first().map_or("", |namespace| namespace.toolchain());
-        let Some(series) = Series::new("common", toolchain, name).ok().filter(|_| is_of_nix) else { return Ok(()) };
+        let Some((series, view)) = series(&used.toolchain, name) else { return Ok(()) };
         let push = Push {
             store: &self.store,
             view: &view,

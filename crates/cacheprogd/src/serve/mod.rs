@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use proto::error::with_causes;
-use remote::keys::PublicKey;
+use remote::keys::TrustedKeys;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -206,10 +206,9 @@ fn open_state(state_dir: &Path, settings: &Settings, policy: Policy) -> Result<S
     }
     let (store, syncer, was_clean) = clean_shutdown::start(store, &boot_id().unwrap_or_default(), syncer::syncfs)?;
     remove_in_background(store.leftovers()?);
-    let trusted = settings.remote.as_deref().map(Remote::trusted_public_keys).unwrap_or_default();
+    let trusted = TrustedKeys::new(settings.remote.as_deref().map(Remote::trusted_public_keys).unwrap_or_default());
     forget_removed_keys(&store, &trusted);
-    let signers = trusted.iter().map(PublicKey::signing_key).collect();
-    let registry = Arc::new(Registry::restore(store.clone(), policy, signers)?);
+    let registry = Arc::new(Registry::restore(store.clone(), policy, trusted.signing_keys().into())?);
     Ok(State { _lock: lock, store, syncer, was_clean, registry })
 }
 

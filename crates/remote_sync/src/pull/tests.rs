@@ -131,7 +131,7 @@ fn what_a_key_signed_that_is_no_longer_trusted_is_neither_served_nor_in_the_way(
     let (_other, here) = fresh();
     pull(&here, &objects, "m@main", &[1]);
     let served = |seeds: &[u8]| {
-        let view = view().trusting(trusted(seeds).iter().map(PublicKey::signing_key).collect());
+        let view = view().trusting(trusted(seeds).signing_keys());
         here.get(&view, &action(1), UNIX_EPOCH).unwrap().plain
     };
     let is_served = |seeds: &[u8]| served(seeds).is_some();

@@ -79,16 +79,17 @@ impl Unverified {
 impl Handler {
     /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
+        // Before the look-up, which finds what came by then.
+        let prefetch = self.prefetch.as_ref().filter(|prefetch| prefetch.is_awaited(action));
         let found = self.find_here(action, now, effort.verify_most());
-        let Some(prefetch) = self.prefetch.as_ref().filter(|_| is_little(&found)) else { return found };
+        let Some(prefetch) = prefetch.filter(|_| is_little(&found)) else { return found };
         match effort {
-            _ if !prefetch.is_awaited(action) && !matches!(found, Lookup::Nothing) => return found,
-            _ if !prefetch.is_awaited(action) => {}
-            Effort::Little => return Lookup::OnItsWay,
-            Effort::All { since } => prefetch.wait(action, since),
+            Effort::Little => Lookup::OnItsWay,
+            Effort::All { since } => {
+                prefetch.wait(action, since);
+                self.find_in_store(action, now, effort.verify_most())
+            }
         }
-        // It may have come since.
-        self.find_in_store(action, now, effort.verify_most())
     }
 
     /// What must be verified is verified first, unless it is larger than `verify_most` bytes. So is what layers have beside that: it is
