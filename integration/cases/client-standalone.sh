@@ -1,5 +1,5 @@
 # Proves that the client alone is a complete cache program: with real Go versions of each protocol dialect (up to 1.23, from 1.24
-# on), for the usual go commands. `integration/test --full` adds one version.
+# on), for the usual go commands. `integration/test --full` adds two versions.
 # (Texts for Nix are not expanded; variables are read by sourced files.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
@@ -10,7 +10,7 @@ source "$CASE_DIR/lib/go.sh"
 cp -r "$CASE_DIR/programs/small" "$WORK/src"
 cd "$WORK/src" || exit 1
 export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOSUMDB=off
-for version in 1.21.13 ${TEST_FULL:+1.24.11} local 1.27.0; do
+for version in 1.21.13 ${TEST_FULL:+1.24.11 1.27.0} local; do
     go=$(go_with_cacheprog "$version")
     echo "--- $("$go" version)"
     export GOTOOLCHAIN=local GOCACHE=$WORK/gocache-$version GOCACHEPROG="$BIN/cacheprog-client --store $WORK/store"

@@ -292,6 +292,10 @@ outside_by_a_link_of_the_module() {
     outside
 }
 
+# What differs little from another kind.
+ONLY_FULL='^asm_(includes_(another|a_directory|a_linked)|header)|^c(pp)?_includes_(another|no)|^link_(of_a_link|that_(a_flag|assembly))
+    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape)|with_a_name|in_a)'
+ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-files.sh")
 try_kinds "${kinds[@]}"
 end_kinds

@@ -148,8 +148,11 @@ gocache_with_another_constraint() {
     before='export GOFLAGS="$GOFLAGS -mod=mod"; GOCACHE=/build/first go build -o /build/first.out .; sed -i s/never/linux/ a/b.go; touch -d @1 a/b.go a; export GOCACHE=/build/second'
 }
 
-# These compile the standard library again: only with --full, except one of each.
-COSTLY='^flag_toolexec_(with|in|of_a|by|of_go|of_another|that)|^flag_gcflags|^toolchain_with_another_header'
+# What compiles the standard library again, except one of each, and what differs little from another kind.
+ONLY_FULL='^flag_(toolexec_(with|in|of_a|by|of_go|of_another|that)|gcflags|overlay_of_a_header)|^toolchain_with_another
+    |^variable_(cgo_cflags_with_(a_joined|two)|cpath_(of|beside)|called_(dev|static)|(pkg_config|cflags)_for)
+    |^program_(cc_(by_path|with_arguments|that_reads_(a_file$|a_home|the_version|the_attributes)|of_the_store_that_reads_a_home)|as_of|pkg_config_reads_a_file)'
+ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-settings.sh")
 try_kinds "${kinds[@]}"
 # With a profile that a flag names, the build of the second content has to fail: it is no profile.

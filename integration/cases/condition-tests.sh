@@ -155,6 +155,10 @@ vet_of_ignored_assembly() { go_test ''; rm m_test.go; printf 'package m\n\nfunc 
 vet_of_c() { go_test ''; rm m_test.go; printf 'package m\n\n// #include "v.inc"\nimport "C"\n\nfunc shifted(x C.t) C.t { return x << 40 }\n' > m.go; if [ "$1" = 1 ]; then echo 'typedef long long t;'; else echo 'typedef int t;'; fi > v.inc; run='go vet .'; shared=no; }
 vet_by_another_tool() { go_test ''; rm m_test.go; script vet.sh 'case $1 in -V=full) echo "vet.sh version 1" ;; -flags) echo "[]" ;; *)' "touch \$(sed -n 's/.*\"VetxOutput\": \"\\(.*\\)\",\\?/\\1/p' \"\$1\"); exit $(($1 - 1)) ;; esac"; run='go vet -vettool=/build/source/vet.sh .'; shared=no; }
 
+# What differs little from another kind.
+ONLY_FULL='^variable_(called_(lib|version)|of_leading)|^file_(beside|of_a_home)_that|^library_of_a_(flag|vendored)|^program_that_(was_installed|go_run)
+    |^leaves_((a_link|a_file)_beside|fewer)|^vet_of_ignored'
+ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-tests.sh")
 try_tests "${kinds[@]}"
 end_kinds

@@ -15,14 +15,18 @@ remote_keys
 mapfile -t reader < <(trusts)
 mapfile -t writer < <(writes; trusts)
 version=0
-# built [NIX-ARG...]: a build of a new version; sets NAME, OUT and COMPILED.
+# built [NIX-ARG...]: a build of a new version; sets NAME, OUT, COMPILED and TOOK, in seconds. PNAME is its name without the version.
 built() {
+    local began=$EPOCHREALTIME
     version=$((version + 1))
-    NAME=small-$version
-    OUT=$(small "$version" "$@")
+    NAME=${PNAME:-small}-$version
+    OUT=$(small "$version" ${PNAME:+--argstr pname "$PNAME"} "$@")
+    TOOK=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
     COMPILED=$(build_field "$NAME" packages_compiled)
-    echo "    $NAME: $COMPILED packages compiled, $(build_field "$NAME" hits) of $(build_field "$NAME" gets) gets hit"
+    echo "    $NAME: $TOOK s, $COMPILED packages compiled, $(build_field "$NAME" hits) of $(build_field "$NAME" gets) gets hit"
 }
+# doctor_names WORDS: doctor says them of the remote store.
+doctor_names() { grep -q "$1" <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true); }
 cp -r "$CASE_DIR/programs/small" "$WORK/edited"
 echo 'func added() string { return "added" }' >> "$WORK/edited/word/word.go"
 
@@ -34,7 +38,7 @@ with_engine() {
     start_remote "$url" "$@"
     new_machine "$url" "${writer[@]}"
     built
-    all=$COMPILED first=$OUT
+    all=$COMPILED first=$OUT cold=$TOOK
     expect "the first machine compiles everything" test "$all" -gt 50
     expect "what it used is put after its end" uploaded 1
 
@@ -48,6 +52,12 @@ with_engine() {
     echo "    $(remote_field fetched) entries in $fetched bytes"
     built
     is "bytes that a second build fetches" 0 "$(($(remote_field fetched_bytes) - fetched))"
+
+    # Nobody built that name before: Go's own packages come.
+    new_machine "$url" "${reader[@]}"
+    PNAME=other built
+    expect "a build of another name compiles no package of Go's" test "$COMPILED" -lt 15
+    expect "every object and record of its store is intact" store_is_whole
 
     # An edit on a machine that writes adds a little.
     new_machine "$url" "${writer[@]}"
@@ -92,11 +102,11 @@ while IFS='|' read -r what rule expected; do
     start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'" # no breaker is open from before
     new_machine "$S3_URL" "${reader[@]}"
     fault "$rule"
-    began=$EPOCHREALTIME
     built --arg src "$WORK/edited"
-    echo "    $what: $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s"
+    echo "    $what: $TOOK s; $cold s on the first machine, where nothing was there"
     [ "$expected" = all ] || expect "$what: the build compiles" test "$COMPILED" -gt 0
     [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: the status tells" tells
+    [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: doctor names it" doctor_names 'the remote store'
     expect "$what: every object and record is intact" store_is_whole
     fault none
 done < <(if [ -n "${TEST_FULL:-}" ]; then cat "$CASE_DIR/lib/remote_faults.txt"; else grep '^a body that drips|' "$CASE_DIR/lib/remote_faults.txt"; fi)
@@ -106,5 +116,5 @@ start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
 new_machine "$S3_URL" "${reader[@]}"
 (sleep 1; kill -KILL "$REMOTE_PID") &
 built
-expect "doctor names it" grep -q 'the remote store' <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true)
+expect "doctor names it" doctor_names 'the remote store'
 echo "summary: a fresh machine compiles next to nothing; builds pass whatever the remote store does"

@@ -120,9 +120,10 @@ wrong() {
 # kinds_of_file FILE...: the kinds that the file defines: functions whose names have three words.
 kinds_of_file() { sed -nE 's/^([a-z0-9]+_[a-z0-9_]+_[a-z0-9]+)\(\).*/\1/p' "$@"; }
 
-# _is_tried KIND: those that match KINDS, if it is set (an extended regular expression); else without COSTLY ones, unless with --full.
+# _is_tried KIND: those that match KINDS, if it is set (an extended regular expression); else, without --full, those that match ONLY_FULL are
+# left out: what compiles the standard library again, and what differs little from another kind of its case.
 _is_tried() {
-    if [ -n "${KINDS:-}" ]; then [[ $1 =~ $KINDS ]]; else [ -n "${TEST_FULL:-}" ] || [ -z "${COSTLY:-}" ] || ! [[ $1 =~ $COSTLY ]]; fi
+    if [ -n "${KINDS:-}" ]; then [[ $1 =~ $KINDS ]]; else [ -n "${TEST_FULL:-}" ] || [ -z "${ONLY_FULL:-}" ] || ! [[ $1 =~ $ONLY_FULL ]]; fi
 }
 
 # try_kinds KIND...: builds each in both modes: first with the value 1, then with 2, then with 2 again; with --full also with 3, and

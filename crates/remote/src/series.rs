@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::limits;
 
-/// The name under which what every build of a toolchain needs is kept: its standard library.
-pub const STD: &str = "std";
+/// The name under which Go's own packages of a toolchain are kept, for builds of a name that has nothing. No derivation has it: Nix takes no
+/// colon (libstore/path.cc `checkName`).
+pub const STD: &str = ":std";
 
 /// Builds that share a head.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::wire::Toolchain;
-use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest};
+use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest, scopes};
 use remote::keys::{SecretKey, TrustedKeys};
-use remote::series::Series;
+use remote::series::{STD, Series};
 use sha2::{Digest, Sha256};
 use store::{Access, Conditional, Published, Put, Replaces, Store, View};
 
+use crate::memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::pull::{Pull, Pulled};
 use crate::push::{Push, Pushed, Used};
@@ -119,6 +120,11 @@ pub(crate) fn asm() -> Option<Condition> {
     Some(Condition { scope: Scope::asm("example.test/m", None).unwrap(), digest: ScopeDigest([1; 32]) })
 }
 
+/// Of Go's own packages.
+pub(crate) fn std() -> Option<Condition> {
+    Some(Condition { scope: scopes::ASM_STD, digest: ScopeDigest([1; 32]) })
+}
+
 pub(crate) fn with_c() -> Option<Condition> {
     Some(Condition { scope: Scope::module("example.test/m", None).unwrap(), digest: ScopeDigest([1; 32]) })
 }
@@ -206,7 +212,7 @@ pub(crate) fn pull_with(
     name: &str,
     (seeds, conditional): (&[u8], Conditional),
 ) -> Pulled {
-    let (series, trusted) = ([series(name)], trusted(seeds));
+    let ([std, series], trusted) = ([STD, name].map(series), trusted(seeds));
     let view = view().trusting(trusted.signing_keys());
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
@@ -214,7 +220,8 @@ pub(crate) fn pull_with(
     Pull {
         store,
         view: &view,
-        series: &series,
+        series: &[series],
+        std: Some(&std),
         trusted,
         objects,
         conditional,
@@ -222,6 +229,7 @@ pub(crate) fn pull_with(
         now: NOW,
         until,
         progress,
+        memory: &FrameMemory::new(1),
     }
     .run()
     .unwrap()

@@ -3,6 +3,7 @@
 //! What is fetched is admitted only where a trusted key signed it: signatures are verified over head and index, hashes over frames and
 //! outputs. Where the bytes came from does not count.
 
+pub mod memory;
 pub mod objects;
 pub mod pull;
 pub mod push;

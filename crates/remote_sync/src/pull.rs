@@ -7,21 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use proto::{ActionId, Condition, OutputId};
+use proto::{ActionId, OutputId};
 use remote::frames::FrameError;
-use remote::index::{Entry, Frame, Index, Packed};
+use remote::index::{Entry, Frame, Index};
 use remote::keys::{PublicKey, TrustedKeys};
-use remote::name;
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
-use store::{
-    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Record, Replaces, StageError, Store,
-    StoreError, View,
-};
+use store::{Conditional, Disk, Kind, Limits, Published, Put, Record, Replaces, StageError, Store, StoreError, View};
 
+use crate::memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::read_index::Source;
 use crate::state::State;
+
+mod wanted;
+
+use wanted::{Known, Outputs};
 
 /// Streams at once: more pay only where bandwidth times delay is large (docs/explanation/remote-tier.md).
 const STREAMS: usize = 4;
@@ -38,6 +39,8 @@ pub struct Pull<'a> {
     pub view: &'a View,
     /// Names of builds, the first ones first.
     pub series: &'a [Series],
+    /// What is fetched where the remote store has nothing of these: what builds of any name used of Go's own packages.
+    pub std: Option<&'a Series>,
     /// Whose entries are admitted.
     pub trusted: &'a TrustedKeys,
     /// The remote store.
@@ -52,6 +55,8 @@ pub struct Pull<'a> {
     pub until: Instant,
     /// Who wants to know what comes.
     pub progress: &'a dyn Progress,
+    /// What frames are held in.
+    pub memory: &'a FrameMemory,
 }
 
 /// Is told what comes, by several threads.
@@ -133,10 +138,21 @@ impl Pull<'_> {
         Ok(pulled)
     }
 
-    /// The indexes of all series and keys, and who signed each.
+    /// The indexes of all series and keys, or of Go's own packages where there is none, and who signed each.
     fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
+        let indexes = self.indexes_of(self.series, source, pulled);
+        match self.std {
+            // Where the store does not answer, it would not for this one either.
+            Some(std) if indexes.is_empty() && pulled.failed == 0 => {
+                self.indexes_of(std::slice::from_ref(std), source, pulled)
+            }
+            _ => indexes,
+        }
+    }
+
+    fn indexes_of(&self, series: &[Series], source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
         let mut indexes = Vec::new();
-        for (series, key) in self.series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
+        for (series, key) in series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
             if !self.has_room() {
                 break;
             }
@@ -225,6 +241,8 @@ impl Pull<'_> {
 
     /// Fetches the frames of one request, and again from where it broke off.
     fn fetch(&self, fetch: &Fetch, outputs: &Outputs<'_>) -> Result<(), FetchError> {
+        // Before a connection is open that would wait.
+        let _held = self.memory.hold(outputs.memory(fetch));
         let mut left = fetch.frames.as_slice();
         for _ in 1..TRIES {
             match self.frames(fetch, &mut left, outputs) {
@@ -291,67 +309,6 @@ impl Pull<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// What is here.
-struct Known {
-    /// Of which the store had something before.
-    actions: HashSet<ActionId>,
-    /// What the store has, and what is of no use.
-    here: Mutex<HashSet<(ActionId, Option<Condition>)>>,
-}
-
-impl Known {
-    fn has(&self, entry: &Entry) -> bool {
-        lock(&self.here).contains(&(entry.action, entry.condition.clone()))
-    }
-
-    fn note(&self, entry: &Entry) {
-        lock(&self.here).insert((entry.action, entry.condition.clone()));
-    }
-}
-
-/// What of an index is wanted.
-struct Outputs<'a> {
-    index: &'a Index,
-    wanted: &'a HashMap<OutputId, Vec<&'a Entry>>,
-    known: &'a Known,
-    /// Those in each frame.
-    in_frame: HashMap<u32, Vec<&'a Packed>>,
-    /// Who signed it.
-    key: &'a PublicKey,
-    /// Entries that were put.
-    admitted: AtomicU64,
-    requests: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl<'a> Outputs<'a> {
-    fn new(
-        index: &'a Index,
-        (wanted, known): (&'a HashMap<OutputId, Vec<&'a Entry>>, &'a Known),
-        key: &'a PublicKey,
-    ) -> Self {
-        let mut in_frame = HashMap::<_, Vec<_>>::new();
-        for packed in index.outputs.iter().filter(|packed| wanted.contains_key(&packed.id)) {
-            in_frame.entry(packed.frame).or_default().push(packed);
-        }
-        let [admitted, requests, bytes] = [0; 3].map(AtomicU64::new);
-        Self { index, wanted, known, in_frame, key, admitted, requests, bytes }
-    }
-
-    fn origin(&self) -> Origin {
-        let (name, key) = (BuildName::new(&self.index.series.name), Some(self.key.signing_key()));
-        Origin { build: None, name, witness: None, partition: Partition::Common, key }
-    }
-
-    fn file(&self, fetch: &Fetch) -> String {
-        name::file(&self.index.files[usize::from(fetch.file)].hash)
-    }
-
-    fn frame(&self, number: u32) -> &Frame {
-        &self.index.frames[number as usize]
     }
 }
 

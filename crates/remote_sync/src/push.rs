@@ -1,10 +1,11 @@
 //! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File as LocalFile};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, Output, OutputId, ScopeDigest};
+use proto::{ActionId, Output, OutputId, ScopeDigest, scopes};
 use remote::content_hash::ContentHash;
 use remote::frames::FileWriter;
 use remote::head::Head;
@@ -14,6 +15,7 @@ use remote::series::Series;
 use remote::write_plan::{self, Draft};
 use remote::{limits, name};
 use sha2::{Digest, Sha256};
+use store::archive::Archive;
 use store::{Conditional, Kind, Record, Store, StoreError, View};
 
 use crate::objects::{ObjectError, Objects, whole};
@@ -55,6 +57,8 @@ pub enum Used<'a> {
     Since(SystemTime),
     /// What one build used. Where that is less than half of the index before, as of a build that failed, the index keeps what it had.
     By(&'a UsedByBuild),
+    /// What one build used of Go's own packages. What the index before has stays in it as long as the remote store keeps things.
+    StdBy(&'a UsedByBuild),
 }
 
 /// What one build used.
@@ -142,6 +146,7 @@ impl Push<'_> {
         let stays = |entry: &&Entry| match self.used {
             Used::Since(since) => UNIX_EPOCH + Duration::from_secs(entry.time) >= since,
             Used::By(_) => is_part,
+            Used::StdBy(_) => entry.time.saturating_add(self.period) >= self.now,
         };
         entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(stays)).cloned());
         let bases: Vec<_> = bases.iter().collect();
@@ -215,13 +220,14 @@ impl Push<'_> {
                 used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
                 used
             }
-            Used::By(build) => {
+            Used::By(build) | Used::StdBy(build) => {
                 let mut used = self.store.list_of(self.view, &build.actions)?;
                 used.retain(|(_, record, _)| build.has(record));
                 used
             }
         };
-        used.retain(|(_, record, _)| is_put(record));
+        let is_of_part = |record: &Record| !matches!(self.used, Used::StdBy(_)) || self.is_std(record);
+        used.retain(|(_, record, _)| is_put(record) && is_of_part(record));
         let entry = |(action, record, used): (_, Record, SystemTime)| Entry {
             action,
             output: record.output,
@@ -231,6 +237,21 @@ impl Push<'_> {
             time: used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(self.now),
         };
         Ok(used.into_iter().map(entry).collect())
+    }
+
+    /// Whether it is of Go's own packages. Of what belongs to other entries and has no condition, that is not known.
+    fn is_std(&self, record: &Record) -> bool {
+        match (&record.condition, record.kind) {
+            (Some(condition), _) => [scopes::STD, scopes::ASM_STD].contains(&condition.scope),
+            (None, Kind::StoreIndex) => true,
+            (None, Kind::Archive) => self.archive(record.output).is_some_and(|archive| archive.is_std),
+            (None, _) => false,
+        }
+    }
+
+    fn archive(&self, output: Output) -> Option<Archive> {
+        let file = LocalFile::open(self.store.object(output).ok()??).ok()?;
+        Archive::read(&|buffer, at| file.read_exact_at(buffer, at))
     }
 
     /// Packs and puts what is new.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use remote::keys::PublicKey;
 use serde::Deserialize;
+use store::Size;
 
 /// The socket of cacheprog-remote, where its unit makes it.
 const SOCKET: &str = "/run/nix-gocacheprog-remote.sock";
@@ -39,6 +40,8 @@ pub struct Remote {
     /// After how long a rule of the remote store removes what was put.
     #[serde(default)]
     kept_for: KeptFor,
+    /// Bytes that are fetched and put in one day (of UTC).
+    daily_bytes: Option<DailyBytes>,
     /// Where cacheprog-remote listens.
     #[serde(default = "default_socket")]
     pub socket: PathBuf,
@@ -56,7 +59,17 @@ impl Remote {
     pub fn kept_for(&self) -> Duration {
         self.kept_for.0
     }
+
+    /// Bytes that are fetched and put in one day (of UTC); `None`: any number.
+    #[must_use]
+    pub fn daily_bytes(&self) -> Option<u64> {
+        self.daily_bytes.map(|bytes| bytes.0)
+    }
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct DailyBytes(u64);
 
 fn default_socket() -> PathBuf {
     Path::new(SOCKET).to_owned()
@@ -135,6 +148,9 @@ pub enum RemoteError {
     /// Of `kept-for`.
     #[error("write a time such as 30d, of at least a day")]
     KeptFor,
+    /// Of `daily-bytes`.
+    #[error("write a size such as 50GiB, of at least 64MiB")]
+    DailyBytes,
     /// Of `trusted-public-keys`.
     #[error(transparent)]
     Key(#[from] remote::keys::InvalidKey),
@@ -168,6 +184,17 @@ impl TryFrom<String> for TrustedKey {
 
     fn try_from(text: String) -> Result<Self, RemoteError> {
         Ok(Self(text.parse()?))
+    }
+}
+
+impl TryFrom<String> for DailyBytes {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        match text.parse() {
+            Ok(Size::Bytes(bytes)) => Ok(Self(bytes)),
+            _ => Err(RemoteError::DailyBytes),
+        }
     }
 }
 
@@ -207,6 +234,7 @@ mod tests {
         let remote = read(&format!("url = 'https://a/'\ntrusted-public-keys = ['{KEY}']\nwrite = ['caddy']")).unwrap();
         assert_eq!(remote.trusted_public_keys()[0].to_string(), KEY);
         assert_eq!(["caddy", "caddy-2"].map(|name| remote.write.admits(name)), [true, false]);
+        assert_eq!(read("url = 's3://b'\ndaily-bytes = '1GiB'").unwrap().daily_bytes(), Some(1 << 30));
         assert!(read("url = 's3://b'\nwrite = 'all'").unwrap().write.admits("x"));
     }
 
@@ -217,6 +245,7 @@ mod tests {
             ("write = 'all'", "url"),
             ("url = 's3://b'\nwrite = 'some'", "\"never\", \"all\", or a list"),
             ("url = 's3://b'\nkept-for = '1h'", "of at least a day"),
+            ("url = 's3://b'\ndaily-bytes = '10%'", "write a size such as 50GiB"),
             ("url = 's3://b'\ntrusted-public-keys = ['x']", "a key is written NAME:BASE64"),
             ("url = 's3://b'\nkeys = []", "unknown field"),
         ] {

@@ -4,7 +4,7 @@
 //!     matrix --bin DIR --soak SECONDS
 //!     matrix --misbehave KIND DIR
 //!
-//! Each cell runs one go command on a cache with three quarters of its entries, injects one fault at its start, in its middle or
+//! Each cell runs one go command on a cache with most of its entries, injects one fault at its start, in its middle or
 //! near its end, and compares exit status, output and time with the same command without a cache. It needs root, and a mount
 //! namespace of its own with an empty directory /gocache (integration/cases/fault-matrix.sh). It prints a line for each cell.
 //!
@@ -132,7 +132,7 @@ fn matrix(args: &Args) -> Result<(), String> {
     let (mut passed, mut failed) = (0, 0);
     for (version, executable) in &args.go {
         let go = Go::new(executable, source.path());
-        let template = Template::make(&args.bin, &go);
+        let template = Template::make(&args.bin, &go, args.full);
         for (fault, command, moment) in cells(args, version) {
             let Outcome { failure, details } = cell::run(&args.bin, (&go, &template), fault, command, moment);
             let cell = format!("go {version:<8} {:<20} {:<6} {:<5}", fault.name(), command.name(), moment.name());

@@ -10,6 +10,7 @@ use proto::wire::Toolchain;
 use remote::keys::{PublicKey, SecretKey, TrustedKeys};
 use remote::series::Series;
 use remote_sync::make_dir;
+use remote_sync::memory::{FRAMES, FrameMemory};
 use remote_sync::objects::Objects;
 use remote_sync::pull::Pull;
 use remote_sync::push::{Push, Used};
@@ -84,6 +85,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     };
     let (now, until) = (seconds(clock::now()), Instant::now() + LONGEST);
     let (conditional, trusted) = (conditional(wanted.with_c), &trusted);
+    let memory = FrameMemory::new(FRAMES);
     for toolchain in toolchains {
         let view = View::common(&toolchain).trusting(trusted.signing_keys());
         let series = names.series(&view)?;
@@ -92,6 +94,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
             store: &store,
             view: &view,
             series: &series,
+            std: None, // the base has them
             trusted,
             objects,
             conditional,
@@ -99,6 +102,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
             now,
             until,
             progress,
+            memory: &memory,
         };
         let pulled = pull.run()?;
         print(&format!(

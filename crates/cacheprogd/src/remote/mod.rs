@@ -4,7 +4,9 @@
 //! This process has no network: it asks cacheprog-remote for objects by name, and believes nothing of what it is given but what
 //! the signatures and hashes say (crate `remote_sync`). tier.rs has the settings and what was counted.
 
+mod daily_bytes;
 pub(crate) mod prefetch;
 mod queue;
 pub(crate) mod tier;
 pub(crate) mod upload;
+mod usefulness;

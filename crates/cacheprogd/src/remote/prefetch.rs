@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::env::consts::ARCH;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,12 @@ use proto::ActionId;
 use proto::error::with_causes;
 use proto::wire::Toolchain;
 use remote::index::Entry;
-use remote::series::Series;
+use remote::series::{STD, Series};
 use remote_sync::pull::{Progress, Pull};
 use store::{Conditional, View};
 
 use super::tier::{Tier, series};
+use super::usefulness::Use;
 use crate::clock;
 use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_LATE, REMOTE_WAIT};
 use crate::mutex::lock;
@@ -33,6 +34,20 @@ pub(crate) struct Prefetch {
     /// Waits in a row that were in vain.
     late: AtomicU32,
     changed: Condvar,
+    /// Held for one entry.
+    used: Mutex<Use>,
+    /// Who is told at the end how much of it was used.
+    of: Option<(Weak<Tier>, Series)>,
+}
+
+impl Drop for Prefetch {
+    fn drop(&mut self) {
+        if let Some((tier, series)) = &self.of
+            && let Some(tier) = tier.upgrade()
+        {
+            tier.usefulness.note(series, &lock(&self.used));
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +68,7 @@ pub(crate) fn prefetch(
 ) -> Option<Arc<Prefetch>> {
     tier.trusted.iter().next()?; // who trusts no key takes nothing
     let (series, view) = series(toolchain, name)?;
-    let (view, namespace) = (view.trusting(tier.trusted.signing_keys()), series.toolchain.clone());
+    let namespace = series.toolchain.clone();
     let mut prefetches = lock(&prefetches.0);
     if let Some(known) = prefetches.get(&namespace) {
         return Some(known.clone());
@@ -61,17 +76,8 @@ pub(crate) fn prefetch(
     if prefetches.len() >= PREFETCHES_PER_BUILD {
         return None;
     }
-    let prefetch = Arc::<Prefetch>::default();
-    let started = tier.begin_prefetch().and_then(|place| {
-        let (tier, prefetch) = (tier.clone(), prefetch.clone());
-        let run = move || {
-            prefetch.run(&tier, (&series, &view));
-            drop(place);
-        };
-        let thread = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
-        thread.spawn(run).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()
-    });
-    started.is_some().then(|| prefetches.entry(namespace).or_insert(prefetch).clone())
+    let prefetch = tier.begin_prefetch(series, toolchain, view)?;
+    Some(prefetches.entry(namespace).or_insert(prefetch).clone())
 }
 
 /// The toolchain with this `GOROOT`, as its go command tells of itself: cmd/go exports both (Go 1.21-1.27).
@@ -86,19 +92,56 @@ pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
 }
 
 impl Tier {
-    /// A place among the prefetches, until it is dropped; none where there are enough of them.
-    fn begin_prefetch(&self) -> Option<Arc<()>> {
-        let place = self.prefetches.clone();
-        (Arc::strong_count(&place) <= PREFETCHES + 1).then_some(place)
+    /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, or enough was
+    /// fetched today.
+    fn begin_prefetch(self: &Arc<Self>, series: Series, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
+        let mut running = lock(&self.prefetches);
+        if let Some(known) = running.get(&series).and_then(Weak::upgrade) {
+            return Some(known);
+        }
+        if running.len() >= PREFETCHES || self.used_up().is_some() || self.usefulness.is_useless(&series) {
+            return None;
+        }
+        let prefetch = Arc::new(Prefetch::of(self, &series));
+        let (std, view) = (super::tier::series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
+        let (tier, thread, key) = (self.clone(), prefetch.clone(), series.clone());
+        let run = move || {
+            let _end = End(&tier, &series);
+            thread.run(&tier, (&series, &std, &view));
+        };
+        let builder = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
+        builder.spawn(run).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()?;
+        running.insert(key, Arc::downgrade(&prefetch));
+        Some(prefetch)
+    }
+}
+
+/// The thread ends, in whatever way.
+struct End<'a>(&'a Tier, &'a Series);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.prefetches).remove(self.1);
     }
 }
 
 impl Prefetch {
-    fn run(&self, tier: &Tier, (series, view): (&Series, &View)) {
+    fn of(tier: &Arc<Tier>, series: &Series) -> Self {
+        Self {
+            state: Mutex::default(),
+            late: AtomicU32::new(0),
+            changed: Condvar::new(),
+            used: Mutex::default(),
+            of: Some((Arc::downgrade(tier), series.clone())),
+        }
+    }
+
+    fn run(&self, tier: &Tier, (series, std, view): (&Series, &Series, &View)) {
         let pull = Pull {
             store: &tier.store,
             view,
             series: std::slice::from_ref(series),
+            std: Some(std),
             trusted: &tier.trusted,
             objects: &tier.objects,
             // In a sandbox all that compilers read of the system lies in /nix/store.
@@ -107,6 +150,7 @@ impl Prefetch {
             now: clock::unix(clock::now()),
             until: Instant::now() + PREFETCH_TIME,
             progress: self,
+            memory: &tier.memory,
         };
         match pull.run() {
             Ok(pulled) => {
@@ -120,6 +164,11 @@ impl Prefetch {
         }
         *lock(&self.state) = State::Over;
         self.changed.notify_all();
+    }
+
+    /// A build asks for it.
+    pub(crate) fn note_asked(&self, action: &ActionId) {
+        lock(&self.used).note_asked(action);
     }
 
     /// Whether a get for this action is to wait.
@@ -181,6 +230,7 @@ impl Progress for Prefetch {
             }
         }
         if came {
+            lock(&self.used).note_fetched(action);
             self.late.store(0, Relaxed);
         }
         self.changed.notify_all();
@@ -195,6 +245,33 @@ mod tests {
     fn entry(n: u8, cost_ms: u32) -> Entry {
         let output = Output { id: OutputId([n; 32]), size: 1 };
         Entry { action: ActionId([n; 32]), output, condition: None, cost_ms, time: 0 }
+    }
+
+    #[test]
+    fn builds_of_one_name_share_a_prefetch_and_the_next_one_asks_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, file) = (dir.path().join("socket"), dir.path().join("settings.toml"));
+        let silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let key = "example-1:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let text = format!("[remote]\nurl = 's3://b'\nsocket = {socket:?}\ntrusted-public-keys = ['{key}']\n");
+        std::fs::write(&file, text).unwrap();
+        let settings = settings::read(Some(&file)).unwrap();
+        let store = Arc::new(store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap());
+        let tier = Arc::new(Tier::open(store, settings.remote.as_deref().unwrap(), None));
+        let toolchain = toolchain_at("/nix/store/0-go/share/go");
+        let begin = |name: &str| prefetch(&tier, (name, &Prefetches::default()), &toolchain);
+        let first = begin("caddy-1").unwrap();
+        assert!(Arc::ptr_eq(&first, &begin("caddy-2").unwrap()));
+        let others: Vec<_> = (1..PREFETCHES).map(|n| begin(&format!("other{n}")).unwrap()).collect();
+        assert!(begin("one-too-many").is_none());
+        drop((silent, others)); // nobody answers
+        while !lock(&tier.prefetches).is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!first.is_awaited(&ActionId([1; 32])), "it is over");
+        assert!(!Arc::ptr_eq(&first, &begin("caddy-1").unwrap()));
+        assert!(begin("of-another-place").is_some());
+        assert!(prefetch(&tier, ("x", &Prefetches::default()), &toolchain_at("/usr/local/go")).is_none());
     }
 
     #[test]

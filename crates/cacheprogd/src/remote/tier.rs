@@ -1,24 +1,30 @@
 //! The remote store as the settings have it, and what was fetched and put.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use miss_causes::without_version;
 use proto::control::RemoteStatus;
 use proto::error::with_causes;
+use proto::figures;
 use proto::wire::Toolchain;
 use remote::keys::{PublicKey, SecretKey, TrustedKeys};
 use remote::series::Series;
+use remote_sync::memory::{FRAMES, FrameMemory};
 use remote_sync::pull::Pulled;
 use remote_sync::push::Pushed;
 use remote_sync::socket::RemoteObjects;
 use settings::{Remote, RemoteWrite};
 use store::{Mode, PurgeFilter, Store, View};
 
+use super::daily_bytes::DailyBytes;
+use super::prefetch::Prefetch;
 use super::queue::Queue;
+use super::usefulness::Usefulness;
 use crate::clock;
 use crate::limits::{REMOTE_SILENCE, UPLOAD_PAUSE};
 use crate::mutex::lock;
@@ -36,8 +42,12 @@ pub(crate) struct Tier {
     pub(super) writer: Option<(SecretKey, RemoteWrite)>,
     pub(super) kept_for: Duration,
     pub(super) uploads: Uploads,
-    /// Counts its holders: the prefetches that are under way.
-    pub(super) prefetches: Arc<()>,
+    /// Those that are under way: builds of one name that begin together share one.
+    pub(super) prefetches: Mutex<HashMap<Series, Weak<Prefetch>>>,
+    pub(super) usefulness: Usefulness,
+    /// What all of them hold frames in.
+    pub(super) memory: FrameMemory,
+    pub(super) daily: DailyBytes,
     url: String,
     counts: Counts,
     /// Why the last prefetch, and the last upload, failed; cleared by one that did not.
@@ -85,7 +95,10 @@ impl Tier {
                 is_running: AtomicBool::new(false),
                 pause: Mutex::new((Instant::now(), UPLOAD_PAUSE.0)),
             },
-            prefetches: Arc::default(),
+            prefetches: Mutex::default(),
+            usefulness: Usefulness::default(),
+            memory: FrameMemory::new(FRAMES),
+            daily: DailyBytes::new(&store, settings.daily_bytes()),
             url: settings.url.as_str().to_owned(),
             counts: Counts::default(),
             trouble: Mutex::default(),
@@ -103,12 +116,18 @@ impl Tier {
     pub(super) fn note_pull(&self, pulled: &Pulled) {
         self.counts.fetched.fetch_add(pulled.admitted, Relaxed);
         self.counts.fetched_bytes.fetch_add(pulled.bytes, Relaxed);
+        self.daily.add(&self.store, pulled.bytes, clock::now());
         let failed = (pulled.failed > 0).then(|| "a part could not be fetched; the log says what".to_owned());
         lock(&self.trouble)[0] = failed;
     }
 
-    pub(super) fn note_push(&self, pushed: &Pushed) {
-        self.counts.put_bytes.fetch_add(pushed.bytes, Relaxed);
+    pub(super) fn note_put(&self, bytes: u64) {
+        self.counts.put_bytes.fetch_add(bytes, Relaxed);
+        self.daily.add(&self.store, bytes, clock::now());
+    }
+
+    /// What a build used is there now.
+    pub(super) fn note_upload(&self, pushed: &Pushed) {
         self.counts.uploads.fetch_add(pushed.is_new.into(), Relaxed);
         self.note_write(None);
     }
@@ -121,6 +140,12 @@ impl Tier {
         lock(&self.trouble)[1] = error.map(with_causes);
     }
 
+    /// That the bytes of today are used up, where they are: then nothing is fetched or put until tomorrow.
+    pub(super) fn used_up(&self) -> Option<String> {
+        let most = self.daily.used_up(clock::now())?;
+        Some(format!("the bytes of today (UTC) are used up: remote.daily-bytes allows {}", figures::bytes(most)))
+    }
+
     /// What the status says of it.
     pub(crate) fn status(&self) -> RemoteStatus {
         let of = |count: &AtomicU64| count.load(Relaxed);
@@ -131,7 +156,7 @@ impl Tier {
             put_bytes: of(&self.counts.put_bytes),
             uploads: of(&self.counts.uploads),
             waiting: of(&self.uploads.waiting),
-            trouble: lock(&self.trouble).iter().rev().flatten().next().cloned(),
+            trouble: self.used_up().or_else(|| lock(&self.trouble).iter().rev().flatten().next().cloned()),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use miss_causes::without_version;
 use proto::error::with_causes;
-use remote_sync::push::{Push, PushError, Used};
+use remote::series::{STD, Series};
+use remote_sync::push::{Push, PushError, Pushed, Used};
 use store::{Conditional, Partition};
 
 use super::queue::Waiting;
@@ -40,7 +41,7 @@ impl Tier {
 
     /// Begins to put what waits, if anything does. Called at each turn of the loop.
     pub(crate) fn poll(self: &Arc<Self>) {
-        if self.writer.is_none() {
+        if self.writer.is_none() || self.used_up().is_some() {
             return;
         }
         let waiting = self.uploads.queue.waiting().len();
@@ -101,23 +102,33 @@ impl Tier {
     fn push(&self, name: &str, used: &WorkingSet) -> Result<(), PushError> {
         let Some((key, _)) = &self.writer else { return Ok(()) };
         let Some((series, view)) = series(&used.toolchain, name) else { return Ok(()) };
+        let std = Series { name: STD.to_owned(), ..series.clone() };
         let push = Push {
             store: &self.store,
             view: &view,
-            series: &series,
+            series: &std,
             bases: &[],
             key,
             objects: &self.objects,
-            used: Used::By(&used.used),
+            used: Used::StdBy(&used.used),
             // Of what the build in its sandbox had: there all that compilers read of the system lies in /nix/store.
             conditional: Conditional::All,
             indexes: true,
             now: clock::unix(clock::now()),
             period: self.kept_for.as_secs(),
         };
-        let pushed = push.run()?;
-        log::debug!("{series}: put {} bytes for {} entries", pushed.bytes, pushed.entries);
-        self.note_push(&pushed);
+        // Go's own packages first: the other index refers to their files.
+        self.put(&push)?;
+        let bases = std::slice::from_ref(&std);
+        let pushed = self.put(&Push { series: &series, bases, used: Used::By(&used.used), ..push })?;
+        self.note_upload(&pushed);
         Ok(())
+    }
+
+    fn put(&self, push: &Push<'_>) -> Result<Pushed, PushError> {
+        let pushed = push.run()?;
+        log::debug!("{}: put {} bytes for {} entries", push.series, pushed.bytes, pushed.entries);
+        self.note_put(pushed.bytes);
+        Ok(pushed)
     }
 }

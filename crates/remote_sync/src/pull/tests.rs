@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::*;
 use proto::SigningKey;
+use remote::name;
 
 /// A remote store with what a machine put.
 fn remote_store() -> (tempfile::TempDir, Store, Memory) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::*;
 use remote::keys::TrustedKeys;
+use remote::series::STD;
 
 /// The index of key 1.
 fn read(objects: &Memory, name: &str) -> Index {
@@ -130,6 +131,32 @@ fn used_by(used: &[u8]) -> UsedByBuild {
         outputs: used.iter().map(|n| OutputId(Sha256::digest([*n; 3000]).into())).collect(),
         conditions: asm().into_iter().map(|condition| condition.digest).collect(),
     }
+}
+
+#[test]
+fn gos_own_packages_are_for_builds_of_names_that_have_nothing() {
+    let (_dir, store, objects) = local();
+    put(&store, 3, &[3; 3000], std().as_ref());
+    put(&store, 4, &[4; 3000], std().as_ref());
+    let bases = [series(STD)];
+    let push_std = |used: &[u8], now| {
+        let used = used_by(used);
+        push_used((&store, Used::StdBy(&used)), &objects, (STD, &[], 1), |push| push.now = now).entries
+    };
+    assert_eq!(push_std(&[1, 2, 3], NOW), 1, "nothing of others");
+    assert_eq!(push_std(&[1, 4], NOW + 60), 2, "those of another build stay");
+    let used = used_by(&[1, 2, 3]);
+    let pushed = push_used((&store, Used::By(&used)), &objects, ("m", &bases, 1), |_| {});
+    assert_eq!((pushed.entries, pushed.outputs), (3, 2), "they are packed once");
+    let [known, unknown] = ["m", "new"].map(|name| {
+        let dir = tempfile::tempdir().unwrap();
+        let here = store_in(&dir);
+        pull(&here, &objects, name, &[1]);
+        found(&here).into_iter().map(|(n, _)| n).collect::<Vec<_>>()
+    });
+    assert_eq!((known, unknown), (vec![1, 2, 3], vec![3, 4]));
+    store.mark_unused_since(&view(), &action(4), later(PERIOD));
+    assert_eq!(push_std(&[4], NOW + PERIOD), 1, "what is not used goes");
 }
 
 #[test]

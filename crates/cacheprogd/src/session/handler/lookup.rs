@@ -79,6 +79,9 @@ impl Unverified {
 impl Handler {
     /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
+        if let Some(prefetch) = &self.prefetch {
+            prefetch.note_asked(action);
+        }
         // Before the look-up, which finds what came by then.
         let prefetch = self.prefetch.as_ref().filter(|prefetch| prefetch.is_awaited(action));
         let found = self.find_here(action, now, effort.verify_most());

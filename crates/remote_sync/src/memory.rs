@@ -1,0 +1,72 @@
+//! Memory for frames that are being fetched.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Four streams with a full frame each, packed and unpacked, and half as much again for larger outputs.
+pub const FRAMES: u64 = 48 << 20;
+
+/// A limit of the bytes that all pulls of a process hold in frames.
+#[derive(Debug)]
+pub struct FrameMemory {
+    most: u64,
+    /// Bytes that are held.
+    held: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// A part of it, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    memory: &'a FrameMemory,
+    bytes: u64,
+}
+
+impl FrameMemory {
+    /// So many bytes.
+    #[must_use]
+    pub fn new(most: u64) -> Self {
+        Self { most, held: Mutex::new(0), freed: Condvar::new() }
+    }
+
+    /// Waits until so many bytes are free. More than there are, one holder gets while nobody else has any: an output may be larger.
+    pub(crate) fn hold(&self, bytes: u64) -> Held<'_> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |held: &mut u64| *held > 0 && *held + bytes > self.most;
+        *self.freed.wait_while(held, is_full).unwrap_or_else(PoisonError::into_inner) += bytes;
+        Held { memory: self, bytes }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *self.memory.held.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        self.memory.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    use std::thread;
+
+    #[test]
+    fn no_more_is_held_than_there_is_and_a_larger_part_alone() {
+        let (memory, now, most) = (FrameMemory::new(10), AtomicU64::new(0), AtomicU64::new(0));
+        thread::scope(|scope| {
+            for bytes in [3, 4, 6, 3, 30, 4, 6].repeat(20) {
+                let (memory, now, most) = (&memory, &now, &most);
+                scope.spawn(move || {
+                    let held = memory.hold(bytes);
+                    let together = now.fetch_add(bytes, SeqCst) + bytes;
+                    assert!(together <= 10 || together == 30, "{together} bytes at once");
+                    most.fetch_max(together, SeqCst);
+                    thread::yield_now();
+                    now.fetch_sub(bytes, SeqCst);
+                    drop(held);
+                });
+            }
+        });
+        assert_eq!((most.into_inner(), *memory.held.lock().unwrap()), (30, 0));
+    }
+}
