@@ -56,7 +56,8 @@ with_engine() {
     # Nobody built that name before: Go's own packages come.
     new_machine "$url" "${reader[@]}"
     PNAME=other built
-    expect "a build of another name compiles no package of Go's" test "$COMPILED" -lt 15
+    # Its own packages, with and without tests, are 26 of more than 200.
+    expect "a build of another name compiles its own packages, and next to nothing of Go's" test "$COMPILED" -lt 35
     expect "every object and record of its store is intact" store_is_whole
 
     # An edit on a machine that writes adds a little.
