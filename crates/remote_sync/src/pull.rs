@@ -17,7 +17,7 @@ use store::{Conditional, Disk, Kind, Limits, Published, Put, Record, Replaces, S
 
 use crate::memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
-use crate::read_index::Source;
+use crate::read_index::{ReadError, Source};
 use crate::state::State;
 
 mod wanted;
@@ -140,17 +140,29 @@ impl Pull<'_> {
 
     /// The indexes of all series and keys, or of Go's own packages where there is none, and who signed each.
     fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
-        let indexes = self.indexes_of(self.series, source, pulled);
-        match self.std {
-            // Where the store does not answer, it would not for this one either.
-            Some(std) if indexes.is_empty() && pulled.failed == 0 => {
-                self.indexes_of(std::slice::from_ref(std), source, pulled)
-            }
-            _ => indexes,
+        let mut denied = Vec::new();
+        let mut indexes = self.indexes_of(self.series, source, (pulled, &mut denied));
+        if let Some(std) = self.std
+            && indexes.is_empty()
+            && pulled.failed == 0
+        {
+            indexes = self.indexes_of(std::slice::from_ref(std), source, (pulled, &mut denied));
         }
+        if indexes.is_empty() {
+            pulled.failed += denied.len() as u64;
+            denied.iter().for_each(|why| log::warn!("{why}"));
+        }
+        indexes
     }
 
-    fn indexes_of(&self, series: &[Series], source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
+    /// Those of these series. S3 engines also deny what is not there, where the credentials may not list the bucket: it counts where nothing
+    /// is given.
+    fn indexes_of(
+        &self,
+        series: &[Series],
+        source: &Source<'_>,
+        (pulled, denied): (&mut Pulled, &mut Vec<String>),
+    ) -> Vec<(Index, &PublicKey)> {
         let mut indexes = Vec::new();
         for (series, key) in series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
             if !self.has_room() {
@@ -163,6 +175,9 @@ impl Pull<'_> {
                     indexes.push((index, key));
                 }
                 Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
+                Err(e @ ReadError::Object(_, ObjectError::Denied(_))) => {
+                    denied.push(format!("{series}: {}", proto::error::with_causes(&e)));
+                }
                 Err(e) => {
                     pulled.failed += 1;
                     log::warn!("{series}: {}", proto::error::with_causes(&e));

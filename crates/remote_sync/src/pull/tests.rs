@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::fixture::*;
+use crate::push::{Used, UsedByBuild};
 use proto::SigningKey;
 use remote::name;
+use remote::series::STD;
 
 /// A remote store with what a machine put.
 fn remote_store() -> (tempfile::TempDir, Store, Memory) {
@@ -54,6 +56,25 @@ fn what_no_trusted_key_signed_is_neither_fetched_nor_admitted() {
     let pulled = pull(&here, &objects, "m@main", &[2]);
     assert_eq!(pulled, Pulled { failed: 1, ..Pulled::default() });
     assert_eq!(found(&here), []);
+}
+
+#[test]
+fn what_is_denied_counts_where_nothing_is_given() {
+    let (_one, there, objects) = remote_store();
+    let used = UsedByBuild {
+        actions: vec![action(2)],
+        conditions: asm().into_iter().map(|condition| condition.digest).collect(),
+        ..UsedByBuild::default()
+    };
+    let (_other, here) = fresh();
+    objects.deny(2);
+    assert_eq!(pull(&here, &objects, "new", &[1]).failed, 2, "its own head and that of Go's packages");
+    put(&there, 4, b"four", std().as_ref());
+    let used = UsedByBuild { actions: vec![action(4)], ..used };
+    push_used((&there, Used::StdBy(&used)), &objects, (STD, &[], 1), |_| {});
+    objects.deny(1); // where the credentials may not list the bucket, what is not there is denied
+    let pulled = pull(&here, &objects, "new", &[1]);
+    assert_eq!((pulled.failed, pulled.admitted), (0, 1));
 }
 
 #[test]
