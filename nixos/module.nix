@@ -226,7 +226,7 @@ in
       units.services;
 
     users.users = mkIf cfg.host.enable { nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; }; };
-    users.groups = lib.optionalAttrs cfg.host.enable { nix-gocacheprog = { }; } // lib.optionalAttrs hasRemote { nix-gocacheprog-remote = { }; };
+    users.groups = lib.optionalAttrs cfg.host.enable { nix-gocacheprog = { }; } // lib.optionalAttrs hasRemote { ${units.remoteGroup} = { }; };
     # The setup hook uses the client at this path, with a sandbox or without.
     systemd.tmpfiles.rules = optionals cfg.host.enable
       [ "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client" ];

@@ -3,8 +3,8 @@
 # `program` is cacheprogd, `arguments` what follows `serve`. `user` is for a user's own manager, which cannot take much away:
 # there the daemon can do what the user can, as everything of a single-user Nix. `host` adds the socket for go commands
 # outside of sandboxes; these open the files of the cache by their paths, so that it has to lie where users get to. `network` is
-# for metrics at a port: null, "localhost", or "any". `remote` adds cacheprog-remote: null, or a set with its `program` and, where there are
-# any, the paths of its `credentials` and of the `secretKey` that the daemon signs with.
+# for metrics at a port: null, "localhost", or "any". `remote` adds cacheprog-remote: null, or a set with its `program` and, where there may be
+# any, the paths of its `credentials` and of the `secretKey` that the daemon signs with. `remoteGroup` of the result has to exist then.
 { program, user ? false, host ? false, network ? null, remote ? null }:
 let
   restricted = import ./hardening.nix;
@@ -44,17 +44,23 @@ let
       };
     };
   };
-  # The only process with network and credentials. The daemon alone reaches its socket, as a member of the group.
-  group = "nix-gocacheprog-remote";
+  # The only process with network and credentials. The daemon alone reaches its socket, as a member of the group. The group's name is
+  # not that of the service: systemd makes no user where a group has its name.
+  remoteGroup = "nix-gocacheprog-remote-socket";
+  # A file that is not there is an empty credential: with the first line alone the unit would not start.
+  credential = name: path: { LoadCredential = "${name}:${path}"; SetCredential = "${name}:\\n"; };
   remoteSockets = if remote == null then { } else {
     nix-gocacheprog-remote = {
       description = "Go's build cache: the remote store, for the daemon";
       wantedBy = [ "sockets.target" ];
       socketConfig = {
         ListenStream = "/run/nix-gocacheprog-remote.sock";
-        SocketGroup = group;
+        SocketGroup = remoteGroup;
         SocketMode = "0660";
+        # As below: a service that fails at each request has to go on once the settings are right. It is started once for a request:
+        # one that it did not take is refused when it ends, or would start it again without end.
         TriggerLimitIntervalSec = 0;
+        FlushPending = true;
       };
     };
   };
@@ -63,8 +69,8 @@ let
       description = "Go's build cache: the remote store";
       requires = [ "nix-gocacheprog-remote.socket" ];
       after = [ "nix-gocacheprog-remote.socket" "network.target" ];
-      # As below: without credentials it fails at each request, and has to go on once they are there.
-      unitConfig.StartLimitIntervalSec = 0;
+      # Both read the settings when they start.
+      unitConfig = { PartOf = "nix-gocacheprog.service"; StartLimitIntervalSec = 0; };
       serviceConfig = builtins.removeAttrs restricted [ "CacheDirectory" "CacheDirectoryMode" "PrivateNetwork" "IPAddressDeny" ] // {
         ExecStart = "${remote.program} serve --idle-exit 300";
         StandardInput = "socket";
@@ -73,16 +79,18 @@ let
         # Four streams, each with a file of the largest size that is put.
         MemoryMax = "512M";
         SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" ];
-      } // (if remote ? credentials then { LoadCredential = "remote:${remote.credentials}"; } else { });
+      } // (if remote ? credentials then credential "remote" remote.credentials else { });
     };
   };
   ofDaemonWithRemote = if remote == null then { } else
-    { SupplementaryGroups = [ group ]; }
-    // (if remote ? secretKey then { LoadCredential = "remote-secret-key:${remote.secretKey}"; } else { });
+    { SupplementaryGroups = [ remoteGroup ]; }
+    // (if remote ? secretKey then credential "remote-secret-key" remote.secretKey else { });
   sockets = [ "nix-gocacheprog.socket" ] ++ (if user then [ ] else [ "nix-gocacheprog-status.socket" ])
     ++ (if host then [ "nix-gocacheprog-host.socket" ] else [ ]);
 in
 {
+  inherit remoteGroup;
+
   sockets = (if host then ofHost else { }) // (if user then { } else ofStatus) // remoteSockets // {
     nix-gocacheprog = {
       description = "Go's build cache for Nix builds: control socket of the pre-build-hook";

@@ -1,6 +1,6 @@
 # Proves, on a booted system with systemd and Nix 2.26 as Debian sets it up: the programs, installed as in the README, serve two
 # users who build through the nix-daemon. Opt-in cold and warm, transparent mode, a restart in the middle of a build, idle exit
-# and socket activation, the effect of the hardening, auto-allocate-uids; an uninstallation leaves nothing behind.
+# and socket activation, the effect of the hardening, auto-allocate-uids, a remote store; an uninstallation leaves nothing behind.
 # (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 set -euo pipefail
@@ -16,7 +16,7 @@ source "$CASE_DIR/lib/machine.sh"
 finish() {
     local status=$?
     if [ "$status" != 0 ] && [ -n "$MACHINE_PID" ]; then
-        on_machine journalctl --no-pager -n 40 -u nix-gocacheprog -u nix-daemon >&2 || true
+        on_machine journalctl --no-pager -n 40 -u nix-gocacheprog -u nix-gocacheprog-remote -u nix-daemon >&2 || true
     fi
     machine_stop
     rm -rf "$WORK"
@@ -24,8 +24,10 @@ finish() {
 }
 trap finish EXIT
 source "$CASE_DIR/lib/expect.sh"
+source "$CASE_DIR/lib/remote_engines.sh"
 
 build_programs
+remote_programs
 (cd "$CASE_DIR/programs/poisoncache" && CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOCACHEPROG='' go build -o "$BIN/poisoncache" .)
 # An ssh that does not leave this machine. Nix waits for its first line.
 mkdir "$BIN/ssh"
@@ -87,14 +89,14 @@ fi
 all_files > "$WORK/before"
 
 # README.md, "Debian, Fedora, Arch".
-on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/prebuild-hook /opt/bin/modproxy
-on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/bin/
+on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/cacheprog-remote /opt/bin/prebuild-hook /opt/bin/modproxy
+on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/libexec/nix-gocacheprog/cacheprog-remote /usr/local/bin/
 on_machine cacheprogctl install --dry-run > "$WORK/dry"
 expect "a dry run changes nothing" diff <(all_files | grep -Ev '^usr/local/(bin|libexec)') <(grep -Ev '^usr/local/(bin|libexec)' "$WORK/before")
 on_machine cacheprogctl install | tee "$WORK/installed"
 expect "install does what its dry run printed" test -z "$(comm -23 <(sort "$WORK/dry") <(sort "$WORK/installed"))"
 expect "a second install writes nothing" test -z "$(on_machine cacheprogctl install | grep -v '^systemctl\|^done')"
-expect "systemd accepts the units" test -z "$(on_machine systemd-analyze verify /etc/systemd/system/nix-gocacheprog.service /etc/systemd/system/nix-gocacheprog.socket /etc/systemd/system/nix-gocacheprog-status.socket 2>&1 | grep gocacheprog)"
+expect "systemd accepts the units" test -z "$(on_machine sh -c 'systemd-analyze verify /etc/systemd/system/nix-gocacheprog* 2>&1 | grep gocacheprog')"
 expect "the daemon is not started before it is needed" test "$(on_machine systemctl is-active nix-gocacheprog.service)" = inactive
 
 source "$CASE_DIR/lib/requesters.sh"
@@ -141,6 +143,8 @@ expect "a build with a user of its own hits" counts small-4 hits -gt 500
 source "$CASE_DIR/lib/hardening.sh"
 
 source "$CASE_DIR/lib/unsandboxed.sh"
+
+source "$CASE_DIR/lib/remote_units.sh"
 
 echo "=== settings"
 # docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.
@@ -209,10 +213,11 @@ expect "uninstall removes socket and daemon" refused own systemctl --user is-act
 echo "=== uninstalled"
 on_machine cacheprogctl uninstall | sed 's/^/    /'
 expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogctl uninstall | grep -v ^systemctl)"
-on_machine rm -r /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client
+on_machine rm -r /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client /usr/local/bin/cacheprog-remote
 all_files > "$WORK/after"
 expect "no file is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
+expect "no group is left" refused on_machine getent group nix-gocacheprog-remote-socket
 expect "nix.conf is as before" test "$(grep -c gocache "$MACHINE/etc/nix/nix.conf")" = 0
 nix_small alice 6 "${quick[@]}" > /dev/null
 expect "builds work without a cache afterwards" test ! -e "$MACHINE/var/cache/private/nix-gocacheprog"
-echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, uninstalled"
+echo "summary: a booted system: opt-in, transparent, two users, restart, watchdog, idle exit, hardening, auto-allocate-uids, remote store, uninstalled"

@@ -60,6 +60,7 @@ for lib in "${libs[@]}"; do
         'map (unit: unit.serviceConfig ? LoadCredential) (builtins.attrValues m.config.systemd.services)')"
     is "and the daemon alone the key" '[ true false ]' "$(module "$lib" "{ $remote remote.secretKeyFile = \"/k\"; }" \
         'map (unit: unit.serviceConfig ? LoadCredential) (builtins.attrValues m.config.systemd.services)')"
+    is "the group that its socket has exists" '[ "nix-gocacheprog-remote-socket" ]' "$(module "$lib" "{ $remote }" 'builtins.attrNames m.config.users.groups')"
     is "the daemon has no network all the same" true "$(module "$lib" "{ $remote }" 'm.config.systemd.services.nix-gocacheprog.serviceConfig.PrivateNetwork')"
     rejects "credentials without a remote store" "$lib" '{ remote.credentialsFile = "/c"; }' 'needs `settings.remote.url`'
     rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://b/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
@@ -121,9 +122,12 @@ expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
 (cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
 expect "the units of \`cacheprogctl install\` are made from the module's (else: nixos/write-files)" \
     diff -r "$WORK/units" "$ROOT_DIR/crates/cacheprogctl/units"
-module '' '{ }' 'builtins.toFile "service" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog.service")' > "$WORK/service"
-expect "the module makes the same units" \
-    diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/service")") "$ROOT_DIR/crates/cacheprogctl/units/system/nix-gocacheprog.service"
+for unit in nix-gocacheprog.service nix-gocacheprog-remote.service nix-gocacheprog-remote.socket; do
+    module '' "{ $remote remote = { credentialsFile = \"/etc/nix-gocacheprog/remote-credentials\"; secretKeyFile = \"/etc/nix-gocacheprog/remote-secret-key\"; }; }" \
+        "builtins.toFile \"unit\" (builtins.unsafeDiscardStringContext m.units.\"$unit\")" > "$WORK/unit"
+    expect "the module makes the same $unit" \
+        diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/unit")") "$ROOT_DIR/crates/cacheprogctl/units/system/$unit"
+done
 isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
 is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
 is "it has a network where it serves metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"

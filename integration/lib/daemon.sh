@@ -14,9 +14,9 @@ source "$ROOT_DIR/integration/lib/target.sh"
 build_programs() {
     BIN=$WORK/bin
     if [ -z "${TEST_BIN:-}" ]; then
-        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprogctl -p cacheprog-client -p prebuild-hook -p modproxy)
+        (cd "$ROOT_DIR" && cargo build --release --locked --quiet -p cacheprogd -p cacheprogctl -p cacheprog-client -p prebuild-hook -p modproxy -p cacheprog-remote)
     fi
-    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprogctl,cacheprog-client,prebuild-hook,modproxy}
+    install -D -m 755 -t "$BIN" "${TEST_BIN:-$(release_dir "$ROOT_DIR")}"/{cacheprogd,cacheprogctl,cacheprog-client,prebuild-hook,modproxy,cacheprog-remote}
 }
 
 # new_state: makes an empty state directory for the daemon's user, and a hook with its control socket.

@@ -47,4 +47,3 @@ on_machine rm -rf /home/alice/m /home/alice/.cache/go-build
 on_machine systemctl start nix-gocacheprog.socket
 sed -i 's/^sandbox = false/sandbox = true/' "$MACHINE/etc/nix/nix.conf"
 on_machine systemctl restart nix-daemon.service
-nix_small root again "${quick[@]}" > /dev/null

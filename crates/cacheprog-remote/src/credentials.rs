@@ -171,6 +171,8 @@ impl CredentialsSource {
             (Some(file), _) => Some((read(file)?, file.clone())),
             // The unit may have no such credential: a public remote needs none.
             (None, Some(file)) => match read(&file) {
+                // So it is where the file is missing from which the unit takes it (nixos/units.nix).
+                Ok(text) if text.trim().is_empty() => None,
                 Ok(text) => Some((text, file)),
                 Err(CredentialsError::Unreadable { source, .. }) if source.kind() == ErrorKind::NotFound => None,
                 Err(e) => return Err(e),
@@ -270,6 +272,8 @@ mod tests {
         assert_eq!(source.load(&http).unwrap(), Credentials::Bearer(Secret::new("t")));
         (source.file, source.profile) = (None, String::new());
         assert_eq!(source.load(&http).unwrap(), basic("s", "p"));
+        write(&systemd, "\n", 0o600);
+        assert_eq!(source.load(&http).unwrap(), Credentials::Anonymous);
         fs::remove_file(systemd).unwrap();
         assert_eq!(source.load(&http).unwrap(), Credentials::Anonymous);
     }

@@ -62,13 +62,18 @@ impl Accounts {
     /// Those of the principals that this machine does not know.
     #[must_use]
     pub fn unknown<'a>(&self, principals: &'a [Principal]) -> Vec<&'a Principal> {
-        let has = |text: &str, name: &str| text.lines().any(|line| line.split(':').next() == Some(name));
         let is_unknown = |principal: &&Principal| match principal {
             Principal::Everyone | Principal::Uid(_) => false,
             Principal::User(name) => !has(&self.passwd, name),
-            Principal::Group(name) => !has(&self.group, name),
+            Principal::Group(name) => !self.has_group(name),
         };
         principals.iter().filter(is_unknown).collect()
+    }
+
+    /// Whether there is a group with this name.
+    #[must_use]
+    pub fn has_group(&self, name: &str) -> bool {
+        has(&self.group, name)
     }
 
     /// The number of a user.
@@ -86,6 +91,11 @@ impl Accounts {
             (number.parse() == Ok(uid)).then_some((name, group))
         })
     }
+}
+
+/// Whether one of these lines has this name.
+fn has(lines: &str, name: &str) -> bool {
+    lines.lines().any(|line| line.split(':').next() == Some(name))
 }
 
 #[cfg(test)]

@@ -302,7 +302,7 @@ fn remote(remote: Option<&RemoteStatus>) -> Option<Finding> {
     Some(if remote.trouble.is_none() {
         good(what, text)
     } else {
-        let fix = "as the user of nix-gocacheprog-remote.service: cacheprog-remote test --url URL tells step by step what is wrong; `journalctl -u \
+        let fix = "as root: `cacheprog-remote test --url URL --credentials-file FILE` tells step by step what is wrong; `journalctl -u \
                    nix-gocacheprog` has each failure";
         warn(what, text, fix)
     })

@@ -7,6 +7,9 @@ use super::error::InstallError;
 /// The programs that an installation needs. They are in one directory.
 const PROGRAMS: [&str; 3] = ["cacheprogd", "prebuild-hook", "cacheprog-client"];
 
+/// The one that the units of a system need besides.
+const PROGRAM_OF_SYSTEM: &str = "cacheprog-remote";
+
 /// Directories that the service may not read (nixos/hardening.nix: `ProtectHome`, `PrivateTmp`), or in which programs do not stay.
 const UNUSABLE: [&str; 5] = ["/home", "/root", "/tmp", "/var/tmp", "/run"];
 
@@ -94,7 +97,8 @@ impl Destination {
 /// Whether the programs are all in this directory and can stay there.
 pub(crate) fn check_programs(dir: &Path, user: bool) -> Result<(), InstallError> {
     let refuse = |why: String| Err(InstallError::Programs { why });
-    if let Some(missing) = PROGRAMS.into_iter().find(|name| !dir.join(name).is_file()) {
+    let mut needed = PROGRAMS.into_iter().chain((!user).then_some(PROGRAM_OF_SYSTEM));
+    if let Some(missing) = needed.find(|name| !dir.join(name).is_file()) {
         return refuse(format!("there is no {missing} in {}", dir.display()));
     }
     if dir.starts_with("/nix/store") {

@@ -16,7 +16,7 @@ pub enum InstallError {
     NoSession(&'static str),
     /// The programs are not in a directory where they can stay.
     #[error(
-        "{why}; copy cacheprogd, cacheprogctl, cacheprog-client, prebuild-hook and modproxy to one directory, such as \
+        "{why}; copy cacheprogd, cacheprogctl, cacheprog-client, prebuild-hook, modproxy and cacheprog-remote to one directory, such as \
          /usr/local/libexec/nix-gocacheprog, and run cacheprogctl from there"
     )]
     Programs {
@@ -49,7 +49,7 @@ pub enum InstallError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// systemd refused.
+    /// systemctl, or the command for a group, failed.
     #[error("`{command}` failed: {status}")]
     Command {
         /// The command.

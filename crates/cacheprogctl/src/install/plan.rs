@@ -11,15 +11,20 @@ use crate::nix_conf;
 const OURS: &str = "# Written by `cacheprogctl install`, removed by `cacheprogctl uninstall` while this line is here.";
 
 /// The units, made from nixos/units.nix (nixos/write-files). `@programs@` is the directory of the programs.
-const SYSTEM_UNITS: [(&str, &str); 3] = [
+const SYSTEM_UNITS: [(&str, &str); 5] = [
     ("nix-gocacheprog.socket", include_str!("../../units/system/nix-gocacheprog.socket")),
     ("nix-gocacheprog-status.socket", include_str!("../../units/system/nix-gocacheprog-status.socket")),
     ("nix-gocacheprog.service", include_str!("../../units/system/nix-gocacheprog.service")),
+    ("nix-gocacheprog-remote.socket", include_str!("../../units/system/nix-gocacheprog-remote.socket")),
+    ("nix-gocacheprog-remote.service", include_str!("../../units/system/nix-gocacheprog-remote.service")),
 ];
 const USER_UNITS: [(&str, &str); 2] = [
     ("nix-gocacheprog.socket", include_str!("../../units/user/nix-gocacheprog.socket")),
     ("nix-gocacheprog.service", include_str!("../../units/user/nix-gocacheprog.service")),
 ];
+
+/// The group that the system's units name (nixos/units.nix, `remoteGroup`).
+pub(super) const GROUP: &str = "nix-gocacheprog-remote-socket";
 
 impl Destination {
     fn systemctl(&self, words: &str) -> Step {
@@ -37,9 +42,18 @@ impl Destination {
         self.units().iter().map(move |(name, text)| (self.units.join(name), text.replace("@programs@", &programs)))
     }
 
-    /// The socket units.
-    fn sockets(&self) -> String {
-        let names = self.units().iter().map(|(name, _)| *name).filter(|name| name.ends_with(".socket"));
+    /// The units with this ending.
+    fn units_of(&self, ending: &str) -> String {
+        self.units_with(|name| name.ends_with(ending))
+    }
+
+    /// The units that are there: an earlier version had fewer.
+    fn existing_units(&self) -> String {
+        self.units_with(|name| self.units.join(name).exists())
+    }
+
+    fn units_with(&self, is_meant: impl Fn(&str) -> bool) -> String {
+        let names = self.units().iter().map(|(name, _)| *name).filter(|name| is_meant(name));
         names.collect::<Vec<_>>().join(" ")
     }
 
@@ -92,7 +106,11 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
         let (path, settings) = (destination.nix_conf.clone(), destination.setting("hook.toml"));
         return Err(InstallError::OtherHook { path, line: other, program, settings });
     }
-    let mut steps: Vec<_> = destination.unit_texts().map(|(path, text)| Step::Write { path, text }).collect();
+    let mut steps = Vec::new();
+    if destination.user.is_none() {
+        steps.push(Step::AddGroup { name: GROUP, has_systemd: destination.has_systemd });
+    }
+    steps.extend(destination.unit_texts().map(|(path, text)| Step::Write { path, text }));
     steps.extend([
         Step::Write { path: destination.setting("go-env"), text: proto::control::GO_ENV.to_owned() },
         Step::WriteIfMissing { path: destination.setting("hook.toml"), text: destination.hook_settings() },
@@ -103,9 +121,9 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
     steps.extend([
         Step::Link { path: destination.setting("hook"), to: destination.programs.join("prebuild-hook") },
         destination.systemctl("daemon-reload"),
-        destination.systemctl(&format!("enable --now {}", destination.sockets())),
-        // For a daemon of an earlier version, if one runs.
-        destination.systemctl("try-restart nix-gocacheprog.service"),
+        destination.systemctl(&format!("enable --now {}", destination.units_of(".socket"))),
+        // For programs of an earlier version, if they run.
+        destination.systemctl(&format!("try-restart {}", destination.units_of(".service"))),
         // Last, as Nix calls the hook from then on.
         Step::AddLine { path: destination.nix_conf.clone(), line },
     ]);
@@ -124,8 +142,9 @@ pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
     if destination.user.is_none() {
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
-    if destination.unit_texts().any(|(path, _)| path.exists()) {
-        steps.push(destination.systemctl(&format!("disable --now {} nix-gocacheprog.service", destination.sockets())));
+    let existing = destination.existing_units();
+    if !existing.is_empty() {
+        steps.push(destination.systemctl(&format!("disable --now {existing}")));
         steps.push(match &destination.user {
             // `systemctl clean` needs a bus, which a user's systemd does not always have.
             Some(own) => Step::RemoveTree { path: own.cache.clone() },
@@ -133,6 +152,9 @@ pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
         });
         steps.extend(destination.unit_texts().map(|(path, _)| Step::Remove { path }));
         steps.push(destination.systemctl("daemon-reload"));
+    }
+    if destination.user.is_none() {
+        steps.push(Step::RemoveGroup { name: GROUP, has_systemd: destination.has_systemd });
     }
     steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: destination.setting(name) }));
     steps.push(Step::RemoveDir { path: destination.settings.clone() });

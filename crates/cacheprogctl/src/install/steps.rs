@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::iter;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +33,10 @@ pub(crate) enum Step {
     RemoveTree { path: PathBuf },
     /// Removes a directory if it is empty.
     RemoveDir { path: PathBuf },
+    /// Adds a group for services, where systemd runs.
+    AddGroup { name: &'static str, has_systemd: bool },
+    /// Removes it.
+    RemoveGroup { name: &'static str, has_systemd: bool },
     /// Runs systemctl, where systemd runs.
     Systemctl { words: Vec<String>, has_systemd: bool },
 }
@@ -73,6 +78,10 @@ impl Step {
             Self::RemoveTree { path } | Self::RemoveDir { path } => {
                 (format!("remove {}", path.display()), path.is_dir())
             }
+            Self::AddGroup { name, has_systemd } => (format!("add the group {name}"), *has_systemd && !has_group(name)),
+            Self::RemoveGroup { name, has_systemd } => {
+                (format!("remove the group {name}"), *has_systemd && has_group(name))
+            }
             Self::Systemctl { words, has_systemd } => (format!("systemctl {}", words.join(" ")), *has_systemd),
         };
         Ok(needed.then_some(said))
@@ -108,7 +117,9 @@ impl Step {
                     other => other,
                 },
             ),
-            Self::Systemctl { words, .. } => systemctl(words),
+            Self::AddGroup { name, .. } => run("groupadd", &["--system", "--force", name]),
+            Self::RemoveGroup { name, .. } => run("groupdel", &[name]),
+            Self::Systemctl { words, .. } => run("systemctl", words),
         }
     }
 }
@@ -175,9 +186,14 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-fn systemctl(words: &[String]) -> Result<(), InstallError> {
-    let command = format!("systemctl {}", words.join(" "));
-    let status = Command::new("systemctl").args(words).status();
+fn has_group(name: &str) -> bool {
+    settings::Accounts::read().has_group(name)
+}
+
+fn run(program: &str, words: &[impl AsRef<str>]) -> Result<(), InstallError> {
+    let words = || words.iter().map(AsRef::as_ref);
+    let command = iter::once(program).chain(words()).collect::<Vec<_>>().join(" ");
+    let status = Command::new(program).args(words()).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(InstallError::Command { command, status: status.to_string() }),

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::destination::{Destination, UserDirs};
-use super::plan::{plan_install, plan_uninstall};
-use super::steps::carry_out;
+use super::plan::{GROUP, plan_install, plan_uninstall};
+use super::steps::{Step, carry_out};
 
 fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
     Destination {
@@ -69,6 +69,47 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
             assert_eq!(fs::metadata(&destination.nix_conf).unwrap().permissions().mode() & 0o777, 0o640);
         }
     }
+}
+
+#[test]
+fn the_system_alone_has_units_and_a_group_for_a_remote_store() {
+    for runtime in [None, Some("/run/user/7")] {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = destination(dir.path(), runtime);
+        let is_system = runtime.is_none();
+        let steps = plan_install(&destination).unwrap();
+        let is_added = steps.contains(&Step::AddGroup { name: GROUP, has_systemd: false });
+        assert_eq!(is_added, is_system);
+        carry_out(&steps, false).unwrap();
+        let unit = |name: &str| fs::read_to_string(destination.units.join(name)).unwrap_or_default();
+        let [socket, remote] = ["socket", "service"].map(|kind| unit(&format!("nix-gocacheprog-remote.{kind}")));
+        assert_eq!(socket.contains(&format!("\nSocketGroup={GROUP}\n")), is_system, "{socket}");
+        assert_eq!(remote.contains("\nExecStart=/opt/programs/cacheprog-remote serve "), is_system, "{remote}");
+        assert_eq!(unit("nix-gocacheprog.service").contains(&format!("\nSupplementaryGroups={GROUP}\n")), is_system);
+        let is_removed = plan_uninstall(&destination).contains(&Step::RemoveGroup { name: GROUP, has_systemd: false });
+        assert_eq!(is_removed, is_system);
+    }
+}
+
+#[test]
+fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    let disabled = || {
+        let words = plan_uninstall(&destination).into_iter().find_map(|step| match step {
+            Step::Systemctl { words, .. } if words[0] == "disable" => Some(words[2..].join(" ")),
+            _ => None,
+        });
+        words.unwrap_or_default()
+    };
+    assert_eq!(disabled(), "");
+    carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+    let all = disabled();
+    for name in ["nix-gocacheprog-remote.socket", "nix-gocacheprog-remote.service"] {
+        assert!(all.contains(name), "{all}");
+        fs::remove_file(destination.units.join(name)).unwrap();
+    }
+    assert_eq!(disabled(), "nix-gocacheprog.socket nix-gocacheprog-status.socket nix-gocacheprog.service");
 }
 
 #[test]

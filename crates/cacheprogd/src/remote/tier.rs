@@ -175,6 +175,13 @@ fn secret_key(file: Option<&Path>, credentials: Option<&Path>) -> Result<SecretK
     let path = file.map(Path::to_owned).or_else(|| credentials.map(|dir| dir.join(CREDENTIAL)));
     let path: PathBuf = path.ok_or("remote.write needs remote.secret-key-file, or the credential remote-secret-key")?;
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    if text.trim().is_empty() {
+        // A credential is empty where the file is missing from which the unit takes it (nixos/units.nix).
+        return Err(format!(
+            "{}: there is no key in it (docs/how-to/remote-store.md says where it has to be)",
+            path.display()
+        ));
+    }
     text.parse().map_err(|e| format!("{}: {e}", path.display()))
 }
 
@@ -274,6 +281,8 @@ mod tests {
         let public = |read: Result<SecretKey, String>| read.unwrap().public();
         assert_eq!(public(secret_key(None, Some(dir.path()))), key(7));
         assert_eq!(public(secret_key(Some(&file), None)), key(7));
+        fs::write(&file, "\n").unwrap();
+        assert!(secret_key(None, Some(dir.path())).unwrap_err().contains("no key"));
         fs::write(&file, key(7).to_string()).unwrap();
         assert!(secret_key(Some(&file), None).unwrap_err().contains("public key"));
     }
