@@ -64,6 +64,35 @@ fn a_list_has_pages() {
 }
 
 #[test]
+fn a_page_may_have_fewer_names_than_are_asked_for() {
+    let (_double, client) = double(|settings| settings.behavior.page_names = std::num::NonZeroU16::new(1));
+    for name in ["o/1", "o/2"] {
+        client.put(&format!("/b/{name}"), b"x");
+    }
+    let page = client.get("/b?list-type=2&max-keys=1000").text();
+    assert!(page.contains("<Key>o/1</Key>") && !page.contains("<Key>o/2</Key>"), "{page}");
+    assert!(page.contains("<IsTruncated>true</IsTruncated>"));
+}
+
+#[test]
+fn objects_are_dated_by_a_clock_that_tests_move_back_too() {
+    let (double, client) = double(|_| {});
+    let date = |seen: &crate::client::Seen| {
+        seen.head.lines().find_map(|line| line.strip_prefix("Date: ")).unwrap()[..16].to_owned()
+    };
+    let today = date(&client.get("/b/o"));
+    double.put_back(Duration::from_hours(24 * 31));
+    assert_ne!(date(&client.put("/b/o", b"x")), today);
+    double.advance(Duration::from_hours(24 * 31));
+    let list = client.get("/b?list-type=2");
+    assert_eq!(date(&list), today);
+    let text = list.text();
+    let time = text.split_once("<LastModified>").unwrap().1.split_once('<').unwrap().0;
+    let age = std::time::SystemTime::now().duration_since(humantime::parse_rfc3339(time).unwrap()).unwrap();
+    assert_eq!(age.as_secs() / 86_400, 31);
+}
+
+#[test]
 fn keys_have_rights_and_prefixes() {
     let (_double, all) = double(|settings| {
         settings
