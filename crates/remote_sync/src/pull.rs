@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use proto::{ActionId, Condition, OutputId};
+use proto::{ActionId, OutputId};
 use remote::frames::FrameError;
 use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::{PublicKey, TrustedKeys};
@@ -15,10 +15,11 @@ use remote::name;
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
 use store::{
-    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Record, Replaces, StageError, Store,
+    BuildName, Conditional, Disk, Kind, Limits, Origin, Partition, Published, Put, Replaces, StageError, Store,
     StoreError, View,
 };
 
+use crate::local_entries::{EntryName, LocalEntries};
 use crate::objects::{Body, ObjectError, Objects};
 use crate::read_index::Source;
 use crate::state::State;
@@ -159,15 +160,7 @@ impl Pull<'_> {
     /// What the store has of the actions of these.
     fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known, StoreError> {
         let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
-        let wanted: HashSet<_> = entries.map(|entry| entry.action).collect();
-        let all = self.store.list_of(self.view, &Vec::from_iter(wanted))?;
-        let actions = all.iter().map(|(action, ..)| *action).collect();
-        // An object that is to be verified is read for that.
-        let is_here = |record: &Record| {
-            self.view.trusts(&record.origin) && self.store.object(record.output).is_ok_and(|path| path.is_some())
-        };
-        let here = all.into_iter().filter(|(_, record, _)| is_here(record));
-        let here = here.map(|(action, record, _)| (action, record.condition)).collect();
+        let LocalEntries { actions, here } = LocalEntries::of(self.store, self.view, entries)?;
         Ok(Known { actions, here: Mutex::new(here) })
     }
 
@@ -299,7 +292,7 @@ struct Known {
     /// Of which the store had something before.
     actions: HashSet<ActionId>,
     /// What the store has, and what is of no use.
-    here: Mutex<HashSet<(ActionId, Option<Condition>)>>,
+    here: Mutex<HashSet<EntryName>>,
 }
 
 impl Known {
