@@ -139,6 +139,10 @@ fn list(state: &State, request: &Request, key: &Key, bucket: &str) -> Result<Rep
     let mut found = state.store.names(&within(prefix), &after, limit + 1, state.clock.now());
     let is_truncated = found.len() > limit && limit > 0;
     found.truncate(limit);
+    // XML cannot have every character. Swift 2.38.3 answers so; others send what no reader of XML takes.
+    if !in_url && found.iter().any(|(name, _)| name.contains(char::is_control)) {
+        return Err(ApiError::new(500, "InternalError", "We encountered an internal error. Please try again."));
+    }
     let name_of = |full: &str| full[bucket.len() + 1..].to_owned();
     let mut xml = element("Name", bucket) + &element("Prefix", &written(prefix));
     xml += &element("KeyCount", &found.len().to_string());

@@ -215,4 +215,7 @@ fn what_is_not_implemented_is_refused_and_counted() {
     double.store().put("b/by hand", vec![1], now, Existing::Replace).unwrap();
     assert_eq!(client.get("/b/by%20hand").body, [1]);
     assert!(client.get("/b?encoding-type=url&list-type=2").text().contains("<Key>by%20hand</Key>"));
+    client.put("/b/%01", b"x");
+    assert!(client.get("/b?encoding-type=url&list-type=2").text().contains("<Key>%01</Key>"));
+    assert_eq!(client.get("/b?list-type=2").status, 500, "XML cannot have this name");
 }
