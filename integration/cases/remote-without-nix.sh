@@ -1,6 +1,6 @@
 # Proves that a fresh machine without Nix builds as one that built before: what a CI job put into a remote store, signed, another one
-# takes from there, with nginx's WebDAV and with S3 (integration/s3_double); what no trusted key signed is not taken; and nothing that the
-# remote store does makes a go command fail.
+# takes from there, with nginx's WebDAV and with S3 (integration/s3_double); what no trusted key signed is not taken; what is old goes where
+# that is asked for, and nothing else; and nothing that the remote store does makes a go command fail.
 # (Variables are read by sourced files.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 NO_NIX=1
@@ -74,6 +74,65 @@ start_nginx
 with_engine nginx "$NGINX_URL"
 start_s3_double
 with_engine s3 "$S3_URL"
+
+echo "=== what a remote store has"
+status_of() { "$BIN/cacheprogctl" remote status --store "$WORK/machine-$1/store" --url "$S3_URL" "${@:2}"; }
+expect "a machine that took all has all" grep -q ', key ci-1: counter .* here (100 %); ' <(status_of s3-1)
+expect "so it is in JSON" python3 -c 'import json, sys; [of] = json.load(sys.stdin)["heads"]; assert of["head"]["entries"] == of["head"]["here"] > 50' < <(status_of s3-1 --json)
+expect "a machine that trusts another key finds nothing of it" grep -q ', key other-1: nothing$' <(status_of s3-3 --trusted-public-keys "$OTHER")
+mkdir "$WORK/alone" && cp "$BIN/cacheprogctl" "$WORK/alone/"
+if env PATH=/nonexistent "$WORK/alone/cacheprogctl" remote status 2> "$WORK/said"; then fail "cacheprogctl ran what is not there"; fi
+expect "a missing cacheprog-remote is told" grep -q 'install it beside cacheprogctl, or in PATH' "$WORK/said"
+
+echo "=== removing what is old"
+GC_URL=s3://packs/gc DAY=86400
+clock() { curl -sS -f -d "{\"advance_seconds\": $1}" "$S3_ADDRESS/-/clock"; }
+webdav() { curl -sS -f -u user:secret -o /dev/null "$@"; }
+gc() { "$BIN/cacheprogctl" remote gc --url "$GC_URL" "$@"; }
+deletes() { curl -sS -f "$S3_ADDRESS/-/requests" | grep -c '"DELETE"' || true; }
+clock $((-31 * DAY))
+NIX_GOCACHEPROG_REMOTE_NAME=old put_of s3-1 --url "$GC_URL"
+for name in o/notes o/%01 h/common/notes notes; do webdav -T "$WORK/key" "$S3_ADDRESS/dav/gc/$name"; done
+clock $((31 * DAY))
+new_sources src
+echo 'func edited() string { return "edited" }' >> word/word.go
+machine s3-1 "$S3_URL"
+NIX_GOCACHEPROG_REMOTE_NAME=new put_of s3-1 --url "$GC_URL"
+# compiled_with NAME: packages that a fresh machine compiles, with what is there under this name.
+compiled_with() { rm -rf "$WORK/machine-gc"; NIX_GOCACHEPROG_REMOTE_NAME=$1 machine gc "$GC_URL"; compiled; }
+is "packages that a fresh machine compiles before" 0 "$(compiled_with new)"
+
+curl -sS -f -X DELETE "$S3_ADDRESS/-/requests"
+expect "a dry run tells what is old" grep -q '^would remove: heads 1 (' <(gc --dry-run)
+is "what a dry run removes" 0 "$(deletes)"
+export NIX_GOCACHEPROG_REMOTE_ACCESS_KEY_ID=reader
+if gc 2> "$WORK/said"; then fail "a reader removed objects"; fi
+expect "a reader is told what is missing" grep -q 'gc needs credentials that may list the bucket and remove objects' "$WORK/said"
+export NIX_GOCACHEPROG_REMOTE_ACCESS_KEY_ID=writer
+clock $((40 * DAY))
+if gc 2> "$WORK/said"; then fail "it removed by a clock that is wrong"; fi
+expect "a clock that is wrong is told" grep -q 'one of them is wrong' "$WORK/said"
+clock $((-40 * DAY))
+is "what was removed so far" 0 "$(deletes)"
+gc | tee "$WORK/said"
+expect "what is old is gone" grep -q '^removed: heads 1 (' "$WORK/said"
+expect "objects with names of another form are told" grep -q '; objects with names of another form: 3$' "$WORK/said"
+removed=$(deletes)
+gc > /dev/null
+is "requests to remove, after a second run" "$removed" "$(deletes)"
+for name in o/notes o/%01 h/common/notes notes; do expect "$name is there" webdav "$S3_ADDRESS/dav/gc/$name"; done
+is "packages that a fresh machine compiles of what is new" 0 "$(compiled_with new)"
+expect "what is old is compiled" test "$(compiled_with old)" -gt 50
+
+if "$BIN/cacheprog-remote" gc --url "$NGINX_URL" 2> "$WORK/said"; then fail "a web server was listed"; fi
+removal=$(sed -n 's/.*in the directory of the URL: \(find .* -delete\)$/\1/p' "$WORK/said")
+cd "$WORK/nginx/files/cache"
+aged=$(find o -type f | head -n 1)
+all=$(find . -type f | wc -l)
+touch -d '32 days ago' "$aged"
+$removal
+is "files that the command for a web server leaves" $((all - 1)) "$(find . -type f | wc -l)"
+expect "the old one is gone" test ! -e "$aged"
 
 echo "=== what a remote store can do"
 new_sources src

@@ -57,9 +57,11 @@ EOF
     export NIX_GOCACHEPROG_REMOTE_USERNAME=writer NIX_GOCACHEPROG_REMOTE_PASSWORD=secret
 }
 
-# start_s3_double: sets S3_URL and S3_ADDRESS.
+# start_s3_double: sets S3_URL and S3_ADDRESS. The key `reader` may read alone; S3_ADDRESS/dav/ has the same objects for user:secret. Lists have
+# two names a page.
 start_s3_double() {
-    "$BIN/s3-double" --memory --bucket packs --region eu-test-1 --key "writer:secret:all" --listen 127.0.0.1:0 > "$WORK/s3-address" 2> "$WORK/s3.log" &
+    "$BIN/s3-double" --memory --bucket packs --region eu-test-1 --key writer:secret:all --key reader:secret:read \
+        --webdav-basic user:secret:all --page-names 2 --listen 127.0.0.1:0 > "$WORK/s3-address" 2> "$WORK/s3.log" &
     S3_ADDRESS=http://$(first_line "$WORK/s3-address")
     S3_URL=s3://packs/cache
     export NIX_GOCACHEPROG_REMOTE_ENDPOINT=$S3_ADDRESS NIX_GOCACHEPROG_REMOTE_REGION=eu-test-1

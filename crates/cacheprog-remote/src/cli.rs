@@ -1,9 +1,11 @@
 //! The command line: subcommands and their arguments.
 
 mod failure;
+mod gc;
 mod keygen;
 mod local;
 mod serve;
+mod status;
 mod try_remote;
 
 use std::io::{self, Write};
@@ -13,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use local::Local;
+use store::Mode;
 
 use crate::clock;
 use crate::credentials::CredentialsSource;
@@ -66,6 +69,30 @@ enum Command {
         /// Also put what C compilers made: all machines that trust this key have the same compilers, headers and libraries.
         #[arg(long)]
         with_c: bool,
+    },
+    /// Tell what the remote store has for builds of a name, by each trusted key, and how much of it the local store has.
+    Status {
+        #[command(flatten)]
+        remote: Remote,
+        #[command(flatten)]
+        local: Local,
+        /// Of which keys: public keys, NAME:BASE64. Several are separated by spaces.
+        #[arg(long, value_name = "KEYS", env = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS", value_delimiter = ' ')]
+        trusted_public_keys: Vec<String>,
+        /// Print one JSON object (docs/reference/cli.md has the schema).
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what was put too long ago, from an S3 engine that has no lifecycle rules. It needs credentials that may list and remove.
+    Gc {
+        #[command(flatten)]
+        remote: Remote,
+        /// How long objects are kept after they were put, at least a day: as long as `push --kept-for`, or longer.
+        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = gc::kept_for)]
+        kept_for: Duration,
+        /// Print how much would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Give the daemon what it asks for: it has no network, and verifies what it is given. The remote store is that of `[remote]` in the
     /// daemon's settings; the socket comes from systemd as standard input, or is made at the setting `socket`.
@@ -142,6 +169,14 @@ impl Args {
                     &key,
                     local::PushOptions { since, kept_for: *kept_for, with_c: *with_c },
                 )
+            }
+            Command::Status { remote, local, trusted_public_keys, json } => {
+                let form = if *json { status::Form::Json } else { status::Form::Lines };
+                status::run(&remote.engine()?, local, trusted_public_keys, form)
+            }
+            Command::Gc { remote, kept_for, dry_run } => {
+                let mode = if *dry_run { Mode::DryRun } else { Mode::Apply };
+                gc::run(&remote.engine()?, &remote.url, gc::Options { kept_for: *kept_for, mode })
             }
             Command::Serve { config, credentials_file, idle_exit } => {
                 let Some(settings) = settings::read(config.as_deref())?.remote else {

@@ -157,12 +157,20 @@ impl Engine {
         call.query = exchange::listing_query(&format!("{key_prefix}{prefix}"), continuation);
         let mut page = Vec::new();
         let mut reply = self.read(&call, &at, 0, &Wanted { range: None, limit: MAX_LISTING })?;
+        let date = reply.date();
         if let Err(e) = reply.read_to_end(&mut page) {
             let what = e.to_string();
             return Err(EngineError::of_read(e).unwrap_or(EngineError::Protocol { at, what }));
         }
         let listing = s3_body::listing(&page, &key_prefix);
-        listing.map_err(|e| EngineError::Protocol { at, what: e.to_string() })
+        let listing = listing.map_err(|e| EngineError::Protocol { at, what: e.to_string() })?;
+        Ok(Listing { date, ..listing })
+    }
+
+    /// Whether it has listings: plain servers have none.
+    #[must_use]
+    pub fn has_listings(&self) -> bool {
+        self.remote.bucket().is_some()
     }
 
     /// Counts since the engine was made.

@@ -7,7 +7,7 @@
 //! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
 //!
 //! Without a daemon, `cli/local.rs` does what it would do: it brings a user's own store what trusted keys signed, and puts what it has
-//! (crate `remote_sync`). For a daemon `cli/serve.rs` gives it objects. names.rs names the builds, cli.rs has the commands.
+//! (crate `remote_sync`), and `cli/status.rs` tells of both. `cli/gc.rs` removes what is old. For a daemon `cli/serve.rs` gives it objects. names.rs names the builds, cli.rs has the commands.
 
 pub mod breaker;
 pub mod cli;

@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::ask::{builds, status, top, why};
 use crate::error::CommandError;
 use crate::maintenance::{check, export, gc, purge, verify};
-use crate::{doctor, generate, install};
+use crate::{doctor, generate, install, remote};
 
 /// Shows what nix-gocacheprog's cache does, maintains its store, checks the machine, installs and uninstalls.
 #[derive(Debug, Parser)]
@@ -35,6 +35,9 @@ enum Command {
     Purge(purge::Args),
     /// Write a layer of what is the same on each machine, to be read by `cacheprog-client --lower`.
     Export(export::Args),
+    /// Run cacheprog-remote: status, gc, test, keygen, pull, push of a store that machines share.
+    #[command(disable_help_flag = true)]
+    Remote(remote::Args),
     /// Check a settings file.
     Check(check::Args),
     /// Install the units, the settings and the line in nix.conf, on a Linux with systemd that is not NixOS.
@@ -62,6 +65,7 @@ impl Args {
             Command::Gc(args) => gc::run(args),
             Command::Purge(args) => purge::run(args),
             Command::Export(args) => export::run(args),
+            Command::Remote(args) => remote::run(args),
             Command::Check(args) => check::run(args),
             Command::Install(args) => install::install(args),
             Command::Uninstall(args) => install::uninstall(args),

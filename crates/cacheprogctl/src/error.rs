@@ -85,6 +85,9 @@ pub enum CommandError {
     /// The installation is incomplete or did not begin.
     #[error(transparent)]
     Install(#[from] InstallError),
+    /// cacheprog-remote is not there, or does not start.
+    #[error("running cacheprog-remote: install it beside cacheprogctl, or in PATH")]
+    NoRemoteProgram(#[source] io::Error),
     /// A system call failed.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
@@ -123,6 +126,7 @@ impl CommandError {
             | Self::NotConfirmed
             | Self::BadFindings { .. }
             | Self::Install(_)
+            | Self::NoRemoteProgram(_)
             | Self::System(..)
             | Self::Output(_) => ExitCode::from(1),
         }

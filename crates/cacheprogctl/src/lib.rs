@@ -3,8 +3,8 @@
 //!
 //! cli.rs lists the commands. ask/ asks the daemon: status, builds, why, top. maintenance/ works on a store: gc, verify, purge, and check
 //! for a settings file. doctor/ checks a machine. install/ installs and uninstalls on a Linux with systemd that is not NixOS.
-//! terminal/ is how output looks. generate.rs writes completions and man pages. `nix_conf.rs` reads nix.conf. error.rs is what
-//! ends a command; clock.rs is the only clock.
+//! remote.rs runs cacheprog-remote. terminal/ is how output looks. generate.rs writes completions and man pages. `nix_conf.rs` reads
+//! nix.conf. error.rs is what ends a command; clock.rs is the only clock.
 //!
 //! The rule to keep: nothing here serves a build. The daemon is cacheprogd, and neither program uses the other's crate.
 
@@ -18,4 +18,5 @@ mod generate;
 mod install;
 mod maintenance;
 mod nix_conf;
+mod remote;
 mod terminal;

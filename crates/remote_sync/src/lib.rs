@@ -9,9 +9,11 @@ pub mod pull;
 pub mod push;
 pub mod read_index;
 pub mod socket;
+pub mod status;
 
 #[cfg(test)]
 mod fixture;
+mod local_entries;
 mod state;
 
 pub use state::make_dir;

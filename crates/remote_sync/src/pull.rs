@@ -13,8 +13,9 @@ use remote::index::{Entry, Frame, Index};
 use remote::keys::{PublicKey, TrustedKeys};
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
-use store::{Conditional, Disk, Kind, Limits, Published, Put, Record, Replaces, StageError, Store, StoreError, View};
+use store::{Conditional, Disk, Kind, Limits, Published, Put, Replaces, StageError, Store, StoreError, View};
 
+use crate::local_entries::LocalEntries;
 use crate::memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::read_index::{ReadError, Source};
@@ -190,15 +191,7 @@ impl Pull<'_> {
     /// What the store has of the actions of these.
     fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known, StoreError> {
         let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
-        let wanted: HashSet<_> = entries.map(|entry| entry.action).collect();
-        let all = self.store.list_of(self.view, &Vec::from_iter(wanted))?;
-        let actions = all.iter().map(|(action, ..)| *action).collect();
-        // An object that is to be verified is read for that.
-        let is_here = |record: &Record| {
-            self.view.trusts(&record.origin) && self.store.object(record.output).is_ok_and(|path| path.is_some())
-        };
-        let here = all.into_iter().filter(|(_, record, _)| is_here(record));
-        let here = here.map(|(action, record, _)| (action, record.condition)).collect();
+        let LocalEntries { actions, here } = LocalEntries::of(self.store, self.view, entries)?;
         Ok(Known { actions, here: Mutex::new(here) })
     }
 

@@ -1,21 +1,22 @@
-//! The clock of the store: the wall clock, moved ahead by tests. Creation, lifecycle and session tokens follow it. Signatures
+//! The clock of the store: the wall clock, moved by tests. Creation, lifecycle, session tokens and the header `Date` follow it. Signatures
 //! follow the wall clock: a client whose clock is right must still be served after thirty days have been skipped.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    ahead: AtomicU64,
+    ahead: AtomicI64,
 }
 
 impl Clock {
     /// The time of the store.
     pub(crate) fn now(&self) -> SystemTime {
-        wall() + Duration::from_secs(self.ahead.load(Ordering::SeqCst))
+        moved(wall(), self.ahead.load(Ordering::SeqCst))
     }
 
-    pub(crate) fn advance(&self, seconds: u64) {
+    /// Moves it ahead, or back.
+    pub(crate) fn advance(&self, seconds: i64) {
         self.ahead.fetch_add(seconds, Ordering::SeqCst);
     }
 }

@@ -4,7 +4,7 @@
 //! POST   /-/faults      adds a rule or a list of rules (faults.rs); GET shows them, DELETE removes them
 //! GET    /-/requests    the log as lines of JSON; DELETE empties it
 //! GET    /-/totals      its sums
-//! POST   /-/clock       {"advance_seconds": N} moves the clock of the store; GET shows it
+//! POST   /-/clock       {"advance_seconds": N} moves the clock of the store, ahead or back; GET shows it
 //! ```
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,7 +21,7 @@ use crate::state::State;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    advance_seconds: u64,
+    advance_seconds: i64,
 }
 
 /// Carries out a request from that address.

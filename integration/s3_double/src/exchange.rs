@@ -23,7 +23,7 @@ pub(crate) fn serve(state: &State, connection: &Connection, mut received: tiny_h
     if request.path.starts_with("/-/") {
         request.body = read(&request, connection, received.as_reader(), None).unwrap_or_default();
         let reply = control::serve(state, &request, ip(connection)).unwrap_or_else(Reply::from);
-        Answer::new(reply, None, state.times(None).signing).send(connection, None);
+        Answer::new(reply, None, state.date(None)).send(connection, None);
         return;
     }
     let mut logged = Logged {
@@ -61,7 +61,7 @@ fn answer(
     if let Some(Fault::Delay { milliseconds }) = fault {
         connection.wait(Duration::from_millis(*milliseconds));
     }
-    let answer = Answer::new(reply, fault, state.times(fault).signing);
+    let answer = Answer::new(reply, fault, state.date(fault));
     // Logged first: a client that has its answer finds itself in the log.
     logged.bytes_down = answer.bytes();
     let entry = state.log.add(logged);

@@ -1,6 +1,8 @@
 //! The S3 face: GET, PUT and DELETE of objects, and `ListObjectsV2`. Everything else is 501, so that no test passes by an
 //! operation or a parameter that was ignored.
 
+use std::num::NonZeroU16;
+
 use crate::faults::Fault;
 use crate::hash::hex;
 use crate::objects;
@@ -120,8 +122,10 @@ fn list(state: &State, request: &Request, key: &Key, bucket: &str) -> Result<Rep
     }
     let prefix = request.parameter("prefix").unwrap_or_default();
     check_right(key, Right::List, prefix)?;
-    let limit = request.parameter("max-keys").map_or(Ok(MOST_KEYS), str::parse);
-    let limit = limit.map_err(|_| invalid("Provided max-keys not an integer or within integer range"))?.min(MOST_KEYS);
+    let most =
+        state.settings.behavior.page_names.map_or(MOST_KEYS, |names| NonZeroU16::get(names).into()).min(MOST_KEYS);
+    let limit = request.parameter("max-keys").map_or(Ok(most), str::parse);
+    let limit = limit.map_err(|_| invalid("Provided max-keys not an integer or within integer range"))?.min(most);
     let after = request.parameter("continuation-token").map(read_token).unwrap_or(Some(String::new()));
     let after = after.ok_or_else(|| invalid("The continuation token provided is incorrect"))?;
     let in_url = match request.parameter("encoding-type") {
@@ -135,6 +139,10 @@ fn list(state: &State, request: &Request, key: &Key, bucket: &str) -> Result<Rep
     let mut found = state.store.names(&within(prefix), &after, limit + 1, state.clock.now());
     let is_truncated = found.len() > limit && limit > 0;
     found.truncate(limit);
+    // XML cannot have every character. Swift 2.38.3 answers so; others send what no reader of XML takes.
+    if !in_url && found.iter().any(|(name, _)| name.contains(char::is_control)) {
+        return Err(ApiError::new(500, "InternalError", "We encountered an internal error. Please try again."));
+    }
     let name_of = |full: &str| full[bucket.len() + 1..].to_owned();
     let mut xml = element("Name", bucket) + &element("Prefix", &written(prefix));
     xml += &element("KeyCount", &found.len().to_string());

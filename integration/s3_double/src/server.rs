@@ -84,9 +84,14 @@ impl Double {
         self.shared.state.faults.clear();
     }
 
-    /// Moves the clock of lifecycle and session tokens ahead.
+    /// Moves the clock of the store ahead.
     pub fn advance(&self, time: Duration) {
-        self.shared.state.clock.advance(time.as_secs());
+        self.shared.state.clock.advance(time.as_secs().cast_signed());
+    }
+
+    /// Moves it back.
+    pub fn put_back(&self, time: Duration) {
+        self.shared.state.clock.advance(-time.as_secs().cast_signed());
     }
 
     /// All requests since the start or the last reset, except those below `/-/`.

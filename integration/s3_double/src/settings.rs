@@ -1,6 +1,7 @@
 //! The settings, which are the command line as well: where it listens, buckets, keys and their rights, and how strict it is.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -63,6 +64,9 @@ pub struct Behavior {
     /// Answer `If-None-Match: *` of a PUT with 412 if the object exists. Without it the header is ignored, as by nginx and Garage.
     #[arg(long)]
     pub conditional_put: bool,
+    /// A page of a list has at most so many names, however many are asked for. Without it 1,000, as S3 has.
+    #[arg(long, value_name = "NAMES")]
+    pub page_names: Option<NonZeroU16>,
     /// Answer 501 to every checksum header, as s3proxy does. Without it x-amz-checksum-sha256 is compared, and all others get 501.
     #[arg(long)]
     pub refuse_checksums: bool,

@@ -30,7 +30,15 @@ impl State {
 
     /// The times for the check of a request that meets this fault.
     pub(crate) fn times(&self, fault: Option<&Fault>) -> Times {
-        let seconds = if let Some(Fault::Clock { seconds }) = fault { *seconds } else { 0 };
-        Times { signing: moved(wall(), seconds), started: self.started, store: self.clock.now() }
+        Times { signing: moved(wall(), off_by(fault)), started: self.started, store: self.clock.now() }
     }
+
+    /// The time of the header `Date`: the store's clock, which a fault moves too.
+    pub(crate) fn date(&self, fault: Option<&Fault>) -> SystemTime {
+        moved(self.clock.now(), off_by(fault))
+    }
+}
+
+fn off_by(fault: Option<&Fault>) -> i64 {
+    if let Some(Fault::Clock { seconds }) = fault { *seconds } else { 0 }
 }

@@ -81,9 +81,9 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
     };
     let toolchains = match wanted.toolchain {
         Some(text) => vec![remembered(&store, serde_json::from_str(text).map_err(|e| format!("--toolchain: {e}"))?)?],
-        None => toolchains(&dir),
+        None => remembered_toolchains(&dir),
     };
-    let (now, until) = (seconds(clock::now()), Instant::now() + LONGEST);
+    let (now, until) = (seconds_of(clock::now()), Instant::now() + LONGEST);
     let (conditional, trusted) = (conditional(wanted.with_c), &trusted);
     let memory = FrameMemory::new(FRAMES);
     for toolchain in toolchains {
@@ -118,7 +118,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
 }
 
 /// The keys of an option. A secret one in its place is not shown.
-fn keys(texts: &[String]) -> Result<Vec<PublicKey>, Failure> {
+pub(super) fn keys(texts: &[String]) -> Result<Vec<PublicKey>, Failure> {
     let texts: Vec<_> = texts.iter().filter(|text| !text.is_empty()).collect();
     if texts.is_empty() {
         let variable = "NIX_GOCACHEPROG_REMOTE_TRUSTED_PUBLIC_KEYS";
@@ -131,7 +131,7 @@ fn keys(texts: &[String]) -> Result<Vec<PublicKey>, Failure> {
 }
 
 /// The store, as the client opens it: an unclean stop of the machine is noticed.
-fn open(dir: &Path) -> Result<Store, Failure> {
+pub(super) fn open(dir: &Path) -> Result<Store, Failure> {
     let store = Store::open(dir, Access::Owner)?;
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     // What could not be noted is verified by this process all the same.
@@ -161,15 +161,7 @@ fn conditional(with_c: bool) -> Conditional {
 pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, options: PushOptions) -> Result<(), Failure> {
     let (dir, names) = (local.dir()?, local.names()?);
     let store = open(&dir)?;
-    let toolchains = toolchains(&dir);
-    if toolchains.is_empty() {
-        return Err(format!(
-            "{}: no go command used it with cacheprog-client --remote, so no toolchain is known",
-            dir.display()
-        )
-        .into());
-    }
-    for toolchain in toolchains {
+    for toolchain in toolchains(&dir)? {
         let view = View::common(&toolchain);
         let series = names.series(&view)?;
         let (series, bases) = series.split_first().ok_or("no name")?;
@@ -183,7 +175,7 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, option
             used: Used::Since(options.since),
             conditional: conditional(options.with_c),
             indexes: false,
-            now: seconds(clock::now()),
+            now: seconds_of(clock::now()),
             period: options.kept_for.as_secs(),
         };
         let pushed = pushed.run()?;
@@ -201,7 +193,7 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, option
 
 impl Local {
     /// The directory of the local store.
-    fn dir(&self) -> Result<PathBuf, Failure> {
+    pub(super) fn dir(&self) -> Result<PathBuf, Failure> {
         #[expect(clippy::disallowed_methods, reason = "this is where the user's cache directory is found")]
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = || absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -209,7 +201,7 @@ impl Local {
         Ok(dir.ok_or("neither XDG_CACHE_HOME nor HOME is set: --store names the store")?)
     }
 
-    fn names(&self) -> Result<Names, Failure> {
+    pub(super) fn names(&self) -> Result<Names, Failure> {
         if let Some(own) = self.name.clone() {
             return Ok(Names { own, base: self.base.clone() });
         }
@@ -220,7 +212,7 @@ impl Local {
 }
 
 impl Names {
-    fn series(&self, view: &View) -> Result<Vec<Series>, Failure> {
+    pub(super) fn series(&self, view: &View) -> Result<Vec<Series>, Failure> {
         let toolchain = view.reads.first().ok_or("no namespace")?.toolchain();
         let names = std::iter::once(&self.own).chain(&self.base);
         names.map(|name| Series::new("common", toolchain, name).map_err(Into::into)).collect()
@@ -249,14 +241,23 @@ fn remembered(store: &Store, toolchain: Toolchain) -> Result<Toolchain, Failure>
     Ok(toolchain)
 }
 
-/// The toolchains for which it was filled.
-fn toolchains(store: &Path) -> Vec<Toolchain> {
+/// The toolchains for which it was filled, at least one.
+pub(super) fn toolchains(store: &Path) -> Result<Vec<Toolchain>, Failure> {
+    let toolchains = remembered_toolchains(store);
+    if toolchains.is_empty() {
+        let what = "no go command used it with cacheprog-client --remote, so no toolchain is known";
+        return Err(format!("{}: {what}", store.display()).into());
+    }
+    Ok(toolchains)
+}
+
+fn remembered_toolchains(store: &Path) -> Vec<Toolchain> {
     let files = fs::read_dir(toolchains_dir(store)).into_iter().flatten().flatten();
     let mut files: Vec<_> = files.map(|file| file.path()).collect();
     files.sort();
     files.iter().filter_map(|file| serde_json::from_slice(&fs::read(file).ok()?).ok()).collect()
 }
 
-fn seconds(time: SystemTime) -> u64 {
+pub(super) fn seconds_of(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -103,15 +103,15 @@ const CHECKSUMS: &[u8] = b"checksums don't match";
 
 /// How many seconds this machine is ahead of the `Date` header.
 fn clock_difference(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
-    let date = http_date(headers.get("date")?.to_str().ok()?)?;
+    let date = http_date(headers)?;
     let seconds = |span: std::time::Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
     Some(now.duration_since(date).map_or_else(|behind| -seconds(behind.duration()), seconds))
 }
 
-/// A time such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
-fn http_date(text: &str) -> Option<SystemTime> {
+/// The time of the `Date` header, such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+pub(crate) fn http_date(headers: &HeaderMap) -> Option<SystemTime> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_, rest) = text.split_once(", ")?;
+    let (_, rest) = headers.get("date")?.to_str().ok()?.split_once(", ")?;
     let words: Vec<_> = rest.split(' ').collect();
     let [day, month, year, time, "GMT"] = *words.as_slice() else { return None };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;

@@ -284,11 +284,12 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The query of `ListObjectsV2`.
+/// The query of `ListObjectsV2`. Names are to come escaped: one of others may have a character that XML cannot have, and where it does,
+/// Swift 2.38.3 answers 500 to any other list.
 pub(super) fn listing_query(prefix: &str, continuation: Option<&str>) -> String {
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
     let token = continuation.map(|token| format!("continuation-token={}&", escaped(token))).unwrap_or_default();
-    format!("{token}list-type=2&prefix={}", escaped(prefix))
+    format!("{token}encoding-type=url&list-type=2&prefix={}", escaped(prefix))
 }
 
 /// A body of which only the begin matters: that of an error, or of an answer to a write, or what comes of it in time. The library

@@ -2,11 +2,12 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ureq::http::{HeaderMap, Response};
 use ureq::{Body, BodyReader};
 
+use super::answer::http_date;
 use super::error::EngineError;
 use super::error_details::{At, BodyFault, Phase};
 use super::http_client::is_lost;
@@ -21,6 +22,8 @@ const SKIPPED_AT_ONCE: usize = 64 << 10;
 /// The bytes that were asked for. A read that fails holds an [`EngineError`] ([`EngineError::of_read`]).
 pub struct Reply {
     at: At,
+    /// The server's clock.
+    date: Option<SystemTime>,
     body: BodyReader<'static>,
     /// Bytes before the range that are still to be skipped.
     skip: u64,
@@ -75,6 +78,7 @@ impl Reply {
         };
         Ok(Self {
             at,
+            date: http_date(response.headers()),
             body: response.into_body().into_with_config().limit(u64::MAX).reader(),
             skip: plan.skip,
             left: plan.left,
@@ -93,6 +97,11 @@ impl Reply {
     #[must_use]
     pub fn left(&self) -> Option<u64> {
         self.left
+    }
+
+    /// The time at which the server answered, by its own clock.
+    pub(crate) fn date(&self) -> Option<SystemTime> {
+        self.date
     }
 
     /// Reads what the server sends, and checks its rate.

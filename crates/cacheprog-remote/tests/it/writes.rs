@@ -69,7 +69,7 @@ fn a_listing_has_its_pages() {
     assert_eq!(second.objects[0].name, ObjectName::parse("o/0b").unwrap());
     assert_eq!(second.continuation, None);
     let paths: Vec<_> = server.requests().iter().map(|request| request.path.clone()).collect();
-    let query = "list-type=2&prefix=go%2Fo%2F";
+    let query = "encoding-type=url&list-type=2&prefix=go%2Fo%2F";
     assert_eq!(paths, [format!("/b-1?{query}"), format!("/b-1?continuation-token=a%2Fb%2Bc%3D&{query}")]);
 }
 

@@ -6,6 +6,7 @@ mod asking; // status, builds, why and top: who may ask, which build is meant
 mod check; // which settings are valid
 mod conditions; // what why and doctor tell of conditions that did not hold
 mod figures; // the figures that status, builds and why show
+mod remote; // what runs cacheprog-remote
 mod tending; // gc, verify and purge, with a running daemon and without one
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
-use proto::{ActionId, Condition, OutputId};
+use proto::{ActionId, OutputId};
 use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::PublicKey;
 use remote::name;
@@ -12,13 +12,14 @@ use remote::read_plan::Fetch;
 use store::{BuildName, Origin, Partition};
 
 use super::lock;
+use crate::local_entries::EntryName;
 
 /// What is here.
 pub(super) struct Known {
     /// Of which the store had something before.
     pub(super) actions: HashSet<ActionId>,
     /// What the store has, and what is of no use.
-    pub(super) here: Mutex<HashSet<(ActionId, Option<Condition>)>>,
+    pub(super) here: Mutex<HashSet<EntryName>>,
 }
 
 impl Known {

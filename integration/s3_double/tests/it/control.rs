@@ -96,6 +96,8 @@ fn the_executable_prints_its_address_keeps_objects_and_ends_by_sigterm() {
         let before = now(&ask(client.address, "GET", "clock", "").text());
         assert_eq!(ask(client.address, "POST", "clock", r#"{"advance_seconds": 86400}"#).status, 204);
         assert!(now(&ask(client.address, "GET", "clock", "").text()) >= before + 86_400);
+        assert_eq!(ask(client.address, "POST", "clock", r#"{"advance_seconds": -172800}"#).status, 204);
+        assert!(now(&ask(client.address, "GET", "clock", "").text()) < before);
     });
     let refused =
         Command::new(env!("CARGO_BIN_EXE_s3-double")).args(["--memory", "--bucket", "b", "--key", "k:s:reed"]).output();

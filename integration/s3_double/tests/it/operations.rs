@@ -64,6 +64,35 @@ fn a_list_has_pages() {
 }
 
 #[test]
+fn a_page_may_have_fewer_names_than_are_asked_for() {
+    let (_double, client) = double(|settings| settings.behavior.page_names = std::num::NonZeroU16::new(1));
+    for name in ["o/1", "o/2"] {
+        client.put(&format!("/b/{name}"), b"x");
+    }
+    let page = client.get("/b?list-type=2&max-keys=1000").text();
+    assert!(page.contains("<Key>o/1</Key>") && !page.contains("<Key>o/2</Key>"), "{page}");
+    assert!(page.contains("<IsTruncated>true</IsTruncated>"));
+}
+
+#[test]
+fn objects_are_dated_by_a_clock_that_tests_move_back_too() {
+    let (double, client) = double(|_| {});
+    let date = |seen: &crate::client::Seen| {
+        seen.head.lines().find_map(|line| line.strip_prefix("Date: ")).unwrap()[..16].to_owned()
+    };
+    let today = date(&client.get("/b/o"));
+    double.put_back(Duration::from_hours(24 * 31));
+    assert_ne!(date(&client.put("/b/o", b"x")), today);
+    double.advance(Duration::from_hours(24 * 31));
+    let list = client.get("/b?list-type=2");
+    assert_eq!(date(&list), today);
+    let text = list.text();
+    let time = text.split_once("<LastModified>").unwrap().1.split_once('<').unwrap().0;
+    let age = std::time::SystemTime::now().duration_since(humantime::parse_rfc3339(time).unwrap()).unwrap();
+    assert_eq!(age.as_secs() / 86_400, 31);
+}
+
+#[test]
 fn keys_have_rights_and_prefixes() {
     let (_double, all) = double(|settings| {
         settings
@@ -186,4 +215,7 @@ fn what_is_not_implemented_is_refused_and_counted() {
     double.store().put("b/by hand", vec![1], now, Existing::Replace).unwrap();
     assert_eq!(client.get("/b/by%20hand").body, [1]);
     assert!(client.get("/b?encoding-type=url&list-type=2").text().contains("<Key>by%20hand</Key>"));
+    client.put("/b/%01", b"x");
+    assert!(client.get("/b?encoding-type=url&list-type=2").text().contains("<Key>%01</Key>"));
+    assert_eq!(client.get("/b?list-type=2").status, 500, "XML cannot have this name");
 }
