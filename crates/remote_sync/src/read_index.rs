@@ -10,6 +10,9 @@ use remote::{limits, name};
 use crate::objects::{ObjectError, Objects, whole};
 use crate::state::State;
 
+/// How often a head is asked for where an older one came than was seen.
+const TRIES: usize = 3;
+
 /// Why there is no index of a key.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -54,8 +57,19 @@ impl Source<'_> {
         Ok(Some((head, index)))
     }
 
-    /// The head alone. It is not noted: its index may be of no use.
+    /// The head alone. It is not noted: its index may be of no use. A cluster may have an old copy beside the new ones (`OpenStack` Swift,
+    /// where a node was away and has not caught up): another request may find a new one.
     pub(crate) fn head(&self, series: &Series, key: &PublicKey) -> Result<Option<Head>, ReadError> {
+        for _ in 1..TRIES {
+            match self.head_once(series, key) {
+                Err(ReadError::Head(_, HeadError::Older { .. })) => {}
+                found => return found,
+            }
+        }
+        self.head_once(series, key)
+    }
+
+    fn head_once(&self, series: &Series, key: &PublicKey) -> Result<Option<Head>, ReadError> {
         let trusted = TrustedKeys::new(vec![key.clone()]);
         let at = name::head(series, &key.id());
         let bytes = whole(self.objects, &at, limits::HEAD).map_err(|e| ReadError::Object(at.clone(), e))?;

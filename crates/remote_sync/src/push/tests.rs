@@ -42,6 +42,24 @@ fn an_edit_adds_a_file_an_index_and_a_head() {
 }
 
 #[test]
+fn an_old_copy_of_the_head_is_asked_for_again() {
+    let (_dir, store, objects) = local();
+    push(&store, &objects, "m@main", |_| {});
+    let old = |name: &str, bytes: Vec<u8>| {
+        let head =
+            Head { series: series("m@main"), counter: 1, created: 1, expires: NOW + 1, index: ContentHash::of(b"") };
+        if name.starts_with("h/") { head.write(&key(1)).into_bytes() } else { bytes }
+    };
+    objects.fail(2, old);
+    objects.take_log();
+    assert!(!push(&store, &objects, "m@main", |_| {}).is_new);
+    let heads = objects.take_log().iter().filter(|line| line.starts_with("GET h/")).count();
+    assert_eq!(heads, 3);
+    objects.fail(3, old);
+    assert!(push(&store, &objects, "m@main", |_| {}).is_new, "the store gives back no other");
+}
+
+#[test]
 fn what_is_there_is_not_put_again_until_it_has_aged() {
     let (_dir, store, objects) = local();
     push(&store, &objects, "m@main", |_| {});

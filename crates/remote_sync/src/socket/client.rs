@@ -12,6 +12,10 @@ use proto::wire::{read_json_line, write_json_line};
 use super::{Answer, BROKEN, CHUNK, LINE, Request};
 use crate::objects::{Body, ObjectError, Objects};
 
+/// The slowest network over which a put is waited for, in bytes a second: cacheprog-remote gives up what is slower
+/// (crates/cacheprog-remote/src/limits.rs).
+const SLOWEST: u64 = 64 << 10;
+
 /// What cacheprog-remote has, at its socket.
 #[derive(Debug)]
 pub struct RemoteObjects {
@@ -46,6 +50,8 @@ impl Objects for RemoteObjects {
 
     fn put(&self, name: &str, body: &[u8]) -> Result<(), ObjectError> {
         let mut stream = self.ask(&Request::Put { name: name.to_owned(), size: body.len() as u64 })?;
+        // It is silent while it sends the body on.
+        stream.set_read_timeout(Some(self.deadline + Duration::from_secs(body.len() as u64 / SLOWEST)))?;
         // Where it answers before it has all, the answer says why.
         let sent = stream.write_all(body);
         match read_answer(&mut BufReader::new(stream)) {

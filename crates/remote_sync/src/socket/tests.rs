@@ -11,12 +11,17 @@ use crate::objects::{Body, ObjectError, Objects};
 
 /// Asks over a socket what `objects` has, in so many connections.
 fn over_socket(objects: &(dyn Objects + Sync), connections: usize, ask: impl FnOnce(&dyn Objects)) {
+    within(Duration::from_secs(10), objects, connections, ask);
+}
+
+/// The same, with this deadline.
+fn within(deadline: Duration, objects: &(dyn Objects + Sync), connections: usize, ask: impl FnOnce(&dyn Objects)) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sock");
     let listener = UnixListener::bind(&path).unwrap();
     thread::scope(|scope| {
         scope.spawn(move || (0..connections).for_each(|_| drop(answer(&listener.accept().unwrap().0, objects))));
-        ask(&RemoteObjects::new(path, Duration::from_secs(10)));
+        ask(&RemoteObjects::new(path, deadline));
     });
 }
 
@@ -51,6 +56,32 @@ fn what_the_engine_refuses_is_told() {
         assert_eq!(error.to_string(), "status 403");
         assert!(matches!(objects.get("o/x", None), Ok(None)));
     });
+}
+
+/// An engine to which a slow network leads.
+#[derive(Debug)]
+struct Far;
+
+impl Objects for Far {
+    fn get(&self, _: &str, _: Option<Range<u64>>) -> Result<Option<Body<'_>>, ObjectError> {
+        Ok(None)
+    }
+
+    fn put(&self, _: &str, _: &[u8]) -> Result<(), ObjectError> {
+        thread::sleep(Duration::from_millis(600));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_put_is_waited_for_as_long_as_its_body_takes_on_a_slow_network() {
+    let put = |bytes: usize| {
+        let mut result = Ok(());
+        within(Duration::from_millis(200), &Far, 1, |objects| result = objects.put("o/x", &vec![0; bytes]));
+        result.is_ok()
+    };
+    assert!(put(64 << 10), "a second more");
+    assert!(!put(1000), "cacheprog-remote hangs");
 }
 
 /// An engine whose bodies break off.
