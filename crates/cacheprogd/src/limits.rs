@@ -202,7 +202,7 @@ pub(crate) const PREPARE_STACK: usize = 256 << 10;
 
 /// How long cacheprog-remote may be silent. It answers sooner, whatever the engine does (crates/cacheprog-remote/src/limits.rs).
 pub(crate) const REMOTE_SILENCE: Duration = Duration::from_secs(60);
-/// Builds for which something is fetched at once: they share one network.
+/// Names for which something is fetched at once: they share one network. Builds that do not write what all users read have half of them.
 pub(crate) const PREFETCHES: usize = 8;
 /// Toolchains of one build for which something is fetched.
 pub(crate) const PREFETCHES_PER_BUILD: usize = 4;
@@ -215,12 +215,12 @@ pub(crate) const PREFETCH_TIME: Duration = Duration::from_secs(600);
 pub(crate) const REMOTE_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// Waits in a row that ended without what was waited for: then the rest is computed, until something comes again.
 pub(crate) const REMOTE_LATE: u32 = 2;
-/// A prefetch of fewer entries is of use in any case; of more, one in so many has to be asked for.
+/// A prefetch of fewer entries is not judged; of more, one in so many has to be asked for.
 pub(crate) const REMOTE_USEFUL: (usize, usize) = (64, 3);
 /// After so many prefetches in a row that were of little use, nothing is fetched for builds of that name for so long.
 pub(crate) const REMOTE_USELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
-/// Actions that the builds of one prefetch asked for, as far as they are remembered.
-pub(crate) const REMOTE_ASKED: usize = 64 << 10;
+/// Actions of one prefetch of which it is remembered that nothing asked for them yet.
+pub(crate) const REMOTE_FETCHED: usize = 64 << 10;
 /// Names of builds of which something waits to be put into the remote store.
 pub(crate) const UPLOADS: usize = 1000;
 /// How long it waits at most.

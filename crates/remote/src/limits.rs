@@ -22,6 +22,10 @@ pub const HEAD: usize = 4 << 10;
 /// Bytes of a build's name, and of a key's.
 pub const NAME: usize = 255;
 
+/// Entries of an index of Go's own packages: those that were used last. One form of all of them has some 600 with their indexes, and a build on a
+/// fresh machine whose name has nothing fetches them all.
+pub const STD_ENTRIES: usize = 4096;
+
 /// Frame files that an index refers to. With more, all is written once more (`write_plan.rs`).
 pub const FILES: usize = 64;
 

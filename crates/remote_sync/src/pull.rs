@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use proto::{ActionId, OutputId};
 use remote::frames::FrameError;
+use remote::head::HeadError;
 use remote::index::{Entry, Frame, Index};
 use remote::keys::{PublicKey, TrustedKeys};
 use remote::read_plan::{Fetch, fetches};
@@ -113,6 +114,8 @@ enum FetchError {
     Body(String, #[source] std::io::Error),
     #[error("a frame of {0} is not used")]
     Frame(String, #[source] FrameError),
+    #[error("no memory was free in time")]
+    Memory,
     #[error("output {0} is not what the index names")]
     Output(String),
     #[error(transparent)]
@@ -130,8 +133,10 @@ impl Pull<'_> {
         let mut pulled = Pulled::default();
         let indexes = self.indexes(&source, &mut pulled);
         let known = self.known(&indexes)?;
-        let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
-        self.progress.wants(&mut entries.filter(|entry| self.is_wanted(entry, &known)));
+        let mut seen = HashSet::new(); // two keys may have signed the same
+        let entries =
+            indexes.iter().flat_map(|(index, _)| &index.entries).filter(|entry| self.is_wanted(entry, &known));
+        self.progress.wants(&mut entries.filter(|entry| seen.insert((entry.action, entry.condition.as_ref()))));
         for (index, key) in &indexes {
             self.index(index, key, &known, &mut pulled);
         }
@@ -143,10 +148,9 @@ impl Pull<'_> {
     fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
         let mut denied = Vec::new();
         let mut indexes = self.indexes_of(self.series, source, (pulled, &mut denied));
-        if let Some(std) = self.std
-            && indexes.is_empty()
-            && pulled.failed == 0
-        {
+        // Where the store does not answer, it would not for this one either.
+        let is_silent = pulled.failed > 0;
+        if let Some(std) = self.std.filter(|_| indexes.is_empty() && !is_silent) {
             indexes = self.indexes_of(std::slice::from_ref(std), source, (pulled, &mut denied));
         }
         if indexes.is_empty() {
@@ -156,8 +160,8 @@ impl Pull<'_> {
         indexes
     }
 
-    /// Those of these series. S3 engines also deny what is not there, where the credentials may not list the bucket: it counts where nothing
-    /// is given.
+    /// Those of these series. S3 engines also deny what is not there, where the credentials may not list the bucket: it counts where no
+    /// index is read.
     fn indexes_of(
         &self,
         series: &[Series],
@@ -179,9 +183,15 @@ impl Pull<'_> {
                 Err(e @ ReadError::Object(_, ObjectError::Denied(_))) => {
                     denied.push(format!("{series}: {}", proto::error::with_causes(&e)));
                 }
+                Err(ReadError::Head(_, HeadError::Expired)) => {
+                    log::debug!("{series}: the head of {} is over", key.name());
+                }
                 Err(e) => {
                     pulled.failed += 1;
                     log::warn!("{series}: {}", proto::error::with_causes(&e));
+                    if matches!(e, ReadError::Object(..)) {
+                        break; // the others would wait for the same
+                    }
                 }
             }
         }
@@ -250,7 +260,7 @@ impl Pull<'_> {
     /// Fetches the frames of one request, and again from where it broke off.
     fn fetch(&self, fetch: &Fetch, outputs: &Outputs<'_>) -> Result<(), FetchError> {
         // Before a connection is open that would wait.
-        let _held = self.memory.hold(outputs.memory(fetch));
+        let _held = self.memory.hold(outputs.memory(fetch), self.until).ok_or(FetchError::Memory)?;
         let mut left = fetch.frames.as_slice();
         for _ in 1..TRIES {
             match self.frames(fetch, &mut left, outputs) {
@@ -329,7 +339,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn read_frame(body: &mut Take<Body<'_>>, at: &mut u64, frame: &Frame) -> std::io::Result<Vec<u8>> {
     let before = u64::from(frame.offset).saturating_sub(*at);
     let skipped = std::io::copy(&mut body.by_ref().take(before), &mut std::io::sink())?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(frame.length).unwrap_or(0));
     let read = body.by_ref().take(frame.length.into()).read_to_end(&mut bytes)?;
     *at += skipped + read as u64;
     let is_whole = skipped == before && bytes.len() as u64 == u64::from(frame.length);

@@ -1,26 +1,31 @@
 //! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
 
 use std::collections::HashSet;
-use std::fs::{self, File as LocalFile};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, Output, OutputId, ScopeDigest, scopes};
+use proto::{ActionId, Output, OutputId, ScopeDigest};
 use remote::content_hash::ContentHash;
 use remote::frames::FileWriter;
-use remote::head::Head;
+use remote::head::{Head, HeadError};
 use remote::index::{Entry, File, Index};
 use remote::keys::SecretKey;
 use remote::series::Series;
 use remote::write_plan::{self, Draft};
 use remote::{limits, name};
 use sha2::{Digest, Sha256};
-use store::archive::Archive;
-use store::{Conditional, Kind, Record, Store, StoreError, View};
+use store::{Conditional, Record, Store, StoreError, View};
 
 use crate::objects::{ObjectError, Objects, whole};
 use crate::read_index::{ReadError, Source};
 use crate::state::State;
+
+mod entries;
+
+use entries::keep_newest;
+
+/// How often an index that machines share is put where another machine puts one at the same time.
+const TRIES: usize = 3;
 
 /// What to put.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +135,16 @@ impl Push<'_> {
     /// # Errors
     /// A [`PushError`] where a part of it could not be put.
     pub fn run(&self) -> Result<Pushed, PushError> {
+        for _ in 1..TRIES {
+            if let Some(pushed) = self.once(false)? {
+                return Ok(pushed);
+            }
+        }
+        Ok(self.once(true)?.unwrap_or_default())
+    }
+
+    /// `None`: another machine put an index of Go's own packages meanwhile, which this one would hide. Only the last attempt does.
+    fn once(&self, is_last: bool) -> Result<Option<Pushed>, PushError> {
         let state = State::new(self.store).map_err(PushError::State)?;
         let source = Source { objects: self.objects, state: &state, now: self.now };
         let previous = self.read(&source, self.series)?;
@@ -139,16 +154,21 @@ impl Push<'_> {
         }
         let mut entries = self.entries()?;
         if entries.is_empty() {
-            return Ok(Pushed::default()); // an empty index would hide the entries of the previous one
+            return Ok(Some(Pushed::default())); // an empty index would hide the entries of the previous one
         }
         let before = previous.as_ref().map(|(_, index)| index);
+        let refused = self.refused(before)?;
         let is_part = before.is_some_and(|index| entries.len() < index.entries.len() / 2);
         let stays = |entry: &&Entry| match self.used {
             Used::Since(since) => UNIX_EPOCH + Duration::from_secs(entry.time) >= since,
             Used::By(_) => is_part,
             Used::StdBy(_) => entry.time.saturating_add(self.period) >= self.now,
         };
+        let stays = |entry: &&Entry| stays(entry) && !refused.contains(&(entry.action, entry.output.id));
         entries.extend(before.iter().flat_map(|index| index.entries.iter().filter(stays)).cloned());
+        if matches!(self.used, Used::StdBy(_)) {
+            keep_newest(&mut entries, limits::STD_ENTRIES);
+        }
         let bases: Vec<_> = bases.iter().collect();
         let is_here = |output: &Output| self.store.object(*output).is_ok_and(|path| path.is_some());
         let mut draft = write_plan::plan((self.series.clone(), self.now), before, &bases, (entries, is_here));
@@ -161,10 +181,11 @@ impl Push<'_> {
             let is_young = self.now < head.created.saturating_add(self.period / 4);
             write_plan::is_same(before, &index) && before.files == index.files && is_young
         };
-        if !previous.as_ref().is_some_and(is_current) {
-            self.head(&index, &source, &mut pushed)?;
+        if previous.as_ref().is_some_and(is_current) {
+            return Ok(Some(pushed));
         }
-        Ok(pushed)
+        let before = previous.as_ref().map_or(0, |(head, _)| head.counter);
+        Ok(self.head(&index, (&source, before), (&mut pushed, is_last))?.then_some(pushed))
     }
 
     /// This key's index of a series, with what is in files that are there. One that is not to be used counts as none; where the engine does
@@ -178,6 +199,10 @@ impl Push<'_> {
                 None
             }
             Err(e @ ReadError::Object(..)) => return Err(PushError::Read(e)),
+            // Others' entries are in it: without them it is not replaced.
+            Err(e @ ReadError::Head(_, HeadError::Older { .. })) if matches!(self.used, Used::StdBy(_)) => {
+                return Err(PushError::Read(e));
+            }
             Err(e) => {
                 log::warn!("{series}: all is put again: {}", proto::error::with_causes(&e));
                 None
@@ -203,55 +228,6 @@ impl Push<'_> {
     fn is_there(&self, name: &str) -> Result<bool, PushError> {
         let found = self.objects.get(name, Some(0..1)).map_err(|e| PushError::Get(name.to_owned(), e))?;
         Ok(found.is_some())
-    }
-
-    /// What was used and is as true on another machine, in the order of use. What another key signed, its owner puts.
-    fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let own = self.key.public().signing_key();
-        // Who names a layer vouches for it on this machine.
-        let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own) && !record.origin.is_of_layer();
-        let is_index = |record: &Record| self.indexes && record.kind == Kind::StoreIndex && !record.is_quarantined;
-        let is_put =
-            |record: &Record| (record.is_of_any_machine(self.conditional) || is_index(record)) && is_own(record);
-        let mut used = match self.used {
-            Used::Since(since) => {
-                let mut used = self.store.list(self.view)?;
-                used.retain(|(.., used)| *used >= since);
-                used.sort_by_key(|(action, record, used)| (*used, *action, record.output.id));
-                used
-            }
-            Used::By(build) | Used::StdBy(build) => {
-                let mut used = self.store.list_of(self.view, &build.actions)?;
-                used.retain(|(_, record, _)| build.has(record));
-                used
-            }
-        };
-        let is_of_part = |record: &Record| !matches!(self.used, Used::StdBy(_)) || self.is_std(record);
-        used.retain(|(_, record, _)| is_put(record) && is_of_part(record));
-        let entry = |(action, record, used): (_, Record, SystemTime)| Entry {
-            action,
-            output: record.output,
-            condition: record.condition,
-            cost_ms: u32::try_from(record.cost_ms).unwrap_or(u32::MAX),
-            // Not now: what came from the remote store and was not used here grows older.
-            time: used.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().min(self.now),
-        };
-        Ok(used.into_iter().map(entry).collect())
-    }
-
-    /// Whether it is of Go's own packages. Of what belongs to other entries and has no condition, that is not known.
-    fn is_std(&self, record: &Record) -> bool {
-        match (&record.condition, record.kind) {
-            (Some(condition), _) => [scopes::STD, scopes::ASM_STD].contains(&condition.scope),
-            (None, Kind::StoreIndex) => true,
-            (None, Kind::Archive) => self.archive(record.output).is_some_and(|archive| archive.is_std),
-            (None, _) => false,
-        }
-    }
-
-    fn archive(&self, output: Output) -> Option<Archive> {
-        let file = LocalFile::open(self.store.object(output).ok()??).ok()?;
-        Archive::read(&|buffer, at| file.read_exact_at(buffer, at))
     }
 
     /// Packs and puts what is new.
@@ -313,7 +289,13 @@ impl Push<'_> {
         Ok(())
     }
 
-    fn head(&self, index: &Index, source: &Source<'_>, pushed: &mut Pushed) -> Result<(), PushError> {
+    /// Whether index and head were put. `before` is the counter of the head that this one follows.
+    fn head(
+        &self,
+        index: &Index,
+        (source, before): (&Source<'_>, u64),
+        (pushed, is_last): (&mut Pushed, bool),
+    ) -> Result<bool, PushError> {
         let bytes = index.write(self.key);
         if bytes.len() > limits::INDEX {
             return Err(PushError::TooLarge(bytes.len()));
@@ -324,13 +306,16 @@ impl Push<'_> {
         let at = name::head(self.series, &self.key.public().id());
         // Another job may have put one meanwhile.
         let there = source.head(self.series, &self.key.public()).ok().flatten().map_or(0, |head| head.counter);
+        if there > before && !is_last && matches!(self.used, Used::StdBy(_)) {
+            return Ok(false);
+        }
         let counter = Head::next_counter(self.now, &[there, source.state.seen(&at)]);
         let expires = self.now.saturating_add(self.period);
         let head = Head { series: self.series.clone(), counter, created: self.now, expires, index: hash };
         self.put(&at, head.write(self.key).as_bytes(), pushed)?;
         source.state.note(&at, counter)?;
         pushed.is_new = true;
-        Ok(())
+        Ok(true)
     }
 
     fn put(&self, at: &str, bytes: &[u8], pushed: &mut Pushed) -> Result<(), PushError> {

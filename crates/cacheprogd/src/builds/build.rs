@@ -27,7 +27,7 @@ use crate::limits::{
 };
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
-use crate::remote::prefetch::Prefetches;
+use crate::remote::prefetch::{ByBuild, Prefetches};
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;
@@ -141,6 +141,11 @@ impl Build {
     /// Whether it is a build in a sandbox, without a network, that writes what all users read.
     pub(crate) fn is_of_all_users(&self) -> bool {
         self.owner().is_none() && self.state.is_offline && self.partition() == Some(Partition::Common)
+    }
+
+    /// As who it asks for a prefetch.
+    pub(crate) fn by_build(&self) -> ByBuild<'_> {
+        ByBuild { name: self.name(), is_of_all_users: self.is_of_all_users(), prefetches: &self.prefetches }
     }
 
     /// What its sessions with this toolchain read and write.

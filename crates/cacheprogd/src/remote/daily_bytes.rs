@@ -32,30 +32,38 @@ impl DailyBytes {
 
     /// What the settings allow, where it is used up.
     pub(super) fn used_up(&self, now: SystemTime) -> Option<u64> {
-        let (day, used) = *lock(&self.used);
-        self.most.filter(|most| day == day_of(now) && used >= *most)
+        let used = *lock(&self.used);
+        self.most.filter(|most| used.0 == day_at(used, now) && used.1 >= *most)
     }
 
     /// So many bytes were fetched or put.
-    pub(super) fn add(&self, store: &Store, bytes: u64, now: SystemTime) {
-        if self.most.is_none() || bytes == 0 {
-            return;
-        }
+    pub(super) fn add(&self, bytes: u64, now: SystemTime) {
         let mut used = lock(&self.used);
-        let today = day_of(now);
+        let today = day_at(*used, now);
         let before = if used.0 == today { used.1 } else { 0 };
         *used = (today, before.saturating_add(bytes));
-        let text = format!("{} {}\n", used.0, used.1);
+    }
+
+    /// Writes the file.
+    pub(super) fn keep(&self, store: &Store) {
+        if self.most.is_none() {
+            return;
+        }
+        let (day, bytes) = *lock(&self.used);
+        let text = format!("{day} {bytes}\n");
         let made = self.file.parent().map_or(Ok(()), remote_sync::make_dir).map_err(|e| e.to_string());
         let written = made.and_then(|()| store.write_file(&self.file, text.as_bytes()).map_err(|e| with_causes(&e)));
-        written.unwrap_or_else(|e| {
-            log::warn!("{}: {e}: after a restart the day begins with what it had", self.file.display())
-        });
+        if let Err(e) = written {
+            log::warn!("{}: {e}: a restart forgets the bytes since the last time", self.file.display());
+        }
     }
 }
 
-fn day_of(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY
+/// The day. One before that which was noted counts as that one: a clock that was set back gives no bytes. More than a day before, the clock was wrong
+/// then.
+fn day_at((noted, _): (u64, u64), now: SystemTime) -> u64 {
+    let today = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
+    if today + 1 == noted { noted } else { today }
 }
 
 #[cfg(test)]
@@ -70,15 +78,18 @@ mod tests {
         let store = Store::open(dir.path(), Access::Owner).unwrap();
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let daily = DailyBytes::new(&store, Some(10));
-        daily.add(&store, 9, at(DAY));
-        assert_eq!(daily.used_up(at(DAY)), None);
-        daily.add(&store, 1, at(2 * DAY - 1));
+        daily.add(9, at(5 * DAY));
+        assert_eq!(daily.used_up(at(5 * DAY)), None);
+        daily.add(1, at(6 * DAY - 1));
+        daily.keep(&store);
         let daily = DailyBytes::new(&store, Some(10));
-        assert_eq!([2 * DAY - 1, 2 * DAY].map(|time| daily.used_up(at(time))), [Some(10), None]);
-        daily.add(&store, 9, at(2 * DAY));
-        assert_eq!(daily.used_up(at(2 * DAY)), None, "each day begins with none");
+        let times = [6 * DAY - 1, 6 * DAY, 4 * DAY, 3 * DAY];
+        let expected = [Some(10), None, Some(10), None];
+        assert_eq!(times.map(|time| daily.used_up(at(time))), expected, "a clock that was set back gives no bytes");
+        daily.add(9, at(6 * DAY));
+        assert_eq!(daily.used_up(at(6 * DAY)), None, "each day begins with none");
         let unlimited = DailyBytes::new(&store, None);
-        unlimited.add(&store, u64::MAX, at(2 * DAY));
-        assert_eq!(unlimited.used_up(at(2 * DAY)), None);
+        unlimited.add(u64::MAX, at(6 * DAY));
+        assert_eq!(unlimited.used_up(at(6 * DAY)), None);
     }
 }

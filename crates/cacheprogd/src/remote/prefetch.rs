@@ -17,7 +17,7 @@ use remote_sync::pull::{Progress, Pull};
 use store::{Conditional, View};
 
 use super::tier::{Tier, series};
-use super::usefulness::Use;
+use super::usefulness::Fetched;
 use crate::clock;
 use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD, REMOTE_LATE, REMOTE_WAIT};
 use crate::mutex::lock;
@@ -35,17 +35,17 @@ pub(crate) struct Prefetch {
     late: AtomicU32,
     changed: Condvar,
     /// Held for one entry.
-    used: Mutex<Use>,
-    /// Who is told at the end how much of it was used.
-    of: Option<(Weak<Tier>, Series)>,
+    fetched: Mutex<Fetched>,
+    /// Who is told at the end how much of it was used; `None` for builds whose word does not count.
+    reports_to: Option<(Weak<Tier>, Series)>,
 }
 
 impl Drop for Prefetch {
     fn drop(&mut self) {
-        if let Some((tier, series)) = &self.of
+        if let Some((tier, series)) = &self.reports_to
             && let Some(tier) = tier.upgrade()
         {
-            tier.usefulness.note(series, &lock(&self.used));
+            tier.usefulness.note(series, &lock(&self.fetched));
         }
     }
 }
@@ -60,23 +60,28 @@ enum State {
     Over,
 }
 
+/// Who asks for a prefetch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByBuild<'a> {
+    pub(crate) name: &'a str,
+    /// Whether it writes what all users read. Others share no prefetch with these: an untrusted user's builds could end them for all.
+    pub(crate) is_of_all_users: bool,
+    pub(crate) prefetches: &'a Prefetches,
+}
+
 /// The prefetch of builds of this name with this toolchain, which begins now unless it did before; `None`: nothing is fetched.
-pub(crate) fn prefetch(
-    tier: &Arc<Tier>,
-    (name, prefetches): (&str, &Prefetches),
-    toolchain: &Toolchain,
-) -> Option<Arc<Prefetch>> {
+pub(crate) fn prefetch(tier: &Arc<Tier>, by: ByBuild<'_>, toolchain: &Toolchain) -> Option<Arc<Prefetch>> {
     tier.trusted.iter().next()?; // who trusts no key takes nothing
-    let (series, view) = series(toolchain, name)?;
+    let (series, view) = series(toolchain, by.name)?;
     let namespace = series.toolchain.clone();
-    let mut prefetches = lock(&prefetches.0);
+    let mut prefetches = lock(&by.prefetches.0);
     if let Some(known) = prefetches.get(&namespace) {
         return Some(known.clone());
     }
     if prefetches.len() >= PREFETCHES_PER_BUILD {
         return None;
     }
-    let prefetch = tier.begin_prefetch(series, toolchain, view)?;
+    let prefetch = tier.begin_prefetch((series, by.is_of_all_users), toolchain, view)?;
     Some(prefetches.entry(namespace).or_insert(prefetch).clone())
 }
 
@@ -94,20 +99,22 @@ pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
 impl Tier {
     /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, or enough was
     /// fetched today.
-    fn begin_prefetch(self: &Arc<Self>, series: Series, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
+    fn begin_prefetch(self: &Arc<Self>, of: Shared, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
         let mut running = lock(&self.prefetches);
-        if let Some(known) = running.get(&series).and_then(Weak::upgrade) {
+        // One that is over knows nothing of what was put since.
+        if let Some(known) = running.get(&of).and_then(Weak::upgrade).filter(|known| !known.is_over()) {
             return Some(known);
         }
-        if running.len() >= PREFETCHES || self.used_up().is_some() || self.usefulness.is_useless(&series) {
+        let most = if of.1 { PREFETCHES } else { PREFETCHES / 2 };
+        if running.len() >= most || self.used_up().is_some() || self.usefulness.is_useless(&of.0) {
             return None;
         }
-        let prefetch = Arc::new(Prefetch::of(self, &series));
-        let (std, view) = (super::tier::series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
-        let (tier, thread, key) = (self.clone(), prefetch.clone(), series.clone());
+        let prefetch = Arc::new(Prefetch::of(Some(self).filter(|_| of.1), &of.0));
+        let (std, view) = (series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
+        let (tier, thread, key) = (self.clone(), prefetch.clone(), of.clone());
         let run = move || {
-            let _end = End(&tier, &series);
-            thread.run(&tier, (&series, &std, &view));
+            let _end = End(&tier, &of, &thread);
+            thread.run(&tier, (&of.0, &std, &view));
         };
         let builder = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
         builder.spawn(run).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()?;
@@ -116,23 +123,28 @@ impl Tier {
     }
 }
 
+/// Whose builds share a prefetch: those of this series, which write what all users read or do not.
+pub(super) type Shared = (Series, bool);
+
 /// The thread ends, in whatever way.
-struct End<'a>(&'a Tier, &'a Series);
+struct End<'a>(&'a Tier, &'a Shared, &'a Prefetch);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
+        *lock(&self.2.state) = State::Over;
+        self.2.changed.notify_all();
         lock(&self.0.prefetches).remove(self.1);
     }
 }
 
 impl Prefetch {
-    fn of(tier: &Arc<Tier>, series: &Series) -> Self {
+    fn of(tier: Option<&Arc<Tier>>, series: &Series) -> Self {
         Self {
             state: Mutex::default(),
             late: AtomicU32::new(0),
             changed: Condvar::new(),
-            used: Mutex::default(),
-            of: Some((Arc::downgrade(tier), series.clone())),
+            fetched: Mutex::default(),
+            reports_to: tier.map(|tier| (Arc::downgrade(tier), series.clone())),
         }
     }
 
@@ -162,13 +174,16 @@ impl Prefetch {
                 tier.note_failed_pull(&e);
             }
         }
-        *lock(&self.state) = State::Over;
-        self.changed.notify_all();
+        tier.keep_bytes();
     }
 
-    /// A build asks for it.
-    pub(crate) fn note_asked(&self, action: &ActionId) {
-        lock(&self.used).note_asked(action);
+    fn is_over(&self) -> bool {
+        matches!(*lock(&self.state), State::Over)
+    }
+
+    /// A build asks for it now, when it is here as far as it came at all.
+    pub(crate) fn note_used(&self, action: &ActionId) {
+        lock(&self.fetched).note_used(action);
     }
 
     /// Whether a get for this action is to wait.
@@ -230,7 +245,7 @@ impl Progress for Prefetch {
             }
         }
         if came {
-            lock(&self.used).note_fetched(action);
+            lock(&self.fetched).note_fetched(action);
             self.late.store(0, Relaxed);
         }
         self.changed.notify_all();
@@ -259,11 +274,16 @@ mod tests {
         let store = Arc::new(store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap());
         let tier = Arc::new(Tier::open(store, settings.remote.as_deref().unwrap(), None));
         let toolchain = toolchain_at("/nix/store/0-go/share/go");
-        let begin = |name: &str| prefetch(&tier, (name, &Prefetches::default()), &toolchain);
+        let of = |name: &str, is_of_all_users, toolchain: &Toolchain| {
+            prefetch(&tier, ByBuild { name, is_of_all_users, prefetches: &Prefetches::default() }, toolchain)
+        };
+        let begin = |name: &str| of(name, true, &toolchain);
         let first = begin("caddy-1").unwrap();
         assert!(Arc::ptr_eq(&first, &begin("caddy-2").unwrap()));
-        let others: Vec<_> = (1..PREFETCHES).map(|n| begin(&format!("other{n}")).unwrap()).collect();
-        assert!(begin("one-too-many").is_none());
+        let untrusted = of("caddy-3", false, &toolchain).unwrap();
+        assert!(!Arc::ptr_eq(&first, &untrusted), "it ends nothing for others");
+        let others: Vec<_> = (2..PREFETCHES).map(|n| begin(&format!("other{n}")).unwrap()).collect();
+        assert!(begin("one-too-many").is_none() && of("another", false, &toolchain).is_none());
         drop((silent, others)); // nobody answers
         while !lock(&tier.prefetches).is_empty() {
             thread::sleep(Duration::from_millis(1));
@@ -271,7 +291,7 @@ mod tests {
         assert!(!first.is_awaited(&ActionId([1; 32])), "it is over");
         assert!(!Arc::ptr_eq(&first, &begin("caddy-1").unwrap()));
         assert!(begin("of-another-place").is_some());
-        assert!(prefetch(&tier, ("x", &Prefetches::default()), &toolchain_at("/usr/local/go")).is_none());
+        assert!(of("x", true, &toolchain_at("/usr/local/go")).is_none());
     }
 
     #[test]

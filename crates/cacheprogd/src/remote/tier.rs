@@ -22,7 +22,7 @@ use settings::{Remote, RemoteWrite};
 use store::{Mode, PurgeFilter, Store, View};
 
 use super::daily_bytes::DailyBytes;
-use super::prefetch::Prefetch;
+use super::prefetch::{Prefetch, Shared};
 use super::queue::Queue;
 use super::usefulness::Usefulness;
 use crate::clock;
@@ -43,7 +43,7 @@ pub(crate) struct Tier {
     pub(super) kept_for: Duration,
     pub(super) uploads: Uploads,
     /// Those that are under way: builds of one name that begin together share one.
-    pub(super) prefetches: Mutex<HashMap<Series, Weak<Prefetch>>>,
+    pub(super) prefetches: Mutex<HashMap<Shared, Weak<Prefetch>>>,
     pub(super) usefulness: Usefulness,
     /// What all of them hold frames in.
     pub(super) memory: FrameMemory,
@@ -113,20 +113,24 @@ impl Tier {
         self.writer.as_ref().is_some_and(|(_, write)| write.admits(without_version(name)))
     }
 
+    /// Keeps how many bytes there were today, after a prefetch or an upload.
+    pub(super) fn keep_bytes(&self) {
+        self.daily.add(self.objects.take_bytes(), clock::now());
+        self.daily.keep(&self.store);
+    }
+
     pub(super) fn note_pull(&self, pulled: &Pulled) {
         self.counts.fetched.fetch_add(pulled.admitted, Relaxed);
         self.counts.fetched_bytes.fetch_add(pulled.bytes, Relaxed);
-        self.daily.add(&self.store, pulled.bytes, clock::now());
         let failed = (pulled.failed > 0).then(|| "a part could not be fetched; the log says what".to_owned());
         lock(&self.trouble)[0] = failed;
     }
 
     pub(super) fn note_put(&self, bytes: u64) {
         self.counts.put_bytes.fetch_add(bytes, Relaxed);
-        self.daily.add(&self.store, bytes, clock::now());
     }
 
-    /// What a build used is there now.
+    /// An upload ended well.
     pub(super) fn note_upload(&self, pushed: &Pushed) {
         self.counts.uploads.fetch_add(pushed.is_new.into(), Relaxed);
         self.note_write(None);
@@ -140,9 +144,11 @@ impl Tier {
         lock(&self.trouble)[1] = error.map(with_causes);
     }
 
-    /// That the bytes of today are used up, where they are: then nothing is fetched or put until tomorrow.
+    /// Why nothing is fetched or put until tomorrow: the bytes of today are used up.
     pub(super) fn used_up(&self) -> Option<String> {
-        let most = self.daily.used_up(clock::now())?;
+        let now = clock::now();
+        self.daily.add(self.objects.take_bytes(), now);
+        let most = self.daily.used_up(now)?;
         Some(format!("the bytes of today (UTC) are used up: remote.daily-bytes allows {}", figures::bytes(most)))
     }
 

@@ -41,12 +41,12 @@ impl Tier {
 
     /// Begins to put what waits, if anything does. Called at each turn of the loop.
     pub(crate) fn poll(self: &Arc<Self>) {
-        if self.writer.is_none() || self.used_up().is_some() {
+        if self.writer.is_none() {
             return;
         }
         let waiting = self.uploads.queue.waiting().len();
         self.uploads.waiting.store(waiting as u64, SeqCst);
-        let is_due = waiting > 0 && Instant::now() >= lock(&self.uploads.pause).0;
+        let is_due = waiting > 0 && Instant::now() >= lock(&self.uploads.pause).0 && self.used_up().is_none();
         if !is_due || self.uploads.is_running.swap(true, SeqCst) {
             return;
         }
@@ -66,6 +66,9 @@ impl Tier {
     fn upload_all(&self) {
         let mut has_failed = false;
         for waiting in self.uploads.queue.waiting() {
+            if self.used_up().is_some() {
+                break;
+            }
             match self.upload(&waiting) {
                 Ok(()) => {}
                 Err(e @ PushError::TooLarge(_)) => {
@@ -79,6 +82,7 @@ impl Tier {
                 }
             }
         }
+        self.keep_bytes();
         let mut pause = lock(&self.uploads.pause);
         *pause = if has_failed {
             (Instant::now() + pause.1, (pause.1 * 2).min(UPLOAD_PAUSE.1))
@@ -118,8 +122,13 @@ impl Tier {
             period: self.kept_for.as_secs(),
         };
         // Go's own packages first: the other index refers to their files.
-        self.put(&push)?;
-        let bases = std::slice::from_ref(&std);
+        let bases = match self.put(&push) {
+            Ok(_) => std::slice::from_ref(&std),
+            Err(e) => {
+                log::warn!("{std}: {}", with_causes(&e));
+                &[]
+            }
+        };
         let pushed = self.put(&Push { series: &series, bases, used: Used::By(&used.used), ..push })?;
         self.note_upload(&pushed);
         Ok(())

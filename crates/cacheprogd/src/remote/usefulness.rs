@@ -1,4 +1,4 @@
-//! Whether what is fetched for builds of a name is used. Where it is not, again and again, nothing is fetched for a while.
+//! Whether builds ask for what is fetched for them. Where they do not, again and again, nothing is fetched for builds of that name for a while.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -7,31 +7,32 @@ use std::time::Instant;
 use proto::ActionId;
 use remote::series::Series;
 
-use crate::limits::{REMOTE_ASKED, REMOTE_USEFUL, REMOTE_USELESS, UPLOADS};
+use crate::limits::{REMOTE_FETCHED, REMOTE_USEFUL, REMOTE_USELESS, UPLOADS};
 use crate::mutex::lock;
 
-/// What was fetched by one prefetch, and what its builds asked for.
+/// What one prefetch fetched that was not asked for yet, and how much was.
 #[derive(Debug, Default)]
-pub(super) struct Use {
-    fetched: HashSet<ActionId>,
-    asked: HashSet<ActionId>,
+pub(super) struct Fetched {
+    unused: HashSet<ActionId>,
+    used: usize,
 }
 
-impl Use {
+impl Fetched {
     pub(super) fn note_fetched(&mut self, action: &ActionId) {
-        self.fetched.insert(*action);
+        if self.unused.len() < REMOTE_FETCHED {
+            self.unused.insert(*action);
+        }
     }
 
-    pub(super) fn note_asked(&mut self, action: &ActionId) {
-        if self.asked.len() < REMOTE_ASKED {
-            self.asked.insert(*action);
-        }
+    /// It is asked for, and was there in time.
+    pub(super) fn note_used(&mut self, action: &ActionId) {
+        self.used += usize::from(self.unused.remove(action));
     }
 
     /// Whether enough of it was asked for; `None` where little was fetched.
     fn was_useful(&self) -> Option<bool> {
-        let used = self.fetched.intersection(&self.asked).count();
-        (self.fetched.len() >= REMOTE_USEFUL.0).then_some(used * REMOTE_USEFUL.1 >= self.fetched.len())
+        let all = self.unused.len() + self.used;
+        (all >= REMOTE_USEFUL.0).then_some(self.used * REMOTE_USEFUL.1 >= all)
     }
 }
 
@@ -40,25 +41,25 @@ impl Use {
 pub(super) struct Usefulness(Mutex<HashMap<Series, (u32, Instant)>>);
 
 impl Usefulness {
-    pub(super) fn note(&self, series: &Series, of: &Use) {
-        let Some(useful) = of.was_useful() else { return };
+    pub(super) fn note(&self, series: &Series, fetched: &Fetched) {
+        let Some(useful) = fetched.was_useful() else { return };
         let mut all = lock(&self.0);
+        all.retain(|_, (_, last)| last.elapsed() < REMOTE_USELESS.1);
         if useful {
             all.remove(series);
         } else if all.len() < UPLOADS || all.contains_key(series) {
             let (times, last) = all.entry(series.clone()).or_insert((0, Instant::now()));
             (*times, *last) = (*times + 1, Instant::now());
-            if *times == REMOTE_USELESS.0 {
-                log::warn!("{series}: little of what is fetched is used: nothing is fetched for a day");
+            if *times >= REMOTE_USELESS.0 {
+                log::warn!("{series}: builds ask for little of what is fetched: nothing is fetched for a day");
             }
         }
     }
 
     /// Whether nothing is to be fetched.
     pub(super) fn is_useless(&self, series: &Series) -> bool {
-        lock(&self.0)
-            .get(series)
-            .is_some_and(|(times, last)| *times >= REMOTE_USELESS.0 && last.elapsed() < REMOTE_USELESS.1)
+        let is_over = |last: &Instant| last.elapsed() >= REMOTE_USELESS.1;
+        lock(&self.0).get(series).is_some_and(|(times, last)| *times >= REMOTE_USELESS.0 && !is_over(last))
     }
 }
 
@@ -71,19 +72,18 @@ mod tests {
         let [series, other] = ["caddy", "other"].map(|name| Series::new("common", &"0".repeat(32), name).unwrap());
         let all = Usefulness::default();
         let (few, many) = (REMOTE_USEFUL.0 as u8 - 1, REMOTE_USEFUL.0 as u8);
-        let note = |fetched: u8, asked: u8| {
-            let mut of = Use::default();
+        let note = |fetched: u8, used: u8| {
+            let mut of = Fetched::default();
             (0..fetched).for_each(|n| of.note_fetched(&ActionId([n; 32])));
-            (0..asked).for_each(|n| of.note_asked(&ActionId([n; 32])));
+            (0..used).for_each(|n| of.note_used(&ActionId([n; 32])));
+            (200..250).for_each(|n| of.note_used(&ActionId([n; 32]))); // what was not fetched does not count
             all.note(&series, &of);
             all.is_useless(&series)
         };
-        assert_eq!([(few, 0); 4].map(|(fetched, asked)| note(fetched, asked)), [false; 4], "there was little");
-        let of_use = many.div_ceil(3);
-        assert_eq!(
-            [of_use - 1, 0, of_use, 0, 0, 0].map(|asked| note(many, asked)),
-            [false, false, false, false, false, true]
-        );
+        assert_eq!([(few, 0); 4].map(|(fetched, used)| note(fetched, used)), [false; 4], "there was little");
+        let enough = many.div_ceil(3);
+        let seen = [enough - 1, 0, enough, 0, 0, 0].map(|used| note(many, used));
+        assert_eq!(seen, [false, false, false, false, false, true]);
         assert!(!all.is_useless(&other));
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     write_json_line(stream, &welcome)?;
     // Outside of sandboxes compilers read more of the system than any condition has.
     let remote = context.remote.as_ref().filter(|_| build.owner().is_none());
-    let prefetch = remote.and_then(|remote| prefetch(remote, (build.name(), &build.prefetches), &hello.toolchain));
+    let prefetch = remote.and_then(|remote| prefetch(remote, build.by_build(), &hello.toolchain));
     let view = build.view(&hello.toolchain);
     let session = build.trace.session(&hello);
     let is_of_go = hello.toolchain.is_of_go();

@@ -119,8 +119,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 
 /// What a build of this name is served of these.
 fn served(daemon: &Daemon, name: &str, outputs: &[u8]) -> Vec<u8> {
+    served_after(daemon, name, outputs, 0)
+}
+
+/// The same, when so many entries were fetched: a get waits only a little, and the machine may be busy.
+fn served_after(daemon: &Daemon, name: &str, outputs: &[u8], fetched: u64) -> Vec<u8> {
     let view = daemon.register(name);
     let mut session = Session::open(&view, GOROOT);
+    wait_until("it is fetched", || fetched == 0 || status(daemon).fetched >= fetched);
     let mut hits = Vec::new();
     for n in outputs {
         let reply = session.get(*n);
@@ -144,7 +150,7 @@ fn a_build_on_a_fresh_machine_has_what_a_trusted_machine_built() {
 
     let fresh = reader(dir.path(), "fresh", &socket, &[1]);
     // The name counts without its version.
-    assert_eq!(served(&fresh, "app-2.0", &[1, 2, 3, 9]), [1, 2, 3]);
+    assert_eq!(served_after(&fresh, "app-2.0", &[1, 2, 3, 9], 3), [1, 2, 3]);
     assert_eq!(engine.requests.lock().unwrap().len(), 3, "a head, an index, a file");
     let fetched = status(&fresh);
     assert_eq!((fetched.fetched, fetched.trouble), (3, None));
@@ -164,13 +170,13 @@ fn a_get_waits_for_what_is_on_its_way_and_no_longer_than_it_may() {
     let first = writer(dir.path(), &socket, 1);
     let mut session = Session::open(&first.register("app"), GOROOT);
     assert_eq!(session.get(1), Reply::Miss);
-    thread::sleep(Duration::from_millis(300)); // what compiling cost
+    thread::sleep(Duration::from_secs(1)); // what compiling cost
     session.put(1, &honest(1));
     session.put(2, &honest(2)); // of this nothing is known: nothing is waited for
     drop(session);
     first.end_build("app");
     wait_until("it is put", || status(&first).uploads == 1);
-    *engine.delay.lock().unwrap() = Duration::from_millis(100);
+    *engine.delay.lock().unwrap() = Duration::from_millis(50);
     let fresh = reader(dir.path(), "fresh", &socket, &[1]);
     assert_eq!(served(&fresh, "app", &[1]), [1], "it comes sooner than it is compiled");
     *engine.delay.lock().unwrap() = Duration::from_secs(20);
@@ -218,7 +224,7 @@ fn what_a_key_signed_goes_with_the_key_and_what_was_built_here_stays() {
     build(&first, "app", &[1, 2]);
     wait_until("it is put", || status(&first).uploads == 1);
     let mut here = reader(dir.path(), "here", &socket, &[1]);
-    assert_eq!(served(&here, "app", &[1, 2]), [1, 2]);
+    assert_eq!(served_after(&here, "app", &[1, 2], 2), [1, 2]);
     let mut session = Session::open(&here.register("another"), GOROOT);
     session.put(2, &honest(2));
     drop(session);

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use proto::error::with_causes;
@@ -21,13 +22,20 @@ const SLOWEST: u64 = 64 << 10;
 pub struct RemoteObjects {
     socket: PathBuf,
     deadline: Duration,
+    /// Bytes of bodies in both directions, since they were taken.
+    bytes: AtomicU64,
 }
 
 impl RemoteObjects {
     /// `deadline`: how long it may be silent. It has deadlines of its own, which are shorter, so this is for one that hangs.
     #[must_use]
     pub fn new(socket: PathBuf, deadline: Duration) -> Self {
-        Self { socket, deadline }
+        Self { socket, deadline, bytes: AtomicU64::new(0) }
+    }
+
+    /// Bytes of bodies in both directions since the last call, of what broke off too.
+    pub fn take_bytes(&self) -> u64 {
+        self.bytes.swap(0, Relaxed)
     }
 
     fn ask(&self, request: &Request) -> Result<UnixStream, ObjectError> {
@@ -42,7 +50,7 @@ impl Objects for RemoteObjects {
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Option<Body<'_>>, ObjectError> {
         let mut input = BufReader::new(self.ask(&Request::Get { name: name.to_owned(), range })?);
         match read_answer(&mut input)? {
-            Answer::Found => Ok(Some(Box::new(Chunks { input, left: 0, is_over: false }))),
+            Answer::Found => Ok(Some(Box::new(Chunks { input, left: 0, is_over: false, bytes: &self.bytes }))),
             Answer::Missing => Ok(None),
             other => Err(unexpected(other)),
         }
@@ -54,6 +62,7 @@ impl Objects for RemoteObjects {
         stream.set_read_timeout(Some(self.deadline + Duration::from_secs(body.len() as u64 / SLOWEST)))?;
         // Where it answers before it has all, the answer says why.
         let sent = stream.write_all(body);
+        self.bytes.fetch_add(body.len() as u64, Relaxed);
         match read_answer(&mut BufReader::new(stream)) {
             Ok(Answer::Done) => Ok(()),
             Ok(other) => Err(unexpected(other)),
@@ -75,14 +84,15 @@ fn unexpected(answer: Answer) -> ObjectError {
 }
 
 /// A body that comes in chunks.
-struct Chunks {
+struct Chunks<'a> {
     input: BufReader<UnixStream>,
+    bytes: &'a AtomicU64,
     /// Bytes of this chunk.
     left: usize,
     is_over: bool,
 }
 
-impl Chunks {
+impl Chunks<'_> {
     fn next(&mut self) -> io::Result<()> {
         let mut length = [0; 4];
         self.input.read_exact(&mut length)?;
@@ -103,7 +113,7 @@ impl Chunks {
     }
 }
 
-impl Read for Chunks {
+impl Read for Chunks<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 && !self.is_over {
             self.next()?;
@@ -117,6 +127,7 @@ impl Read for Chunks {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         self.left -= read;
+        self.bytes.fetch_add(read as u64, Relaxed);
         Ok(read)
     }
 }

@@ -79,9 +79,7 @@ impl Unverified {
 impl Handler {
     /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
-        if let Some(prefetch) = &self.prefetch {
-            prefetch.note_asked(action);
-        }
+        self.note_used(action);
         // Before the look-up, which finds what came by then.
         let prefetch = self.prefetch.as_ref().filter(|prefetch| prefetch.is_awaited(action));
         let found = self.find_here(action, now, effort.verify_most());
@@ -90,8 +88,16 @@ impl Handler {
             Effort::Little => Lookup::OnItsWay,
             Effort::All { since } => {
                 prefetch.wait(action, since);
+                prefetch.note_used(action);
                 self.find_in_store(action, now, effort.verify_most())
             }
+        }
+    }
+
+    /// A build asks for what was fetched, if it was.
+    pub(super) fn note_used(&self, action: &ActionId) {
+        if let Some(prefetch) = &self.prefetch {
+            prefetch.note_used(action);
         }
     }
 

@@ -87,6 +87,7 @@ impl Handler {
         let now = clock::now();
         for (action, answer) in self.build.dir.table_answers(actions) {
             let Answer { output, cost_ms, is_package, .. } = answer;
+            self.note_used(&action);
             self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
             let served = Served { output, cost_ms: cost_ms.into(), is_package };
             self.count_hit(&action, served, GetOutcome::Hit(output.id), now);
