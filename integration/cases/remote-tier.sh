@@ -53,7 +53,7 @@ with_engine() {
     built
     is "bytes that a second build fetches" 0 "$(($(remote_field fetched_bytes) - fetched))"
 
-    # Nobody built that name before: Go's own packages come.
+    # No machine built that name before: Go's own packages come.
     new_machine "$url" "${reader[@]}"
     PNAME=other built
     # Its own packages, with and without tests, are 26 of more than 200.

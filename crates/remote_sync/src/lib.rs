@@ -14,6 +14,7 @@ pub mod status;
 #[cfg(test)]
 mod fixture;
 mod local_entries;
+mod mutex;
 mod state;
 
 pub use state::make_dir;

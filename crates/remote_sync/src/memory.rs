@@ -17,7 +17,7 @@ pub struct FrameMemory {
 
 /// A part of it, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
+pub(crate) struct FrameBuffer<'a> {
     memory: &'a FrameMemory,
     bytes: u64,
 }
@@ -29,9 +29,9 @@ impl FrameMemory {
         Self { most, held: Mutex::new(0), freed: Condvar::new() }
     }
 
-    /// Waits until so many bytes are free; `None` where they are not by then. More than the limit waits until nobody holds anything: an
+    /// Waits until so many bytes are free; `None` where they are not by then. More than the limit waits until all is free: an
     /// output may be larger.
-    pub(crate) fn hold(&self, bytes: u64, until: Instant) -> Option<Held<'_>> {
+    pub(crate) fn hold(&self, bytes: u64, until: Instant) -> Option<FrameBuffer<'_>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = |held: &mut u64| *held > 0 && *held + bytes > self.most;
         let left = until.saturating_duration_since(Instant::now());
@@ -41,11 +41,11 @@ impl FrameMemory {
             return None;
         }
         *held += bytes;
-        Some(Held { memory: self, bytes })
+        Some(FrameBuffer { memory: self, bytes })
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for FrameBuffer<'_> {
     fn drop(&mut self) {
         *self.memory.held.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         self.memory.freed.notify_all();

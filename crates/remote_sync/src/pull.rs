@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Take};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -18,6 +18,7 @@ use store::{Conditional, Disk, Kind, Limits, Published, Put, Replaces, StageErro
 
 use crate::local_entries::LocalEntries;
 use crate::memory::FrameMemory;
+use crate::mutex::lock;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::read_index::{ReadError, Source};
 use crate::state::State;
@@ -328,11 +329,6 @@ impl Pull<'_> {
         }
         Ok(())
     }
-}
-
-/// A poisoned lock changes nothing: what it guards is changed in single steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bytes of a frame, and those before it that are not wanted.

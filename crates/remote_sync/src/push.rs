@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
-use proto::{ActionId, Output, OutputId, ScopeDigest};
+use proto::Output;
 use remote::content_hash::ContentHash;
 use remote::frames::FileWriter;
 use remote::head::{Head, HeadError};
@@ -14,7 +14,7 @@ use remote::series::Series;
 use remote::write_plan::{self, Draft};
 use remote::{limits, name};
 use sha2::{Digest, Sha256};
-use store::{Conditional, Record, Store, StoreError, View};
+use store::{Conditional, Store, StoreError, View};
 
 use crate::objects::{ObjectError, Objects, whole};
 use crate::read_index::{ReadError, Source};
@@ -22,7 +22,8 @@ use crate::state::State;
 
 mod entries;
 
-use entries::keep_newest;
+use entries::{LocalUse, keep_newest};
+pub use entries::{Used, UsedByBuild};
 
 /// How often an index that machines share is put where another machine puts one at the same time.
 const TRIES: usize = 3;
@@ -53,37 +54,6 @@ pub struct Push<'a> {
     /// How long the remote store keeps what was put, in seconds: a head expires after that, and a file that is used is put again after half
     /// of it.
     pub period: u64,
-}
-
-/// What builds used.
-#[derive(Debug, Clone, Copy)]
-pub enum Used<'a> {
-    /// What was used since then; what the index before has of other jobs, used since then, stays in it.
-    Since(SystemTime),
-    /// What one build used. Where that is less than half of the index before, as of a build that failed, the index keeps what it had.
-    By(&'a UsedByBuild),
-    /// What one build used of Go's own packages. What the index before has stays in it as long as the remote store keeps things.
-    StdBy(&'a UsedByBuild),
-}
-
-/// What one build used.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct UsedByBuild {
-    /// What it asked for and put, in the order of first use.
-    pub actions: Vec<ActionId>,
-    /// What it was given, or put: of other outputs of these actions it is not known what they are worth.
-    pub outputs: HashSet<OutputId>,
-    /// The conditions that held for it.
-    pub conditions: HashSet<ScopeDigest>,
-}
-
-impl UsedByBuild {
-    fn has(&self, record: &Record) -> bool {
-        match &record.condition {
-            None => self.outputs.contains(&record.output.id),
-            Some(condition) => self.conditions.contains(&condition.digest),
-        }
-    }
 }
 
 /// What was put.
@@ -152,12 +122,13 @@ impl Push<'_> {
         for base in self.bases {
             bases.extend(self.read(&source, base)?.map(|(_, index)| index));
         }
-        let mut entries = self.entries()?;
+        let of_this_machine = self.local_use();
+        let mut entries = of_this_machine.entries()?;
         if entries.is_empty() {
             return Ok(Some(Pushed::default())); // an empty index would hide the entries of the previous one
         }
         let before = previous.as_ref().map(|(_, index)| index);
-        let refused = self.refused(before)?;
+        let refused = of_this_machine.refused(before)?;
         let is_part = before.is_some_and(|index| entries.len() < index.entries.len() / 2);
         let stays = |entry: &&Entry| match self.used {
             Used::Since(since) => UNIX_EPOCH + Duration::from_secs(entry.time) >= since,
@@ -186,6 +157,12 @@ impl Push<'_> {
         }
         let before = previous.as_ref().map_or(0, |(head, _)| head.counter);
         Ok(self.head(&index, (&source, before), (&mut pushed, is_last))?.then_some(pushed))
+    }
+
+    fn local_use(&self) -> LocalUse<'_> {
+        let own = self.key.public().signing_key();
+        let Self { store, view, used, conditional, indexes, now, .. } = *self;
+        LocalUse { store, view, own, used, conditional, indexes, now }
     }
 
     /// This key's index of a series, with what is in files that are there. One that is not to be used counts as none; where the engine does

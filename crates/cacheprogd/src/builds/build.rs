@@ -27,7 +27,7 @@ use crate::limits::{
 };
 use crate::maintenance::storage_health::StorageHealth;
 use crate::mutex::lock;
-use crate::remote::prefetch::{ByBuild, Prefetches};
+use crate::remote::begin_prefetch::{ByBuild, Prefetches};
 use crate::telemetry::build_profile::refresh::LiveProfile;
 use crate::telemetry::condition_parts::ConditionParts;
 use crate::telemetry::trace::Trace;

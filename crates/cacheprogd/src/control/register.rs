@@ -9,7 +9,7 @@ use proto::control::{Answer, Registration};
 use proto::error::with_causes;
 
 use crate::context::Context;
-use crate::remote::prefetch::{self, prefetch};
+use crate::remote::begin_prefetch::{prefetch, toolchain_at};
 use crate::session::prepare_table::prepare;
 
 /// What is registered.
@@ -35,7 +35,7 @@ pub(super) fn register(context: &Context, registration: &Registration, fds: Vec<
             }
             if let Some(remote) = context.remote.as_ref().filter(|_| registration.is_offline) {
                 for goroot in &registration.goroots {
-                    drop(prefetch(remote, build.by_build(), &prefetch::toolchain_at(goroot)));
+                    drop(prefetch(remote, build.by_build(), &toolchain_at(goroot)));
                 }
             }
             // Should this fail, the loop finds the new socket at its next turn, within a second.

@@ -1,9 +1,11 @@
 //! A store that machines share (`[remote]` of the settings): what trusted keys signed for builds of a name comes when such a build is
-//! registered (prefetch.rs), and what a build of this machine used goes there after its end (upload.rs).
+//! registered (`begin_prefetch.rs`; a get waits for it in prefetch.rs), and what a build of this machine used goes there after its end
+//! (upload.rs).
 //!
 //! This process has no network: it asks cacheprog-remote for objects by name, and believes nothing of what it is given but what
 //! the signatures and hashes say (crate `remote_sync`). tier.rs has the settings and what was counted.
 
+pub(crate) mod begin_prefetch;
 mod daily_bytes;
 pub(crate) mod prefetch;
 mod queue;

@@ -44,7 +44,7 @@ pub(crate) struct Tier {
     pub(super) uploads: Uploads,
     /// Those that are under way: builds of one name that begin together share one.
     pub(super) prefetches: Mutex<HashMap<Shared, Weak<Prefetch>>>,
-    pub(super) usefulness: Usefulness,
+    pub(super) usefulness: Arc<Usefulness>,
     /// What all of them hold frames in.
     pub(super) memory: FrameMemory,
     pub(super) daily: DailyBytes,
@@ -96,7 +96,7 @@ impl Tier {
                 pause: Mutex::new((Instant::now(), UPLOAD_PAUSE.0)),
             },
             prefetches: Mutex::default(),
-            usefulness: Usefulness::default(),
+            usefulness: Arc::default(),
             memory: FrameMemory::new(FRAMES),
             daily: DailyBytes::new(&store, settings.daily_bytes()),
             url: settings.url.as_str().to_owned(),

@@ -26,7 +26,7 @@ use crate::mutex::lock;
 use crate::net::connections::Connection;
 use crate::net::deadline::DeadlineStream;
 use crate::net::peer_credentials::Peer;
-use crate::remote::prefetch::prefetch;
+use crate::remote::begin_prefetch::prefetch;
 use crate::telemetry::latency::Latency;
 
 /// Serves one client until it ends.

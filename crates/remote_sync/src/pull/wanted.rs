@@ -11,8 +11,8 @@ use remote::name;
 use remote::read_plan::Fetch;
 use store::{BuildName, Origin, Partition};
 
-use super::lock;
 use crate::local_entries::EntryName;
+use crate::mutex::lock;
 
 /// What is here.
 pub(super) struct Known {

@@ -5,17 +5,60 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proto::{ActionId, Output, OutputId, scopes};
+use proto::{ActionId, Output, OutputId, ScopeDigest, SigningKey, scopes};
 use remote::index::{Entry, Index};
 use store::archive::Archive;
-use store::{Kind, Record, StoreError};
+use store::{Conditional, Kind, Record, Store, StoreError, View};
 
-use super::{Push, Used};
+/// What builds used.
+#[derive(Debug, Clone, Copy)]
+pub enum Used<'a> {
+    /// What was used since then; what the index before has of other jobs, used since then, stays in it.
+    Since(SystemTime),
+    /// What one build used. Where that is less than half of the index before, as of a build that failed, the index keeps what it had.
+    By(&'a UsedByBuild),
+    /// What one build used of Go's own packages. What the index before has stays in it as long as the remote store keeps things.
+    StdBy(&'a UsedByBuild),
+}
 
-impl Push<'_> {
+/// What one build used.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct UsedByBuild {
+    /// What it asked for and put, in the order of first use.
+    pub actions: Vec<ActionId>,
+    /// What it was given, or put: of other outputs of these actions it is not known what they are worth.
+    pub outputs: HashSet<OutputId>,
+    /// The conditions that held for it.
+    pub conditions: HashSet<ScopeDigest>,
+}
+
+impl UsedByBuild {
+    fn has(&self, record: &Record) -> bool {
+        match &record.condition {
+            None => self.outputs.contains(&record.output.id),
+            Some(condition) => self.conditions.contains(&condition.digest),
+        }
+    }
+}
+
+/// What this machine has and what builds used of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LocalUse<'a> {
+    pub(super) store: &'a Store,
+    pub(super) view: &'a View,
+    /// Who signs.
+    pub(super) own: SigningKey,
+    pub(super) used: Used<'a>,
+    pub(super) conditional: Conditional,
+    pub(super) indexes: bool,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+}
+
+impl LocalUse<'_> {
     /// What was used and is as true on another machine, in the order of use. What another key signed, its owner puts.
     pub(super) fn entries(&self) -> Result<Vec<Entry>, StoreError> {
-        let own = self.key.public().signing_key();
+        let own = self.own;
         // Who names a layer vouches for it on this machine.
         let is_own = |record: &Record| record.origin.key.is_none_or(|key| key == own) && !record.origin.is_of_layer();
         let is_index = |record: &Record| self.indexes && record.kind == Kind::StoreIndex && !record.is_quarantined;
@@ -75,7 +118,9 @@ impl Push<'_> {
 pub(super) fn keep_newest(entries: &mut Vec<Entry>, most: usize) {
     let mut times: Vec<_> = entries.iter().map(|entry| entry.time).collect();
     times.sort_unstable_by(|one, other| other.cmp(one));
-    if let Some(&oldest) = times.get(most) {
+    if entries.len() > most
+        && let Some(&oldest) = times.get(most.saturating_sub(1))
+    {
         entries.retain(|entry| entry.time >= oldest);
         entries.truncate(most);
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::*;
+use proto::{ActionId, OutputId};
 use remote::keys::TrustedKeys;
 use remote::series::STD;
 

@@ -1,0 +1,165 @@
+//! Begins what is fetched for a build while it unpacks: when it is registered, if its toolchain is known then, else when its first go command
+//! says hello.
+
+use std::collections::HashMap;
+use std::env::consts::ARCH;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::Instant;
+
+use proto::error::with_causes;
+use proto::wire::Toolchain;
+use remote::series::{STD, Series};
+use remote_sync::pull::Pull;
+use store::{Conditional, View};
+
+use super::prefetch::{Prefetch, Shared};
+use super::tier::{Tier, series};
+use crate::clock;
+use crate::limits::{PREFETCH_STACK, PREFETCH_TIME, PREFETCHES, PREFETCHES_PER_BUILD};
+use crate::mutex::lock;
+
+/// Prefetches of one build, by the toolchain's part of the namespace.
+#[derive(Debug, Default)]
+pub(crate) struct Prefetches(Mutex<HashMap<String, Arc<Prefetch>>>);
+
+/// Who asks for a prefetch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ByBuild<'a> {
+    pub(crate) name: &'a str,
+    /// Whether it writes what all users read. Others share no prefetch with these: an untrusted user's builds could end them for all.
+    pub(crate) is_of_all_users: bool,
+    pub(crate) prefetches: &'a Prefetches,
+}
+
+/// The prefetch of builds of this name with this toolchain, which begins now unless it did before; `None`: nothing is fetched.
+pub(crate) fn prefetch(tier: &Arc<Tier>, by: ByBuild<'_>, toolchain: &Toolchain) -> Option<Arc<Prefetch>> {
+    tier.trusted.iter().next()?; // who trusts no key takes nothing
+    let (series, view) = series(toolchain, by.name)?;
+    let namespace = series.toolchain.clone();
+    let mut prefetches = lock(&by.prefetches.0);
+    if let Some(known) = prefetches.get(&namespace) {
+        return Some(known.clone());
+    }
+    if prefetches.len() >= PREFETCHES_PER_BUILD {
+        return None;
+    }
+    let prefetch = tier.begin_prefetch((series, by.is_of_all_users), toolchain, view)?;
+    Some(prefetches.entry(namespace).or_insert(prefetch).clone())
+}
+
+/// The toolchain with this `GOROOT`, as its go command tells of itself: cmd/go exports both (Go 1.21-1.27).
+pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
+    let architecture = match ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let gotooldir = format!("{goroot}/pkg/tool/linux_{architecture}");
+    Toolchain { goroot: goroot.to_owned(), gotooldir, ..Toolchain::default() }
+}
+
+impl Tier {
+    /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, or enough was
+    /// fetched today.
+    fn begin_prefetch(self: &Arc<Self>, of: Shared, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
+        let mut running = lock(&self.prefetches);
+        // One that is over knows nothing of what was put since.
+        if let Some(known) = running.get(&of).and_then(Weak::upgrade).filter(|known| !known.is_over()) {
+            return Some(known);
+        }
+        let most = if of.1 { PREFETCHES } else { PREFETCHES / 2 };
+        if running.len() >= most || self.used_up().is_some() || self.usefulness.is_useless(&of.0) {
+            return None;
+        }
+        let prefetch = Arc::new(Prefetch::of(&of, &self.usefulness));
+        let (std, view) = (series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
+        let (tier, thread, key) = (self.clone(), prefetch.clone(), of.clone());
+        let fetch = move || {
+            let _end = End(&tier, &of, &thread);
+            run(&thread, &tier, (&of.0, &std, &view));
+        };
+        let builder = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
+        builder.spawn(fetch).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()?;
+        running.insert(key, Arc::downgrade(&prefetch));
+        Some(prefetch)
+    }
+}
+
+/// The thread ends, in whatever way.
+struct End<'a>(&'a Tier, &'a Shared, &'a Prefetch);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.2.end();
+        lock(&self.0.prefetches).remove(self.1);
+    }
+}
+
+fn run(prefetch: &Prefetch, tier: &Tier, (series, std, view): (&Series, &Series, &View)) {
+    let pull = Pull {
+        store: &tier.store,
+        view,
+        series: std::slice::from_ref(series),
+        std: Some(std),
+        trusted: &tier.trusted,
+        objects: &tier.objects,
+        // In a sandbox all that compilers read of the system lies in /nix/store.
+        conditional: Conditional::All,
+        indexes: true,
+        now: clock::unix(clock::now()),
+        until: Instant::now() + PREFETCH_TIME,
+        progress: prefetch,
+        memory: &tier.memory,
+    };
+    match pull.run() {
+        Ok(pulled) => {
+            log::debug!("{series}: fetched {} entries, {} bytes", pulled.admitted, pulled.bytes);
+            tier.note_pull(&pulled);
+        }
+        Err(e) => {
+            log::warn!("{series}: {}", with_causes(&e));
+            tier.note_failed_pull(&e);
+        }
+    }
+    tier.keep_bytes();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::ActionId;
+    use std::time::Duration;
+
+    #[test]
+    fn builds_of_one_name_share_a_prefetch_and_the_next_one_asks_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (socket, file) = (dir.path().join("socket"), dir.path().join("settings.toml"));
+        let silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let key = "example-1:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let text = format!("[remote]\nurl = 's3://b'\nsocket = {socket:?}\ntrusted-public-keys = ['{key}']\n");
+        std::fs::write(&file, text).unwrap();
+        let settings = settings::read(Some(&file)).unwrap();
+        let store = Arc::new(store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap());
+        let tier = Arc::new(Tier::open(store, settings.remote.as_deref().unwrap(), None));
+        let toolchain = toolchain_at("/nix/store/0-go/share/go");
+        let of = |name: &str, is_of_all_users, toolchain: &Toolchain| {
+            prefetch(&tier, ByBuild { name, is_of_all_users, prefetches: &Prefetches::default() }, toolchain)
+        };
+        let begin = |name: &str| of(name, true, &toolchain);
+        let first = begin("caddy-1").unwrap();
+        assert!(Arc::ptr_eq(&first, &begin("caddy-2").unwrap()));
+        let untrusted = of("caddy-3", false, &toolchain).unwrap();
+        assert!(!Arc::ptr_eq(&first, &untrusted), "it ends nothing for others");
+        let others: Vec<_> = (2..PREFETCHES).map(|n| begin(&format!("other{n}")).unwrap()).collect();
+        assert!(begin("one-too-many").is_none() && of("another", false, &toolchain).is_none());
+        drop((silent, others)); // no request is answered
+        while !lock(&tier.prefetches).is_empty() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!first.is_awaited(&ActionId([1; 32])), "it is over");
+        assert!(!Arc::ptr_eq(&first, &begin("caddy-1").unwrap()));
+        assert!(begin("of-another-place").is_some());
+        assert!(of("x", true, &toolchain_at("/usr/local/go")).is_none());
+    }
+}
