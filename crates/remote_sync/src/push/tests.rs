@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::*;
-use proto::{ActionId, OutputId};
+use proto::OutputId;
 use remote::keys::TrustedKeys;
 use remote::series::STD;
 
