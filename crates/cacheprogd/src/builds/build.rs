@@ -55,7 +55,7 @@ pub(crate) struct Build {
     /// While its table is being made: actions of which it got outputs of its own meanwhile.
     own_actions: Mutex<Option<HashSet<ActionId>>>,
     /// What is fetched for it.
-    pub(crate) prefetches: Prefetches,
+    prefetches: Prefetches,
     /// Whose entries of other machines it takes.
     signers: Arc<[SigningKey]>,
     state: BuildState,
@@ -143,9 +143,12 @@ impl Build {
         self.owner().is_none() && self.state.is_offline && self.partition() == Some(Partition::Common)
     }
 
-    /// As who it asks for a prefetch.
-    pub(crate) fn by_build(&self) -> ByBuild<'_> {
-        ByBuild { name: self.name(), is_of_all_users: self.is_of_all_users(), prefetches: &self.prefetches }
+    /// As who it asks for a prefetch; `None`: it gets none. Outside of sandboxes compilers read more of the system than any condition has, and
+    /// a build with a network is a fetch.
+    pub(crate) fn prefetches(&self) -> Option<ByBuild<'_>> {
+        let is_of_all_users = self.is_of_all_users();
+        let by = ByBuild { name: self.name(), is_of_all_users, prefetches: &self.prefetches };
+        (self.owner().is_none() && self.state.is_offline).then_some(by)
     }
 
     /// What its sessions with this toolchain read and write.

@@ -33,9 +33,9 @@ pub(super) fn register(context: &Context, registration: &Registration, fds: Vec<
             if matches!(by, Registrant::Build { may_prelink: true }) && registration.is_offline {
                 prepare(context, &build);
             }
-            if let Some(remote) = context.remote.as_ref().filter(|_| registration.is_offline) {
+            if let Some((remote, by)) = context.remote.as_ref().zip(build.prefetches()) {
                 for goroot in &registration.goroots {
-                    drop(prefetch(remote, build.by_build(), &toolchain_at(goroot)));
+                    drop(prefetch(remote, by, &toolchain_at(goroot)));
                 }
             }
             // Should this fail, the loop finds the new socket at its next turn, within a second.

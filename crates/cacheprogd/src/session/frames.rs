@@ -46,9 +46,8 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     }
     input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &welcome)?;
-    // Outside of sandboxes compilers read more of the system than any condition has.
-    let remote = context.remote.as_ref().filter(|_| build.owner().is_none());
-    let prefetch = remote.and_then(|remote| prefetch(remote, build.by_build(), &hello.toolchain));
+    let remote = context.remote.as_ref().zip(build.prefetches());
+    let prefetch = remote.and_then(|(remote, by)| prefetch(remote, by, &hello.toolchain));
     let view = build.view(&hello.toolchain);
     let session = build.trace.session(&hello);
     let is_of_go = hello.toolchain.is_of_go();
