@@ -12,61 +12,8 @@ source "$CASE_DIR/lib/remote_daemon.sh"
 need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
 remote_programs
 remote_keys
-mapfile -t reader < <(trusts)
-mapfile -t writer < <(writes; trusts)
-version=0
-# built [NIX-ARG...]: a build of a new version; sets NAME, OUT and COMPILED.
-built() {
-    version=$((version + 1))
-    NAME=small-$version
-    OUT=$(small "$version" "$@")
-    COMPILED=$(build_field "$NAME" packages_compiled)
-    echo "    $NAME: $COMPILED packages compiled, $(build_field "$NAME" hits) of $(build_field "$NAME" gets) gets hit"
-}
-cp -r "$CASE_DIR/programs/small" "$WORK/edited"
-echo 'func added() string { return "added" }' >> "$WORK/edited/word/word.go"
-
-# with_engine NAME URL [LINE...]: what is to hold with each engine.
-with_engine() {
-    local name=$1 url=$2 all edited first
-    shift 2
-    echo "=== $name"
-    start_remote "$url" "$@"
-    new_machine "$url" "${writer[@]}"
-    built
-    all=$COMPILED first=$OUT
-    expect "the first machine compiles everything" test "$all" -gt 50
-    expect "what it used is put after its end" uploaded 1
-
-    new_machine "$url" "${reader[@]}"
-    built
-    # One that is on its way, and compiles sooner than it comes, is compiled.
-    expect "a fresh machine compiles next to nothing" test "$COMPILED" -lt 5
-    expect "its program is the same" cmp "$first/bin/small" "$OUT/bin/small"
-    expect "every object and record of its store is intact" store_is_whole
-    fetched=$(remote_field fetched_bytes)
-    echo "    $(remote_field fetched) entries in $fetched bytes"
-    built
-    is "bytes that a second build fetches" 0 "$(($(remote_field fetched_bytes) - fetched))"
-
-    # An edit on a machine that writes adds a little.
-    new_machine "$url" "${writer[@]}"
-    built --arg src "$WORK/edited"
-    edited=$COMPILED
-    expect "an edit compiles what depends on it" test "$edited" -gt 0 -a "$edited" -lt 20
-    expect "it is put" uploaded 1
-    echo "    $(remote_field put_bytes) bytes put for the edit"
-    new_machine "$url" "${reader[@]}"
-    built --arg src "$WORK/edited"
-    expect "a fresh machine compiles next to nothing after the edit" test "$COMPILED" -lt 5
-
-    if [ -n "${TEST_FULL:-}" ]; then
-        mapfile -t stranger < <(trusts "$OTHER")
-        new_machine "$url" "${stranger[@]}"
-        built
-        is "packages that a machine compiles which trusts another key" "$all" "$COMPILED"
-    fi
-}
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/with_engine.sh"
 if [ -n "${TEST_FULL:-}" ]; then # case remote-without-nix has both engines in each run
     start_nginx
     with_engine nginx "$NGINX_URL"
@@ -90,11 +37,10 @@ tells() {
 }
 while IFS='|' read -r what rule expected; do
     start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'" # no breaker is open from before
-    new_machine "$S3_URL" "${reader[@]}"
+    new_machine "$S3_URL" "${READER[@]}"
     fault "$rule"
-    began=$EPOCHREALTIME
-    built --arg src "$WORK/edited"
-    echo "    $what: $(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s"
+    echo "    $what:"
+    built --arg src "$EDITED"
     [ "$expected" = all ] || expect "$what: the build compiles" test "$COMPILED" -gt 0
     [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: the status tells" tells
     expect "$what: every object and record is intact" store_is_whole
@@ -103,7 +49,7 @@ done < <(if [ -n "${TEST_FULL:-}" ]; then cat "$CASE_DIR/lib/remote_faults.txt";
 
 echo "=== cacheprog-remote is gone in mid-build"
 start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
-new_machine "$S3_URL" "${reader[@]}"
+new_machine "$S3_URL" "${READER[@]}"
 (sleep 1; kill -KILL "$REMOTE_PID") &
 built
 expect "doctor names it" grep -q 'the remote store' <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true)
