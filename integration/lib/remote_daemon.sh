@@ -54,10 +54,10 @@ trusts() { echo "trusted-public-keys = ['${1:-$KEY}']"; }
 # remote_field NAME: a field of the status of the remote store.
 remote_field() { status_json | python3 -c 'import json, sys; print(json.load(sys.stdin)["remote"].get(sys.argv[1], ""))' "$1"; }
 
-# uploaded COUNT: waits until so many indexes were put and nothing waits, at most a minute.
+# uploaded COUNT [SECONDS]: waits until so many indexes were put and nothing waits, at most a minute, or so many seconds.
 uploaded() {
-    local tries
-    for ((tries = 0; tries < 300; tries++)); do
+    local until=$((SECONDS + ${2:-60}))
+    while [ "$SECONDS" -lt "$until" ]; do
         if [ "$(remote_field uploads)" -ge "$1" ] && [ "$(remote_field waiting)" = 0 ]; then return 0; fi
         sleep 0.2
     done

@@ -4,14 +4,17 @@
 use std::error::Error;
 use std::fmt::Write;
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line. A cause that is in the text already, since a message has that of its cause, is not said again.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        // Writing to a String cannot fail.
-        let _infallible = write!(text, ": {cause}");
+        let told = cause.to_string();
+        if !text.contains(&told) {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, ": {told}");
+        }
         source = cause.source();
     }
     text
@@ -88,5 +91,25 @@ impl FrameError {
     pub fn is_timeout(&self) -> bool {
         use std::io::ErrorKind::{TimedOut, WouldBlock};
         matches!(self, Self::Read(e) if matches!(e.kind(), TimedOut | WouldBlock))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failed {
+        #[error("the engine is not available: {0}")]
+        WithCause(#[source] std::io::Error),
+        #[error("putting o/1")]
+        Alone(#[source] Box<Self>),
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("status 503");
+        let error = Failed::Alone(Box::new(Failed::WithCause(cause)));
+        assert_eq!(with_causes(&error), "putting o/1: the engine is not available: status 503");
     }
 }
