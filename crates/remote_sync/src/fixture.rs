@@ -15,7 +15,7 @@ use remote::series::{STD, Series};
 use sha2::{Digest, Sha256};
 use store::{Access, Conditional, Published, Put, Replaces, Store, View};
 
-use crate::memory::FrameMemory;
+use crate::frame_memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::pull::{Pull, Pulled};
 use crate::push::{Push, Pushed, Used};

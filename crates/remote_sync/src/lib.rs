@@ -3,7 +3,7 @@
 //! What is fetched is admitted only where a trusted key signed it: signatures are verified over head and index, hashes over frames and
 //! outputs. Where the bytes came from does not count.
 
-pub mod memory;
+pub mod frame_memory;
 pub mod objects;
 pub mod pull;
 pub mod push;
@@ -15,6 +15,6 @@ pub mod status;
 mod fixture;
 mod local_entries;
 mod mutex;
-mod state;
+mod seen_heads;
 
-pub use state::make_dir;
+pub use seen_heads::make_dir;

@@ -16,12 +16,12 @@ use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
 use store::{Conditional, Disk, Kind, Limits, Published, Put, Replaces, StageError, Store, StoreError, View};
 
+use crate::frame_memory::FrameMemory;
 use crate::local_entries::LocalEntries;
-use crate::memory::FrameMemory;
 use crate::mutex::lock;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::read_index::{ReadError, Source};
-use crate::state::State;
+use crate::seen_heads::State;
 
 mod wanted;
 

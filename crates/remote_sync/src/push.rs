@@ -18,7 +18,7 @@ use store::{Conditional, Store, StoreError, View};
 
 use crate::objects::{ObjectError, Objects, whole};
 use crate::read_index::{ReadError, Source};
-use crate::state::State;
+use crate::seen_heads::State;
 
 mod entries;
 

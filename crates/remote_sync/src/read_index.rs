@@ -8,7 +8,7 @@ use remote::series::Series;
 use remote::{limits, name};
 
 use crate::objects::{ObjectError, Objects, whole};
-use crate::state::State;
+use crate::seen_heads::State;
 
 /// How often a head is asked for where an older one came than was seen.
 const TRIES: usize = 3;

@@ -9,7 +9,7 @@ use crate::local_entries::LocalEntries;
 use crate::objects::Objects;
 use crate::pull::PullError;
 use crate::read_index::{ReadError, Source};
-use crate::state::State;
+use crate::seen_heads::State;
 
 /// Where to look.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,8 @@
 pub(crate) mod begin_prefetch;
 mod daily_bytes;
 pub(crate) mod prefetch;
-mod queue;
+pub(crate) mod removed_keys;
 pub(crate) mod tier;
 pub(crate) mod upload;
+mod upload_queue;
 mod usefulness;

@@ -12,8 +12,8 @@ use remote::series::{STD, Series};
 use remote_sync::push::{Push, PushError, Pushed, Used};
 use store::{Conditional, Partition};
 
-use super::queue::Waiting;
 use super::tier::{Tier, series};
+use super::upload_queue::Waiting;
 use crate::clock;
 use crate::limits::{UPLOAD_AGE, UPLOAD_PAUSE, UPLOAD_STACK};
 use crate::mutex::lock;
