@@ -88,7 +88,7 @@ if [ -n "${TEST_FULL:-}" ]; then
 fi
 all_files > "$WORK/before"
 
-# README.md, "Debian, Fedora, Arch".
+# README.md, "Linux with systemd and a multi-user Nix".
 on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/cacheprog-remote /opt/bin/prebuild-hook /opt/bin/modproxy
 on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/libexec/nix-gocacheprog/cacheprog-remote /usr/local/bin/
 on_machine cacheprogctl install --dry-run > "$WORK/dry"
