@@ -45,7 +45,7 @@ let
     host = cfg.host.enable;
     network =
       let at = prefix: lib.hasPrefix prefix cfg.settings.http; in
-      if !(cfg.settings ? http) || at "/" then null else if at "127." || at "[::1]" then "localhost" else "any";
+      if !(cfg.settings ? http) || at "/" then null else if at "127." || at "[::1]" || at "localhost:" then "localhost" else "any";
   };
 in
 {
@@ -222,7 +222,9 @@ in
     systemd.sockets = units.sockets;
     # Running builds have sockets that a stopped daemon does not serve, and nothing would start it for them.
     systemd.services = lib.mapAttrs
-      (_: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; })
+      (name: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; }
+        # Nothing else would start it before somebody looks at its page.
+        // lib.optionalAttrs (name == "nix-gocacheprog" && cfg.settings ? http) { wantedBy = [ "multi-user.target" ]; })
       units.services;
 
     users.users = mkIf cfg.host.enable { nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; }; };

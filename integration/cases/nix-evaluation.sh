@@ -133,6 +133,9 @@ is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }
 is "it has a network where it serves metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
 line() { module '' "{ settings.http = \"$1\"; }" "builtins.length (builtins.split \"IPAddress$2\" m.units.\"nix-gocacheprog.service\") / 2"; }
 is "only this machine's, with a loopback address" "1 1" "$(line 127.0.0.1:9417 Deny=any) $(line 127.0.0.1:9417 Allow=localhost)"
+is "localhost is this machine" "1 1" "$(line localhost:9417 Deny=any) $(line localhost:9417 Allow=localhost)"
+at_boot() { module '' "$1" 'toString (m.config.systemd.services.nix-gocacheprog.wantedBy or [ ])'; }
+is "with metrics the daemon starts at boot" '"multi-user.target" ""' "$(at_boot '{ settings.http = "localhost:9417"; }') $(at_boot '{ }')"
 is "all, with another address" "0 0" "$(line 0.0.0.0:9417 Deny=any) $(line 0.0.0.0:9417 Allow=localhost)"
 if command -v systemd-analyze > /dev/null; then
     for of in system user; do

@@ -62,7 +62,9 @@ impl FromStr for HttpAddress {
         let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let is_host = match ipv6 {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)),
+            // What has digits and dots alone is no name.
+            None if host.chars().all(|c| c.is_ascii_digit() || c == '.') => host.parse::<std::net::Ipv4Addr>().is_ok(),
+            None => host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)),
         };
         let is_port = port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok();
         if is_host && is_port { Ok(Self::Port(text.to_owned())) } else { Err(ListenError::Http) }
@@ -88,8 +90,24 @@ mod tests {
         }
         assert_eq!("/run/x.sock".parse(), "/run/x.sock".parse().map(HttpAddress::Socket));
         for bad in [
-            "", "nonsense", "x.sock", "./x.sock", "/", "/run/", ":9417", "9417", "a:", "a:+1", "a:65536", "::1:9417",
-            "[x]:1", "a b:1",
+            "",
+            "nonsense",
+            "x.sock",
+            "./x.sock",
+            "/",
+            "/run/",
+            ":9417",
+            "9417",
+            "a:",
+            "a:+1",
+            "a:65536",
+            "::1:9417",
+            "[x]:1",
+            "a b:1",
+            "127.0.0:1",
+            "127.0.0.256:9417",
+            "1:1",
+            "...:1",
         ] {
             assert_eq!(bad.parse::<HttpAddress>(), Err(ListenError::Http), "{bad}");
         }
