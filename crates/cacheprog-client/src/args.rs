@@ -73,6 +73,9 @@ pub enum UsageError {
     /// `condition` without a scope.
     #[error("condition needs a scope")]
     NoScope,
+    /// A person started it to serve.
+    #[error("a go command starts it: GOCACHEPROG=cacheprog-client go build ./...")]
+    Terminal,
     /// Something else.
     #[error("unknown argument {0:?}")]
     Unknown(OsString),
