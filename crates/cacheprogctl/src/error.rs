@@ -1,10 +1,11 @@
 //! What ends a command, and with which exit code.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use proto::FrameError;
+use proto::control::DEFAULT_SOCKET;
 use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
@@ -100,11 +101,21 @@ pub enum CommandError {
 const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after `install --user`: `systemctl --user start \
                             nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
 
+/// What to do where nothing is installed.
+const INSTALL: &str = "`cacheprogctl install`, as root, installs the daemon and Nix's hook; on NixOS set services.nix-gocacheprog.enable \
+                       (docs/how-to/install.md)";
+
+/// Where `cacheprogctl install` and NixOS have the unit of the control socket.
+const UNIT: &str = "/etc/systemd/system/nix-gocacheprog.socket";
+
 impl CommandError {
     /// What the user can do, where the message does not hold it.
     #[must_use]
     pub fn fix(&self) -> Option<&'static str> {
-        matches!(self, Self::NoDaemon { .. }).then_some(START_DAEMON)
+        match self {
+            Self::NoDaemon { path, .. } => Some(start(path, Path::new(UNIT).exists())),
+            _ => None,
+        }
     }
 
     /// 3: no daemon; 1: everything else (2 is a wrong command line).
@@ -135,4 +146,22 @@ impl CommandError {
 
 fn did_you_mean(nearest: &str) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {nearest}?") }
+}
+
+/// What to do where no daemon answers at this socket.
+fn start(socket: &Path, is_installed: bool) -> &'static str {
+    if socket == Path::new(DEFAULT_SOCKET) && !is_installed { INSTALL } else { START_DAEMON }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_an_installation_that_is_the_fix() {
+        let fix = |socket: &str, is_installed| start(Path::new(socket), is_installed);
+        assert_eq!(fix(DEFAULT_SOCKET, false), INSTALL);
+        assert_eq!(fix(DEFAULT_SOCKET, true), START_DAEMON);
+        assert_eq!(fix("/work/none.sock", false), START_DAEMON, "it is run by hand");
+    }
 }
