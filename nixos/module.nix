@@ -223,7 +223,7 @@ in
     # Running builds have sockets that a stopped daemon does not serve, and nothing would start it for them.
     systemd.services = lib.mapAttrs
       (name: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; }
-        # Nothing else would start it before somebody looks at its page.
+        # Its page and metrics are asked for by no socket that would start it.
         // lib.optionalAttrs (name == "nix-gocacheprog" && cfg.settings ? http) { wantedBy = [ "multi-user.target" ]; })
       units.services;
 
