@@ -37,12 +37,12 @@ with_fault() {
     told_requests
     expect "every object and record of its store is intact" store_is_whole
     began=$EPOCHREALTIME
-    expect "what is new is put beside it" uploaded 1 300
+    expect "what is new is put while the node is away" uploaded 1 300
     printf '    put after %.1f s\n' "$(since "$began")"
     told_requests
     new_machine "$S3_URL" "${READER[@]}"
     built --arg src "$EDITED"
-    printf '    the next fresh machine, beside it; %.1f s without it; trouble: %s\n' "$FRESH_TOOK" "$(remote_field trouble)"
+    printf '    the next fresh machine, with the node away; %.1f s without this fault; trouble: %s\n' "$FRESH_TOOK" "$(remote_field trouble)"
     BESIDE=$COMPILED
     "$back" 3
     node_answers 3

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proto::error::with_causes;
 use store::Store;
 
+use super::kept_file;
 use crate::mutex::lock;
 
 const DAY: u64 = 24 * 3600;
@@ -51,9 +51,7 @@ impl DailyBytes {
         }
         let (day, bytes) = *lock(&self.used);
         let text = format!("{day} {bytes}\n");
-        let made = self.file.parent().map_or(Ok(()), remote_sync::make_dir).map_err(|e| e.to_string());
-        let written = made.and_then(|()| store.write_file(&self.file, text.as_bytes()).map_err(|e| with_causes(&e)));
-        if let Err(e) = written {
+        if let Err(e) = kept_file::write(store, &self.file, text.as_bytes()) {
             log::warn!("{}: {e}: a restart forgets the bytes since the last time", self.file.display());
         }
     }

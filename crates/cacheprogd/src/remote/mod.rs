@@ -7,6 +7,7 @@
 
 pub(crate) mod begin_prefetch;
 mod daily_bytes;
+mod kept_file;
 pub(crate) mod prefetch;
 pub(crate) mod removed_keys;
 pub(crate) mod tier;

@@ -7,6 +7,7 @@ use proto::error::with_causes;
 use remote::keys::{PublicKey, TrustedKeys};
 use store::{Mode, PurgeFilter, Store};
 
+use super::kept_file;
 use crate::clock;
 
 /// Removes what keys signed that were trusted before and are not now. Serving it ended when the settings were read.
@@ -39,11 +40,7 @@ pub(crate) fn forget_removed_keys(store: &Store, trusted: &TrustedKeys) {
 
 fn note_trusted(store: &Store, file: &Path, (before, text): (&str, &str)) {
     if text != before {
-        let made = remote_sync::make_dir(&store.root().join("remote"));
-        let written = made
-            .map_err(|e| e.to_string())
-            .and_then(|()| store.write_file(file, text.as_bytes()).map_err(|e| with_causes(&e)));
-        written.unwrap_or_else(|e| log::warn!("{}: {e}", file.display()));
+        kept_file::write(store, file, text.as_bytes()).unwrap_or_else(|e| log::warn!("{}: {e}", file.display()));
     }
 }
 

@@ -4,11 +4,11 @@ use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use proto::error::with_causes;
 use proto::id::hex;
 use sha2::{Digest, Sha256};
 use store::{Store, keep_newest};
 
+use super::kept_file;
 use crate::limits::UPLOADS;
 
 /// See the file's header.
@@ -23,8 +23,7 @@ impl Queue {
     /// Adds a name. One that waits already waits from now on. Of too many the oldest go.
     pub(super) fn add(&self, store: &Store, name: &str) {
         let file = self.0.join(hex(&Sha256::digest(name)[..16]));
-        let made = remote_sync::make_dir(&self.0).map_err(|e| e.to_string());
-        let written = made.and_then(|()| store.write_file(&file, name.as_bytes()).map_err(|e| with_causes(&e)));
+        let written = kept_file::write(store, &file, name.as_bytes());
         let kept = written.and_then(|()| keep_newest(&self.0, UPLOADS, u64::MAX).map_err(|e| e.to_string()));
         kept.unwrap_or_else(|e| log::warn!("{}: {e}: what {name} used is not put", self.0.display()));
     }
