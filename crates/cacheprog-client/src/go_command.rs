@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::Scope;
 use proto::condition::scopes;
 
 use crate::condition::variables::{is_build, value};
-use crate::condition::{Conditions, Setting};
+use crate::condition::{Conditions, MAX_TIME, Setting};
 use crate::environment::{Environment, variables};
 use crate::sharing::class::Bodies;
 use crate::sharing::classifier::Rules;
@@ -32,6 +33,7 @@ pub(crate) fn setting(environment: &Environment) -> Setting {
         arguments: environment.invocation.arguments().map(<[OsString]>::to_vec),
         is_clean: environment.is_clean,
         memo: environment.memo(),
+        look_time: MAX_TIME,
         started: environment.started,
         variables,
     }
@@ -45,7 +47,9 @@ pub(crate) fn describe(scope: &str, environment: &Environment) -> Result<String,
     let scope = Scope::new(scope).map_err(|_| "this is no scope")?;
     let arguments = Some(vec!["go".into(), "build".into()]);
     let is_clean = scope != scopes::TREE_WITH_GO;
-    let mut conditions = Conditions::new(Setting { arguments, is_clean, ..setting(environment) });
+    // The one who asks waits.
+    let (memo, look_time) = (None, Duration::from_secs(3600));
+    let mut conditions = Conditions::new(Setting { arguments, is_clean, memo, look_time, ..setting(environment) });
     let parts = conditions.parts(&scope).ok_or("no condition: this scope is not here, or it has too much to read")?;
     String::from_utf8(parts).map_err(|_| "a name is no text")
 }

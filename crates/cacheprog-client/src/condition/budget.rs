@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// Names that are looked at, bytes that are read, and the time. The largest Go repositories have 100,000 files; their files that are
+/// Names that are looked at, and bytes that are read. The largest Go repositories have 100,000 files; their files that are
 /// no Go sources have some hundred megabytes.
 const MAX_NAMES: u32 = 200_000;
 const MAX_BYTES: u64 = 1 << 30;
-const MAX_TIME: Duration = Duration::from_secs(3);
+
+/// The time of one look while a go command waits.
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(3);
 
 /// What is left of it.
 #[derive(Debug)]
@@ -14,17 +16,25 @@ pub(crate) struct Budget {
     names: u32,
     bytes: u64,
     until: Instant,
-    is_spent: bool,
+    spent: Option<Spent>,
+}
+
+/// What was not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// Names or bytes: another try would be as long.
+    Size,
+    Time,
 }
 
 impl Budget {
-    pub(crate) fn new() -> Self {
-        Self { names: MAX_NAMES, bytes: MAX_BYTES, until: Instant::now() + MAX_TIME, is_spent: false }
+    pub(crate) fn new(time: Duration) -> Self {
+        Self { names: MAX_NAMES, bytes: MAX_BYTES, until: Instant::now() + time, spent: None }
     }
 
     #[cfg(test)]
     pub(crate) fn of(names: u32, bytes: u64) -> Self {
-        Self { names, bytes, ..Self::new() }
+        Self { names, bytes, ..Self::new(MAX_TIME) }
     }
 
     pub(crate) fn take_name(&mut self) -> Option<()> {
@@ -40,12 +50,16 @@ impl Budget {
     }
 
     fn unless_spent(&mut self, is_left: bool) -> Option<()> {
-        self.is_spent |= !is_left || Instant::now() >= self.until;
-        (!self.is_spent).then_some(())
+        if !is_left {
+            self.spent = Some(Spent::Size);
+        } else if Instant::now() >= self.until {
+            self.spent = self.spent.or(Some(Spent::Time));
+        }
+        self.spent.is_none().then_some(())
     }
 
-    /// Whether something was refused: another try would be as long.
-    pub(crate) fn is_spent(&self) -> bool {
-        self.is_spent
+    /// Why something was refused, if it was.
+    pub(crate) fn spent(&self) -> Option<Spent> {
+        self.spent
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> O
     let mut hasher = Hasher::new();
     let mut by_name: BTreeMap<String, Hasher> = BTreeMap::new();
     let mut names = FlagNames::default();
-    let mut budget = Budget::new();
+    let mut budget = Budget::new(setting.look_time);
     let goflags = quoted::split(setting.goflags.as_bytes())?.into_iter();
     let goflags = goflags.map(|word| OsStr::from_bytes(&word).to_owned());
     let arguments = setting.arguments.as_ref()?;

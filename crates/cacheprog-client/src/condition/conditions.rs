@@ -88,7 +88,7 @@ impl Conditions {
         let excluded = Excluded::of(&setting);
         let tree = tree::root(&setting);
         let names_at_start = excluded.temporary_names(tree.as_deref());
-        let file_lists = FileLists::new(excluded, tree.as_deref(), setting.memo.clone());
+        let file_lists = FileLists::new(excluded, tree.as_deref(), &setting);
         let goroot = paths::real(&setting.goroot);
         Self { setting, goroot, tree, file_lists, names_at_start, modules: None, machine: None }
     }

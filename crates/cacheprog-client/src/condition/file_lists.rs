@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::clock;
 
-use super::budget::Budget;
+use super::budget::{Budget, Spent};
 use super::escapes::top_directories;
 use super::excluded::Excluded;
 use super::files::{FileList, Looking, Memo, Rule, read_list};
+use super::setting::Setting;
 
 /// How often a scope is read that could not be read: a file that changed meanwhile may be the same the next time.
 const TRIES: u32 = 3;
@@ -24,6 +26,7 @@ pub(crate) struct FileLists {
     pub(crate) excluded: Excluded,
     top: Vec<Vec<u8>>,
     memo: Option<Memo>,
+    look_time: Duration,
     lists: HashMap<(PathBuf, Rule), Look>,
     /// Counts the batches.
     batch: u64,
@@ -38,9 +41,9 @@ struct Look {
 }
 
 impl FileLists {
-    pub(crate) fn new(excluded: Excluded, tree: Option<&Path>, memo: Option<PathBuf>) -> Self {
-        let top = top_directories(tree);
-        Self { excluded, top, memo: memo.map(Memo::new), lists: HashMap::new(), batch: 0 }
+    pub(crate) fn new(excluded: Excluded, tree: Option<&Path>, setting: &Setting) -> Self {
+        let (memo, look_time) = (setting.memo.clone().map(Memo::new), setting.look_time);
+        Self { excluded, top: top_directories(tree), memo, look_time, lists: HashMap::new(), batch: 0 }
     }
 
     /// From now on lists are looked at again.
@@ -75,18 +78,22 @@ impl FileLists {
     }
 
     fn read(&self, root: &Path, rule: Rule, known: Option<&FileList>, failures: &mut u32) -> Option<FileList> {
-        let mut budget = Budget::new();
+        let mut budget = Budget::new(self.look_time);
         let looking = Looking { rule, excluded: &self.excluded, top: &self.top };
-        let list = read_list(root, looking, known, &mut budget);
-        match (&list, &self.memo) {
-            (Some(list), Some(memo)) => memo.keep(list, &self.excluded),
-            (None, Some(memo)) if budget.is_spent() => memo.keep_too_large(root, rule, &self.excluded),
-            _ => {}
+        let (list, is_whole) = read_list(root, looking, known, &mut budget);
+        if let Some(memo) = &self.memo {
+            // With a cold disk the next go command gets further: it goes on from here.
+            let gets_on = budget.spent() == Some(Spent::Time) && list.len() > known.map_or(0, FileList::len);
+            match budget.spent() {
+                Some(_) if !gets_on => memo.keep_too_large(root, rule, &self.excluded),
+                None if !is_whole => {}
+                _ => memo.keep(&list, &self.excluded),
+            }
         }
-        if list.is_none() {
-            *failures = if budget.is_spent() { TRIES } else { *failures + 1 };
+        if !is_whole {
+            *failures = if budget.spent().is_some() { TRIES } else { *failures + 1 };
         }
-        list
+        is_whole.then_some(list)
     }
 
     fn make_room(&mut self, wanted: usize) {

@@ -33,6 +33,7 @@ pub(crate) mod toolchain;
 mod tree;
 pub(crate) mod variables;
 
+pub(crate) use budget::MAX_TIME;
 pub(crate) use conditions::Conditions;
 pub(crate) use excluded::{is_of_nix, is_temporary_name};
 pub(crate) use made_archive::MadeArchive;

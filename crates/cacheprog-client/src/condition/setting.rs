@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::variables::Variables;
 
@@ -29,6 +29,8 @@ pub(crate) struct Setting {
     pub(crate) is_clean: bool,
     /// Where a later go command finds what this one read; `None`: nowhere.
     pub(crate) memo: Option<PathBuf>,
+    /// How long one look at a scope may take; beyond, it has no condition.
+    pub(crate) look_time: Duration,
     /// When the go command began, by the clock that the kernel stamps files with.
     pub(crate) started: SystemTime,
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use store::archive::MadeBy;
 
-use super::{Conditions, MadeArchive, Setting};
+use super::{Conditions, MAX_TIME, MadeArchive, Setting};
 
 /// A directory that stands for that of a Nix build.
 #[derive(Debug)]
@@ -60,6 +60,7 @@ impl TestTree {
             arguments: Some(["go", "build", "./..."].map(Into::into).to_vec()),
             is_clean: true,
             memo: None,
+            look_time: MAX_TIME,
             started: Self::later(),
         }
     }

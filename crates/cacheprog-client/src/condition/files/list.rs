@@ -80,6 +80,8 @@ pub(super) struct Entry {
 pub(crate) struct FileList {
     pub(super) root: PathBuf,
     pub(super) rule: Rule,
+    /// Whether it has all that there is. Else it only saves reading.
+    pub(super) is_whole: bool,
     /// When reading began.
     pub(super) began: SystemTime,
     /// The path of each entry, relative to the root and with a zero at its end.
@@ -152,7 +154,8 @@ impl FileList {
     pub(crate) fn is_current(&self, excluded: &Excluded) -> bool {
         let stamps = self.entries.iter().filter_map(|entry| entry.stamp);
         // What changes before it is settled may show the same stamp.
-        stamps.map(|stamp| stamp.settled()).max().is_none_or(|settled| settled < self.began)
+        self.is_whole
+            && stamps.map(|stamp| stamp.settled()).max().is_none_or(|settled| settled < self.began)
             && self.has_same_stamps(excluded)
     }
 

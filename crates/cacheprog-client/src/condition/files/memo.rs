@@ -1,8 +1,8 @@
 //! Keeps a list for a later go command of the same build. It is of use only where it was: a copy of the directory has other stamps.
 //!
 //! ```text
-//! nix-gocacheprog files 3\n
-//! <root> <exclusions> <rule> <began> <paths> <entries> <references> <blake3 of all before>
+//! nix-gocacheprog files 4\n
+//! <root> <exclusions> <rule> <whole or not> <began> <paths> <entries> <references> <blake3 of all before>
 //! ```
 //! Texts have their length before them; numbers are 8 bytes, little-endian; times are nanoseconds since 1970.
 
@@ -23,7 +23,7 @@ use crate::condition::stamp::Stamp;
 use super::list::{Entry, FileList, Kind};
 use super::rule::Rule;
 
-const FIRST_LINE: &[u8] = b"nix-gocacheprog files 3\n";
+const FIRST_LINE: &[u8] = b"nix-gocacheprog files 4\n";
 
 /// A larger list is not kept: about 100,000 files.
 const MAX_SIZE: u64 = 16 << 20;
@@ -137,7 +137,7 @@ fn write(list: &FileList, excluded: &Excluded, file: &mut File) -> io::Result<()
     out.put(FIRST_LINE)?;
     out.text(list.root.as_os_str().as_bytes())?;
     out.put(excluded.digest().as_bytes())?;
-    out.put(&[list.rule as u8])?;
+    out.put(&[list.rule as u8, u8::from(list.is_whole)])?;
     out.number(nanoseconds(list.began))?;
     out.text(&list.paths)?;
     out.number(list.entries.len() as u64)?;
@@ -168,6 +168,7 @@ fn read(file: impl Read, excluded: &Excluded) -> Option<FileList> {
     }
     let rule = rest.array::<1>()?[0];
     let rule = Rule::ALL.into_iter().find(|one| *one as u8 == rule)?;
+    let is_whole = rest.array::<1>()? == [1];
     let began = rest.time()?;
     let paths = rest.take_text()?;
     let mut entries = Vec::new();
@@ -180,10 +181,10 @@ fn read(file: impl Read, excluded: &Excluded) -> Option<FileList> {
         references.push((place, rest.reference()?));
     }
     let checksum = rest.hasher.finalize();
-    let is_whole = rest.array()? == *checksum.as_bytes()
+    let is_intact = rest.array()? == *checksum.as_bytes()
         && rest.array::<1>().is_none()
         && memchr::memchr_iter(0, &paths).count() == entries.len();
-    is_whole.then_some(FileList { root, rule, began, paths, entries, references })
+    is_intact.then_some(FileList { root, rule, is_whole, began, paths, entries, references })
 }
 
 fn nanoseconds(time: SystemTime) -> u64 {

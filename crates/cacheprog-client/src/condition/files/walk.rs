@@ -36,17 +36,19 @@ pub(crate) struct Looking<'a> {
     pub(crate) top: &'a [Vec<u8>],
 }
 
-/// Reads the files below `root`, a real path. What `known` has of the same files is not read again. `None` where something has no
-/// content (a pipe, a device), is not permitted, changes meanwhile, or leads in a circle, and when the budget is spent.
+/// Reads the files below `root`, a real path. What `known` has of the same files is not read again. Whether the list is whole: it is
+/// not where something has no content (a pipe, a device), is not permitted, changes meanwhile, or leads in a circle, and when the budget
+/// is spent. What it has is true all the same, and of use as `known`.
 pub(crate) fn read_list(
     root: &Path,
     looking: Looking<'_>,
     known: Option<&FileList>,
     budget: &mut Budget,
-) -> Option<FileList> {
+) -> (FileList, bool) {
     let list = FileList {
         root: root.to_owned(),
         rule: looking.rule,
+        is_whole: false,
         began: clock::now(),
         paths: Vec::new(),
         entries: Vec::new(),
@@ -55,9 +57,11 @@ pub(crate) fn read_list(
     let known = known.filter(|known| known.rule == looking.rule && known.root == root).map(Known::of);
     let mut walk =
         Walk { looking, known, budget, list, at: Vec::new(), roots: vec![root.to_owned()], chain: Vec::new() };
-    walk.directory(root, Kind::Directory)?;
-    let list = walk.list;
-    list.has_same_stamps(looking.excluded).then_some(list)
+    let is_through = walk.directory(root, Kind::Directory).is_some();
+    let mut list = walk.list;
+    list.is_whole = is_through && list.has_same_stamps(looking.excluded);
+    let is_whole = list.is_whole;
+    (list, is_whole)
 }
 
 /// What an earlier list has, by path: entries that were settled when they were read.
@@ -218,13 +222,25 @@ fn is_of_modules(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::condition::budget::{MAX_TIME, Spent};
     use crate::condition::tree_fixture::TestTree;
 
-    fn read(tree: &TestTree, budget: &mut Budget) -> Option<FileList> {
+    fn enough() -> Budget {
+        Budget::new(MAX_TIME)
+    }
+
+    fn look(tree: &TestTree, rule: Rule, known: Option<&FileList>, budget: &mut Budget) -> (FileList, bool) {
         let excluded = Excluded::default();
-        let looking = Looking { rule: Rule::Module, excluded: &excluded, top: &[] };
-        read_list(&tree.path("src").canonicalize().unwrap(), looking, None, budget)
+        let looking = Looking { rule, excluded: &excluded, top: &[] };
+        read_list(&tree.path("src").canonicalize().unwrap(), looking, known, budget)
+    }
+
+    fn read(tree: &TestTree, known: Option<&FileList>, budget: &mut Budget) -> Option<FileList> {
+        let (list, is_whole) = look(tree, Rule::Module, known, budget);
+        is_whole.then_some(list)
     }
 
     #[test]
@@ -232,12 +248,25 @@ mod tests {
         let tree = TestTree::new(&[("src/a.h", "12345678"), ("src/b.h", "1"), ("src/c.go", "package c")]);
         for (names, bytes, is_read) in [(3, 9, true), (2, 9, false), (3, 8, false)] {
             let mut budget = Budget::of(names, bytes);
-            assert_eq!(read(&tree, &mut budget).is_some(), is_read, "{names} {bytes}");
-            assert_eq!(budget.is_spent(), !is_read);
+            assert_eq!(read(&tree, None, &mut budget).is_some(), is_read, "{names} {bytes}");
+            assert_eq!(budget.spent(), (!is_read).then_some(Spent::Size));
         }
         let deep = "src/".to_owned() + &"d/".repeat(MAX_DEPTH) + "x.h";
         let tree = TestTree::new(&[(&deep, "")]);
-        assert_eq!(read(&tree, &mut Budget::new()), None);
+        assert_eq!(read(&tree, None, &mut enough()), None);
+    }
+
+    #[test]
+    fn what_was_read_before_the_limit_is_not_read_again() {
+        let tree = TestTree::new(&[("src/a.h", "12345678"), ("src/b.h", "1234")]);
+        let (mut part, is_whole) = look(&tree, Rule::Module, None, &mut Budget::of(9, 9));
+        assert!(!is_whole && part.len() == 2, "the directory and one file: {part:?}");
+        // As if it had been read later.
+        part.began = TestTree::later();
+        assert!(!part.is_current(&Excluded::default()), "it is no list for a condition");
+        let list = read(&tree, Some(&part), &mut Budget::of(9, 4)).unwrap();
+        assert_eq!(list.digest(), read(&tree, None, &mut enough()).unwrap().digest());
+        assert_eq!(look(&tree, Rule::Module, None, &mut Budget::new(Duration::ZERO)).0.len(), 1);
     }
 
     #[test]
@@ -245,11 +274,11 @@ mod tests {
         let cgo = "package p\nimport \"C\"\n";
         let files = [("src/a/a.go", cgo), ("src/b/b_linux.go", cgo), ("src/c/c.swig", ""), ("src/d/d_linux.go", "")];
         let tree = TestTree::new(&files);
-        let (root, excluded) = (tree.path("src"), Excluded::default());
-        let looking = Looking { rule: Rule::Vet, excluded: &excluded, top: &[] };
-        let mut list = read_list(&root, looking, None, &mut Budget::new()).unwrap();
+        let root = tree.path("src").canonicalize().unwrap();
+        let (mut list, _) = look(&tree, Rule::Vet, None, &mut enough());
         list.began = TestTree::later();
-        let again = read_list(&root, looking, Some(&list), &mut Budget::of(99, 0)).unwrap();
+        let (again, is_whole) = look(&tree, Rule::Vet, Some(&list), &mut Budget::of(99, 0));
+        assert!(is_whole);
         for list in [list, again] {
             assert_eq!(list.directories_with_c(), ["a", "b", "c"].map(|name| root.join(name)).into());
         }
@@ -258,13 +287,11 @@ mod tests {
     #[test]
     fn what_is_known_and_settled_is_not_read_again() {
         let tree = TestTree::new(&[("src/a.h", "#include \"../../x.h\"\n"), ("src/b.h", "1")]);
-        let mut list = read(&tree, &mut Budget::new()).unwrap();
+        let mut list = read(&tree, None, &mut enough()).unwrap();
         // As if it had been read later.
         list.began = TestTree::later();
         tree.write("src/b.h", "22");
-        let excluded = Excluded::default();
-        let looking = Looking { rule: Rule::Module, excluded: &excluded, top: &[] };
-        let again = read_list(&tree.path("src"), looking, Some(&list), &mut Budget::of(9, 2)).unwrap();
+        let again = read(&tree, Some(&list), &mut Budget::of(9, 2)).unwrap();
         assert_ne!(again.digest(), list.digest());
         assert_eq!(again.references(), list.references());
         assert!(again.references().iter().count() > 0);
