@@ -13,6 +13,7 @@ source "$CASE_DIR/lib/target.sh"
 source "$CASE_DIR/lib/daemon.sh"
 source "$CASE_DIR/lib/tools.sh"
 source "$CASE_DIR/lib/machine.sh"
+source "$CASE_DIR/lib/doc_commands.sh"
 finish() {
     local status=$?
     if [ "$status" != 0 ] && [ -n "$MACHINE_PID" ]; then
@@ -88,9 +89,11 @@ if [ -n "${TEST_FULL:-}" ]; then
 fi
 all_files > "$WORK/before"
 
-# README.md, "Linux with systemd and a multi-user Nix".
-on_machine install -D -m 755 -t /usr/local/libexec/nix-gocacheprog /opt/bin/cacheprogd /opt/bin/cacheprogctl /opt/bin/cacheprog-client /opt/bin/cacheprog-remote /opt/bin/prebuild-hook /opt/bin/modproxy
-on_machine ln -s /usr/local/libexec/nix-gocacheprog/cacheprogctl /usr/local/libexec/nix-gocacheprog/cacheprog-client /usr/local/libexec/nix-gocacheprog/cacheprog-remote /usr/local/bin/
+# README.md, "Linux with systemd and a multi-user Nix", as it is written there, after its first line and before its last one.
+block=$(doc_block README.md 'cacheprogctl install')
+on_machine sh -c 'mkdir -p /src/target/x/release && cp /opt/bin/* /src/target/x/release'
+on_machine bash -ec "cd /src; $(sed '1d; $d' <<< "$block")"
+expect "the block begins with a build and ends with the installation" test "$(sed -n '1p; $p' <<< "$block" | paste -sd,)" = "cargo build --release,cacheprogctl install"
 on_machine cacheprogctl install --dry-run > "$WORK/dry"
 expect "a dry run changes nothing" diff <(all_files | grep -Ev '^usr/local/(bin|libexec)') <(grep -Ev '^usr/local/(bin|libexec)' "$WORK/before")
 on_machine cacheprogctl install | tee "$WORK/installed"
@@ -213,7 +216,7 @@ expect "uninstall removes socket and daemon" refused own systemctl --user is-act
 echo "=== uninstalled"
 on_machine cacheprogctl uninstall | sed 's/^/    /'
 expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogctl uninstall | grep -v ^systemctl)"
-on_machine rm -r /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client /usr/local/bin/cacheprog-remote
+on_machine rm -r /src /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client /usr/local/bin/cacheprog-remote
 all_files > "$WORK/after"
 expect "no file is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"
 expect "no group is left" refused on_machine getent group nix-gocacheprog-remote-socket
