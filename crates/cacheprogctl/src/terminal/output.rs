@@ -20,7 +20,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// Prints one JSON object.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CommandError> {
     print(&(serde_json::to_string_pretty(value).map_err(|e| CommandError::Output(e.into()))? + "\n"))
 }

@@ -21,7 +21,7 @@ use crate::format::namespace::Namespace;
 pub const FORMAT: &str = "nix-gocacheprog store 2\n";
 
 /// The format before. Its objects, builds and what was synced are as now. Its records are in a directory of their own,
-/// [`FORMER_RECORDS`], which nothing reads any more: a sweep removes it, and so does a daemon at its start.
+/// `FORMER_RECORDS`, which nothing reads any more: a sweep removes it, and so does a daemon at its start.
 pub const FORMER_FORMAT: &str = "nix-gocacheprog store 1\n";
 const FORMER_RECORDS: &str = "actions";
 

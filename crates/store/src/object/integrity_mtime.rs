@@ -101,7 +101,7 @@ pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(PLAIN).open(path)
 }
 
-/// As [`open_plain`], for a regular file alone: of a pipe or a device nothing is read.
+/// As `open_plain`, for a regular file alone: of a pipe or a device nothing is read.
 ///
 /// # Errors
 /// What the system answers; `InvalidInput` where it is something else.
