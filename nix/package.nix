@@ -1,13 +1,14 @@
 # The programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
 # package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
-{ lib, rustPlatform }:
+{ lib, rustPlatform, stdenv, installShellFiles, versionCheckHook }:
 let
   programs = [ "-p" "cacheprogd" "-p" "cacheprogctl" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" "-p" "cacheprog-remote" ];
   inherit (lib) fileset;
+  inherit ((lib.importTOML ../Cargo.toml).workspace) package;
 in
 rustPlatform.buildRustPackage {
   pname = "nix-gocacheprog";
-  version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+  inherit (package) version;
   # Without .cargo/config.toml, which makes cargo's own programs static: here the package set does.
   src = fileset.toSource {
     root = ../.;
@@ -16,17 +17,28 @@ rustPlatform.buildRustPackage {
   cargoLock.lockFile = ../Cargo.lock;
   cargoBuildFlags = programs;
   cargoTestFlags = programs;
+  nativeBuildInputs = [ installShellFiles ];
   # Nix and the setup hook run these two, and no user: their names could meet others on a PATH. The hook looks for the client and
-  # modproxy in its own directory.
+  # modproxy in its own directory. cacheprogctl writes man pages and completions, where it runs on the machine that builds it.
   postInstall = ''
     mkdir -p $out/libexec/nix-gocacheprog
     mv $out/bin/prebuild-hook $out/bin/modproxy $out/libexec/nix-gocacheprog/
     ln -s ../../bin/cacheprog-client $out/libexec/nix-gocacheprog/
+  '' + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    $out/bin/cacheprogctl generate generated
+    installManPage generated/*.[158]
+    installShellCompletion --cmd cacheprogctl --bash generated/cacheprogctl.bash --fish generated/cacheprogctl.fish --zsh generated/_cacheprogctl
   '';
+  nativeInstallCheckInputs = [ versionCheckHook ];
+  doInstallCheck = true;
+  versionCheckProgram = "${placeholder "out"}/bin/cacheprogctl";
+  versionCheckProgramArg = "--version";
 
   meta = {
-    description = "Go's build cache inside sandboxed Nix builds";
+    inherit (package) description homepage;
+    changelog = "${package.homepage}/blob/v${package.version}/CHANGELOG.md";
     license = lib.licenses.bsd3;
+    maintainers = [ ];
     platforms = lib.platforms.linux;
     mainProgram = "cacheprogctl";
   };

@@ -148,6 +148,8 @@ else
     echo "no systemd-analyze here: case booted-system verifies the units"
 fi
 
+source "$CASE_DIR/lib/nix_package.sh"
+
 # flake.nix, with the stub as its input.
 flake=$(evaluate "let
   pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; };

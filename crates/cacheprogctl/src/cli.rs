@@ -67,8 +67,8 @@ impl Args {
             Command::Export(args) => export::run(args),
             Command::Remote(args) => remote::run(args),
             Command::Check(args) => check::run(args),
-            Command::Install(args) => install::install(args),
-            Command::Uninstall(args) => install::uninstall(args),
+            Command::Install(args) => install::install(args, &Self::command()),
+            Command::Uninstall(args) => install::uninstall(args, &Self::command()),
             Command::Generate(args) => generate::run(args, &Self::command()),
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Destination {
     pub(crate) user: Option<UserDirs>,
     /// Whether systemd runs.
     pub(crate) has_systemd: bool,
+    /// Directory of man pages and completions; none where the programs came in a package, which has them.
+    pub(crate) share: Option<PathBuf>,
 }
 
 /// The directories of a user's own daemon.
@@ -59,6 +61,7 @@ impl Destination {
         // Determinate Nix writes nix.conf itself, and reads this file too.
         let [own, custom] = ["nix.conf", "nix.custom.conf"].map(|name| Path::new("/etc/nix").join(name));
         Ok(Self {
+            share: (!is_of_package(&programs)).then(|| "/usr/local/share".into()),
             programs,
             units: "/etc/systemd/system".into(),
             settings: "/etc/nix-gocacheprog".into(),
@@ -77,6 +80,8 @@ impl Destination {
         let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
         let cache = cache.ok_or(InstallError::NoSession("HOME"))?.join("nix-gocacheprog-builds");
         let runtime = path("XDG_RUNTIME_DIR").ok_or(InstallError::NoSession("XDG_RUNTIME_DIR"))?;
+        let share = path("XDG_DATA_HOME").or_else(|| path("HOME").map(|home| home.join(".local/share")));
+        let share = share.filter(|_| !is_of_package(&programs));
         Ok(Self {
             programs,
             units: config.join("systemd/user"),
@@ -84,6 +89,7 @@ impl Destination {
             daemon_settings: None,
             nix_conf: config.join("nix/nix.conf"),
             has_systemd: runtime.join("systemd").is_dir(),
+            share,
             user: Some(UserDirs { runtime, cache }),
         })
     }
@@ -92,6 +98,11 @@ impl Destination {
     pub(crate) fn setting(&self, name: &str) -> PathBuf {
         self.settings.join(name)
     }
+}
+
+/// Whether a package of the distribution put the programs there.
+fn is_of_package(programs: &Path) -> bool {
+    programs.starts_with("/usr") && !programs.starts_with("/usr/local")
 }
 
 /// Whether the programs are all in this directory and can stay there.

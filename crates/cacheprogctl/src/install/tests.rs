@@ -4,9 +4,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use clap::CommandFactory;
+
 use super::destination::{Destination, UserDirs};
+use super::documents::{plan_removal, plan_writing};
 use super::plan::{GROUP, plan_install, plan_uninstall};
 use super::steps::{Step, carry_out};
+use crate::cli::Args;
+use crate::generate::documents;
 
 fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
     Destination {
@@ -17,6 +22,7 @@ fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
         nix_conf: dir.join("nix.conf"),
         user: runtime.map(|runtime| UserDirs { runtime: runtime.into(), cache: dir.join("cache") }),
         has_systemd: false,
+        share: Some(dir.join("share")),
     }
 }
 
@@ -153,4 +159,32 @@ fn those_whom_nix_trusts_are_writers_in_new_settings() {
         carry_out(&plan_uninstall(&destination), false).unwrap();
         assert!(path.exists());
     }
+}
+
+#[test]
+fn man_pages_and_completions_are_written_and_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    let documents = || documents(&Args::command()).unwrap();
+    assert!(!carry_out(&plan_writing(&destination, documents()), false).unwrap().is_empty());
+    for place in [
+        "man/man1/cacheprogctl-status.1",
+        "man/man8/cacheprogd.8",
+        "man/man5/nix-gocacheprog.toml.5",
+        "bash-completion/completions/cacheprogctl",
+        "zsh/site-functions/_cacheprogctl",
+        "fish/vendor_completions.d/cacheprogctl.fish",
+    ] {
+        assert!(dir.path().join("share").join(place).is_file(), "{place}");
+    }
+    assert_eq!(carry_out(&plan_writing(&destination, documents()), false).unwrap(), "");
+    carry_out(&plan_removal(&destination, &documents()), false).unwrap();
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn a_package_has_its_man_pages_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = Destination { share: None, ..destination(dir.path(), None) };
+    assert!(plan_writing(&destination, documents(&Args::command()).unwrap()).is_empty());
 }
