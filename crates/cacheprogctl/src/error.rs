@@ -110,6 +110,9 @@ const INSTALL: &str = "nix-gocacheprog is not installed here: run `cacheprogctl 
 const INSTALL_ON_NIXOS: &str =
     "nix-gocacheprog is not installed here: set `services.nix-gocacheprog.enable = true` (docs/how-to/install.md)";
 
+/// The same of a user's own daemon.
+const INSTALL_USER: &str = "no daemon of this user is installed: run `cacheprogctl install --user`";
+
 /// What to do where nothing is installed, and this user has a store without a daemon.
 const OWN_STORE: &str =
     "there is no daemon on this machine: run `cacheprogctl status --store`, which shows your own store";
@@ -131,6 +134,9 @@ impl CommandError {
         match self {
             Self::Install(InstallError::NotRoot) => None, // it says so
             _ if is_denied => Some(NEEDS_ROOT),
+            Self::NoDaemon { path, .. } if *path == user_dirs::control_socket() && !has_user_unit() => {
+                Some(INSTALL_USER)
+            }
             Self::NoDaemon { path, .. } => Some(start(path, Machine::look())),
             _ => None,
         }
@@ -184,6 +190,10 @@ fn is_denied(error: &CommandError) -> bool {
     false
 }
 
+fn has_user_unit() -> bool {
+    user_dirs::unit().is_some_and(|unit| unit.exists())
+}
+
 /// What is on this machine, as far as a fix depends on it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Machine {
@@ -195,7 +205,7 @@ struct Machine {
 impl Machine {
     fn look() -> Self {
         Self {
-            is_installed: Path::new(UNIT).exists() || user_dirs::unit().is_some_and(|unit| unit.exists()),
+            is_installed: Path::new(UNIT).exists() || has_user_unit(),
             is_nixos: Path::new(NIXOS).exists(),
             has_own_store: settings::own_dir().is_some_and(|dir| dir.join("format").exists()),
         }
