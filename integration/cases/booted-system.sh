@@ -209,13 +209,16 @@ runtime=/run/user/$(on_machine id -u alice)
 own() { as alice env "XDG_RUNTIME_DIR=$runtime" "$@"; }
 own cacheprogctl install --user > /dev/null
 expect "the socket listens" own systemctl --user is-active --quiet nix-gocacheprog.socket
-expect "the socket starts the daemon" own cacheprogctl status --control-socket "$runtime/nix-gocacheprog/control.sock"
-own cacheprogctl uninstall --user > /dev/null
+expect "the socket starts the daemon" own cacheprogctl status --user
+expect "and it is found without variables" as alice cacheprogctl status --user
+own cacheprogctl uninstall --user --yes > /dev/null
 expect "uninstall removes socket and daemon" refused own systemctl --user is-active --quiet nix-gocacheprog.socket nix-gocacheprog.service
 
 echo "=== uninstalled"
-on_machine cacheprogctl uninstall | sed 's/^/    /'
-expect "a second uninstall removes nothing" test -z "$(on_machine cacheprogctl uninstall | grep -v ^systemctl)"
+on_machine cacheprogctl uninstall < /dev/null | sed 's/^/    /'
+expect "without a terminal the cache is kept" test -d "$MACHINE/var/cache/private/nix-gocacheprog"
+on_machine cacheprogctl uninstall --yes | sed 's/^/    /'
+expect "a further uninstall removes nothing" test -z "$(on_machine cacheprogctl uninstall | grep -v ^systemctl)"
 on_machine rm -r /src /usr/local/libexec/nix-gocacheprog /usr/local/bin/cacheprogctl /usr/local/bin/cacheprog-client /usr/local/bin/cacheprog-remote
 all_files > "$WORK/after"
 expect "no file is left" test -z "$(comm -13 "$WORK/before" "$WORK/after" | grep -i gocache)"

@@ -41,3 +41,50 @@ for version in 1.21.13 ${TEST_FULL:+1.24.11 1.27.0} local; do
 done
 STATE=$WORK/store
 expect "every object and record of the store is intact" store_is_whole
+
+echo "=== figures of the store"
+figures() { "$BIN/cacheprogctl" status --json --store "$WORK/own/nix-gocacheprog"; }
+sum() { figures | jq "[.days[] | select(.command == \"$1\") | .$2] | add // 0"; }
+# A go command continues before its cache program has noted anything.
+noted() { for _ in {1..50}; do if [ "$(figures 2> /dev/null | jq '[.days[].commands] | add // 0')" -ge "$1" ]; then return 0; fi; sleep 0.1; done; return 1; }
+export XDG_CACHE_HOME=$WORK/own GOCACHEPROG=$BIN/cacheprog-client GOCACHE=$WORK/gocache-own
+"$go" build ./...
+expect "the go command is noted" noted 1
+compiled=$(sum build packages_compiled)
+is "a cold build has no hit" 0 "$(sum build hits)"
+expect "what it compiled is counted: $compiled packages" test "$compiled" -gt 20
+export GOCACHE=$WORK/gocache-own-2
+"$go" build ./...
+expect "the second one is noted" noted 2
+is "a warm build compiles nothing more" "$compiled" "$(sum build packages_compiled)"
+expect "it has hits: $(sum build hits), saved $(sum build saved_ms) ms" test "$(sum build hits)" -gt "$compiled" -a "$(sum build saved_ms)" -gt 0
+for _ in 1 2 3 4; do "$go" vet ./... & done
+wait
+expect "go commands that end at the same time are all noted" noted 6
+is "vet is counted by its name" 4 "$(sum vet commands)"
+"$BIN/cacheprogctl" status --store > "$WORK/status"
+sed 's/^/    /' "$WORK/status"
+expect "without a directory it is the user's own" grep -q "^$WORK/own/nix-gocacheprog: " "$WORK/status"
+expect "what go clean does not clear is said" grep -q 'go clean -cache' "$WORK/status"
+"$BIN/cacheprogctl" why --store > "$WORK/why"
+sed 's/^/    /' "$WORK/why"
+expect "why names causes" grep -q '^new	' "$WORK/why"
+"$go" clean -cache
+expect "and it does not" test "$(figures | jq .entries)" -gt 50
+"$BIN/cacheprogctl" verify --store > /dev/null
+"$BIN/cacheprogctl" gc --store --dry-run > "$WORK/gc"
+expect "gc has the limits of the client" grep -q 'of at most 100.0 MiB' \
+    <(NIX_GOCACHEPROG_MAX_SIZE=100MiB "$BIN/cacheprogctl" gc --store --dry-run)
+
+echo "=== a store that is only read"
+mount --bind "$WORK/own" "$WORK/own"
+mount -o remount,bind,ro "$WORK/own"
+before=$(figures | jq -c .days)
+GOCACHE=$WORK/gocache-read "$go" build -v ./... 2> "$WORK/compiled"
+expect "nothing is compiled" test ! -s "$WORK/compiled"
+"$go" list -export -deps -compiled -f '{{.Export}}' ./... > /dev/null
+expect "it is read" test "$(figures | jq .entries)" -gt 50
+expect "and notes nothing" test "$(figures | jq -c .days)" = "$before"
+umount "$WORK/own"
+"$BIN/cacheprogctl" purge --store --all --yes > /dev/null
+is "purge clears it" 0 "$(figures | jq .entries)"

@@ -31,6 +31,8 @@ usage:
 
 NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon, the store or a setting is not used.
 NIX_GOCACHEPROG_MAX_SIZE=20GiB limits the user's own store, once a day (default: 10% of the disk, at most 50GiB).
+`cacheprogctl status --store` shows what is in that store and what it gave, `cacheprogctl purge --store` clears it; `go clean -cache`
+does not. A store that cannot be written is only read.
 ";
 
 /// What to do.

@@ -91,7 +91,7 @@ impl Environment {
         let socket = path("NIX_GOCACHEPROG_SOCKET")
             .or_else(|| session.clone())
             .or_else(|| sandbox::is_mounted_here().then(|| MOUNTED_SOCKET.into()));
-        let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let own_store = store::own_store_dir(path("XDG_CACHE_HOME"), path("HOME"));
         let gocache = absolute("GOCACHE");
         let toolchain = parent_process::toolchain(path("GOROOT").as_deref(), path("GOTOOLDIR").as_deref());
         let goroot = PathBuf::from(&toolchain.goroot);
@@ -116,7 +116,7 @@ impl Environment {
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
             session,
             // A build of Nix has no user, so no store: its HOME is not there, or is one of its own.
-            store: cache.filter(|_| !is_build).map(|cache| cache.join("nix-gocacheprog")),
+            store: own_store.filter(|_| !is_build),
             spool: gocache.as_ref().map_or_else(temporary, |dir| dir.join(CLEANED)).join("nix-gocacheprog-spool"),
             gocache_id: gocache.as_deref().map(gocache_id).unwrap_or_default(),
             gocache,

@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::gocmd::responder::Responder;
 use crate::gocmd::serve::serve;
 use crate::local::embedded_store::EmbeddedStore;
+use crate::local::figures::Figures;
 use crate::local::maintenance::maintain_daily;
 use crate::local::remote_store;
 
@@ -46,15 +47,16 @@ pub(crate) fn run(
     if let (Some(url), Some(dir)) = (remote, &embedded) {
         remote_store::pull(url, dir, environment);
     }
+    let figures = Arc::<Figures>::default();
+    let local = |dir: &Path| EmbeddedStore::new((dir, lower), (responder.clone(), figures.clone()), environment);
     let served = match (&embedded, socket) {
-        (Some(dir), _) => serve(requests, &responder, EmbeddedStore::new((dir, lower), responder.clone(), environment)),
+        (Some(dir), _) => serve(requests, &responder, local(dir)),
         (None, Some(socket)) => serve(requests, &responder, DaemonCache::start(socket, &responder, environment)),
         // Without HOME and without a socket only the temporary directory is left.
-        (None, None) => {
-            serve(requests, &responder, EmbeddedStore::new((&environment.spool, lower), responder.clone(), environment))
-        }
+        (None, None) => serve(requests, &responder, local(&environment.spool)),
     };
     responder.close(); // cmd/go continues
+    embedded.iter().for_each(|dir| figures.note(dir, environment));
     // A sandbox's spool is removed with the sandbox.
     let spool = (!environment.is_sandbox()).then_some(&environment.spool);
     embedded.iter().chain(spool).for_each(|dir| maintain_daily(dir, environment));

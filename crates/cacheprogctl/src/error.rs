@@ -1,5 +1,6 @@
 //! What ends a command, and with which exit code.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
 use crate::install::error::InstallError;
+use crate::user_dirs;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -102,8 +104,24 @@ const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after 
                             nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
 
 /// What to do where nothing is installed.
-const INSTALL: &str = "`cacheprogctl install`, as root, installs the daemon and Nix's hook; on NixOS set services.nix-gocacheprog.enable \
-                       (docs/how-to/install.md)";
+const INSTALL: &str = "nix-gocacheprog is not installed here: run `cacheprogctl install` as root";
+
+/// The same on NixOS.
+const INSTALL_ON_NIXOS: &str =
+    "nix-gocacheprog is not installed here: set `services.nix-gocacheprog.enable = true` (docs/how-to/install.md)";
+
+/// The same of a user's own daemon.
+const INSTALL_USER: &str = "no daemon of this user is installed: run `cacheprogctl install --user`";
+
+/// What to do where nothing is installed, and this user has a store without a daemon.
+const OWN_STORE: &str =
+    "there is no daemon on this machine: run `cacheprogctl status --store`, which shows your own store";
+
+/// What to do where the system refused something to this user.
+const NEEDS_ROOT: &str = "this needs root: run it as root, or as the user to whom the directory belongs";
+
+/// Where NixOS says that it is NixOS.
+pub(crate) const NIXOS: &str = "/etc/NIXOS";
 
 /// Where `cacheprogctl install` and NixOS have the unit of the control socket.
 const UNIT: &str = "/etc/systemd/system/nix-gocacheprog.socket";
@@ -112,10 +130,22 @@ impl CommandError {
     /// What the user can do, where the message does not hold it.
     #[must_use]
     pub fn fix(&self) -> Option<&'static str> {
+        let is_denied = is_denied(self) && !rustix::process::geteuid().is_root();
         match self {
-            Self::NoDaemon { path, .. } => Some(start(path, Path::new(UNIT).exists())),
+            Self::Install(InstallError::NotRoot) => None, // it says so
+            _ if is_denied => Some(NEEDS_ROOT),
+            Self::NoDaemon { path, .. } if *path == user_dirs::control_socket() && !has_user_unit() => {
+                Some(INSTALL_USER)
+            }
+            Self::NoDaemon { path, .. } => Some(start(path, Machine::look())),
             _ => None,
         }
+    }
+
+    /// The place of an error in a settings file, as the parser draws it: lines below the message.
+    pub fn drawing(&self) -> impl Iterator<Item = &str> {
+        let settings = if let Self::Settings(error) = self { Some(error) } else { None };
+        settings.into_iter().flat_map(SettingsError::drawing)
     }
 
     /// 3: no daemon; 1: everything else (2 is a wrong command line).
@@ -148,9 +178,53 @@ fn did_you_mean(nearest: &str) -> String {
     if nearest.is_empty() { String::new() } else { format!("; did you mean {nearest}?") }
 }
 
+/// Whether the cause is that the system refused something to this user.
+fn is_denied(error: &CommandError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn has_user_unit() -> bool {
+    user_dirs::unit().is_some_and(|unit| unit.exists())
+}
+
+/// What is on this machine, as far as a fix depends on it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Machine {
+    is_installed: bool,
+    is_nixos: bool,
+    has_own_store: bool,
+}
+
+impl Machine {
+    fn look() -> Self {
+        Self {
+            is_installed: Path::new(UNIT).exists() || has_user_unit(),
+            is_nixos: Path::new(NIXOS).exists(),
+            has_own_store: settings::own_dir().is_some_and(|dir| dir.join("format").exists()),
+        }
+    }
+}
+
 /// What to do where no daemon answers at this socket.
-fn start(socket: &Path, is_installed: bool) -> &'static str {
-    if socket == Path::new(DEFAULT_SOCKET) && !is_installed { INSTALL } else { START_DAEMON }
+fn start(socket: &Path, machine: Machine) -> &'static str {
+    match machine {
+        _ if socket != Path::new(DEFAULT_SOCKET) => START_DAEMON,
+        Machine { is_installed: true, .. } => START_DAEMON,
+        Machine { has_own_store: true, .. } => OWN_STORE,
+        _ => install(machine.is_nixos),
+    }
+}
+
+/// How it is installed.
+pub(crate) fn install(is_nixos: bool) -> &'static str {
+    if is_nixos { INSTALL_ON_NIXOS } else { INSTALL }
 }
 
 #[cfg(test)]
@@ -159,9 +233,20 @@ mod tests {
 
     #[test]
     fn before_an_installation_that_is_the_fix() {
-        let fix = |socket: &str, is_installed| start(Path::new(socket), is_installed);
-        assert_eq!(fix(DEFAULT_SOCKET, false), INSTALL);
-        assert_eq!(fix(DEFAULT_SOCKET, true), START_DAEMON);
-        assert_eq!(fix("/work/none.sock", false), START_DAEMON, "it is run by hand");
+        let none = Machine::default();
+        let fix = |socket: &str, machine| start(Path::new(socket), machine);
+        assert_eq!(fix(DEFAULT_SOCKET, none), INSTALL);
+        assert_eq!(fix(DEFAULT_SOCKET, Machine { is_nixos: true, ..none }), INSTALL_ON_NIXOS);
+        assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, ..none }), OWN_STORE);
+        assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, is_installed: true, ..none }), START_DAEMON);
+        assert_eq!(fix("/work/none.sock", none), START_DAEMON, "it is run by hand");
+    }
+
+    #[test]
+    fn what_the_system_refused_to_this_user_needs_root() {
+        let at = |kind: io::ErrorKind| CommandError::State(StateError::at(Path::new("/x"), kind.into()));
+        assert!(is_denied(&at(io::ErrorKind::PermissionDenied)));
+        assert!(!is_denied(&at(io::ErrorKind::NotFound)));
+        assert!(at(io::ErrorKind::PermissionDenied).to_string().contains("/x is closed to this user"));
     }
 }

@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = cacheprogctl::cli::Args::parse();
+    let args = cacheprogctl::cli::Args::read();
     settings::start_log();
     match args.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{}", proto::error::with_causes(&error));
+            error.drawing().for_each(|line| log::error!("{line}"));
             error.fix().iter().for_each(|fix| log::error!("fix: {fix}"));
             error.exit_code()
         }

@@ -82,6 +82,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// The place of an error in the settings file, as the parser draws it: lines below the message.
+    pub fn drawing(&self) -> impl Iterator<Item = &str> {
+        let settings = if let Self::Settings(error) = self { Some(error) } else { None };
+        settings.into_iter().flat_map(SettingsError::drawing)
+    }
+
     /// The same, of something in the state directory: where permission was denied, with whose it has to be.
     pub(crate) fn in_state_dir(self, path: &Path) -> Self {
         if path.exists() && is_denied(&self) {

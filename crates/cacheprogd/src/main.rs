@@ -11,6 +11,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{}", proto::error::with_causes(&error));
+            error.drawing().for_each(|line| log::error!("{line}"));
             ExitCode::FAILURE
         }
     }

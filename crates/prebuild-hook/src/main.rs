@@ -11,9 +11,31 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: prebuild-hook DRV [CHROOT]        as Nix calls its pre-build-hook: print the sandbox paths for this build
+usage: prebuild-hook DRV [CHROOT]        as Nix calls it: print the sandbox paths for this build
        prebuild-hook --check SETTINGS    check a file of settings
        prebuild-hook --version | --help
+";
+
+const HELP: &str = "
+Nix's pre-build-hook of nix-gocacheprog. Nix runs it before each build, as nix.conf says:
+
+    pre-build-hook = /etc/nix-gocacheprog/hook
+
+For a build that asks for Go's cache (in transparent mode: one with a Go toolchain) it registers the build at the daemon, and
+prints what Nix mounts into its sandbox: /gocache with the socket, and the client. For all other builds it prints nothing. It
+exits with 0 within a second: without the daemon the build goes on without the cache, and the reason is in nix-daemon's log.
+
+Settings: the file beside the path in nix.conf, with .toml added: /etc/nix-gocacheprog/hook.toml.
+    mode = \"opt-in\" or \"transparent\"   which builds are offered the cache
+    allow, deny = [PATTERN...]            by name, in transparent mode
+    chain = [PROGRAM...]                  other hooks to run; Nix itself runs one only
+docs/reference/settings.md has all of them.
+
+Examples:
+    prebuild-hook --check /etc/nix-gocacheprog/hook.toml
+    prebuild-hook \"$(nix-instantiate '<nixpkgs>' -A caddy)\"    what a build of caddy would get; it is registered
+
+Exit status: 0, or that of another hook of the chain that failed. --check: 1 where the settings are wrong.
 ";
 
 fn main() -> ExitCode {
@@ -28,7 +50,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     match args.first().map(|first| first.as_encoded_bytes()) {
-        Some(b"--help" | b"-h") => return print(USAGE),
+        Some(b"--help") => return print(&[USAGE, HELP].concat()),
+        Some(b"-h") => return print(USAGE),
         Some(b"--version" | b"-V") => return print(concat!("prebuild-hook ", env!("CARGO_PKG_VERSION"), "\n")),
         Some([b'-', ..]) | None => {
             drop(std::io::stderr().write_all(USAGE.as_bytes()));

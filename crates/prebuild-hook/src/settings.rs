@@ -103,7 +103,7 @@ pub enum SettingsError {
         source: std::io::Error,
     },
     /// The file is no TOML, or has unknown keys or wrong types.
-    #[error("{}, line {line}: {what}", path.display())]
+    #[error("{}, line {line}: {what}{drawing}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -111,6 +111,8 @@ pub enum SettingsError {
         line: usize,
         /// The setting, and what is wrong with it.
         what: String,
+        /// The line with a mark below the place, in lines of their own.
+        drawing: String,
     },
     /// A value is wrong, or wrong together with another.
     #[error("{}: {what}", path.display())]
@@ -145,7 +147,8 @@ impl Settings {
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
         let file = toml::from_str(text).map_err(|e| {
             let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
-            SettingsError::Parse { path: path.to_owned(), line, what }
+            let drawing = proto::error::drawing(&e.to_string());
+            SettingsError::Parse { path: path.to_owned(), line, what, drawing }
         })?;
         Self::of(path, file)
     }
@@ -247,5 +250,7 @@ mod tests {
             let error = parsed(text).unwrap_err();
             assert!(error.contains(sentence), "{text}: {error}");
         }
+        let drawn = parsed("mode = 'all'").unwrap_err();
+        assert!(drawn.ends_with("\n  |\n1 | mode = 'all'\n  |        ^^^^^"), "{drawn}");
     }
 }

@@ -31,6 +31,14 @@ pub fn in_settings(text: &str, at: Option<usize>, message: &str) -> (usize, Stri
     (number + 1, if name.is_empty() || message.contains(name) { message } else { format!("{name}: {message}") })
 }
 
+/// A parser's drawing of the place of an error in a file of settings, from its whole text (`TOML parse error at …`, the drawing, the
+/// message): lines below the sentence that says what is wrong. Empty where there is none.
+#[must_use]
+pub fn drawing(text: &str) -> String {
+    let is_drawn = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    text.lines().skip(1).take_while(is_drawn).map(|line| format!("\n{line}")).collect()
+}
+
 /// A request that cannot be served, in a stream that is still in step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -104,6 +112,13 @@ mod tests {
         WithCause(#[source] std::io::Error),
         #[error("putting o/1")]
         Alone(#[source] Box<Self>),
+    }
+
+    #[test]
+    fn a_drawing_is_what_stands_between_the_place_and_the_message() {
+        let text = "TOML parse error at line 3, column 7\n  |\n3 | x = 1 | 2\n  |       ^\nunexpected | here\n";
+        assert_eq!(drawing(text), "\n  |\n3 | x = 1 | 2\n  |       ^");
+        assert_eq!(drawing("missing field"), "");
     }
 
     #[test]

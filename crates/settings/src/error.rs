@@ -1,7 +1,7 @@
 //! What fails when the settings file is read or a state directory is opened. Each program adds its own errors to these.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use store::StoreError;
 
@@ -17,6 +17,8 @@ pub enum SettingsError {
         line: usize,
         /// The setting, and what to write.
         what: String,
+        /// The line with a mark below the place, in lines of their own.
+        drawing: String,
     },
     /// The file cannot be read.
     #[error("cannot read the settings {}", path.display())]
@@ -32,13 +34,27 @@ pub enum SettingsError {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The directory holds no store, or there is no directory.
-    #[error("no store in {}: give the daemon's state directory as --state-dir", path.display())]
+    #[error(
+        "no store in {}: give the daemon's state directory as --state-dir, or that of cacheprog-client as --store",
+        path.display()
+    )]
     NoStore {
         /// The directory.
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
     },
+    /// The directory is closed to this user.
+    #[error("{} is closed to this user", path.display())]
+    Closed {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A user without a home has no store.
+    #[error("your own store is in XDG_CACHE_HOME or HOME, and neither is set to an absolute path: write --store DIR")]
+    NoHome,
     /// A running daemon of an earlier version does not know the present format.
     #[error("a daemon of an earlier version runs on {}: restart it first", path.display())]
     EarlierDaemon {
@@ -51,4 +67,27 @@ pub enum StateError {
     /// A system call failed.
     #[error("{0}")]
     System(&'static str, #[source] io::Error),
+}
+
+impl SettingsError {
+    /// The place of the error as the parser draws it, for a reader of several lines.
+    pub fn drawing(&self) -> impl Iterator<Item = &str> {
+        let drawing = match self {
+            Self::Invalid { drawing, .. } => drawing.as_str(),
+            Self::Unreadable { .. } => "",
+        };
+        drawing.lines().filter(|line| !line.is_empty())
+    }
+}
+
+impl StateError {
+    /// A directory that cannot be opened as a store.
+    #[must_use]
+    pub fn at(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::PermissionDenied => Self::Closed { path, source },
+            _ => Self::NoStore { path, source },
+        }
+    }
 }

@@ -19,8 +19,10 @@ use crate::trust::Trust;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
-    /// Bytes on the disk that the cache may take: 50GiB, 800MB, 10% (of the disk), "10%, at most 50GiB", or none for no limit.
-    /// The least recently used goes first. [default: 10%, at most 50GiB]
+    /// Bytes on the disk that the cache may take. [default: 10%, at most 50GiB]
+    ///
+    /// 50GiB, 800MB, 10% (of the disk), "10%, at most 50GiB", or none for no limit. The least recently used goes first.
+    /// [default: 10%, at most 50GiB]
     #[arg(long, value_name = "SIZE")]
     max_size: Option<OrNone<Size>>,
     /// Remove what was not used for this long: 60d, 12h, or none. [default: 60d]
@@ -75,7 +77,10 @@ impl Settings {
     /// The limits that the store is kept within, with the defaults.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let defaults = Limits::default();
+        self.limits_or(Limits::default())
+    }
+
+    fn limits_or(&self, defaults: Limits) -> Limits {
         Limits {
             max_size: self.max_size.as_ref().map_or(defaults.max_size, |size| size.0),
             max_age: self.max_age.as_ref().map_or(defaults.max_age, |age| age.0.map(|age| age.0)),
@@ -101,7 +106,9 @@ pub fn limit_arguments(limits: &Limits) -> [String; 6] {
 /// The settings, from the command line and from a file.
 #[derive(Debug, clap::Args)]
 pub struct LimitOptions {
-    /// Settings, as TOML: the options of this command without their dashes. [default: /etc/nix-gocacheprog.toml, if it exists]
+    /// Settings, as TOML. [default: /etc/nix-gocacheprog.toml, if it exists]
+    ///
+    /// They are the options of this command without their dashes. [default: /etc/nix-gocacheprog.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -115,6 +122,16 @@ impl LimitOptions {
     /// A [`SettingsError`] where the file cannot be read or holds something else.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
         Ok(self.settings.clone().or(read(self.config.as_deref())?))
+    }
+
+    /// The limits of a store that the daemon's settings do not limit: those of the command line and of a file that it names, else
+    /// these.
+    ///
+    /// # Errors
+    /// As [`LimitOptions::settings`].
+    pub fn limits_or(&self, defaults: Limits) -> Result<Limits, SettingsError> {
+        let file = self.config.as_deref().map(|file| read(Some(file))).transpose()?;
+        Ok(self.settings.clone().or(file.unwrap_or_default()).limits_or(defaults))
     }
 
     /// The settings of the command line alone.
@@ -137,11 +154,13 @@ pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
     }
 }
 
-/// The settings in a file's text. An error is in one line: the line of the file, the setting, and what to write.
+/// The settings in a file's text. An error is in one line: the line of the file, the setting, and what to write. It has a drawing
+/// of the place besides.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
     toml::from_str(text).map_err(|e| {
         let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
-        SettingsError::Invalid { path: path.to_owned(), line, what }
+        let drawing = proto::error::drawing(&e.to_string());
+        SettingsError::Invalid { path: path.to_owned(), line, what, drawing }
     })
 }
 
@@ -255,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_line_with_the_line_of_the_file() {
+    fn an_error_is_one_line_with_the_line_of_the_file_and_has_a_drawing() {
         for (text, error) in [
             (
                 "max-size = \"1GiB\"\n\nmax-age = \"x\"\n",
@@ -266,9 +285,13 @@ mod tests {
             ("private-tests = 1", "f, line 1: private-tests: invalid type"),
             ("x = 1", "f, line 1: unknown field `x`"),
         ] {
-            let found = file(text).unwrap_err();
-            assert!(found.starts_with(error) && !found.contains('\n'), "{found}");
+            let found = parse(Path::new("f"), text).unwrap_err();
+            let sentence = found.to_string();
+            assert!(sentence.starts_with(error) && !sentence.contains('\n'), "{sentence}");
+            assert_eq!(found.drawing().count(), 3, "{found:?}");
         }
+        let found = parse(Path::new("f"), "max-size = \"1GiB\"\n\nmax-age = \"x\"\n").unwrap_err();
+        assert_eq!(found.drawing().collect::<Vec<_>>(), ["  |", "3 | max-age = \"x\"", "  |           ^^^"]);
     }
 
     #[test]

@@ -64,10 +64,31 @@ impl FromStr for HttpAddress {
             Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
             // What has digits and dots alone is no name.
             None if host.chars().all(|c| c.is_ascii_digit() || c == '.') => host.parse::<std::net::Ipv4Addr>().is_ok(),
-            None => host.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)),
+            None => host.split('.').all(is_label),
         };
         let is_port = port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok();
         if is_host && is_port { Ok(Self::Port(text.to_owned())) } else { Err(ListenError::Http) }
+    }
+}
+
+/// Whether it is a part of a host's name (RFC 1123, 2.1).
+fn is_label(text: &str) -> bool {
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (1..64).contains(&text.len()) && text.chars().all(is_inside) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+impl HttpAddress {
+    /// The address to listen at, where it is a port. `localhost` is this machine, whatever a resolver would say: a static program has not
+    /// the one of the system, and the unit of the daemon has no network to ask in.
+    #[must_use]
+    pub fn at_port(&self) -> Option<String> {
+        match self {
+            Self::Socket(_) => None,
+            Self::Port(address) => match address.strip_prefix("localhost:") {
+                Some(port) => Some(format!("127.0.0.1:{port}")),
+                None => Some(address.clone()),
+            },
+        }
     }
 }
 
@@ -108,9 +129,20 @@ mod tests {
             "127.0.0.256:9417",
             "1:1",
             "...:1",
+            "-a.example:1",
+            "a..b:1",
+            "a-:1",
         ] {
             assert_eq!(bad.parse::<HttpAddress>(), Err(ListenError::Http), "{bad}");
         }
+    }
+
+    #[test]
+    fn localhost_is_this_machine() {
+        let at_port = |text: &str| text.parse::<HttpAddress>().unwrap().at_port();
+        assert_eq!(at_port("localhost:9417").as_deref(), Some("127.0.0.1:9417"));
+        assert_eq!(at_port("localhost.example:9417").as_deref(), Some("localhost.example:9417"));
+        assert_eq!(at_port("/run/x.sock"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use store::{Access, Mode, Store};
 use crate::error::StateError;
 
 /// Which store to work on.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct StateDir {
     /// The store: the daemon's state directory, or one of `cacheprog-client --store`.
     #[arg(long, value_name = "DIR", env = "CACHE_DIRECTORY", default_value = DEFAULT)]
@@ -25,6 +25,12 @@ pub struct StateDir {
 const DEFAULT: &str = "/var/cache/nix-gocacheprog";
 
 impl StateDir {
+    /// Whether it is the directory that the units of a system have.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.state_dir == Path::new(DEFAULT)
+    }
+
     /// Opens the store in this directory as the directory's owner. The owner of the directory counts, and nothing inside of it: the
     /// owner can put anything there. From then on root can do no more than the owner can. A dry run changes nothing.
     ///
@@ -34,7 +40,7 @@ impl StateDir {
     pub fn open(&self, mode: Mode) -> Result<Store, StateError> {
         let path = self.state_dir.clone();
         let held = File::options().read(true).custom_flags(DIRECTORY).open(&path);
-        let held = held.map_err(|source| StateError::NoStore { path: path.clone(), source })?;
+        let held = held.map_err(|source| StateError::at(&path, source))?;
         let owner = held.metadata().map_err(|e| StateError::System("looking at the state directory", e))?;
         become_owner(owner.uid(), owner.gid())
             .map_err(|e| StateError::System("taking the store's owner's uid", e.into()))?;
@@ -46,7 +52,7 @@ impl StateDir {
         match fs::symlink_metadata(dir.join("format")) {
             Ok(format) if format.is_file() => self.open_beside(&dir, mode),
             Ok(_) => Err(StateError::NoStore { path, source: ErrorKind::InvalidInput.into() }),
-            Err(source) => Err(StateError::NoStore { path, source }),
+            Err(source) => Err(StateError::at(&path, source)),
         }
     }
 

@@ -9,7 +9,7 @@
 //! Read in this order: format/ (names and records), object/ (a body becomes an object), `record_dir.rs` (a directory of records),
 //! put.rs and get.rs (what becomes of a put, what a get finds), view.rs (which namespaces a session reads and writes),
 //! `build_dir.rs` and `blinded_table.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
-//! there is), evict/ (what goes). No file uses this one.
+//! there is), evict/ (what goes); `own_dir.rs` and `go_commands.rs` (a store without a daemon). No file uses this one.
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -27,11 +27,13 @@ mod evict;
 mod export;
 mod format;
 mod get;
+mod go_commands;
 mod layer;
 mod list;
 mod object;
 mod open;
 mod other_users;
+mod own_dir;
 mod put;
 mod quarantine;
 mod record_dir;
@@ -63,10 +65,12 @@ pub use format::namespace::{InvalidPartition, Namespace, Partition};
 pub use format::origin::{BuildName, Origin};
 pub use format::record::{CONDITIONS_KEPT, Conditional, Record, kind_letter, kind_of_letter};
 pub use get::Found;
+pub use go_commands::{GoCommand, GoCommands, GoFigures, GoSum};
 pub use layer::Layer;
 pub use object::integrity_mtime::{is_unmodified, open_regular};
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
+pub use own_dir::own_store_dir;
 pub use put::{Published, Put, Replaces};
 pub use recovery::{Recovery, Shutdown};
 pub use verify::Verified;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::{ActionId, Condition};
-use store::BoundedMap;
+use rustix::fs::{Access, access};
 
 use crate::environment::{Environment, is_one_line};
 use crate::go_command;
@@ -24,6 +24,8 @@ use crate::sharing::hits::Hits;
 use crate::sharing::shares::Share;
 use crate::sharing::worker::{Backend, Outcome, Readers, Task, Worker};
 
+use super::entry::Entry;
+use super::figures::{Figures, MissCause};
 use super::layers;
 use super::local_store::{LocalFound, LocalStore, boot_id};
 
@@ -41,8 +43,7 @@ struct Stores {
     store: Mutex<LocalStore>,
     /// Keeps what the store has no room for: in GOCACHE, or in the directory for temporary files.
     spool: Mutex<LocalStore>,
-    /// When each missed action was asked for. Go computes it until its put: that time is what a hit saves.
-    missed: Mutex<BoundedMap<Instant>>,
+    figures: Arc<Figures>,
     hits: Arc<Hits>,
     responder: Arc<Responder>,
 }
@@ -52,37 +53,28 @@ struct Stores {
 struct Candidates {
     id: i64,
     action: ActionId,
-    hits: Vec<Hit>,
+    entries: Vec<Entry>,
     conditions: Arc<[Condition]>,
 }
 
 impl EmbeddedStore {
-    /// `lower`: directories of layers to be read below the store.
-    pub(crate) fn new((dir, lower): (&Path, &[PathBuf]), responder: Arc<Responder>, environment: &Environment) -> Self {
-        let mut store = LocalStore::new(dir, environment);
+    /// `lower`: directories of layers to be read below the store. A store that this user may not write to is one of them.
+    pub(crate) fn new(
+        (dir, lower): (&Path, &[PathBuf]),
+        (responder, figures): (Arc<Responder>, Arc<Figures>),
+        environment: &Environment,
+    ) -> Self {
         let spool = || LocalStore::new(&environment.spool, environment);
-        let opened = if is_one_line(dir) {
-            store.open_since_boot(&boot_id()).map_err(|e| e.to_string())
+        let store = if is_read_only(dir) {
+            environment.log(&format!("{} cannot be written: it is only read", dir.display()));
+            let below: Vec<_> = [dir.to_owned()].into_iter().chain(lower.iter().cloned()).collect();
+            spool().above(layers::open(&below, environment))
         } else {
-            Err("its path is not a single line of UTF-8 text".into())
+            open(dir, environment).unwrap_or_else(spool).above(layers::open(lower, environment))
         };
-        match opened {
-            Ok(true) => environment.log(&format!("{}: {}", dir.display(), store::FORMER_FORMAT_NOTICE)),
-            Ok(false) => {}
-            Err(e) => {
-                environment.log(&format!("cannot use the store in {}, nothing is cached there: {e}", dir.display()));
-                store = spool();
-            }
-        }
-        let store = store.above(layers::open(lower, environment));
         let hits = Arc::<Hits>::default();
-        let stores = Stores {
-            store: Mutex::new(store),
-            spool: Mutex::new(spool()),
-            missed: Mutex::default(),
-            hits: hits.clone(),
-            responder,
-        };
+        let stores =
+            Stores { store: Mutex::new(store), spool: Mutex::new(spool()), figures, hits: hits.clone(), responder };
         let worker = Worker::start(stores, Readers::new(go_command::setting(environment), None));
         let classifier = Classifier::new(go_command::rules_of_store(environment), hits);
         Self { worker, classifier, read_your_writes: ReadYourWrites::default() }
@@ -93,30 +85,54 @@ impl EmbeddedStore {
     }
 }
 
+/// Whether a directory is there and this user may not write to it, or its file system is mounted read-only.
+fn is_read_only(dir: &Path) -> bool {
+    dir.is_dir() && access(dir, Access::WRITE_OK).is_err()
+}
+
+/// Opens the store in this directory. Where it cannot be used the reason is printed where that is wanted.
+fn open(dir: &Path, environment: &Environment) -> Option<LocalStore> {
+    let mut store = LocalStore::new(dir, environment);
+    let opened = if is_one_line(dir) {
+        store.open_since_boot(&boot_id()).map_err(|e| e.to_string())
+    } else {
+        Err("its path is not a single line of UTF-8 text".into())
+    };
+    match opened {
+        Ok(true) => environment.log(&format!("{}: {}", dir.display(), store::FORMER_FORMAT_NOTICE)),
+        Ok(false) => {}
+        Err(e) => {
+            environment.log(&format!("cannot use the store in {}, nothing is cached there: {e}", dir.display()));
+            return None;
+        }
+    }
+    Some(store)
+}
+
 impl Cache for EmbeddedStore {
     fn get(&mut self, id: i64, action: &ActionId) {
         let stores = self.stores();
         if let Some(hit) = self.read_your_writes.find(action) {
             return stores.responder.hit(id, &hit);
         }
-        let LocalFound { own, candidates } = lock(&stores.store).find(action);
+        let LocalFound { own, candidates, cause } = lock(&stores.store).find(action);
         match own {
-            Some(hit) => stores.answer_hit(id, *action, &hit),
-            None if candidates.is_empty() => stores.answer_miss(id, *action),
+            Some(entry) => stores.answer_hit(id, *action, &entry),
+            None if candidates.is_empty() => stores.answer_miss(id, *action, cause),
             None => {
-                let (conditions, hits): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
-                self.worker.queue(Candidates { id, action: *action, hits, conditions: conditions.into() });
+                let (conditions, entries): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+                self.worker.queue(Candidates { id, action: *action, entries, conditions: conditions.into() });
             }
         }
     }
 
     fn put<R: BufRead>(&mut self, id: i64, put: PutHeader, body: &mut Body<'_, R>) -> Result<(), BodyError> {
-        let stores = self.worker.backend();
-        let cost = lock(&stores.missed).remove(&put.action).map(|asked| asked.elapsed());
+        let (stores, arrived) = (self.worker.backend(), Instant::now());
         let Some(mut body) = lock(&stores.store).receive(&put, body)? else {
             stores.answer_lost(id);
             return Ok(());
         };
+        let cost = stores.figures.put(&put, body.kind(), arrived);
         let class = self.classifier.classify(&put, &|into, at| body.read_exact_at(into, at));
         let Some(hit) = stores.keep(&put, cost, (class.is_plain, &mut body)) else {
             stores.answer_lost(id);
@@ -146,13 +162,15 @@ impl Stores {
         kept.or_else(|| lock(&self.spool).keep(put, cost, (is_plain, body)))
     }
 
-    fn answer_hit(&self, id: i64, action: ActionId, hit: &Hit) {
-        self.hits.remember(action, &hit.path);
+    fn answer_hit(&self, id: i64, action: ActionId, Entry { hit, saves_ms, is_package }: &Entry) {
+        if self.hits.remember(action, &hit.path) {
+            self.figures.hit(hit.output.size, *saves_ms, *is_package);
+        }
         self.responder.hit(id, hit);
     }
 
-    fn answer_miss(&self, id: i64, action: ActionId) {
-        lock(&self.missed).insert(action, Instant::now());
+    fn answer_miss(&self, id: i64, action: ActionId, cause: MissCause) {
+        self.figures.miss(action, cause);
         self.responder.miss(id);
     }
 
@@ -169,11 +187,11 @@ impl Backend for Stores {
     }
 
     fn answer(&self, job: Candidates, outcome: Outcome) {
-        let Candidates { id, action, hits, .. } = job;
-        let taken = if let Outcome::Holds(number) = outcome { hits.get(number) } else { None };
-        match taken.filter(|hit| is_there(hit)) {
-            Some(hit) => self.answer_hit(id, action, hit),
-            None => self.answer_miss(id, action),
+        let Candidates { id, action, entries, .. } = job;
+        let taken = if let Outcome::Holds(number) = outcome { entries.get(number) } else { None };
+        match taken.filter(|entry| is_there(&entry.hit)) {
+            Some(entry) => self.answer_hit(id, action, entry),
+            None => self.answer_miss(id, action, MissCause::Condition),
         }
     }
 

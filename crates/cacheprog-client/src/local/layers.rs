@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use proto::error::with_causes;
-use proto::gocmd::Hit;
 use proto::{ActionId, Condition};
 use store::{Layer, Record, Store, View};
 
 use crate::environment::{Environment, is_one_line};
 
+use super::entry::Entry;
 use super::path_for_go::path_for_go;
 use super::vet_output;
 
@@ -47,25 +47,25 @@ impl LowerLayer {
         view: &View,
         action: &ActionId,
         takes_plain: bool,
-    ) -> (Option<Hit>, Vec<(Condition, Hit)>) {
+    ) -> (Option<Entry>, Vec<(Condition, Entry)>) {
         let found = self.layer.get(view, action);
-        let plain = found.plain.as_ref().filter(|_| takes_plain).and_then(|record| self.hit(record));
+        let plain = found.plain.as_ref().filter(|_| takes_plain).and_then(|record| self.entry(record));
         if plain.is_some() {
             return (plain, Vec::new());
         }
         let candidate = |record: &Record| {
             let condition = record.condition.clone()?;
             let beside = || self.layer.get(view, &action.subkey("stdout")).conditional;
-            let is_complete = vet_output::is_complete(&condition, beside, |record| self.hit(record).is_some());
+            let is_complete = vet_output::is_complete(&condition, beside, |record| self.entry(record).is_some());
             is_complete.then_some(())?;
-            Some((condition, self.hit(record)?))
+            Some((condition, self.entry(record)?))
         };
         (None, found.conditional.iter().filter_map(candidate).collect())
     }
 
-    fn hit(&self, record: &Record) -> Option<Hit> {
+    fn entry(&self, record: &Record) -> Option<Entry> {
         self.layer.object(record.output)?;
         let path = format!("{}/{}", self.path_for_go, Store::object_name(&record.output.id));
-        Some(Hit { output: record.output, time: record.time, path })
+        Some(Entry::of(record, path))
     }
 }

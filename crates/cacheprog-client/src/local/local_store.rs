@@ -15,6 +15,8 @@ use crate::clock;
 use crate::environment::Environment;
 use crate::gocmd::cache::PutHeader;
 
+use super::entry::Entry;
+use super::figures::MissCause;
 use super::layers::LowerLayer;
 use super::path_for_go::path_for_go;
 use super::vet_output;
@@ -23,9 +25,11 @@ use super::vet_output;
 #[derive(Debug, Default)]
 pub(crate) struct LocalFound {
     /// What this go command may take.
-    pub(crate) own: Option<Hit>,
+    pub(crate) own: Option<Entry>,
     /// If there is nothing of that: what it may take under conditions, the newest first.
-    pub(crate) candidates: Vec<(Condition, Hit)>,
+    pub(crate) candidates: Vec<(Condition, Entry)>,
+    /// If there is nothing of that either: why.
+    pub(crate) cause: MissCause,
 }
 
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl LocalStore {
     /// Finds an action's output: the last one that this GOCACHE had, or that is for everyone. Each failure is a miss: damaged,
     /// unreadable, evicted.
     pub(crate) fn get(&mut self, action: &ActionId) -> Option<Hit> {
-        self.find(action).own
+        self.find(action).own.map(|entry| entry.hit)
     }
 
     /// The same; and the entries that hold under a condition, the newest first. What the store has comes before what layers have.
@@ -121,17 +125,25 @@ impl LocalStore {
         let store::Found { plain, conditional, .. } = store.get(&self.view, action, clock::now()).ok()?;
         let (private, conditional): (Vec<_>, Vec<_>) =
             conditional.into_iter().partition(|record| is_of(record, &scopes::PRIVATE));
-        let own = private.into_iter().filter(|record| record.condition.as_ref() == Some(&self.private));
-        let own = own.chain(plain.filter(|_| self.takes_plain)).max_by_key(|record| record.time);
-        let hit = |record: &Record| {
-            store.object(record.output).ok()??; // whole, as far as its metadata shows
-            Some(self.hit(record))
+        let (ours, of_others): (Vec<_>, Vec<_>) = private.into_iter().partition(|record| self.is_own(record));
+        let is_refused = plain.is_some() && !self.takes_plain;
+        let own = ours.into_iter().chain(plain.filter(|_| self.takes_plain)).max_by_key(|record| record.time);
+        let cause = match (&own, conditional.is_empty(), of_others.is_empty()) {
+            (Some(_), ..) => MissCause::Lost,
+            (None, false, _) => MissCause::Condition,
+            (None, true, _) if is_refused => MissCause::Condition,
+            (None, true, false) => MissCause::Private,
+            (None, true, true) => MissCause::New,
         };
-        let own = own.as_ref().and_then(hit);
+        let entry = |record: &Record| {
+            store.object(record.output).ok()??; // whole, as far as its metadata shows
+            Some(Entry::of(record, self.path(&record.output.id)))
+        };
+        let own = own.as_ref().and_then(entry);
         let mut candidates = if own.is_some() { Vec::new() } else { conditional };
         candidates.retain(|record| self.has_output_of_vet(store, action, record));
-        let candidates = candidates.iter().filter_map(|record| Some((record.condition.clone()?, hit(record)?)));
-        Some(LocalFound { own, candidates: candidates.collect() })
+        let candidates = candidates.iter().filter_map(|record| Some((record.condition.clone()?, entry(record)?)));
+        Some(LocalFound { own, candidates: candidates.collect(), cause })
     }
 
     fn has_output_of_vet(&self, store: &Store, action: &ActionId, record: &Record) -> bool {
@@ -246,10 +258,6 @@ impl LocalStore {
         let view = self.view.clone();
         // If the record stays, it is handed on once more.
         drop(self.open().and_then(|store| store.forget(&view, action, record)));
-    }
-
-    fn hit(&self, record: &Record) -> Hit {
-        Hit { output: record.output, time: record.time, path: self.path(&record.output.id) }
     }
 
     fn path(&self, output: &OutputId) -> String {

@@ -18,11 +18,10 @@ pub(crate) struct Hits {
 }
 
 impl Hits {
-    pub(crate) fn remember(&self, action: ActionId, path: &str) {
+    /// Remembers a hit. Whether it is the first one of its action.
+    pub(crate) fn remember(&self, action: ActionId, path: &str) -> bool {
         let mut paths = lock(&self.paths);
-        if paths.len() < MAX_HITS {
-            paths.insert(action, path.into());
-        }
+        if paths.len() < MAX_HITS { paths.insert(action, path.into()).is_none() } else { !paths.contains_key(&action) }
     }
 
     /// All of them. They are forgotten here.

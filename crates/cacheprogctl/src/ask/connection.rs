@@ -10,6 +10,7 @@ use proto::profile::BuildProfile;
 use proto::{FrameError, limits};
 
 use crate::error::CommandError;
+use crate::user_dirs;
 
 /// How long a user waits for the answer. Counting a store of a million entries takes seconds.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -17,43 +18,72 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Where the daemon is.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sockets {
-    /// A socket of the daemon. [default: the control socket, /run/nix-gocacheprog/control.sock; for users who may not use that, the
-    /// status socket, /run/nix-gocacheprog-status.sock]
+    /// A socket of the daemon.
+    ///
+    /// By default it is the control socket, /run/nix-gocacheprog/control.sock; for users who may not use that, the status socket,
+    /// /run/nix-gocacheprog-status.sock; and where no daemon is there, that of this user's own daemon (`install --user`).
     #[arg(long, value_name = "PATH", env = "NIX_GOCACHEPROG_CONTROL")]
     control_socket: Option<PathBuf>,
+    /// Ask this user's own daemon (`install --user`) and no other.
+    #[arg(long)]
+    user: bool,
 }
 
 impl Sockets {
     /// Connects to the first socket at which a daemon listens.
     fn connect(&self) -> Result<UnixStream, CommandError> {
-        let (mut path, mut error) = match transport::dial(self.control(), TIMEOUT) {
+        let (mut path, mut error) = match transport::dial(&self.control(), TIMEOUT) {
             Ok(stream) => return Ok(stream),
-            Err(e) => (self.control().to_owned(), e),
+            Err(e) => (self.control(), e),
         };
-        // Users who may not use the control socket find its directory closed.
-        let others: &[&str] = if self.control_socket.is_some() { &[] } else { &STATUS_SOCKETS };
-        for other in others {
-            match transport::dial(Path::new(other), TIMEOUT) {
-                Ok(stream) => return Ok(stream),
-                // The error of the status socket tells more than that the control socket is closed.
-                Err(e) if error.kind() == ErrorKind::PermissionDenied => (path, error) = (other.into(), e),
-                Err(_) => {}
+        if self.is_default() {
+            // Users who may not use the control socket find its directory closed.
+            for other in STATUS_SOCKETS {
+                match transport::dial(Path::new(other), TIMEOUT) {
+                    Ok(stream) => return Ok(stream),
+                    // The error of the status socket tells more than that the control socket is closed.
+                    Err(e) if error.kind() == ErrorKind::PermissionDenied => (path, error) = (other.into(), e),
+                    Err(_) => {}
+                }
+            }
+            if let Ok(stream) = transport::dial(&user_dirs::control_socket(), TIMEOUT) {
+                return Ok(stream);
             }
         }
         Err(CommandError::NoDaemon { path, source: error })
     }
 
+    /// Whether the command line names no daemon.
+    pub(crate) fn is_default(&self) -> bool {
+        self.control_socket.is_none() && !self.user
+    }
+
+    /// Whether this user's own daemon is meant.
+    pub(crate) fn is_users(&self) -> bool {
+        self.user
+    }
+
+    /// The sockets of this user's own daemon.
+    pub(crate) fn of_user() -> Self {
+        Self { control_socket: None, user: true }
+    }
+
     /// Where the status socket may be.
     pub(crate) fn status(&self) -> Vec<PathBuf> {
         match &self.control_socket {
+            _ if self.user => Vec::new(),
             Some(control) => vec![control.with_file_name("status.sock")],
             None => STATUS_SOCKETS.iter().map(PathBuf::from).collect(),
         }
     }
 
     /// The control socket, or the default one.
-    pub(crate) fn control(&self) -> &Path {
-        self.control_socket.as_deref().unwrap_or(Path::new(DEFAULT_SOCKET))
+    pub(crate) fn control(&self) -> PathBuf {
+        match &self.control_socket {
+            _ if self.user => user_dirs::control_socket(),
+            Some(control) => control.clone(),
+            None => DEFAULT_SOCKET.into(),
+        }
     }
 }
 

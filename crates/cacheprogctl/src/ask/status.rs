@@ -9,9 +9,11 @@ use crate::terminal::{print, print_json, stdout_style};
 /// Of which daemon, and in which form.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) own: settings::OwnStore,
     /// Print the whole status as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
     #[command(flatten)]
     sockets: Sockets,
 }

@@ -5,13 +5,16 @@ use proto::figures::{self, bytes};
 
 use super::facts::{Facts, Permissions, Program};
 use super::finding::{Finding, bad, good, warn};
-use super::{changing_variables, trust};
+use super::{changing_variables, installation, trust};
 
 /// The version of this program: programs of one package work together.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
+    if let Some(missing) = installation::missing(facts) {
+        return vec![missing, sandbox(facts), client_runs(facts), client_version(facts)];
+    }
     let checks: [fn(&Facts) -> Finding; 13] = [
         hook_is_set,
         hook_runs,

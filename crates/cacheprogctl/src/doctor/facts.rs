@@ -17,13 +17,17 @@ use store::{Disk, LimitsError};
 
 use super::{changing_variables, trust};
 use crate::ask::{Sockets, build_profile, daemon_status};
-use crate::nix_conf;
+use crate::error::NIXOS;
+use crate::{nix_conf, user_dirs};
+
+/// The configuration of a multi-user Nix.
+const NIX_CONF: &str = "/etc/nix/nix.conf";
 
 /// Where to look, if not at the default places.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sources {
     /// Nix's configuration.
-    #[arg(long, value_name = "FILE", default_value = "/etc/nix/nix.conf")]
+    #[arg(long, value_name = "FILE", default_value = NIX_CONF)]
     nix_conf: PathBuf,
     /// The daemon's settings. [default: /etc/nix-gocacheprog.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
@@ -67,6 +71,7 @@ pub(crate) struct Facts {
     pub(crate) settings: Option<String>,
     /// Whose builds write for all; `None` where the settings cannot be read.
     pub(crate) trust: Option<trust::Names>,
+    pub(crate) is_nixos: bool,
     /// The state of the socket unit in systemd; `None` without systemd.
     pub(crate) unit: Option<Unit>,
     pub(crate) is_root: bool,
@@ -103,6 +108,30 @@ pub(crate) struct Program {
 
 /// Looks at everything.
 pub(crate) fn gather(args: &Sources) -> Facts {
+    let unit = unit();
+    // A user's own installation is looked at where there is no other.
+    if args.sockets.is_default() && unit.as_ref().is_some_and(|unit| unit.is_users) {
+        let sockets = Sockets::of_user();
+        return gather_of(&Sources { sockets, ..args.clone() }.for_user(), unit);
+    }
+    if args.sockets.is_users() { gather_of(&args.clone().for_user(), unit) } else { gather_of(args, unit) }
+}
+
+impl Sources {
+    /// The same, with the places of a user's own installation instead of the default ones.
+    fn for_user(mut self) -> Self {
+        let nix_conf = user_dirs::config().map(|config| config.join("nix/nix.conf"));
+        if let Some(path) = nix_conf.filter(|path| self.nix_conf == Path::new(NIX_CONF) && path.exists()) {
+            self.nix_conf = path;
+        }
+        if let Some(cache) = user_dirs::cache().filter(|_| self.store.is_default()) {
+            self.store = StateDir { state_dir: cache };
+        }
+        self
+    }
+}
+
+fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
     let read = |path: &Path| fs::read_to_string(path).ok();
     let nix = nix_conf::settings(&args.nix_conf, &read);
     let hook = nix.as_ref().and_then(|nix| nix.get("pre-build-hook")).filter(|hook| !hook.is_empty());
@@ -119,7 +148,7 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         client_version: version(&client),
         client,
         daemon: Some(daemon.map_err(|e| with_causes(&e))),
-        control: (args.sockets.control().to_owned(), permissions(args.sockets.control())),
+        control: (args.sockets.control(), permissions(&args.sockets.control())),
         status_socket: args.sockets.status().iter().find_map(|path| permissions(path)),
         state: (dir.clone(), permissions(dir)),
         is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
@@ -130,7 +159,8 @@ pub(crate) fn gather(args: &Sources) -> Facts {
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
         trust: read_settings.as_ref().ok().map(|settings| names(settings, nix.as_ref())),
         settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
-        unit: unit(),
+        is_nixos: Path::new(NIXOS).exists(),
+        unit,
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }

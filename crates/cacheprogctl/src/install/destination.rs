@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::InstallError;
+use crate::error::NIXOS;
+use crate::user_dirs;
 
 /// The programs that an installation needs. They are in one directory.
 const PROGRAMS: [&str; 3] = ["cacheprogd", "prebuild-hook", "cacheprog-client"];
@@ -12,6 +14,9 @@ const PROGRAM_OF_SYSTEM: &str = "cacheprog-remote";
 
 /// Directories that the service may not read (nixos/hardening.nix: `ProtectHome`, `PrivateTmp`), or in which programs do not stay.
 const UNUSABLE: [&str; 5] = ["/home", "/root", "/tmp", "/var/tmp", "/run"];
+
+/// The cache of the system's unit: first where it is (nixos/units.nix: `CacheDirectory`).
+const SYSTEM_CACHES: [&str; 2] = ["/var/cache/private/nix-gocacheprog", "/var/cache/nix-gocacheprog"];
 
 /// What is where.
 #[derive(Debug)]
@@ -26,21 +31,14 @@ pub(crate) struct Destination {
     pub(crate) daemon_settings: Option<PathBuf>,
     /// Nix's settings.
     pub(crate) nix_conf: PathBuf,
-    /// For a user's own daemon.
-    pub(crate) user: Option<UserDirs>,
+    /// Where the cache may be: that of the system's unit, and its link (`systemd.exec(5)`, `DynamicUser=`), or the user's.
+    pub(crate) caches: Vec<PathBuf>,
+    /// `$XDG_RUNTIME_DIR`, for the socket of a user's own daemon.
+    pub(crate) runtime: Option<PathBuf>,
     /// Whether systemd runs.
     pub(crate) has_systemd: bool,
     /// Directory of man pages and completions; none where the programs came in a package, which has them.
     pub(crate) share: Option<PathBuf>,
-}
-
-/// The directories of a user's own daemon.
-#[derive(Debug)]
-pub(crate) struct UserDirs {
-    /// `$XDG_RUNTIME_DIR`, for its socket.
-    pub(crate) runtime: PathBuf,
-    /// The directory of its cache (nixos/units.nix: `CacheDirectory`).
-    pub(crate) cache: PathBuf,
 }
 
 impl Destination {
@@ -52,7 +50,7 @@ impl Destination {
     }
 
     fn of_system(programs: PathBuf, dry_run: bool) -> Result<Self, InstallError> {
-        if Path::new("/etc/NIXOS").exists() {
+        if Path::new(NIXOS).exists() {
             return Err(InstallError::IsNixos);
         }
         if !rustix::process::geteuid().is_root() && !dry_run {
@@ -67,21 +65,18 @@ impl Destination {
             settings: "/etc/nix-gocacheprog".into(),
             daemon_settings: Some(proto::control::DEFAULT_SETTINGS.into()),
             nix_conf: if custom.exists() { custom } else { own },
-            user: None,
+            caches: SYSTEM_CACHES.map(PathBuf::from).into(),
+            runtime: None,
             has_systemd: Path::new("/run/systemd/system").is_dir(),
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the environment says where a user's configuration is")]
     fn of_user(programs: PathBuf) -> Result<Self, InstallError> {
-        let path = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let config = path("XDG_CONFIG_HOME").or_else(|| path("HOME").map(|home| home.join(".config")));
-        let config = config.ok_or(InstallError::NoSession("HOME"))?;
-        let cache = path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
-        let cache = cache.ok_or(InstallError::NoSession("HOME"))?.join("nix-gocacheprog-builds");
-        let runtime = path("XDG_RUNTIME_DIR").ok_or(InstallError::NoSession("XDG_RUNTIME_DIR"))?;
-        let share = path("XDG_DATA_HOME").or_else(|| path("HOME").map(|home| home.join(".local/share")));
-        let share = share.filter(|_| !is_of_package(&programs));
+        let config = user_dirs::config().ok_or(InstallError::NoSession("HOME"))?;
+        let cache = user_dirs::cache().ok_or(InstallError::NoSession("HOME"))?;
+        let runtime = Some(user_dirs::runtime()).filter(|dir| dir.is_dir());
+        let runtime = runtime.ok_or(InstallError::NoSession("XDG_RUNTIME_DIR"))?;
+        let share = user_dirs::data().filter(|_| !is_of_package(&programs));
         Ok(Self {
             programs,
             units: config.join("systemd/user"),
@@ -90,7 +85,8 @@ impl Destination {
             nix_conf: config.join("nix/nix.conf"),
             has_systemd: runtime.join("systemd").is_dir(),
             share,
-            user: Some(UserDirs { runtime, cache }),
+            caches: vec![cache],
+            runtime: Some(runtime),
         })
     }
 

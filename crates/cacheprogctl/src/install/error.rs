@@ -39,6 +39,14 @@ pub enum InstallError {
         /// The hook's settings, which name the chain.
         settings: PathBuf,
     },
+    /// The daemon's settings are there, and are not changed.
+    #[error("{} is there already and is yours: write `{line}` into it above the first [section], and run this again", path.display())]
+    HasSettings {
+        /// The daemon's settings.
+        path: PathBuf,
+        /// The line.
+        line: String,
+    },
     /// A step failed.
     #[error("{what} {}", path.display())]
     Step {

@@ -1,20 +1,24 @@
 //! `cacheprogctl install` and `uninstall`, on a Linux with systemd that is not NixOS.
 //!
 //! destination.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
-//! carries them out, documents.rs adds man pages and completions, error.rs is what fails. Both commands can be repeated: a step whose result
-//! is already there does nothing.
+//! carries them out, documents.rs adds man pages and completions, question.rs asks about the cache, error.rs is what fails. Both commands
+//! can be repeated: a step whose result is already there does nothing.
 
 mod destination;
 mod documents;
 pub(crate) mod error;
 mod plan;
+mod question;
 mod steps;
 #[cfg(test)]
 mod tests;
 
+use settings::HttpAddress;
+
 use self::destination::{Destination, check_programs};
 use self::documents::{plan_removal, plan_writing};
 use self::plan::{plan_install, plan_uninstall};
+use self::question::{Choice, choice};
 use self::steps::carry_out;
 use crate::error::CommandError;
 use crate::generate;
@@ -31,30 +35,76 @@ pub(crate) struct Args {
     user: bool,
 }
 
+/// What to install.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InstallArgs {
+    #[command(flatten)]
+    common: Args,
+    /// Serve metrics and the page at ADDRESS:PORT, such as 127.0.0.1:9417.
+    ///
+    /// It writes `http` into the daemon's settings, gives its unit that network, and starts it at boot. There is no password: choose an
+    /// address that only those can reach who may read it.
+    #[arg(long, value_name = "ADDRESS", value_parser = http, conflicts_with = "user")]
+    http: Option<String>,
+}
+
+/// What to remove.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UninstallArgs {
+    #[command(flatten)]
+    common: Args,
+    /// Remove the cache too, without a question.
+    #[arg(long, conflicts_with = "keep_cache")]
+    yes: bool,
+    /// Keep the cache, without a question.
+    #[arg(long)]
+    keep_cache: bool,
+}
+
+/// Checks an address as the daemon does.
+fn http(text: &str) -> Result<String, settings::ListenError> {
+    text.parse().map(|_: HttpAddress| text.to_owned())
+}
+
 /// Installs everything.
 ///
 /// # Errors
 /// A [`CommandError`]. Steps that were done before it stay; the next run finds them done.
-pub(crate) fn install(args: &Args, command: &clap::Command) -> Result<(), CommandError> {
-    let destination = Destination::find(args.user, args.dry_run)?;
-    check_programs(&destination.programs, args.user)?;
+pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(), CommandError> {
+    let InstallArgs { common: Args { dry_run, user }, http } = args;
+    let destination = Destination::find(*user, *dry_run)?;
+    check_programs(&destination.programs, *user)?;
     let documents = generate::documents(command).map_err(CommandError::Output)?;
     let mut steps = plan_writing(&destination, documents);
-    steps.extend(plan_install(&destination)?);
-    let done = carry_out(&steps, args.dry_run)?;
-    print(&(done + &next_step(&destination, args.dry_run)))
+    steps.extend(plan_install(&destination, http.as_deref())?);
+    let done = carry_out(&steps, *dry_run)?;
+    print(&(done + &next_step(&destination, *dry_run)))
 }
 
-/// Removes everything, and the cache.
+/// Removes everything, and the cache if that is wanted.
 ///
 /// # Errors
 /// As [`install`].
-pub(crate) fn uninstall(args: &Args, command: &clap::Command) -> Result<(), CommandError> {
-    let destination = Destination::find(args.user, args.dry_run)?;
+pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result<(), CommandError> {
+    let UninstallArgs { common: Args { dry_run, user }, yes, keep_cache } = args;
+    let destination = Destination::find(*user, *dry_run)?;
     let documents = generate::documents(command).map_err(CommandError::Output)?;
-    let mut steps = plan_uninstall(&destination);
+    let cache = destination.caches.iter().find(|path| path.is_dir());
+    let choice = match cache {
+        _ if *yes => Choice::Remove,
+        None => Choice::Remove, // a link to nothing may be left
+        Some(_) if *keep_cache || *dry_run => Choice::Keep,
+        Some(cache) => choice(cache),
+    };
+    let removes_cache = choice == Choice::Remove;
+    let mut steps = plan_uninstall(&destination, removes_cache);
     steps.extend(plan_removal(&destination, &documents));
-    print(&carry_out(&steps, args.dry_run)?)
+    let done = carry_out(&steps, *dry_run)?;
+    let kept = cache.filter(|_| !removes_cache).map(|cache| match (*dry_run, *keep_cache) {
+        (true, false) => format!("it would ask whether to remove the cache in {}\n", cache.display()),
+        _ => format!("the cache in {} is kept; `cacheprogctl uninstall --yes` removes it\n", cache.display()),
+    });
+    print(&(done + &kept.unwrap_or_default()))
 }
 
 fn next_step(destination: &Destination, dry_run: bool) -> String {

@@ -29,12 +29,12 @@ pub(super) const GROUP: &str = "nix-gocacheprog-remote-socket";
 impl Destination {
     fn systemctl(&self, words: &str) -> Step {
         let words = words.split_whitespace().map(str::to_owned);
-        let user = self.user.is_some().then(|| "--user".to_owned());
+        let user = self.runtime.is_some().then(|| "--user".to_owned());
         Step::Systemctl { words: user.into_iter().chain(words).collect(), has_systemd: self.has_systemd }
     }
 
     fn units(&self) -> &'static [(&'static str, &'static str)] {
-        if self.user.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
+        if self.runtime.is_some() { &USER_UNITS } else { &SYSTEM_UNITS }
     }
 
     fn unit_texts(&self) -> impl Iterator<Item = (PathBuf, String)> {
@@ -58,7 +58,7 @@ impl Destination {
     }
 
     /// Those whom Nix trusts write what all builds read. Names that the daemon would refuse are left out.
-    fn daemon_settings(&self) -> String {
+    fn daemon_settings(&self, http: Option<&str>) -> String {
         let read = |path: &Path| std::fs::read_to_string(path).ok();
         // Not nix.custom.conf: nix.conf includes that one.
         let nix = nix_conf::settings(&self.nix_conf.with_file_name("nix.conf"), &read).unwrap_or_default();
@@ -66,10 +66,11 @@ impl Destination {
         let writers = trusted.filter(|name| settings::Principal::try_from(name.clone()).is_ok());
         // A list of texts is written in TOML as in JSON.
         let writers = serde_json::Value::from_iter(writers);
+        let http = http.map_or(String::new(), |at| format!("# Metrics and the page.\n{}\n", http_line(at)));
         format!(
             "{OURS}\n\
              # Settings of the daemon (docs/reference/settings.md). `cacheprogctl install` does not change this file again.\n\
-             [trust]\n\
+             {http}[trust]\n\
              # Users whose builds are shared with all users: here nix.conf's trusted-users. Others' builds read those, and have a cache of\n\
              # their own.\n\
              writers = {writers}\n"
@@ -83,8 +84,8 @@ impl Destination {
              mode = \"opt-in\"\ngo-env = \"{}\"\n",
             self.setting("go-env").display()
         );
-        if let Some(own) = &self.user {
-            text += &format!("control = \"{}\"\n", own.runtime.join("nix-gocacheprog/control.sock").display());
+        if let Some(runtime) = &self.runtime {
+            text += &format!("control = \"{}\"\n", runtime.join("nix-gocacheprog/control.sock").display());
         }
         text
     }
@@ -95,11 +96,41 @@ fn hook_line(destination: &Destination) -> String {
     format!("pre-build-hook = {}", destination.setting("hook").display())
 }
 
-/// The steps of `install`.
+/// The line for the daemon's settings. A text is written in TOML as in JSON.
+fn http_line(at: &str) -> String {
+    format!("http = {}", serde_json::Value::from(at))
+}
+
+/// The line `http` has to be in settings that are there already: they are the administrator's.
+fn check_http(destination: &Destination, at: &str) -> Result<(), InstallError> {
+    let Some(path) = destination.daemon_settings.as_deref().filter(|path| path.exists()) else { return Ok(()) };
+    let wanted = at.parse().ok();
+    if settings::read(Some(path)).is_ok_and(|settings| settings.http == wanted) {
+        return Ok(());
+    }
+    Err(InstallError::HasSettings { path: path.to_owned(), line: http_line(at) })
+}
+
+/// The drop-in that gives the daemon a network, where metrics and the page are at a port: this machine alone, or all others too
+/// (docs/how-to/monitoring.md, "Give the daemon a network").
+fn network(at: &str) -> Option<String> {
+    let is_local = ["127.", "[::1]", "localhost:"].iter().any(|begin| at.starts_with(begin));
+    let allowed = if is_local { "IPAddressAllow=localhost" } else { "IPAddressDeny=" };
+    let is_port = !at.starts_with('/');
+    is_port.then(|| format!("[Service]\nPrivateNetwork=no\n{allowed}\nRestrictAddressFamilies=AF_INET AF_INET6\n"))
+}
+
+/// Where that drop-in is, among the units, and the link by which the daemon starts at boot.
+const DROP_INS: &str = "nix-gocacheprog.service.d";
+const NETWORK: &str = "nix-gocacheprog.service.d/http.conf";
+const WANTED: &str = "multi-user.target.wants/nix-gocacheprog.service";
+
+/// The steps of `install`, with metrics and the page at an address.
 ///
 /// # Errors
-/// Where nix.conf names another hook.
-pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, InstallError> {
+/// Where nix.conf names another hook, or the daemon's settings are there without that address.
+pub(crate) fn plan_install(destination: &Destination, http: Option<&str>) -> Result<Vec<Step>, InstallError> {
+    http.map_or(Ok(()), |at| check_http(destination, at))?;
     let line = hook_line(destination);
     if let Some(other) = other_hook(&std::fs::read_to_string(&destination.nix_conf).unwrap_or_default(), &line) {
         let program = other.split_once('=').map_or("", |(_, program)| program.trim()).to_owned();
@@ -107,7 +138,7 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
         return Err(InstallError::OtherHook { path, line: other, program, settings });
     }
     let mut steps = Vec::new();
-    if destination.user.is_none() {
+    if destination.runtime.is_none() {
         steps.push(Step::AddGroup { name: GROUP, has_systemd: destination.has_systemd });
     }
     steps.extend(destination.unit_texts().map(|(path, text)| Step::Write { path, text }));
@@ -116,7 +147,10 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
         Step::WriteIfMissing { path: destination.setting("hook.toml"), text: destination.hook_settings() },
     ]);
     if let Some(path) = &destination.daemon_settings {
-        steps.push(Step::WriteIfMissing { path: path.clone(), text: destination.daemon_settings() });
+        steps.push(Step::WriteIfMissing { path: path.clone(), text: destination.daemon_settings(http) });
+    }
+    if let Some(text) = http.and_then(network) {
+        steps.push(Step::Write { path: destination.units.join(NETWORK), text });
     }
     steps.extend([
         Step::Link { path: destination.setting("hook"), to: destination.programs.join("prebuild-hook") },
@@ -127,33 +161,41 @@ pub(crate) fn plan_install(destination: &Destination) -> Result<Vec<Step>, Insta
         // Last, as Nix calls the hook from then on.
         Step::AddLine { path: destination.nix_conf.clone(), line },
     ]);
-    if destination.user.is_none() {
+    if destination.runtime.is_none() {
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
+    }
+    if http.is_some() {
+        // Nothing connects to a socket when a browser asks.
+        steps.push(destination.systemctl("add-wants multi-user.target nix-gocacheprog.service"));
+        steps.push(destination.systemctl("restart nix-gocacheprog.service"));
     }
     Ok(steps)
 }
 
-/// The steps of `uninstall`.
-pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
+/// The steps of `uninstall`, with or without the cache.
+pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> Vec<Step> {
     // First, so that Nix calls no hook that does not exist.
     // The second file may have been made or removed since the installation.
     let files = ["nix.conf", "nix.custom.conf"].map(|name| destination.nix_conf.with_file_name(name));
     let mut steps: Vec<_> = files.map(|path| Step::RemoveLine { path, line: hook_line(destination) }).into();
-    if destination.user.is_none() {
+    if destination.runtime.is_none() {
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
     let existing = destination.existing_units();
     if !existing.is_empty() {
         steps.push(destination.systemctl(&format!("disable --now {existing}")));
-        steps.push(match &destination.user {
-            // `systemctl clean` needs a bus, which a user's systemd does not always have.
-            Some(own) => Step::RemoveTree { path: own.cache.clone() },
-            None => destination.systemctl("clean --what=cache nix-gocacheprog.service"),
-        });
+    }
+    if removes_cache {
+        // The daemon has ended. A user's systemd does not always have the bus that `systemctl clean` needs.
+        steps.extend(destination.caches.iter().map(|path| Step::RemoveTree { path: path.clone() }));
+    }
+    if !existing.is_empty() {
+        steps.extend([NETWORK, WANTED].map(|name| Step::Remove { path: destination.units.join(name) }));
+        steps.push(Step::RemoveDir { path: destination.units.join(DROP_INS) });
         steps.extend(destination.unit_texts().map(|(path, _)| Step::Remove { path }));
         steps.push(destination.systemctl("daemon-reload"));
     }
-    if destination.user.is_none() {
+    if destination.runtime.is_none() {
         steps.push(Step::RemoveGroup { name: GROUP, has_systemd: destination.has_systemd });
     }
     steps.extend(["hook", "hook.toml", "go-env"].map(|name| Step::Remove { path: destination.setting(name) }));

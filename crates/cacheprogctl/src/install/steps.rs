@@ -29,7 +29,7 @@ pub(crate) enum Step {
     Remove { path: PathBuf },
     /// Removes a file that begins with this line.
     RemoveIfBegins { path: PathBuf, line: &'static str },
-    /// Removes a directory with all that is in it.
+    /// Removes a directory with all that is in it, or a link to one.
     RemoveTree { path: PathBuf },
     /// Removes a directory if it is empty.
     RemoveDir { path: PathBuf },
@@ -75,9 +75,8 @@ impl Step {
                 format!("remove {}", path.display()),
                 read(path)?.is_some_and(|text| text.lines().next() == Some(line)),
             ),
-            Self::RemoveTree { path } | Self::RemoveDir { path } => {
-                (format!("remove {}", path.display()), path.is_dir())
-            }
+            Self::RemoveTree { path } => (format!("remove {}", path.display()), fs::symlink_metadata(path).is_ok()),
+            Self::RemoveDir { path } => (format!("remove {}", path.display()), path.is_dir()),
             Self::AddGroup { name, has_systemd } => (format!("add the group {name}"), *has_systemd && !has_group(name)),
             Self::RemoveGroup { name, has_systemd } => {
                 (format!("remove the group {name}"), *has_systemd && has_group(name))

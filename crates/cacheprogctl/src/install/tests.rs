@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::destination::{Destination, UserDirs};
+use super::destination::Destination;
 use super::documents::{plan_removal, plan_writing};
 use super::plan::{GROUP, plan_install, plan_uninstall};
 use super::steps::{Step, carry_out};
@@ -20,7 +20,8 @@ fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
         settings: dir.join("settings"),
         daemon_settings: runtime.is_none().then(|| dir.join("daemon.toml")),
         nix_conf: dir.join("nix.conf"),
-        user: runtime.map(|runtime| UserDirs { runtime: runtime.into(), cache: dir.join("cache") }),
+        caches: vec![dir.join("cache")],
+        runtime: runtime.map(Into::into),
         has_systemd: false,
         share: Some(dir.join("share")),
     }
@@ -52,11 +53,11 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
             fs::write(&destination.nix_conf, before).unwrap();
             fs::set_permissions(&destination.nix_conf, Permissions::from_mode(0o640)).unwrap();
         }
-        let said = carry_out(&plan_install(&destination).unwrap(), true).unwrap();
+        let said = carry_out(&plan_install(&destination, None).unwrap(), true).unwrap();
         assert!(said.contains("add `pre-build-hook = ") && !destination.units.exists(), "{said}");
-        assert_eq!(carry_out(&plan_install(&destination).unwrap(), false).unwrap(), said);
+        assert_eq!(carry_out(&plan_install(&destination, None).unwrap(), false).unwrap(), said);
         let all = files(dir.path());
-        assert_eq!(carry_out(&plan_install(&destination).unwrap(), false).unwrap(), "");
+        assert_eq!(carry_out(&plan_install(&destination, None).unwrap(), false).unwrap(), "");
         assert_eq!(files(dir.path()), all);
         let text = |name: &str| &all.iter().find(|(known, _)| known == name).unwrap().1;
         assert!(text("units/nix-gocacheprog.service").contains("ExecStart=/opt/programs/cacheprogd serve "));
@@ -65,9 +66,12 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
         assert_eq!(text("settings/hook.toml").contains("/run/user/7"), runtime.is_some());
         assert!(text("nix.conf").starts_with(before), "{}", text("nix.conf"));
         fs::create_dir_all(dir.path().join("cache/objects")).unwrap(); // what a daemon keeps
-        assert!(!carry_out(&plan_uninstall(&destination), false).unwrap().is_empty());
-        assert_eq!(dir.path().join("cache").exists(), runtime.is_none(), "or else by systemd");
-        assert_eq!(carry_out(&plan_uninstall(&destination), false).unwrap(), "");
+        assert!(!carry_out(&plan_uninstall(&destination, false), false).unwrap().is_empty());
+        assert!(dir.path().join("cache/objects").exists());
+        let said = carry_out(&plan_uninstall(&destination, true), false).unwrap();
+        assert_eq!(said, format!("remove {}\n", dir.path().join("cache").display()), "a cache that was kept");
+        assert!(!dir.path().join("cache").exists());
+        assert_eq!(carry_out(&plan_uninstall(&destination, true), false).unwrap(), "");
         let left = files(dir.path());
         assert_eq!(left.len(), usize::from(!before.is_empty()), "{left:?}");
         if let [(name, text)] = &left[..] {
@@ -83,7 +87,7 @@ fn the_system_alone_has_units_and_a_group_for_a_remote_store() {
         let dir = tempfile::tempdir().unwrap();
         let destination = destination(dir.path(), runtime);
         let is_system = runtime.is_none();
-        let steps = plan_install(&destination).unwrap();
+        let steps = plan_install(&destination, None).unwrap();
         let is_added = steps.contains(&Step::AddGroup { name: GROUP, has_systemd: false });
         assert_eq!(is_added, is_system);
         carry_out(&steps, false).unwrap();
@@ -92,7 +96,8 @@ fn the_system_alone_has_units_and_a_group_for_a_remote_store() {
         assert_eq!(socket.contains(&format!("\nSocketGroup={GROUP}\n")), is_system, "{socket}");
         assert_eq!(remote.contains("\nExecStart=/opt/programs/cacheprog-remote serve "), is_system, "{remote}");
         assert_eq!(unit("nix-gocacheprog.service").contains(&format!("\nSupplementaryGroups={GROUP}\n")), is_system);
-        let is_removed = plan_uninstall(&destination).contains(&Step::RemoveGroup { name: GROUP, has_systemd: false });
+        let is_removed =
+            plan_uninstall(&destination, true).contains(&Step::RemoveGroup { name: GROUP, has_systemd: false });
         assert_eq!(is_removed, is_system);
     }
 }
@@ -102,14 +107,14 @@ fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
     let dir = tempfile::tempdir().unwrap();
     let destination = destination(dir.path(), None);
     let disabled = || {
-        let words = plan_uninstall(&destination).into_iter().find_map(|step| match step {
+        let words = plan_uninstall(&destination, true).into_iter().find_map(|step| match step {
             Step::Systemctl { words, .. } if words[0] == "disable" => Some(words[2..].join(" ")),
             _ => None,
         });
         words.unwrap_or_default()
     };
     assert_eq!(disabled(), "");
-    carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+    carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
     let all = disabled();
     for name in ["nix-gocacheprog-remote.socket", "nix-gocacheprog-remote.service"] {
         assert!(all.contains(name), "{all}");
@@ -124,13 +129,13 @@ fn the_users_settings_and_another_hook_are_kept() {
     let destination = destination(dir.path(), None);
     fs::create_dir(&destination.settings).unwrap();
     fs::write(destination.settings.join("hook.toml"), "mode = 'transparent'").unwrap();
-    carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+    carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
     assert_eq!(fs::read_to_string(destination.settings.join("hook.toml")).unwrap(), "mode = 'transparent'");
     fs::write(&destination.nix_conf, "# x\n pre-build-hook=/opt/other\n").unwrap();
-    let said = plan_install(&destination).unwrap_err().to_string();
+    let said = plan_install(&destination, None).unwrap_err().to_string();
     assert!(said.contains("`pre-build-hook=/opt/other`") && said.contains("chain = [\"/opt/other\"]"), "{said}");
     fs::write(&destination.nix_conf, "#pre-build-hook = /x\npre-build-hook =\n").unwrap();
-    assert!(plan_install(&destination).is_ok());
+    assert!(plan_install(&destination, None).is_ok());
 }
 
 #[test]
@@ -146,17 +151,17 @@ fn those_whom_nix_trusts_are_writers_in_new_settings() {
         let path = dir.path().join("daemon.toml");
         fs::write(&destination.nix_conf, nix_conf).unwrap();
         fs::write(dir.path().join("more.conf"), "extra-trusted-users = bob").unwrap();
-        carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+        carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(&format!("\nwriters = {writers}\n")), "{text}");
         settings::read(Some(&path)).unwrap();
         // As the administrator wants it.
         for changed in [text.replace("[trust]", "max-age = \"9d\"\n[trust]"), "max-size = \"1GiB\"\n".to_owned()] {
             fs::write(&path, &changed).unwrap();
-            carry_out(&plan_install(&destination).unwrap(), false).unwrap();
+            carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), changed);
         }
-        carry_out(&plan_uninstall(&destination), false).unwrap();
+        carry_out(&plan_uninstall(&destination, true), false).unwrap();
         assert!(path.exists());
     }
 }
@@ -187,4 +192,30 @@ fn a_package_has_its_man_pages_itself() {
     let dir = tempfile::tempdir().unwrap();
     let destination = Destination { share: None, ..destination(dir.path(), None) };
     assert!(plan_writing(&destination, documents(&Args::command()).unwrap()).is_empty());
+}
+
+#[test]
+fn an_address_is_written_to_new_settings_with_the_network_that_it_needs() {
+    for (at, network) in [
+        ("127.0.0.1:9417", Some("\nIPAddressAllow=localhost\n")),
+        ("localhost:9417", Some("\nIPAddressAllow=localhost\n")),
+        ("0.0.0.0:9417", Some("\nIPAddressDeny=\n")),
+        ("/var/cache/nix-gocacheprog/http.sock", None),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = destination(dir.path(), None);
+        let install = |at| plan_install(&destination, Some(at)).map(|steps| carry_out(&steps, false).unwrap());
+        install(at).unwrap();
+        assert_eq!(install(at).unwrap(), "");
+        let http = settings::read(destination.daemon_settings.as_deref()).unwrap().http;
+        assert_eq!(http, Some(at.parse().unwrap()));
+        let drop_in = destination.units.join("nix-gocacheprog.service.d");
+        let text = fs::read_to_string(drop_in.join("http.conf")).unwrap_or_default();
+        assert_eq!(network.map(|line| text.contains(line)), network.map(|_| true), "{at}: {text}");
+        assert_eq!(text.is_empty(), network.is_none());
+        let refused = install("127.0.0.1:1").unwrap_err().to_string();
+        assert!(refused.contains("write `http = \"127.0.0.1:1\"` into it"), "{refused}");
+        carry_out(&plan_uninstall(&destination, true), false).unwrap();
+        assert!(!drop_in.exists());
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use proto::figures::bytes;
 use rustix::process::setpriority_process;
-use settings::{LimitOptions, StateDir};
+use settings::{AnyStore, LimitOptions, own_limits};
 use store::{Disk, Limits, Mode, Reason, Swept, Targets};
 
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::terminal::{Progress, print, print_json};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    store: StateDir,
+    store: AnyStore,
     #[command(flatten)]
     limits: LimitOptions,
     /// Print what would be removed and why, and remove nothing.
@@ -34,7 +34,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // Builds come first. If the system refuses, the work is done at the usual priority.
     let _refused = setpriority_process(None, 19);
-    let limits = args.limits.settings()?.limits();
+    let limits =
+        if args.store.is_own() { args.limits.limits_or(own_limits())? } else { args.limits.settings()?.limits() };
+    let dir = args.store.dir()?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
     let store = args.store.open(mode)?;
     let disk = Disk::of(store.root()).map_err(|e| CommandError::System("asking for the free space", e))?;
@@ -50,9 +52,9 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     if args.json {
         print_json(&swept)?;
     } else {
-        print(&report(&args.store.state_dir.display().to_string(), (&swept, mode), &limits, disk))?;
+        print(&report(&dir.display().to_string(), (&swept, mode), &limits, disk))?;
     }
-    if swept.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
+    if swept.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: dir }) }
 }
 
 fn report(dir: &str, (swept, mode): (&Swept, Mode), limits: &Limits, disk: Disk) -> String {

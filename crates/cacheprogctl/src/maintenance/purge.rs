@@ -8,7 +8,7 @@ use proto::BuildId;
 use proto::control::BuildStatus;
 use proto::figures::bytes;
 use serde::Deserialize;
-use settings::{Accounts, StateDir};
+use settings::{Accounts, AnyStore};
 use store::{Mode, PurgeFilter, Purged};
 
 use crate::ask::nearest_names;
@@ -22,11 +22,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     which: Selection,
     #[command(flatten)]
-    store: StateDir,
+    store: AnyStore,
     /// Print what would be removed, and remove nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Confirm `--all`, which removes what every build of the machine has stored. Without this it removes nothing.
+    /// Confirm `--all`.
+    ///
+    /// It removes what every build of the machine has stored, or with --store all of that store. Without this it removes nothing.
     #[arg(long)]
     yes: bool,
     /// Print the result as one JSON object (docs/reference/cli.md has the schema).
@@ -37,8 +39,9 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Selection {
-    /// What this build put: its id as `cacheprogctl builds` shows it or as records have it, or a derivation's name, for all of its
-    /// builds in the history.
+    /// What this build put.
+    ///
+    /// Its id as `cacheprogctl builds` shows it or as records have it, or a derivation's name, for all of its builds in the history.
     #[arg(long, value_name = "BUILD")]
     written_by: Option<String>,
     /// What was copied from the layers of the settings. It comes back from those that are still there.
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     } else {
         print(&report(&purged, mode))?;
     }
-    if purged.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.state_dir.clone() }) }
+    if purged.errors.is_empty() { Ok(()) } else { Err(CommandError::NotRemoved { path: args.store.dir()? }) }
 }
 
 fn report(purged: &Purged, mode: Mode) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use settings::StateDir;
+use settings::AnyStore;
 use store::{Mode, Verified};
 
 use crate::error::CommandError;
@@ -12,7 +12,7 @@ use crate::terminal::{Progress, print, print_json};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    store: StateDir,
+    store: AnyStore,
     /// Remove damaged entries. A build that needs one compiles it again.
     #[arg(long)]
     repair: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 /// # Errors
 /// Where there is no store, it cannot be read, or it has damage that is not repaired.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
-    let dir = &args.store.state_dir;
+    let dir = &args.store.dir()?;
     let mode = if args.repair { Mode::Apply } else { Mode::DryRun };
     let store = args.store.open(mode)?;
     store.counters().reload();

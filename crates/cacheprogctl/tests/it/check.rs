@@ -16,16 +16,22 @@ fn valid_settings_are_named_as_valid() {
 }
 
 #[test]
-fn a_wrong_value_is_refused_in_one_line_with_the_line_of_the_file() {
+fn a_wrong_value_is_refused_with_the_line_of_the_file_and_a_drawing() {
     for (text, end) in [
         ("\nhttp = \"nonsense\"\n", "line 2: http: write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path\n"),
         ("status-socket = \"relative/x\"\n", "line 1: status-socket: write an absolute path, or none\n"),
+        ("http = \":9417\"\n", "line 1: http: write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path\n"),
+        (
+            "http = \"-a.example:80\"\n",
+            "line 1: http: write ADDRESS:PORT, such as 127.0.0.1:9417, or an absolute path\n",
+        ),
         ("min-free = \"95%\"\n", "line 1: min-free: write a percentage from 1% to 90%\n"),
     ] {
         let output = check(text);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(output.stdout.is_empty() && error.ends_with(end) && error.lines().count() == 1, "{error}");
+        assert!(output.stdout.is_empty() && error.contains(end) && error.lines().count() == 4, "{error}");
+        assert!(error.lines().last().is_some_and(|line| line.contains('^')), "{error}");
     }
 }
 

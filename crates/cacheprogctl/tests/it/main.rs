@@ -6,7 +6,9 @@ mod asking; // status, builds, why and top: who may ask, which build is meant
 mod check; // which settings are valid
 mod conditions; // what why and doctor tell of conditions that did not hold
 mod figures; // the figures that status, builds and why show
+mod help; // what -h and --help print
 mod remote; // what runs cacheprog-remote
+mod standalone; // a store of cacheprog-client, without a daemon
 mod tending; // gc, verify and purge, with a running daemon and without one
 
 use std::path::PathBuf;

@@ -19,7 +19,8 @@ use crate::terminal::{print, print_json, stdout_style};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The build: its id as `cacheprogctl builds` shows it, or a derivation's name (its latest build), with or without the version.
-    build: String,
+    #[arg(required_unless_present = "store")]
+    build: Option<String>,
     /// An import path: show only the misses of this package, all of them.
     package: Option<String>,
     /// Compare with this build instead of the nearest earlier one of the name.
@@ -30,7 +31,9 @@ pub(crate) struct Args {
     all: bool,
     /// Print the answer as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) own: settings::OwnStore,
     #[command(flatten)]
     sockets: Sockets,
 }
@@ -41,7 +44,7 @@ pub(crate) struct Args {
 /// Where no daemon answers, or it knows no such build or package.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let builds = connection::builds(&args.sockets)?;
-    let build = find(&builds, &args.build)?;
+    let build = find(&builds, args.build.as_deref().unwrap_or_default())?;
     let profile = connection::profile(&args.sockets, &build.short)?;
     let earlier = match &args.with {
         Some(name) => Some(connection::profile(&args.sockets, &find(&builds, name)?.short)?),

@@ -1,0 +1,32 @@
+//! Whether anything is installed at all: where nothing is, one command helps, and each other check would find its part of that. Pure.
+
+use super::facts::{Facts, Unit};
+use super::finding::{Finding, bad};
+use crate::error;
+
+/// What to do where there is nothing at all.
+pub(crate) fn missing(facts: &Facts) -> Option<Finding> {
+    let has_daemon = matches!(facts.daemon, Some(Ok(_))) || facts.control.1.is_some();
+    let has_unit = facts.unit.as_ref().is_some_and(Unit::is_installed);
+    let has_state = facts.state.1.is_some() || facts.is_hidden;
+    if facts.hook.is_some() || has_daemon || has_unit || has_state {
+        return None;
+    }
+    let (found, fix) = error::install(facts.is_nixos).split_once(": ").unwrap_or_default();
+    Some(bad("the installation", found, fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_an_installation_there_is_one_fix() {
+        let none = Facts { unit: Some(Unit::default()), ..Facts::default() };
+        assert_eq!(missing(&none).unwrap().fix, "run `cacheprogctl install` as root");
+        let hidden = Facts { is_hidden: true, ..none.clone() };
+        let unit = Unit { enabled: "enabled".to_owned(), ..Unit::default() };
+        let installed = Facts { unit: Some(unit), ..none };
+        assert_eq!([missing(&hidden), missing(&installed)], [None, None]);
+    }
+}

@@ -1,0 +1,63 @@
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use store::{Access, GoCommand, GoCommands, GoFigures, Store};
+
+/// A store in which a go command has noted its figures.
+fn store(dir: &Path) {
+    Store::open(dir, Access::Owner).unwrap();
+    let figures = GoFigures { commands: 1, hits: 3, new: 1, never_put: 2, saved_ms: 2500, ..GoFigures::default() };
+    let (command, directory) = ("build".to_owned(), "/src".to_owned());
+    GoCommands::note(dir, &GoCommand { ended: 1_795_000_000, command, directory, figures }).unwrap();
+}
+
+fn run(home: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"));
+    command.args(arguments).env_clear().env("HOME", home).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn without_a_directory_it_is_the_users_own_store() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join(".cache/nix-gocacheprog");
+    let none = run(home.path(), &["status", "--store"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(text(&none.stderr).contains(&format!("no store in {}", dir.display())), "{none:?}");
+    store(&dir);
+    let status = text(&run(home.path(), &["status", "--store"]).stdout);
+    assert!(status.starts_with(&format!("{}: 0 entries", dir.display())), "{status}");
+    assert!(status.contains("\nbuild\t1\t0\t0\t3\t1\t75 %\t") && status.contains("\n2026-11-18\t1\t"), "{status}");
+    let why = text(&run(home.path(), &["why", "--store"]).stdout);
+    assert!(why.contains("\tbuild\t") && why.contains("\t/src\n") && why.contains("\nnever put\t2\t"), "{why}");
+    for line in ["verify --store", "gc --store --dry-run", "purge --store --all --yes"] {
+        let done = run(home.path(), &line.split(' ').collect::<Vec<_>>());
+        assert!(done.status.success(), "{line}: {done:?}");
+    }
+}
+
+#[test]
+fn the_figures_are_json_too_and_nothing_is_changed() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("a store");
+    store(&dir);
+    let listed = || {
+        let mut all: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all.into_iter().map(|path| (path.metadata().unwrap().modified().unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = listed();
+    let json = |command: &str| -> Value {
+        let output = run(home.path(), &[command, "--json", "--store", dir.to_str().unwrap()]);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let status = json("status");
+    assert_eq!((&status["entries"], &status["days"][0]["hits"]), (&0.into(), &3.into()), "{status}");
+    let why = json("why");
+    assert_eq!((&why["go_commands"][0]["new"], &why["go_commands"][0]["ended"]), (&1.into(), &1_795_000_000.into()));
+    assert_eq!(listed(), before);
+}
