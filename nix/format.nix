@@ -2,6 +2,9 @@
 { pkgs }:
 pkgs.writeShellApplication {
   name = "format";
-  runtimeInputs = [ pkgs.cargo pkgs.rustfmt ];
+  runtimeInputs = [
+    pkgs.cargo
+    pkgs.rustfmt
+  ];
   text = "cargo fmt --all";
 }

@@ -1,7 +1,9 @@
 # The units as files for systems that are not NixOS: crates/cacheprogctl/units, which `cacheprogctl install` writes. Made
 # by `nixos/write-files`; case `nix-evaluation` compares. `@programs@` is where the programs lie.
 let
-  render = arguments: import ./render.nix (import ./units.nix ({ program = "@programs@/cacheprogd"; } // arguments));
+  render =
+    arguments:
+    import ./render.nix (import ./units.nix ({ program = "@programs@/cacheprogd"; } // arguments));
   # On every system: its units do nothing until the settings have [remote].
   remote = {
     program = "@programs@/cacheprog-remote";
@@ -11,4 +13,11 @@ let
   # Not as a name alone: `nix-instantiate` says where each lies.
   files = builtins.mapAttrs (name: text: builtins.toFile name text);
 in
-{ system = files (render { inherit remote; }); user = files (render { user = true; }); }
+{
+  system = files (render {
+    inherit remote;
+  });
+  user = files (render {
+    user = true;
+  });
+}

@@ -1,10 +1,22 @@
 # services.nix-gocacheprog: the daemon with its socket, the pre-build-hook in nix.conf, and the overlay.
 # units.nix has the units. Settings are checked when the system is built: `nixos-rebuild` finds a mistake, not the first build.
-{ config, lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.services.nix-gocacheprog;
   toml = pkgs.formats.toml { };
-  inherit (lib) literalExpression mkEnableOption mkIf mkOption optionals types;
+  inherit (lib)
+    literalExpression
+    mkEnableOption
+    mkIf
+    mkOption
+    optionals
+    types
+    ;
 
   # The hook as Nix calls it, with its settings beside it (crates/prebuild-hook/src/settings.rs).
   hook = pkgs.runCommand "nix-gocacheprog-prebuild" { } ''
@@ -18,19 +30,35 @@ let
     inherit (cfg.hook) mode unreadable;
     chain = map toString cfg.hook.chain;
     client = "${cfg.package}/bin/cacheprog-client";
-  } // lib.optionalAttrs transparent {
+  }
+  // lib.optionalAttrs transparent {
     inherit (cfg.hook) allow deny;
     go-env = "${pkgs.writeText "gocacheprog-go-env" "GOCACHEPROG=/gocache-client\n"}";
   };
 
   # Whom Nix trusts may write what others read, unless the settings say who. A relay is no writer (crates/cacheprogd/src/trust/policy.rs).
-  names = value: if lib.isList value then value else builtins.filter (name: name != "") (lib.splitString " " value);
-  trusted = [ "root" ] ++ names (config.nix.settings.trusted-users or [ ]) ++ names (config.nix.settings.extra-trusted-users or [ ]);
+  names =
+    value:
+    if lib.isList value then value else builtins.filter (name: name != "") (lib.splitString " " value);
+  trusted = [
+    "root"
+  ]
+  ++ names (config.nix.settings.trusted-users or [ ])
+  ++ names (config.nix.settings.extra-trusted-users or [ ]);
   trust = cfg.settings.trust or { };
   writers = builtins.filter (name: !(builtins.elem name (trust.relays or [ ]))) (lib.unique trusted);
   # Not a default of the option: it depends on a part of the option's own value.
-  daemonSettings = cfg.settings // { trust = { inherit writers; } // trust; }
-    // lib.optionalAttrs (cfg.layers != [ ]) { layers = map toString cfg.layers ++ cfg.settings.layers or [ ]; };
+  daemonSettings =
+    cfg.settings
+    // {
+      trust = {
+        inherit writers;
+      }
+      // trust;
+    }
+    // lib.optionalAttrs (cfg.layers != [ ]) {
+      layers = map toString cfg.layers ++ cfg.settings.layers or [ ];
+    };
 
   settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
     cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
@@ -39,13 +67,28 @@ let
   hasRemote = cfg.settings ? remote;
   units = import ./units.nix {
     program = "${cfg.package}/bin/cacheprogd";
-    remote = if !hasRemote then null else { program = "${cfg.package}/bin/cacheprog-remote"; }
-      // lib.optionalAttrs (cfg.remote.credentialsFile != null) { credentials = cfg.remote.credentialsFile; }
-      // lib.optionalAttrs (cfg.remote.secretKeyFile != null) { secretKey = cfg.remote.secretKeyFile; };
+    remote =
+      if !hasRemote then
+        null
+      else
+        {
+          program = "${cfg.package}/bin/cacheprog-remote";
+        }
+        // lib.optionalAttrs (cfg.remote.credentialsFile != null) {
+          credentials = cfg.remote.credentialsFile;
+        }
+        // lib.optionalAttrs (cfg.remote.secretKeyFile != null) { secretKey = cfg.remote.secretKeyFile; };
     host = cfg.host.enable;
     network =
-      let at = prefix: lib.hasPrefix prefix cfg.settings.http; in
-      if !(cfg.settings ? http) || at "/" then null else if at "127." || at "[::1]" || at "localhost:" then "localhost" else "any";
+      let
+        at = prefix: lib.hasPrefix prefix cfg.settings.http;
+      in
+      if !(cfg.settings ? http) || at "/" then
+        null
+      else if at "127." || at "[::1]" || at "localhost:" then
+        "localhost"
+      else
+        "any";
   };
 in
 {
@@ -62,7 +105,9 @@ in
     settings = mkOption {
       type = toml.type;
       default = { };
-      example = { max-size = "20GiB"; };
+      example = {
+        max-size = "20GiB";
+      };
       description = ''
         Settings of the daemon, written to /etc/nix-gocacheprog.toml (docs/reference/settings.md). Without `trust.writers` it is
         `nix.settings.trusted-users`, less those in `trust.relays`.
@@ -100,7 +145,10 @@ in
 
     hook = {
       mode = mkOption {
-        type = types.enum [ "opt-in" "transparent" ];
+        type = types.enum [
+          "opt-in"
+          "transparent"
+        ];
         default = "opt-in";
         description = ''
           Which builds use the cache. `opt-in`: builds with `nixGocacheprogHook` among their inputs. `transparent`: these, and
@@ -109,7 +157,11 @@ in
       };
 
       unreadable = mkOption {
-        type = types.enum [ "offer" "skip" "transparent" ];
+        type = types.enum [
+          "offer"
+          "skip"
+          "transparent"
+        ];
         default = "offer";
         description = ''
           What to do for a build whose derivation is not on this machine, as on most remote builders. `offer`: offer the
@@ -208,7 +260,10 @@ in
         message = "services.nix-gocacheprog.remote needs `settings.remote.url`.";
       }
       {
-        assertion = (cfg.settings.remote.write or "never") == "never" || cfg.remote.secretKeyFile != null || cfg.settings.remote ? secret-key-file;
+        assertion =
+          (cfg.settings.remote.write or "never") == "never"
+          || cfg.remote.secretKeyFile != null
+          || cfg.settings.remote ? secret-key-file;
         message = "services.nix-gocacheprog: `settings.remote.write` needs `remote.secretKeyFile`.";
       }
       {
@@ -217,26 +272,44 @@ in
       }
     ];
 
-    nix.settings.pre-build-hook = (if cfg.hook.chain == [ ] then lib.id else lib.mkForce) "${hook}/hook";
+    nix.settings.pre-build-hook =
+      (if cfg.hook.chain == [ ] then lib.id else lib.mkForce)
+        "${hook}/hook";
 
     systemd.sockets = units.sockets;
     # Running builds have sockets that a stopped daemon does not serve, and nothing would start it for them.
-    systemd.services = lib.mapAttrs
-      (name: unit: unit // { stopIfChanged = false; restartTriggers = [ (builtins.toJSON daemonSettings) ]; }
-        # Its page and metrics are asked for by no socket that would start it.
-        // lib.optionalAttrs (name == "nix-gocacheprog" && cfg.settings ? http) { wantedBy = [ "multi-user.target" ]; })
-      units.services;
+    systemd.services = lib.mapAttrs (
+      name: unit:
+      unit
+      // {
+        stopIfChanged = false;
+        restartTriggers = [ (builtins.toJSON daemonSettings) ];
+      }
+      # Its page and metrics are asked for by no socket that would start it.
+      // lib.optionalAttrs (name == "nix-gocacheprog" && cfg.settings ? http) {
+        wantedBy = [ "multi-user.target" ];
+      }
+    ) units.services;
 
-    users.users = mkIf cfg.host.enable { nix-gocacheprog = { isSystemUser = true; group = "nix-gocacheprog"; }; };
-    users.groups = lib.optionalAttrs cfg.host.enable { nix-gocacheprog = { }; } // lib.optionalAttrs hasRemote { ${units.remoteGroup} = { }; };
+    users.users = mkIf cfg.host.enable {
+      nix-gocacheprog = {
+        isSystemUser = true;
+        group = "nix-gocacheprog";
+      };
+    };
+    users.groups =
+      lib.optionalAttrs cfg.host.enable { nix-gocacheprog = { }; }
+      // lib.optionalAttrs hasRemote { ${units.remoteGroup} = { }; };
     # The setup hook uses the client at this path, with a sandbox or without.
-    systemd.tmpfiles.rules = optionals cfg.host.enable
-      [ "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client" ];
+    systemd.tmpfiles.rules = optionals cfg.host.enable [
+      "L+ /gocache-client - - - - ${cfg.package}/bin/cacheprog-client"
+    ];
 
     environment.systemPackages = [ cfg.package ];
     environment.etc."nix-gocacheprog.toml".source = settings;
 
-    nixpkgs.overlays = optionals cfg.overlay.enable
-      [ (import (if cfg.overlay.intercept then ../overlay/intercept.nix else ../overlay/default.nix)) ];
+    nixpkgs.overlays = optionals cfg.overlay.enable [
+      (import (if cfg.overlay.intercept then ../overlay/intercept.nix else ../overlay/default.nix))
+    ];
   };
 }
