@@ -1,10 +1,11 @@
 //! `cacheprogctl install` and `uninstall`, on a Linux with systemd that is not NixOS.
 //!
 //! destination.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
-//! carries them out, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
+//! carries them out, modproxy.rs has those of the module proxy's service, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
 
 mod destination;
 pub(crate) mod error;
+mod modproxy;
 mod plan;
 mod steps;
 #[cfg(test)]
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// For a single-user Nix: in this user's own configuration, under this user's own systemd.
     #[arg(long)]
     user: bool,
+    /// The module proxy's service alone, which needs no Nix. Its settings are in modproxy.env.
+    #[arg(long)]
+    modproxy: bool,
 }
 
 /// Installs everything.
@@ -34,6 +38,10 @@ pub(crate) struct Args {
 pub(crate) fn install(args: &Args) -> Result<(), CommandError> {
     let destination = Destination::find(args.user, args.dry_run)?;
     check_programs(&destination.programs, args.user)?;
+    if args.modproxy {
+        let done = carry_out(&modproxy::plan_install(&destination, &modproxy::upstreams())?, args.dry_run)?;
+        return print(&(done + modproxy::next_step(args.dry_run)));
+    }
     let done = carry_out(&plan_install(&destination)?, args.dry_run)?;
     print(&(done + &next_step(&destination, args.dry_run)))
 }
@@ -44,7 +52,12 @@ pub(crate) fn install(args: &Args) -> Result<(), CommandError> {
 /// As [`install`].
 pub(crate) fn uninstall(args: &Args) -> Result<(), CommandError> {
     let destination = Destination::find(args.user, args.dry_run)?;
-    print(&carry_out(&plan_uninstall(&destination), args.dry_run)?)
+    // First: the settings of both are in one directory.
+    let mut steps = modproxy::plan_uninstall(&destination);
+    if !args.modproxy {
+        steps.extend(plan_uninstall(&destination));
+    }
+    print(&carry_out(&steps, args.dry_run)?)
 }
 
 fn next_step(destination: &Destination, dry_run: bool) -> String {
