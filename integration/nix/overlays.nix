@@ -8,15 +8,16 @@
 let
   additive = import ../../overlay/default.nix;
   intercepting = import ../../overlay/intercept.nix;
-  # Builders as other overlays and other releases of nixpkgs have them.
+  # Builders as other overlays and other releases of nixpkgs have them, of series that are no nixpkgs' default: buildGoModule is an
+  # alias of that one's builder.
   others = final: prev: {
-    buildGo125Module = throw "buildGo125Module was removed";
+    buildGo117Module = throw "buildGo117Module was removed";
     buildGoApplication = args: prev.buildGoModule args;
-    go_1_22 = final.stdenv.mkDerivation {
-      name = "go-1.22.12";
-      version = "1.22.12";
+    go_1_21 = final.stdenv.mkDerivation {
+      name = "go-1.21.13";
+      version = "1.21.13";
     };
-    buildGo122Module = final.lib.makeOverridable (
+    buildGo121Module = final.lib.makeOverridable (
       { go }:
       args:
       final.stdenv.mkDerivation (
@@ -26,7 +27,12 @@ let
           name = "old";
         }
       )
-    ) { go = final.go_1_22; };
+    ) { go = final.go_1_21; };
+  };
+  # As nixpkgs makes buildGoModule.
+  alias = final: prev: {
+    buildGo199Module = prev.buildGoModule;
+    buildGoModule = final.buildGo199Module;
   };
   plain = packages [ others ];
   pkgs = packages [
@@ -69,7 +75,7 @@ let
     });
   fails = value: !(builtins.tryEval value).success;
   same = a: b: a.drvPath == b.drvPath;
-  old = pkgs.buildGo122ModuleCached { };
+  old = pkgs.buildGo121ModuleCached { };
 in
 {
   "the additive overlay changes no package" = same (plain.buildGoModule set) (pkgs.buildGoModule set);
@@ -90,9 +96,34 @@ in
     hooks (pkgs.withGocacheprog (pkgs.withGocacheprog (pkgs.buildGoModule set))) == 1;
   "gomod2nix" = hooks (pkgs.buildGoApplicationCached set) == 1;
   "a removed builder is there and throws when it is used" =
-    pkgs ? buildGo125ModuleCached && fails pkgs.buildGo125ModuleCached && fails all.buildGo125Module;
-  "Go 1.22 is built with the experiment" = old.go.GOEXPERIMENT or "" == "cacheprog" && hooks old == 1;
+    pkgs ? buildGo117ModuleCached && fails pkgs.buildGo117ModuleCached && fails all.buildGo117Module;
+  "Go 1.21 is built with the experiment" = old.go.GOEXPERIMENT or "" == "cacheprog" && hooks old == 1;
   "a newer Go is left alone" = !((pkgs.buildGoModuleCached set).go or pkgs.go ? GOEXPERIMENT);
+  "a package of an alias gets the hook once" =
+    hooks (
+      (packages [
+        others
+        alias
+        additive
+      ]).buildGoModuleCached
+        set
+    ) == 1
+    &&
+      hooks (
+        (packages [
+          others
+          alias
+          intercepting
+        ]).buildGoModule
+          set
+      ) == 1;
+  "an alias has layers" =
+    (packages [
+      others
+      alias
+      additive
+    ]).buildGoModuleLayered
+      set ? goCache;
   "the intercepting overlay wraps each builder" =
     hooks (all.buildGoModule set) == 1
     && hooks (all.buildGoModule called) == 1
