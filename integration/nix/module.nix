@@ -1,6 +1,6 @@
 # nixos/module.nix evaluated, without NixOS: the options that it sets are declared here, and `pkgs` has what it asks for.
 # `lib` is nixpkgs' or the stub's, `package` the programs (their path in the store, or anything for a look alone).
-# `configuration` is as in configuration.nix. The result: { config, failures } with the messages of assertions that fail.
+# `configuration` is as in configuration.nix. The result: { config, options, failures } with the messages of assertions that fail.
 {
   lib ? import ../nixpkgs_stub/lib.nix // import ../nixpkgs_stub/modules.nix,
   system ? builtins.currentSystem,
@@ -73,15 +73,16 @@ let
     specialArgs = { inherit lib pkgs; };
     modules = [
       nixos
-      (import ../../nixos/module.nix)
+      ../../nixos/module.nix
+      ../../module.nix
       { config.services.nix-gocacheprog.package = package; }
       { config = configuration; }
     ];
   };
-  inherit (evaluated) config;
+  inherit (evaluated) config options;
 in
 {
-  inherit config;
+  inherit config options;
   failures = map (a: a.message) (builtins.filter (a: !a.assertion) config.assertions);
   units = import ../../nixos/render.nix { inherit (config.systemd) services sockets; };
 }

@@ -149,6 +149,11 @@ rec {
   mapAttrs' = f: set: listToAttrs (map (n: f n (getAttr n set)) (attrNames set));
   mapAttrsToList = f: set: map (n: f n (getAttr n set)) (attrNames set);
   concatMapAttrs = f: set: builtins.foldl' (a: b: a // b) { } (mapAttrsToList f set);
+  filterAttrsRecursive =
+    keep: set:
+    mapAttrs (_: value: if isAttrs value then filterAttrsRecursive keep value else value) (
+      filterAttrs keep set
+    );
   attrByPath =
     path: default: set:
     if path == [ ] then
@@ -165,6 +170,12 @@ rec {
   getExe' = drv: program: "${getBin drv}/bin/${program}";
   makeBinPath = drvs: concatMapStringsSep ":" (drv: "${getBin drv}/bin") drvs;
 
+  systems.flakeExposed = [
+    "x86_64-linux"
+    "aarch64-linux"
+    "x86_64-darwin"
+    "aarch64-darwin"
+  ];
   platforms = {
     all = [ ];
     linux = [ ];
