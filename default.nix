@@ -1,3 +1,5 @@
 # The programs, for those without flakes: nix-build.
-{ pkgs ? import <nixpkgs> { } }:
+{
+  pkgs ? import <nixpkgs> { },
+}:
 pkgs.pkgsStatic.callPackage ./nix/package.nix { }

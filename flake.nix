@@ -4,20 +4,49 @@
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
-  outputs = { self, nixpkgs }:
+  outputs =
+    { self, nixpkgs }:
     let
       inherit (nixpkgs) lib;
-      eachSystem = f: lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (system: f nixpkgs.legacyPackages.${system});
+      of = systems: f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+      # The cache is for Linux; to work on its sources any system will do.
+      eachSystem = of [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
       package = pkgs: pkgs.pkgsStatic.callPackage ./nix/package.nix { };
     in
     {
-      packages = eachSystem (pkgs: rec { default = nix-gocacheprog; nix-gocacheprog = package pkgs; });
+      packages = eachSystem (pkgs: rec {
+        default = nix-gocacheprog;
+        nix-gocacheprog = package pkgs;
+      });
       overlays.default = import ./overlay/default.nix;
       overlays.intercept = import ./overlay/intercept.nix;
-      nixosModules.default = import ./nixos/module.nix;
-      checks = eachSystem (pkgs: import ./nix/checks.nix { inherit pkgs; package = package pkgs; });
-      devShells = eachSystem (pkgs: { default = import ./nix/shell.nix { inherit pkgs; }; });
-      formatter = eachSystem (pkgs: import ./nix/format.nix { inherit pkgs; });
-      apps = eachSystem (pkgs: { demo = import ./nix/demo.nix { inherit pkgs; source = self; package = package pkgs; }; });
+      # A path, and not what is in it: the module system knows the file then, and takes it once.
+      nixosModules.default = ./nixos/module.nix;
+      templates.default = {
+        path = ./nix/template;
+        description = "A Go program whose builds use the cache";
+        welcomeText = "Put your program beside flake.nix, set pname and vendorHash, and run `nix build`.";
+      };
+      checks = eachSystem (
+        pkgs:
+        import ./nix/checks.nix {
+          inherit pkgs;
+          package = package pkgs;
+        }
+      );
+      devShells = eachSystem (pkgs: {
+        default = import ./nix/shell.nix { inherit pkgs; };
+      });
+      formatter = of lib.systems.flakeExposed (pkgs: import ./nix/format.nix { inherit pkgs; });
+      apps = eachSystem (pkgs: {
+        demo = import ./nix/demo.nix {
+          inherit pkgs;
+          source = self;
+          package = package pkgs;
+        };
+      });
     };
 }

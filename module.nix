@@ -1,2 +1,2 @@
 # The NixOS module, for those without flakes.
-import ./nixos/module.nix
+{ imports = [ ./nixos/module.nix ]; }

@@ -1,7 +1,16 @@
-# `nix fmt`: the Rust sources by rustfmt.toml. The Nix files are laid out by hand.
+# `nix fmt`: the Rust sources by rustfmt.toml, the Nix files by nixfmt. With `--check` it changes nothing, and fails where it would.
 { pkgs }:
 pkgs.writeShellApplication {
   name = "format";
-  runtimeInputs = [ pkgs.cargo pkgs.rustfmt ];
-  text = "cargo fmt --all";
+  runtimeInputs = [
+    pkgs.cargo
+    pkgs.rustfmt
+    pkgs.nixfmt
+  ];
+  text = ''
+    check=()
+    if [ "''${1:-}" = --check ]; then check=(--check); fi
+    cargo fmt --all "''${check[@]}"
+    find . -name '*.nix' -not -path './target/*' -print0 | xargs -0 nixfmt "''${check[@]}"
+  '';
 }

@@ -43,7 +43,12 @@
 
   SystemCallArchitectures = "native";
   # An eviction gives way to builds: it sets its own priority.
-  SystemCallFilter = [ "@system-service" "~@privileged" "~@resources" "setpriority" ];
+  SystemCallFilter = [
+    "@system-service"
+    "~@privileged"
+    "~@resources"
+    "setpriority"
+  ];
   # A call that is filtered fails; the default would end the daemon.
   SystemCallErrorNumber = "EPERM";
 }

@@ -10,8 +10,14 @@
 final: prev:
 let
   builders = import ./builders.nix final prev;
-  cached = name: { name = "${name}Cached"; value = builders.cached name; };
-  layered = name: { name = "${name}Layered"; value = builders.layered name; };
+  cached = name: {
+    name = "${name}Cached";
+    value = builders.cached name;
+  };
+  layered = name: {
+    name = "${name}Layered";
+    value = builders.layered name;
+  };
 in
 {
   # Do not change this name: the pre-build-hook recognises a build that wants the cache by it.
@@ -22,13 +28,25 @@ in
   # A stdenv in which fixed-output derivations use the host's module proxy. It is for builders that fetch modules one by one
   # without phases, as gomod2nix does. gomod2nix' builder takes it as an argument:
   #   callPackage "${gomod2nix}/builder" { stdenvNoCC = nixGocacheprogFetching stdenvNoCC; ... }
-  nixGocacheprogFetching = stdenv: stdenv // {
-    mkDerivation = attrs:
-      if builtins.isFunction attrs || !(attrs ? outputHash) then stdenv.mkDerivation attrs
-      else stdenv.mkDerivation (attrs // {
-        nativeBuildInputs = attrs.nativeBuildInputs or [ ] ++ [ final.nixGocacheprogHook ];
-        # The stdenv's setup runs postHook at its end, also without phases.
-        postHook = (attrs.postHook or "") + "\nnixGocacheprog preBuild\n";
-      });
-  };
-} // builtins.listToAttrs (map cached builders.names ++ map layered (builtins.filter builders.isOfModules builders.names))
+  nixGocacheprogFetching =
+    stdenv:
+    stdenv
+    // {
+      mkDerivation =
+        attrs:
+        if builtins.isFunction attrs || !(attrs ? outputHash) then
+          stdenv.mkDerivation attrs
+        else
+          stdenv.mkDerivation (
+            attrs
+            // {
+              nativeBuildInputs = attrs.nativeBuildInputs or [ ] ++ [ final.nixGocacheprogHook ];
+              # The stdenv's setup runs postHook at its end, also without phases.
+              postHook = (attrs.postHook or "") + "\nnixGocacheprog preBuild\n";
+            }
+          );
+    };
+}
+// builtins.listToAttrs (
+  map cached builders.names ++ map layered (builtins.filter builders.isOfModules builders.names)
+)

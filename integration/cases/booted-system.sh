@@ -1,6 +1,7 @@
 # Proves, on a booted system with systemd and Nix 2.26 as Debian sets it up: the programs, installed as in the README, serve two
 # users who build through the nix-daemon. Opt-in cold and warm, transparent mode, a restart in the middle of a build, idle exit
-# and socket activation, the effect of the hardening, auto-allocate-uids, a remote store; an uninstallation leaves nothing behind.
+# and socket activation, the effect of the hardening, auto-allocate-uids, a remote store, the module proxy as a service; an uninstallation
+# leaves nothing behind.
 # (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 set -euo pipefail
@@ -148,6 +149,8 @@ source "$CASE_DIR/lib/hardening.sh"
 source "$CASE_DIR/lib/unsandboxed.sh"
 
 source "$CASE_DIR/lib/remote_units.sh"
+
+source "$CASE_DIR/lib/modproxy_unit.sh"
 
 echo "=== settings"
 # docs/reference/settings.md, "The daemon"; docs/reference/metrics.md.

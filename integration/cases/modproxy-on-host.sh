@@ -1,6 +1,6 @@
 # Proves that modproxy on the host changes no result of go commands: with the more than 100 modules of Caddy from the machine's
 # real GOPROXY, with counted requests; with other requests of go commands, of all versions of Go (--full); with failing
-# upstreams, where go must end as it would with the list alone.
+# upstreams, where go must end as it would with the list alone; without a network, and with --offline.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
@@ -28,12 +28,18 @@ expect "cold: $(requested_bytes) bytes, as without ($plain_bytes)" test "$(reque
 # Without modproxy the answers of the checksum database are in the module cache as well.
 expect "the same modules in the module cache" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-cold/cache/download"
 
+cold_requests=$(requests)
 reset_requests
 before=$(ticks "$MODPROXY_PID")
 cpu fetch warm "$PROXY" go mod download
 warm_wall=$WALL warm_cpu=$((CPU + $(ticks "$MODPROXY_PID") - before))
 expect "warm: $(requests "$IMMUTABLE") requests of immutable files" test "$(requests "$IMMUTABLE")" = 0
 expect "the same modules in the module cache" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-warm/cache/download"
+is "it is healthy" ok "$(curl -sS --noproxy '*' "$PROXY/healthz")"
+is "its metrics have the requests that the upstream counted" "$((cold_requests + $(requests)))" "$(metric upstream_requests_total)"
+is "none of them failed" 0 "$(metric upstream_errors_total)"
+expect "each module came from the cache once" test "$(metric 'requests_total{result="cached"}')" -ge "$modules"
+expect "what came is in its cache" test "$(metric cache_bytes)" -ge "$(metric downloaded_bytes_total)"
 cpu fetch floor "file://$WORK/mod-plain/cache/download" go mod download
 echo "summary: $modules modules; cold: CPU $cold_cpu, without $plain_cpu; warm: wall $warm_wall, CPU $warm_cpu; from a directory $WALL, $CPU (1/100 s)"
 
@@ -54,6 +60,20 @@ export WORK BIN UPSTREAM GO_SUMDB MODPROXY_PID
 expect "the warm proxy serves without a network" unshare --net bash -euc offline
 expect "without a network the last known answers are served" diff "$WORK/versions" "$WORK/versions-offline"
 expect "the log says so" grep -q 'serving the last known answer' "$WORK/modproxy.log"
+
+# The same by a flag, with a network.
+reset_requests
+start_modproxy main "$UPSTREAM" --offline --log-requests
+fetch flag "$PROXY" go mod download
+expect "--offline: the same modules in the module cache" diff -rq -x sumdb -x lock "$WORK/mod-plain/cache/download" "$WORK/mod-flag/cache/download"
+fetch flag "$PROXY" go list -m -versions github.com/caddyserver/certmagic > "$WORK/versions-offline"
+expect "--offline: the last known answers are served" diff "$WORK/versions" "$WORK/versions-offline"
+if fetch flag "$PROXY" go mod download github.com/pkg/errors@v0.8.0 2> "$WORK/err"; then fail "a module that is not in the cache came"; fi
+expect "--offline: the go command says why another module does not come" grep -q 'this proxy is offline' "$WORK/err"
+is "--offline: requests of the upstream" 0 "$(requests)"
+is "the metrics say so" "0 1" "$(metric upstream_requests_total) $(metric offline)"
+expect "--log-requests: a line for each request" grep -qE '/@v/v[^ ]+\.zip: cached, [0-9]+ bytes, [0-9]+ ms' "$WORK/modproxy.log"
+stop_modproxy
 
 # --- Other requests of go commands ---
 # same NAME COMMAND: its output and status are the same without the proxy, with a cold one and with a warm one.

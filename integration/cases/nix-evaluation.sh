@@ -18,6 +18,10 @@ assertions_hold() {
 }
 expect "the assertions about overlays hold with the stub" assertions_hold "import $CASE_DIR/nix/overlays.nix {
     packages = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; }; }"
+expect "they hold where buildGoModule is buildGo125Module" assertions_hold "import $CASE_DIR/nix/overlays.nix {
+    packages = overlays: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; overlay = [
+        (final: prev: { go_1_25 = prev.go; buildGo125Module = prev.buildGoLatestModule; buildGoModule = final.buildGo125Module; })
+    ] ++ overlays; }; }"
 if [ -n "$nixpkgs" ]; then
     expect "the assertions about overlays hold with nixpkgs" assertions_hold "import $CASE_DIR/nix/overlays.nix {
         packages = overlays: import $nixpkgs { inherit overlays; }; functions = (import $nixpkgs { }).lib.versionAtLeast (import $nixpkgs { }).lib.version \"25.05\"; }"
@@ -36,8 +40,14 @@ module() {
 # rejects WHAT LIB CONFIGURATION MESSAGE: an assertion of the module or the evaluation fails with this message.
 rejects() {
     local message
-    message=$(module "$2" "$3" 'if m.failures == [ ] then m.config.nix.settings else toString m.failures') || true
+    message=$(module "$2" "$3" 'let of = m.config.services.nix-gocacheprog; in
+        if m.failures == [ ] then builtins.deepSeq [ of.settings of.remote of.modproxy ] m.config.nix.settings else toString m.failures') || true
     expect "refused: $1" grep -qF "$4" <(printf '%s\n' "${message//\\/}"; cat "$WORK/err")
+}
+# refuses_value OPTION VALUE TEXT: its evaluation fails, and the message names the option and has the text.
+refuses_value() {
+    rejects "$1 = $2" "$lib" "{ $1 = $2; }" "services.nix-gocacheprog.$1"
+    expect "the message says what to write" grep -qF "$3" "$WORK/err"
 }
 libs=('')
 if [ -n "$nixpkgs" ]; then libs+=("lib = import $nixpkgs/lib;"); fi
@@ -62,6 +72,37 @@ for lib in "${libs[@]}"; do
         'map (unit: unit.serviceConfig ? LoadCredential) (builtins.attrValues m.config.systemd.services)')"
     is "the group that its socket has exists" '[ "nix-gocacheprog-remote-socket" ]' "$(module "$lib" "{ $remote }" 'builtins.attrNames m.config.users.groups')"
     is "the daemon has no network all the same" true "$(module "$lib" "{ $remote }" 'm.config.systemd.services.nix-gocacheprog.serviceConfig.PrivateNetwork')"
+    refuses_value settings.max-size '"much"' 'size such as "20GiB"'
+    refuses_value settings.max-size '"91%"' 'percentage of the disk such as "10%, at most 50GiB"'
+    refuses_value settings.max-age 60 'time such as "60d" or "12h", or "none"'
+    refuses_value settings.min-free '"none"' 'size such as "20GiB"'
+    refuses_value settings.http '"9417"' 'ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'
+    refuses_value settings.trust.writers '[ "a b" ]' 'name or number of a user'
+    refuses_value settings.trust.witnesses 3 'one of'
+    refuses_value settings.trust.shadow-seconds-per-hour '"60"' 'unsigned integer'
+    refuses_value settings.layers '[ "layer" ]' 'absolute path'
+    refuses_value settings.remote.url '"bucket/go"' 's3://BUCKET/PREFIX'
+    refuses_value settings.remote '{ url = "s3://b/p"; daily-bytes = "5%"; }' 'size such as "20GiB"'
+    refuses_value settings.remote '{ url = "s3://b/p"; trusted-public-keys = [ "ci-1" ]; }' 'NAME:BASE64'
+    refuses_value settings.remote '{ url = "s3://b/p"; write = "some"; }' 'list of string'
+    refuses_value remote.credentialsFile '"credentials"' 'absolute path, as a text'
+    refuses_value modproxy.listen '"0.0.0.0:9416"' 'address of this machine alone'
+    refuses_value modproxy.upstream '"off"' 'begins with a server'
+    rejects "a remote store without an address" "$lib" '{ settings.remote.profile = "ci"; }' 'settings.remote.url'
+    rejects "one address for two servers" "$lib" '{ settings.http = "127.0.0.1:9416"; modproxy.enable = true; }' 'another port'
+    for value in 'max-size = "10%"' 'max-size = "1.5 GiB"' 'max-size = "none"' 'max-age = "1d 12h"' 'min-free = "5%, at most 10GiB"' \
+        'http = "[::1]:9417"' 'http = "/run/x.sock"' 'trust.writers = [ "*" "@wheel" "1000" ]' 'remote = { url = "https://h/go"; write = [ "caddy" ]; secret-key-file = "/k"; }'; do
+        is "accepted: $value" '[ ]' "$(module "$lib" "{ settings = { $value; }; }" 'builtins.deepSeq m.config.services.nix-gocacheprog.settings m.failures')"
+    done
+    is "a key without an option passes" 1 "$(module "$lib" '{ settings.trust.later = 1; }' 'm.config.services.nix-gocacheprog.settings.trust.later')"
+    is "the writers can be looked at" '[ "root" ]' "$(module "$lib" '{ }' 'm.config.services.nix-gocacheprog.settings.trust.writers')"
+    is "imported twice it is once, and names its file" "[ \"$ROOT_DIR/nixos/options.nix\" ]" \
+        "$(module "$lib" '{ }' 'map toString m.options.services.nix-gocacheprog.enable.declarations')"
+    alone=$(evaluate "let m = (import $CASE_DIR/nix/module.nix { $lib package = { type = \"derivation\"; outPath = $package; };
+        configuration.services.nix-gocacheprog.modproxy = { enable = true; offline = true; maxSize = \"10%\"; }; }).config;
+        service = m.systemd.services.nix-gocacheprog-modproxy.serviceConfig; in
+        [ (builtins.attrNames m.systemd.services) m.nix.settings service.IPAddressDeny (builtins.elem \"\\\"NIX_GOCACHEPROG_MAX_SIZE=10%%\\\"\" service.Environment) ]")
+    is "the module proxy needs neither daemon nor hook, and offline no network" '[ [ "nix-gocacheprog-modproxy" ] { } "any" true ]' "$alone"
     rejects "credentials without a remote store" "$lib" '{ remote.credentialsFile = "/c"; }' 'needs `settings.remote.url`'
     rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://b/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
     # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
@@ -116,8 +157,8 @@ is "an empty list is none" '[]' "$(writers '{ trust.writers = [ ]; }')"
 expect "layers are packages and paths, before those of the settings" \
     grep -qxE 'layers = \["/nix/store/[^"]*-programs","/srv/b","/srv/a"\]' "$(LAYERS="{ type = \"derivation\"; outPath = $package; } \"/srv/b\"" built_settings '{ layers = [ "/srv/a" ]; }')"
 expect "without any there is no such setting" refused grep -q layers "$(built_settings '{ }')"
-expect "wrong settings of the daemon are refused" refused built_settings '{ max-size = "much"; }'
-expect "the message has the fix" grep -q 'write a size such as' "$WORK/err"
+expect "a wrong key is refused when the system is built" refused built_settings '{ max-sise = "1GiB"; }'
+expect "the message has its name" grep -q 'max-sise' "$WORK/err"
 
 (cd "$ROOT_DIR" && NIX_CONFIG=$(nix_config) nixos/write-files "$WORK/units")
 expect "the units of \`cacheprogctl install\` are made from the module's (else: nixos/write-files)" \
@@ -128,6 +169,12 @@ for unit in nix-gocacheprog.service nix-gocacheprog-remote.service nix-gocachepr
     expect "the module makes the same $unit" \
         diff <(sed 's|^ExecStart=.*/bin/|ExecStart=@programs@/|' "$(tr -d '"' < "$WORK/unit")") "$ROOT_DIR/crates/cacheprogctl/units/system/$unit"
 done
+module '' '{ modproxy = { enable = true; netrcFile = "/etc/nix-gocacheprog/modproxy-netrc"; }; }' \
+    'builtins.toFile "unit" (builtins.unsafeDiscardStringContext m.units."nix-gocacheprog-modproxy.service")' > "$WORK/unit"
+settings_lines='^(ExecStart|Environment|EnvironmentFile)='
+expect "the module makes the same nix-gocacheprog-modproxy.service, besides its settings" \
+    diff <(grep -vE "$settings_lines" "$(tr -d '"' < "$WORK/unit")") \
+    <(grep -vE "$settings_lines" "$ROOT_DIR/crates/cacheprogctl/units/system/nix-gocacheprog-modproxy.service")
 isolated() { module '' "$1" "builtins.length (builtins.filter (line: line == \"PrivateNetwork=true\") (builtins.filter builtins.isString (builtins.split \"\n\" m.units.\"nix-gocacheprog.service\")))"; }
 is "the daemon has no network" 1 "$(isolated '{ settings.http = "/run/x.sock"; }')"
 is "it has a network where it serves metrics at a port" 0 "$(isolated '{ settings.http = "127.0.0.1:9417"; }')"
@@ -157,9 +204,19 @@ flake=$(evaluate "let
 in {
   names = builtins.attrNames outputs;
   systems = builtins.attrNames outputs.packages;
-  functions = map builtins.isFunction [ outputs.overlays.default outputs.overlays.intercept outputs.nixosModules.default ];
+  functions = map builtins.isFunction [ outputs.overlays.default outputs.overlays.intercept ];
+  module = toString outputs.nixosModules.default;
+  formatter = builtins.length (builtins.attrNames outputs.formatter);
 }")
-is "the outputs of the flake" '{ functions = [ true true true ]; names = [ "apps" "checks" "devShells" "formatter" "nixosModules" "overlays" "packages" ]; systems = [ "aarch64-linux" "x86_64-linux" ]; }' "$flake"
-for file in default.nix overlay.nix module.nix nix nixos; do
+is "the outputs of the flake" "{ formatter = 4; functions = [ true true ]; module = \"$ROOT_DIR/nixos/module.nix\"; \
+names = [ \"apps\" \"checks\" \"devShells\" \"formatter\" \"nixosModules\" \"overlays\" \"packages\" \"templates\" ]; systems = [ \"aarch64-linux\" \"x86_64-linux\" ]; }" "$flake"
+template=$(evaluate "let
+  appendOverlays = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; };
+  nixpkgs = { inherit (appendOverlays [ ]) lib; legacyPackages = { x86_64-linux = { inherit appendOverlays; }; }; };
+  flake = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; inherit nixpkgs; };
+  program = ((import (flake.templates.default.path + \"/flake.nix\")).outputs { inherit nixpkgs; nix-gocacheprog = flake; }).packages.x86_64-linux.default;
+in map (input: input.name or \"\") program.nativeBuildInputs")
+expect "the template's program uses the cache" grep -q '"nix-gocacheprog-hook"' <<< "$template"
+for file in default.nix overlay.nix module.nix nix nixos overlay integration/nix integration/nixpkgs_stub; do
     find "$ROOT_DIR/$file" -name '*.nix' -print0 | xargs -0 -n 1 nix-instantiate --parse > /dev/null 2> "$WORK/err" || { cat "$WORK/err" >&2; fail "$file"; }
 done

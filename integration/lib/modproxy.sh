@@ -18,10 +18,10 @@ start_upstream() {
 
 _make_countproxy() { (cd "$CASE_DIR/programs/countproxy" && env -u GOCACHE GOFLAGS='' GOCACHEPROG='' go build -o "$1/countproxy" .); }
 
-# start_modproxy NAME [UPSTREAM]: `modproxy serve` on a store of that name; sets PROXY, MODPROXY_PID.
+# start_modproxy NAME [UPSTREAM [OPTION...]]: `modproxy serve` on a store of that name; sets PROXY, MODPROXY_PID.
 start_modproxy() {
     rm -f "$WORK/modproxy.url"
-    "$BIN/modproxy" serve --listen 127.0.0.1:0 --store "$WORK/store-$1" --upstream "${2:-$UPSTREAM}" \
+    "$BIN/modproxy" serve --listen 127.0.0.1:0 --store "$WORK/store-$1" --upstream "${2:-$UPSTREAM}" "${@:3}" \
         > "$WORK/modproxy.url" 2>> "$WORK/modproxy.log" &
     MODPROXY_PID=$!
     # shellcheck disable=SC2034 # for the case
@@ -64,6 +64,9 @@ modproxy_case_end() {
 requests() { grep -cE "^[0-9]+ [0-9]+ .*${1:-}" "$WORK/requests" || true; }
 requested_bytes() { awk '{ sum += $2 } END { print sum + 0 }' "$WORK/requests"; }
 reset_requests() { : > "$WORK/requests"; }
+
+# metric NAME: prints a metric of the running modproxy.
+metric() { curl -sS --noproxy '*' "$PROXY/metrics" | awk -v name="gocacheprog_modproxy_$1" '$1 == name { print $2 }'; }
 
 # A pattern for the paths of immutable files.
 # shellcheck disable=SC2034

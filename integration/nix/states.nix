@@ -7,7 +7,10 @@ import ./program.nix {
   overlay = null;
   withHook = false;
   pname = "states";
-  src = builtins.path { name = "states"; path = states; };
+  src = builtins.path {
+    name = "states";
+    path = states;
+  };
   doCheck = false;
   proxyVendor = true; # no -mod=vendor: a state may be a workspace
   configurePhase = "export GOCACHE=/build/std GOPATH=/build/go GOPROXY=off GOSUMDB=off";

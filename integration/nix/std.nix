@@ -1,6 +1,10 @@
 # Those packages of Go's standard library that the small program and its tests use, compiled as `go install` and as `go test`
 # have them, and nothing else. For a cache that knows them (lib/shared.sh); `naive` as in small.nix.
-{ gosdk, overlay, naive ? false }:
+{
+  gosdk,
+  overlay,
+  naive ? false,
+}:
 import ./small.nix {
   inherit gosdk overlay naive;
   pname = "std";

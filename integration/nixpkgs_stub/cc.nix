@@ -2,13 +2,17 @@
 # and a setup hook that exports NIX_CC, CC, CXX and friends and adds -isystem and -L of the build's inputs.
 # ccFlags and ldFlags lie in the wrapper's nix-support, where nixpkgs keeps those of libc: another header path there
 # changes NIX_CC and no other variable, which is how a C library is upgraded under Go's cache.
-{ runBash, ccFlags, ldFlags }:
-runBash "gcc-wrapper-stub"
 {
-  inherit ccFlags ldFlags;
-  wrapper = ./cc-wrapper.sh;
-  hook = ./cc-setup-hook.sh;
-}
+  runBash,
+  ccFlags,
+  ldFlags,
+}:
+runBash "gcc-wrapper-stub"
+  {
+    inherit ccFlags ldFlags;
+    wrapper = ./cc-wrapper.sh;
+    hook = ./cc-setup-hook.sh;
+  }
   ''
     mkdir -p "$out/bin" "$out/nix-support"
     echo "$ccFlags" > "$out/nix-support/cc-cflags"

@@ -5,9 +5,18 @@
 let
   root = /. + goroot;
   version = builtins.head (builtins.match "([^\n]*)\n.*" (builtins.readFile (root + "/VERSION")));
-  top = [ "VERSION" "go.env" "LICENSE" "bin" "lib" "pkg" "src" ];
+  top = [
+    "VERSION"
+    "go.env"
+    "LICENSE"
+    "bin"
+    "lib"
+    "pkg"
+    "src"
+  ];
   isTop = path: toString (dirOf path) == toString root;
-  isTest = path: type:
+  isTest =
+    path: type:
     type == "regular" && builtins.match ".*_test\\.go" (baseNameOf path) != null
     || type == "directory" && baseNameOf path == "testdata";
 in

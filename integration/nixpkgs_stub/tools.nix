@@ -8,18 +8,31 @@ let
   stays = script: script + "\n:";
 in
 {
-  runBash = name: attrs: script: derivation ({
-    inherit name system;
-    builder = shell;
-    args = [ "-euc" (stays script) ];
-    PATH = "/usr/bin:/bin";
-  } // attrs);
+  runBash =
+    name: attrs: script:
+    derivation (
+      {
+        inherit name system;
+        builder = shell;
+        args = [
+          "-euc"
+          (stays script)
+        ];
+        PATH = "/usr/bin:/bin";
+      }
+      // attrs
+    );
 
   writeText = name: text: builtins.toFile name text;
-  writeScript = name: text: derivation {
-    inherit name system text;
-    builder = shell;
-    passAsFile = [ "text" ];
-    args = [ "-euc" (stays ''/bin/cp "$textPath" "$out"; /bin/chmod +x "$out"'') ];
-  };
+  writeScript =
+    name: text:
+    derivation {
+      inherit name system text;
+      builder = shell;
+      passAsFile = [ "text" ];
+      args = [
+        "-euc"
+        (stays ''/bin/cp "$textPath" "$out"; /bin/chmod +x "$out"'')
+      ];
+    };
 }

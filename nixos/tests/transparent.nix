@@ -3,8 +3,16 @@
 {
   name = "nix-gocacheprog-transparent";
   nodes.machine = {
-    imports = [ (import ./lib/machine.nix { inherit pkgs package; plain = true; }) ];
-    services.nix-gocacheprog.hook = { mode = "transparent"; deny = [ "small-3" ]; };
+    imports = [
+      (import ./lib/machine.nix {
+        inherit pkgs package;
+        plain = true;
+      })
+    ];
+    services.nix-gocacheprog.hook = {
+      mode = "transparent";
+      deny = [ "small-3" ];
+    };
   };
   testScript = ''
     import json

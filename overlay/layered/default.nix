@@ -22,29 +22,69 @@ let
 
   # What is in the keys of the standard library's packages: these variables, and GOFLAGS; and these tags and flags.
   variables = [
-    "CGO_ENABLED" "GO386" "GOAMD64" "GOARCH" "GOARM" "GOARM64" "GOEXPERIMENT" "GOFIPS140" "GOFLAGS" "GOMIPS" "GOMIPS64" "GOOS" "GOPPC64"
-    "GORISCV64" "GOWASM"
+    "CGO_ENABLED"
+    "GO386"
+    "GOAMD64"
+    "GOARCH"
+    "GOARM"
+    "GOARM64"
+    "GOEXPERIMENT"
+    "GOFIPS140"
+    "GOFLAGS"
+    "GOMIPS"
+    "GOMIPS64"
+    "GOOS"
+    "GOPPC64"
+    "GORISCV64"
+    "GOWASM"
   ];
-  stdTags = [ "faketime" "netcgo" "netgo" "osusergo" "purego" "timetzdata" ];
-  stdCheckFlags = [ "-race" "-msan" "-asan" ];
+  stdTags = [
+    "faketime"
+    "netcgo"
+    "netgo"
+    "osusergo"
+    "purego"
+    "timetzdata"
+  ];
+  stdCheckFlags = [
+    "-race"
+    "-msan"
+    "-asan"
+  ];
 
   # The layer of the standard library. Of the package it has no more than that, so that packages share it.
-  std = package:
+  std =
+    package:
     let
       value = name: package.${name} or (package.env.${name} or null);
-      export = name: lib.optionalString (value name != null) "export ${name}=${lib.escapeShellArg (toString (value name))}\n";
-      words = attribute: lib.splitString " " (builtins.replaceStrings [ "," ] [ " " ] (toString (package.${attribute} or "")));
+      export =
+        name:
+        lib.optionalString (
+          value name != null
+        ) "export ${name}=${lib.escapeShellArg (toString (value name))}\n";
+      words =
+        attribute:
+        lib.splitString " " (
+          builtins.replaceStrings [ "," ] [ " " ] (toString (package.${attribute} or ""))
+        );
       # Empty, it would be one more variable, which counts for C.
-      knownWords = attribute: known:
-        let found = lib.filter (word: lib.elem word known) (words attribute); in
+      knownWords =
+        attribute: known:
+        let
+          found = lib.filter (word: lib.elem word known) (words attribute);
+        in
         lib.optionalAttrs (found != [ ]) { ${attribute} = found; };
-      withoutSource = build ({
-        pname = "go-std";
-        version = package.go.version or "layer";
-        src = null;
-        vendorHash = null;
-        doCheck = package.doCheck or true;
-      } // knownWords "tags" stdTags // knownWords "checkFlags" stdCheckFlags);
+      withoutSource = build (
+        {
+          pname = "go-std";
+          version = package.go.version or "layer";
+          src = null;
+          vendorHash = null;
+          doCheck = package.doCheck or true;
+        }
+        // knownWords "tags" stdTags
+        // knownWords "checkFlags" stdCheckFlags
+      );
       modules = modulesOf withoutSource;
     in
     layerOf withoutSource {
@@ -57,8 +97,11 @@ let
 
   # The layer of a package's modules. Packages of the standard library that are C are in it too, where the package's environment is
   # another one.
-  ofModules = package:
-    let modules = modulesOf package; in
+  ofModules =
+    package:
+    let
+      modules = modulesOf package;
+    in
     layerOf package {
       name = "${lib.getName package}-go-layer";
       inherit (modules) prepare flags;
@@ -67,7 +110,8 @@ let
     };
 
   # The layer of an earlier source, made ready by the package's own phases.
-  ofSource = package:
+  ofSource =
+    package:
     layerOf package {
       name = "${lib.getName package}-go-layer-of-source";
       source = package.layerSource;
@@ -79,22 +123,33 @@ let
         runHook preBuild
       '';
       packages = "echo ./... | compilable";
-      lower = [ (ofModules package) (std package) ];
+      lower = [
+        (ofModules package)
+        (std package)
+      ];
     };
 in
 package:
-package.overrideAttrs (finalAttrs: old:
+package.overrideAttrs (
+  finalAttrs: old:
   let
     # As later overrides change it.
     package = finalAttrs.finalPackage;
     goCache = ofModules package;
     goCacheStd = std package;
     goCacheOwn = if package ? layerSource then ofSource package else null;
-    layers = lib.optional (goCacheOwn != null) goCacheOwn ++ [ goCache goCacheStd ];
+    layers = lib.optional (goCacheOwn != null) goCacheOwn ++ [
+      goCache
+      goCacheStd
+    ];
   in
-  import ./stable-names.nix { inherit lib; } finalAttrs old // {
+  import ./stable-names.nix { inherit lib; } finalAttrs old
+  // {
     env = old.env or { } // {
       GOCACHEPROG = "${programs}/bin/cacheprog-client --lower ${lib.concatStringsSep ":" layers}";
     };
-    passthru = old.passthru or { } // { inherit goCache goCacheStd goCacheOwn; };
-  })
+    passthru = old.passthru or { } // {
+      inherit goCache goCacheStd goCacheOwn;
+    };
+  }
+)

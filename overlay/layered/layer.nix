@@ -8,7 +8,14 @@
 #   lower     the layers below
 { lib, programs }:
 package:
-{ name, source ? null, prepare, packages, flags ? [ ], lower }:
+{
+  name,
+  source ? null,
+  prepare,
+  packages,
+  flags ? [ ],
+  lower,
+}:
 let
   # Tests are compiled without -trimpath.
   forms = [ "programs" ] ++ lib.optional (package.doCheck or true) "tests";
@@ -16,7 +23,8 @@ let
   # What cannot be listed or compiled is left out: the package compiles it itself, or fails as it does without a layer.
   compile = ''
     export GOCACHEPROG="${programs}/bin/cacheprog-client --store $layer${
-      lib.optionalString (lower != [ ]) " --lower ${lib.concatStringsSep ":" lower}"}"
+      lib.optionalString (lower != [ ]) " --lower ${lib.concatStringsSep ":" lower}"
+    }"
     layerPackages() {
         ${packages}
     }
@@ -64,26 +72,56 @@ let
     }
   '';
 
-  isOfPackage = attribute:
+  isOfPackage =
+    attribute:
     builtins.elem attribute [
-      "GOCACHEPROG" "dontBuild" "dontConfigure" "dontInstall" "dontPatch" "dontUnpack" "ldflags" "patches" "phases" "pname"
-      "setSourceRoot" "sourceRoot" "src" "srcs" "version"
+      "GOCACHEPROG"
+      "dontBuild"
+      "dontConfigure"
+      "dontInstall"
+      "dontPatch"
+      "dontUnpack"
+      "ldflags"
+      "patches"
+      "phases"
+      "pname"
+      "setSourceRoot"
+      "sourceRoot"
+      "src"
+      "srcs"
+      "version"
     ]
     || builtins.match ".*Phases?|(pre|post)[A-Z].*" attribute != null;
   # What is done to a source before it is compiled.
-  isOfSource = attribute:
-    builtins.elem attribute [ "patches" "preBuild" "setSourceRoot" "sourceRoot" ]
+  isOfSource =
+    attribute:
+    builtins.elem attribute [
+      "patches"
+      "preBuild"
+      "setSourceRoot"
+      "sourceRoot"
+    ]
     || builtins.match "(pre|post)(Unpack|Patch|Configure)" attribute != null;
-  isCheck = attribute: builtins.match "(dis)?allowed(References|Requisites)|outputChecks" attribute != null;
-  isKept = attribute: !isCheck attribute && (!isOfPackage attribute || (source != null && isOfSource attribute));
+  isCheck =
+    attribute: builtins.match "(dis)?allowed(References|Requisites)|outputChecks" attribute != null;
+  isKept =
+    attribute:
+    !isCheck attribute && (!isOfPackage attribute || (source != null && isOfSource attribute));
   kept = lib.filterAttrs (attribute: _: isKept attribute) package.drvAttrs;
 in
-derivation (kept // {
-  inherit name;
-  outputs = [ "out" ];
-  phases = [ "buildPhase" "installPhase" ];
-  buildPhase = build;
-  installPhase = install;
-} // lib.optionalAttrs (source != null) { src = source; }
+derivation (
+  kept
+  // {
+    inherit name;
+    outputs = [ "out" ];
+    phases = [
+      "buildPhase"
+      "installPhase"
+    ];
+    buildPhase = build;
+    installPhase = install;
+  }
+  // lib.optionalAttrs (source != null) { src = source; }
   # With structured attributes `env` is a set in the derivation.
-  // lib.optionalAttrs (kept ? env) { env = removeAttrs kept.env [ "GOCACHEPROG" ]; })
+  // lib.optionalAttrs (kept ? env) { env = removeAttrs kept.env [ "GOCACHEPROG" ]; }
+)

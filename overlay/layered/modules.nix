@@ -11,16 +11,28 @@ let
   hasModules = (package.vendorHash or null) != null;
 
   # The go.mod of a source that is there before anything is built: a path, a flake's own source.
-  isBuilt = builtins.any (of: of ? outputs || of ? allOutputs) (builtins.attrValues (builtins.getContext "${src}"));
-  goModFile = (if builtins.isPath src then toString src else "${src}") + "/${package.modRoot or "."}/go.mod";
+  isBuilt = builtins.any (of: of ? outputs || of ? allOutputs) (
+    builtins.attrValues (builtins.getContext "${src}")
+  );
+  goModFile =
+    (if builtins.isPath src then toString src else "${src}") + "/${package.modRoot or "."}/go.mod";
   goModText =
-    if src == null || builtins.isList src || (!builtins.isPath src && isBuilt) || !builtins.pathExists goModFile then null
-    else builtins.unsafeDiscardStringContext (builtins.readFile goModFile);
-  required = lib.concatMap
-    (line:
-      let module = builtins.match "(require)?[[:space:]]*([^[:space:]]+)[[:space:]]+v[^[:space:]]+[[:space:]]*" line; in
-      lib.optional (module != null) "${builtins.elemAt module 1}/...")
-    (lib.splitString "\n" (toString goModText));
+    if
+      src == null
+      || builtins.isList src
+      || (!builtins.isPath src && isBuilt)
+      || !builtins.pathExists goModFile
+    then
+      null
+    else
+      builtins.unsafeDiscardStringContext (builtins.readFile goModFile);
+  required = lib.concatMap (
+    line:
+    let
+      module = builtins.match "(require)?[[:space:]]*([^[:space:]]+)[[:space:]]+v[^[:space:]]+[[:space:]]*" line;
+    in
+    lib.optional (module != null) "${builtins.elemAt module 1}/..."
+  ) (lib.splitString "\n" (toString goModText));
   patterns = package.layerPackages or required;
 
   # Scripts that write go.mod and print the packages.
@@ -31,13 +43,19 @@ let
 
   # proxyVendor: the modules of the build list, each in its version, as go downloads them; upper case is written `!x` in paths.
   downloaded = {
-    goMod = if goModText != null then "cp ${builtins.toFile "go.mod" goModText} go.mod && chmod u+w go.mod" else ''
-      echo "module layer.invalid/layer" > go.mod
-      (cd "${package.goModules}" && find . -name '*.zip') | sed 's/!\(.\)/\U\1/g; s,^\./\(.*\)/@v/\(.*\)\.zip$,require \1 \2,' >> go.mod
-    '';
+    goMod =
+      if goModText != null then
+        "cp ${builtins.toFile "go.mod" goModText} go.mod && chmod u+w go.mod"
+      else
+        ''
+          echo "module layer.invalid/layer" > go.mod
+          (cd "${package.goModules}" && find . -name '*.zip') | sed 's/!\(.\)/\U\1/g; s,^\./\(.*\)/@v/\(.*\)\.zip$,require \1 \2,' >> go.mod
+        '';
     packages =
-      if patterns == [ ] then "echo 'layer: the packages to compile are not known: see passthru.layerPackages' >&2"
-      else "printf '%s\\n' ${lib.escapeShellArgs patterns} | compilable";
+      if patterns == [ ] then
+        "echo 'layer: the packages to compile are not known: see passthru.layerPackages' >&2"
+      else
+        "printf '%s\\n' ${lib.escapeShellArgs patterns} | compilable";
   };
 
   # Modules are in the source, if there are any.
@@ -45,7 +63,13 @@ let
     goMod = "echo 'module layer.invalid/layer' > go.mod";
     packages = ":";
   };
-  modules = if !hasModules then none else if isVendored then vendored else downloaded;
+  modules =
+    if !hasModules then
+      none
+    else if isVendored then
+      vendored
+    else
+      downloaded;
 in
 {
   inherit (modules) packages;
@@ -59,8 +83,12 @@ in
     if [ -f "$NIX_CC_FOR_TARGET/nix-support/dynamic-linker" ]; then
         export GO_LDSO=$(cat "$NIX_CC_FOR_TARGET/nix-support/dynamic-linker")
     fi
-    ${if isVendored then "cp -r --reflink=auto ${package.goModules} vendor"
-      else lib.optionalString hasModules "export GOPROXY=file://${package.goModules}"}
+    ${
+      if isVendored then
+        "cp -r --reflink=auto ${package.goModules} vendor"
+      else
+        lib.optionalString hasModules "export GOPROXY=file://${package.goModules}"
+    }
     { ${modules.goMod}
     } || echo "layer: no go.mod can be made for the modules"
   '';

@@ -8,9 +8,14 @@ let
   fileName = baseNameOf (builtins.unsafeDiscardStringContext (toString src));
   withoutHash = builtins.match "[0-9a-z]{32}-(.*)" fileName;
   unpackedName =
-    if src == null then "source"
-    else if builtins.isAttrs src && src ? name then src.name
-    else if withoutHash == null then fileName
-    else builtins.head withoutHash;
+    if src == null then
+      "source"
+    else if builtins.isAttrs src && src ? name then
+      src.name
+    else if withoutHash == null then
+      fileName
+    else
+      builtins.head withoutHash;
 in
-package.layerSourceDirectory or (if sourceRoot != null && sourceRoot != "" then sourceRoot else unpackedName)
+package.layerSourceDirectory
+  or (if sourceRoot != null && sourceRoot != "" then sourceRoot else unpackedName)

@@ -9,7 +9,7 @@ pub(crate) mod key;
 use std::fs::File;
 
 use proto::{ActionId, Output};
-use store::Limits;
+use store::{Limits, Totals};
 
 pub(crate) use cached_file::CachedFile;
 use daemon::DaemonCache;
@@ -48,6 +48,14 @@ impl Cache {
                 log::info!("cache miss: {e}");
                 None
             }),
+        }
+    }
+
+    /// What is in an embedded store, and the most that it may take in bytes.
+    pub(crate) fn totals(&self) -> Option<(Totals, Option<u64>)> {
+        match self {
+            Self::Embedded(store) => Some(store.totals()),
+            Self::Disabled | Self::Daemon(_) => None,
         }
     }
 

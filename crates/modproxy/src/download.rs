@@ -57,8 +57,14 @@ impl Proxy {
     }
 
     fn download(&self, resource: &Resource, writer: &Writer) -> Result<Fetched, DownloadError> {
-        let Self { upstreams, timeouts, .. } = self;
-        let fetched = fetch::from_list(Job { upstreams, timeouts: *timeouts, resource, writer }, &self.list)?;
+        if self.is_offline {
+            return Err(DownloadError::Offline);
+        }
+        let Self { upstreams, timeouts, counters, .. } = self;
+        counters.add_download();
+        let fetched = fetch::from_list(Job { upstreams, timeouts: *timeouts, resource, writer, counters }, &self.list);
+        counters.add_downloaded(writer.download().progress().written);
+        let fetched = fetched?;
         let hash = self.expected_hash(resource);
         verify::check(resource, &writer.download().file, hash.as_deref())?;
         // Where only the end of the connection marks the end of the body, a hash or the end record of a zip has to confirm it.
@@ -106,8 +112,8 @@ impl Proxy {
         if let Some(last) = self.source_ids.last().filter(|_| error.is_not_found()) {
             self.remember(resource, last, &[REMEMBERED_NOT_FOUND]);
         }
-        // With a `|` in the list the go command goes on to another upstream.
-        let has_others = self.list.iter().any(|entry| entry.on_error == OnError::TryNext);
+        // With a `|` in the list the go command goes on to another upstream, unless none is to be asked.
+        let has_others = !self.is_offline && self.list.iter().any(|entry| entry.on_error == OnError::TryNext);
         if !error.is_unreachable() || has_others {
             return Err(error);
         }
@@ -118,10 +124,12 @@ impl Proxy {
             self.source_ids.iter().find_map(answer).filter(is_whole)
         });
         let Some(found) = found else { return Err(error) };
-        log::warn!("{}: {error}; serving the last known answer", resource.path);
+        let level = if self.is_offline { log::Level::Info } else { log::Level::Warn };
+        log::log!(level, "{}: {error}; serving the last known answer", resource.path);
         if content::read(&found.file).is_ok_and(|bytes| bytes == REMEMBERED_NOT_FOUND) {
             return Err(DownloadError::not_found());
         }
+        writer.mark_remembered();
         copy(&found, REMEMBERED_FOUND.len() as u64, writer)
     }
 }

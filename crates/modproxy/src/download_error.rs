@@ -39,15 +39,19 @@ pub(crate) enum DownloadError {
     /// No space here, or the temporary file cannot be used.
     #[error("writing the temporary file of the download: {0}")]
     Spool(#[source] io::Error),
+    /// No upstream may be asked (`--offline`).
+    #[error("this proxy is offline, and its cache has no such file or answer")]
+    Offline,
     /// A fault in this program.
     #[error("internal error in the download")]
     Internal,
 }
 
 impl DownloadError {
-    /// Whether no upstream could be reached, so that the last known answer is the best one.
+    /// Whether no upstream could be asked, so that the last known answer is the best one.
     pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Upstream(UpstreamError::Unreachable(_) | UpstreamError::ConnectionLost(_)))
+        let is_lost = |e: &UpstreamError| matches!(e, UpstreamError::Unreachable(_) | UpstreamError::ConnectionLost(_));
+        matches!(self, Self::Offline) || matches!(self, Self::Upstream(e) if is_lost(e))
     }
 
     /// The status for the go command.

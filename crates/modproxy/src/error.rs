@@ -11,7 +11,7 @@ use crate::goproxy_list::ListError;
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// `go env` failed.
-    #[error("running `go env`: {0}")]
+    #[error("running `go env`: {0}; without a go command pass the list as --upstream, or in GOPROXY")]
     GoEnv(#[source] io::Error),
     /// GOPROXY cannot be read.
     #[error(transparent)]

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Read};
 use std::thread;
 
+use crate::counters::Counters;
 use crate::download_error::DownloadError;
 use crate::goproxy_list::{Entry, OnError};
 use crate::limits;
@@ -40,6 +41,7 @@ pub(crate) struct Job<'a> {
     pub(crate) timeouts: Timeouts,
     pub(crate) resource: &'a Resource,
     pub(crate) writer: &'a Writer,
+    pub(crate) counters: &'a Counters,
 }
 
 /// Goes through the list as the go command does: to the next entry after "not found", and after a `|` after any error.
@@ -74,7 +76,9 @@ fn from_entry(job: Job<'_>, entry: &Entry) -> Result<bool, DownloadError> {
     let mut delay = job.timeouts.retry_delay;
     let mut validator = None;
     for number in 1.. {
-        match attempt(job, entry, &mut validator) {
+        let attempted = attempt(job, entry, &mut validator);
+        job.counters.add_upstream_request(attempted.as_ref().map(|_is_complete| ()));
+        match attempted {
             // The upstream may have closed a connection that was kept, just now: Go's HTTP client makes another one at once
             // (net/http/transport.go `shouldRetryRequest`).
             Err(DownloadError::Upstream(UpstreamError::ConnectionLost(_)))

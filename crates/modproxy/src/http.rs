@@ -25,6 +25,9 @@ const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one write may wait: a stopped go command holds a thread no longer than this.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// The type of plain text.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+
 /// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -53,6 +56,8 @@ pub(crate) struct Connection {
     buffered: Vec<u8>,
     /// When it was accepted, until a request has the secret.
     unauthenticated_since: Option<Instant>,
+    /// Bytes of files that were sent on it.
+    sent: u64,
 }
 
 impl Connection {
@@ -61,7 +66,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(AUTHENTICATION_TIMEOUT))?;
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-        Ok(Self { stream, buffered: Vec::new(), unauthenticated_since: Some(Instant::now()) })
+        Ok(Self { stream, buffered: Vec::new(), unauthenticated_since: Some(Instant::now()), sent: 0 })
     }
 
     /// The client knows the secret: from now on the idle timeout counts.
@@ -98,14 +103,23 @@ impl Connection {
 
     /// Sends an error response; the go command then asks the rest of its list.
     pub(crate) fn send_error(&mut self, status: u16, message: &str) -> io::Result<()> {
+        self.send_text(status, TEXT, &format!("{message}\n"))
+    }
+
+    /// Sends a whole response with a text of this type.
+    pub(crate) fn send_text(&mut self, status: u16, content_type: &str, body: &str) -> io::Result<()> {
         // The go command prints the status with this reason phrase.
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
-        let body = format!("{message}\n");
-        let head = format!(
-            "HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
+        let length = body.len();
+        let response = format!(
+            "HTTP/1.1 {status} {reason}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n{body}"
         );
-        self.stream.write_all(head.as_bytes())
+        self.stream.write_all(response.as_bytes())
+    }
+
+    /// Bytes of files that were sent on this connection so far.
+    pub(crate) fn sent_bytes(&self) -> u64 {
+        self.sent
     }
 
     /// Begins a response: with a length in bytes, or in chunks where the length is not known yet.
@@ -119,13 +133,15 @@ impl Connection {
 
     /// Sends a part of a file as the next bytes of a response with a length.
     pub(crate) fn send_range(&mut self, file: &File, from: u64, bytes: u64) -> io::Result<()> {
-        send_file(&self.stream, file, from, bytes)
+        send_file(&self.stream, file, from, bytes)?;
+        self.sent += bytes;
+        Ok(())
     }
 
     /// Sends a part of a file as the next chunk of a response; an empty chunk ends the response.
     pub(crate) fn send_chunk(&mut self, file: &File, from: u64, bytes: u64) -> io::Result<()> {
         write!(self.stream, "{bytes:x}\r\n")?;
-        send_file(&self.stream, file, from, bytes)?;
+        self.send_range(file, from, bytes)?;
         self.stream.write_all(b"\r\n")
     }
 }

@@ -1,7 +1,7 @@
 //! Starts a proxy: for one build (the setup hook calls `beside`, which returns when the proxy listens; the proxy ends with
 //! the build's shell), or for the users of the host (`serve`).
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
@@ -88,6 +88,7 @@ pub(crate) fn serve_host(address: SocketAddr, settings: Settings) -> Result<(), 
     if !address.ip().is_loopback() {
         return Err(ProxyError::NotLoopback(address));
     }
+    let url_file = settings.url_file.clone();
     let proxy = Arc::new(Proxy::new(settings)?);
     let listener = listen(address)?;
     let address = listener.local_addr().map_err(|e| ProxyError::Listen(address, e))?;
@@ -95,7 +96,13 @@ pub(crate) fn serve_host(address: SocketAddr, settings: Settings) -> Result<(), 
         return Err(ProxyError::Loop);
     }
     // With port 0 the system has chosen the port: the caller reads it here.
-    writeln!(io::stdout(), "http://{address}").map_err(|e| ProxyError::System("printing", e))?;
+    let url = format!("http://{address}");
+    writeln!(io::stdout(), "{url}").map_err(|e| ProxyError::System("printing", e))?;
+    if let Some(file) = &url_file {
+        fs::write(file, url + "\n").unwrap_or_else(|e| {
+            log::warn!("{}: {e}; `cacheprogctl status` will not find this proxy", file.display());
+        });
+    }
     server::serve(&listener, &proxy, "", None).map_err(|e| ProxyError::System("waiting for connections", e))
 }
 

@@ -7,9 +7,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = modproxy::cli::Args::parse();
-    // In a build standard error is the build's log, so only warnings go there by default.
-    let level = if modproxy::settings::is_verbose() { "modproxy=info" } else { "modproxy=warn" };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(args.log_filter()))
         .format(modproxy::cli::log_line)
         .init();
     match args.run() {

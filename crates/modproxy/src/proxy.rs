@@ -1,13 +1,16 @@
-//! What all requests of one proxy share: the upstream list, the cache, the running downloads, the expected hashes. It finds
-//! cached files and checks them; responder.rs and download.rs add what a request and a download do.
+//! What all requests of one proxy share: the upstream list, the cache, the running downloads, the expected hashes, the counters. It
+//! finds cached files and checks them; responder.rs and download.rs add what a request and a download do.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use crate::cache::key::SourceId;
 use crate::cache::{Cache, CachedFile, key};
+use crate::counters::Counters;
 use crate::error::ProxyError;
 use crate::goproxy_list::{self, Entry, Location};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::resource::{Resource, ResourceKind};
 use crate::settings::{Settings, Timeouts};
 use crate::single_flight::SingleFlight;
@@ -31,6 +34,12 @@ pub struct Proxy {
     /// Name of the checksum database, where one is used.
     sumdb: Option<String>,
     pub(crate) serves_sumdb: bool,
+    /// No upstream is asked.
+    pub(crate) is_offline: bool,
+    /// Each request is logged.
+    pub(crate) logs_requests: bool,
+    pub(crate) counters: Counters,
+    started: Instant,
 }
 
 impl Proxy {
@@ -46,10 +55,33 @@ impl Proxy {
         let cache = Cache::open(&settings.cache, settings.limits);
         let upstreams = UpstreamClient::new(&settings);
         let source_ids = key::source_ids(&list, |entry| upstreams.netrc_login(entry));
-        let Settings { timeouts, spool_dir, module_dir, sumdb, serves_sumdb, .. } = settings;
-        let gosum = module_dir.as_deref().map(GoSum::new);
-        let downloads = SingleFlight::default();
-        Ok(Self { list, source_ids, upstreams, timeouts, cache, downloads, spool_dir, gosum, sumdb, serves_sumdb })
+        Ok(Self {
+            list,
+            source_ids,
+            upstreams,
+            timeouts: settings.timeouts,
+            cache,
+            downloads: SingleFlight::default(),
+            spool_dir: settings.spool_dir,
+            gosum: settings.module_dir.as_deref().map(GoSum::new),
+            sumdb: settings.sumdb,
+            serves_sumdb: settings.serves_sumdb,
+            is_offline: settings.is_offline,
+            logs_requests: settings.logs_requests,
+            counters: Counters::default(),
+            started: Instant::now(),
+        })
+    }
+
+    /// What it has done and has.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics {
+            counts: self.counters.counts(),
+            cache: self.cache.totals(),
+            running_downloads: self.downloads.running(),
+            up_seconds: self.started.elapsed().as_secs(),
+            is_offline: self.is_offline,
+        }
     }
 
     /// Whether the list names a server at this port of this machine.

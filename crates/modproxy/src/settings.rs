@@ -24,6 +24,9 @@ const CERTIFICATE_FILES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What is asked of the go command.
+const VARIABLES: [&str; 3] = ["GOPROXY", "GOSUMDB", "GOAUTH"];
+
 /// Settings of a proxy.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -41,6 +44,12 @@ pub struct Settings {
     pub module_dir: Option<PathBuf>,
     /// Whether this proxy passes requests to the checksum database on; see docs/explanation/modproxy.md.
     pub serves_sumdb: bool,
+    /// Whether no upstream is asked: what is not in the cache is an error.
+    pub is_offline: bool,
+    /// Whether each request is logged.
+    pub logs_requests: bool,
+    /// A file for its URL, for `cacheprogctl status`.
+    pub url_file: Option<PathBuf>,
     /// PEM files of trusted certificates.
     pub certificates: Option<PathBuf>,
     /// Timeouts of requests to upstreams.
@@ -102,14 +111,14 @@ impl Settings {
     pub fn for_build() -> Result<Self, ProxyError> {
         let socket = env_var("NIX_GOCACHEPROG_SOCKET").map(PathBuf::from);
         let socket = socket.or_else(|| Path::new(MOUNT).is_dir().then(|| MOUNTED_SOCKET.into()));
-        let mut settings = Self::read(None)?;
+        let mut settings = Self::read(None, go_env(&VARIABLES))?;
         settings.cache = socket.map_or(CacheBackend::Disabled, CacheBackend::Daemon);
         settings.module_dir = std::env::current_dir().ok();
         Ok(settings)
     }
 
-    /// Settings for a proxy of the host's users: with the upstreams of `list`, or of `go env GOPROXY`; with the store `store`,
-    /// or that of the client.
+    /// Settings for a proxy of the host's users: with the upstreams of `list`, or of `go env GOPROXY`, or of the variable where there
+    /// is no go command; with the store `store`, or that of the client.
     ///
     /// # Errors
     /// As [`Self::for_build`].
@@ -119,16 +128,21 @@ impl Settings {
             let cache = env_var("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute()).or_else(home);
             cache.map(|cache| cache.join("nix-gocacheprog"))
         };
-        let mut settings = Self::read(list)?;
+        let variables = || VARIABLES.map(|name| env_var(name).unwrap_or_default());
+        let values = go_env(&VARIABLES).or_else(|e| env_var("GOPROXY").map(|_| variables()).ok_or(e));
+        let mut settings = Self::read(list, values)?;
         let directory = store.map(Path::to_owned).or_else(client_store);
         settings.cache = directory.map_or(CacheBackend::Disabled, CacheBackend::Embedded);
         settings.limits = limits(env_var("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         settings.serves_sumdb = true;
+        // Where systemd makes a directory for the service.
+        let directory = env_var("RUNTIME_DIRECTORY").and_then(|list| list.split(':').next().map(PathBuf::from));
+        settings.url_file = directory.map(|directory| directory.join("url"));
         Ok(settings)
     }
 
-    fn read(list: Option<&str>) -> Result<Self, ProxyError> {
-        let values = go_env(&["GOPROXY", "GOSUMDB", "GOAUTH"]);
+    /// With the values of [`VARIABLES`].
+    fn read(list: Option<&str>, values: io::Result<[String; 3]>) -> Result<Self, ProxyError> {
         let [goproxy, sumdb, auth] = match (values, list) {
             (Ok(values), _) => values,
             (Err(_), Some(_)) => Default::default(), // there may be no go command: the list is given

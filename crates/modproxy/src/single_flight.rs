@@ -30,6 +30,8 @@ pub(crate) struct Progress {
     pub(crate) written: u64,
     /// The result, once it has ended. It is `Ok` only for a file that was found whole.
     pub(crate) end: Option<Result<(), Arc<DownloadError>>>,
+    /// Whether it is an answer of an earlier time.
+    pub(crate) is_remembered: bool,
 }
 
 impl SharedDownload {
@@ -95,6 +97,11 @@ impl Writer {
         Ok(())
     }
 
+    /// What is written is an answer of an earlier time.
+    pub(crate) fn mark_remembered(&self) {
+        self.0.change(|progress| progress.is_remembered = true);
+    }
+
     pub(crate) fn finish(&self, end: Result<(), DownloadError>) {
         self.0.change(|progress| {
             progress.end.get_or_insert(end.map_err(Arc::new));
@@ -132,6 +139,11 @@ impl SingleFlight {
         let download = Arc::new(SharedDownload::new(spool_dir)?);
         running.insert(path.to_owned(), download.clone());
         Ok((download.clone(), Some(Writer(download))))
+    }
+
+    /// How many run.
+    pub(crate) fn running(&self) -> usize {
+        lock(&self.running).len()
     }
 
     /// Removes a download, if it is still the one of this path: the next request starts a new one.

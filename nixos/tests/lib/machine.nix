@@ -1,28 +1,51 @@
 # The machine of the tests: NixOS with our module, two users, and the means to build two versions of the small program
 # without a network. /etc/small-N is the path of the derivation of version N; `plain` ones know nothing of us.
-{ pkgs, package, plain ? false }:
+{
+  pkgs,
+  package,
+  plain ? false,
+}:
 let
   withOverlay = pkgs.appendOverlays [ (import ../../../overlay/default.nix) ];
   builder = if plain then pkgs.buildGoModule else withOverlay.buildGoModuleCached;
-  small = version: builder {
-    pname = "small";
-    inherit version;
-    src = ../../../integration/programs/small;
-    vendorHash = null;
-    env.CGO_ENABLED = 0;
-  };
-  versions = map small [ "1" "2" "3" ];
+  small =
+    version:
+    builder {
+      pname = "small";
+      inherit version;
+      src = ../../../integration/programs/small;
+      vendorHash = null;
+      env.CGO_ENABLED = 0;
+    };
+  versions = map small [
+    "1"
+    "2"
+    "3"
+  ];
 in
 {
   imports = [ ../../module.nix ];
-  services.nix-gocacheprog = { enable = true; inherit package; };
-  nix.settings = { substituters = pkgs.lib.mkForce [ ]; experimental-features = [ "nix-command" ]; };
-  virtualisation = { writableStore = true; memorySize = 2048; cores = 2; };
+  services.nix-gocacheprog = {
+    enable = true;
+    inherit package;
+  };
+  nix.settings = {
+    substituters = pkgs.lib.mkForce [ ];
+    experimental-features = [ "nix-command" ];
+  };
+  virtualisation = {
+    writableStore = true;
+    memorySize = 2048;
+    cores = 2;
+  };
   users.users.alice.isNormalUser = true;
   users.users.bob.isNormalUser = true;
   # What they are built from; the derivations alone would be names.
   system.extraDependencies = map (drv: drv.inputDerivation) versions;
-  environment.etc = builtins.listToAttrs (map
-    (drv: { name = "small-${drv.version}"; value.text = builtins.unsafeDiscardOutputDependency drv.drvPath; })
-    versions);
+  environment.etc = builtins.listToAttrs (
+    map (drv: {
+      name = "small-${drv.version}";
+      value.text = builtins.unsafeDiscardOutputDependency drv.drvPath;
+    }) versions
+  );
 }

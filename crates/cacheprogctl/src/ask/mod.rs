@@ -1,10 +1,11 @@
 //! What is asked of a running daemon: status, builds, why, top.
 //!
-//! connection.rs speaks to the daemon; `build_selector.rs` finds the build that a user names; report.rs makes the text of a status
+//! connection.rs speaks to the daemon, modproxy.rs to a module proxy that runs as a service; `build_selector.rs` finds the build that a user names; report.rs makes the text of a status
 //! and of builds.
 
 mod build_selector;
 mod connection;
+mod modproxy;
 mod report;
 
 pub(crate) mod builds;

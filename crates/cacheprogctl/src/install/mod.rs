@@ -1,12 +1,13 @@
 //! `cacheprogctl install` and `uninstall`, on a Linux with systemd that is not NixOS.
 //!
 //! destination.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
-//! carries them out, documents.rs adds man pages and completions, question.rs asks about the cache, error.rs is what fails. Both commands
-//! can be repeated: a step whose result is already there does nothing.
+//! carries them out, modproxy.rs has those of the module proxy's service, documents.rs those of man pages and completions, question.rs asks
+//! about the cache, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
 
 mod destination;
 mod documents;
 pub(crate) mod error;
+mod modproxy;
 mod plan;
 mod question;
 mod steps;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// For a single-user Nix: in this user's own configuration, under this user's own systemd.
     #[arg(long)]
     user: bool,
+    /// The module proxy's service alone, which needs no Nix. Its settings are in modproxy.env.
+    #[arg(long)]
+    modproxy: bool,
 }
 
 /// What to install.
@@ -44,7 +48,7 @@ pub(crate) struct InstallArgs {
     ///
     /// It writes `http` into the daemon's settings, gives its unit that network, and starts it at boot. There is no password: choose an
     /// address that only those can reach who may read it.
-    #[arg(long, value_name = "ADDRESS", value_parser = http, conflicts_with = "user")]
+    #[arg(long, value_name = "ADDRESS", value_parser = http, conflicts_with_all = ["user", "modproxy"])]
     http: Option<String>,
 }
 
@@ -71,9 +75,13 @@ fn http(text: &str) -> Result<String, settings::ListenError> {
 /// # Errors
 /// A [`CommandError`]. Steps that were done before it stay; the next run finds them done.
 pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(), CommandError> {
-    let InstallArgs { common: Args { dry_run, user }, http } = args;
+    let InstallArgs { common: Args { dry_run, user, modproxy }, http } = args;
     let destination = Destination::find(*user, *dry_run)?;
     check_programs(&destination.programs, *user)?;
+    if *modproxy {
+        let done = carry_out(&modproxy::plan_install(&destination, &modproxy::upstreams())?, *dry_run)?;
+        return print(&(done + modproxy::next_step(*dry_run)));
+    }
     let documents = generate::documents(command).map_err(CommandError::Output)?;
     let mut steps = plan_writing(&destination, documents);
     steps.extend(plan_install(&destination, http.as_deref())?);
@@ -86,8 +94,13 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
 /// # Errors
 /// As [`install`].
 pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result<(), CommandError> {
-    let UninstallArgs { common: Args { dry_run, user }, yes, keep_cache } = args;
+    let UninstallArgs { common: Args { dry_run, user, modproxy }, yes, keep_cache } = args;
     let destination = Destination::find(*user, *dry_run)?;
+    // First: the settings of both are in one directory.
+    let mut steps = modproxy::plan_uninstall(&destination);
+    if *modproxy {
+        return print(&carry_out(&steps, *dry_run)?);
+    }
     let documents = generate::documents(command).map_err(CommandError::Output)?;
     let cache = destination.caches.iter().find(|path| path.is_dir());
     let choice = match cache {
@@ -97,7 +110,7 @@ pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result
         Some(cache) => choice(cache),
     };
     let removes_cache = choice == Choice::Remove;
-    let mut steps = plan_uninstall(&destination, removes_cache);
+    steps.extend(plan_uninstall(&destination, removes_cache));
     steps.extend(plan_removal(&destination, &documents));
     let done = carry_out(&steps, *dry_run)?;
     let kept = cache.filter(|_| !removes_cache).map(|cache| match (*dry_run, *keep_cache) {

@@ -27,7 +27,7 @@ const USER_UNITS: [(&str, &str); 2] = [
 pub(super) const GROUP: &str = "nix-gocacheprog-remote-socket";
 
 impl Destination {
-    fn systemctl(&self, words: &str) -> Step {
+    pub(super) fn systemctl(&self, words: &str) -> Step {
         let words = words.split_whitespace().map(str::to_owned);
         let user = self.runtime.is_some().then(|| "--user".to_owned());
         Step::Systemctl { words: user.into_iter().chain(words).collect(), has_systemd: self.has_systemd }

@@ -8,6 +8,7 @@ use clap::CommandFactory;
 
 use super::destination::Destination;
 use super::documents::{plan_removal, plan_writing};
+use super::modproxy;
 use super::plan::{GROUP, plan_install, plan_uninstall};
 use super::steps::{Step, carry_out};
 use crate::cli::Args;
@@ -217,5 +218,31 @@ fn an_address_is_written_to_new_settings_with_the_network_that_it_needs() {
         assert!(refused.contains("write `http = \"127.0.0.1:1\"` into it"), "{refused}");
         carry_out(&plan_uninstall(&destination, true), false).unwrap();
         assert!(!drop_in.exists());
+    }
+}
+
+#[test]
+fn the_service_of_the_module_proxy_is_written_and_removed() {
+    for runtime in [None, Some("/run/user/7")] {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = Destination { programs: dir.path().join("programs"), ..destination(dir.path(), runtime) };
+        let list = ["https://a.test,direct".to_owned(), "sum.test".to_owned()];
+        let missing = modproxy::plan_install(&destination, &list).unwrap_err().to_string();
+        assert!(missing.contains("there is no modproxy in "), "{missing}");
+        fs::create_dir(&destination.programs).unwrap();
+        fs::write(destination.programs.join("modproxy"), "").unwrap();
+        let install = || carry_out(&modproxy::plan_install(&destination, &list).unwrap(), false).unwrap();
+        assert!(!install().is_empty());
+        assert_eq!(install(), "");
+        let unit = fs::read_to_string(destination.units.join(modproxy::UNIT)).unwrap();
+        assert!(unit.contains(&format!("\nExecStart={}/programs/modproxy serve ", dir.path().display())), "{unit}");
+        assert_eq!(unit.contains("\nDynamicUser=true\n"), runtime.is_none());
+        let settings = fs::read_to_string(destination.setting(modproxy::SETTINGS)).unwrap();
+        assert!(settings.contains("\nGOPROXY=https://a.test,direct\nGOSUMDB=sum.test\n"), "{settings}");
+        assert!(!destination.nix_conf.exists());
+        let uninstall = || carry_out(&modproxy::plan_uninstall(&destination), false).unwrap();
+        assert!(!uninstall().is_empty());
+        assert_eq!(uninstall(), "");
+        assert!(!destination.settings.exists() && fs::read_dir(&destination.units).unwrap().next().is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proto::{ActionId, Output};
-use store::{Access, Limits, Origin, Put, Replaces, Store, StoreError, View};
+use store::{Access, Disk, Limits, Origin, Put, Replaces, Store, StoreError, Totals, View};
 
 use crate::clock;
 use crate::error::ProxyError;
@@ -18,6 +18,7 @@ use super::key;
 #[derive(Debug)]
 pub(crate) struct Embedded {
     store: Arc<Store>,
+    limits: Limits,
     evictor: Evictor,
     view: View,
     /// Origin of all puts of this process.
@@ -35,7 +36,13 @@ impl Embedded {
         let evictor = Evictor::start(store.clone(), limits).map_err(|e| ProxyError::System("starting a thread", e))?;
         let view = View::common(&key::namespace());
         let origin = view.origin(None, "");
-        Ok(Self { store, evictor, view, origin, scratch: Mutex::default() })
+        Ok(Self { store, limits, evictor, view, origin, scratch: Mutex::default() })
+    }
+
+    /// What is in it, and the most that it may take in bytes.
+    pub(crate) fn totals(&self) -> (Totals, Option<u64>) {
+        let most = Disk::of(self.store.root()).ok().and_then(|disk| self.limits.max_size(disk));
+        (self.store.counters().totals(), most)
     }
 
     pub(crate) fn get(&self, action: &ActionId) -> Result<Option<CachedFile>, StoreError> {

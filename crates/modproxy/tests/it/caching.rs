@@ -50,14 +50,14 @@ fn immutable_files_are_fetched_once() {
 }
 
 /// A download is cached after its response.
-fn wait_until_cached(dir: &Path, bytes: &[u8]) {
+pub(crate) fn wait_until_cached(dir: &Path, bytes: &[u8]) {
     let output = proto::OutputId(<sha2::Sha256 as sha2::Digest>::digest(bytes).into());
     let object = dir.join("store").join(store::Store::object_name(&output));
     wait_until(|| object.is_file() && has_records(dir));
     std::thread::sleep(std::time::Duration::from_millis(20)); // the record comes after the object
 }
 
-fn has_records(dir: &Path) -> bool {
+pub(crate) fn has_records(dir: &Path) -> bool {
     fs::read_dir(dir.join("store/records")).is_ok_and(|mut list| list.next().is_some())
 }
 

@@ -11,6 +11,7 @@ mod hostile_bodies; // bodies without end, slow ones, wrong framing
 mod hostile_heads; // wrong status lines and headers
 mod redirects; // upstreams that send the proxy elsewhere
 mod rejected_responses; // responses that are not accepted as a file
+mod service; // health, metrics, the log of requests, a proxy without upstreams
 mod store_limits; // how much an embedded store keeps
 mod tls; // certificates, handshakes, passwords
 mod upstream_faults; // broken connections, timeouts, wrong contents

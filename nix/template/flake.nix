@@ -1,0 +1,30 @@
+# A Go program whose builds use the machine's cache, where the machine has one (`services.nix-gocacheprog.enable = true`, or
+# `cacheprogctl install`). Elsewhere it is built as always.
+{
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+  inputs.nix-gocacheprog = {
+    url = "github:dnr/nix-gocacheprog";
+    inputs.nixpkgs.follows = "nixpkgs"; # one nixpkgs is enough
+  };
+
+  outputs =
+    { nixpkgs, nix-gocacheprog, ... }:
+    let
+      eachSystem = nixpkgs.lib.genAttrs [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      packages =
+        system: nixpkgs.legacyPackages.${system}.appendOverlays [ nix-gocacheprog.overlays.default ];
+    in
+    {
+      packages = eachSystem (system: {
+        default = (packages system).buildGoModuleCached {
+          pname = "hello";
+          version = "1";
+          src = ./.;
+          vendorHash = null; # without vendor/: "", and then the hash that the error tells
+        };
+      });
+    };
+}

@@ -1,0 +1,34 @@
+# Types of the texts that the daemon and modproxy parse (crates/settings; crates/store/src/evict/limits.rs): evaluation refuses what the
+# programs would refuse later. `description` is what the module system's error message tells: what to write.
+{ lib }:
+let
+  matching = description: pattern: lib.types.strMatching pattern // { inherit description; };
+  bytes = "[0-9]+([.][0-9]+)? *[kKmMgGtTpP]?i?[bB]?";
+  size = "${bytes}|([1-9]|[1-8][0-9]|90)%(, at most ${bytes})?";
+  time = "([0-9]+ *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+";
+  port = "[0-9]{1,5}";
+in
+{
+  size = matching ''size such as "20GiB", or percentage of the disk such as "10%, at most 50GiB"'' size;
+  sizeOrNone = matching ''size such as "20GiB", percentage of the disk such as "10%, at most 50GiB", or "none"'' "none|${size}";
+  bytes = matching ''size such as "20GiB"'' bytes;
+  time = matching ''time such as "30d" or "12h"'' time;
+  timeOrNone = matching ''time such as "60d" or "12h", or "none"'' "none|${time}";
+
+  # As in crates/settings/src/listen.rs. `network` of units.nix goes by it.
+  http = matching ''ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'' "/.*[^/]|([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]]):${port}";
+  socketOrNone = matching ''absolute path of a socket, or "none"'' "none|/.*[^/]";
+  # What modproxy accepts (crates/modproxy/src/cli.rs): every user of the machine may use it, and no other machine.
+  loopback = matching ''address of this machine alone, with a port, such as "127.0.0.1:9416"'' "(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]):${port}";
+
+  # As in crates/settings/src/trust.rs and remote.rs.
+  principal = matching ''name or number of a user, "@" and the name of a group, or "*"'' "[*]|@?[^[:space:]:,@*]+";
+  publicKey = matching "public key as Nix writes it, NAME:BASE64" "[^:[:space:]]+:[A-Za-z0-9+/]+=*";
+  remoteUrl = matching ''URL such as "s3://BUCKET/PREFIX" or "https://HOST/PREFIX"'' "(s3|https?)://.+";
+
+  # As a text: a path of Nix would be copied into the store, where all users read it.
+  absolutePath = matching "absolute path, as a text" "/.*";
+
+  # The list begins with a server, or there is nothing to cache (crates/modproxy/src/proxy.rs).
+  goproxy = matching ''list as in GOPROXY that begins with a server, such as "https://proxy.golang.org,direct"'' "https?://[^[:space:]]+|[A-Za-z0-9-]+[.][^[:space:]]+";
+}
