@@ -259,12 +259,23 @@ pub(crate) const USAGE_SAVE_INTERVAL: Duration = Duration::from_secs(300);
 pub(crate) const HTTP_HEAD_BYTES: usize = 8 << 10;
 /// Lines of a request's head.
 pub(crate) const HTTP_HEAD_LINES: usize = 64;
-/// How old the page may be: one is made of up to twenty profiles, and anyone who reaches it may ask for it without end.
+/// How old the page may be: one is made of up to twenty builds, each with two profiles until it has ended, and anyone who reaches
+/// it may ask for it without end.
 pub(crate) const PAGE_MAX_AGE: Duration = Duration::from_secs(1);
 /// Builds of today that the page shows with their packages.
 pub(crate) const PAGE_BUILDS: usize = 20;
 /// Packages of each of them: the slowest.
 pub(crate) const PAGE_PACKAGES: usize = 120;
+/// Causes of misses.
+pub(crate) const PAGE_CAUSES: usize = 8;
+/// Misses in the list of the slowest.
+pub(crate) const PAGE_SLOWEST: usize = 12;
+/// Characters of a text that a build has chosen: a page is kept in memory, and with it what the ended builds of it did.
+pub(crate) const PAGE_TEXT: usize = 200;
+/// Toolchains that are named, of each build and in all.
+pub(crate) const PAGE_TOOLCHAINS: usize = 6;
+/// Live builds that the page shows. A machine has as many as Nix runs at once.
+pub(crate) const PAGE_LIVE: usize = 50;
 /// Differences between outputs.
 pub(crate) const PAGE_DIFFERENCES: usize = 5;
 /// Builds in the page's table.

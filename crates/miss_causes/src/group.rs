@@ -85,12 +85,24 @@ pub fn cause_text(cause: Cause) -> &'static str {
     }
 }
 
+/// Those misses that a shared cache could have served.
+#[must_use]
+pub fn avoidable(mut missed: Vec<Missed>) -> Vec<Missed> {
+    missed.retain(|one| is_avoidable(one.verdict.cause));
+    missed
+}
+
 /// The main cause of a build's misses, in a few words for its log; empty where it missed nothing that a cache could have served.
 #[must_use]
 pub fn headline(profile: &BuildProfile, earlier: Option<&BuildProfile>) -> String {
-    let mut missed = explain(profile, earlier);
-    missed.retain(|one| is_avoidable(one.verdict.cause));
-    groups(&missed).first().map_or(String::new(), |group| line(group, missed.len() as u64))
+    main_cause(&groups(&avoidable(explain(profile, earlier))))
+}
+
+/// The first of these groups in a few words; empty where there is none.
+#[must_use]
+pub fn main_cause(groups: &[Group]) -> String {
+    let all = groups.iter().map(|group| group.misses).sum();
+    groups.first().map_or(String::new(), |group| line(group, all))
 }
 
 fn line(group: &Group, all: u64) -> String {

@@ -24,5 +24,5 @@ mod verdict;
 pub use cause::explain;
 pub use condition::{list, scope_words};
 pub use earlier::{earlier_builds, without_version};
-pub use group::{Group, cause_text, groups, headline, verdict_text};
+pub use group::{Group, avoidable, cause_text, groups, headline, main_cause, verdict_text};
 pub use verdict::{Cause, Missed, Verdict};

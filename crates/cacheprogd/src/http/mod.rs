@@ -47,8 +47,9 @@ enum Listener {
     Socket(UnixListener),
 }
 
-/// The page that was made last. Held while one is made: requests that come meanwhile get the same page.
-type LatestPage = Mutex<Option<(Instant, Arc<str>)>>;
+/// The page that was made last, and what of it is kept for the next one. Held while one is made: requests that come meanwhile get the
+/// same page.
+type LatestPage = Mutex<(Option<(Instant, Arc<str>)>, page::Kept)>;
 
 impl Server {
     /// Listens at `ADDRESS:PORT`, or at a socket, to which every user may connect.
@@ -148,11 +149,12 @@ fn serve(connection: &Connection<File>, context: &Context, latest: &LatestPage) 
 
 fn latest_page(context: &Context, latest: &LatestPage) -> Arc<str> {
     let mut latest = lock(latest);
-    match &*latest {
-        Some((made, page)) if made.elapsed() < PAGE_MAX_AGE => page.clone(),
+    let (made, kept) = &mut *latest;
+    match &*made {
+        Some((at, page)) if at.elapsed() < PAGE_MAX_AGE => page.clone(),
         _ => {
-            let page: Arc<str> = page::page(context).into();
-            *latest = Some((Instant::now(), page.clone()));
+            let page: Arc<str> = page::page(context, kept).into();
+            *made = Some((Instant::now(), page.clone()));
             page
         }
     }

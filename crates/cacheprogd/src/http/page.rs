@@ -1,156 +1,118 @@
-//! The page: one HTML file with its data in it, which loads nothing from elsewhere.
+//! The page: one HTML file with its style, its script and its data in it, which loads nothing from elsewhere.
 //!
-//! All figures are rounded and worded here, by the functions that the command line uses (proto: figures.rs); the script in the
-//! file only draws.
+//! All figures are rounded and worded here, by the functions that the command line uses (proto: figures.rs); the script only draws.
+//! page/build.rs has what is shown of one build, and page/forms.rs tells forms of a package apart; page/causes.rs sums misses by cause,
+//! page/bars.rs has rows with bars, page/charts.rs the steps of the charts, page/findings.rs what the daemon finds of itself.
 
-use std::time::Duration;
+mod bars;
+mod build;
+mod causes;
+mod charts;
+mod findings;
+mod forms;
 
-use proto::control::{BuildStatus, Span, Status};
-use proto::figures::{build_table, bytes, duration, hit_rate, number, packages, percent, saved, seconds, verification};
-use proto::profile::{BuildProfile, Package};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use proto::control::{BuildStatus, Eviction, Status};
+use proto::figures::{build_table, bytes, number, seconds};
+use proto::wire::VERSION;
 use serde::Serialize;
+use store::{Disk, FORMAT};
 
+use self::bars::{Bar, Given};
+use self::build::{PageBuild, PageBuilds};
+use self::charts::Chart;
+use self::findings::Finding;
 use crate::clock;
 use crate::context::Context;
 use crate::control::status::public_status;
-use crate::limits::{PAGE_BUILDS, PAGE_DIFFERENCES, PAGE_PACKAGES, PAGE_ROWS};
-use crate::telemetry::build_profile::refresh::Requester;
-use crate::telemetry::time_series::{Step, TimeSeries};
+use crate::limits::{PAGE_BUILDS, PAGE_CAUSES, PAGE_LIVE, PAGE_ROWS, PAGE_SLOWEST, PAGE_TOOLCHAINS};
 
 /// What the page may load: itself.
 pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
-/// The file, and the text in it that is replaced by the data.
-const FILE: &str = include_str!("page.html");
+/// The file, and the texts in it that are replaced.
+const FILE: &str = include_str!("page/page.html");
+const STYLE: (&str, &str) = ("@STYLE@", include_str!("page/page.css"));
+const SCRIPT: (&str, &str) = ("@SCRIPT@", include_str!("page/page.js"));
 const DATA: &str = "@DATA@";
 
 #[derive(Debug, Serialize)]
-struct Data {
+struct Data<'a> {
     now: u64,
     about: String,
-    /// What is wrong, each in a sentence.
-    trouble: Vec<String>,
-    /// A figure, and what it is.
-    numbers: Vec<[String; 2]>,
-    size: Vec<Point>,
-    served: Vec<Point>,
-    saved: Vec<Point>,
-    today: Vec<Today>,
-    /// As [`build_table`] has them.
+    /// No build has used the cache yet.
+    is_empty: bool,
+    findings: Vec<Finding>,
+    spans: [Given; 3],
+    live: Vec<Bar>,
+    #[serde(flatten)]
+    chart: Chart,
+    today: &'a [PageBuild],
+    causes: Vec<Bar>,
+    slowest: Table,
+    builds: Table,
+    storage: Vec<Bar>,
+    eviction: Option<Evicted>,
+    /// A thing, and its version.
+    versions: Vec<[String; 2]>,
+}
+
+/// `#` in the head marks a column that is aligned to the right.
+#[derive(Debug, Serialize)]
+struct Table {
     head: Vec<&'static str>,
-    builds: Vec<Vec<String>>,
+    rows: Vec<Vec<String>>,
 }
 
-/// A time in seconds since 1970, the height at which it is drawn, and the value as text.
-type Point = (u64, f64, String);
-
-/// A build, and what it compiled.
+/// The last eviction.
 #[derive(Debug, Serialize)]
-struct Today {
-    started: u64,
-    name: String,
-    wall_ms: u64,
-    text: String,
-    compiled: Vec<Compiled>,
-}
-
-#[derive(Debug, Serialize)]
-struct Compiled {
-    path: String,
-    /// When it was missed, in milliseconds since the build's registration, and its compile time.
-    at: u32,
-    compile_ms: u32,
+struct Evicted {
+    /// When it ended, in seconds since 1970.
+    at: u64,
     text: String,
 }
+
+/// What is kept from one page to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(PageBuilds);
 
 /// The page as it is now.
-pub(crate) fn page(context: &Context) -> String {
+pub(crate) fn page(context: &Context, kept: &mut Kept) -> String {
     let now = clock::unix(clock::now());
     let status = public_status(context);
-    let series = context.usage.series();
+    let all: Vec<_> = status.builds.all().cloned().collect();
     let is_of_today = |build: &&BuildStatus| build.started.max(build.ended) > now.saturating_sub(86_400);
-    let has_asked = |build: &&BuildStatus| build.counts.gets + build.counts.puts > 0;
-    let today = status.builds.all().filter(is_of_today).filter(has_asked).take(PAGE_BUILDS);
-    let TimeSeries { steps: [minutes, hours, days] } = &series;
-    let (head, builds) = build_table(&status.builds.all().take(PAGE_ROWS).cloned().collect::<Vec<_>>(), now);
+    let shown: Vec<_> = all.iter().filter(is_of_today).filter(|build| has_asked(build)).take(PAGE_BUILDS).collect();
+    let today = kept.0.update(context, &shown, &all);
+    let causes = causes::by_cause(today.iter().flat_map(PageBuild::causes).cloned());
+    let (head, rows) = build_table(&all[..all.len().min(PAGE_ROWS)], now);
+    let disk_size = Disk::of(context.store.root()).map_or(0, |disk| disk.size);
     let data = Data {
         now,
-        about: about(&status),
-        trouble: trouble(&status),
-        numbers: numbers(&status),
-        size: points(if hours.len() > 24 { hours } else { minutes }, |step| (step.bytes, bytes(step.bytes))),
-        served: points(days.iter().filter(|step| step.counts.packages_needed > 0), served),
-        saved: points(days, |step| (step.counts.saved_milliseconds, saved(&step.counts))),
-        today: today.map(|build| of_today(context, build)).collect(),
-        head,
-        builds,
+        about: format!("cacheprogd {}, up {}", status.daemon, seconds(status.uptime_seconds)),
+        is_empty: status.entries == 0 && !all.iter().any(has_asked),
+        findings: findings::findings(&status),
+        spans: bars::given(&status.usage),
+        live: bars::live(&status.builds, now, PAGE_LIVE),
+        chart: charts::chart(&context.usage.series(), now),
+        today,
+        causes: bars::causes(&causes, PAGE_CAUSES),
+        slowest: slowest(today),
+        builds: Table { head, rows },
+        storage: bars::storage(&status, disk_size),
+        eviction: status.eviction.as_ref().map(evicted),
+        versions: versions(&status, today),
     };
     // Serialising plain data into memory cannot fail.
     let json = serde_json::to_string(&data).unwrap_or_default();
-    FILE.replace(DATA, &escaped(&json))
+    let file = FILE.replace(STYLE.0, STYLE.1).replace(SCRIPT.0, SCRIPT.1);
+    file.replace(DATA, &escaped(&json))
 }
 
-fn about(status: &Status) -> String {
-    let (up, live) = (seconds(status.uptime_seconds), status.builds.live.len());
-    format!("cacheprogd {}, up {up}; {live} live builds", status.daemon)
-}
-
-/// What cannot be stored, and the latest differences between outputs.
-fn trouble(status: &Status) -> Vec<String> {
-    let storing = status.trouble.as_ref().map(|trouble| format!("Puts cannot be stored: {}", trouble.latest));
-    let differences = status.verification.differences.iter().take(PAGE_DIFFERENCES);
-    storing.into_iter().chain(differences.map(|difference| format!("Outputs differ: {difference}"))).collect()
-}
-
-fn numbers(status: &Status) -> Vec<[String; 2]> {
-    let of = status.max_bytes.map_or_else(|| "on the disk".to_owned(), |most| format!("of at most {}", bytes(most)));
-    let mut all = vec![[bytes(status.bytes), of], [number(status.entries), "entries".to_owned()]];
-    let usage = &status.usage;
-    for (span, when) in
-        [(&usage.hour, "in the last hour"), (&usage.day, "in the last day"), (&usage.month, "in 30 days")]
-    {
-        let Span { counts, .. } = span;
-        all.push([
-            format!("{} of {}", number(counts.packages_compiled), number(counts.packages_needed)),
-            format!(
-                "packages compiled {when}; {} of shareable requests hit, {} saved",
-                hit_rate(counts),
-                saved(counts)
-            ),
-        ]);
-    }
-    let verification = verification(&status.verification);
-    if !verification.is_empty() {
-        all.push([verification, "shadow verification".to_owned()]);
-    }
-    all
-}
-
-fn points<'a>(steps: impl IntoIterator<Item = &'a Step>, of: impl Fn(&Step) -> (u64, String)) -> Vec<Point> {
-    let point = |step: &Step| {
-        let (value, text) = of(step);
-        (step.at, value as f64, text) // only drawn
-    };
-    steps.into_iter().map(point).collect()
-}
-
-/// How many of the packages came from the cache, in percent.
-fn served(step: &Step) -> (u64, String) {
-    let needed = step.counts.packages_needed;
-    let served = needed.saturating_sub(step.counts.packages_compiled);
-    (served.saturating_mul(100) / needed.max(1), percent(served, needed))
-}
-
-fn of_today(context: &Context, build: &BuildStatus) -> Today {
-    let counts = &build.counts;
-    let wall_time = duration(Duration::from_millis(build.wall_milliseconds));
-    Today {
-        started: build.started,
-        name: build.name.clone(),
-        wall_ms: build.wall_milliseconds,
-        text: format!("{}, {wall_time}", packages(counts.packages_compiled, counts.packages_needed)),
-        compiled: compiled(context, build),
-    }
+fn has_asked(build: &BuildStatus) -> bool {
+    build.counts.gets + build.counts.puts > 0
 }
 
 /// JSON that ends no script element, whatever names are in it.
@@ -158,21 +120,38 @@ fn escaped(json: &str) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
-/// The slowest of what a build compiled, in the order in which it did.
-fn compiled(context: &Context, build: &BuildStatus) -> Vec<Compiled> {
-    let file = context.registry.open_profile(&build.short, Requester::Anyone).ok();
-    let profile = file.and_then(BuildProfile::read).unwrap_or_default();
-    let mut missed: Vec<Package> = profile.packages.into_iter().filter(|p| p.action.get.is_miss()).collect();
-    missed.sort_by_key(|package| std::cmp::Reverse(package.action.cost_ms));
-    missed.truncate(PAGE_PACKAGES);
-    missed.sort_by_key(|package| package.action.at_ms);
-    let of = |Package { path, action, .. }| Compiled {
-        path,
-        at: action.at_ms,
-        compile_ms: action.cost_ms,
-        text: duration(Duration::from_millis(action.cost_ms.into())),
+/// The packages that took longest.
+fn slowest(builds: &[PageBuild]) -> Table {
+    let mut all: Vec<_> =
+        builds.iter().flat_map(|build| build.compiled().iter().map(move |one| (one, build))).collect();
+    all.sort_by_key(|(one, _)| Reverse(one.compile_ms));
+    let row = |(one, build): (&build::Compiled, &PageBuild)| {
+        let words = [one.path.as_str(), one.form.as_str(), build.name(), one.cause, one.text.as_str()];
+        words.map(str::to_owned).to_vec()
     };
-    missed.into_iter().map(of).collect()
+    Table {
+        head: vec!["package", "form", "build", "cause", "#compile time"],
+        rows: all.into_iter().take(PAGE_SLOWEST).map(row).collect(),
+    }
+}
+
+fn evicted(eviction: &Eviction) -> Evicted {
+    Evicted { at: eviction.at, text: format!("{} entries, {}", number(eviction.entries), bytes(eviction.bytes)) }
+}
+
+/// What works together: clients and hooks of another protocol go on without the daemon.
+fn versions(status: &Status, builds: &[PageBuild]) -> Vec<[String; 2]> {
+    let toolchains: BTreeSet<_> = builds.iter().flat_map(PageBuild::toolchains).map(String::as_str).collect();
+    let named = toolchains.into_iter().take(PAGE_TOOLCHAINS).collect::<Vec<_>>().join(", ");
+    let named = if named.is_empty() { "none was used".to_owned() } else { named };
+    [
+        ("cacheprogd", status.daemon.clone()),
+        ("protocol of client and hook", VERSION.to_string()),
+        ("format of the cache", FORMAT.trim().to_owned()),
+        ("Go in the last day", named),
+    ]
+    .map(|(name, version)| [name.to_owned(), version])
+    .to_vec()
 }
 
 #[cfg(test)]
@@ -183,16 +162,22 @@ mod tests {
     #[test]
     fn the_page_rounds_no_figure() {
         for rounding in ["Math.round", "Math.floor", "toFixed", "toPrecision", "toLocaleString", "%'"] {
-            assert!(!FILE.contains(rounding), "{rounding}");
+            assert!(!FILE.contains(rounding) && !SCRIPT.1.contains(rounding), "{rounding}");
         }
     }
 
     #[test]
     fn the_page_loads_nothing_and_no_name_ends_its_data() {
-        for outside in ["http://", "https://", "src=", "@import", "url("] {
-            assert!(!FILE.contains(outside), "{outside}");
+        for text in [FILE, STYLE.1, SCRIPT.1] {
+            for outside in ["http://", "https://", "src=", "@import", "url(", "innerHTML"] {
+                assert!(!text.contains(outside), "{outside}");
+            }
         }
-        assert_eq!(FILE.matches(DATA).count(), 1);
+        for replaced in [STYLE.0, SCRIPT.0, DATA] {
+            assert_eq!(FILE.matches(replaced).count(), 1);
+            assert!(!STYLE.1.contains(replaced) && !SCRIPT.1.contains(replaced));
+        }
+        assert!(!STYLE.1.contains("</") && !SCRIPT.1.contains("</"));
         let json = escaped(&serde_json::to_string("</script><script>x\u{2028}").unwrap());
         assert!(!json.contains('<') && !json.contains('\u{2028}'));
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "</script><script>x\u{2028}");
