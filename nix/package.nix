@@ -1,8 +1,27 @@
 # The programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
 # package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
-{ lib, rustPlatform, stdenv, installShellFiles, versionCheckHook }:
+{
+  lib,
+  rustPlatform,
+  stdenv,
+  installShellFiles,
+  versionCheckHook,
+}:
 let
-  programs = [ "-p" "cacheprogd" "-p" "cacheprogctl" "-p" "cacheprog-client" "-p" "prebuild-hook" "-p" "modproxy" "-p" "cacheprog-remote" ];
+  programs = [
+    "-p"
+    "cacheprogd"
+    "-p"
+    "cacheprogctl"
+    "-p"
+    "cacheprog-client"
+    "-p"
+    "prebuild-hook"
+    "-p"
+    "modproxy"
+    "-p"
+    "cacheprog-remote"
+  ];
   inherit (lib) fileset;
   inherit ((lib.importTOML ../Cargo.toml).workspace) package;
 in
@@ -12,7 +31,17 @@ rustPlatform.buildRustPackage {
   # Without .cargo/config.toml, which makes cargo's own programs static: here the package set does.
   src = fileset.toSource {
     root = ../.;
-    fileset = fileset.unions [ ../Cargo.toml ../Cargo.lock ../clippy.toml ../crates ../docs ../fuzz/seeds ../fuzz/corpora ../integration/matrix ../integration/s3_double ];
+    fileset = fileset.unions [
+      ../Cargo.toml
+      ../Cargo.lock
+      ../clippy.toml
+      ../crates
+      ../docs
+      ../fuzz/seeds
+      ../fuzz/corpora
+      ../integration/matrix
+      ../integration/s3_double
+    ];
   };
   cargoLock.lockFile = ../Cargo.lock;
   cargoBuildFlags = programs;
@@ -24,7 +53,8 @@ rustPlatform.buildRustPackage {
     mkdir -p $out/libexec/nix-gocacheprog
     mv $out/bin/prebuild-hook $out/bin/modproxy $out/libexec/nix-gocacheprog/
     ln -s ../../bin/cacheprog-client $out/libexec/nix-gocacheprog/
-  '' + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+  ''
+  + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     $out/bin/cacheprogctl generate generated
     installManPage generated/*.[158]
     installShellCompletion --cmd cacheprogctl --bash generated/cacheprogctl.bash --fish generated/cacheprogctl.fish --zsh generated/_cacheprogctl

@@ -32,6 +32,6 @@ proxy_shows() { on_machine systemctl show -P "$1" nix-gocacheprog-modproxy.servi
 expect "it has a user of its own" test "$(proxy_shows UID)" -ge 61184 -a "$(proxy_shows UID)" != "$(on_machine systemctl show -P UID nix-gocacheprog.service)"
 expect "its modules are where that user alone gets to" test -d "$MACHINE/var/cache/private/nix-gocacheprog-modproxy/store"
 is "of the machine it sees no home and writes nothing else" "yes strict yes" "$(proxy_shows ProtectHome) $(proxy_shows ProtectSystem) $(proxy_shows NoNewPrivileges)"
-on_machine cacheprogctl uninstall --modproxy | sed 's/^/    /'
+on_machine cacheprogctl uninstall --modproxy --yes | sed 's/^/    /'
 expect "removed alone, it leaves the daemon's installation" on_machine cacheprogctl status
 expect "and nothing of its own" test -z "$(all_files | grep modproxy | grep -v '^usr/local/libexec\|^opt/bin')"

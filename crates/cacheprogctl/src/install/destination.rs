@@ -33,6 +33,8 @@ pub(crate) struct Destination {
     pub(crate) nix_conf: PathBuf,
     /// Where the cache may be: that of the system's unit, and its link (`systemd.exec(5)`, `DynamicUser=`), or the user's.
     pub(crate) caches: Vec<PathBuf>,
+    /// The same of the module proxy's unit. A user's own keeps modules in the store of the client, which has more than these.
+    pub(crate) module_caches: Vec<PathBuf>,
     /// `$XDG_RUNTIME_DIR`, for the socket of a user's own daemon.
     pub(crate) runtime: Option<PathBuf>,
     /// Whether systemd runs.
@@ -66,6 +68,7 @@ impl Destination {
             daemon_settings: Some(proto::control::DEFAULT_SETTINGS.into()),
             nix_conf: if custom.exists() { custom } else { own },
             caches: SYSTEM_CACHES.map(PathBuf::from).into(),
+            module_caches: SYSTEM_CACHES.map(|path| format!("{path}-modproxy").into()).into(),
             runtime: None,
             has_systemd: Path::new("/run/systemd/system").is_dir(),
         })
@@ -86,6 +89,7 @@ impl Destination {
             has_systemd: runtime.join("systemd").is_dir(),
             share,
             caches: vec![cache],
+            module_caches: Vec::new(),
             runtime: Some(runtime),
         })
     }

@@ -96,28 +96,37 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
 pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result<(), CommandError> {
     let UninstallArgs { common: Args { dry_run, user, modproxy }, yes, keep_cache } = args;
     let destination = Destination::find(*user, *dry_run)?;
-    // First: the settings of both are in one directory.
-    let mut steps = modproxy::plan_uninstall(&destination);
-    if *modproxy {
-        return print(&carry_out(&steps, *dry_run)?);
-    }
-    let documents = generate::documents(command).map_err(CommandError::Output)?;
-    let cache = destination.caches.iter().find(|path| path.is_dir());
-    let choice = match cache {
+    let caches = caches(&destination, *modproxy);
+    let choice = match caches.as_str() {
         _ if *yes => Choice::Remove,
-        None => Choice::Remove, // a link to nothing may be left
-        Some(_) if *keep_cache || *dry_run => Choice::Keep,
-        Some(cache) => choice(cache),
+        "" => Choice::Remove, // a link to nothing may be left
+        _ if *keep_cache || *dry_run => Choice::Keep,
+        caches => choice(caches),
     };
     let removes_cache = choice == Choice::Remove;
-    steps.extend(plan_uninstall(&destination, removes_cache));
-    steps.extend(plan_removal(&destination, &documents));
+    // First: the settings of both are in one directory.
+    let mut steps = modproxy::plan_uninstall(&destination, removes_cache);
+    if !*modproxy {
+        let documents = generate::documents(command).map_err(CommandError::Output)?;
+        steps.extend(plan_uninstall(&destination, removes_cache));
+        steps.extend(plan_removal(&destination, &documents));
+    }
     let done = carry_out(&steps, *dry_run)?;
-    let kept = cache.filter(|_| !removes_cache).map(|cache| match (*dry_run, *keep_cache) {
-        (true, false) => format!("it would ask whether to remove the cache in {}\n", cache.display()),
-        _ => format!("the cache in {} is kept; `cacheprogctl uninstall --yes` removes it\n", cache.display()),
-    });
-    print(&(done + &kept.unwrap_or_default()))
+    let kept = match (removes_cache, *dry_run && !*keep_cache) {
+        (true, _) => String::new(),
+        (false, true) => format!("it would ask whether to remove the cache in {caches}\n"),
+        (false, false) => format!("the cache in {caches} is kept; the same with --yes removes it\n"),
+    };
+    print(&(done + &kept))
+}
+
+/// The caches that are there, as a text: of the daemon and of the module proxy, or of the module proxy alone.
+fn caches(destination: &Destination, modproxy: bool) -> String {
+    let of_daemon = if modproxy { &[] } else { destination.caches.as_slice() };
+    let all = of_daemon.iter().chain(&destination.module_caches);
+    let there: Vec<_> =
+        all.filter(|path| path.is_dir() && !path.is_symlink()).map(|path| path.display().to_string()).collect();
+    there.join(" and ")
 }
 
 fn next_step(destination: &Destination, dry_run: bool) -> String {

@@ -51,17 +51,19 @@ pub(crate) fn plan_install(destination: &Destination, upstreams: &[String; 2]) -
     ])
 }
 
-/// The steps of its removal; none where it is not installed.
-pub(crate) fn plan_uninstall(destination: &Destination) -> Vec<Step> {
+/// The steps of its removal, with its modules or without; none where it is not installed.
+pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> Vec<Step> {
     let unit = destination.units.join(UNIT);
     let mut steps = Vec::new();
     if unit.exists() {
         steps.push(destination.systemctl(&format!("disable --now {UNIT}")));
-        // A user's own keeps modules in the store of the client, which has more than these.
-        if destination.runtime.is_none() {
+        if removes_cache && destination.runtime.is_none() {
             steps.push(destination.systemctl(&format!("clean --what=cache {UNIT}")));
         }
         steps.extend([Step::Remove { path: unit }, destination.systemctl("daemon-reload")]);
+    }
+    if removes_cache {
+        steps.extend(destination.module_caches.iter().map(|path| Step::RemoveTree { path: path.clone() }));
     }
     let settings = destination.setting(SETTINGS);
     // Where all of an installation is removed, the other steps remove the directory.

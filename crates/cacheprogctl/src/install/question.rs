@@ -1,7 +1,6 @@
 //! Asks whether `uninstall` removes the cache: hours of compiling may be in it.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
 
 /// What becomes of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,16 +10,16 @@ pub(crate) enum Choice {
 }
 
 /// Asks a person at a terminal. Where there is none, the cache is kept.
-pub(crate) fn choice(cache: &Path) -> Choice {
+pub(crate) fn choice(caches: &str) -> Choice {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Choice::Keep;
     }
-    ask(cache, &mut io::stdin().lock(), &mut io::stderr())
+    ask(caches, &mut io::stdin().lock(), &mut io::stderr())
 }
 
-fn ask(cache: &Path, input: &mut impl BufRead, output: &mut impl Write) -> Choice {
+fn ask(caches: &str, input: &mut impl BufRead, output: &mut impl Write) -> Choice {
     let mut answer = String::new();
-    let asked = write!(output, "Remove the cache in {} too? [y/N] ", cache.display()).and_then(|()| output.flush());
+    let asked = write!(output, "Remove the cache in {caches} too? [y/N] ").and_then(|()| output.flush());
     match asked.and_then(|()| input.read_line(&mut answer)) {
         Ok(_) if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) => Choice::Remove,
         _ => Choice::Keep,
@@ -41,7 +40,7 @@ mod tests {
             ("", Choice::Keep),
         ] {
             let mut asked = Vec::new();
-            assert_eq!(ask(Path::new("/c"), &mut typed.as_bytes(), &mut asked), choice, "{typed:?}");
+            assert_eq!(ask("/c", &mut typed.as_bytes(), &mut asked), choice, "{typed:?}");
             assert_eq!(asked, b"Remove the cache in /c too? [y/N] ");
         }
     }

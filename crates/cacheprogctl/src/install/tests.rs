@@ -22,6 +22,7 @@ fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
         daemon_settings: runtime.is_none().then(|| dir.join("daemon.toml")),
         nix_conf: dir.join("nix.conf"),
         caches: vec![dir.join("cache")],
+        module_caches: vec![dir.join("modules")],
         runtime: runtime.map(Into::into),
         has_systemd: false,
         share: Some(dir.join("share")),
@@ -240,7 +241,7 @@ fn the_service_of_the_module_proxy_is_written_and_removed() {
         let settings = fs::read_to_string(destination.setting(modproxy::SETTINGS)).unwrap();
         assert!(settings.contains("\nGOPROXY=https://a.test,direct\nGOSUMDB=sum.test\n"), "{settings}");
         assert!(!destination.nix_conf.exists());
-        let uninstall = || carry_out(&modproxy::plan_uninstall(&destination), false).unwrap();
+        let uninstall = || carry_out(&modproxy::plan_uninstall(&destination, true), false).unwrap();
         assert!(!uninstall().is_empty());
         assert_eq!(uninstall(), "");
         assert!(!destination.settings.exists() && fs::read_dir(&destination.units).unwrap().next().is_none());
