@@ -61,7 +61,8 @@ left() { (cd "$root" && find usr/bin usr/libexec usr/share usr/local etc var/cac
 left > "$WORK/before"
 
 echo "=== Debian"
-expect "the package tells of the next step" grep -q 'run `cacheprogctl install`' <(in_root dpkg --install /tmp/package.deb 2>&1)
+in_root dpkg --install /tmp/package.deb > "$WORK/dpkg" # to its end, before the next one
+expect "the package tells of the next step" grep -q 'run `cacheprogctl install`' "$WORK/dpkg"
 expect "nothing is changed in Nix before it" grep -qx 'cores = 2' "$root/etc/nix/nix.conf"
 in_root cacheprogctl install > "$WORK/installed"
 expect "Nix has the hook" grep -q '^pre-build-hook = /etc/nix-gocacheprog/hook$' "$root/etc/nix/nix.conf"
