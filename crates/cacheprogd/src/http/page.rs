@@ -126,11 +126,11 @@ fn slowest(builds: &[PageBuild]) -> Table {
         builds.iter().flat_map(|build| build.compiled().iter().map(move |one| (one, build))).collect();
     all.sort_by_key(|(one, _)| Reverse(one.compile_ms));
     let row = |(one, build): (&build::Compiled, &PageBuild)| {
-        let words = [one.path.as_str(), one.form.as_str(), build.name(), one.cause, one.text.as_str()];
-        words.map(str::to_owned).to_vec()
+        let form = if one.form.is_empty() { String::new() } else { format!(" ({})", one.form) };
+        vec![one.path.clone() + &form, build.name().to_owned(), one.cause.to_owned(), one.text.clone()]
     };
     Table {
-        head: vec!["package", "form", "build", "cause", "#compile time"],
+        head: vec!["package", "build", "cause", "#compile time"],
         rows: all.into_iter().take(PAGE_SLOWEST).map(row).collect(),
     }
 }
