@@ -50,7 +50,7 @@ echo "=== the module proxy"
 block=$(doc_block docs/how-to/module-proxy.md 'export GOPROXY')
 eval "$block"
 proxy=$!
-for _ in {1..50}; do if (echo > /dev/tcp/127.0.0.1/3000) 2> /dev/null; then break; else sleep 0.1; fi; done
+for _ in {1..50}; do if (echo > /dev/tcp/127.0.0.1/9416) 2> /dev/null; then break; else sleep 0.1; fi; done
 GOPROXY=${GOPROXY%%|*} go mod download -json golang.org/x/text@v0.14.0 > "$WORK/downloaded"
 expect "a module comes by way of the proxy" grep -q '"Zip"' "$WORK/downloaded"
 kill "$proxy"
