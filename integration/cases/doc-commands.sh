@@ -13,12 +13,9 @@ done < <(doc_commands cacheprogctl cacheprogd cacheprog-client cacheprog-remote 
 expect "there are many of them ($commands)" test "$commands" -gt 60
 
 # The programs are where the pages have them, in this mount namespace.
-mkdir -p "$WORK/libexec/nix-gocacheprog" "$WORK/bin" "$WORK/home"
-cp "$BIN"/* "$WORK/libexec/nix-gocacheprog"
-mkdir -p /usr/local/libexec
-mount --bind "$WORK/libexec" /usr/local/libexec
-cp "$BIN"/cacheprog* "$WORK/bin"
-mount -t overlay overlay -o "lowerdir=$WORK/bin:/usr/local/bin" /usr/local/bin
+install -D -m 755 -t "$WORK/local/libexec/nix-gocacheprog" "$BIN"/*
+install -D -m 755 -t "$WORK/local/bin" "$BIN"/cacheprog*
+mount -t overlay overlay -o "lowerdir=$WORK/local:/usr/local" /usr/local
 export HOME=$WORK/home GOMODCACHE=$WORK/home/mod GOFLAGS=-mod=mod CGO_ENABLED=0
 GOROOT=$(go env GOROOT)
 export PATH=$GOROOT/bin:$PATH GOTOOLCHAIN=local
@@ -43,8 +40,15 @@ expect "the next one, with an empty GOCACHE, does not" test "$(compiled "$block"
 block=$(doc_block "$page" 'export GOCACHEPROG=')
 expect "in CI the first build compiles" test "$(compiled "$block"$'\ngo build ./...')" -gt 20
 expect "in CI the next one does not" test "$(compiled "$block"$'\ngo build ./...')" = 0
-block=$(doc_block "$page" 'cacheprogctl gc')
-expect "the store can be looked at" bash -c "${block//DIR/$WORK/ci/go}"
+for command in status why; do
+    expect "the page has $command --store" test "$(doc_block "$page" "cacheprogctl $command --store" | head -n 1)" = "$ cacheprogctl $command --store"
+    cacheprogctl "$command" --store > "$WORK/$command"
+done
+expect "status has the go commands" awk '$1 == "build" && $2 == 2 { found = 1 } END { exit !found }' "$WORK/status"
+expect "why has them, the latest first" test "$(grep -o 'build[[:space:]]*[0-9]*' "$WORK/why" | head -n 1 | grep -o '[0-9]*$')" = 0
+doc_block "$page" 'cacheprogctl purge --older-than' > "$WORK/purge"
+bash -e "$WORK/purge" > /dev/null
+expect "the store is cleared" test -z "$(find "$HOME/.cache/nix-gocacheprog/objects" -type f)"
 
 echo "=== the module proxy"
 block=$(doc_block docs/how-to/module-proxy.md 'export GOPROXY')
