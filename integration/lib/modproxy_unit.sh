@@ -34,4 +34,4 @@ expect "its modules are where that user alone gets to" test -d "$MACHINE/var/cac
 is "of the machine it sees no home and writes nothing else" "yes strict yes" "$(proxy_shows ProtectHome) $(proxy_shows ProtectSystem) $(proxy_shows NoNewPrivileges)"
 on_machine cacheprogctl uninstall --modproxy --yes | sed 's/^/    /'
 expect "removed alone, it leaves the daemon's installation" on_machine cacheprogctl status
-expect "and nothing of its own" test -z "$(all_files | grep modproxy | grep -v '^usr/local/libexec\|^opt/bin')"
+expect "and nothing of its own" test -z "$(all_files | grep modproxy | grep -v '^usr/local/\|^opt/bin')"

@@ -14,7 +14,7 @@ use crate::daemon::session::DaemonCache;
 use crate::environment::Environment;
 use crate::gocmd::responder::Responder;
 use crate::gocmd::serve::serve;
-use crate::local::embedded_store::EmbeddedStore;
+use crate::local::embedded_store::{EmbeddedStore, is_of_others};
 use crate::local::figures::Figures;
 use crate::local::maintenance::maintain_daily;
 use crate::local::remote_store;
@@ -43,7 +43,8 @@ pub(crate) fn run(
     let _size = rustix::pipe::fcntl_setpipe_size(std::io::stdin(), 1 << 20);
     let requests = Requests::new(BufReader::with_capacity(BUFFER, std::io::stdin().lock()));
     let socket = environment.socket.as_ref().filter(|_| lower.is_empty() && remote.is_none());
-    let embedded = store.map(PathBuf::from).or_else(|| environment.store.clone().filter(|_| socket.is_none()));
+    let own = || environment.store.clone().filter(|dir| socket.is_none() && !is_of_others(dir, environment));
+    let embedded = store.map(PathBuf::from).or_else(own);
     if let (Some(url), Some(dir)) = (remote, &embedded) {
         remote_store::pull(url, dir, environment);
     }

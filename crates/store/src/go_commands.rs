@@ -6,11 +6,12 @@
 //! 1 last <seconds since 1970> <go command> <figures> <directory>
 //! ```
 //!
-//! A line that cannot be read is left out. The file is bounded by days, names and go commands. A process that adds to it replaces it as a
-//! whole, one after the other: the lock is on the store's directory.
+//! A line that cannot be read is left out. The file is bounded by lines: who shows it leaves out what is too old. A process that adds to it
+//! replaces it as a whole, one after the other, by a lock on a file beside it.
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -22,24 +23,26 @@ use crate::format::layout::{Access, Layout};
 use crate::object::atomic_rename::write_small;
 use crate::object::integrity_mtime::open_regular;
 
-/// The file's name.
+/// The file's name, and that of the lock: a file of its own, which no other user can open.
 const FILE: &str = "go-commands";
+const LOCK: &str = "go-commands.lock";
 
 /// Bytes of it that are read: several times what the bounds below allow.
 const LONGEST: u64 = 512 << 10;
 
-/// Days that are kept.
+/// Days that are shown.
 const DAYS: u64 = 30;
 
-/// Lines that are kept of one kind.
-const SUMS: usize = 1000;
+/// Lines that are kept of one kind: more than a month has.
+const SUMS: usize = 400;
 const LATEST: usize = 20;
 
-/// Letters of a directory's path that are kept.
+/// Letters of a go command's name, and of the end of a directory's path, that are kept.
+const NAME: usize = 20;
 const PATH: usize = 200;
 
-/// How long a process waits for others. It is at its end, and no go command waits for it.
-const TRIES: u32 = 200;
+/// How long a process waits for others. It is at its end; what reads the go command's standard error may wait for that.
+const TRIES: u32 = 10;
 const POLL: Duration = Duration::from_millis(5);
 
 /// Seconds of a day.
@@ -172,9 +175,9 @@ impl GoCommands {
     /// What the store in this directory has noted; nothing where that cannot be read.
     #[must_use]
     pub fn read(root: &Path) -> Self {
-        let mut text = String::new();
-        let read = open_regular(&root.join(FILE)).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-        if read.is_ok() { Self::parse(&text) } else { Self::default() }
+        let mut bytes = Vec::new();
+        let read = open_regular(&root.join(FILE)).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+        if read.is_ok() { Self::parse(&String::from_utf8_lossy(&bytes)) } else { Self::default() }
     }
 
     /// Notes a go command in the store in this directory.
@@ -189,16 +192,25 @@ impl GoCommands {
         write_small(layout.tmp(), &root.join(FILE), known.to_text().as_bytes(), 0)
     }
 
+    /// The sums of the 30 days up to this moment, in seconds since 1970.
+    #[must_use]
+    pub fn sums_until(mut self, now: u64) -> Vec<GoSum> {
+        let today = now / DAY;
+        self.sums.retain(|sum| sum.day <= today && sum.day + DAYS > today);
+        self.sums
+    }
+
     fn add(&mut self, noted: &GoCommand) {
         let GoCommand { ended, command, directory, figures } = noted;
-        let (day, command) = (ended / DAY, field(command));
+        let (day, command) = (ended / DAY, field(command.chars().take(NAME)));
         match self.sums.iter_mut().find(|sum| sum.day == day && sum.command == command) {
             Some(sum) => sum.figures.add(figures),
             None => self.sums.push(GoSum { day, command: command.clone(), figures: *figures }),
         }
-        self.sums.retain(|sum| sum.day <= day && sum.day + DAYS > day);
         self.sums.sort_by(|a, b| (a.day, &a.command).cmp(&(b.day, &b.command)));
-        self.latest.push(GoCommand { ended: *ended, command, directory: field(directory), figures: *figures });
+        let hidden = directory.chars().count().saturating_sub(PATH);
+        let directory = field(directory.chars().skip(hidden));
+        self.latest.push(GoCommand { ended: *ended, command, directory, figures: *figures });
         drop_first(&mut self.sums, SUMS);
         drop_first(&mut self.latest, LATEST);
     }
@@ -245,25 +257,27 @@ fn figures(numbers: &[&str]) -> Option<GoFigures> {
 }
 
 /// A text as a field of a line.
-fn field(text: &str) -> String {
-    text.chars().take(PATH).map(|c| if c.is_control() { '?' } else { c }).collect()
+fn field(letters: impl Iterator<Item = char>) -> String {
+    letters.map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn drop_first<T>(all: &mut Vec<T>, most: usize) {
     all.drain(..all.len().saturating_sub(most));
 }
 
-/// Locks the store's directory until it is dropped.
+/// Locks the file for that until it is dropped.
 fn lock(root: &Path) -> Result<File, StoreError> {
-    let dir = File::open(root).map_err(StoreError::at("opening", root))?;
+    let path = root.join(LOCK);
+    let opened = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = opened.map_err(StoreError::at("opening", &path))?;
     for _ in 0..TRIES {
-        match dir.try_lock() {
-            Ok(()) => return Ok(dir),
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => thread::sleep(POLL),
-            Err(TryLockError::Error(e)) => return Err(StoreError::at("locking", root)(e)),
+            Err(TryLockError::Error(e)) => return Err(StoreError::at("locking", &path)(e)),
         }
     }
-    Err(StoreError::Busy { path: root.to_owned() })
+    Err(StoreError::Busy { path })
 }
 
 #[cfg(test)]
@@ -296,17 +310,24 @@ mod tests {
             GoCommand { directory: "/src/a?b".to_owned(), ..command("test", 69 * DAY) }
         );
         GoCommands::note(dir.path(), &command("test", 70 * DAY)).unwrap();
-        assert_eq!(GoCommands::read(dir.path()).sums.len(), 2, "the first day is out of the 30");
+        let shown = |now| GoCommands::read(dir.path()).sums_until(now).len();
+        assert_eq!((shown(69 * DAY), shown(70 * DAY), shown(200 * DAY)), (2, 2, 0), "the first day is out of the 30");
+        // A clock that was wrong for once takes nothing away.
+        GoCommands::note(dir.path(), &command("test", 900 * DAY)).unwrap();
+        GoCommands::note(dir.path(), &command("test", 0)).unwrap();
+        assert_eq!(shown(69 * DAY), 2);
     }
 
     #[test]
     fn the_file_is_bounded_whatever_is_noted() {
         let mut known = GoCommands::default();
         for n in 0..3000 {
-            let directory = "\u{fffd}".repeat(5000);
+            let directory = "\u{10ffff}".repeat(5000) + "end";
             let figures = GoFigures::of_array([u64::MAX; FIELDS]);
-            known.add(&GoCommand { directory, figures, ..command(&n.to_string(), 40 * DAY) });
+            let name = n.to_string() + &"\u{10ffff}".repeat(5000);
+            known.add(&GoCommand { directory, figures, ..command(&name, 40 * DAY) });
         }
+        assert!(known.latest[0].directory.ends_with("end"));
         let text = known.to_text();
         assert!((text.len() as u64) < LONGEST, "{}", text.len());
         assert_eq!(GoCommands::parse(&text), known);
@@ -318,9 +339,10 @@ mod tests {
         known.add(&command("build", 5));
         let text = known.to_text();
         let damaged = format!("{text}\n2\tday\t1\tx\n1\tday\t1\tx\t7\n1\tday\tx\n{}", &text[..text.len() / 3]);
-        assert_eq!(GoCommands::parse(&damaged), known);
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(GoCommands::read(dir.path()), GoCommands::default());
+        std::fs::write(dir.path().join(FILE), [damaged.as_bytes(), b"\xff\n"].concat()).unwrap();
+        assert_eq!(GoCommands::read(dir.path()), known);
     }
 
     #[test]
@@ -329,7 +351,10 @@ mod tests {
         store(dir.path());
         thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..10).for_each(|_| GoCommands::note(dir.path(), &command("build", 7)).unwrap()));
+                // One that others keep waiting is not noted, and tries again here.
+                scope.spawn(|| {
+                    (0..10).for_each(|_| while GoCommands::note(dir.path(), &command("build", 7)).is_err() {});
+                });
             }
         });
         assert_eq!(GoCommands::read(dir.path()).sums[0].figures.commands, 80);

@@ -10,11 +10,15 @@ use crate::clock;
 use super::budget::{Budget, Spent};
 use super::escapes::top_directories;
 use super::excluded::Excluded;
-use super::files::{FileList, Looking, Memo, Rule, read_list};
+use super::files::{FileList, LookedAt, Looking, Memo, Rule, read_list};
 use super::setting::Setting;
 
 /// How often a scope is read that could not be read: a file that changed meanwhile may be the same the next time.
 const TRIES: u32 = 3;
+
+/// A look that runs out of time has to read one file of so many, for the next go command to try again: it goes on after at most a
+/// few dozen.
+const GAIN: usize = 10;
 
 /// Most entries of all lists in memory, of some 120 bytes each. Beyond, only the newest list is kept there; the others are in the
 /// memo.
@@ -80,20 +84,20 @@ impl FileLists {
     fn read(&self, root: &Path, rule: Rule, known: Option<&FileList>, failures: &mut u32) -> Option<FileList> {
         let mut budget = Budget::new(self.look_time);
         let looking = Looking { rule, excluded: &self.excluded, top: &self.top };
-        let (list, is_whole) = read_list(root, looking, known, &mut budget);
+        let LookedAt { list, read } = read_list(root, looking, known, &mut budget);
         if let Some(memo) = &self.memo {
-            // With a cold disk the next go command gets further: it goes on from here.
-            let gets_on = budget.spent() == Some(Spent::Time) && list.len() > known.map_or(0, FileList::len);
-            match budget.spent() {
-                Some(_) if !gets_on => memo.keep_too_large(root, rule, &self.excluded),
-                None if !is_whole => {}
-                _ => memo.keep(&list, &self.excluded),
+            // With a cold disk the next go command goes on from here. Where it would gain little, it is the one after some minutes.
+            let is_of_use = list.is_whole || budget.spent() == Some(Spent::Time);
+            let is_kept = is_of_use && memo.keep(&list, &self.excluded);
+            let gains = is_kept && read * GAIN >= list.len();
+            if budget.spent().is_some() && !gains {
+                memo.keep_too_large(root, rule, &self.excluded);
             }
         }
-        if !is_whole {
+        if !list.is_whole {
             *failures = if budget.spent().is_some() { TRIES } else { *failures + 1 };
         }
-        is_whole.then_some(list)
+        Some(list).filter(|list| list.is_whole)
     }
 
     fn make_room(&mut self, wanted: usize) {
@@ -106,5 +110,27 @@ impl FileLists {
     /// The directories of `/` whose names are looked for in texts.
     pub(crate) fn top(&self) -> &[Vec<u8>] {
         &self.top
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::tree_fixture::TestTree;
+
+    #[test]
+    fn a_look_that_gains_little_is_not_tried_again_for_some_minutes() {
+        let tree = TestTree::new(&[("src/a.h", "1"), ("memo/x", "")]);
+        let root = tree.path("src").canonicalize().unwrap();
+        let lists = |look_time| {
+            let setting = Setting { memo: Some(tree.path("memo")), look_time, ..tree.setting("src", &[]) };
+            FileLists::new(Excluded::default(), None, &setting)
+        };
+        let enough = Duration::from_secs(60);
+        assert!(lists(enough).list(&root, Rule::Module).is_some());
+        tree.write("src/a.h", "22");
+        assert!(lists(Duration::ZERO).list(&root, Rule::Module).is_none());
+        assert!(lists(enough).list(&root, Rule::Module).is_none(), "it is not tried");
+        assert!(lists(enough).list(&root, Rule::Tree).is_some(), "another scope is");
     }
 }

@@ -2,9 +2,9 @@
 //! cmd/go sends one after the other; what depends on a condition is answered by the thread that reads files. Outside of a sandbox
 //! mtimes tell files apart, so what is keyed by them is kept for everyone, as in Go's own cache.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufRead;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::{ActionId, Condition};
 use rustix::fs::{Access, access};
+use rustix::process::geteuid;
 
 use crate::environment::{Environment, is_one_line};
 use crate::go_command;
@@ -88,6 +89,17 @@ impl EmbeddedStore {
 /// Whether a directory is there and this user may not write to it, or its file system is mounted read-only.
 fn is_read_only(dir: &Path) -> bool {
     dir.is_dir() && access(dir, Access::WRITE_OK).is_err()
+}
+
+/// Whether this user may only read a directory, and it is of another one than this user or root. At the place where this user's own store is
+/// looked for, in a HOME that others can write, such a one is of a neighbour: it is read only where the command line names it.
+pub(crate) fn is_of_others(dir: &Path, environment: &Environment) -> bool {
+    let owner = || fs::metadata(dir).map_or(0, |metadata| metadata.uid());
+    let is_of_others = is_read_only(dir) && ![0, geteuid().as_raw()].contains(&owner());
+    if is_of_others {
+        environment.log(&format!("{} is of another user: name it with --store to read it", dir.display()));
+    }
+    is_of_others
 }
 
 /// Opens the store in this directory. Where it cannot be used the reason is printed where that is wanted.

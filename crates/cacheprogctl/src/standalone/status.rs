@@ -9,6 +9,7 @@ use settings::{StateDir, own_dir, own_limits};
 use store::{Disk, GoCommands, GoFigures, GoSum, Mode, Totals};
 
 use super::figures::{COLUMNS, date, row};
+use crate::clock;
 use crate::error::CommandError;
 use crate::terminal::{Style, Table, print, print_json, stdout_style};
 
@@ -38,7 +39,7 @@ pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
         totals: store.evictor().count()?,
         max_bytes: disk.and_then(|disk| own_limits().max_size(disk)),
         free_bytes: disk.map(|disk| disk.free),
-        days: GoCommands::read(store.root()).sums,
+        days: GoCommands::read(store.root()).sums_until(clock::unix_now()),
         store: dir.to_owned(),
     };
     if json { print_json(&answer) } else { print(&text(&answer, own_dir().as_deref() == Some(dir), stdout_style())) }

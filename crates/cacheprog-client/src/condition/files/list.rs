@@ -81,7 +81,7 @@ pub(crate) struct FileList {
     pub(super) root: PathBuf,
     pub(super) rule: Rule,
     /// Whether it has all that there is. Else it only saves reading.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// When reading began.
     pub(super) began: SystemTime,
     /// The path of each entry, relative to the root and with a zero at its end.

@@ -53,14 +53,14 @@ impl Memo {
         read(BufReader::new(file.take(MAX_SIZE)), excluded).filter(|list| list.root == root && list.rule == rule)
     }
 
-    /// Keeps a list. Where that fails, the next go command reads the files.
-    pub(crate) fn keep(&self, list: &FileList, excluded: &Excluded) {
-        self.write(&self.path(&list.root, list.rule, excluded), |file| write(list, excluded, file));
+    /// Keeps a list. Where that fails, or it is too large, the next go command reads the files: false.
+    pub(crate) fn keep(&self, list: &FileList, excluded: &Excluded) -> bool {
+        self.write(&self.path(&list.root, list.rule, excluded), |file| write(list, excluded, file))
     }
 
     /// Remembers that a scope is too large.
     pub(crate) fn keep_too_large(&self, root: &Path, rule: Rule, excluded: &Excluded) {
-        self.write(&self.too_large(root, rule, excluded), |_| Ok(()));
+        let _is_remembered = self.write(&self.too_large(root, rule, excluded), |_| Ok(()));
     }
 
     /// Whether a scope was too large some minutes ago.
@@ -69,18 +69,19 @@ impl Memo {
         modified.is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age < TOO_LARGE))
     }
 
-    fn write(&self, path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) {
+    fn write(&self, path: &Path, content: impl FnOnce(&mut File) -> io::Result<()>) -> bool {
         let write = || {
             fs::create_dir_all(&self.dir)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
             content(file.as_file_mut())?;
-            if file.as_file().metadata()?.len() <= MAX_SIZE {
+            let fits = file.as_file().metadata()?.len() <= MAX_SIZE;
+            if fits {
                 file.persist(path).map_err(|e| e.error)?;
             }
-            keep_newest(&self.dir, MOST_FILES, MOST_BYTES) // also what a killed go command left
+            keep_newest(&self.dir, MOST_FILES, MOST_BYTES)?; // also what a killed go command left
+            Ok::<bool, io::Error>(fits)
         };
-        // Without it the next go command reads the files.
-        drop::<io::Result<()>>(write());
+        write().unwrap_or(false)
     }
 
     fn path(&self, root: &Path, rule: Rule, excluded: &Excluded) -> PathBuf {
@@ -270,7 +271,7 @@ mod tests {
         let memo = Memo::new(dir.path().join("memo"));
         for n in 0..MOST_FILES + 5 {
             let path = memo.dir.join(n.to_string());
-            memo.write(&path, |file| file.write_all(b"x"));
+            assert!(memo.write(&path, |file| file.write_all(b"x")));
             // As if it were older: files made within a tick have one time.
             File::options()
                 .append(true)
@@ -279,7 +280,7 @@ mod tests {
                 .set_modified(UNIX_EPOCH + Duration::from_secs(n as u64))
                 .unwrap();
         }
-        memo.write(&memo.dir.join("newest"), |file| file.write_all(b"x"));
+        assert!(memo.write(&memo.dir.join("newest"), |file| file.write_all(b"x")));
         assert_eq!(fs::read_dir(&memo.dir).unwrap().count(), MOST_FILES);
         assert!(memo.dir.join("newest").exists() && !memo.dir.join("5").exists() && memo.dir.join("204").exists());
     }

@@ -13,4 +13,4 @@ mod walk;
 pub(crate) use list::FileList;
 pub(crate) use memo::Memo;
 pub(crate) use rule::Rule;
-pub(crate) use walk::{Looking, read_list};
+pub(crate) use walk::{LookedAt, Looking, read_list};

@@ -1,7 +1,7 @@
 //! The walk through a scope's directories, in the order of names. The stamp of a file or a directory is taken before it is read, and
 //! compared afterwards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, FileType};
 use std::os::unix::ffi::OsStrExt;
@@ -36,15 +36,9 @@ pub(crate) struct Looking<'a> {
     pub(crate) top: &'a [Vec<u8>],
 }
 
-/// Reads the files below `root`, a real path. What `known` has of the same files is not read again. Whether the list is whole: it is
-/// not where something has no content (a pipe, a device), is not permitted, changes meanwhile, or leads in a circle, and when the budget
-/// is spent. What it has is true all the same, and of use as `known`.
-pub(crate) fn read_list(
-    root: &Path,
-    looking: Looking<'_>,
-    known: Option<&FileList>,
-    budget: &mut Budget,
-) -> (FileList, bool) {
+/// Reads the files below `root`, a real path. What `known` has of the same files is not read again. The list is not whole where
+/// something has no content (a pipe, a device), is not permitted, changes meanwhile, or leads in a circle, and when the budget is spent.
+pub(crate) fn read_list(root: &Path, looking: Looking<'_>, known: Option<&FileList>, budget: &mut Budget) -> LookedAt {
     let list = FileList {
         root: root.to_owned(),
         rule: looking.rule,
@@ -55,13 +49,23 @@ pub(crate) fn read_list(
         references: Vec::new(),
     };
     let known = known.filter(|known| known.rule == looking.rule && known.root == root).map(Known::of);
-    let mut walk =
-        Walk { looking, known, budget, list, at: Vec::new(), roots: vec![root.to_owned()], chain: Vec::new() };
+    let roots = vec![root.to_owned()];
+    let mut walk = Walk { looking, known, budget, list, read: 0, at: Vec::new(), roots, chain: Vec::new() };
     let is_through = walk.directory(root, Kind::Directory).is_some();
-    let mut list = walk.list;
-    list.is_whole = is_through && list.has_same_stamps(looking.excluded);
-    let is_whole = list.is_whole;
-    (list, is_whole)
+    walk.list.is_whole = is_through && walk.list.has_same_stamps(looking.excluded);
+    if !walk.list.is_whole {
+        walk.add_rest_of_known();
+    }
+    LookedAt { list: walk.list, read: walk.read }
+}
+
+/// What a walk came to.
+#[derive(Debug)]
+pub(crate) struct LookedAt {
+    /// If it is not whole: what is true of single files, also of those that the walk did not reach; of use as `known`.
+    pub(crate) list: FileList,
+    /// Files that were read, and not known before.
+    pub(crate) read: usize,
 }
 
 /// What an earlier list has, by path: entries that were settled when they were read.
@@ -90,6 +94,7 @@ pub(super) struct Walk<'a> {
     known: Option<Known<'a>>,
     pub(super) budget: &'a mut Budget,
     list: FileList,
+    read: usize,
     /// The path below the root, as it is listed.
     at: Vec<u8>,
     /// The directory that is walked, and those to which links led from there: real paths.
@@ -167,6 +172,7 @@ impl Walk<'_> {
             self.add(kind, Some(stamp), hash);
             return Some(());
         }
+        self.read += 1;
         if file_use == FileUse::ContentIfConstrained && !read::has_constraint(path, &stamp, self.budget)? {
             self.add(Kind::Watched, Some(stamp), NO_HASH);
             return Some(());
@@ -207,6 +213,18 @@ impl Walk<'_> {
         Some((entry.kind, entry.hash))
     }
 
+    /// Adds the known files that were not reached: each has its own stamp.
+    fn add_rest_of_known(&mut self) {
+        let Some(known) = self.known.take() else { return };
+        let reached: HashSet<Vec<u8>> = self.list.iter().map(|(path, _)| path.to_vec()).collect();
+        for (path, (place, entry)) in known.entries.iter().filter(|(path, _)| !reached.contains(**path)) {
+            let Ok(at) = u32::try_from(self.list.entries.len()) else { return };
+            self.list.references.extend(known.references(*place).map(|reference| (at, reference.clone())));
+            self.list.paths.extend_from_slice(path);
+            self.list.entries.push(**entry);
+        }
+    }
+
     pub(super) fn add(&mut self, kind: Kind, stamp: Option<Stamp>, hash: Hash) {
         self.list.paths.extend_from_slice(&self.at);
         self.list.paths.push(0);
@@ -232,15 +250,14 @@ mod tests {
         Budget::new(MAX_TIME)
     }
 
-    fn look(tree: &TestTree, rule: Rule, known: Option<&FileList>, budget: &mut Budget) -> (FileList, bool) {
+    fn look(tree: &TestTree, rule: Rule, known: Option<&FileList>, budget: &mut Budget) -> LookedAt {
         let excluded = Excluded::default();
         let looking = Looking { rule, excluded: &excluded, top: &[] };
         read_list(&tree.path("src").canonicalize().unwrap(), looking, known, budget)
     }
 
     fn read(tree: &TestTree, known: Option<&FileList>, budget: &mut Budget) -> Option<FileList> {
-        let (list, is_whole) = look(tree, Rule::Module, known, budget);
-        is_whole.then_some(list)
+        Some(look(tree, Rule::Module, known, budget).list).filter(|list| list.is_whole)
     }
 
     #[test]
@@ -259,14 +276,21 @@ mod tests {
     #[test]
     fn what_was_read_before_the_limit_is_not_read_again() {
         let tree = TestTree::new(&[("src/a.h", "12345678"), ("src/b.h", "1234")]);
-        let (mut part, is_whole) = look(&tree, Rule::Module, None, &mut Budget::of(9, 9));
-        assert!(!is_whole && part.len() == 2, "the directory and one file: {part:?}");
+        let LookedAt { list: mut part, read: _ } = look(&tree, Rule::Module, None, &mut Budget::of(9, 9));
+        assert!(!part.is_whole && part.len() == 2, "the directory and one file: {part:?}");
         // As if it had been read later.
         part.began = TestTree::later();
         assert!(!part.is_current(&Excluded::default()), "it is no list for a condition");
         let list = read(&tree, Some(&part), &mut Budget::of(9, 4)).unwrap();
         assert_eq!(list.digest(), read(&tree, None, &mut enough()).unwrap().digest());
-        assert_eq!(look(&tree, Rule::Module, None, &mut Budget::new(Duration::ZERO)).0.len(), 1);
+        // What was known of files that the next look does not reach is not lost.
+        let mut list = list;
+        list.began = TestTree::later();
+        let LookedAt { list: mut short, read: newly } =
+            look(&tree, Rule::Module, Some(&list), &mut Budget::new(Duration::ZERO));
+        assert_eq!((short.is_whole, short.len(), newly), (false, 3, 0));
+        short.began = list.began;
+        assert_eq!(read(&tree, Some(&short), &mut Budget::of(9, 0)).unwrap().digest(), list.digest());
     }
 
     #[test]
@@ -275,10 +299,10 @@ mod tests {
         let files = [("src/a/a.go", cgo), ("src/b/b_linux.go", cgo), ("src/c/c.swig", ""), ("src/d/d_linux.go", "")];
         let tree = TestTree::new(&files);
         let root = tree.path("src").canonicalize().unwrap();
-        let (mut list, _) = look(&tree, Rule::Vet, None, &mut enough());
+        let mut list = look(&tree, Rule::Vet, None, &mut enough()).list;
         list.began = TestTree::later();
-        let (again, is_whole) = look(&tree, Rule::Vet, Some(&list), &mut Budget::of(99, 0));
-        assert!(is_whole);
+        let again = look(&tree, Rule::Vet, Some(&list), &mut Budget::of(99, 0)).list;
+        assert!(again.is_whole);
         for list in [list, again] {
             assert_eq!(list.directories_with_c(), ["a", "b", "c"].map(|name| root.join(name)).into());
         }
