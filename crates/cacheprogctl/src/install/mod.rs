@@ -83,7 +83,7 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
     check_programs(&destination.programs, *user)?;
     if *modproxy {
         let done = carry_out(&modproxy::plan_install(&destination, &modproxy::upstreams())?, *dry_run)?;
-        return print(&(done + modproxy::next_step(*dry_run)));
+        return print(&(done + &modproxy::next_step(&destination, *dry_run)));
     }
     let documents = generate::documents(command).map_err(CommandError::Output)?;
     let mut steps = plan_writing(&destination, documents);
