@@ -163,6 +163,7 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoDaemon { .. } => ExitCode::from(3),
+            Self::State(StateError::TwoStores) => ExitCode::from(2),
             Self::Frame(_)
             | Self::Refused(_)
             | Self::NoBuild { .. }
