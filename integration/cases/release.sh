@@ -71,11 +71,27 @@ expect "the package's pages are not written again" refused grep -q /share/ "$WOR
 rm "$root/etc/systemd/system/nix-gocacheprog.service"
 in_root dpkg --install /tmp/package.deb > /dev/null
 expect "an upgrade brings the units again" test -s "$root/etc/systemd/system/nix-gocacheprog.service"
+printf 'cores = 2\npre-build-hook = /opt/other\n' > "$root/etc/nix/nix.conf"
+in_root dpkg --install /tmp/package.deb > /dev/null 2> "$WORK/err"
+expect "with another hook in nix.conf an upgrade warns and ends" grep -q '^nix-gocacheprog: warning: ' "$WORK/err"
+sed -i /other/d "$root/etc/nix/nix.conf"
 in_root dpkg --remove nix-gocacheprog > /dev/null
 is "removed, Nix has no hook" 'cores = 2' "$(cat "$root/etc/nix/nix.conf")"
 mkdir -p "$root/var/cache/nix-gocacheprog/objects"
 in_root dpkg --purge nix-gocacheprog > /dev/null
 expect "purged, nothing is left" diff "$WORK/before" <(left)
+in_root dpkg --install /tmp/package.deb > /dev/null
+in_root cacheprogctl install --modproxy > /dev/null
+unit=$root/etc/systemd/system/nix-gocacheprog-modproxy.service
+: > "$unit"
+in_root dpkg --install /tmp/package.deb > "$WORK/dpkg"
+expect "an upgrade brings the unit of a module proxy without the daemon" test -s "$unit"
+expect "and adds nothing to Nix" refused test -e "$root/etc/nix-gocacheprog/hook"
+mkdir -p "$root/var/cache/nix-gocacheprog-modproxy" "$root/var/cache/private/nix-gocacheprog-modproxy/store"
+in_root dpkg --remove nix-gocacheprog > /dev/null
+expect "removed, its unit is gone and its modules stay" test ! -e "$unit" -a -d "$root/var/cache/private/nix-gocacheprog-modproxy/store"
+in_root dpkg --purge nix-gocacheprog > /dev/null
+expect "purged, nothing is left of it" diff "$WORK/before" <(left)
 
 echo "=== the tarball"
 # docs/how-to/install.md, "From a release".

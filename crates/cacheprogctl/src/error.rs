@@ -142,6 +142,16 @@ impl CommandError {
         }
     }
 
+    /// Whether no daemon answers because none is installed here. One at another socket is run by hand.
+    pub(crate) fn is_not_installed(&self) -> bool {
+        self.lacks_daemon(Machine::look())
+    }
+
+    fn lacks_daemon(&self, machine: Machine) -> bool {
+        let Self::NoDaemon { path, source } = self else { return false };
+        path == Path::new(DEFAULT_SOCKET) && source.kind() == io::ErrorKind::NotFound && !machine.is_installed
+    }
+
     /// The place of an error in a settings file, as the parser draws it: lines below the message.
     pub fn drawing(&self) -> impl Iterator<Item = &str> {
         let settings = if let Self::Settings(error) = self { Some(error) } else { None };
@@ -153,6 +163,7 @@ impl CommandError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::NoDaemon { .. } => ExitCode::from(3),
+            Self::State(StateError::TwoStores) => ExitCode::from(2),
             Self::Frame(_)
             | Self::Refused(_)
             | Self::NoBuild { .. }
@@ -240,6 +251,18 @@ mod tests {
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, ..none }), OWN_STORE);
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, is_installed: true, ..none }), START_DAEMON);
         assert_eq!(fix("/work/none.sock", none), START_DAEMON, "it is run by hand");
+    }
+
+    #[test]
+    fn a_daemon_that_was_stopped_or_is_run_by_hand_is_not_missing() {
+        let none = Machine::default();
+        let lacks = |path: &str, kind: io::ErrorKind, machine| {
+            CommandError::NoDaemon { path: path.into(), source: kind.into() }.lacks_daemon(machine)
+        };
+        assert!(lacks(DEFAULT_SOCKET, io::ErrorKind::NotFound, none));
+        assert!(!lacks(DEFAULT_SOCKET, io::ErrorKind::ConnectionRefused, none));
+        assert!(!lacks(DEFAULT_SOCKET, io::ErrorKind::NotFound, Machine { is_installed: true, ..none }));
+        assert!(!lacks("/work/none.sock", io::ErrorKind::NotFound, none));
     }
 
     #[test]

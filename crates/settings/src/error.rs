@@ -55,6 +55,9 @@ pub enum StateError {
     /// A user without a home has no store.
     #[error("your own store is in XDG_CACHE_HOME or HOME, and neither is set to an absolute path: write --store DIR")]
     NoHome,
+    /// Two stores are on the command line.
+    #[error("--store and --state-dir are two stores: write one of them")]
+    TwoStores,
     /// A running daemon of an earlier version does not know the present format.
     #[error("a daemon of an earlier version runs on {}: restart it first", path.display())]
     EarlierDaemon {

@@ -14,6 +14,7 @@ use crate::error::SettingsError;
 use crate::listen::{HttpAddress, SocketPath};
 use crate::remote::Remote;
 use crate::trust::Trust;
+use crate::typed::Typed;
 
 /// What can be set in the settings file and on the command line. The command line comes first.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, clap::Args)]
@@ -106,13 +107,19 @@ pub fn limit_arguments(limits: &Limits) -> [String; 6] {
 /// The settings, from the command line and from a file.
 #[derive(Debug, clap::Args)]
 pub struct LimitOptions {
+    #[command(flatten)]
+    file: Typed<FileOption>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct FileOption {
     /// Settings, as TOML. [default: /etc/nix-gocacheprog.toml, if it exists]
     ///
     /// They are the options of this command without their dashes. [default: /etc/nix-gocacheprog.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
     config: Option<PathBuf>,
-    #[command(flatten)]
-    settings: Settings,
 }
 
 impl LimitOptions {
@@ -121,16 +128,17 @@ impl LimitOptions {
     /// # Errors
     /// A [`SettingsError`] where the file cannot be read or holds something else.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        Ok(self.settings.clone().or(read(self.config.as_deref())?))
+        Ok(self.settings.clone().or(read(self.file.options.config.as_deref())?))
     }
 
     /// The limits of a store that the daemon's settings do not limit: those of the command line and of a file that it names, else
-    /// these.
+    /// these. The file that the variable names is the daemon's.
     ///
     /// # Errors
     /// As [`LimitOptions::settings`].
     pub fn limits_or(&self, defaults: Limits) -> Result<Limits, SettingsError> {
-        let file = self.config.as_deref().map(|file| read(Some(file))).transpose()?;
+        let typed = self.file.options.config.as_deref().filter(|_| self.file.has("config"));
+        let file = typed.map(|file| read(Some(file))).transpose()?;
         Ok(self.settings.clone().or(file.unwrap_or_default()).limits_or(defaults))
     }
 

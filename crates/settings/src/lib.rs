@@ -2,7 +2,7 @@
 //!
 //! file.rs reads the settings file and the options that overrule it; listen.rs has the addresses and sockets in them, trust.rs whose
 //! builds write for all, remote.rs the store that machines share; accounts.rs finds those on this machine. `own_store.rs` finds the user's own store, `state_dir.rs` opens the state directory as its owner and holds its
-//! lock; log.rs starts the log and formats its lines; error.rs says what failed.
+//! lock; typed.rs tells options of the command line from variables; log.rs starts the log and formats its lines; error.rs says what failed.
 //!
 //! Nothing here speaks to a daemon, and nothing here serves.
 
@@ -19,6 +19,7 @@ mod own_store;
 mod remote;
 mod state_dir;
 mod trust;
+mod typed;
 
 pub use accounts::Accounts;
 pub use error::{SettingsError, StateError};

@@ -8,6 +8,7 @@ use store::{Limits, Mode, Store};
 
 use crate::error::StateError;
 use crate::state_dir::StateDir;
+use crate::typed::Typed;
 
 /// A store of `cacheprog-client`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -24,7 +25,7 @@ pub struct OwnStore {
 #[derive(Debug, clap::Args)]
 pub struct AnyStore {
     #[command(flatten)]
-    state: StateDir,
+    state: Typed<StateDir>,
     #[command(flatten)]
     own: OwnStore,
 }
@@ -47,15 +48,18 @@ impl AnyStore {
     /// The directory.
     ///
     /// # Errors
-    /// As [`OwnStore::dir`].
+    /// As [`OwnStore::dir`], and where both are on the command line.
     pub fn dir(&self) -> Result<PathBuf, StateError> {
-        Ok(self.own.dir()?.unwrap_or_else(|| self.state.state_dir.clone()))
+        if self.is_own() && self.state.has("state_dir") {
+            return Err(StateError::TwoStores);
+        }
+        Ok(self.own.dir()?.unwrap_or_else(|| self.state.options.state_dir.clone()))
     }
 
     /// Opens the store, as [`StateDir::open`].
     ///
     /// # Errors
-    /// As [`OwnStore::dir`] and [`StateDir::open`].
+    /// As [`Self::dir`] and [`StateDir::open`].
     pub fn open(&self, mode: Mode) -> Result<Store, StateError> {
         StateDir { state_dir: self.dir()? }.open(mode)
     }
@@ -82,4 +86,21 @@ pub fn own_limits() -> Limits {
     let size = std::env::var_os("NIX_GOCACHEPROG_MAX_SIZE").filter(|size| !size.is_empty());
     let limits = size.map(|size| Limits::with_max_size(&size.to_string_lossy()));
     limits.and_then(Result::ok).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, FromArgMatches};
+
+    #[test]
+    fn two_stores_on_the_command_line_are_refused() {
+        let dir = |line: &[&str]| {
+            let command = AnyStore::augment_args(clap::Command::new("x").no_binary_name(true));
+            AnyStore::from_arg_matches(&command.get_matches_from(line)).unwrap().dir()
+        };
+        assert_eq!(dir(&["--state-dir", "/a"]).unwrap(), PathBuf::from("/a"));
+        assert_eq!(dir(&["--store", "/b"]).unwrap(), PathBuf::from("/b"));
+        assert!(matches!(dir(&["--store", "/b", "--state-dir", "/a"]), Err(StateError::TwoStores)));
+    }
 }

@@ -2,10 +2,10 @@
 //! directory of its unit (nixos/units.nix, `RuntimeDirectory`). Where none runs there is nothing to tell.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::figures::{bytes, number, seconds};
 use serde::Serialize;
@@ -13,11 +13,11 @@ use serde::Serialize;
 /// The file with its URL, in the directory of units.
 const URL_FILE: &str = "nix-gocacheprog-modproxy/url";
 
-/// How long its answer may take: it makes it from numbers in memory.
+/// How long all this may take: a proxy makes its answer from numbers in memory.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The most that is read of its answer; it has 4 KiB.
-const MAX_ANSWER: u64 = 64 << 10;
+const MAX_ANSWER: usize = 64 << 10;
 
 /// What stands before each name.
 const PREFIX: &str = "gocacheprog_modproxy_";
@@ -45,26 +45,44 @@ pub(crate) struct ModproxyStatus {
 #[expect(clippy::disallowed_methods, reason = "the environment says where a user's services have their files")]
 pub(crate) fn find() -> Option<ModproxyStatus> {
     let user = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    [Some(PathBuf::from("/run")), user].into_iter().flatten().find_map(|directory| ask(&directory))
+    let deadline = Instant::now() + TIMEOUT;
+    [Some(PathBuf::from("/run")), user].into_iter().flatten().find_map(|directory| ask(&directory, deadline))
 }
 
-/// Asks the one whose URL is below this directory.
-fn ask(directory: &Path) -> Option<ModproxyStatus> {
+/// Asks the one whose URL is below this directory. It listens on this machine alone; another URL is not its own.
+fn ask(directory: &Path, deadline: Instant) -> Option<ModproxyStatus> {
     let url = std::fs::read_to_string(directory.join(URL_FILE)).ok()?;
     let address: SocketAddr = url.trim().strip_prefix("http://")?.parse().ok()?;
-    let metrics = fetch(address).inspect_err(|e| log::debug!("the module proxy at {address}: {e}")).ok()?;
+    if !address.ip().is_loopback() {
+        return None;
+    }
+    let metrics = fetch(address, deadline).inspect_err(|e| log::debug!("the module proxy at {address}: {e}")).ok()?;
     Some(parse(address, metrics.split_once("\r\n\r\n")?.1))
 }
 
 /// The whole response: it closes a connection of HTTP/1.0.
-fn fetch(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+fn fetch(address: SocketAddr, deadline: Instant) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
+    stream.set_write_timeout(Some(left(deadline)?))?;
     write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
-    let mut response = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut response)?;
-    Ok(response)
+    let mut response = Vec::new();
+    // A timeout counts from the last byte, so each read has what is left of the whole.
+    while response.len() < MAX_ANSWER {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        let mut part = [0; 4096];
+        let length = stream.read(&mut part)?;
+        if length == 0 {
+            break;
+        }
+        response.extend_from_slice(&part[..length]);
+    }
+    String::from_utf8(response).map_err(io::Error::other)
+}
+
+/// What is left until then.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 fn parse(address: SocketAddr, metrics: &str) -> ModproxyStatus {
@@ -138,6 +156,7 @@ mod tests {
     #[test]
     fn the_proxy_whose_url_is_in_the_file_is_asked() {
         let dir = tempfile::tempdir().unwrap();
+        let ask = |directory| ask(directory, Instant::now() + TIMEOUT);
         assert_eq!(ask(dir.path()), None, "none runs");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -161,5 +180,32 @@ mod tests {
                  1.0 MiB kept; 2 of 5 requests to upstreams failed\n"
             )
         );
+    }
+
+    #[test]
+    fn a_proxy_that_never_ends_its_answer_is_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        std::fs::create_dir(dir.path().join("nix-gocacheprog-modproxy")).unwrap();
+        std::fs::write(dir.path().join(URL_FILE), format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let answering = std::thread::Builder::new().spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        assert_eq!(ask(dir.path(), Instant::now() + Duration::from_millis(100)), None);
+        answering.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_not_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        std::fs::create_dir(dir.path().join("nix-gocacheprog-modproxy")).unwrap();
+        std::fs::write(dir.path().join(URL_FILE), format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        assert_eq!(ask(dir.path(), Instant::now() + TIMEOUT), None);
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

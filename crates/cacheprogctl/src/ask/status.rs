@@ -22,35 +22,38 @@ pub(crate) struct Args {
     sockets: Sockets,
 }
 
-/// Both as one JSON object.
+/// Both as one JSON object, with what of them is there.
 #[derive(Debug, Serialize)]
 struct Whole<'a> {
     #[serde(flatten)]
-    status: &'a Status,
+    status: Option<&'a Status>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    modproxy: Option<ModproxyStatus>,
+    modproxy: Option<&'a ModproxyStatus>,
 }
 
 /// Asks and prints.
 ///
 /// # Errors
-/// Where no daemon answers. What the module proxy answers is printed before.
+/// Where no daemon answers. What the module proxy answers is printed before; where that is all that is installed, it is no error.
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
+    // The daemon first: it is what most have.
+    let answer = connection::status(&args.sockets);
     let modproxy = modproxy::find();
-    let of_proxy = modproxy.as_ref().map(ModproxyStatus::text).unwrap_or_default();
-    match connection::status(&args.sockets) {
-        Ok(status) if args.json => print_json(&Whole { status: &status, modproxy }),
-        Ok(status) => print(&(report::status(&status, clock::unix_now(), stdout_style()) + &separated(&of_proxy))),
-        Err(e) => {
-            if !args.json {
-                print(&of_proxy)?;
-            }
-            Err(e)
+    match (answer, modproxy) {
+        (Ok(status), modproxy) => print_whole(args.json, Some(&status), modproxy.as_ref()),
+        (Err(e), None) => Err(e),
+        (Err(e), modproxy) => {
+            print_whole(args.json, None, modproxy.as_ref())?;
+            if e.is_not_installed() { Ok(()) } else { Err(e) }
         }
     }
 }
 
-/// With an empty line before it.
-fn separated(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("\n{text}") }
+fn print_whole(json: bool, status: Option<&Status>, modproxy: Option<&ModproxyStatus>) -> Result<(), CommandError> {
+    if json {
+        return print_json(&Whole { status, modproxy });
+    }
+    let of_daemon = status.map(|status| report::status(status, clock::unix_now(), stdout_style()));
+    let texts: Vec<_> = of_daemon.into_iter().chain(modproxy.map(ModproxyStatus::text)).collect();
+    print(&texts.join("\n"))
 }

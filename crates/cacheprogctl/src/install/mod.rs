@@ -14,12 +14,15 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use settings::HttpAddress;
 
 use self::destination::{Destination, check_programs};
 use self::documents::{plan_removal, plan_writing};
 use self::plan::{plan_install, plan_uninstall};
-use self::question::{Choice, choice};
+use self::question::{Choice, ask_about_caches};
 use self::steps::carry_out;
 use crate::error::CommandError;
 use crate::generate;
@@ -80,7 +83,7 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
     check_programs(&destination.programs, *user)?;
     if *modproxy {
         let done = carry_out(&modproxy::plan_install(&destination, &modproxy::upstreams())?, *dry_run)?;
-        return print(&(done + modproxy::next_step(*dry_run)));
+        return print(&(done + &modproxy::next_step(&destination, *dry_run)));
     }
     let documents = generate::documents(command).map_err(CommandError::Output)?;
     let mut steps = plan_writing(&destination, documents);
@@ -94,16 +97,10 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
 /// # Errors
 /// As [`install`].
 pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result<(), CommandError> {
-    let UninstallArgs { common: Args { dry_run, user, modproxy }, yes, keep_cache } = args;
+    let UninstallArgs { common: Args { dry_run, user, modproxy }, keep_cache, .. } = args;
     let destination = Destination::find(*user, *dry_run)?;
     let caches = caches(&destination, *modproxy);
-    let choice = match caches.as_str() {
-        _ if *yes => Choice::Remove,
-        "" => Choice::Remove, // a link to nothing may be left
-        _ if *keep_cache || *dry_run => Choice::Keep,
-        caches => choice(caches),
-    };
-    let removes_cache = choice == Choice::Remove;
+    let removes_cache = removes_cache(args, &caches, ask_about_caches);
     // First: the settings of both are in one directory.
     let mut steps = modproxy::plan_uninstall(&destination, removes_cache);
     if !*modproxy {
@@ -112,7 +109,7 @@ pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result
         steps.extend(plan_removal(&destination, &documents));
     }
     let done = carry_out(&steps, *dry_run)?;
-    let kept = match (removes_cache, *dry_run && !*keep_cache) {
+    let kept = match (removes_cache || caches.is_empty(), *dry_run && !*keep_cache) {
         (true, _) => String::new(),
         (false, true) => format!("it would ask whether to remove the cache in {caches}\n"),
         (false, false) => format!("the cache in {caches} is kept; the same with --yes removes it\n"),
@@ -120,13 +117,26 @@ pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result
     print(&(done + &kept))
 }
 
+/// Whether the caches are removed: the options decide, else the answer to a question.
+fn removes_cache(args: &UninstallArgs, caches: &str, ask: impl FnOnce(&str) -> Choice) -> bool {
+    if args.keep_cache {
+        return false;
+    }
+    // Where there is none, there is nothing to ask.
+    args.yes || caches.is_empty() || (!args.common.dry_run && ask(caches) == Choice::Remove)
+}
+
 /// The caches that are there, as a text: of the daemon and of the module proxy, or of the module proxy alone.
 fn caches(destination: &Destination, modproxy: bool) -> String {
     let of_daemon = if modproxy { &[] } else { destination.caches.as_slice() };
     let all = of_daemon.iter().chain(&destination.module_caches);
-    let there: Vec<_> =
-        all.filter(|path| path.is_dir() && !path.is_symlink()).map(|path| path.display().to_string()).collect();
+    let there: Vec<_> = all.filter(|path| is_there(path)).map(|path| path.display().to_string()).collect();
     there.join(" and ")
+}
+
+/// Whether something is there, or may be: a user cannot look into /var/cache/private. A link counts: it may lead to another disk.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().map_or_else(|e| e.kind() == ErrorKind::PermissionDenied, |_| true)
 }
 
 fn next_step(destination: &Destination, dry_run: bool) -> String {

@@ -1,5 +1,6 @@
 //! `install --modproxy`: the module proxy as a service, of the system or of one user. It needs neither the daemon nor Nix.
 
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 
 use super::destination::Destination;
@@ -18,17 +19,45 @@ pub(super) const SETTINGS: &str = "modproxy.env";
 /// What a go command has where nothing is set (cmd/go/internal/cfg: `GOPROXY`, `GOSUMDB`).
 const DEFAULTS: [&str; 2] = ["https://proxy.golang.org,direct", "sum.golang.org"];
 
-/// GOPROXY and GOSUMDB of the go command in PATH, or its defaults. A list with a password is not taken: all users can read the settings.
+/// Where it listens if its options name no address (modproxy: cli.rs).
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9416";
+
+/// GOPROXY and GOSUMDB of the go command in PATH, or its defaults.
 pub(crate) fn upstreams() -> [String; 2] {
     let mut go = Command::new("go");
     go.args(["env", "GOPROXY", "GOSUMDB"]).env("GOTOOLCHAIN", "local").current_dir("/");
     let output = go.stdin(Stdio::null()).stderr(Stdio::null()).output().ok().filter(|output| output.status.success());
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let mut lines = text.lines().map(str::trim);
-    DEFAULTS.map(|default| {
-        let value = lines.next().filter(|value| !value.is_empty() && !value.contains('@'));
-        value.unwrap_or(default).to_owned()
-    })
+    let [list, sumdb] = std::array::from_fn(|_| lines.next().unwrap_or_default());
+    usable(list, sumdb)
+}
+
+/// These values where the service can use them, else the defaults. A password is not taken: all users can read the settings. Of the
+/// list remains what is not on this machine: that may be this very proxy. It has to begin with a proxy to ask.
+fn usable(list: &str, sumdb: &str) -> [String; 2] {
+    let entries = list.split_inclusive(SEPARATORS).filter(|entry| !is_local(entry.trim_end_matches(SEPARATORS)));
+    let list = entries.collect::<String>();
+    let list = list.trim_end_matches(SEPARATORS);
+    let first = list.split(SEPARATORS).next().unwrap_or_default().trim();
+    let has_proxy = !["", "direct", "off"].contains(&first);
+    let [default_list, default_sumdb] = DEFAULTS;
+    let or = |value: &str, is_usable: bool, default: &str| {
+        let value = if is_usable && !value.contains('@') { value } else { default };
+        value.to_owned()
+    };
+    [or(list, has_proxy, default_list), or(sumdb, !sumdb.is_empty(), default_sumdb)]
+}
+
+/// What stands between the entries of GOPROXY.
+const SEPARATORS: [char; 2] = [',', '|'];
+
+/// Whether the URL of a proxy leads to this machine.
+fn is_local(url: &str) -> bool {
+    let host = url.trim().split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name);
+    let ip = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The steps of `install --modproxy`.
@@ -75,13 +104,25 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
     steps
 }
 
-/// What a user does with it.
-pub(crate) fn next_step(dry_run: bool) -> &'static str {
+/// What a user does with it, at the address that its settings have.
+pub(crate) fn next_step(destination: &Destination, dry_run: bool) -> String {
     if dry_run {
-        ""
-    } else {
-        "done: put it in front of your list, as in GOPROXY='http://127.0.0.1:9416|https://proxy.golang.org,direct'\n"
+        return String::new();
     }
+    let settings = std::fs::read_to_string(destination.setting(SETTINGS)).unwrap_or_default();
+    let address = address(&settings);
+    format!(
+        "done: put it in front of your list, as in GOPROXY='http://{address}|https://proxy.golang.org,direct'; `cacheprogctl status` \
+         shows it while it runs\n"
+    )
+}
+
+/// The value of `--listen` among the options in its settings.
+fn address(settings: &str) -> &str {
+    let options =
+        settings.lines().filter_map(|line| line.strip_prefix("MODPROXY_OPTIONS=")).next_back().unwrap_or_default();
+    let mut words = options.split([' ', '=', '"', '\'']).filter(|word| !word.is_empty());
+    words.find(|word| *word == "--listen").and_then(|_| words.next()).unwrap_or(DEFAULT_ADDRESS)
 }
 
 fn settings([list, sumdb]: &[String; 2]) -> String {
@@ -96,4 +137,40 @@ fn settings([list, sumdb]: &[String; 2]) -> String {
          # What its cache may take of the disk. Without it: 10% of the disk, at most 50GiB.\n\
          #NIX_GOCACHEPROG_MAX_SIZE=20GiB\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_begins_with_a_proxy_that_is_not_on_this_machine() {
+        let [default, _] = DEFAULTS;
+        for (list, expected) in [
+            ("https://a.test|https://b.test,direct", "https://a.test|https://b.test,direct"),
+            ("http://127.0.0.1:9416|https://a.test,direct", "https://a.test,direct"),
+            ("https://a.test,http://[::1]:80/x|http://localhost", "https://a.test"),
+            ("http://localhost:9416,direct", default),
+            ("https://127.example.org", "https://127.example.org"),
+            ("https://user:password@a.test", default),
+            ("direct", default),
+            ("off", default),
+            ("", default),
+        ] {
+            assert_eq!(usable(list, "sum.test"), [expected, "sum.test"], "{list:?}");
+        }
+        assert_eq!(usable("", ""), DEFAULTS);
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_settings() {
+        for (options, expected) in [
+            ("", DEFAULT_ADDRESS),
+            ("--offline", DEFAULT_ADDRESS),
+            ("--log-requests --listen localhost:3000", "localhost:3000"),
+            ("\"--listen=[::1]:3000 --offline\"", "[::1]:3000"),
+        ] {
+            assert_eq!(address(&format!("# --listen x:1\nMODPROXY_OPTIONS={options}\nA=b\n")), expected);
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) enum Choice {
 }
 
 /// Asks a person at a terminal. Where there is none, the cache is kept.
-pub(crate) fn choice(caches: &str) -> Choice {
+pub(crate) fn ask_about_caches(caches: &str) -> Choice {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Choice::Keep;
     }

@@ -10,7 +10,9 @@ use super::destination::Destination;
 use super::documents::{plan_removal, plan_writing};
 use super::modproxy;
 use super::plan::{GROUP, plan_install, plan_uninstall};
+use super::question::Choice;
 use super::steps::{Step, carry_out};
+use super::{UninstallArgs, caches, removes_cache};
 use crate::cli::Args;
 use crate::generate::documents;
 
@@ -246,4 +248,29 @@ fn the_service_of_the_module_proxy_is_written_and_removed() {
         assert_eq!(uninstall(), "");
         assert!(!destination.settings.exists() && fs::read_dir(&destination.units).unwrap().next().is_none());
     }
+}
+
+#[test]
+fn a_cache_is_removed_by_yes_or_an_answer_and_never_with_keep_cache() {
+    let removes = |[yes, keep_cache, dry_run]: [bool; 3], caches: &str, answer| {
+        let common = super::Args { dry_run, user: false, modproxy: false };
+        removes_cache(&UninstallArgs { common, yes, keep_cache }, caches, |_| answer)
+    };
+    for caches in ["", "/cache"] {
+        assert!(!removes([false, true, false], caches, Choice::Remove), "--keep-cache, {caches:?}");
+        assert!(removes([true, false, true], caches, Choice::Keep), "--yes, {caches:?}");
+    }
+    assert!(removes([false, false, false], "/cache", Choice::Remove));
+    assert!(!removes([false, false, false], "/cache", Choice::Keep));
+    assert!(!removes([false, false, true], "/cache", Choice::Remove), "a dry run does not ask");
+}
+
+#[test]
+fn a_cache_behind_a_link_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    assert_eq!(caches(&destination, false), "");
+    std::os::unix::fs::symlink("/another/disk", dir.path().join("cache")).unwrap();
+    assert_eq!(caches(&destination, false), dir.path().join("cache").display().to_string());
+    assert_eq!(caches(&destination, true), "");
 }

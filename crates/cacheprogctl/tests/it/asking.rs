@@ -1,3 +1,5 @@
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -81,6 +83,30 @@ fn without_a_daemon_the_error_has_its_cause_and_a_fix() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("none: No such file or directory"), "{error}");
     assert!(error.contains("fix: run `systemctl start nix-gocacheprog.socket`"), "{error}");
+}
+
+#[test]
+fn without_a_daemon_the_module_proxy_is_in_the_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    std::fs::create_dir(dir.path().join("nix-gocacheprog-modproxy")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::fs::write(dir.path().join("nix-gocacheprog-modproxy/url"), &url).unwrap();
+    let answering = std::thread::Builder::new().spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"))
+        .args(["status", "--json", "--control-socket"])
+        .arg(dir.path().join("none"))
+        .env("XDG_RUNTIME_DIR", dir.path())
+        .output()
+        .unwrap();
+    answering.unwrap().join().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["modproxy"]["url"], url);
 }
 
 /// Needs root, to act as another user; CI and `integration/test` run as root.

@@ -41,6 +41,20 @@ fn without_a_directory_it_is_the_users_own_store() {
 }
 
 #[test]
+fn two_stores_on_one_command_line_are_refused_and_a_variable_is_not_one() {
+    let home = tempfile::tempdir().unwrap();
+    store(&home.path().join(".cache/nix-gocacheprog"));
+    for line in ["why caddy --store", "verify --store --state-dir /a", "gc --dry-run --state-dir /a --store"] {
+        let refused = run(home.path(), &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(refused.status.code(), Some(2), "{line}: {refused:?}");
+    }
+    let mut gc = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"));
+    gc.args(["gc", "--store", "--dry-run"]).env_clear().env("HOME", home.path());
+    let done = gc.env("CACHE_DIRECTORY", "/none").env("NIX_GOCACHEPROG_CONFIG", "/none").output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
 fn the_figures_are_json_too_and_nothing_is_changed() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a store");

@@ -19,12 +19,12 @@ use crate::terminal::{print, print_json, stdout_style};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The build: its id as `cacheprogctl builds` shows it, or a derivation's name (its latest build), with or without the version.
-    #[arg(required_unless_present = "store")]
+    #[arg(required_unless_present = "store", conflicts_with = "store")]
     build: Option<String>,
     /// An import path: show only the misses of this package, all of them.
     package: Option<String>,
     /// Compare with this build instead of the nearest earlier one of the name.
-    #[arg(long, value_name = "BUILD")]
+    #[arg(long, value_name = "BUILD", conflicts_with = "store")]
     with: Option<String>,
     /// Show all misses, not only the most expensive ones.
     #[arg(long)]
