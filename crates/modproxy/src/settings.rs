@@ -123,11 +123,8 @@ impl Settings {
     /// # Errors
     /// As [`Self::for_build`].
     pub fn for_host(list: Option<&str>, store: Option<&Path>) -> Result<Self, ProxyError> {
-        let client_store = || {
-            let home = || env_var("HOME").map(|home| Path::new(&home).join(".cache"));
-            let cache = env_var("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute()).or_else(home);
-            cache.map(|cache| cache.join("nix-gocacheprog"))
-        };
+        let path = |name| env_var(name).map(PathBuf::from);
+        let client_store = || store::own_store_dir(path("XDG_CACHE_HOME"), path("HOME"));
         let variables = || VARIABLES.map(|name| env_var(name).unwrap_or_default());
         let values = go_env(&VARIABLES).or_else(|e| env_var("GOPROXY").map(|_| variables()).ok_or(e));
         let mut settings = Self::read(list, values)?;

@@ -1,5 +1,6 @@
 //! The steps of an installation and of its removal, in their order.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
@@ -114,7 +115,7 @@ fn check_http(destination: &Destination, at: &str) -> Result<(), InstallError> {
 /// The drop-in that gives the daemon a network, where metrics and the page are at a port: this machine alone, or all others too
 /// (docs/how-to/monitoring.md, "Give the daemon a network").
 fn network(at: &str) -> Option<String> {
-    let is_local = ["127.", "[::1]", "localhost:"].iter().any(|begin| at.starts_with(begin));
+    let is_local = at.starts_with("localhost:") || at.parse::<SocketAddr>().is_ok_and(|at| at.ip().is_loopback());
     let allowed = if is_local { "IPAddressAllow=localhost" } else { "IPAddressDeny=" };
     let is_port = !at.starts_with('/');
     is_port.then(|| format!("[Service]\nPrivateNetwork=no\n{allowed}\nRestrictAddressFamilies=AF_INET AF_INET6\n"))
@@ -149,8 +150,10 @@ pub(crate) fn plan_install(destination: &Destination, http: Option<&str>) -> Res
     if let Some(path) = &destination.daemon_settings {
         steps.push(Step::WriteIfMissing { path: path.clone(), text: destination.daemon_settings(http) });
     }
-    if let Some(text) = http.and_then(network) {
-        steps.push(Step::Write { path: destination.units.join(NETWORK), text });
+    if let Some(at) = http {
+        let path = destination.units.join(NETWORK);
+        // At a socket the daemon needs no network: it may have had one.
+        steps.push(network(at).map_or(Step::Remove { path: path.clone() }, |text| Step::Write { path, text }));
     }
     steps.extend([
         Step::Link { path: destination.setting("hook"), to: destination.programs.join("prebuild-hook") },

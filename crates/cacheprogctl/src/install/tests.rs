@@ -203,7 +203,9 @@ fn an_address_is_written_to_new_settings_with_the_network_that_it_needs() {
     for (at, network) in [
         ("127.0.0.1:9417", Some("\nIPAddressAllow=localhost\n")),
         ("localhost:9417", Some("\nIPAddressAllow=localhost\n")),
+        ("[::1]:9417", Some("\nIPAddressAllow=localhost\n")),
         ("0.0.0.0:9417", Some("\nIPAddressDeny=\n")),
+        ("127.example.org:80", Some("\nIPAddressDeny=\n")),
         ("/var/cache/nix-gocacheprog/http.sock", None),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -222,6 +224,19 @@ fn an_address_is_written_to_new_settings_with_the_network_that_it_needs() {
         carry_out(&plan_uninstall(&destination, true), false).unwrap();
         assert!(!drop_in.exists());
     }
+}
+
+#[test]
+fn at_a_socket_the_network_of_an_earlier_address_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    let install = |at| carry_out(&plan_install(&destination, Some(at)).unwrap(), false).unwrap();
+    install("127.0.0.1:9417");
+    let drop_in = destination.units.join("nix-gocacheprog.service.d/http.conf");
+    assert!(drop_in.exists());
+    fs::write(destination.daemon_settings.as_deref().unwrap(), "http = \"/run/x/http.sock\"\n").unwrap();
+    assert_eq!(install("/run/x/http.sock"), format!("remove {}\n", drop_in.display()));
+    assert!(!drop_in.exists());
 }
 
 #[test]
