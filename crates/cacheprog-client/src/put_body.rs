@@ -14,10 +14,10 @@ use transport::send_file;
 
 /// Limit of a body in memory: 97 of 100 are smaller. A larger one is written to a file and read from there, which costs two more
 /// copies.
-const SMALL: u64 = 2 << 20;
+const MAX_BODY_IN_MEMORY: u64 = 2 << 20;
 
 /// Limit of all bodies in memory: half of what this program may use. cmd/go has as many puts under way as it runs compilers.
-const MEMORY: u64 = 4 << 20;
+const MAX_MEMORY: u64 = 4 << 20;
 
 /// Bytes decoded at a time.
 const PIECE: usize = 48 << 10;
@@ -71,7 +71,7 @@ impl BodyBuffer {
         body: &mut Body<'_, R>,
         dir: &Path,
     ) -> Result<Option<PutBody>, BodyError> {
-        if size <= SMALL && self.in_memory.load(Relaxed) + size <= MEMORY {
+        if size <= MAX_BODY_IN_MEMORY && self.in_memory.load(Relaxed) + size <= MAX_MEMORY {
             let mut counted = Counted::new(usize::try_from(size).unwrap_or(0), &self.in_memory);
             while body.append(&mut counted.bytes)? > 0 {}
             return Ok(Some(PutBody::Memory(counted)));
@@ -158,9 +158,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut buffer = BodyBuffer::new();
         let mut all = Vec::new();
-        for size in
-            [1u64, 2, 3, 4, 5, 1000, SMALL - 1, SMALL, SMALL + 1, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL, SMALL]
-        {
+        let limit = MAX_BODY_IN_MEMORY;
+        for size in [1u64, 2, 3, 4, 5, 1000, limit - 1, limit, limit + 1].into_iter().chain([limit; 7]) {
             let body = vec![0; usize::try_from(size).unwrap()];
             let wire = put(&body);
             let mut requests = Requests::new(wire.as_slice());
@@ -168,7 +167,7 @@ mod tests {
             let mut read = Vec::new();
             kept.reader().unwrap().read_to_end(&mut read).unwrap();
             assert!(read == body, "{size}");
-            assert!(buffer.in_memory.load(Relaxed) <= MEMORY);
+            assert!(buffer.in_memory.load(Relaxed) <= MAX_MEMORY);
             all.push(kept);
         }
         assert!(all.iter().filter(|kept| matches!(kept, PutBody::File(..))).count() > 1);

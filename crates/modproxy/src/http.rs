@@ -6,7 +6,7 @@ use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
-use transport::send_file;
+use transport::send_range;
 use ureq::http::StatusCode;
 
 /// Longest request, in bytes. A module's path has fewer than 200.
@@ -133,9 +133,10 @@ impl Connection {
 
     /// Sends a part of a file as the next bytes of a response with a length.
     pub(crate) fn send_range(&mut self, file: &File, from: u64, bytes: u64) -> io::Result<()> {
-        send_file(&self.stream, file, from, bytes)?;
-        self.sent += bytes;
-        Ok(())
+        let mut offset = from;
+        let sent = send_range(&self.stream, file, &mut offset, from + bytes);
+        self.sent += offset - from;
+        sent
     }
 
     /// Sends a part of a file as the next chunk of a response; an empty chunk ends the response.
@@ -204,6 +205,21 @@ mod tests {
         ] {
             assert!(!read(closes).unwrap().unwrap().0.keep_alive);
         }
+    }
+
+    #[test]
+    fn what_was_sent_of_a_file_counts_where_the_rest_is_not_read() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut go = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut connection = Connection::new(listener.accept().unwrap().0).unwrap();
+        let (file, size) = (tempfile::tempfile().unwrap(), 256 << 20);
+        file.set_len(size).unwrap();
+        let read = move || go.read_exact(&mut vec![0; 1 << 20]).unwrap();
+        let reader = std::thread::Builder::new().spawn(read).unwrap();
+        assert!(connection.send_range(&file, 0, size).is_err());
+        reader.join().unwrap();
+        let sent = connection.sent_bytes();
+        assert!((1 << 20..size).contains(&sent), "{sent}");
     }
 
     #[test]

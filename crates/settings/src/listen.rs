@@ -81,7 +81,7 @@ impl HttpAddress {
     /// The address to listen at, where it is a port. `localhost` is this machine, whatever a resolver would say: a static program has not
     /// the one of the system, and the unit of the daemon has no network to ask in.
     #[must_use]
-    pub fn at_port(&self) -> Option<String> {
+    pub fn to_listen_at(&self) -> Option<String> {
         match self {
             Self::Socket(_) => None,
             Self::Port(address) => match address.strip_prefix("localhost:") {
@@ -139,10 +139,10 @@ mod tests {
 
     #[test]
     fn localhost_is_this_machine() {
-        let at_port = |text: &str| text.parse::<HttpAddress>().unwrap().at_port();
-        assert_eq!(at_port("localhost:9417").as_deref(), Some("127.0.0.1:9417"));
-        assert_eq!(at_port("localhost.example:9417").as_deref(), Some("localhost.example:9417"));
-        assert_eq!(at_port("/run/x.sock"), None);
+        let address = |text: &str| text.parse::<HttpAddress>().unwrap().to_listen_at();
+        assert_eq!(address("localhost:9417").as_deref(), Some("127.0.0.1:9417"));
+        assert_eq!(address("localhost.example:9417").as_deref(), Some("localhost.example:9417"));
+        assert_eq!(address("/run/x.sock"), None);
     }
 
     #[test]

@@ -14,10 +14,17 @@ const PIECE: u64 = 1 << 20;
 /// # Errors
 /// The error of the system call; [`io::ErrorKind::UnexpectedEof`] where the file is shorter.
 pub fn send_file(to: impl AsFd, file: &File, from: u64, bytes: u64) -> io::Result<()> {
-    let (mut offset, end) = (from, from + bytes);
-    while offset < end {
-        let most = usize::try_from((end - offset).min(PIECE)).unwrap_or(usize::MAX);
-        if retry_on_intr(|| rustix::fs::sendfile(&to, file, Some(&mut offset), most))? == 0 {
+    send_range(to, file, &mut { from }, from + bytes)
+}
+
+/// The same, from `offset` to `end`. After an error `offset` tells what was sent.
+///
+/// # Errors
+/// As [`send_file`].
+pub fn send_range(to: impl AsFd, file: &File, offset: &mut u64, end: u64) -> io::Result<()> {
+    while *offset < end {
+        let most = usize::try_from((end - *offset).min(PIECE)).unwrap_or(usize::MAX);
+        if retry_on_intr(|| rustix::fs::sendfile(&to, file, Some(offset), most))? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into()); // it was cut
         }
     }

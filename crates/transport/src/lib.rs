@@ -9,6 +9,6 @@ mod dial;
 mod session;
 
 pub use ask::ask;
-pub use body::send_file;
+pub use body::{send_file, send_range};
 pub use dial::dial;
 pub use session::{ConnectError, Connection, HELLO_TIMEOUT, open};

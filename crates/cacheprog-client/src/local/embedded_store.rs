@@ -13,6 +13,7 @@ use proto::gocmd::{Body, BodyError, Hit};
 use proto::{ActionId, Condition};
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
+use store::Kind;
 
 use crate::environment::{Environment, is_one_line};
 use crate::go_command;
@@ -141,15 +142,19 @@ impl Cache for EmbeddedStore {
     fn put<R: BufRead>(&mut self, id: i64, put: PutHeader, body: &mut Body<'_, R>) -> Result<(), BodyError> {
         let (stores, arrived) = (self.worker.backend(), Instant::now());
         let Some(mut body) = lock(&stores.store).receive(&put, body)? else {
+            // What it was is not known.
+            stores.figures.put(&put.action, Kind::Content, arrived);
             stores.answer_lost(id);
             return Ok(());
         };
-        let cost = stores.figures.put(&put, body.kind(), arrived);
+        let kind = body.kind();
+        let cost = stores.figures.put(&put.action, kind, arrived);
         let class = self.classifier.classify(&put, &|into, at| body.read_exact_at(into, at));
         let Some(hit) = stores.keep(&put, cost, (class.is_plain, &mut body)) else {
             stores.answer_lost(id);
             return Ok(());
         };
+        stores.figures.kept(put.output.size);
         stores.responder.stored(id, &hit.path);
         let read = |into: &mut [u8], at| File::open(&hit.path)?.read_exact_at(into, at);
         self.worker.share(self.classifier.sent(&put, &class, &read));
@@ -201,8 +206,9 @@ impl Backend for Stores {
     fn answer(&self, job: Candidates, outcome: Outcome) {
         let Candidates { id, action, entries, .. } = job;
         let taken = if let Outcome::Holds(number) = outcome { entries.get(number) } else { None };
-        match taken.filter(|entry| is_there(&entry.hit)) {
-            Some(entry) => self.answer_hit(id, action, entry),
+        match taken {
+            Some(entry) if is_there(&entry.hit) => self.answer_hit(id, action, entry),
+            Some(_) => self.answer_miss(id, action, MissCause::Lost),
             None => self.answer_miss(id, action, MissCause::Condition),
         }
     }

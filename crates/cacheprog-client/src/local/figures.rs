@@ -11,7 +11,6 @@ use store::{BoundedMap, GoCommand, GoCommands, GoFigures, Kind};
 
 use crate::clock;
 use crate::environment::Environment;
-use crate::gocmd::cache::PutHeader;
 use crate::mutex::lock;
 
 /// Names of go commands that ask a cache. Any other is `other`.
@@ -66,12 +65,17 @@ impl Figures {
         state.missed.insert(action, (Instant::now(), cause));
     }
 
+    /// So many bytes of a put were kept.
+    pub(crate) fn kept(&self, bytes: u64) {
+        let sum = &mut lock(&self.state).sum;
+        sum.bytes_put = sum.bytes_put.saturating_add(bytes);
+    }
+
     /// A put that arrived at this moment was received. Returns how long it took to make, where it was asked for.
-    pub(crate) fn put(&self, put: &PutHeader, kind: Kind, arrived: Instant) -> Option<Duration> {
+    pub(crate) fn put(&self, action: &ActionId, kind: Kind, arrived: Instant) -> Option<Duration> {
         let mut state = lock(&self.state);
-        let missed = state.missed.remove(&put.action);
+        let missed = state.missed.remove(action);
         let sum = &mut state.sum;
-        sum.bytes_put = sum.bytes_put.saturating_add(put.output.size);
         let (asked, cause) = missed?;
         *match cause {
             MissCause::New if matches!(kind, Kind::Mtime | Kind::StoreIndex) => &mut sum.mtime_keyed,
@@ -123,8 +127,6 @@ fn name(arguments: &[OsString]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use proto::{Output, OutputId};
-
     use super::*;
 
     fn named(line: &str) -> &'static str {
@@ -146,8 +148,8 @@ mod tests {
         let figures = Figures::default();
         let action = |n| ActionId([n; 32]);
         let put = |n, kind| {
-            let output = Output { id: OutputId([n; 32]), size: 3 };
-            figures.put(&PutHeader { action: action(n), output }, kind, Instant::now())
+            figures.kept(3);
+            figures.put(&action(n), kind, Instant::now())
         };
         figures.hit(10, 500, true);
         for (n, cause) in (1..).zip([

@@ -32,6 +32,13 @@ pub(crate) struct LocalFound {
     pub(crate) cause: MissCause,
 }
 
+impl LocalFound {
+    /// What cannot be read.
+    fn lost() -> Self {
+        Self { cause: MissCause::Lost, ..Self::default() }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct LocalStore {
     dir: PathBuf,
@@ -104,7 +111,7 @@ impl LocalStore {
 
     /// The same; and the entries that hold under a condition, the newest first. What the store has comes before what layers have.
     pub(crate) fn find(&mut self, action: &ActionId) -> LocalFound {
-        let mut found = self.try_find(action).unwrap_or_default();
+        let mut found = self.try_find(action).unwrap_or_else(|_| LocalFound::lost());
         for layer in &self.layers {
             if found.own.is_some() {
                 break;
@@ -116,25 +123,19 @@ impl LocalStore {
         found
     }
 
-    fn try_find(&mut self, action: &ActionId) -> Option<LocalFound> {
+    fn try_find(&mut self, action: &ActionId) -> Result<LocalFound, StoreError> {
         if self.store.is_none() && !self.dir.is_dir() {
-            return None; // a look-up creates no spool
+            return Ok(LocalFound::default()); // a look-up creates no spool
         }
-        self.open().ok()?;
-        let store = self.store.as_ref()?;
-        let store::Found { plain, conditional, .. } = store.get(&self.view, action, clock::now()).ok()?;
+        self.open()?;
+        let Some(store) = &self.store else { return Ok(LocalFound::default()) };
+        let store::Found { plain, conditional, .. } = store.get(&self.view, action, clock::now())?;
         let (private, conditional): (Vec<_>, Vec<_>) =
             conditional.into_iter().partition(|record| is_of(record, &scopes::PRIVATE));
         let (ours, of_others): (Vec<_>, Vec<_>) = private.into_iter().partition(|record| self.is_own(record));
         let is_refused = plain.is_some() && !self.takes_plain;
         let own = ours.into_iter().chain(plain.filter(|_| self.takes_plain)).max_by_key(|record| record.time);
-        let cause = match (&own, conditional.is_empty(), of_others.is_empty()) {
-            (Some(_), ..) => MissCause::Lost,
-            (None, false, _) => MissCause::Condition,
-            (None, true, _) if is_refused => MissCause::Condition,
-            (None, true, false) => MissCause::Private,
-            (None, true, true) => MissCause::New,
-        };
+        let (is_known, is_conditional) = (own.is_some(), !conditional.is_empty());
         let entry = |record: &Record| {
             store.object(record.output).ok()??; // whole, as far as its metadata shows
             Some(Entry::of(record, self.path(&record.output.id)))
@@ -143,7 +144,17 @@ impl LocalStore {
         let mut candidates = if own.is_some() { Vec::new() } else { conditional };
         candidates.retain(|record| self.has_output_of_vet(store, action, record));
         let candidates = candidates.iter().filter_map(|record| Some((record.condition.clone()?, entry(record)?)));
-        Some(LocalFound { own, candidates: candidates.collect(), cause })
+        let candidates: Vec<_> = candidates.collect();
+        let cause = if is_known || (is_conditional && candidates.is_empty()) {
+            MissCause::Lost
+        } else if is_conditional || is_refused {
+            MissCause::Condition
+        } else if of_others.is_empty() {
+            MissCause::New
+        } else {
+            MissCause::Private
+        };
+        Ok(LocalFound { own, candidates, cause })
     }
 
     fn has_output_of_vet(&self, store: &Store, action: &ActionId, record: &Record) -> bool {

@@ -6,7 +6,7 @@ use base64_simd::STANDARD;
 use crate::fake_go::Go;
 use crate::output;
 
-fn start(dir: &Path) -> Go {
+pub(crate) fn start(dir: &Path) -> Go {
     Go::start(dir, &["--store", dir.join("store").to_str().unwrap()], &[])
 }
 
@@ -311,28 +311,4 @@ fn once_a_day_a_store_is_evicted_to_its_limit_after_the_last_answer() {
 pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-#[test]
-fn the_store_notes_what_a_go_command_asked_for_and_got() {
-    let dir = tempfile::tempdir().unwrap();
-    let known = || store::GoCommands::read(&dir.path().join("store"));
-    let body = b"!<arch>\nnot really";
-    let mut go = start(dir.path());
-    assert_eq!((go.get(1), go.get(2), go.get(2)), (None, None, None));
-    go.put(1, body);
-    go.get(1).unwrap();
-    go.finish();
-    let mut go = start(dir.path());
-    for _ in 0..2 {
-        assert_eq!(go.get(1).unwrap(), body);
-    }
-    go.finish();
-    start(dir.path()).finish();
-    let figures: Vec<_> = known().latest.iter().map(|one| one.figures).collect();
-    let [cold, warm] = figures[..] else { panic!("one that asks for nothing is not noted: {figures:?}") };
-    assert_eq!((cold.commands, cold.hits, cold.misses(), cold.new, cold.never_put), (1, 0, 1, 1, 1));
-    assert_eq!((warm.commands, warm.hits, warm.misses(), warm.never_put), (1, 1, 0, 0));
-    assert_eq!((cold.bytes_put, warm.bytes_served), (body.len() as u64, body.len() as u64));
-    assert_eq!(known().sums.iter().map(|sum| sum.figures.commands).sum::<u64>(), 2);
 }

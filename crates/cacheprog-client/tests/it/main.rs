@@ -5,6 +5,7 @@
 mod embedded; // with an embedded store
 mod fake_go; // cmd/go's side
 mod fallback; // a daemon that is absent, silent, slow, of another version or dies
+mod figures; // what the embedded store notes of a go command
 mod layers; // layers below the embedded store
 mod scripted_daemon; // a daemon that misbehaves as it is told
 mod sharing; // who else may use what was put

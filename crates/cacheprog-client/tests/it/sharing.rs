@@ -12,7 +12,7 @@ use crate::scripted_daemon::{Behaviour, Daemon, decisions};
 const GREET: &[u8] = include_bytes!("../../../store/tests/data/greet.a");
 
 /// The same package with an object that a C compiler made.
-fn with_c() -> Vec<u8> {
+pub(crate) fn with_c() -> Vec<u8> {
     let object = "\x7fELF and more bytes of C ";
     let header = format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "x.o", 0, 0, 0, 644, object.len());
     [GREET, header.as_bytes(), object.as_bytes()].concat()

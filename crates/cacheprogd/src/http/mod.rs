@@ -63,7 +63,7 @@ impl Server {
             Ok(Listener::Port(listener))
         };
         let (path, listener) = match address {
-            HttpAddress::Port(name) => (Path::new(name), at_port(address.at_port().as_deref().unwrap_or(name))),
+            HttpAddress::Port(name) => (Path::new(name), at_port(address.to_listen_at().as_deref().unwrap_or(name))),
             HttpAddress::Socket(socket) => (socket.path(), bind(socket.path(), EVERYONE).map(Listener::Socket)),
         };
         let listener = listener.map_err(|source| CommandError::Listen { path: path.to_owned(), source })?;

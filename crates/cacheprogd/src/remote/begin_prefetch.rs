@@ -60,8 +60,8 @@ pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
 }
 
 impl Tier {
-    /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, or enough was
-    /// fetched today.
+    /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, enough was
+    /// fetched today, most of what was fetched of this series was of no use, or the toolchain has no series of its standard library.
     fn begin_prefetch(self: &Arc<Self>, of: Shared, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
         let mut running = lock(&self.prefetches);
         // One that is over knows nothing of what was put since.

@@ -27,6 +27,9 @@ pub(crate) struct PageBuild {
     /// Whether the profile has all that the build did.
     #[serde(skip)]
     is_whole: bool,
+    /// Whether a later comparison with an earlier build finds the same.
+    #[serde(skip)]
+    is_compared: bool,
     id: String,
     name: String,
     started: u64,
@@ -77,23 +80,29 @@ impl PageBuild {
             BuildProfile::read(context.registry.open_profile(&build.short, Requester::Anyone).ok()?)
         };
         let profile = open(status).unwrap_or_default();
-        let earlier = earlier_builds(status, all).into_iter().find_map(open);
-        Self::new(status, &profile, explain(&profile, earlier.as_ref()))
+        let earlier = earlier_builds(status, all);
+        let compared = earlier.iter().find_map(|build| Some((*build, open(build)?)));
+        let missed = explain(&profile, compared.as_ref().map(|(_, profile)| profile));
+        let is_compared = is_compared(&earlier, compared.map(|(build, _)| build));
+        Self::new(status, &profile, (missed, is_compared))
     }
 
-    /// `missed` is what [`explain`] finds of the profile.
-    fn new(status: &BuildStatus, profile: &BuildProfile, missed: Vec<Missed>) -> Self {
+    /// `missed` is what [`explain`] finds of the profile, `is_compared` what [`is_compared`] does.
+    fn new(status: &BuildStatus, profile: &BuildProfile, (missed, is_compared): (Vec<Missed>, bool)) -> Self {
         let counts = &status.counts;
         let compiled = compiled(profile, &missed);
-        let groups = groups(&avoidable(missed));
+        let mut groups = groups(&avoidable(missed));
+        let mut causes = by_cause(groups.iter().cloned());
+        // Groups of one cause may cost more together than the most expensive group of another one.
+        groups.sort_by_key(|group| causes.first().is_some_and(|main| main.cause != group.cause));
         let why = cut(&main_cause(&groups));
-        let mut causes = by_cause(groups);
         for group in causes.iter_mut().filter(|group| !group.detail.is_empty()) {
             group.detail = cut(&format!("{}: {}", status.name, group.detail));
         }
         let wall_time = duration(Duration::from_millis(status.wall_milliseconds));
         Self {
             is_whole: profile.build.counts == *counts,
+            is_compared,
             id: status.short.clone(),
             name: status.name.clone(),
             started: status.started,
@@ -108,7 +117,7 @@ impl PageBuild {
     }
 
     fn is_final(&self) -> bool {
-        self.status.ended > 0 && self.is_whole
+        self.status.ended > 0 && self.is_whole && self.is_compared
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -128,6 +137,12 @@ impl PageBuild {
     pub(crate) fn toolchains(&self) -> &BTreeSet<String> {
         &self.toolchains
     }
+}
+
+/// Whether a later comparison finds the same: the profile that was read is that of an ended build, or there is no earlier build. One that
+/// cannot be read now may be readable soon: it is being written, or too many live ones were asked for.
+fn is_compared(earlier: &[&BuildStatus], read: Option<&BuildStatus>) -> bool {
+    earlier.is_empty() || read.is_some_and(|build| build.ended > 0)
 }
 
 /// The slowest of what a build compiled, in the order in which it did. [`explain`] has the misses of packages first, in their order.
@@ -173,6 +188,7 @@ fn cut(text: &str) -> String {
 mod tests {
     use super::*;
 
+    use miss_causes::{Cause, Verdict};
     use proto::profile::{Action, GetOutcome, Package};
 
     fn package(path: &str, get: GetOutcome, (at_ms, cost_ms): (u32, u32)) -> Package {
@@ -187,7 +203,8 @@ mod tests {
 
     fn shown(packages: Vec<Package>) -> PageBuild {
         let profile = BuildProfile { packages, ..BuildProfile::default() };
-        PageBuild::new(&BuildStatus { ended: 1, ..BuildStatus::default() }, &profile, explain(&profile, None))
+        let status = BuildStatus { ended: 1, ..BuildStatus::default() };
+        PageBuild::new(&status, &profile, (explain(&profile, None), true))
     }
 
     #[test]
@@ -221,10 +238,36 @@ mod tests {
         let is_final = |status: &BuildStatus, gets| {
             let mut profile = BuildProfile::default();
             profile.build.counts.gets = gets;
-            PageBuild::new(status, &profile, Vec::new()).is_final()
+            PageBuild::new(status, &profile, (Vec::new(), true)).is_final()
         };
         assert!(is_final(&status, 5) && !is_final(&status, 4));
         status.ended = 0;
         assert!(!is_final(&status, 5));
+    }
+
+    #[test]
+    fn a_build_is_compared_again_until_an_ended_one_is_read() {
+        let [ended, live] = [1, 0].map(|ended| BuildStatus { ended, ..BuildStatus::default() });
+        assert!(is_compared(&[], None) && is_compared(&[&live, &ended], Some(&ended)));
+        assert!(!is_compared(&[&ended], None) && !is_compared(&[&live], Some(&live)));
+        let build = |is_compared| PageBuild::new(&ended, &BuildProfile::default(), (Vec::new(), is_compared));
+        assert!(build(true).is_final() && !build(false).is_final());
+    }
+
+    #[test]
+    fn the_main_cause_is_the_first_of_the_causes() {
+        let verdict = |cause, detail: &str, root| Verdict { cause, certain: true, detail: detail.to_owned(), root };
+        let missed = |cause, root: &str, cost_ms| {
+            let changed = Some((root.to_owned(), Box::new(verdict(Cause::NewSource, "", None))));
+            Missed { path: String::new(), what: "", at_ms: 0, cost_ms, verdict: verdict(cause, root, changed) }
+        };
+        let missed = vec![
+            missed(Cause::Evicted, "x", 50),
+            missed(Cause::ChangedDependency, "x", 30),
+            missed(Cause::ChangedDependency, "y", 40),
+        ];
+        let build = PageBuild::new(&BuildStatus::default(), &BuildProfile::default(), (missed, true));
+        assert_eq!(build.causes().first().map(|group| group.cause), Some(Cause::ChangedDependency));
+        assert_eq!(build.why, "1 of 3 misses: changed dependency (y: new source)");
     }
 }
