@@ -30,7 +30,7 @@ tar -xzf "$tarball" -C "$WORK/unpacked" --strip-components=1
 options_of() {
     local program=$1 command
     "$BIN/$program" --help
-    "$BIN/$program" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on && $1 != "help" { print $1 }' |
+    "$BIN/$program" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on && /^  [a-z]/ && $1 != "help" { print $1 }' |
         while read -r command; do "$BIN/$program" "$command" --help; done
 }
 for program in cacheprogd cacheprog-client cacheprog-remote prebuild-hook modproxy; do
