@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use proto::figures::{bytes, number, seconds};
 use serde::Serialize;
 
+use crate::user_dirs;
+
 /// The file with its URL, in the directory of units.
 const URL_FILE: &str = "nix-gocacheprog-modproxy/url";
 
@@ -42,11 +44,9 @@ pub(crate) struct ModproxyStatus {
 }
 
 /// Asks the machine's module proxy, or that of this user.
-#[expect(clippy::disallowed_methods, reason = "the environment says where a user's services have their files")]
 pub(crate) fn find() -> Option<ModproxyStatus> {
-    let user = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let deadline = Instant::now() + TIMEOUT;
-    [Some(PathBuf::from("/run")), user].into_iter().flatten().find_map(|directory| ask(&directory, deadline))
+    [PathBuf::from("/run"), user_dirs::runtime()].iter().find_map(|directory| ask(directory, deadline))
 }
 
 /// Asks the one whose URL is below this directory. It listens on this machine alone; another URL is not its own.
@@ -64,7 +64,8 @@ fn ask(directory: &Path, deadline: Instant) -> Option<ModproxyStatus> {
 fn fetch(address: SocketAddr, deadline: Instant) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
     stream.set_write_timeout(Some(left(deadline)?))?;
-    write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    // In one piece: a server may answer and close after the first one, and what it did not read resets the connection.
+    stream.write_all(format!("GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n").as_bytes())?;
     let mut response = Vec::new();
     // A timeout counts from the last byte, so each read has what is left of the whole.
     while response.len() < MAX_ANSWER {
