@@ -132,7 +132,7 @@ impl CommandError {
     pub fn fix(&self) -> Option<&'static str> {
         let is_denied = is_denied(self) && !rustix::process::geteuid().is_root();
         match self {
-            Self::Install(InstallError::NotRoot) => None, // it says so
+            Self::Install(InstallError::NotRoot) => None, // its text says what to do
             _ if is_denied => Some(NEEDS_ROOT),
             Self::NoDaemon { path, .. } if *path == user_dirs::control_socket() && !has_user_unit() => {
                 Some(INSTALL_USER)

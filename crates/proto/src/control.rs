@@ -1,6 +1,8 @@
 //! What the hook and the command line ask the daemon over its control socket: one line of JSON each way, then the
 //! connection ends. Only root and the daemon's own user are answered.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::counts::Counts;
@@ -116,6 +118,9 @@ pub enum Requester {
 
 /// How the reason begins for which nothing is shared with other builds (`BuildStatus::shared_with`) where the user is not known.
 pub const UNKNOWN_REQUESTER: &str = "it is not known who asked for it";
+
+/// The latest builds that [`Builds::of_unknown`] looks at.
+const LATEST_BUILDS: usize = 5;
 
 impl Default for Requester {
     fn default() -> Self {
@@ -290,6 +295,31 @@ impl Builds {
     pub fn all(&self) -> impl Iterator<Item = &BuildStatus> {
         self.live.iter().chain(&self.ended)
     }
+
+    /// Of the latest builds, those of which it is not known who asked for them; `None` where there are none.
+    #[must_use]
+    pub fn of_unknown(&self) -> Option<OfUnknown<'_>> {
+        let mut latest: Vec<_> = self.all().collect();
+        latest.sort_by_key(|build| Reverse(build.started));
+        latest.truncate(LATEST_BUILDS);
+        let mut reasons = latest.iter().filter_map(|build| {
+            let (_, reason) = build.shared_with.split_once(UNKNOWN_REQUESTER)?;
+            Some(reason.trim_start_matches(": "))
+        });
+        let reason = reasons.next()?;
+        Some(OfUnknown { count: 1 + reasons.count(), of: latest.len(), reason })
+    }
+}
+
+/// Builds of which it is not known who asked for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfUnknown<'a> {
+    /// How many.
+    pub count: usize,
+    /// Of how many that were looked at.
+    pub of: usize,
+    /// Why it is not known of the latest of them.
+    pub reason: &'a str,
 }
 
 /// The state directory cannot be written.

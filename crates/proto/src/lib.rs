@@ -3,7 +3,8 @@
 //! Read in this order: [`id`] and [`output`] (what is named), [`gocmd`] (what cmd/go and a `GOCACHEPROG` program say to each other),
 //! [`wire`] (what our client and our daemon say to each other), [`control`] (what the hook and the command line ask the daemon),
 //! [`profile`] (what one build asked for), [`condition`] (when an entry is true for another build), [`parts`] (what a condition is
-//! made of, by name), [`blinded_table`] (answers that a build finds by itself), [`limits`] (how much of anything), [`figures`] (how numbers are written for people).
+//! made of, by name), [`blinded_table`] (answers that a build finds by itself), [`limits`] (how much of anything), [`figures`] (how numbers are written for people),
+//! [`finding`] (what was found of one thing).
 //!
 //! Everything here is pure: generic over readers and writers, no sockets, no files, no clock, no environment.
 
@@ -13,6 +14,7 @@ pub mod control;
 pub mod counts;
 pub mod error;
 pub mod figures;
+pub mod finding;
 pub mod gocmd;
 pub mod id;
 pub mod limits;

@@ -6,8 +6,8 @@
 //! 1 last <seconds since 1970> <go command> <figures> <directory>
 //! ```
 //!
-//! A line that cannot be read is left out. The file is bounded by lines: who shows it leaves out what is too old. A process that adds to it
-//! replaces it as a whole, one after the other, by a lock on a file beside it.
+//! A line that cannot be read is left out. The number of lines has a limit; what is too old is left out when the file is shown. A process that
+//! adds a line writes the whole file again. A lock on another file lets one process at a time do so.
 
 use std::fs::{File, TryLockError};
 use std::io::Read;

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proto::figures::duration;
+use proto::finding::{Finding, Level};
 use proto::parts::Part;
 use proto::profile::{Action, BuildProfile, Rejection};
-
-use super::finding::{Finding, Level};
 
 /// In so many builds of a name, one after the other, a variable has to differ.
 pub(crate) const BUILDS: usize = 3;

@@ -2,9 +2,9 @@
 
 use proto::control::{LayerStatus, RemoteStatus};
 use proto::figures::{self, bytes};
+use proto::finding::{Finding, bad, good, warn};
 
 use super::facts::{Facts, Permissions, Program};
-use super::finding::{Finding, bad, good, warn};
 use super::{changing_variables, installation, trust};
 
 /// The version of this program: programs of one package work together.
@@ -314,8 +314,8 @@ fn remote(remote: Option<&RemoteStatus>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Unit;
-    use super::super::finding::Level;
     use super::*;
+    use proto::finding::Level;
 
     fn unit_facts(active: &str, is_users: bool) -> Facts {
         let unit = Unit { enabled: "enabled".to_owned(), active: active.to_owned(), is_users };

@@ -1,7 +1,8 @@
 //! Whether anything is installed at all: where nothing is, one command helps, and each other check would find its part of that. Pure.
 
+use proto::finding::{Finding, bad};
+
 use super::facts::{Facts, Unit};
-use super::finding::{Finding, bad};
 use crate::error;
 
 /// What to do where there is nothing at all.

@@ -1,19 +1,18 @@
 //! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
 //!
-//! facts.rs looks at the machine, checks.rs judges (pure), installation.rs finds that there is nothing to judge, `changing_variables.rs` judges what the latest builds missed and trust.rs for
-//! whom their entries are (both pure), finding.rs is what it finds.
+//! facts.rs looks at the machine, checks.rs judges (pure), installation.rs finds that there is nothing to judge, `changing_variables.rs`
+//! judges what the latest builds missed and trust.rs for whom their entries are (both pure).
 
 mod changing_variables;
 mod checks;
 mod facts;
-mod finding;
 mod installation;
 mod trust;
 
+use proto::finding::{Finding, Level};
 use serde::Serialize;
 
 use self::facts::Sources;
-use self::finding::{Finding, Level};
 use crate::error::CommandError;
 use crate::terminal::{Style, Tone, print, print_json, stdout_style};
 

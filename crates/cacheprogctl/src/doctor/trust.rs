@@ -1,16 +1,10 @@
 //! Judges for whom the entries of builds are: whether the users in `[trust]` are those who are meant, and whether the hook finds out who
 //! asks for builds. Pure.
 
-use std::cmp::Reverse;
-
-use proto::control::{BuildStatus, Builds, Status, UNKNOWN_REQUESTER};
+use proto::control::{Builds, OfUnknown, Status};
 use proto::figures;
+use proto::finding::{Finding, bad, good, warn};
 use settings::{Accounts, Principal, Trust};
-
-use super::finding::{Finding, bad, good, warn};
-
-/// The latest builds that are looked at.
-const BUILDS: usize = 5;
 
 /// The names in `[trust]`, compared with this machine and with nix.conf.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,16 +62,12 @@ pub(crate) fn writers(names: Option<&Names>, is_users: bool) -> Finding {
 pub(crate) fn requesters(builds: Option<&Builds>) -> Finding {
     let what = "who asks for builds";
     let Some(builds) = builds else { return warn(what, "not checked: the daemon does not answer", "") };
-    let mut latest: Vec<_> = builds.all().collect();
-    latest.sort_by_key(|build| Reverse(build.started));
-    latest.truncate(BUILDS);
-    let unknown: Vec<_> = latest.iter().filter_map(|build| unknown_requester(build)).collect();
-    match unknown.first() {
+    match builds.of_unknown() {
         None => good(what, "known"),
-        Some(why) => warn(
+        Some(OfUnknown { count, of, reason }) => warn(
             what,
-            format!("not known for {} of the last {} builds, which share nothing: {why}", unknown.len(), latest.len()),
-            fix(why),
+            format!("not known for {count} of the last {of} builds, which share nothing: {reason}"),
+            fix(reason),
         ),
     }
 }
@@ -99,12 +89,6 @@ pub(crate) fn verification(status: Option<&Status>) -> Finding {
     }
 }
 
-/// Why it is not known who asked for a build.
-fn unknown_requester(build: &BuildStatus) -> Option<&str> {
-    let (_, why) = build.shared_with.split_once(UNKNOWN_REQUESTER)?;
-    Some(why.trim_start_matches(": "))
-}
-
 /// What to do (`prebuild-hook`, requester.rs has the reasons).
 fn fix(why: &str) -> &'static str {
     if why.contains("earlier version") {
@@ -121,7 +105,9 @@ fn fix(why: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
+    use proto::control::{BuildStatus, UNKNOWN_REQUESTER};
+    use proto::finding::Level;
+
     use super::*;
 
     fn names(writers: &[&str], relays: Option<&[&str]>, trusted: &[&str]) -> Names {

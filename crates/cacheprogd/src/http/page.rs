@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use proto::control::{BuildStatus, Eviction, Status};
 use proto::figures::{build_table, bytes, number, seconds};
+use proto::finding::Finding;
 use proto::wire::VERSION;
 use serde::Serialize;
 use store::{Disk, FORMAT};
@@ -23,7 +24,6 @@ use store::{Disk, FORMAT};
 use self::bars::{Bar, Given};
 use self::build::{PageBuild, PageBuilds};
 use self::charts::Chart;
-use self::findings::Finding;
 use crate::clock;
 use crate::context::Context;
 use crate::control::status::public_status;

@@ -2,50 +2,17 @@
 //!
 //! `cacheprogctl doctor` looks at the machine too: Nix's settings, hook, client, units, permissions. The daemon sees none of these.
 
-use std::cmp::Reverse;
-
-use proto::control::{BuildStatus, Builds, LayerStatus, RemoteStatus, Status, UNKNOWN_REQUESTER};
+use proto::control::{Builds, LayerStatus, OfUnknown, RemoteStatus, Status};
 use proto::figures::{self, bytes, number};
-use serde::Serialize;
+use proto::finding::{Finding, bad, good, warn};
 
 use crate::limits::PAGE_DIFFERENCES;
-
-/// How bad a finding is. Doctor has the same words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Level {
-    Good,
-    Warn,
-    Bad,
-}
-
-/// A finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    what: &'static str,
-    level: Level,
-    found: String,
-    /// What to do; empty where nothing has to be done.
-    fix: &'static str,
-}
 
 /// All findings, the good ones too.
 pub(crate) fn findings(status: &Status) -> Vec<Finding> {
     let always =
         [storing(status), free_space(status), unanswered(status), requesters(&status.builds), verification(status)];
     always.into_iter().chain(layers(&status.layers)).chain(status.remote.as_ref().map(remote)).collect()
-}
-
-fn good(what: &'static str, found: impl Into<String>) -> Finding {
-    Finding { what, level: Level::Good, found: found.into(), fix: "" }
-}
-
-fn warn(what: &'static str, found: String, fix: &'static str) -> Finding {
-    Finding { what, level: Level::Warn, found, fix }
-}
-
-fn bad(what: &'static str, found: String, fix: &'static str) -> Finding {
-    Finding { what, level: Level::Bad, found, fix }
 }
 
 fn storing(status: &Status) -> Finding {
@@ -82,28 +49,16 @@ fn unanswered(status: &Status) -> Finding {
     }
 }
 
-/// The latest builds that are looked at, as doctor does.
-const BUILDS: usize = 5;
-
 fn requesters(builds: &Builds) -> Finding {
     let what = "who asks for builds";
-    let mut latest: Vec<_> = builds.all().collect();
-    latest.sort_by_key(|build| Reverse(build.started));
-    latest.truncate(BUILDS);
-    let unknown: Vec<_> = latest.iter().filter_map(|build| unknown_requester(build)).collect();
-    match unknown.first() {
+    match builds.of_unknown() {
         None => good(what, "known"),
-        Some(why) => warn(
+        Some(OfUnknown { count, of, reason }) => warn(
             what,
-            format!("not known for {} of the last {} builds, which share nothing{why}", unknown.len(), latest.len()),
+            format!("not known for {count} of the last {of} builds, which share nothing: {reason}"),
             "`cacheprogctl doctor` has it",
         ),
     }
-}
-
-/// Why it is not known who asked for a build.
-fn unknown_requester(build: &BuildStatus) -> Option<&str> {
-    build.shared_with.split_once(UNKNOWN_REQUESTER).map(|(_, why)| why)
 }
 
 fn verification(status: &Status) -> Finding {
@@ -139,9 +94,10 @@ fn remote(remote: &RemoteStatus) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proto::control::{BuildStatus, OutputDifference, Trouble, UNKNOWN_REQUESTER};
+    use proto::finding::Level;
 
-    use proto::control::{OutputDifference, Trouble};
+    use super::*;
 
     fn levels(status: &Status) -> Vec<(&'static str, Level)> {
         findings(status).iter().filter(|one| one.level != Level::Good).map(|one| (one.what, one.level)).collect()
