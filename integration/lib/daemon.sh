@@ -40,10 +40,12 @@ transparent_hook() {
 }
 
 # start_daemon: starts cacheprogd on STATE, with SERVE_ARGS if set, with its log in WORK/daemon.log; returns when it answers.
+# How much of this machine's disk is free does not matter, unless SERVE_ARGS says so.
 start_daemon() {
-    local tries
+    local tries floor=(--min-free 64MiB)
+    [[ " ${SERVE_ARGS[*]-} " != *" --min-free "* ]] || floor=()
     setpriv --reuid "$DAEMON_UID" --regid "$DAEMON_UID" --clear-groups \
-        "$BIN/cacheprogd" serve --control-socket "$CONTROL" --state-dir "$STATE" \
+        "$BIN/cacheprogd" serve --control-socket "$CONTROL" --state-dir "$STATE" ${floor[@]+"${floor[@]}"} \
         ${SERVE_ARGS[@]+"${SERVE_ARGS[@]}"} < /dev/null 2>> "$WORK/daemon.log" &
     DAEMON_PID=$!
     for ((tries = 0; tries < 200; tries++)); do

@@ -159,12 +159,15 @@ pub fn program(name: &str) -> PathBuf {
 /// Starts the daemon and waits until it answers.
 fn spawn(dir: &Path, arguments: &[String]) -> Child {
     let control = dir.join("control.sock");
+    // How much of this machine's disk is free does not matter, unless the test says so.
+    let floor = ["--min-free", "1MiB"].into_iter().filter(|_| !arguments.iter().any(|one| one == "--min-free"));
     let mut child = Command::new(program("cacheprogd"))
         .args(["serve", "--control-socket"])
         .arg(&control)
         .arg("--state-dir")
         .arg(dir.join("state"))
         .env("NIX_GOCACHEPROG_CONFIG", "/dev/null")
+        .args(floor)
         .args(arguments)
         .arg("--host-socket")
         .arg(dir.join("host.sock"))
