@@ -1,6 +1,7 @@
 # Proves that inputs of cgo which Go's keys do not contain are seen: a header in a sibling directory of the tree, a header that
 # preBuild makes, a header in a build input, the flags of the compiler wrapper, a static library in each of these places. Each
 # is changed at the same size between two builds. With naive sharing the second build is wrong; with the hook it is right.
+# With --full: condition-files and condition-settings have the same kinds and more, in sandboxes that are played, and condition-sandboxes in real ones.
 # (Texts for Nix are not expanded.)
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016
 source "$(dirname "$0")/../lib/case.sh"

@@ -44,6 +44,7 @@ for command in status why; do
     expect "the page has $command --store" test "$(doc_block "$page" "cacheprogctl $command --store" | head -n 1)" = "$ cacheprogctl $command --store"
     cacheprogctl "$command" --store > "$WORK/$command"
 done
+# shellcheck disable=SC2016 # awk's own
 expect "status has the go commands" awk '$1 == "build" && $2 == 2 { found = 1 } END { exit !found }' "$WORK/status"
 expect "why has them, the latest first" test "$(grep -o 'build[[:space:]]*[0-9]*' "$WORK/why" | head -n 1 | grep -o '[0-9]*$')" = 0
 doc_block "$page" 'cacheprogctl purge --older-than' > "$WORK/purge"
