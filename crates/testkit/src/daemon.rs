@@ -178,9 +178,12 @@ fn spawn(dir: &Path, arguments: &[String]) -> Child {
         if UnixStream::connect(&control).is_ok() {
             return child;
         }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     child.kill().unwrap();
-    child.wait().unwrap();
-    panic!("the daemon did not start");
+    let said = child.wait_with_output().unwrap();
+    panic!("the daemon did not start: {}: {}", said.status, String::from_utf8_lossy(&said.stderr));
 }
