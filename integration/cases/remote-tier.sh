@@ -46,7 +46,7 @@ nothing_to_find() {
     new_machine "$S3_URL" "${stranger[@]}"
     echo "    without a fault, and with nothing to find:"
     built --arg src "$EDITED"
-    WITHOUT+=("$TOOK")
+    WITHOUT+=("$(printf %.1f "$TOOK")")
 }
 # row WHAT RULE EXPECTED: a build on a fresh machine beside a store that does this.
 ROWS=()
