@@ -147,13 +147,16 @@ pulled() {
     timeout 300 "$BIN/cacheprog-remote" pull --url "$S3_URL" --store "$WORK/machine-$1/store" --toolchain "$toolchain" 2> "$WORK/said" |
         sed 's/.*: \([0-9]*\) of \([0-9]*\) entries.*/\1 \2/' | { read -r new all; if [ "$new" = 0 ]; then echo nothing; elif [ "$new" = "$all" ]; then echo all; else echo "$new of $all"; fi; }
 }
-while IFS='|' read -r what rule expected; do
+# test_tells WORDS: `cacheprog-remote test` says them.
+test_tells() { grep -qF -- "$1" <("$BIN/cacheprog-remote" test --url "$S3_URL" --write 2>&1 || true); }
+while IFS='|' read -r what rule expected told; do
     name=fault-${what//[^a-z0-9]/-}
     mkdir -p "$WORK/machine-$name"
     fault "$rule"
     is "$what: taken" "$expected" "$(pulled "$name")"
     # Where nothing was put yet, all is as it should be.
-    [ "$expected" = all ] || [ "$what" = 404 ] || expect "$what: it is said" grep -q '^nix-gocacheprog: cacheprog-remote: ' "$WORK/said"
+    [ "$expected" = all ] || [[ "$what" = 404* ]] || expect "$what: it is said" grep -q '^nix-gocacheprog: cacheprog-remote: ' "$WORK/said"
+    expect "$what: the command test says: $told" test_tells "$told"
     fault none
     STATE=$WORK/machine-$name/store
     [ "$expected" = nothing ] || expect "$what: every object and record is intact" store_is_whole

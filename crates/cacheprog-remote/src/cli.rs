@@ -115,7 +115,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         secret_key_file: PathBuf,
     },
-    /// Try the remote store step by step, and say what is wrong. It reads; with --write it also puts and removes a small object.
+    /// Try the remote store step by step, and say what is wrong. It reads; with --write it also puts an object of 256 KiB, reads it, and removes
+    /// it: so it finds what is slow or breaks off too.
     Test {
         #[command(flatten)]
         remote: Remote,

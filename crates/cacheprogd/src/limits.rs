@@ -217,10 +217,16 @@ pub(crate) const REMOTE_WAIT: (Duration, Duration) = (Duration::from_millis(100)
 pub(crate) const REMOTE_LATE: u32 = 2;
 /// A prefetch of fewer entries is not judged; of more, one in so many has to be asked for.
 pub(crate) const REMOTE_USEFUL: (usize, usize) = (64, 3);
-/// After so many prefetches in a row that were of little use, nothing is fetched for builds of that name for so long.
+/// After so many prefetches in a row that were of little use, builds of that name get what they ask for and nothing ahead: until one asked for
+/// enough of what would have come, or until none was judged for so long.
 pub(crate) const REMOTE_USELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
 /// Actions of one prefetch of which it is remembered that nothing asked for them yet.
 pub(crate) const REMOTE_FETCHED: usize = 64 << 10;
+/// What is fetched on demand for a build, or for builds of one name that run together: so many actions, and no more after so many bytes. A prefetch of
+/// Caddy has 1,600 and some 80 MB; a build that needs more is served by a prefetch, to which its name goes back.
+pub(crate) const ON_DEMAND: (usize, u64) = (1024, 64 << 20);
+/// Threads that fetch it: the streams of a prefetch.
+pub(crate) const ON_DEMAND_THREADS: usize = 4;
 /// Names of builds of which something waits to be put into the remote store.
 pub(crate) const UPLOADS: usize = 1000;
 /// How long it waits at most.

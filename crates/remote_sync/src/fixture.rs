@@ -212,12 +212,22 @@ pub(crate) fn pull_with(
     name: &str,
     (seeds, conditional): (&[u8], Conditional),
 ) -> Pulled {
+    with_pull((store, objects), name, (seeds, conditional), |pull| pull.run().unwrap())
+}
+
+/// What fetches it, and does something else.
+pub(crate) fn with_pull<T>(
+    (store, objects): (&Store, &Memory),
+    name: &str,
+    (seeds, conditional): (&[u8], Conditional),
+    act: impl FnOnce(&Pull<'_>) -> T,
+) -> T {
     let ([std, series], trusted) = ([STD, name].map(series), trusted(seeds));
     let view = view().trusting(trusted.signing_keys());
     let until = Instant::now() + Duration::from_secs(3600);
     let trusted = &trusted;
     let progress = &();
-    Pull {
+    act(&Pull {
         store,
         view: &view,
         series: &[series],
@@ -230,7 +240,5 @@ pub(crate) fn pull_with(
         until,
         progress,
         memory: &FrameMemory::new(1),
-    }
-    .run()
-    .unwrap()
+    })
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use proto::{ActionId, OutputId};
 use remote::frames::FrameError;
 use remote::head::HeadError;
-use remote::index::{Entry, Frame, Index};
+use remote::index::{Entry, Frame, Index, Packed};
 use remote::keys::{PublicKey, TrustedKeys};
 use remote::read_plan::{Fetch, fetches};
 use remote::series::Series;
@@ -25,6 +25,7 @@ use crate::seen_heads::State;
 
 mod wanted;
 
+pub use wanted::Named;
 use wanted::{Known, Outputs};
 
 /// Streams at once: more pay only where bandwidth times delay is large (docs/explanation/remote-tier.md).
@@ -129,24 +130,50 @@ impl Pull<'_> {
     /// # Errors
     /// A [`PullError`] where the local store cannot be read.
     pub fn run(&self) -> Result<Pulled, PullError> {
-        let state = State::new(self.store).map_err(PullError::State)?;
-        let source = Source { objects: self.objects, state: &state, now: self.now };
-        let mut pulled = Pulled::default();
-        let indexes = self.indexes(&source, &mut pulled);
-        let known = self.known(&indexes)?;
-        let mut seen = HashSet::new(); // two keys may have signed the same
-        let entries =
-            indexes.iter().flat_map(|(index, _)| &index.entries).filter(|entry| self.is_wanted(entry, &known));
-        self.progress.wants(&mut entries.filter(|entry| seen.insert((entry.action, entry.condition.as_ref()))));
-        for (index, key) in &indexes {
-            self.index(index, key, &known, &mut pulled);
+        let (named, mut pulled) = self.read()?;
+        self.announce(&named);
+        for (index, key) in &named.indexes {
+            self.index((index, key), &named.known, &|_| true, &mut pulled);
         }
         pulled.failed += u64::from(!self.has_room());
         Ok(pulled)
     }
 
+    /// Reads the indexes, and fetches nothing of what they name.
+    ///
+    /// # Errors
+    /// A [`PullError`] where the local store cannot be read.
+    pub fn read(&self) -> Result<(Named, Pulled), PullError> {
+        let state = State::new(self.store).map_err(PullError::State)?;
+        let source = Source { objects: self.objects, state: &state, now: self.now };
+        let mut pulled = Pulled::default();
+        let indexes = self.indexes(&source, &mut pulled);
+        let known = self.known(&indexes)?;
+        Ok((Named::new(indexes, known), pulled))
+    }
+
+    /// Tells the progress what is named and is not here.
+    pub fn announce(&self, named: &Named) {
+        let mut seen = HashSet::new(); // two keys may have signed the same
+        let entries = named.indexes.iter().flat_map(|(index, _)| &index.entries);
+        let entries = entries.filter(|entry| self.is_wanted(entry, &named.known));
+        self.progress.wants(&mut entries.filter(|entry| seen.insert((entry.action, entry.condition.as_ref()))));
+    }
+
+    /// Fetches the frames with what is named of this action and is not here, but none a second time.
+    pub fn fetch_of(&self, named: &Named, action: &ActionId) -> Pulled {
+        let mut pulled = Pulled::default();
+        for (number, (index, key)) in named.indexes.iter().enumerate() {
+            let frames = named.ask(number, |entry| entry.action == *action && self.is_wanted(entry, &named.known));
+            if !frames.is_empty() {
+                self.index((index, key), &named.known, &|packed| frames.contains(&packed.frame), &mut pulled);
+            }
+        }
+        pulled
+    }
+
     /// The indexes of all series and keys, or of Go's own packages where there is none, and who signed each.
-    fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, &PublicKey)> {
+    fn indexes(&self, source: &Source<'_>, pulled: &mut Pulled) -> Vec<(Index, PublicKey)> {
         let mut denied = Vec::new();
         let mut indexes = self.indexes_of(self.series, source, (pulled, &mut denied));
         // Where the store does not answer, it would not for this one either.
@@ -168,7 +195,7 @@ impl Pull<'_> {
         series: &[Series],
         source: &Source<'_>,
         (pulled, denied): (&mut Pulled, &mut Vec<String>),
-    ) -> Vec<(Index, &PublicKey)> {
+    ) -> Vec<(Index, PublicKey)> {
         let mut indexes = Vec::new();
         for (series, key) in series.iter().flat_map(|series| self.trusted.iter().map(move |key| (series, key))) {
             if !self.has_room() {
@@ -178,7 +205,7 @@ impl Pull<'_> {
                 Ok(Some((_, index))) => {
                     pulled.indexes += 1;
                     pulled.entries += index.entries.len() as u64;
-                    indexes.push((index, key));
+                    indexes.push((index, key.clone()));
                 }
                 Ok(None) => log::debug!("{series}: the key {} has nothing", key.name()),
                 Err(e @ ReadError::Object(_, ObjectError::Denied(_))) => {
@@ -200,7 +227,7 @@ impl Pull<'_> {
     }
 
     /// What the store has of the actions of these.
-    fn known(&self, indexes: &[(Index, &PublicKey)]) -> Result<Known, StoreError> {
+    fn known(&self, indexes: &[(Index, PublicKey)]) -> Result<Known, StoreError> {
         let entries = indexes.iter().flat_map(|(index, _)| &index.entries);
         let LocalEntries { actions, here } = LocalEntries::of(self.store, self.view, entries)?;
         Ok(Known { actions, here: Mutex::new(here) })
@@ -211,16 +238,23 @@ impl Pull<'_> {
         entry.condition.as_ref().is_none_or(|condition| self.conditional.takes(condition)) && !known.has(entry)
     }
 
-    fn index(&self, index: &Index, key: &PublicKey, known: &Known, pulled: &mut Pulled) {
+    /// Fetches what is wanted and meant of an index.
+    fn index(
+        &self,
+        (index, key): (&Index, &PublicKey),
+        known: &Known,
+        is_meant: &dyn Fn(&Packed) -> bool,
+        pulled: &mut Pulled,
+    ) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
         for entry in index.entries.iter().filter(|entry| self.is_wanted(entry, known)) {
             wanted.entry(entry.output.id).or_default().push(entry);
         }
-        let plan = fetches(index, |packed| wanted.contains_key(&packed.id));
+        let plan = fetches(index, |packed| wanted.contains_key(&packed.id) && is_meant(packed));
         let outputs = Outputs::new(index, (&wanted, known), key);
         let (next, failed) = (Mutex::new(plan.iter()), AtomicU64::new(0));
         let work = || {
-            while let Some(fetch) = lock(&next).next().filter(|_| self.has_room()) {
+            while let Some(fetch) = self.has_room().then(|| lock(&next).next()).flatten() {
                 if let Err(e) = self.fetch(fetch, &outputs) {
                     failed.fetch_add(1, Relaxed);
                     self.give_up(fetch, &outputs);
@@ -232,6 +266,7 @@ impl Pull<'_> {
             (1..STREAMS.min(plan.len())).for_each(|_| drop(scope.spawn(work)));
             work();
         });
+        lock(&next).by_ref().for_each(|fetch| self.give_up(fetch, &outputs));
         pulled.requests += outputs.requests.into_inner();
         pulled.bytes += outputs.bytes.into_inner();
         pulled.admitted += outputs.admitted.into_inner();

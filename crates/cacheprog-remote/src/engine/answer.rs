@@ -82,14 +82,16 @@ fn by_code(at: At, status: Status, headers: &HeaderMap, context: &Context<'_>) -
 fn by_status(at: At, status: Status, body: &[u8], context: &Context<'_>) -> EngineError {
     let is_s3 = context.region.is_some();
     match status.status {
-        404 | 410 if at.method == Method::Put => EngineError::NoDirectory { at },
+        // Whatever the code: a write asks for no object that has to be there.
+        404 | 410 if at.method == Method::Put && is_s3 => EngineError::NoBucket { at },
+        404 | 410 if at.method == Method::Put => EngineError::NoDirectory { at, status: status.status },
         404 | 410 => EngineError::Missing { at },
         401 | 403 | 407 => {
             let is_likely_missing = is_s3 && at.method == Method::Get && status.status == 403 && context.has_read;
             EngineError::Denied { at, status, is_likely_missing }
         }
         405 => EngineError::Unsupported { at, what: "the server does not allow this method (status 405)" },
-        409 if !is_s3 => EngineError::NoDirectory { at },
+        409 if !is_s3 => EngineError::NoDirectory { at, status: status.status },
         413 => EngineError::TooLarge { at, limit: None },
         416 => EngineError::Body { at, fault: BodyFault::Short { wanted: context.range_end.unwrap_or_default() } },
         // bazel-remote 2.6.1 answers so to a body whose sha256 is not its name: another attempt would fail as well.
@@ -139,6 +141,7 @@ mod tests {
         for (method, status, code, expected) in [
             (Get, 404, "NoSuchKey", "Missing"),
             (Get, 404, "NoSuchBucket", "NoBucket"),
+            (Put, 404, "NoSuchKey", "NoBucket"),
             (Put, 403, "AccessDenied", "Denied"),
             (Get, 403, "SignatureDoesNotMatch", "WrongKey"),
             (Get, 403, "InvalidAccessKeyId", "WrongKey"),

@@ -76,18 +76,21 @@ pub enum EngineError {
         expected: Option<String>,
     },
     /// The bucket does not exist.
-    #[error("{at}: the bucket does not exist: create it, or correct the remote's URL")]
+    #[error("{at}: the bucket does not exist: create it, or correct the remote's URL or its endpoint")]
     NoBucket {
         /// What was asked for.
         at: At,
     },
-    /// A `WebDAV` server does not make directories.
+    /// A `WebDAV` server does not make directories, or has nothing at this URL.
     #[error(
-        "{at}: the directory does not exist on the server (status 409): let it make directories (nginx: create_full_put_path on)"
+        "{at}: the directory does not exist on the server (status {status}): correct the remote's URL, or let the server make directories (nginx: \
+         create_full_put_path on)"
     )]
     NoDirectory {
         /// What was asked for.
         at: At,
+        /// The status of HTTP.
+        status: u16,
     },
     /// The engine does not answer, or says that it cannot.
     #[error("{at}: the engine is not available: {cause}")]

@@ -11,6 +11,7 @@ mod limits; // breakers, budget, counters
 mod redirects; // other regions and other servers
 mod retries; // what is sent a second time
 mod tls; // servers with a certificate that is trusted, and others
+mod try_remote; // what the command `test` says of each fault
 mod writes; // puts, deletes, listings
 
 use std::io::Read;

@@ -40,6 +40,27 @@ fn other_faults_are_not_tried_again() {
 }
 
 #[test]
+fn what_waiting_does_not_help_is_not_tried_again() {
+    for (answer, code, expected) in [
+        (400, "ExpiredToken", "Expired"),
+        (403, "RequestTimeTooSkewed", "Clock"),
+        (404, "NoSuchBucket", "NoBucket"),
+        (403, "AccessDenied", "Denied"),
+    ] {
+        let server = FakeEngine::start(move |_| s3_error(answer, code));
+        let engine = s3(&server);
+        assert_eq!(variant(read(&engine, None)), expected);
+        assert_eq!((server.requests().len(), engine.counters().retries), (1, 0), "{code}");
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    let engine = cacheprog_remote::Engine::new(&crate::settings(&url, Default::default()));
+    assert_eq!(variant(read(&engine, None)), "Unavailable", "the connection is refused");
+    assert_eq!(engine.counters().retries, 0);
+}
+
+#[test]
 fn a_refusal_before_the_body_is_heard_by_the_second_attempt() {
     let refuse = |request: &Request| (request.method == "PUT").then(|| status(401, "no"));
     let server = FakeEngine::start_with(refuse, |_| ok(b""));

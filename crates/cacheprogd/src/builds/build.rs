@@ -198,8 +198,9 @@ impl Build {
         self.has_ended.load(Relaxed)
     }
 
-    /// Notes that it is over; whether this is the first time.
+    /// Notes that it is over; whether this is the first time. What was fetched for it is judged now, and not when its directory is removed.
     pub(crate) fn note_end(&self) -> bool {
+        self.prefetches.end();
         !self.has_ended.swap(true, Relaxed)
     }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use proto::error::with_causes;
 use proto::wire::Toolchain;
 use remote::series::{STD, Series};
-use remote_sync::pull::Pull;
+use remote_sync::pull::{Progress, Pull, PullError, Pulled};
 use store::{Conditional, View};
 
 use super::prefetch::{Prefetch, Shared};
@@ -22,6 +22,13 @@ use crate::mutex::lock;
 /// Prefetches of one build, by the toolchain's part of the namespace.
 #[derive(Debug, Default)]
 pub(crate) struct Prefetches(Mutex<HashMap<String, Arc<Prefetch>>>);
+
+impl Prefetches {
+    /// The build asks for no more.
+    pub(crate) fn end(&self) {
+        drop(std::mem::take(&mut *lock(&self.0)));
+    }
+}
 
 /// Who asks for a prefetch.
 #[derive(Debug, Clone, Copy)]
@@ -61,23 +68,28 @@ pub(crate) fn toolchain_at(goroot: &str) -> Toolchain {
 
 impl Tier {
     /// The prefetch of this series, which another build began or which begins now; `None` where there are enough of them, enough was
-    /// fetched today, most of what was fetched of this series was of no use, or the toolchain has no series of its standard library.
+    /// fetched today, or the toolchain has no series of its standard library. Where most of what was fetched of this series was of no use, what
+    /// builds ask for is fetched, and nothing ahead.
     fn begin_prefetch(self: &Arc<Self>, of: Shared, toolchain: &Toolchain, view: View) -> Option<Arc<Prefetch>> {
         let mut running = lock(&self.prefetches);
+        running.retain(|_, one| one.strong_count() > 0);
         // One that is over knows nothing of what was put since.
         if let Some(known) = running.get(&of).and_then(Weak::upgrade).filter(|known| !known.is_over()) {
             return Some(known);
         }
+        let on_demand = self.usefulness.is_useless(&of.0);
+        let is_alike = |one: &&Weak<Prefetch>| one.upgrade().is_some_and(|one| one.is_on_demand() == on_demand);
         let most = if of.1 { PREFETCHES } else { PREFETCHES / 2 };
-        if running.len() >= most || self.used_up().is_some() || self.usefulness.is_useless(&of.0) {
+        if running.values().filter(is_alike).count() >= most || self.used_up().is_some() {
             return None;
         }
-        let prefetch = Arc::new(Prefetch::of(&of, &self.usefulness));
+        let prefetch = Arc::new(Prefetch::of(&of, &self.usefulness, on_demand));
         let (std, view) = (series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
+        let names = Names { series: of.0.clone(), std, view };
         let (tier, thread, key) = (self.clone(), prefetch.clone(), of.clone());
         let fetch = move || {
             let _end = End(&tier, &of, &thread);
-            run(&thread, &tier, (&of.0, &std, &view));
+            run(&thread, &tier, &names);
         };
         let builder = thread::Builder::new().name("prefetch".to_owned()).stack_size(PREFETCH_STACK);
         builder.spawn(fetch).inspect_err(|e| log::debug!("no prefetch: {e}")).ok()?;
@@ -92,27 +104,45 @@ struct End<'a>(&'a Tier, &'a Shared, &'a Prefetch);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.2.end();
-        lock(&self.0.prefetches).remove(self.1);
+        if self.2.is_over() {
+            lock(&self.0.prefetches).remove(self.1);
+        }
     }
 }
 
-fn run(prefetch: &Prefetch, tier: &Tier, (series, std, view): (&Series, &Series, &View)) {
-    let pull = Pull {
-        store: &tier.store,
-        view,
-        series: std::slice::from_ref(series),
-        std: Some(std),
-        trusted: &tier.trusted,
-        objects: &tier.objects,
-        // In a sandbox all that compilers read of the system lies in /nix/store.
-        conditional: Conditional::All,
-        indexes: true,
-        now: clock::unix(clock::now()),
-        until: Instant::now() + PREFETCH_TIME,
-        progress: prefetch,
-        memory: &tier.memory,
-    };
-    match pull.run() {
+/// What builds ask for.
+#[derive(Debug, Clone)]
+struct Names {
+    series: Series,
+    std: Series,
+    view: View,
+}
+
+impl Names {
+    fn pull<'a>(&'a self, tier: &'a Tier, progress: &'a dyn Progress) -> Pull<'a> {
+        Pull {
+            store: &tier.store,
+            view: &self.view,
+            series: std::slice::from_ref(&self.series),
+            std: Some(&self.std),
+            trusted: &tier.trusted,
+            objects: &tier.objects,
+            // In a sandbox all that compilers read of the system lies in /nix/store.
+            conditional: Conditional::All,
+            indexes: true,
+            now: clock::unix(clock::now()),
+            until: Instant::now() + PREFETCH_TIME,
+            progress,
+            memory: &tier.memory,
+        }
+    }
+}
+
+fn run(prefetch: &Prefetch, tier: &Arc<Tier>, names: &Names) {
+    let series = &names.series;
+    let pull = names.pull(tier, prefetch);
+    let done = if prefetch.is_on_demand() { read(&pull, prefetch, tier, names) } else { pull.run() };
+    match done {
         Ok(pulled) => {
             log::debug!("{series}: fetched {} entries, {} bytes", pulled.admitted, pulled.bytes);
             tier.note_pull(&pulled);
@@ -123,6 +153,23 @@ fn run(prefetch: &Prefetch, tier: &Tier, (series, std, view): (&Series, &Series,
         }
     }
     tier.keep_bytes();
+}
+
+/// Reads what there is, which is fetched as far as builds ask for it.
+fn read(pull: &Pull<'_>, prefetch: &Prefetch, tier: &Arc<Tier>, names: &Names) -> Result<Pulled, PullError> {
+    let (named, pulled) = pull.read()?;
+    let named = Arc::new(named);
+    let (tier, names, known) = (tier.clone(), names.clone(), named.clone());
+    prefetch.set_fetch(Box::new(move |action, progress| {
+        tier.used_up().is_none().then(|| {
+            let pulled = names.pull(&tier, progress).fetch_of(&known, action);
+            tier.note_pull(&pulled);
+            tier.keep_bytes();
+            pulled.bytes
+        })
+    }));
+    pull.announce(&named);
+    Ok(pulled)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whether builds ask for what is fetched for them. Where they do not, again and again, nothing is fetched for builds of that name for a while.
+//! Whether builds ask for what is fetched for them. Where they do not, again and again, builds of that name get what they ask for and nothing ahead.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use remote::series::Series;
 use crate::limits::{REMOTE_FETCHED, REMOTE_USEFUL, REMOTE_USELESS, UPLOADS};
 use crate::mutex::lock;
 
-/// What one prefetch fetched that was not asked for yet, and how much was.
+/// What one prefetch fetched, or would have fetched, that was not asked for yet, and how much was.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     unused: HashSet<ActionId>,
@@ -24,7 +24,7 @@ impl Fetched {
         }
     }
 
-    /// It is asked for, and was there in time.
+    /// It is asked for; of a prefetch, it was there in time.
     pub(super) fn note_used(&mut self, action: &ActionId) {
         self.used += usize::from(self.unused.remove(action));
     }
@@ -46,17 +46,23 @@ impl Usefulness {
         let mut all = lock(&self.0);
         all.retain(|_, (_, last)| last.elapsed() < REMOTE_USELESS.1);
         if useful {
-            all.remove(series);
+            if all.remove(series).is_some_and(|(times, _)| times >= REMOTE_USELESS.0) {
+                log::info!(
+                    "{series}: a build asked for much of what is there: the next one has it fetched ahead again"
+                );
+            }
         } else if all.len() < UPLOADS || all.contains_key(series) {
             let (times, last) = all.entry(series.clone()).or_insert((0, Instant::now()));
             (*times, *last) = (*times + 1, Instant::now());
-            if *times >= REMOTE_USELESS.0 {
-                log::warn!("{series}: builds ask for little of what is fetched: nothing is fetched for a day");
+            if *times == REMOTE_USELESS.0 {
+                log::warn!(
+                    "{series}: builds ask for little of what is fetched: from now on they get what they ask for, and nothing ahead"
+                );
             }
         }
     }
 
-    /// Whether nothing is to be fetched.
+    /// Whether nothing is to be fetched ahead.
     pub(super) fn is_useless(&self, series: &Series) -> bool {
         let is_over = |last: &Instant| last.elapsed() >= REMOTE_USELESS.1;
         lock(&self.0).get(series).is_some_and(|(times, last)| *times >= REMOTE_USELESS.0 && !is_over(last))

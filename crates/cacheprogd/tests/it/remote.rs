@@ -6,12 +6,14 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use proto::ActionId;
 use proto::control::{RemoteStatus, Requester};
-use proto::wire::Reply;
+use proto::wire::{Reply, Request};
 use remote::keys::SecretKey;
 use remote_sync::objects::{Body, ObjectError, Objects};
 use remote_sync::socket::answer;
@@ -30,12 +32,16 @@ struct Engine {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     change: Mutex<Option<Change>>,
     delay: Mutex<Duration>,
+    is_broken: AtomicBool,
     requests: Mutex<Vec<String>>,
 }
 
 impl Objects for Engine {
     fn get(&self, name: &str, range: Option<Range<u64>>) -> Result<Option<Body<'_>>, ObjectError> {
         self.requests.lock().unwrap().push(format!("GET {name}"));
+        if self.is_broken.load(Relaxed) {
+            return Err("the bucket does not exist".into());
+        }
         if name.starts_with("o/") {
             thread::sleep(*self.delay.lock().unwrap());
         }
@@ -208,6 +214,21 @@ fn wrong_bytes_and_a_program_that_is_gone_are_misses() {
     wait_until("it is told", || status(&alone).trouble.is_some());
 }
 
+#[test]
+fn a_remote_store_that_refuses_is_asked_once_for_a_build_and_nothing_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, socket) = serve(dir.path());
+    engine.is_broken.store(true, Relaxed);
+    let fresh = reader(dir.path(), "fresh", &socket, &[1]);
+    let view = fresh.register("app");
+    let mut sessions = [(); 3].map(|()| Session::open(&view, GOROOT));
+    wait_until("it is told", || status(&fresh).trouble.is_some());
+    let began = Instant::now();
+    (0..100).for_each(|n| assert_eq!(sessions[usize::from(n % 3)].get(n), Reply::Miss));
+    assert!(began.elapsed() < Duration::from_secs(2), "two waits would take as long: {:?}", began.elapsed());
+    assert_eq!(engine.requests.lock().unwrap().len(), 1);
+}
+
 fn change(name: &str, mut bytes: Vec<u8>, of: &str) -> Vec<u8> {
     if name.starts_with(of) {
         let middle = bytes.len() / 2;
@@ -264,4 +285,44 @@ fn what_builds_of_other_users_put_is_not_signed() {
     let fresh = reader(dir.path(), "fresh", &socket, &[1]);
     assert_eq!(served(&fresh, "app", &[1, 2]), [2]);
     assert_eq!(engine.objects.lock().unwrap().keys().filter(|name| name.starts_with("h/")).count(), 1);
+}
+
+/// What a build on another machine puts, and a build of that name fetches here, which asks for none of it.
+fn useless_prefetch(writer: &Daemon, reader: &Daemon, round: u8) {
+    let (name, outputs): (_, Vec<_>) = (format!("app-{round}"), (64 * (round - 1)..64 * round).collect());
+    build(writer, &name, &outputs);
+    wait_until("it is put", || status(writer).uploads == u64::from(round) && status(writer).waiting == 0);
+    assert_eq!(served_after(reader, &name, &[], 64 * u64::from(round)), [0; 0]);
+    reader.end_build(&name);
+    wait_until("the build is over", || reader.status().builds.live.is_empty());
+}
+
+#[test]
+fn after_three_prefetches_of_no_use_comes_what_a_build_asks_for_and_nothing_ahead() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, socket) = serve(dir.path());
+    let (first, mut fresh) = (writer(dir.path(), &socket, 1), reader(dir.path(), "fresh", &socket, &[1]));
+    (1..=3).for_each(|round| useless_prefetch(&first, &fresh, round));
+
+    let mut session = Session::open(&first.register("app-4"), GOROOT);
+    assert_eq!(session.get(200), Reply::Miss);
+    thread::sleep(Duration::from_secs(1)); // what compiling cost
+    (192..=250).for_each(|n| drop(session.put(n, &honest(n))));
+    drop(session);
+    first.end_build("app-4");
+    wait_until("it is put", || status(&first).uploads == 4);
+    engine.requests.lock().unwrap().clear();
+    let requests = |of: &str| engine.requests.lock().unwrap().iter().filter(|one| one.starts_with(of)).count();
+
+    let view = fresh.register("app-4");
+    let mut session = Session::open(&view, GOROOT);
+    wait_until("the index is read", || requests("GET p/") == 1);
+    session.send(Request::Get { action: ActionId([[1; 16], [2; 16]].concat().try_into().unwrap()) }, b"");
+    assert_eq!((session.reply(), requests("GET o/")), (Reply::Miss, 0), "no index names it");
+    assert_eq!(content(&view, session.get(200)), honest(200), "it is fetched when it is asked for");
+    wait_until("the rest of its frame is put", || status(&fresh).fetched == 3 * 64 + 59);
+    assert_eq!(content(&view, session.get(201)), honest(201), "it is in the same frame");
+    assert_eq!(requests("GET o/"), 1);
+    drop(session);
+    assert!(fresh.stop().contains("from now on they get what they ask for, and nothing ahead"));
 }

@@ -45,6 +45,27 @@ fn a_fresh_machine_has_what_another_put_and_fetches_nothing_twice() {
 }
 
 #[test]
+fn on_demand_the_frames_of_what_is_asked_for_are_fetched_and_none_twice() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    with_pull((&here, &objects), "m@main", (&[1], Conditional::OfAssembly), |pull| {
+        let (named, read) = pull.read().unwrap();
+        assert_eq!((read.entries, read.requests, read.bytes), (3, 0, 0));
+        assert_eq!(objects.take_log().len(), 2, "head and index");
+        assert_eq!(pull.fetch_of(&named, &action(9)), Pulled::default(), "no index names it");
+        let pulled = pull.fetch_of(&named, &action(1));
+        assert_eq!((pulled.requests, pulled.admitted), (1, 2), "its frame has another small output");
+        assert!(pulled.bytes < 1000, "the large one is in a frame of its own");
+        assert_eq!(pull.fetch_of(&named, &action(2)), Pulled::default(), "it is here");
+        objects.fail(usize::MAX, |_, bytes| bytes[..bytes.len() - 1].to_vec());
+        assert_eq!(pull.fetch_of(&named, &action(3)).failed, 1);
+        objects.fail(0, |_, bytes| bytes);
+        assert_eq!(pull.fetch_of(&named, &action(3)), Pulled::default(), "it is given up");
+    });
+    assert_eq!(found(&here), [(1, b"one".to_vec()), (2, b"two".to_vec())]);
+}
+
+#[test]
 fn what_no_trusted_key_signed_is_neither_fetched_nor_admitted() {
     let (_one, _, objects) = remote_store();
     let (_other, here) = fresh();

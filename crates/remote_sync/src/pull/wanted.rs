@@ -14,7 +14,34 @@ use store::{BuildName, Origin, Partition};
 use crate::local_entries::EntryName;
 use crate::mutex::lock;
 
+/// What trusted keys signed for these builds, as it was read.
+#[derive(Debug)]
+pub struct Named {
+    /// Each index, and who signed it.
+    pub(super) indexes: Vec<(Index, PublicKey)>,
+    pub(super) known: Known,
+    /// Frames that were asked for one by one: the numbers of their index and of themselves.
+    asked: Mutex<HashSet<(usize, u32)>>,
+}
+
+impl Named {
+    pub(super) fn new(indexes: Vec<(Index, PublicKey)>, known: Known) -> Self {
+        Self { indexes, known, asked: Mutex::default() }
+    }
+
+    /// The frames of an index with outputs of these entries which were not asked for before. From now on they were.
+    pub(super) fn ask(&self, number: usize, is_meant: impl Fn(&Entry) -> bool) -> HashSet<u32> {
+        let index = &self.indexes[number].0;
+        let meant: HashSet<_> =
+            index.entries.iter().filter(|entry| is_meant(entry)).map(|entry| entry.output.id).collect();
+        let frames = index.outputs.iter().filter(|packed| meant.contains(&packed.id)).map(|packed| packed.frame);
+        let mut asked = lock(&self.asked);
+        frames.filter(|frame| asked.insert((number, *frame))).collect()
+    }
+}
+
 /// What is here.
+#[derive(Debug)]
 pub(super) struct Known {
     /// Of which the store had something before.
     pub(super) actions: HashSet<ActionId>,

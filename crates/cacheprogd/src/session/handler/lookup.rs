@@ -77,13 +77,14 @@ impl Unverified {
 }
 
 impl Handler {
-    /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store is waited for.
+    /// What is known of an action, and exposed to the build, with so much effort. What is on its way from the remote store, or is put on it by
+    /// this, is waited for.
     pub(super) fn find(&self, action: &ActionId, now: SystemTime, effort: Effort) -> Lookup {
         self.note_used(action);
         // Before the look-up, which finds what came by then.
         let prefetch = self.prefetch.as_ref().filter(|prefetch| prefetch.is_awaited(action));
         let found = self.find_here(action, now, effort.verify_most());
-        let Some(prefetch) = prefetch.filter(|_| is_little(&found)) else { return found };
+        let Some(prefetch) = prefetch.filter(|one| is_little(&found) && one.ask_for(action)) else { return found };
         match effort {
             Effort::Little => Lookup::OnItsWay,
             Effort::All { since } => {

@@ -1,0 +1,177 @@
+//! What comes from the remote store where a build asks for it, and not ahead: for names whose builds used little of what was fetched. What each of
+//! them asks for is bounded, and is fetched by a few threads, which end when there is nothing to do.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+use std::time::Instant;
+
+use proto::ActionId;
+use remote_sync::pull::Progress;
+
+use crate::limits::{ON_DEMAND, ON_DEMAND_THREADS, PREFETCH_TIME};
+use crate::mutex::lock;
+
+/// Fetches what is named of an action, and returns how many bytes came; `None`: nothing more is to be fetched.
+pub(super) type Fetch = dyn Fn(&ActionId, &dyn Progress) -> Option<u64> + Send + Sync;
+
+/// See the file's header.
+pub(super) struct OnDemand {
+    began: Instant,
+    /// Held for one action.
+    asked: Mutex<Asked>,
+    /// Set when it is known what there is.
+    fetch: OnceLock<Box<Fetch>>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    actions: HashSet<ActionId>,
+    /// Those that no thread fetches yet.
+    queue: VecDeque<ActionId>,
+    threads: usize,
+    bytes: u64,
+}
+
+impl Asked {
+    fn has_room(&self) -> bool {
+        self.actions.len() < ON_DEMAND.0 && self.bytes < ON_DEMAND.1
+    }
+}
+
+/// What becomes of an action that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// It is not fetched: the build asked for enough.
+    Refused,
+    /// It is on its way.
+    OnItsWay,
+    /// It is, when the caller has started a thread that [works](OnDemand::work).
+    NeedsThread,
+}
+
+impl OnDemand {
+    pub(super) fn new() -> Self {
+        Self { began: Instant::now(), asked: Mutex::default(), fetch: OnceLock::new() }
+    }
+
+    /// It is known what there is, and this fetches it.
+    pub(super) fn set(&self, fetch: Box<Fetch>) {
+        drop(self.fetch.set(fetch)); // it is set once
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.fetch.get().is_some()
+    }
+
+    /// Whether so much may have been put since that the next build asks again what there is.
+    pub(super) fn is_old(&self) -> bool {
+        self.began.elapsed() >= PREFETCH_TIME
+    }
+
+    /// Whether this would come.
+    pub(super) fn admits(&self, action: &ActionId) -> bool {
+        let asked = lock(&self.asked);
+        asked.has_room() || asked.actions.contains(action)
+    }
+
+    /// Puts it on its way, if it is not already.
+    pub(super) fn ask(&self, action: &ActionId) -> Asking {
+        let mut asked = lock(&self.asked);
+        if asked.actions.contains(action) {
+            return Asking::OnItsWay;
+        }
+        if !asked.has_room() {
+            return Asking::Refused;
+        }
+        asked.actions.insert(*action);
+        asked.queue.push_back(*action);
+        if asked.threads >= ON_DEMAND_THREADS {
+            return Asking::OnItsWay;
+        }
+        asked.threads += 1;
+        Asking::NeedsThread
+    }
+
+    /// The thread could not be started. Another one finds what is in the queue.
+    pub(super) fn without_thread(&self) {
+        lock(&self.asked).threads -= 1;
+    }
+
+    /// Fetches what is in the queue, until it is empty.
+    pub(super) fn work(&self, progress: &dyn Progress) {
+        while let Some((action, fetch)) = self.next().zip(self.fetch.get()) {
+            let came = fetch(&action, progress);
+            let mut asked = lock(&self.asked);
+            asked.bytes = came.map_or(u64::MAX, |bytes| asked.bytes.saturating_add(bytes));
+        }
+    }
+
+    /// The next action; after the last one the thread ends.
+    fn next(&self) -> Option<ActionId> {
+        let mut asked = lock(&self.asked);
+        let next = asked.queue.pop_front().filter(|_| asked.bytes < ON_DEMAND.1);
+        if next.is_none() {
+            asked.queue.clear();
+            asked.threads -= 1;
+        }
+        next
+    }
+}
+
+impl fmt::Debug for OnDemand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnDemand").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn action(n: usize) -> ActionId {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&n.to_le_bytes());
+        ActionId(id)
+    }
+
+    /// Each action brings so many bytes; those that were fetched.
+    fn fetching(each: Option<u64>) -> (OnDemand, std::sync::Arc<Mutex<Vec<ActionId>>>) {
+        let (on_demand, fetched) = (OnDemand::new(), std::sync::Arc::<Mutex<Vec<ActionId>>>::default());
+        let log = fetched.clone();
+        on_demand.set(Box::new(move |action, _| {
+            lock(&log).push(*action);
+            each
+        }));
+        (on_demand, fetched)
+    }
+
+    #[test]
+    fn each_action_is_fetched_once_by_a_few_threads() {
+        let (on_demand, fetched) = fetching(Some(1));
+        let first: Vec<_> = (0..ON_DEMAND_THREADS + 2).map(|n| on_demand.ask(&action(n))).collect();
+        assert!(first[..ON_DEMAND_THREADS].iter().all(|asking| *asking == Asking::NeedsThread));
+        assert_eq!(first[ON_DEMAND_THREADS..], [Asking::OnItsWay; 2]);
+        assert_eq!(on_demand.ask(&action(0)), Asking::OnItsWay);
+        (0..ON_DEMAND_THREADS).for_each(|_| on_demand.work(&()));
+        assert_eq!(*lock(&fetched), (0..ON_DEMAND_THREADS + 2).map(action).collect::<Vec<_>>());
+        assert_eq!(on_demand.ask(&action(0)), Asking::OnItsWay, "it was asked for before");
+        assert_eq!(on_demand.ask(&action(100)), Asking::NeedsThread, "the others ended");
+    }
+
+    #[test]
+    fn what_a_build_asks_for_is_bounded_by_number_and_bytes() {
+        let (on_demand, _) = fetching(Some(0));
+        (0..ON_DEMAND.0).for_each(|n| assert_ne!(on_demand.ask(&action(n)), Asking::Refused));
+        assert_eq!(on_demand.ask(&action(ON_DEMAND.0)), Asking::Refused);
+        assert!(on_demand.admits(&action(0)) && !on_demand.admits(&action(ON_DEMAND.0)));
+        for each in [Some(ON_DEMAND.1), None] {
+            let (on_demand, fetched) = fetching(each);
+            assert_eq!(on_demand.ask(&action(0)), Asking::NeedsThread);
+            on_demand.ask(&action(1));
+            on_demand.work(&());
+            assert_eq!(lock(&fetched).len(), 1, "{each:?}");
+            assert_eq!(on_demand.ask(&action(2)), Asking::Refused);
+        }
+    }
+}
