@@ -160,7 +160,7 @@ pub fn program(name: &str) -> PathBuf {
 fn spawn(dir: &Path, arguments: &[String]) -> Child {
     let control = dir.join("control.sock");
     // How much of this machine's disk is free does not matter, unless the test says so.
-    let floor = ["--min-free", "1MiB"].into_iter().filter(|_| !arguments.iter().any(|one| one == "--min-free"));
+    let floor = ["--min-free", "64MiB"].into_iter().filter(|_| !arguments.iter().any(|one| one == "--min-free"));
     let mut child = Command::new(program("cacheprogd"))
         .args(["serve", "--control-socket"])
         .arg(&control)
