@@ -36,7 +36,10 @@ fn links_from_pages_to_files_that_the_site_has_not_name_the_repository() {
         let leads_out = |target: &&str| target.matches("../").count() >= depth;
         broken.extend(targets(&page.text).filter(leads_out).map(|target| format!("{}: {target}", page.name)));
     }
-    assert!(broken.is_empty(), "the site has no such files, write the repository's address and /blob/HEAD/: {broken:#?}");
+    assert!(
+        broken.is_empty(),
+        "the site has no such files, write the repository's address and /blob/HEAD/: {broken:#?}"
+    );
 }
 
 #[test]
