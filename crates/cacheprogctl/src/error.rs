@@ -58,6 +58,9 @@ pub enum CommandError {
     /// The store cannot be read or changed.
     #[error("working on the store")]
     Store(#[from] StoreError),
+    /// The store cannot be read; the text has the fix.
+    #[error("{0}")]
+    Unusable(String),
     /// The store has damage that was not repaired.
     #[error("{} is damaged", path.display())]
     Damaged {
@@ -172,6 +175,7 @@ impl CommandError {
             | Self::Limits(_)
             | Self::State(_)
             | Self::Store(_)
+            | Self::Unusable(_)
             | Self::Damaged { .. }
             | Self::NotRemoved { .. }
             | Self::NoUser { .. }

@@ -15,6 +15,7 @@ use crate::layers::Layers;
 use crate::maintenance::evictor::LatestEviction;
 use crate::remote::tier::Tier;
 use crate::telemetry::latency::Latency;
+use crate::telemetry::other_versions::OtherVersions;
 use crate::telemetry::usage_recorder::UsageRecorder;
 use crate::trust::ShadowVerification;
 
@@ -43,4 +44,6 @@ pub(crate) struct Context {
     pub(crate) remote: Option<Arc<Tier>>,
     /// How long requests take.
     pub(crate) latency: Latency,
+    /// Programs of another version.
+    pub(crate) other_versions: OtherVersions,
 }

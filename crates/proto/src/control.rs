@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 
 pub use crate::counts::Counts;
+pub use crate::other_version::{OtherVersion, Sender};
 pub use crate::verification::{ComputedOutput, OutputDifference, Verification};
 use crate::wire::VERSION;
 
@@ -197,6 +198,9 @@ pub struct Status {
     /// The store that machines share, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<RemoteStatus>,
+    /// Programs of another version that were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_versions: Vec<OtherVersion>,
     /// The builds.
     #[serde(flatten)]
     pub builds: Builds,

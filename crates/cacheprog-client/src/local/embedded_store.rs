@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::{ActionId, Condition};
-use rustix::fs::{Access, access};
 use rustix::process::geteuid;
-use store::Kind;
+use store::{Kind, NoAccess, no_access};
 
 use crate::environment::{Environment, is_one_line};
 use crate::go_command;
@@ -60,19 +59,24 @@ struct Candidates {
 }
 
 impl EmbeddedStore {
-    /// `lower`: directories of layers to be read below the store. A store that this user may not write to is one of them.
+    /// `lower`: directories of layers to be read below the store. A store that this user may not write to, or not to a directory in it,
+    /// is one of them.
     pub(crate) fn new(
         (dir, lower): (&Path, &[PathBuf]),
         (responder, figures): (Arc<Responder>, Arc<Figures>),
         environment: &Environment,
     ) -> Self {
         let spool = || LocalStore::new(&environment.spool, environment);
-        let store = if is_read_only(dir) {
-            environment.log(&format!("{} cannot be written: it is only read", dir.display()));
-            let below: Vec<_> = [dir.to_owned()].into_iter().chain(lower.iter().cloned()).collect();
-            spool().above(layers::open(&below, environment))
-        } else {
-            open(dir, environment).unwrap_or_else(spool).above(layers::open(lower, environment))
+        let store = match no_access(dir, 1) {
+            Some(NoAccess { dir: refused, is_readable }) => {
+                let what = if is_readable { "be written" } else { "be read or written" };
+                let refused = refused.display();
+                environment
+                    .log(&format!("{refused} cannot {what}: nothing is stored, see `cacheprogctl status --store`"));
+                let below: Vec<_> = [dir.to_owned()].into_iter().chain(lower.iter().cloned()).collect();
+                spool().above(layers::open(&below, environment))
+            }
+            None => open(dir, environment).unwrap_or_else(spool).above(layers::open(lower, environment)),
         };
         let hits = Arc::<Hits>::default();
         let stores =
@@ -87,16 +91,11 @@ impl EmbeddedStore {
     }
 }
 
-/// Whether a directory is there and this user may not write to it, or its file system is mounted read-only.
-fn is_read_only(dir: &Path) -> bool {
-    dir.is_dir() && access(dir, Access::WRITE_OK).is_err()
-}
-
 /// Whether this user may only read a directory, and it is of another one than this user or root. At the place where this user's own store is
 /// looked for, in a HOME that others can write, such a one is of a neighbour: it is read only where the command line names it.
 pub(crate) fn is_of_others(dir: &Path, environment: &Environment) -> bool {
     let owner = || fs::metadata(dir).map_or(0, |metadata| metadata.uid());
-    let is_of_others = is_read_only(dir) && ![0, geteuid().as_raw()].contains(&owner());
+    let is_of_others = no_access(dir, 0).is_some() && ![0, geteuid().as_raw()].contains(&owner());
     if is_of_others {
         environment.log(&format!("{} is of another user: name it with --store to read it", dir.display()));
     }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -50,13 +51,16 @@ impl Go {
 
     /// The same, with a parent process that is called `go`, as that of a go command with these arguments.
     pub(crate) fn start_as_go(dir: &Path, cwd: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let go = cwd.with_file_name("go"); // the same one for all of a test: it is a part of the toolchain
-        if !go.exists() {
-            std::fs::copy("/bin/sh", &go).unwrap();
-        }
-        let mut command = Command::new(go);
-        command.args(["-c", "$CLIENT; exit $?", "go"]).args(arguments);
+        let command = as_go(cwd, "$CLIENT; exit $?", arguments);
         Self::spawn(command, dir, cwd, &[&[("CLIENT", env!("CARGO_BIN_EXE_cacheprog-client"))], env].concat())
+    }
+
+    /// The same as another user, who has to reach all of it; `$CLIENT` is in `env`.
+    pub(crate) fn start_as_user(uid: u32, dir: &Path, cwd: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        // The client opens its output again, which has to be the user's.
+        let mut command = as_go(cwd, "$CLIENT | cat", arguments);
+        command.uid(uid).gid(uid);
+        Self::spawn(command, dir, cwd, env)
     }
 
     fn spawn(mut command: Command, dir: &Path, cwd: &Path, env: &[(&str, &str)]) -> Self {
@@ -211,4 +215,15 @@ impl Drop for Go {
 fn humantime(time: &Value) -> bool {
     let time = time.as_str().unwrap();
     time.len() == 30 && time.ends_with('Z') && &time[..2] == "20"
+}
+
+/// A process that is called `go`, and runs the shell's `commands`.
+fn as_go(cwd: &Path, commands: &str, arguments: &[&str]) -> Command {
+    let go = cwd.with_file_name("go"); // the same one for all of a test: it is a part of the toolchain
+    if !go.exists() {
+        std::fs::copy("/bin/sh", &go).unwrap();
+    }
+    let mut command = Command::new(go);
+    command.args(["-c", commands, "go"]).args(arguments);
+    command
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -135,4 +135,36 @@ fn what_is_damaged_or_no_layer_is_a_miss_and_the_others_are_read() {
     assert_eq!(state(&damaged), before);
     assert!(fs::read_dir(&empty).unwrap().next().is_none());
     assert!(!missing.exists());
+}
+
+/// As after `sudo go build` with the user's HOME. Needs root, to act as another user; CI and `integration/test` run as root.
+#[test]
+fn a_store_with_directories_of_root_is_read_and_what_is_put_is_kept_elsewhere() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (dir, uid) = (tempfile::tempdir().unwrap(), 4242);
+    let one = package("one");
+    let store = layer(dir.path(), "store", &[(1, &one)]);
+    let program = dir.path().join("cacheprog-client");
+    fs::copy(env!("CARGO_BIN_EXE_cacheprog-client"), &program).unwrap();
+    for path in state(dir.path()).into_keys() {
+        let mode = fs::metadata(&path).unwrap().mode();
+        let all = if mode & 0o100 == 0 { 0o444 } else { 0o555 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode | all)).unwrap();
+    }
+    let gocache = state(&dir.path().join("gocache")).into_keys();
+    gocache.chain([store.clone(), dir.path().to_owned()]).for_each(|path| chown(path, Some(uid), Some(uid)).unwrap());
+    let before = state(&store);
+    let client = format!("{} --store {}", program.display(), store.display());
+    let path = std::env::var("PATH").unwrap();
+    let env =
+        [("CLIENT", client.as_str()), ("PATH", &path), ("GOVERSION", "go1.26.8"), ("NIX_GOCACHEPROG_VERBOSE", "1")];
+    let mut go = Go::start_as_user(uid, dir.path(), &module(dir.path()), &["build", "./..."], &env);
+    assert!(go.get(1) == Some(one));
+    go.put(4, &package("four"));
+    assert!(go.get(4) == Some(package("four")));
+    let (_, log) = go.end();
+    assert!(log.contains("/store/builds cannot be written: nothing is stored"), "{log}");
+    assert_eq!(state(&store), before);
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use settings::{StateDir, own_dir, own_limits};
 use store::{Disk, GoCommands, GoFigures, GoSum, Mode, Totals};
 
+use super::access;
 use super::figures::{COLUMNS, date, row};
 use crate::clock;
 use crate::error::CommandError;
-use crate::terminal::{Style, Table, print, print_json, stdout_style};
+use crate::terminal::{Style, Table, Tone, print, print_json, stdout_style};
 
 /// Days that are listed one by one.
 const DAYS: usize = 7;
@@ -24,6 +25,9 @@ struct Answer {
     totals: Totals,
     max_bytes: Option<u64>,
     free_bytes: Option<u64>,
+    /// What keeps cacheprog-client from using it, and the fix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
     /// By day and go command.
     days: Vec<GoSum>,
 }
@@ -35,8 +39,14 @@ struct Answer {
 pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
     let store = StateDir { state_dir: dir.to_owned() }.open(Mode::DryRun)?;
     let disk = Disk::of(store.root()).ok();
+    let problem = access::problem(dir);
+    let totals = match (store.evictor().count(), &problem) {
+        (Err(_), Some(problem)) => return Err(CommandError::Unusable(problem.clone())),
+        (totals, _) => totals?,
+    };
     let answer = Answer {
-        totals: store.evictor().count()?,
+        totals,
+        problem,
         max_bytes: disk.and_then(|disk| own_limits().max_size(disk)),
         free_bytes: disk.map(|disk| disk.free),
         days: GoCommands::read(store.root()).sums_until(clock::unix_now()),
@@ -46,7 +56,7 @@ pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
 }
 
 fn text(answer: &Answer, is_own: bool, style: Style) -> String {
-    let Answer { store, totals, max_bytes, free_bytes, days } = answer;
+    let Answer { store, totals, max_bytes, free_bytes, problem, days } = answer;
     let most = max_bytes.map_or(String::new(), |most| format!(" of at most {}", bytes(most)));
     let free = free_bytes.map_or(String::new(), |free| format!("{} free on the disk\n", bytes(free)));
     let mut out = format!(
@@ -56,6 +66,7 @@ fn text(answer: &Answer, is_own: bool, style: Style) -> String {
         number(totals.objects),
         bytes(totals.bytes)
     );
+    out.extend(problem.iter().map(|problem| style.paint(Tone::Warn, problem) + "\n"));
     let named = if is_own { String::new() } else { format!(" {}", store.display()) };
     out += "`go clean -cache` clears GOCACHE and not this store; ";
     out += &format!("`cacheprogctl purge --all --yes --store{named}` clears it\n\n");
@@ -111,6 +122,7 @@ mod tests {
             totals: Totals { entries: 1234, objects: 5, bytes: 4096 },
             max_bytes: Some(8192),
             free_bytes: Some(1 << 30),
+            problem: None,
             days: vec![sum(20_783, "test", 2), sum(20_784, "build", 6), sum(20_784, "test", 4)],
         };
         let shown = text(&answer, false, Style::default());
@@ -130,6 +142,8 @@ mod tests {
             "{shown}"
         );
         assert!(text(&answer, true, Style::default()).contains(" --store` clears it"));
+        answer.problem = Some("/s/objects belongs to uid 0".to_owned());
+        assert!(text(&answer, false, Style::default()).contains("on the disk\n/s/objects belongs to uid 0\n`go clean"));
         answer.days.clear();
         assert!(text(&answer, false, Style::default()).ends_with("no go command has noted what it got here\n"));
     }

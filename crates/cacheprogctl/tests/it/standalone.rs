@@ -1,3 +1,5 @@
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -44,7 +46,12 @@ fn without_a_directory_it_is_the_users_own_store() {
 fn two_stores_on_one_command_line_are_refused_and_a_variable_is_not_one() {
     let home = tempfile::tempdir().unwrap();
     store(&home.path().join(".cache/nix-gocacheprog"));
-    for line in ["why caddy --store", "verify --store --state-dir /a", "gc --dry-run --state-dir /a --store"] {
+    for line in [
+        "why caddy --store",
+        "why --all --store",
+        "verify --store --state-dir /a",
+        "gc --dry-run --state-dir /a --store",
+    ] {
         let refused = run(home.path(), &line.split(' ').collect::<Vec<_>>());
         assert_eq!(refused.status.code(), Some(2), "{line}: {refused:?}");
     }
@@ -74,4 +81,38 @@ fn the_figures_are_json_too_and_nothing_is_changed() {
     let why = json("why");
     assert_eq!((&why["go_commands"][0]["new"], &why["go_commands"][0]["ended"]), (&1.into(), &1_795_000_000.into()));
     assert_eq!(listed(), before);
+}
+
+/// As after `sudo go build` with the user's HOME. Needs root, to act as another user; CI and `integration/test` run as root.
+#[test]
+fn a_store_with_directories_of_root_is_named_with_the_fix_and_read_as_far_as_it_may() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let (dir, program) = (home.path().join("store"), home.path().join("cacheprogctl"));
+    store(&dir);
+    std::fs::copy(env!("CARGO_BIN_EXE_cacheprogctl"), &program).unwrap();
+    for path in [home.path(), &program] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    chown(&dir, Some(4242), Some(4242)).unwrap();
+    for name in ["go-commands", "counts"] {
+        drop(chown(dir.join(name), Some(4242), Some(4242)));
+    }
+    let status = || {
+        let mut command = Command::new(&program);
+        command.args(["status", "--store"]).arg(&dir).env_clear().uid(4242).gid(4242);
+        command.output().unwrap()
+    };
+    let fix = format!("fix, as root: chown -R --reference={0} {0}", dir.display());
+    let closed = status();
+    assert_eq!(closed.status.code(), Some(1));
+    assert!(text(&closed.stderr).trim_end().ends_with(&fix) && text(&closed.stderr).contains("read or"), "{closed:?}");
+    for name in ["objects", "records", "builds", "tmp"] {
+        std::fs::set_permissions(dir.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let read = status();
+    let told = format!("{}/builds belongs to uid 0 and cannot be written by this user; {fix}\n", dir.display());
+    assert!(read.status.success() && text(&read.stdout).contains(&told), "{read:?}");
 }

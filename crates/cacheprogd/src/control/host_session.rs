@@ -32,7 +32,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, peer: Peer) -> R
         Ok((Control::Status | Control::Builds | Control::BuildProfile { .. }, _)) => {
             Answer::Error("this socket only opens sessions; ask at the status socket".to_owned())
         }
-        Err(error) => Answer::Error(error),
+        Err(refusal) => Answer::Error(refusal.error),
     };
     drop(under_way);
     Ok(write(&connection.stream, &answer)?)

@@ -25,18 +25,29 @@ pub(super) fn write(stream: &UnixStream, answer: &Answer) -> std::io::Result<()>
     write_json_line(DeadlineStream::new(stream, limits::PEER_TIMEOUT), answer)
 }
 
+/// Why a line is not taken as a request of this version.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// What it is answered with.
+    pub(super) error: String,
+    /// Its version, where it has another one.
+    pub(super) version: Option<u32>,
+}
+
 /// Reads a request with its descriptors, or the error that answers any other line.
 ///
 /// # Errors
 /// Where no line can be read.
-pub(super) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), String>, FrameError> {
+pub(super) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), Refusal>, FrameError> {
     let (line, fds) = receive(stream)?;
     Ok(match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
         Ok(Envelope { version: VERSION, request }) => Ok((request, fds)),
         Ok(Envelope { version, .. }) => {
-            Err(format!("the request is of version {version}, this daemon of {VERSION}: use programs of one package"))
+            let error =
+                format!("the request is of version {version}, this daemon of {VERSION}: use programs of one package");
+            Err(Refusal { error, version: Some(version) })
         }
-        Err(e) => Err(format!("not a request: {}", with_causes(&e))),
+        Err(e) => Err(Refusal { error: format!("not a request: {}", with_causes(&e)), version: None }),
     })
 }
 

@@ -7,13 +7,14 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use proto::control::{Answer, Control};
+use proto::control::{Answer, Control, Sender};
 use proto::wire::write_json_line;
 use proto::{FrameError, limits};
 
-use super::message::{read, write};
+use super::message::{Refusal, read, write};
 use super::register::{Registrant, register};
 use super::status::{redact_builds, redact_status, status};
+use crate::clock;
 use crate::context::Context;
 use crate::net::connections::Connection;
 use crate::net::deadline::DeadlineStream;
@@ -54,7 +55,13 @@ pub(crate) fn serve(
             Answer::Error("builds are registered at the control socket".to_owned())
         }
         Ok((request, fds)) => answer(request, (fds, peer), context),
-        Err(error) => Answer::Error(error),
+        Err(Refusal { error, version }) => {
+            // Of what any user may send, nothing is kept.
+            if let Some(version) = version.filter(|_| role == SocketRole::Control) {
+                context.other_versions.note(Sender::HookOrCommandLine, version, clock::unix(clock::now()));
+            }
+            Answer::Error(error)
+        }
     };
     match (&answer, role) {
         (Answer::Error(error), SocketRole::Control) => log::warn!("control: {error}"),

@@ -30,6 +30,7 @@ pub(crate) fn status(context: &Context) -> Status {
         verification: context.verification.status(),
         layers: context.layers.status(),
         remote: context.remote.as_ref().map(|remote| remote.status()),
+        other_versions: context.other_versions.all(),
         builds: context.registry.builds(),
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn page(context: &Context, kept: &mut Kept) -> String {
         now,
         about: format!("cacheprogd {}, up {}", status.daemon, seconds(status.uptime_seconds)),
         is_empty: status.entries == 0 && !all.iter().any(has_asked),
-        findings: findings::findings(&status),
+        findings: findings::findings(&status, now),
         spans: bars::given(&status.usage),
         live: bars::live(&status.builds, now, PAGE_LIVE),
         chart: charts::chart(&context.usage.series(), now),

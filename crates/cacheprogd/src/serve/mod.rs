@@ -38,6 +38,7 @@ use crate::net::listeners::{Listeners, StatusSocket};
 use crate::remote::removed_keys::forget_removed_keys;
 use crate::remote::tier::Tier;
 use crate::telemetry::latency::Latency;
+use crate::telemetry::other_versions::OtherVersions;
 use crate::telemetry::usage_recorder::UsageRecorder;
 use crate::trust::{Policy, ShadowVerification};
 use crate::{clock, http};
@@ -110,6 +111,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         layers,
         remote,
         latency: Latency::default(),
+        other_versions: OtherVersions::default(),
         registry,
         started: Instant::now(),
         wake,

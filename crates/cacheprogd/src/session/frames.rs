@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use proto::control::Sender;
 use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 use store::Exposure;
@@ -41,6 +42,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     if hello.version != VERSION {
         let error = format!("the client has protocol version {}, this daemon {VERSION}", hello.version);
         build.warn_rate_limited(format_args!("{error}"));
+        context.other_versions.note(Sender::Client, hello.version, clock::unix(clock::now()));
         (welcome.outputs, welcome.error) = (String::new(), Some(error));
         return Ok(write_json_line(stream, &welcome)?);
     }

@@ -1,8 +1,11 @@
+use std::io::BufReader;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
-use proto::control::{Answer, Control, Registration};
-use proto::wire::{Reply, Request};
+use proto::control::{Answer, Control, Envelope, Registration, Sender};
+use proto::limits::HELLO_LINE;
+use proto::wire::{Hello, Reply, Request, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
 use testkit::{Daemon, Session, ask_status_socket, http, profile};
 
 #[test]
@@ -24,6 +27,30 @@ fn the_status_socket_tells_every_user_nothing_that_leads_to_a_live_build() {
     assert_eq!(profile_json["build"]["name"], "one");
     assert!(!profile_json["others"].as_array().unwrap().is_empty());
     assert!(profile(&daemon, "../../lock").is_err());
+}
+
+#[test]
+fn a_hook_and_a_client_of_another_version_are_in_the_status() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let hook = UnixStream::connect(daemon.control()).unwrap();
+    let request = Control::Register(Registration::default());
+    write_json_line(&hook, &Envelope { version: VERSION - 1, request }).unwrap();
+    let answer: Answer = read_json_line(&mut BufReader::new(hook), HELLO_LINE).unwrap();
+    assert!(matches!(answer, Answer::Error(_)), "{answer:?}");
+    for _ in 0..2 {
+        let client = UnixStream::connect(view.join("sock")).unwrap();
+        write_json_line(&client, &Hello { version: VERSION + 1, ..Hello::new(Toolchain::default()) }).unwrap();
+        let welcome: Welcome = read_json_line(&mut BufReader::new(client), HELLO_LINE).unwrap();
+        assert!(welcome.error.is_some(), "{welcome:?}");
+    }
+    // At the socket for everyone it is refused, and nothing is kept of it.
+    let anyone = UnixStream::connect(daemon.dir.path().join("status.sock")).unwrap();
+    write_json_line(&anyone, &Envelope { version: 77, request: Control::Status }).unwrap();
+    drop(read_json_line::<Answer>(&mut BufReader::new(anyone), HELLO_LINE).unwrap());
+    let status = daemon.status();
+    let seen: Vec<_> = status.other_versions.iter().map(|one| (one.sender, one.version, one.times)).collect();
+    assert_eq!(seen, [(Sender::HookOrCommandLine, VERSION - 1, 1), (Sender::Client, VERSION + 1, 2)]);
 }
 
 #[test]

@@ -3,14 +3,23 @@
 use crate::source::{File, files, root, with_ending};
 use std::path::Path;
 
+/// Stands between the repository's address and the path of a file.
+const IN_REPOSITORY: &str = "/blob/HEAD/";
+
 #[test]
 fn links_of_the_documentation_lead_somewhere() {
+    let of_repository = repository() + IN_REPOSITORY;
     let mut broken = Vec::new();
     for file in with_ending(".md") {
         let folder = Path::new(&file.name).parent().unwrap_or(Path::new(""));
-        for target in targets(&file.text).filter(|target| !target.contains("://")) {
+        for target in targets(&file.text) {
             let (path, heading) = target.split_once('#').unwrap_or((target, ""));
-            let place = if path.is_empty() { root().join(&file.name) } else { root().join(folder).join(path) };
+            let place = match path.strip_prefix(&of_repository) {
+                Some(path) => root().join(path),
+                None if path.contains("://") && !path.contains(IN_REPOSITORY) => continue,
+                None if path.is_empty() => root().join(&file.name),
+                None => root().join(folder).join(path),
+            };
             let is_there = place.exists() && (heading.is_empty() || has_anchor(&place, heading));
             if !is_there {
                 broken.push(format!("{}: {target}", file.name));
@@ -20,8 +29,15 @@ fn links_of_the_documentation_lead_somewhere() {
     assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
 }
 
+/// The repository's address, as Cargo.toml has it.
+pub(crate) fn repository() -> String {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let value = manifest.lines().find_map(|line| line.strip_prefix("repository = \""));
+    value.unwrap().trim_end_matches('"').to_owned()
+}
+
 /// The targets of `[text](target)`.
-fn targets(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn targets(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target)
 }
 

@@ -6,6 +6,7 @@
 
 mod arrows;
 mod attacks_and_faults;
+mod book;
 mod citations;
 mod crates;
 mod dependency_cycles;

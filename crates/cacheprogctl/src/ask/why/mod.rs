@@ -26,8 +26,8 @@ pub(crate) struct Args {
     /// Compare with this build instead of the nearest earlier one of the name.
     #[arg(long, value_name = "BUILD", conflicts_with = "store")]
     with: Option<String>,
-    /// Show all misses, not only the most expensive ones.
-    #[arg(long)]
+    /// Show all misses, not only the most expensive ones. A store of cacheprog-client (--store) has sums of all and no list.
+    #[arg(long, conflicts_with = "store")]
     all: bool,
     /// Print the answer as one JSON object (docs/reference/cli.md has the schema).
     #[arg(long)]
