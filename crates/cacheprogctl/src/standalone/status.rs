@@ -31,13 +31,13 @@ struct Answer {
 /// Looks and prints. Nothing is changed: a store that this user may only read is read.
 ///
 /// # Errors
-/// Where there is no store, or it cannot be read.
+/// Where there is no store, it cannot be read, or the variable has no size.
 pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
     let store = StateDir { state_dir: dir.to_owned() }.open(Mode::DryRun)?;
-    let disk = Disk::of(store.root()).ok();
+    let (disk, limits) = (Disk::of(store.root()).ok(), own_limits()?);
     let answer = Answer {
         totals: store.evictor().count()?,
-        max_bytes: disk.and_then(|disk| own_limits().max_size(disk)),
+        max_bytes: disk.and_then(|disk| limits.max_size(disk)),
         free_bytes: disk.map(|disk| disk.free),
         days: GoCommands::read(store.root()).sums_until(clock::unix_now()),
         store: dir.to_owned(),
