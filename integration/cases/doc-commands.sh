@@ -33,7 +33,7 @@ compiled() {
 
 echo "=== without Nix"
 page=docs/how-to/without-nix.md
-block=$(doc_block "$page" 'GOCACHEPROG=/usr/local/bin')
+block=$(doc_block "$page" 'GOCACHEPROG=cacheprog-client go build')
 expect "README has the same command" grep -qF "$(head -n 1 <<< "$block")" "$ROOT_DIR/README.md"
 expect "the first build compiles ($(compiled "$block"))" test -d "$HOME/.cache/nix-gocacheprog"
 expect "the next one, with an empty GOCACHE, does not" test "$(compiled "$block")" = 0
