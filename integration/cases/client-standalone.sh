@@ -71,7 +71,8 @@ sed 's/^/    /' "$WORK/why"
 expect "why names causes" grep -q '^new	' "$WORK/why"
 "$go" clean -cache
 expect "and it does not" test "$(figures | jq .entries)" -gt 50
-"$BIN/cacheprogctl" verify --store > /dev/null
+is "verify counts the entries that status counts" "$(figures | jq .entries)" "$("$BIN/cacheprogctl" verify --store --json | jq .entries)"
+is "and so does purge" "$(figures | jq .entries)" "$("$BIN/cacheprogctl" purge --all --dry-run --store --json | jq .seen)"
 "$BIN/cacheprogctl" gc --store --dry-run > "$WORK/gc"
 expect "gc has the limits of the client" grep -q 'of at most 100.0 MiB' \
     <(NIX_GOCACHEPROG_MAX_SIZE=100MiB "$BIN/cacheprogctl" gc --store --dry-run)

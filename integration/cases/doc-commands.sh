@@ -33,13 +33,21 @@ compiled() {
 
 echo "=== without Nix"
 page=docs/how-to/without-nix.md
-block=$(doc_block "$page" 'GOCACHEPROG=/usr/local/bin')
+block=$(doc_block "$page" 'GOCACHEPROG=cacheprog-client go build')
 expect "README has the same command" grep -qF "$(head -n 1 <<< "$block")" "$ROOT_DIR/README.md"
 expect "the first build compiles ($(compiled "$block"))" test -d "$HOME/.cache/nix-gocacheprog"
 expect "the next one, with an empty GOCACHE, does not" test "$(compiled "$block")" = 0
 block=$(doc_block "$page" 'export GOCACHEPROG=')
 expect "in CI the first build compiles" test "$(compiled "$block"$'\ngo build ./...')" -gt 20
 expect "in CI the next one does not" test "$(compiled "$block"$'\ngo build ./...')" = 0
+block=$(doc_block "$page" '--lower' | head -n 2)
+expect "a job with a store of its own above compiles nothing" test "$(compiled "${block//\/tmp\/own/$WORK/own}")" = 0
+hits_of_own() { cacheprogctl status --json --store "$WORK/own" | grep '"hits"' | grep -o '[0-9]*'; }
+# The cache program notes them when the go command has ended.
+for _ in {1..50}; do if [ "$(hits_of_own)" ]; then break; fi; sleep 0.1; done
+expect "and has figures: $(hits_of_own) hits" test "$(hits_of_own)" -gt 20
+expect "a program that is not there fails the go command, as the page has it" grep -q "$(grep -o 'error starting GOCACHEPROG program' "$ROOT_DIR/$page")" \
+    <(GOCACHEPROG=cacheprog-missing GOCACHE=$WORK/gocache-missing go build ./... 2>&1 || true)
 for command in status why; do
     expect "the page has $command --store" test "$(doc_block "$page" "cacheprogctl $command --store" | head -n 1)" = "$ cacheprogctl $command --store"
     cacheprogctl "$command" --store > "$WORK/$command"

@@ -7,6 +7,7 @@
 # shellcheck disable=SC2034 # read by case.sh
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
+source "$CASE_DIR/lib/doc_commands.sh"
 arch=$(uname -m)
 # files OUT-DIR [OPTION...]
 files() {
@@ -94,6 +95,13 @@ in_root dpkg --purge nix-gocacheprog > /dev/null
 expect "purged, nothing is left of it" diff "$WORK/before" <(left)
 
 echo "=== the tarball"
+if [ "$arch" = x86_64 ]; then
+    block=$(doc_block docs/how-to/without-nix.md sha256sum)
+    cp -r "$WORK/once" "$root/tmp/once"
+    in_root sh -ec "cd /tmp; RELEASE=file:///tmp/once; ${block//sudo /}" > "$WORK/checked"
+    expect "without Nix the commands of the page check the tarball" grep -qx "${tarball##*/}: OK" "$WORK/checked"
+    is "and unpack it" "$(in_root /usr/bin/env cacheprog-client --version)" "$(in_root /usr/local/bin/cacheprog-client --version)"
+fi
 # docs/how-to/install.md, "From a release".
 in_root tar -xzf /tmp/release.tar.gz -C /usr/local --strip-components=1 --no-same-owner
 in_root cacheprogctl install > "$WORK/installed"

@@ -16,7 +16,7 @@ doc_commands() {
     programs=$(IFS='|'; echo "$*")
     (cd "$ROOT_DIR" && awk -v programs="$programs" '
         function uses(text) {
-            gsub(/GOCACHEPROG=\/[^ ]*/, "", text)
+            gsub(/GOCACHEPROG=[a-z\/][^ ]*/, "", text)
             while (match(text, "(^|[ \"/(=])(" programs ")( [^\"`;|&)<>#…]*)?")) {
                 command = substr(text, RSTART, RLENGTH)
                 sub(/^[ "\/(=]/, "", command)

@@ -9,6 +9,7 @@ check_tarball() {
     mkdir "$dir"
     tar -xzf "$1" -C "$dir" --strip-components=1
     _check_programs "$dir"
+    _check_single_files "$1"
     _check_serving "$dir"
     _check_documents "$dir/share"
 }
@@ -26,6 +27,17 @@ _check_programs() {
     done
     for program in cacheprogctl cacheprog-client cacheprog-remote; do
         expect "bin/$program is the same" test "$1/bin/$program" -ef "$1/libexec/nix-gocacheprog/$program"
+    done
+}
+
+# _check_single_files TARBALL: each program of people is whole where it alone is taken from the tarball.
+_check_single_files() {
+    local dir=$RELEASE_WORK/single-$ARCH program name
+    name=$(basename "$1" .tar.gz)
+    for program in cacheprogctl cacheprog-client cacheprog-remote; do
+        mkdir -p "$dir/$program"
+        tar -xzf "$1" -C "$dir/$program" --strip-components=2 "$name/bin/$program"
+        is "bin/$program alone, without the rest" "$program $VERSION" "$("${RUN[@]}" "$dir/$program/$program" --version)"
     done
 }
 

@@ -3,12 +3,13 @@
 # shellcheck shell=bash
 set -euo pipefail
 
-# make_tree DIR: the tree. All programs lie in one directory, where hook and setup hook look for each other; bin/ has those of people.
+# make_tree DIR: the tree. All programs lie in one directory, where hook and setup hook look for each other; bin/ has those of people. These
+# are hard links: tar packs bin/ first, so that a person who takes one file of it has a program and no link to one.
 make_tree() {
     local dir=$1 share=$1/share made=$RELEASE_WORK/generated-$ARCH program file
     install -D -m 755 -t "$dir/libexec/nix-gocacheprog" "${RELEASE_PROGRAMS[@]/#/$BIN/}"
     mkdir -p "$dir/bin"
-    for program in cacheprogctl cacheprog-client cacheprog-remote; do ln -s "../libexec/nix-gocacheprog/$program" "$dir/bin/$program"; done
+    for program in cacheprogctl cacheprog-client cacheprog-remote; do ln "$dir/libexec/nix-gocacheprog/$program" "$dir/bin/"; done
     "${RUN[@]}" "$BIN/cacheprogctl" generate "$made"
     for file in "$made"/*.[158]; do install -D -m 644 -t "$share/man/man${file##*.}" "$file"; done
     install -D -m 644 "$made/cacheprogctl.bash" "$share/bash-completion/completions/cacheprogctl"
@@ -43,7 +44,7 @@ make_tarball() {
     local name
     name=$(basename "$2" .tar.gz)
     tar --create --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
-        --transform="flags=S;s|^\.|$name|" -C "$1" . | gzip -9n > "$2"
+        --transform="s|^\.|$name|S" -C "$1" . | gzip -9n > "$2"
 }
 
 # make_deb TREE FILE: the tree below /usr. The scripts do what `cacheprogctl install` wrote, and no more: an administrator adds the hook to Nix.
@@ -57,7 +58,7 @@ make_deb() {
     rmdir "$root/usr/share/zsh/site-functions"
     mv "$doc/LICENSE" "$doc/copyright"
     find "$root/usr/share/man" "$doc/licenses-of-dependencies.txt" -type f -exec gzip -9n {} +
-    _control "$(find "$root/usr" -type f -printf '%s\n' | awk '{ sum += int(($1 + 1023) / 1024) } END { print sum }')" > "$root/DEBIAN/control"
+    _control "$(find "$root/usr" -type f -printf '%i %s\n' | sort -u | awk '{ sum += int(($2 + 1023) / 1024) } END { print sum }')" > "$root/DEBIAN/control"
     install -m 755 -t "$root/DEBIAN" integration/debian/{postinst,prerm,postrm}
     (cd "$root" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum > DEBIAN/md5sums)
     find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +

@@ -60,6 +60,8 @@ pub(crate) struct Environment {
     pub(crate) test_context: Option<TestContext>,
     /// The limits of the embedded store.
     pub(crate) store_limits: Limits,
+    /// Why the size that the user wrote is not among them.
+    wrong_size: Option<SizeError>,
     /// The keys whose entries of a remote store are used.
     pub(crate) signers: Vec<SigningKey>,
     verbose: bool,
@@ -110,8 +112,7 @@ impl Environment {
         let gowork = variables::text(&variables_of_go, "GOWORK");
         let test_context = tests.then(|| test_context(invocation.clone(), goroot, gowork));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
-        let wrong_size = store_limits.as_ref().err().copied();
-        let read = Self {
+        Self {
             socket,
             host: path("NIX_GOCACHEPROG_HOST").unwrap_or_else(|| HOST_SOCKET.into()),
             session,
@@ -128,14 +129,18 @@ impl Environment {
             reads_goroot,
             may_use_table: is_clean && (reads_goroot || !is_used),
             test_context,
+            wrong_size: store_limits.as_ref().err().copied(),
             store_limits: store_limits.unwrap_or_default(),
             signers: signers(path(REMOTE_KEYS).as_deref()),
             verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
-        };
-        if let Some(e) = wrong_size {
-            read.log(&format!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default"));
         }
-        read
+    }
+
+    /// Warns of a size that cannot be read, also where nothing else is printed: the store would fill a disk that has no room for it.
+    pub(crate) fn warn_of_wrong_size(&self) {
+        if let Some(e) = self.wrong_size {
+            print_error(&format!("NIX_GOCACHEPROG_MAX_SIZE: {e}; using the default"));
+        }
     }
 
     /// The same environment, with the content of a toolchain outside of the Nix store.

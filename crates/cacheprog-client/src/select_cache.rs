@@ -45,6 +45,9 @@ pub(crate) fn run(
     let socket = environment.socket.as_ref().filter(|_| lower.is_empty() && remote.is_none());
     let own = || environment.store.clone().filter(|dir| socket.is_none() && !is_of_others(dir, environment));
     let embedded = store.map(PathBuf::from).or_else(own);
+    if embedded.is_some() || socket.is_none() {
+        environment.warn_of_wrong_size();
+    }
     if let (Some(url), Some(dir)) = (remote, &embedded) {
         remote_store::pull(url, dir, environment);
     }

@@ -11,7 +11,7 @@ use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
 use crate::install::error::InstallError;
-use crate::user_dirs;
+use crate::{nix_conf, user_dirs};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +120,10 @@ const INSTALL_USER: &str = "no daemon of this user is installed: run `cacheprogc
 const OWN_STORE: &str =
     "there is no daemon on this machine: run `cacheprogctl status --store`, which shows your own store";
 
+/// What there is to do on a machine without Nix.
+pub(crate) const NO_NIX: &str = "there is no Nix on this machine, and without Nix nothing has to be installed: \
+                                 `cacheprogctl status --store` shows the client's own store";
+
 /// What to do where the system refused something to this user.
 const NEEDS_ROOT: &str = "this needs root: run it as root, or as the user to whom the directory belongs";
 
@@ -213,6 +217,7 @@ fn has_user_unit() -> bool {
 #[derive(Debug, Clone, Copy, Default)]
 struct Machine {
     is_installed: bool,
+    has_nix: bool,
     is_nixos: bool,
     has_own_store: bool,
 }
@@ -221,6 +226,7 @@ impl Machine {
     fn look() -> Self {
         Self {
             is_installed: Path::new(UNIT).exists() || has_user_unit(),
+            has_nix: nix_conf::is_nix_here(),
             is_nixos: Path::new(NIXOS).exists(),
             has_own_store: settings::own_dir().is_some_and(|dir| dir.join("format").exists()),
         }
@@ -233,6 +239,7 @@ fn start(socket: &Path, machine: Machine) -> &'static str {
         _ if socket != Path::new(DEFAULT_SOCKET) => START_DAEMON,
         Machine { is_installed: true, .. } => START_DAEMON,
         Machine { has_own_store: true, .. } => OWN_STORE,
+        Machine { has_nix: false, .. } => NO_NIX,
         _ => install(machine.is_nixos),
     }
 }
@@ -248,12 +255,13 @@ mod tests {
 
     #[test]
     fn before_an_installation_that_is_the_fix() {
-        let none = Machine::default();
+        let none = Machine { has_nix: true, ..Machine::default() };
         let fix = |socket: &str, machine| start(Path::new(socket), machine);
         assert_eq!(fix(DEFAULT_SOCKET, none), INSTALL);
         assert_eq!(fix(DEFAULT_SOCKET, Machine { is_nixos: true, ..none }), INSTALL_ON_NIXOS);
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, ..none }), OWN_STORE);
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, is_installed: true, ..none }), START_DAEMON);
+        assert_eq!(fix(DEFAULT_SOCKET, Machine::default()), NO_NIX);
         assert_eq!(fix("/work/none.sock", none), START_DAEMON, "it is run by hand");
     }
 

@@ -1,10 +1,16 @@
-//! Reads the settings in nix.conf and in the files that it includes. Pure: the caller passes the function that reads files.
+//! Reads the settings in nix.conf and in the files that it includes: the caller passes the function that reads files. And whether there is
+//! a Nix at all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How deep files include each other. Nix itself has no limit, and files that include each other in a cycle have no end.
 const DEEPEST: u32 = 8;
+
+/// Whether this machine has a store of Nix.
+pub(crate) fn is_nix_here() -> bool {
+    Path::new("/nix/store").exists()
+}
 
 /// Settings by name; the last one counts.
 pub(crate) type Settings = BTreeMap<String, String>;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use store::StoreError;
+use store::{SizeError, StoreError};
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,16 @@ pub enum SettingsError {
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
+    },
+    /// A variable has another value than a setting can have.
+    #[error("{name}={value}: {what}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What to write.
+        what: SizeError,
     },
 }
 
@@ -77,7 +87,7 @@ impl SettingsError {
     pub fn drawing(&self) -> impl Iterator<Item = &str> {
         let drawing = match self {
             Self::Invalid { drawing, .. } => drawing.as_str(),
-            Self::Unreadable { .. } => "",
+            Self::Unreadable { .. } | Self::Variable { .. } => "",
         };
         drawing.lines().filter(|line| !line.is_empty())
     }

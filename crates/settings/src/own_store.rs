@@ -6,9 +6,12 @@ use std::path::PathBuf;
 
 use store::{Limits, Mode, Store};
 
-use crate::error::StateError;
+use crate::error::{SettingsError, StateError};
 use crate::state_dir::StateDir;
 use crate::typed::Typed;
+
+/// The size of the client's store, as the client reads it.
+const MAX_SIZE: &str = "NIX_GOCACHEPROG_MAX_SIZE";
 
 /// A store of `cacheprog-client`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -79,13 +82,15 @@ pub fn own_dir() -> Option<PathBuf> {
     store::own_store_dir(path("XDG_CACHE_HOME"), path("HOME"))
 }
 
-/// The limits that `cacheprog-client` keeps a store within. A size that cannot be read is the default, as for the client.
-#[must_use]
+/// The limits that `cacheprog-client` keeps a store within.
+///
+/// # Errors
+/// Where the variable has no size. The client warns then, and keeps the default.
 #[expect(clippy::disallowed_methods, reason = "the environment says what the client's limits are")]
-pub fn own_limits() -> Limits {
-    let size = std::env::var_os("NIX_GOCACHEPROG_MAX_SIZE").filter(|size| !size.is_empty());
-    let limits = size.map(|size| Limits::with_max_size(&size.to_string_lossy()));
-    limits.and_then(Result::ok).unwrap_or_default()
+pub fn own_limits() -> Result<Limits, SettingsError> {
+    let size = std::env::var_os(MAX_SIZE).filter(|size| !size.is_empty());
+    let Some(value) = size.map(|size| size.to_string_lossy().into_owned()) else { return Ok(Limits::default()) };
+    Limits::with_max_size(&value).map_err(|what| SettingsError::Variable { name: MAX_SIZE, value, what })
 }
 
 #[cfg(test)]

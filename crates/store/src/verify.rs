@@ -1,5 +1,6 @@
 //! Verification: reads each object's bytes and looks for each record's object.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,12 +16,17 @@ use crate::format::record::Record;
 use crate::object::integrity_mtime::holds;
 use crate::record_dir::RecordDir;
 
+/// How many damaged files are named.
+const MAX_NAMED: usize = 10;
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
-    /// Records read.
+    /// Entries that have an intact output. An entry may have several, each under a condition of its own.
     pub entries: u64,
-    /// Objects read.
+    /// Their intact outputs.
+    pub outputs: u64,
+    /// Intact objects.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -28,8 +34,10 @@ pub struct Verified {
     pub damaged_objects: u64,
     /// Records that are damaged.
     pub damaged_records: u64,
-    /// Records whose object is not there, or has another size.
+    /// Outputs of entries whose object is damaged or not there.
     pub lost_outputs: u64,
+    /// The files of damaged objects and records, the first ten.
+    pub damaged_files: Vec<String>,
     /// Files that are not ours. They are left alone.
     pub foreign: u64,
     /// What could not be read or removed, the first ten.
@@ -45,7 +53,7 @@ impl Verified {
 }
 
 pub(crate) fn verify(layout: &Layout, mode: Mode, progress: &mut dyn FnMut(u64)) -> Result<Verified, StoreError> {
-    let mut walk = Walk { layout, mode, found: Verified::default() };
+    let mut walk = Walk { layout, mode, found: Verified::default(), damaged: HashSet::new() };
     for dir in subdirectories(&layout.objects())? {
         for name in names(&dir)? {
             walk.object(&dir.join(&name), name.parse().ok());
@@ -68,6 +76,8 @@ struct Walk<'a> {
     layout: &'a Layout,
     mode: Mode,
     found: Verified,
+    /// The outputs whose objects are damaged: what names them is lost with them.
+    damaged: HashSet<OutputId>,
 }
 
 impl Walk<'_> {
@@ -93,7 +103,8 @@ impl Walk<'_> {
             Ok(false) if !path.exists() => {} // evicted meanwhile
             Ok(false) => {
                 self.found.damaged_objects += 1;
-                self.drop_damaged(path);
+                self.damaged.insert(output);
+                self.damaged_file(path);
             }
             Err(e) => keep_error(&mut self.found.errors, &e),
         }
@@ -109,7 +120,9 @@ impl Walk<'_> {
                 self.found.damaged_records += lines.damaged;
                 let lost: Vec<_> = lines.records.iter().filter(|record| self.is_lost(record)).collect();
                 self.found.lost_outputs += lost.len() as u64;
-                self.found.entries += (lines.records.len() - lost.len()) as u64;
+                let intact = lines.records.len() - lost.len();
+                self.found.entries += u64::from(intact > 0);
+                self.found.outputs += intact as u64;
                 if (lines.damaged > 0 || !lost.is_empty()) && self.mode == Mode::Apply {
                     let kept = records.retain(&action, |record| !lost.contains(&record));
                     kept.unwrap_or_else(|e| keep_error(&mut self.found.errors, &e));
@@ -118,14 +131,17 @@ impl Walk<'_> {
             Ok(None) => {} // evicted meanwhile
             Err(StoreError::DamagedRecord { .. }) => {
                 self.found.damaged_records += 1;
-                self.drop_damaged(path);
+                self.damaged_file(path);
             }
             Err(e) => keep_error(&mut self.found.errors, &e),
         }
     }
 
-    /// Whether the object of a record is not there, or of another size. One that cannot be looked at may be there.
+    /// Whether the object of a record is damaged, or not there, or of another size. One that cannot be looked at may be there.
     fn is_lost(&mut self, record: &Record) -> bool {
+        if self.damaged.contains(&record.output.id) {
+            return true;
+        }
         let object = self.layout.object(&record.output.id);
         match fs::symlink_metadata(&object) {
             Ok(metadata) => metadata.len() != record.output.size,
@@ -137,8 +153,12 @@ impl Walk<'_> {
         }
     }
 
-    /// What a daemon writes again in this moment may go with it: it is built once more.
-    fn drop_damaged(&mut self, path: &Path) {
+    /// Names a damaged file, and removes it where that is wanted. What a daemon writes again in this moment may go with it: it is built
+    /// once more.
+    fn damaged_file(&mut self, path: &Path) {
+        if self.found.damaged_files.len() < MAX_NAMED {
+            self.found.damaged_files.push(path.display().to_string());
+        }
         if self.mode == Mode::DryRun {
             return;
         }

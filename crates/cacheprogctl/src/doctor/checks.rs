@@ -13,7 +13,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
     if let Some(missing) = installation::missing(facts) {
-        return vec![missing, sandbox(facts), client_runs(facts), client_version(facts)];
+        let sandbox = facts.has_nix.then(|| sandbox(facts));
+        let client = [client_runs(facts), client_version(facts)];
+        return [missing].into_iter().chain(sandbox).chain(client).collect();
     }
     let checks: [fn(&Facts) -> Finding; 13] = [
         hook_is_set,

@@ -71,6 +71,8 @@ pub(crate) struct Facts {
     pub(crate) settings: Option<String>,
     /// Whose builds write for all; `None` where the settings cannot be read.
     pub(crate) trust: Option<trust::Names>,
+    /// Whether Nix is on this machine.
+    pub(crate) has_nix: bool,
     pub(crate) is_nixos: bool,
     /// The state of the socket unit in systemd; `None` without systemd.
     pub(crate) unit: Option<Unit>,
@@ -159,6 +161,7 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
         trust: read_settings.as_ref().ok().map(|settings| names(settings, nix.as_ref())),
         settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
+        has_nix: nix.is_some() || nix_conf::is_nix_here(),
         is_nixos: Path::new(NIXOS).exists(),
         unit,
         is_root: rustix::process::geteuid().is_root(),

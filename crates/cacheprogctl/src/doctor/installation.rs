@@ -1,6 +1,6 @@
 //! Whether anything is installed at all: where nothing is, one command helps, and each other check would find its part of that. Pure.
 
-use proto::finding::{Finding, bad};
+use proto::finding::{Finding, bad, good};
 
 use super::facts::{Facts, Unit};
 use crate::error;
@@ -13,21 +13,33 @@ pub(crate) fn missing(facts: &Facts) -> Option<Finding> {
     if facts.hook.is_some() || has_daemon || has_unit || has_state {
         return None;
     }
+    if !facts.has_nix {
+        return Some(good("the installation", error::NO_NIX));
+    }
     let (found, fix) = error::install(facts.is_nixos).split_once(": ").unwrap_or_default();
     Some(bad("the installation", found, fix))
 }
 
 #[cfg(test)]
 mod tests {
+    use proto::finding::Level;
+
     use super::*;
 
     #[test]
     fn before_an_installation_there_is_one_fix() {
-        let none = Facts { unit: Some(Unit::default()), ..Facts::default() };
+        let none = Facts { unit: Some(Unit::default()), has_nix: true, ..Facts::default() };
         assert_eq!(missing(&none).unwrap().fix, "run `cacheprogctl install` as root");
         let hidden = Facts { is_hidden: true, ..none.clone() };
         let unit = Unit { enabled: "enabled".to_owned(), ..Unit::default() };
         let installed = Facts { unit: Some(unit), ..none };
         assert_eq!([missing(&hidden), missing(&installed)], [None, None]);
+    }
+
+    #[test]
+    fn without_nix_nothing_has_to_be_installed() {
+        let found = missing(&Facts::default()).unwrap();
+        assert_eq!((found.level, found.fix.as_str()), (Level::Good, ""));
+        assert!(found.found.contains("`cacheprogctl status --store`"), "{}", found.found);
     }
 }

@@ -46,8 +46,8 @@ pub(crate) struct Destination {
 impl Destination {
     /// The destination for the system, or for this user.
     pub(crate) fn find(user: bool, dry_run: bool) -> Result<Self, InstallError> {
-        let programs = std::env::current_exe().and_then(std::fs::canonicalize);
-        let programs = programs.ok().and_then(|exe| exe.parent().map(Path::to_owned)).unwrap_or_default();
+        let exe = std::env::current_exe().and_then(std::fs::canonicalize);
+        let programs = exe.map(|exe| directory_of_programs(&exe)).unwrap_or_default();
         if user { Self::of_user(programs) } else { Self::of_system(programs, dry_run) }
     }
 
@@ -100,6 +100,14 @@ impl Destination {
     }
 }
 
+/// The directory of the programs: that of this one. Where this is `bin/` of a release, they are in its libexec/.
+fn directory_of_programs(exe: &Path) -> PathBuf {
+    let own = exe.parent().unwrap_or(Path::new(""));
+    let of_release = own.with_file_name("libexec").join("nix-gocacheprog");
+    let has_daemon = |dir: &Path| dir.join(PROGRAMS[0]).is_file();
+    if !has_daemon(own) && has_daemon(&of_release) { of_release } else { own.to_owned() }
+}
+
 /// Whether a package of the distribution put the programs there.
 fn is_of_package(programs: &Path) -> bool {
     programs.starts_with("/usr") && !programs.starts_with("/usr/local")
@@ -119,4 +127,22 @@ pub(crate) fn check_programs(dir: &Path, user: bool) -> Result<(), InstallError>
         return refuse(format!("{} is below {unusable}, which a service may not read", dir.display()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_of_a_release_are_found_from_its_bin_and_others_beside_this_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [bin, libexec] = ["bin", "libexec/nix-gocacheprog"].map(|name| dir.path().join(name));
+        [&bin, &libexec].into_iter().for_each(|dir| std::fs::create_dir_all(dir).unwrap());
+        let found = || directory_of_programs(&bin.join("cacheprogctl"));
+        assert_eq!(found(), bin);
+        std::fs::write(libexec.join("cacheprogd"), "").unwrap();
+        assert_eq!(found(), libexec);
+        std::fs::write(bin.join("cacheprogd"), "").unwrap();
+        assert_eq!(found(), bin);
+    }
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     // Builds come first. If the system refuses, the work is done at the usual priority.
     let _refused = setpriority_process(None, 19);
     let limits =
-        if args.store.is_own() { args.limits.limits_or(own_limits())? } else { args.limits.settings()?.limits() };
+        if args.store.is_own() { args.limits.limits_or(own_limits()?)? } else { args.limits.settings()?.limits() };
     let dir = args.store.dir()?;
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Apply };
     let store = args.store.open(mode)?;

@@ -48,22 +48,28 @@ pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
 
 fn report(dir: &Path, found: &Verified, repaired: bool) -> String {
     let mut text = format!(
-        "{}: {} entries and {} objects ({} bytes) are intact\n",
+        "{}: {} entries with {} outputs, and {} objects ({} bytes), are intact\n",
         dir.display(),
         found.entries,
+        found.outputs,
         found.objects,
         found.bytes
     );
     let done = if repaired { "removed" } else { "remove with --repair" };
-    for (number, what) in [
-        (found.damaged_objects, "damaged objects"),
-        (found.damaged_records, "damaged records"),
-        (found.lost_outputs, "records without their object"),
+    for (number, one, several) in [
+        (found.damaged_objects, "damaged object", "damaged objects"),
+        (found.damaged_records, "damaged record", "damaged records"),
+        (
+            found.lost_outputs,
+            "output of an entry without an intact object",
+            "outputs of entries without an intact object",
+        ),
     ] {
         if number > 0 {
-            text += &format!("{number} {what}: {done}\n");
+            text += &format!("{number} {}: {done}\n", if number == 1 { one } else { several });
         }
     }
+    found.damaged_files.iter().for_each(|file| text += &format!("damaged: {file}\n"));
     if found.foreign > 0 {
         text += &format!("{} unknown files: left alone\n", found.foreign);
     }

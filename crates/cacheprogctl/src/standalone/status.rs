@@ -35,10 +35,10 @@ struct Answer {
 /// Looks and prints. Nothing is changed: a store that this user may only read is read.
 ///
 /// # Errors
-/// Where there is no store, or it cannot be read.
+/// Where there is no store, it cannot be read, or the variable has no size.
 pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
     let store = StateDir { state_dir: dir.to_owned() }.open(Mode::DryRun)?;
-    let disk = Disk::of(store.root()).ok();
+    let (disk, limits) = (Disk::of(store.root()).ok(), own_limits()?);
     let problem = access::problem(dir);
     let totals = match (store.evictor().count(), &problem) {
         (Err(_), Some(problem)) => return Err(CommandError::Unusable(problem.clone())),
@@ -47,7 +47,7 @@ pub(crate) fn run(dir: &Path, json: bool) -> Result<(), CommandError> {
     let answer = Answer {
         totals,
         problem,
-        max_bytes: disk.and_then(|disk| own_limits().max_size(disk)),
+        max_bytes: disk.and_then(|disk| limits.max_size(disk)),
         free_bytes: disk.map(|disk| disk.free),
         days: GoCommands::read(store.root()).sums_until(clock::unix_now()),
         store: dir.to_owned(),

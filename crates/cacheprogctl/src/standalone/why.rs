@@ -25,7 +25,11 @@ struct Answer {
 type Cause = (&'static str, fn(&GoFigures) -> u64, &'static str);
 
 const CAUSES: [Cause; 6] = [
-    ("new", |f| f.new, "the store has nothing of it: other source, flags or toolchain, or evicted"),
+    (
+        "new",
+        |f| f.new,
+        "the store has nothing of it: other source, flags or toolchain, or evicted, or another directory without -trimpath",
+    ),
     (
         "mtime-keyed",
         |f| f.mtime_keyed,

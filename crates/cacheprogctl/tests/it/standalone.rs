@@ -62,6 +62,22 @@ fn two_stores_on_one_command_line_are_refused_and_a_variable_is_not_one() {
 }
 
 #[test]
+fn a_size_that_the_client_would_not_take_is_refused_with_the_name_of_its_variable() {
+    let home = tempfile::tempdir().unwrap();
+    store(&home.path().join(".cache/nix-gocacheprog"));
+    for (size, what) in [("50MiB", "write a size of at least 64MiB"), ("much", "write a size such as 50GiB")] {
+        for command in ["gc", "status"] {
+            let mut line = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"));
+            line.args([command, "--store"]).env_clear().env("HOME", home.path());
+            let refused = line.env("NIX_GOCACHEPROG_MAX_SIZE", size).output().unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+            let error = text(&refused.stderr);
+            assert!(error.contains(&format!("NIX_GOCACHEPROG_MAX_SIZE={size}: {what}")), "{error}");
+        }
+    }
+}
+
+#[test]
 fn the_figures_are_json_too_and_nothing_is_changed() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("a store");

@@ -89,7 +89,9 @@ fn verify_works_beside_a_daemon_and_without_one() {
     };
     let (code, text) = verify(&[]);
     assert_eq!(code, Some(1));
-    assert!(text.contains("1 damaged objects: remove with --repair"), "{text}");
+    assert!(text.contains(": 1 entries with 1 outputs, and 1 objects ("), "the damaged one is not intact: {text}");
+    assert!(text.contains("\n1 damaged object: remove with --repair\n"), "{text}");
+    assert!(text.contains(&format!("\ndamaged: {}/objects/", state_dir.display())), "{text}");
     let (code, text) = verify(&["--json", "--repair"]);
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["damaged_objects"], 1);

@@ -61,9 +61,9 @@ impl PurgeFilter {
 /// What went, or would go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Purged {
-    /// Entries that were looked at.
+    /// Entries that were looked at. As everywhere an entry is one, also where it has several outputs.
     pub seen: u64,
-    /// Entries that went.
+    /// Entries of which an output went.
     pub entries: u64,
     /// Objects that went.
     pub objects: u64,
@@ -146,7 +146,7 @@ impl Purge<'_> {
     }
 
     fn entry(&mut self, records: &RecordDir, action: &ActionId, (known, used): (Vec<Record>, SystemTime)) {
-        self.purged.seen += known.len() as u64;
+        self.purged.seen += u64::from(!known.is_empty());
         let is_recent = used > self.used_before && used <= self.not_ahead;
         let (filter, partition) = (self.filter, self.partition);
         let is_spared = is_recent && !matches!(filter, PurgeFilter::SignedBy(_));
@@ -161,7 +161,7 @@ impl Purge<'_> {
             self.named.extend(go.iter().map(|record| key(&record.output.id)));
             return;
         }
-        self.purged.entries += go.len() as u64;
+        self.purged.entries += 1;
         self.purged.bytes += if stay.is_empty() { RECORD_BYTES } else { 0 };
         self.victims.extend(go.iter().map(|record| record.output));
         if is_recent {

@@ -45,7 +45,7 @@ fn an_action_has_an_output_for_each_condition_the_newest_first() {
     expected.retain(|n| ![5, 6].contains(n));
     assert_eq!(candidates(&store), newest(&[vec![5, 6], expected].concat()));
     let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
-    assert_eq!((seen.entries, seen.damaged_records), (CONDITIONS_KEPT as u64, 0));
+    assert_eq!((seen.entries, seen.outputs, seen.damaged_records), (1, CONDITIONS_KEPT as u64, 0));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn an_entry_without_a_condition_stands_beside_those_with_one_and_stays() {
     let digests = |store: &Store| candidates(store).iter().map(|one| one.1).collect::<Vec<_>>();
     assert_eq!(digests(&store), (11..KEPT + 10).rev().collect::<Vec<_>>());
     let seen = store.verify(store::Mode::DryRun, &mut |_| {}).unwrap();
-    assert_eq!((seen.entries, seen.damaged_records), (CONDITIONS_KEPT as u64, 0));
+    assert_eq!((seen.entries, seen.outputs, seen.damaged_records), (1, CONDITIONS_KEPT as u64, 0));
     assert_eq!(publish(&store, &Put { replaces: Replaces::Any, ..put(1, 700) }, b"latest"), Published::New);
     assert_eq!((plain(&store), digests(&store).len()), (b"latest".to_vec(), CONDITIONS_KEPT - 1));
     // And where there is no more room, one without takes the place of the oldest.
