@@ -67,11 +67,20 @@ impl Destination {
         let writers = trusted.filter(|name| settings::Principal::try_from(name.clone()).is_ok());
         // A list of texts is written in TOML as in JSON.
         let writers = serde_json::Value::from_iter(writers);
-        let http = http.map_or(String::new(), |at| format!("# Metrics and the page.\n{}\n", http_line(at)));
+        let http = http.map_or_else(|| "#http = \"127.0.0.1:9417\"\n".to_owned(), |at| http_line(at) + "\n");
         format!(
             "{OURS}\n\
              # Settings of the daemon (docs/reference/settings.md). `cacheprogctl install` does not change this file again.\n\
-             {http}[trust]\n\
+             # After a change: `cacheprogctl check` with this file, and systemctl restart nix-gocacheprog\n\
+             \n\
+             # What the cache may take of its disk, how long an entry may stay unused, what must stay free on the disk: the defaults.\n\
+             #max-size = \"10%, at most 50GiB\"\n\
+             #max-age = \"60d\"\n\
+             #min-free = \"5%, at most 10GiB\"\n\
+             # Metrics and the page: `cacheprogctl install --http` on a new installation, or docs/how-to/monitoring.md.\n\
+             {http}\n\
+             # The settings above stay above the first [section].\n\
+             [trust]\n\
              # Users whose builds are shared with all users: here nix.conf's trusted-users. Others' builds read those, and have a cache of\n\
              # their own.\n\
              writers = {writers}\n"

@@ -160,10 +160,17 @@ fn those_whom_nix_trusts_are_writers_in_new_settings() {
         assert!(text.contains(&format!("\nwriters = {writers}\n")), "{text}");
         settings::read(Some(&path)).unwrap();
         // As the administrator wants it.
-        for changed in [text.replace("[trust]", "max-age = \"9d\"\n[trust]"), "max-size = \"1GiB\"\n".to_owned()] {
+        let all = ["max-size", "max-age", "min-free", "http"];
+        let uncommented =
+            all.iter().fold(text.clone(), |text, key| text.replace(&format!("\n#{key}"), &format!("\n{key}")));
+        assert_eq!(uncommented.len() + all.len(), text.len(), "{uncommented}");
+        for changed in
+            [uncommented, text.replace("[trust]\n", "max-age = \"9d\"\n[trust]\n"), "max-size = \"1GiB\"\n".to_owned()]
+        {
             fs::write(&path, &changed).unwrap();
             carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+            settings::read(Some(&path)).unwrap();
         }
         carry_out(&plan_uninstall(&destination, true), false).unwrap();
         assert!(path.exists());
