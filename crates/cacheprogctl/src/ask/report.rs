@@ -49,7 +49,7 @@ fn storage(status: &Status, style: Style) -> String {
             ),
         ),
         None if status.free_bytes < status.min_free_bytes => (
-            Tone::Warn,
+            Tone::Bad,
             "NO ROOM: entries are evicted for free space. Free disk space, or lower min-free in /etc/nix-gocacheprog.toml".to_owned(),
         ),
         None => (Tone::Good, "ok".to_owned()),

@@ -194,8 +194,10 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
     let existing = destination.existing_units();
-    if !existing.is_empty() {
-        steps.push(destination.systemctl(&format!("disable --now {existing}")));
+    // Sockets first, in a command of their own: systemctl warns of a service that a socket can still start.
+    let (sockets, services): (Vec<_>, Vec<_>) = existing.split_whitespace().partition(|name| name.ends_with(".socket"));
+    for units in [sockets, services].into_iter().filter(|units| !units.is_empty()) {
+        steps.push(destination.systemctl(&format!("disable --now {}", units.join(" "))));
     }
     if removes_cache {
         // The daemon has ended. A user's systemd does not always have the bus that `systemctl clean` needs.
@@ -206,6 +208,8 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
         steps.push(Step::RemoveDir { path: destination.units.join(DROP_INS) });
         steps.extend(destination.unit_texts().map(|(path, _)| Step::Remove { path }));
         steps.push(destination.systemctl("daemon-reload"));
+        // The sockets in it went with their units (`RemoveOnStop=`).
+        steps.push(Step::RemoveDir { path: destination.sockets.clone() });
     }
     if destination.runtime.is_none() {
         steps.push(Step::RemoveGroup { name: GROUP, has_systemd: destination.has_systemd });
