@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use proto::FrameError;
-use proto::control::DEFAULT_SOCKET;
+use proto::control::{DEFAULT_SOCKET, STATUS_SOCKETS};
 use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
@@ -116,6 +116,10 @@ pub enum CommandError {
 /// What to do where no daemon answers.
 const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after `install --user`: `systemctl --user start \
                             nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
+
+/// What to do where the status socket is stopped, and maybe the other one, which this user cannot see.
+const START_SOCKETS: &str = "run `systemctl start nix-gocacheprog.socket nix-gocacheprog-status.socket`; without systemd see \
+                             docs/how-to/install.md, \"Without systemd\"";
 
 /// What to do where a daemon does not answer.
 const FIND_CAUSE: &str = "`cacheprogctl check /etc/nix-gocacheprog.toml` tells whether its settings are valid, `journalctl -u nix-gocacheprog` \
@@ -254,6 +258,7 @@ impl Machine {
 /// What to do where no daemon answers at this socket.
 fn start(socket: &Path, machine: Machine) -> &'static str {
     match machine {
+        _ if STATUS_SOCKETS.iter().any(|status| socket == Path::new(status)) => START_SOCKETS,
         _ if socket != Path::new(DEFAULT_SOCKET) => START_DAEMON,
         Machine { is_installed: true, .. } => START_DAEMON,
         Machine { has_own_store: true, .. } => OWN_STORE,
@@ -279,6 +284,7 @@ mod tests {
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, ..none }), OWN_STORE);
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, is_installed: true, ..none }), START_DAEMON);
         assert_eq!(fix("/work/none.sock", none), START_DAEMON, "it is run by hand");
+        assert_eq!(fix(STATUS_SOCKETS[0], Machine { is_installed: true, ..none }), START_SOCKETS);
     }
 
     #[test]

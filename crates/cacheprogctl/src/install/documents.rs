@@ -10,7 +10,7 @@ pub(crate) fn plan_writing(destination: &Destination, documents: Vec<Document>) 
     documents.into_iter().map(|Document { place, text, .. }| Step::Write { path: share.join(place), text }).collect()
 }
 
-/// What writing them told, a line for each file, in a line for the man pages and one for the completions.
+/// What writing or removing them told, a line for each file, in a line for the man pages and one for the completions.
 pub(super) fn in_few_lines(said: &str) -> String {
     let (pages, completions): (Vec<_>, Vec<_>) = said.lines().partition(|line| line.contains("/man/"));
     let in_one = |lines: &[&str], what: &str| match lines {

@@ -106,13 +106,12 @@ pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result
     let caches = caches(&destination, *modproxy);
     let removes_cache = removes_cache(args, &caches, ask_about_caches);
     // First: the settings of both are in one directory.
-    let mut steps = modproxy::plan_uninstall(&destination, removes_cache);
+    let mut done = carry_out(&modproxy::plan_uninstall(&destination, removes_cache), *dry_run)?;
     if !*modproxy {
         let documents = generate::documents(command).map_err(CommandError::Output)?;
-        steps.extend(plan_uninstall(&destination, removes_cache));
-        steps.extend(plan_removal(&destination, &documents));
+        done += &carry_out(&plan_uninstall(&destination, removes_cache), *dry_run)?;
+        done += &in_few_lines(&carry_out(&plan_removal(&destination, &documents), *dry_run)?);
     }
-    let done = carry_out(&steps, *dry_run)?;
     let kept = match (removes_cache || caches.is_empty(), *dry_run && !*keep_cache) {
         (true, _) => String::new(),
         (false, true) => format!("it would ask whether to remove the cache in {caches}\n"),

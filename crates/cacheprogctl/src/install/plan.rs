@@ -194,10 +194,12 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
     let existing = destination.existing_units();
-    // Sockets first, in a command of their own: systemctl warns of a service that a socket can still start.
+    // Sockets first, in a command of their own: systemctl warns of a service that a socket can still start. Services are not enabled.
     let (sockets, services): (Vec<_>, Vec<_>) = existing.split_whitespace().partition(|name| name.ends_with(".socket"));
-    for units in [sockets, services].into_iter().filter(|units| !units.is_empty()) {
-        steps.push(destination.systemctl(&format!("disable --now {}", units.join(" "))));
+    for (verb, units) in
+        [("disable --now", sockets), ("stop", services)].into_iter().filter(|(_, units)| !units.is_empty())
+    {
+        steps.push(destination.systemctl(&format!("{verb} {}", units.join(" "))));
     }
     if removes_cache {
         // The daemon has ended. A user's systemd does not always have the bus that `systemctl clean` needs.

@@ -114,7 +114,7 @@ fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
     let destination = destination(dir.path(), None);
     let disabled = || {
         let words = plan_uninstall(&destination, true).into_iter().filter_map(|step| match step {
-            Step::Systemctl { words, .. } if words[0] == "disable" => Some(words[2..].join(" ")),
+            Step::Systemctl { words, .. } if words[0] == "disable" || words[0] == "stop" => Some(words.join(" ")),
             _ => None,
         });
         words.collect::<Vec<_>>().join("; ") // sockets, then services
@@ -126,7 +126,10 @@ fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
         assert!(all.contains(name), "{all}");
         fs::remove_file(destination.units.join(name)).unwrap();
     }
-    assert_eq!(disabled(), "nix-gocacheprog.socket nix-gocacheprog-status.socket; nix-gocacheprog.service");
+    assert_eq!(
+        disabled(),
+        "disable --now nix-gocacheprog.socket nix-gocacheprog-status.socket; stop nix-gocacheprog.service"
+    );
 }
 
 #[test]
