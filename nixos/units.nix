@@ -51,11 +51,19 @@ let
         else
           { }
       );
+  # Of each socket. A service that ends because its settings are wrong has to go on once they are right: it is started once for a
+  # connection, and one that it did not take is closed when it ends, or would start it again without end.
+  ofSocket = {
+    FlushPending = true;
+    TriggerLimitIntervalSec = 0;
+    # So that nothing is in /run after a removal, and no file looks like a socket at which a program listens.
+    RemoveOnStop = true;
+  };
   ofHost = {
     nix-gocacheprog-host = {
       description = "Go's build cache for go commands outside of sandboxes";
       wantedBy = [ "sockets.target" ];
-      socketConfig = {
+      socketConfig = ofSocket // {
         ListenStream = "/run/nix-gocacheprog-host.sock";
         # Everyone's; each session gets a socket that hears its own user only.
         SocketMode = "0666";
@@ -70,7 +78,7 @@ let
     nix-gocacheprog-status = {
       description = "Go's build cache for Nix builds: status socket for all users";
       wantedBy = [ "sockets.target" ];
-      socketConfig = {
+      socketConfig = ofSocket // {
         ListenStream = "/run/nix-gocacheprog-status.sock";
         SocketMode = "0666";
         # By this name the daemon knows it.
@@ -95,14 +103,10 @@ let
         nix-gocacheprog-remote = {
           description = "Go's build cache: the remote store, for the daemon";
           wantedBy = [ "sockets.target" ];
-          socketConfig = {
+          socketConfig = ofSocket // {
             ListenStream = "/run/nix-gocacheprog-remote.sock";
             SocketGroup = remoteGroup;
             SocketMode = "0660";
-            # As below: a service that fails at each request has to go on once the settings are right. It is started once for a request:
-            # one that it did not take is refused when it ends, or would start it again without end.
-            TriggerLimitIntervalSec = 0;
-            FlushPending = true;
           };
         };
       };
@@ -253,7 +257,7 @@ in
       nix-gocacheprog = {
         description = "Go's build cache for Nix builds: control socket of the pre-build-hook";
         wantedBy = [ "sockets.target" ];
-        socketConfig = {
+        socketConfig = ofSocket // {
           ListenStream =
             if user then "%t/nix-gocacheprog/control.sock" else "/run/nix-gocacheprog/control.sock";
           # The hook is root's, or its user's own. Sandboxes have sockets of their own.
@@ -279,6 +283,8 @@ in
           ExecStart = "${program} serve --idle-exit 600";
           Restart = "on-failure";
           RestartSec = 2;
+          # Wrong settings (cacheprogd: error.rs). The next connection starts it again.
+          RestartPreventExitStatus = 78;
           # Its loop reports at least once a second; a slow disk may block it for a while.
           WatchdogSec = 120;
           TimeoutStopSec = 20;

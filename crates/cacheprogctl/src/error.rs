@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use proto::FrameError;
-use proto::control::DEFAULT_SOCKET;
+use proto::control::{DEFAULT_SOCKET, STATUS_SOCKETS};
 use settings::{SettingsError, StateError};
 use store::{LimitsError, StoreError};
 
@@ -23,6 +23,14 @@ pub enum CommandError {
         path: PathBuf,
         /// The system's answer.
         source: io::Error,
+    },
+    /// Something listens, and answers nothing: systemd, while the daemon does not start, or a daemon that hangs.
+    #[error("the daemon does not answer at {}: {why}", path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+        /// How that showed.
+        why: String,
     },
     /// The daemon's answer cannot be read.
     #[error("reading the daemon's answer")]
@@ -49,6 +57,12 @@ pub enum CommandError {
     /// The settings file cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// It is a file of the hook's settings.
+    #[error("{} has settings of the pre-build-hook, not of the daemon", path.display())]
+    HookSettings {
+        /// The file.
+        path: PathBuf,
+    },
     /// The limits cannot be kept on this disk.
     #[error(transparent)]
     Limits(LimitsError),
@@ -106,6 +120,20 @@ pub enum CommandError {
 const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after `install --user`: `systemctl --user start \
                             nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
 
+/// What to do where the status socket is stopped, and maybe the other one, which this user cannot see.
+const START_SOCKETS: &str = "run `systemctl start nix-gocacheprog.socket nix-gocacheprog-status.socket`; without systemd see \
+                             docs/how-to/install.md, \"Without systemd\"";
+
+/// What to do where a daemon does not answer.
+const FIND_CAUSE: &str = "`cacheprogctl check /etc/nix-gocacheprog.toml` tells whether its settings are valid, `journalctl -u nix-gocacheprog` \
+                          why it ended";
+
+/// The same of a user's own daemon, which has no settings.
+const FIND_CAUSE_OF_USERS: &str = "`journalctl --user -u nix-gocacheprog` tells why it ended";
+
+/// What to do with a file of the hook.
+const ASK_HOOK: &str = "run `/etc/nix-gocacheprog/hook --check FILE` with it";
+
 /// What to do where nothing is installed.
 const INSTALL: &str = "nix-gocacheprog is not installed here: run `cacheprogctl install` as root";
 
@@ -145,6 +173,9 @@ impl CommandError {
                 Some(INSTALL_USER)
             }
             Self::NoDaemon { path, .. } => Some(start(path, Machine::look())),
+            Self::Silent { path, .. } if *path == user_dirs::control_socket() => Some(FIND_CAUSE_OF_USERS),
+            Self::Silent { .. } => Some(FIND_CAUSE),
+            Self::HookSettings { .. } => Some(ASK_HOOK),
             _ => None,
         }
     }
@@ -169,13 +200,14 @@ impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoDaemon { .. } => ExitCode::from(3),
+            Self::NoDaemon { .. } | Self::Silent { .. } => ExitCode::from(3),
             Self::State(StateError::TwoStores) => ExitCode::from(2),
             Self::Frame(_)
             | Self::Refused(_)
             | Self::NoBuild { .. }
             | Self::NoPackage { .. }
             | Self::Settings(_)
+            | Self::HookSettings { .. }
             | Self::Limits(_)
             | Self::State(_)
             | Self::Store(_)
@@ -236,6 +268,7 @@ impl Machine {
 /// What to do where no daemon answers at this socket.
 fn start(socket: &Path, machine: Machine) -> &'static str {
     match machine {
+        _ if STATUS_SOCKETS.iter().any(|status| socket == Path::new(status)) => START_SOCKETS,
         _ if socket != Path::new(DEFAULT_SOCKET) => START_DAEMON,
         Machine { is_installed: true, .. } => START_DAEMON,
         Machine { has_own_store: true, .. } => OWN_STORE,
@@ -263,6 +296,7 @@ mod tests {
         assert_eq!(fix(DEFAULT_SOCKET, Machine { has_own_store: true, is_installed: true, ..none }), START_DAEMON);
         assert_eq!(fix(DEFAULT_SOCKET, Machine::default()), NO_NIX);
         assert_eq!(fix("/work/none.sock", none), START_DAEMON, "it is run by hand");
+        assert_eq!(fix(STATUS_SOCKETS[0], Machine { is_installed: true, ..none }), START_SOCKETS);
     }
 
     #[test]

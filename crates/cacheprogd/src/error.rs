@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use rustix::process::geteuid;
 use settings::{SettingsError, StateError};
@@ -94,6 +95,16 @@ impl CommandError {
             return Self::NotOwner { uid: geteuid().as_raw(), path: path.to_owned(), source: Box::new(self) };
         }
         self
+    }
+
+    /// 78 (`EX_CONFIG` of sysexits.h) for wrong settings, with which a daemon that is started again ends again: its unit has
+    /// `RestartPreventExitStatus=78`. 1 for everything else (2 is a wrong command line).
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) | Self::Limits(_) => ExitCode::from(78),
+            _ => ExitCode::FAILURE,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Err(error) => {
             log::error!("{}", proto::error::with_causes(&error));
             error.drawing().for_each(|line| log::error!("{line}"));
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

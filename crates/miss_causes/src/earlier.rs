@@ -12,11 +12,20 @@ const TRIED: usize = 5;
 pub fn earlier_builds<'a>(build: &BuildStatus, all: &'a [BuildStatus]) -> Vec<&'a BuildStatus> {
     let name = without_version(&build.name);
     let comes_before = |other: &&BuildStatus| other.short != build.short && other.started <= build.started;
-    let is_alike = |other: &&BuildStatus| without_version(&other.name) == name;
+    let fetches = fetches_modules(&build.name);
+    let is_alike =
+        |other: &&BuildStatus| without_version(&other.name) == name && fetches_modules(&other.name) == fetches;
     let mut earlier: Vec<_> = all.iter().filter(comes_before).filter(is_alike).filter(|o| o.counts.gets > 0).collect();
     earlier.sort_by_key(|other| Reverse((other.name == build.name, other.started, other.ended)));
     earlier.truncate(TRIED);
     earlier
+}
+
+/// Whether it is the name of a derivation that fetches modules (nixpkgs' `buildGoModule`): it compiles no packages, and without its
+/// version it has the name of the package.
+#[must_use]
+pub fn fetches_modules(name: &str) -> bool {
+    name.ends_with("-go-modules")
 }
 
 /// A derivation's name without its version, which begins at the first dash that no letter follows (`builtins.parseDrvName`).
@@ -30,6 +39,20 @@ pub fn without_version(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_build_that_fetches_modules_is_compared_with_its_like() {
+        let build = |short: &str, name: &str| BuildStatus {
+            short: short.into(),
+            name: name.into(),
+            counts: proto::control::Counts { gets: 1, ..Default::default() },
+            ..BuildStatus::default()
+        };
+        let all = [build("1", "x-1-go-modules"), build("2", "x-1"), build("3", "x-2-go-modules"), build("4", "x-2")];
+        let earlier =
+            |at: usize| earlier_builds(&all[at], &all).iter().map(|one| one.short.as_str()).collect::<Vec<_>>();
+        assert_eq!((earlier(3), earlier(2)), (vec!["2"], vec!["1"]));
+    }
 
     #[test]
     fn versions_end_names_as_nix_says() {

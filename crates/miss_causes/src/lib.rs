@@ -23,6 +23,6 @@ mod verdict;
 
 pub use cause::explain;
 pub use condition::{list, scope_words};
-pub use earlier::{earlier_builds, without_version};
+pub use earlier::{earlier_builds, fetches_modules, without_version};
 pub use group::{Group, avoidable, cause_text, groups, headline, main_cause, verdict_text};
 pub use verdict::{Cause, Missed, Verdict};

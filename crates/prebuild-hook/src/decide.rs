@@ -8,7 +8,7 @@ use crate::derivation_file;
 use crate::drv::{self, Derivation};
 use crate::error::HookError;
 use crate::settings::{Settings, Unreadable};
-use crate::store_path::{is_toolchain, store_name};
+use crate::store_path::{derivation_name, is_toolchain, store_name};
 
 /// How the path of the setup hook's derivation ends (overlay/default.nix). It never changes.
 const SETUP_HOOK_SUFFIX: &str = "-nix-gocacheprog-hook";
@@ -30,7 +30,7 @@ pub(crate) enum Decision {
 /// Decides for a derivation, by the path that Nix gives to the hook.
 pub(crate) fn decide(path: &Path, chroot: Option<&Path>, settings: &Settings) -> Result<Decision, HookError> {
     // The build of a toolchain does not use the cache; it sets GOENV=off itself (cmd/dist, Go 1.21-1.27).
-    let name = store_name(path.to_str().and_then(|path| path.strip_suffix(".drv")).unwrap_or_default());
+    let name = derivation_name(path);
     let transparent = settings.transparent.as_ref().is_some_and(|of| !is_toolchain(name) && of.admits(name));
     let Ok(bytes) = derivation_file::read(path, chroot) else {
         return Ok(match settings.unreadable {
@@ -54,12 +54,20 @@ pub(crate) fn decide_by(path: &Path, bytes: &[u8], transparent: bool) -> Result<
     Ok(match opt_attribute(&derivation).as_deref() {
         Some("0") => Decision::Nothing,
         Some("1") => Decision::Cache,
-        Some(_) | None if has_input(&derivation, |input| input.ends_with(SETUP_HOOK_SUFFIX)) => Decision::Cache,
-        Some(_) | None if transparent && has_input(&derivation, |input| is_toolchain(store_name(input))) => {
-            Decision::Transparent
-        }
+        Some(_) | None if has_setup_hook(&derivation) => Decision::Cache,
+        Some(_) | None if transparent && has_toolchain(&derivation) => Decision::Transparent,
         Some(_) | None => Decision::Nothing,
     })
+}
+
+/// Whether the setup hook is among the direct inputs.
+pub(crate) fn has_setup_hook(derivation: &Derivation) -> bool {
+    has_input(derivation, |input| input.ends_with(SETUP_HOOK_SUFFIX))
+}
+
+/// Whether a Go toolchain is, by its name.
+pub(crate) fn has_toolchain(derivation: &Derivation) -> bool {
+    has_input(derivation, |input| is_toolchain(store_name(input)))
 }
 
 /// Whether a direct input has a property.
@@ -70,7 +78,7 @@ fn has_input(derivation: &Derivation, is: impl Fn(&str) -> bool) -> bool {
 }
 
 /// The value of the attribute that opts in or out.
-fn opt_attribute(derivation: &Derivation) -> Option<String> {
+pub(crate) fn opt_attribute(derivation: &Derivation) -> Option<String> {
     let value = |key: &str| derivation.environment.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
     if let Some(plain) = value(OPT_ATTRIBUTE) {
         return Some(plain.to_owned());

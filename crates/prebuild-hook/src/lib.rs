@@ -1,7 +1,7 @@
 //! The hook without its process: the text that it prints for a build.
 //!
 //! settings.rs reads the settings, drv.rs parses a derivation, decide.rs decides what a build is offered (pattern.rs: by its
-//! name), register.rs registers the build at the daemon, requester.rs finds out who asked for it, goroots.rs where its toolchain is, `sandbox_paths.rs` checks the files and directories for the sandbox and makes the
+//! name), explain.rs tells a person why, register.rs registers the build at the daemon, requester.rs finds out who asked for it, goroots.rs where its toolchain is, `sandbox_paths.rs` checks the files and directories for the sandbox and makes the
 //! text for Nix, chain.rs runs other hooks, error.rs has the reasons for no cache.
 //!
 //! The rule to keep: whatever goes wrong in here, the result is a build without a cache, within a second.
@@ -16,6 +16,7 @@ mod chain;
 mod decide;
 mod derivation_file;
 mod error;
+mod explain;
 mod goroots;
 mod network;
 mod pattern;
@@ -82,6 +83,14 @@ pub fn check(settings: &Path) -> Result<(), HookError> {
         sandbox_paths::check_go_env(&transparent.go_env)?;
     }
     Ok(())
+}
+
+/// Tells whether a build of a derivation is offered the cache, and why. Nothing is registered.
+///
+/// # Errors
+/// Where the settings are wrong, or it is no derivation.
+pub fn explain(called: &OsStr, derivation: &Path) -> Result<String, HookError> {
+    explain::explain(derivation, &Settings::read(called)?)
 }
 
 fn no_cache(error: &HookError) -> String {

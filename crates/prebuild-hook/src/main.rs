@@ -1,5 +1,5 @@
 //! `prebuild-hook DRV [CHROOT]`: Nix's pre-build-hook. Prints the sandbox paths for a build that is offered the cache.
-//! `prebuild-hook --check SETTINGS` checks a file of settings. Nix names a derivation by its absolute path: what begins with a dash is
+//! `prebuild-hook --check SETTINGS` checks a file of settings, `prebuild-hook --explain DRV` tells what a build would get and why. Nix names a derivation by its absolute path: what begins with a dash is
 //! not Nix's call, and nothing is registered for it.
 //!
 //! The rule to keep: exit 0 and print all or nothing. Anything else ends the user's whole `nix build` (docs/facts/nix.md, "A hook that fails"),
@@ -13,6 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: prebuild-hook DRV [CHROOT]        as Nix calls it: print the sandbox paths for this build
        prebuild-hook --check SETTINGS    check a file of settings
+       prebuild-hook --explain DRV       tell whether a build gets the cache, and why
        prebuild-hook --version | --help
 ";
 
@@ -32,10 +33,12 @@ Settings: the file beside the path in nix.conf, with .toml added: /etc/nix-gocac
 docs/reference/settings.md has all of them.
 
 Examples:
-    prebuild-hook --check /etc/nix-gocacheprog/hook.toml
-    prebuild-hook \"$(nix-instantiate '<nixpkgs>' -A caddy)\"    what a build of caddy would get; it is registered
+    /etc/nix-gocacheprog/hook --check /etc/nix-gocacheprog/hook.toml
+    /etc/nix-gocacheprog/hook --explain \"$(nix-instantiate '<nixpkgs>' -A caddy)\"
+    /etc/nix-gocacheprog/hook \"$(nix-instantiate '<nixpkgs>' -A caddy)\"    what a build of caddy would get; it is registered
 
-Exit status: 0, or that of another hook of the chain that failed. --check: 1 where the settings are wrong.
+Exit status: 0, or that of another hook of the chain that failed. --check, --explain: 1 where the settings are wrong or
+it is no derivation.
 ";
 
 fn main() -> ExitCode {
@@ -48,6 +51,17 @@ fn main() -> ExitCode {
         let Err(e) = checked else { return ExitCode::SUCCESS };
         log(&e.to_string());
         return ExitCode::FAILURE;
+    }
+    if let [explain, derivation] = args
+        && explain == "--explain"
+    {
+        return match prebuild_hook::explain(&called, Path::new(derivation)) {
+            Ok(text) => print(&(text + "\n")),
+            Err(e) => {
+                log(&e.to_string());
+                ExitCode::FAILURE
+            }
+        };
     }
     match args.first().map(|first| first.as_encoded_bytes()) {
         Some(b"--help") => return print(&[USAGE, HELP].concat()),

@@ -45,8 +45,11 @@ pub enum RegisterError {
 
 /// Registers a build; returns the directory to mount.
 pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>) -> Result<PathBuf, RegisterError> {
-    let dialed = transport::dial(control, TIMEOUT);
-    let stream = dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })?;
+    let dial = || {
+        let dialed = transport::dial(control, TIMEOUT);
+        dialed.map_err(|source| RegisterError::Connect { path: control.to_owned(), source })
+    };
+    let stream = dial()?;
     let opened = |pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
     let worker = nix_process().and_then(opened);
     let requester = match &worker {
@@ -62,12 +65,27 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
         descriptors,
         goroots: goroots(derivation, chroot),
     };
-    match transport::ask(stream, Control::Register(registration), &fds)?.0 {
+    let again = registration.clone();
+    let answer = match transport::ask(stream, Control::Register(registration), &fds) {
+        // systemd closed it: a daemon that was idle ended just then. The next connection starts one.
+        Err(e) if is_closed(&e) => transport::ask(dial()?, Control::Register(again), &fds)?.0,
+        other => other?.0,
+    };
+    match answer {
         Answer::Registered { directory } => Ok(directory.into()),
         Answer::Error(error) => Err(RegisterError::Refused(error)),
         Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => {
             Err(RegisterError::Refused("unexpected answer".to_owned()))
         }
+    }
+}
+
+fn is_closed(error: &FrameError) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    match error {
+        FrameError::Truncated => true,
+        FrameError::Read(e) => matches!(e.kind(), BrokenPipe | ConnectionReset),
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::control::{BuildStatus, Counts, LayerStatus, RemoteStatus, Verification};
+use crate::control::{BuildStatus, Counts, LayerStatus, RemoteStatus, UNKNOWN_REQUESTER, Verification};
 
 /// Bytes: `1.5 GiB`.
 #[must_use]
@@ -121,9 +121,18 @@ pub fn build_table(builds: &[BuildStatus], now: u64) -> (Vec<&'static str>, Vec<
     rows.extend(builds.iter().map(|build| build_row(build, now).to_vec()));
     if builds.iter().any(|build| !build.not_for_all().is_empty()) {
         head.push(ENTRIES_FOR);
-        rows.iter_mut().zip(builds).for_each(|(row, build)| row.push(build.not_for_all().to_owned()));
+        rows.iter_mut().zip(builds).for_each(|(row, build)| row.push(entries_for(build)));
     }
     (head, rows)
+}
+
+/// Whom the entries of a build are for, in a word or two: the reason is a sentence, which `doctor` has where something can be done.
+fn entries_for(build: &BuildStatus) -> String {
+    match build.not_for_all().split_once(": ") {
+        None => build.not_for_all().to_owned(),
+        Some((_, reason)) if reason.starts_with(UNKNOWN_REQUESTER) => "this build (see doctor)".to_owned(),
+        Some(_) => "this build".to_owned(),
+    }
 }
 
 /// What a build did, under [`BUILD_COLUMNS`].
@@ -201,6 +210,9 @@ mod tests {
         assert_eq!((head.len(), rows[0].len()), (9, 9));
         let (head, rows) = build_table(&[of("user 1000"), of(BuildStatus::ALL_USERS)], 0);
         assert_eq!((head[9], rows[0][9].as_str(), rows[1][9].as_str()), (ENTRIES_FOR, "user 1000", ""));
+        let unknown = format!("no other build: {UNKNOWN_REQUESTER}: nix-daemon has no connection");
+        let (_, rows) = build_table(&[of("no other build: it has a network"), of(&unknown)], 0);
+        assert_eq!([&rows[0][9], &rows[1][9]], ["this build", "this build (see doctor)"]);
     }
 
     #[test]

@@ -165,11 +165,25 @@ pub fn read(file: Option<&Path>) -> Result<Settings, SettingsError> {
 /// The settings in a file's text. An error is in one line: the line of the file, the setting, and what to write. It has a drawing
 /// of the place besides.
 pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
-    toml::from_str(text).map_err(|e| {
-        let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), e.message());
+    toml::from_str(text).map_err(|e: toml::de::Error| {
+        let misplaced = misplaced(e.message()).map(|key| {
+            format!("`{key}` belongs above the first [section]: what stands below one is a setting of that section")
+        });
+        let message = misplaced.as_deref().unwrap_or(e.message());
+        let (line, what) = proto::error::in_settings(text, e.span().map(|span| span.start), message);
         let drawing = proto::error::drawing(&e.to_string());
         SettingsError::Invalid { path: path.to_owned(), line, what, drawing }
     })
+}
+
+/// The key that the parser does not know where it stands, if it is one of the file's own: it stands in a table then. With a number the
+/// parser tells the two apart, as it refuses a wrong value in other words than an unknown key.
+fn misplaced(message: &str) -> Option<&str> {
+    let unknown = |message: &str| message.starts_with("unknown field `");
+    let key = message.strip_prefix("unknown field `")?.split_once('`')?.0;
+    let is_plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let alone = toml::from_str::<Settings>(&format!("{key} = 0"));
+    (is_plain && alone.is_err_and(|e| !unknown(e.message()))).then_some(key)
 }
 
 /// The absolute path of a layer.
@@ -300,6 +314,22 @@ mod tests {
         }
         let found = parse(Path::new("f"), "max-size = \"1GiB\"\n\nmax-age = \"x\"\n").unwrap_err();
         assert_eq!(found.drawing().collect::<Vec<_>>(), ["  |", "3 | max-age = \"x\"", "  |           ^^^"]);
+    }
+
+    #[test]
+    fn a_setting_of_the_file_in_a_table_is_told_its_place() {
+        let keys =
+            ["max-size", "max-age", "min-free", "private-tests", "status-socket", "http", "layers", "remote", "trust"];
+        for key in keys {
+            for text in [format!("[trust]\nwriters = []\n{key} = \"x\""), format!("\n\ntrust = {{ {key} = 1 }}")] {
+                let error = file(&text).unwrap_err();
+                let is_told = error.contains(&format!("`{key}` belongs above the first [section]"));
+                assert!(is_told && error.starts_with("f, line 3: "), "{error}");
+            }
+        }
+        for text in ["[trust]\nmax-sise = 1", "writers = []", "[trust]\n'a\"b' = 1"] {
+            assert!(file(text).unwrap_err().contains("unknown field"), "{text}");
+        }
     }
 
     #[test]

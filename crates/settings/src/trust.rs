@@ -19,6 +19,18 @@ pub struct Trust {
     pub shadow_seconds_per_hour: u32,
 }
 
+impl Trust {
+    /// The writers as people call them: uid 0, which is the one without a setting, is root. Empty where there are none.
+    #[must_use]
+    pub fn writer_names(&self) -> String {
+        let name = |writer: &Principal| match writer {
+            Principal::Uid(0) => "root".to_owned(),
+            other => other.to_string(),
+        };
+        self.writers.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// One build, or two.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u8")]
@@ -116,6 +128,7 @@ mod tests {
             let parsed = Principal::try_from(text.to_owned()).unwrap();
             assert_eq!((&parsed, parsed.to_string()), (&expected, text.to_owned()));
         }
+        assert_eq!(Trust::default().writer_names(), "root");
         for wrong in ["", "@", "@*", "a b", "a,b", "@@x", "**"] {
             assert_eq!(Principal::try_from(wrong.to_owned()), Err(PrincipalError), "{wrong}");
         }

@@ -32,7 +32,8 @@ pub(crate) fn matching<'a>(builds: &'a Builds, wanted: &str) -> Result<Vec<&'a B
     })
 }
 
-/// The latest of the builds that a user names.
+/// The latest of the builds that a user names; of those with packages, where there are any: a build that fetches the modules of a
+/// package has its name without the version.
 ///
 /// # Errors
 /// As [`matching`], and where it is the beginning of several ids: these.
@@ -40,7 +41,10 @@ pub(crate) fn find<'a>(builds: &'a Builds, wanted: &str) -> Result<&'a BuildStat
     let matching = matching(builds, wanted)?;
     let is_named = |build: &BuildStatus| build.name == wanted || miss_causes::without_version(&build.name) == wanted;
     let ids = || matching.iter().map(|build| build.short.as_str()).collect::<Vec<_>>().join(", ");
-    match matching.iter().copied().max_by_key(|build| (build.started, build.ended)) {
+    let has_packages = |build: &BuildStatus| {
+        !miss_causes::fetches_modules(&build.name) && (build.counts.packages_needed > 0 || build.ended == 0)
+    };
+    match matching.iter().copied().max_by_key(|build| (has_packages(build), build.started, build.ended)) {
         Some(latest) if matching.len() == 1 || is_named(latest) => Ok(latest),
         _ => Err(CommandError::NoBuild { wanted: wanted.to_owned(), nearest: ids() }),
     }
@@ -98,5 +102,10 @@ mod tests {
         assert_eq!(listed("hugo-0.1"), ["cccc3333", "dddd4444"]);
         assert_eq!(listed("caddy"), ["aaaa1111", "bbbb2222"]);
         assert_eq!(listed("caddy-2.9.1"), ["bbbb2222"]);
+        let ended = vec![build("aaaa1111", "age-1.2", 1), build("bbbb2222", "age-1.2-go-modules", 2)];
+        let fetched = Builds { ended, ..Builds::default() };
+        let found =
+            ["age", "age-1.2", "age-1.2-go-modules"].map(|wanted| find(&fetched, wanted).unwrap().short.clone());
+        assert_eq!(found, ["aaaa1111", "aaaa1111", "bbbb2222"]);
     }
 }

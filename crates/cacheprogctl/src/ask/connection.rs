@@ -12,8 +12,9 @@ use proto::{FrameError, limits};
 use crate::error::CommandError;
 use crate::user_dirs;
 
-/// How long a user waits for the answer. Counting a store of a million entries takes seconds.
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a user waits for the answer. A daemon that runs has its counts at hand; one that systemd starts answers when it has read
+/// what the last one left.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the daemon is.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,23 +32,24 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// Connects to the first socket at which a daemon listens.
-    fn connect(&self) -> Result<UnixStream, CommandError> {
+    fn connect(&self) -> Result<(UnixStream, PathBuf), CommandError> {
         let (mut path, mut error) = match transport::dial(&self.control(), TIMEOUT) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return Ok((stream, self.control())),
             Err(e) => (self.control(), e),
         };
         if self.is_default() {
             // Users who may not use the control socket find its directory closed.
             for other in STATUS_SOCKETS {
                 match transport::dial(Path::new(other), TIMEOUT) {
-                    Ok(stream) => return Ok(stream),
+                    Ok(stream) => return Ok((stream, other.into())),
                     // The error of the status socket tells more than that the control socket is closed.
                     Err(e) if error.kind() == ErrorKind::PermissionDenied => (path, error) = (other.into(), e),
                     Err(_) => {}
                 }
             }
-            if let Ok(stream) = transport::dial(&user_dirs::control_socket(), TIMEOUT) {
-                return Ok(stream);
+            let of_user = user_dirs::control_socket();
+            if let Ok(stream) = transport::dial(&of_user, TIMEOUT) {
+                return Ok((stream, of_user));
             }
         }
         Err(CommandError::NoDaemon { path, source: error })
@@ -134,5 +136,22 @@ fn refused(answer: Answer) -> CommandError {
 }
 
 fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), CommandError> {
-    Ok(transport::ask(sockets.connect()?, request, &[])?)
+    let (stream, path) = sockets.connect()?;
+    transport::ask(stream, request, &[]).map_err(|e| match silence(&e) {
+        Some(why) => CommandError::Silent { path, why },
+        None => e.into(),
+    })
+}
+
+/// How a peer showed that it does not answer. systemd listens for a daemon that does not start, and closes what it did not take.
+fn silence(error: &FrameError) -> Option<String> {
+    use ErrorKind::{BrokenPipe, ConnectionReset};
+    match error {
+        _ if error.is_timeout() => Some(format!("nothing came within {} s", TIMEOUT.as_secs())),
+        FrameError::Truncated => Some("the connection was closed".to_owned()),
+        FrameError::Read(e) if matches!(e.kind(), BrokenPipe | ConnectionReset) => {
+            Some("the connection was closed".to_owned())
+        }
+        _ => None,
+    }
 }

@@ -23,18 +23,7 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
         let gone = number(eviction.entries);
         out += &format!("last eviction: {ago} ago, {gone} entries, {}\n", bytes(eviction.bytes));
     }
-    out +=
-        &match &status.trouble {
-            None => style.paint(Tone::Good, "storage: ok") + "\n",
-            Some(trouble) => style.paint(
-                Tone::Bad,
-                &format!(
-                    "storage: FAILING: {} puts could not be stored and stay private to their builds. Latest error: {}",
-                    number(trouble.failures),
-                    trouble.latest
-                ),
-            ) + "\n",
-        };
+    out += &storage(status, style);
     out += &verification(&status.verification, now, style);
     out.extend(status.layers.iter().map(|of| layer(of, style)));
     out.extend(status.remote.iter().map(|of| remote(of, style)));
@@ -46,6 +35,26 @@ pub(crate) fn status(status: &Status, now: u64, style: Style) -> String {
     let ended = &status.builds.ended;
     let latest = &ended[..ended.len().min(LATEST)];
     out + "\n" + &table("ended builds, latest first", latest, now, style)
+}
+
+/// Whether what builds put is stored, and stays.
+fn storage(status: &Status, style: Style) -> String {
+    let (tone, text) = match &status.trouble {
+        Some(trouble) => (
+            Tone::Bad,
+            format!(
+                "FAILING: {} puts could not be stored and stay private to their builds. Latest error: {}",
+                number(trouble.failures),
+                trouble.latest
+            ),
+        ),
+        None if status.free_bytes < status.min_free_bytes => (
+            Tone::Bad,
+            "NO ROOM: entries are evicted for free space. Free disk space, or lower min-free in /etc/nix-gocacheprog.toml".to_owned(),
+        ),
+        None => (Tone::Good, "ok".to_owned()),
+    };
+    style.paint(tone, &format!("storage: {text}")) + "\n"
 }
 
 /// What was computed again, and the latest differences.
@@ -109,4 +118,19 @@ fn rows(builds: &[BuildStatus], now: u64) -> Table {
     let mut table = Table::new(&head);
     rows.into_iter().for_each(|row| table.row(row));
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn storage_is_not_ok_where_less_is_free_than_must_stay_free() {
+        for (free_bytes, min_free_bytes, line) in
+            [(9, 9, "storage: ok\n"), (8, 9, "storage: NO ROOM: entries are evicted")]
+        {
+            let text = storage(&Status { free_bytes, min_free_bytes, ..Status::default() }, Style::default());
+            assert!(text.starts_with(line), "{text}");
+        }
+    }
 }

@@ -4,11 +4,9 @@ use proto::control::{LayerStatus, RemoteStatus};
 use proto::figures::{self, bytes};
 use proto::finding::{Finding, bad, good, warn};
 
-use super::facts::{Facts, Permissions, Program};
-use super::{changing_variables, installation, trust};
-
-/// The version of this program: programs of one package work together.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+use super::daemon::VERSION;
+use super::facts::{Facts, Program};
+use super::{changing_variables, daemon, installation, trust};
 
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
@@ -23,16 +21,17 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         sandbox,
         client_runs,
         client_version,
-        unit,
-        daemon,
-        daemon_version,
-        control_socket,
-        status_socket,
+        // The daemon does not start with wrong ones.
+        settings,
+        daemon::units,
+        daemon::daemon,
+        daemon::version,
+        daemon::control_socket,
+        daemon::status_socket,
         state_dir,
         free_space,
-        settings,
     ];
-    let status = facts.daemon.as_ref().and_then(|daemon| daemon.as_ref().ok());
+    let status = daemon::status(facts);
     let is_users = facts.unit.as_ref().is_some_and(|unit| unit.is_users);
     let of_trust = [
         trust::writers(facts.trust.as_ref(), is_users),
@@ -120,106 +119,6 @@ fn sandbox(facts: &Facts) -> Finding {
     }
 }
 
-/// The option of systemctl and journalctl, after a blank, where the unit is in the user's own systemd.
-fn user_option(facts: &Facts) -> &'static str {
-    if facts.unit.as_ref().is_some_and(|unit| unit.is_users) { " --user" } else { "" }
-}
-
-fn unit(facts: &Facts) -> Finding {
-    let what = "systemd's socket unit";
-    let Some(unit) = &facts.unit else {
-        let fix = "start the daemon yourself: docs/how-to/install.md, \"Without systemd\"";
-        return warn(what, "systemd does not run here", fix);
-    };
-    match (unit.active.as_str(), user_option(facts)) {
-        ("active", "") => good(what, "active"),
-        ("active", _) => good(what, "active, for this user"),
-        _ if !unit.is_installed() => warn(what, "not installed", "run `cacheprogctl install`"),
-        (active, user) => bad(
-            what,
-            format!("{active}, {}", unit.enabled),
-            format!(
-                "systemctl{user} enable --now nix-gocacheprog.socket; see `journalctl{user} -u nix-gocacheprog` for the cause"
-            ),
-        ),
-    }
-}
-
-fn daemon(facts: &Facts) -> Finding {
-    let what = "the daemon";
-    match &facts.daemon {
-        Some(Ok(status)) => match &status.trouble {
-            None => good(what, "answers"),
-            Some(trouble) => bad(
-                what,
-                format!("cannot store what builds put: {}", trouble.latest),
-                "free disk space, or repair the state directory; the daemon then stores again",
-            ),
-        },
-        Some(Err(error)) => bad(what, error.clone(), start_daemon(facts)),
-        None => warn(what, "not asked", ""),
-    }
-}
-
-fn start_daemon(facts: &Facts) -> String {
-    let user = user_option(facts);
-    format!(
-        "run `systemctl{user} start nix-gocacheprog.socket`; without systemd see docs/how-to/install.md, \"Without systemd\""
-    )
-}
-
-fn daemon_version(facts: &Facts) -> Finding {
-    let what = "the daemon's version";
-    match &facts.daemon {
-        Some(Ok(status)) if status.daemon == VERSION => good(what, VERSION),
-        Some(Ok(status)) => {
-            let found = format!("{}, and this program is {VERSION}", status.daemon);
-            let fix = format!("run `systemctl{} restart nix-gocacheprog`; live builds continue", user_option(facts));
-            bad(what, found, fix)
-        }
-        _ => warn(what, "not known", ""),
-    }
-}
-
-fn control_socket(facts: &Facts) -> Finding {
-    let what = "the control socket";
-    let (path, mode) = &facts.control;
-    let path = path.display();
-    match mode {
-        Some(Permissions { mode, .. }) if mode & 0o077 == 0 => good(what, path.to_string()),
-        Some(Permissions { mode, .. }) => warn(
-            what,
-            format!("{path} has mode {mode:04o}; the daemon refuses other users anyway"),
-            format!("chmod 600 {path}; in a unit: SocketMode=0600"),
-        ),
-        None if facts.is_root => bad(
-            what,
-            format!("{path} does not exist: the hook cannot reach the daemon"),
-            "start the daemon, or give its path as --control-socket",
-        ),
-        None => warn(what, format!("{path} is not visible to this user"), "run this as root"),
-    }
-}
-
-fn status_socket(facts: &Facts) -> Finding {
-    let what = "the status socket";
-    match facts.status_socket {
-        Some(Permissions { mode, .. }) if mode & 0o006 == 0o006 => good(what, "exists"),
-        Some(Permissions { mode, .. }) => {
-            let fix = "chmod 666 the socket; in a unit: SocketMode=0666";
-            warn(what, format!("it has mode {mode:04o}: users see no status"), fix)
-        }
-        None if facts.unit.as_ref().is_some_and(|unit| unit.is_users) => {
-            good(what, "none: the daemon of one user needs none")
-        }
-        None => warn(
-            what,
-            "does not exist: users see no status",
-            "remove `status-socket = \"none\"` from the settings, or restart the daemon",
-        ),
-    }
-}
-
 fn state_dir(facts: &Facts) -> Finding {
     let what = "the state directory";
     let (path, mode) = &facts.state;
@@ -270,7 +169,11 @@ fn free_space(facts: &Facts) -> Finding {
             bad(what, found, "free disk space, or lower min-free in /etc/nix-gocacheprog.toml")
         }
         Some((free, _)) => good(what, bytes(free)),
-        None => warn(what, "not known", ""),
+        None => warn(
+            what,
+            "not known: this user may not see the state directory, or the daemon has not made it",
+            "start the daemon",
+        ),
     }
 }
 
@@ -315,29 +218,8 @@ fn remote(remote: Option<&RemoteStatus>) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::Unit;
     use super::*;
     use proto::finding::Level;
-
-    fn unit_facts(active: &str, is_users: bool) -> Facts {
-        let unit = Unit { enabled: "enabled".to_owned(), active: active.to_owned(), is_users };
-        Facts { unit: Some(unit), daemon: Some(Err("no daemon answers".to_owned())), ..Facts::default() }
-    }
-
-    #[test]
-    fn a_users_own_installation_is_asked_of_the_users_systemd() {
-        let [system, user] = [false, true].map(|is_users| unit_facts("inactive", is_users));
-        assert!(unit(&user).fix.starts_with("systemctl --user enable --now"), "{}", unit(&user).fix);
-        assert!(unit(&system).fix.starts_with("systemctl enable --now"), "{}", unit(&system).fix);
-        assert!(daemon(&user).fix.starts_with("run `systemctl --user start"), "{}", daemon(&user).fix);
-        assert_eq!(unit(&unit_facts("active", true)).level, Level::Good);
-    }
-
-    #[test]
-    fn a_users_own_daemon_needs_no_status_socket() {
-        let levels = [true, false].map(|is_users| status_socket(&unit_facts("active", is_users)).level);
-        assert_eq!(levels, [Level::Good, Level::Warn]);
-    }
 
     #[test]
     fn layers_are_named_where_there_are_any_and_the_bad_ones_have_a_fix() {
@@ -354,11 +236,5 @@ mod tests {
             let found = layers(&[layer(0, None), bad]).unwrap();
             assert!(found.level == Level::Warn && found.found.ends_with(text) && !found.fix.is_empty(), "{found:?}");
         }
-    }
-
-    #[test]
-    fn a_unit_that_systemd_does_not_know_is_not_installed() {
-        let facts = Facts { unit: Some(Unit::default()), ..Facts::default() };
-        assert_eq!((unit(&facts).level, unit(&facts).found.as_str()), (Level::Warn, "not installed"));
     }
 }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use proto::control::{BuildStatus, Builds, Status};
 use proto::error::with_causes;
@@ -17,7 +18,7 @@ use store::{Disk, LimitsError};
 
 use super::{changing_variables, trust};
 use crate::ask::{Sockets, build_profile, daemon_status};
-use crate::error::NIXOS;
+use crate::error::{CommandError, NIXOS};
 use crate::{nix_conf, user_dirs};
 
 /// The configuration of a multi-user Nix.
@@ -53,9 +54,15 @@ pub(crate) struct Facts {
     pub(crate) client_version: String,
     /// The daemon's answer.
     pub(crate) daemon: Option<Result<Status, String>>,
+    /// Whether something listens for it and nothing was answered.
+    pub(crate) is_silent: bool,
     pub(crate) control: (PathBuf, Option<Permissions>),
+    /// Whether the file is there and no program listens.
+    pub(crate) control_is_dead: bool,
     /// The status socket, where it is at a default place.
     pub(crate) status_socket: Option<Permissions>,
+    /// Whether the file is there and no program listens.
+    pub(crate) status_is_dead: bool,
     pub(crate) state: (PathBuf, Option<Permissions>),
     /// Whether this user may not see the state directory.
     pub(crate) is_hidden: bool,
@@ -74,18 +81,20 @@ pub(crate) struct Facts {
     /// Whether Nix is on this machine.
     pub(crate) has_nix: bool,
     pub(crate) is_nixos: bool,
-    /// The state of the socket unit in systemd; `None` without systemd.
+    /// The state of the socket units in systemd; `None` without systemd.
     pub(crate) unit: Option<Unit>,
     pub(crate) is_root: bool,
     /// Profiles of the latest builds that found conditions not to hold, the latest first.
     pub(crate) profiles: Vec<BuildProfile>,
 }
 
-/// The state of a unit, in systemd's words.
+/// The state of the units of the sockets, in systemd's words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unit {
     pub(crate) enabled: String,
     pub(crate) active: String,
+    /// That of the status socket, where the system starts it.
+    pub(crate) active_status: Option<String>,
     /// Whether it is in the user's own systemd (`install --user`).
     pub(crate) is_users: bool,
 }
@@ -141,23 +150,31 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
     let client = program(&args.client.clone().unwrap_or_else(beside));
     let read_settings = settings::read(args.config.as_deref());
     let dir = &args.store.state_dir;
+    // First: it may start the daemon, which makes its directory.
+    let daemon = daemon_status(&args.sockets);
     let disk = Disk::of(dir).ok();
     let limits = read_settings.as_ref().map(Settings::limits).unwrap_or_default();
-    let daemon = daemon_status(&args.sockets);
+    let of_disk = disk.map(|disk| (disk.free, limits.min_free(disk)));
+    // To other users systemd's directory is closed, and the daemon tells.
+    let of_daemon = || daemon.as_ref().ok().map(|status| (status.free_bytes, status.min_free_bytes));
+    let status_socket = args.sockets.status().into_iter().find(|path| path.exists());
     Facts {
         profiles: daemon.as_ref().map(|status| profiles(&args.sockets, &status.builds)).unwrap_or_default(),
         hook: hook.map(|hook| program(Path::new(hook))),
         client_version: version(&client),
         client,
+        free: of_disk.or_else(of_daemon),
+        is_silent: matches!(daemon, Err(CommandError::Silent { .. })),
         daemon: Some(daemon.map_err(|e| with_causes(&e))),
+        control_is_dead: is_dead(&args.sockets.control()),
         control: (args.sockets.control(), permissions(&args.sockets.control())),
-        status_socket: args.sockets.status().iter().find_map(|path| permissions(path)),
+        status_is_dead: status_socket.as_deref().is_some_and(is_dead),
+        status_socket: status_socket.as_deref().and_then(permissions),
         state: (dir.clone(), permissions(dir)),
         is_hidden: fs::metadata(dir).is_err_and(|e| e.kind() == ErrorKind::PermissionDenied),
         closed: closed(dir),
         foreign: foreign(dir),
         format: fs::read_to_string(dir.join("format")).unwrap_or_default().trim().to_owned(),
-        free: disk.map(|disk| (disk.free, limits.min_free(disk))),
         is_read_only: statvfs(dir).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)),
         trust: read_settings.as_ref().ok().map(|settings| names(settings, nix.as_ref())),
         settings: wrong(read_settings.err(), disk.and_then(|disk| limits.check(disk).err())),
@@ -198,6 +215,14 @@ fn wrong(settings: Option<SettingsError>, limits: Option<LimitsError>) -> Option
     settings.map(|e| with_causes(&e)).or(limits.map(|e| e.to_string()))
 }
 
+/// How long a socket may take to accept a connection. A unix socket accepts at once, or not at all.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether the file of a socket is there and no program listens at it.
+fn is_dead(socket: &Path) -> bool {
+    transport::dial(socket, DIAL_TIMEOUT).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+}
+
 fn permissions(path: &Path) -> Option<Permissions> {
     fs::metadata(path).ok().map(|m| Permissions { uid: m.uid(), mode: m.mode() & 0o7777 })
 }
@@ -233,7 +258,11 @@ fn foreign(dir: &Path) -> Option<(PathBuf, u32)> {
     owners.filter(|(_, uid)| *uid != owner).min()
 }
 
-/// The socket unit of the system, else the one of `install --user`.
+/// The units of the sockets.
+const CONTROL_UNIT: &str = "nix-gocacheprog.socket";
+const STATUS_UNIT: &str = "nix-gocacheprog-status.socket";
+
+/// The socket units of the system, else the one of `install --user`.
 fn unit() -> Option<Unit> {
     if !Path::new("/run/systemd/system").exists() {
         return None;
@@ -243,18 +272,34 @@ fn unit() -> Option<Unit> {
 }
 
 fn unit_of(is_users: bool) -> Option<Unit> {
-    let ask = |verb: &str| {
+    let ask = |verb: &str, unit: &str| {
         let manager: &[&str] = if is_users { &["--user"] } else { &[] };
         let mut command = Command::new("systemctl");
-        command.args(manager).args([verb, "nix-gocacheprog.socket"]).stdin(Stdio::null()).stderr(Stdio::null());
+        command.args(manager).args([verb, unit]).stdin(Stdio::null()).stderr(Stdio::null());
         Some(String::from_utf8_lossy(&command.output().ok()?.stdout).trim().to_owned())
     };
-    Some(Unit { enabled: ask("is-enabled")?, active: ask("is-active")?, is_users })
+    // An administrator who turned the status socket off disabled its unit.
+    let has_status = !is_users && ask("is-enabled", STATUS_UNIT).is_some_and(|enabled| enabled == "enabled");
+    let active_status = if has_status { ask("is-active", STATUS_UNIT) } else { None };
+    Some(Unit {
+        enabled: ask("is-enabled", CONTROL_UNIT)?,
+        active: ask("is-active", CONTROL_UNIT)?,
+        active_status,
+        is_users,
+    })
 }
 
 impl Unit {
     /// Whether systemd knows the unit. Without a manager of the user, systemctl prints nothing.
     pub(crate) fn is_installed(&self) -> bool {
         !matches!(self.enabled.as_str(), "" | "not-found")
+    }
+
+    /// The units that are not active, with their states.
+    pub(crate) fn stopped(&self) -> Vec<(&'static str, String)> {
+        let control = (CONTROL_UNIT, format!("{} ({})", self.active, self.enabled), self.active.as_str());
+        let status = self.active_status.as_deref().map(|active| (STATUS_UNIT, active.to_owned(), active));
+        let all = std::iter::once(control).chain(status);
+        all.filter(|(_, _, active)| *active != "active").map(|(name, state, _)| (name, state)).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
 //!
-//! facts.rs looks at the machine, checks.rs judges (pure), installation.rs finds that there is nothing to judge, `changing_variables.rs`
+//! facts.rs looks at the machine, checks.rs judges (pure), daemon.rs its part of the daemon and its sockets, installation.rs finds that there is nothing to judge, `changing_variables.rs`
 //! judges what the latest builds missed and trust.rs for whom their entries are (both pure).
 
 mod changing_variables;
 mod checks;
+mod daemon;
 mod facts;
 mod installation;
 mod trust;

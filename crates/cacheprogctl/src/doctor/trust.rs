@@ -25,7 +25,7 @@ impl Names {
         let trusted = trusted.iter().filter_map(|name| Principal::try_from(name.clone()).ok());
         let is_named = |one: &Principal| [&trust.writers, relays].into_iter().any(|named| accounts.include(named, one));
         Self {
-            writers: list(trust.writers.iter()),
+            writers: trust.writer_names(),
             unknown: list(unknown),
             only_trusted: list(trusted.filter(|one| !is_named(one))),
         }
@@ -62,6 +62,9 @@ pub(crate) fn writers(names: Option<&Names>, is_users: bool) -> Finding {
 pub(crate) fn requesters(builds: Option<&Builds>) -> Finding {
     let what = "who asks for builds";
     let Some(builds) = builds else { return warn(what, "not checked: the daemon does not answer", "") };
+    if builds.all().next().is_none() {
+        return good(what, "not known yet: no build so far");
+    }
     match builds.of_unknown() {
         None => good(what, "known"),
         Some(OfUnknown { count, of, reason }) => warn(
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn writers_are_compared_with_the_machine_and_with_nix() {
         for (names, level, text) in [
-            (names(&["0"], None, &["root"]), Level::Good, "0"),
+            (names(&["0"], None, &["root"]), Level::Good, "root"),
             (names(&["root", "1000", "@wheel"], None, &["alice", "@wheel"]), Level::Good, "root, 1000, @wheel"),
             (names(&["*"], None, &["alice", "@any"]), Level::Good, "*"),
             (names(&[], None, &[]), Level::Good, "none"),
@@ -146,6 +149,7 @@ mod tests {
         let unknown = |started, why: &str| build(started, &format!("no other build: {UNKNOWN_REQUESTER}: {why}"));
         let known = build(9, "user 1000");
         assert_eq!(judged(vec![known.clone(), build(3, "no other build: it has a network")]).level, Level::Good);
+        assert_eq!(judged(Vec::new()).found, "not known yet: no build so far");
         let found = judged(vec![known, unknown(2, "old"), unknown(8, "its connection came by /a and not by /b")]);
         assert_eq!(found.level, Level::Warn);
         assert!(found.found.starts_with("not known for 2 of the last 3 builds"), "{found:?}");

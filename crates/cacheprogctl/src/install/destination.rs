@@ -37,6 +37,8 @@ pub(crate) struct Destination {
     pub(crate) module_caches: Vec<PathBuf>,
     /// `$XDG_RUNTIME_DIR`, for the socket of a user's own daemon.
     pub(crate) runtime: Option<PathBuf>,
+    /// Directory of the control socket, which systemd makes.
+    pub(crate) sockets: PathBuf,
     /// Whether systemd runs.
     pub(crate) has_systemd: bool,
     /// Directory of man pages and completions; none where the programs came in a package, which has them.
@@ -70,6 +72,7 @@ impl Destination {
             caches: SYSTEM_CACHES.map(PathBuf::from).into(),
             module_caches: SYSTEM_CACHES.map(|path| format!("{path}-modproxy").into()).into(),
             runtime: None,
+            sockets: "/run/nix-gocacheprog".into(),
             has_systemd: Path::new("/run/systemd/system").is_dir(),
         })
     }
@@ -90,6 +93,7 @@ impl Destination {
             share,
             caches: vec![cache],
             module_caches: Vec::new(),
+            sockets: runtime.join("nix-gocacheprog"),
             runtime: Some(runtime),
         })
     }

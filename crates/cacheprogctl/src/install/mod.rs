@@ -2,12 +2,13 @@
 //!
 //! destination.rs says where everything goes, plan.rs which steps that takes (pure, except that it looks at nix.conf and at units), steps.rs
 //! carries them out, modproxy.rs has those of the module proxy's service, documents.rs those of man pages and completions, question.rs asks
-//! about the cache, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
+//! about the cache, `next_step.rs` is what `install` tells at its end, error.rs is what fails. Both commands can be repeated: a step whose result is already there does nothing.
 
 mod destination;
 mod documents;
 pub(crate) mod error;
 mod modproxy;
+mod next_step;
 mod plan;
 mod question;
 mod steps;
@@ -20,7 +21,8 @@ use std::path::Path;
 use settings::HttpAddress;
 
 use self::destination::{Destination, check_programs};
-use self::documents::{plan_removal, plan_writing};
+use self::documents::{in_few_lines, plan_removal, plan_writing};
+use self::next_step::{next_step, replaced};
 use self::plan::{plan_install, plan_uninstall};
 use self::question::{Choice, ask_about_caches};
 use self::steps::carry_out;
@@ -86,10 +88,12 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
         return print(&(done + &modproxy::next_step(&destination, *dry_run)));
     }
     let documents = generate::documents(command).map_err(CommandError::Output)?;
-    let mut steps = plan_writing(&destination, documents);
-    steps.extend(plan_install(&destination, http.as_deref())?);
-    let done = carry_out(&steps, *dry_run)?;
-    print(&(done + &next_step(&destination, *dry_run)))
+    let (writing, steps) = (plan_writing(&destination, documents), plan_install(&destination, http.as_deref())?);
+    let replaced = replaced(&destination);
+    let written = in_few_lines(&carry_out(&writing, *dry_run)?);
+    let done = replaced + &written + &carry_out(&steps, *dry_run)?;
+    let next = if *dry_run { String::new() } else { next_step(&destination, http.as_deref()) };
+    print(&(done + &next))
 }
 
 /// Removes everything, and the cache if that is wanted.
@@ -102,13 +106,12 @@ pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result
     let caches = caches(&destination, *modproxy);
     let removes_cache = removes_cache(args, &caches, ask_about_caches);
     // First: the settings of both are in one directory.
-    let mut steps = modproxy::plan_uninstall(&destination, removes_cache);
+    let mut done = carry_out(&modproxy::plan_uninstall(&destination, removes_cache), *dry_run)?;
     if !*modproxy {
         let documents = generate::documents(command).map_err(CommandError::Output)?;
-        steps.extend(plan_uninstall(&destination, removes_cache));
-        steps.extend(plan_removal(&destination, &documents));
+        done += &carry_out(&plan_uninstall(&destination, removes_cache), *dry_run)?;
+        done += &in_few_lines(&carry_out(&plan_removal(&destination, &documents), *dry_run)?);
     }
-    let done = carry_out(&steps, *dry_run)?;
     let kept = match (removes_cache || caches.is_empty(), *dry_run && !*keep_cache) {
         (true, _) => String::new(),
         (false, true) => format!("it would ask whether to remove the cache in {caches}\n"),
@@ -137,16 +140,4 @@ fn caches(destination: &Destination, modproxy: bool) -> String {
 /// Whether something is there, or may be: a user cannot look into /var/cache/private. A link counts: it may lead to another disk.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().map_or_else(|e| e.kind() == ErrorKind::PermissionDenied, |_| true)
-}
-
-fn next_step(destination: &Destination, dry_run: bool) -> String {
-    if dry_run {
-        return String::new();
-    }
-    let start = if destination.has_systemd {
-        ""
-    } else {
-        "systemd does not run here: start the daemon yourself (docs/how-to/install.md, \"Without systemd\")\n"
-    };
-    format!("{start}done: a Go package with nixGocacheprogHook in its nativeBuildInputs is built with the cache\n")
 }

@@ -67,11 +67,20 @@ impl Destination {
         let writers = trusted.filter(|name| settings::Principal::try_from(name.clone()).is_ok());
         // A list of texts is written in TOML as in JSON.
         let writers = serde_json::Value::from_iter(writers);
-        let http = http.map_or(String::new(), |at| format!("# Metrics and the page.\n{}\n", http_line(at)));
+        let http = http.map_or_else(|| "#http = \"127.0.0.1:9417\"\n".to_owned(), |at| http_line(at) + "\n");
         format!(
             "{OURS}\n\
              # Settings of the daemon (docs/reference/settings.md). `cacheprogctl install` does not change this file again.\n\
-             {http}[trust]\n\
+             # After a change: `cacheprogctl check` with this file, and systemctl restart nix-gocacheprog\n\
+             \n\
+             # What the cache may take of its disk, how long an entry may stay unused, what must stay free on the disk: the defaults.\n\
+             #max-size = \"10%, at most 50GiB\"\n\
+             #max-age = \"60d\"\n\
+             #min-free = \"5%, at most 10GiB\"\n\
+             # Metrics and the page: `cacheprogctl install --http` on a new installation, or docs/how-to/monitoring.md.\n\
+             {http}\n\
+             # The settings above stay above the first [section].\n\
+             [trust]\n\
              # Users whose builds are shared with all users: here nix.conf's trusted-users. Others' builds read those, and have a cache of\n\
              # their own.\n\
              writers = {writers}\n"
@@ -185,8 +194,12 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
         steps.push(destination.systemctl("try-restart nix-daemon.service"));
     }
     let existing = destination.existing_units();
-    if !existing.is_empty() {
-        steps.push(destination.systemctl(&format!("disable --now {existing}")));
+    // Sockets first, in a command of their own: systemctl warns of a service that a socket can still start. Services are not enabled.
+    let (sockets, services): (Vec<_>, Vec<_>) = existing.split_whitespace().partition(|name| name.ends_with(".socket"));
+    for (verb, units) in
+        [("disable --now", sockets), ("stop", services)].into_iter().filter(|(_, units)| !units.is_empty())
+    {
+        steps.push(destination.systemctl(&format!("{verb} {}", units.join(" "))));
     }
     if removes_cache {
         // The daemon has ended. A user's systemd does not always have the bus that `systemctl clean` needs.
@@ -197,6 +210,8 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
         steps.push(Step::RemoveDir { path: destination.units.join(DROP_INS) });
         steps.extend(destination.unit_texts().map(|(path, _)| Step::Remove { path }));
         steps.push(destination.systemctl("daemon-reload"));
+        // The sockets in it went with their units (`RemoveOnStop=`).
+        steps.push(Step::RemoveDir { path: destination.sockets.clone() });
     }
     if destination.runtime.is_none() {
         steps.push(Step::RemoveGroup { name: GROUP, has_systemd: destination.has_systemd });

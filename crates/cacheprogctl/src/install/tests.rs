@@ -7,8 +7,9 @@ use std::path::Path;
 use clap::CommandFactory;
 
 use super::destination::Destination;
-use super::documents::{plan_removal, plan_writing};
+use super::documents::{in_few_lines, plan_removal, plan_writing};
 use super::modproxy;
+use super::next_step::{next_step, replaced};
 use super::plan::{GROUP, plan_install, plan_uninstall};
 use super::question::Choice;
 use super::steps::{Step, carry_out};
@@ -26,6 +27,7 @@ fn destination(dir: &Path, runtime: Option<&str>) -> Destination {
         caches: vec![dir.join("cache")],
         module_caches: vec![dir.join("modules")],
         runtime: runtime.map(Into::into),
+        sockets: dir.join("run"),
         has_systemd: false,
         share: Some(dir.join("share")),
     }
@@ -111,11 +113,11 @@ fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
     let dir = tempfile::tempdir().unwrap();
     let destination = destination(dir.path(), None);
     let disabled = || {
-        let words = plan_uninstall(&destination, true).into_iter().find_map(|step| match step {
-            Step::Systemctl { words, .. } if words[0] == "disable" => Some(words[2..].join(" ")),
+        let words = plan_uninstall(&destination, true).into_iter().filter_map(|step| match step {
+            Step::Systemctl { words, .. } if words[0] == "disable" || words[0] == "stop" => Some(words.join(" ")),
             _ => None,
         });
-        words.unwrap_or_default()
+        words.collect::<Vec<_>>().join("; ") // sockets, then services
     };
     assert_eq!(disabled(), "");
     carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
@@ -124,7 +126,10 @@ fn units_that_an_earlier_version_did_not_have_are_not_disabled() {
         assert!(all.contains(name), "{all}");
         fs::remove_file(destination.units.join(name)).unwrap();
     }
-    assert_eq!(disabled(), "nix-gocacheprog.socket nix-gocacheprog-status.socket nix-gocacheprog.service");
+    assert_eq!(
+        disabled(),
+        "disable --now nix-gocacheprog.socket nix-gocacheprog-status.socket; stop nix-gocacheprog.service"
+    );
 }
 
 #[test]
@@ -160,10 +165,17 @@ fn those_whom_nix_trusts_are_writers_in_new_settings() {
         assert!(text.contains(&format!("\nwriters = {writers}\n")), "{text}");
         settings::read(Some(&path)).unwrap();
         // As the administrator wants it.
-        for changed in [text.replace("[trust]", "max-age = \"9d\"\n[trust]"), "max-size = \"1GiB\"\n".to_owned()] {
+        let all = ["max-size", "max-age", "min-free", "http"];
+        let uncommented =
+            all.iter().fold(text.clone(), |text, key| text.replace(&format!("\n#{key}"), &format!("\n{key}")));
+        assert_eq!(uncommented.len() + all.len(), text.len(), "{uncommented}");
+        for changed in
+            [uncommented, text.replace("[trust]\n", "max-age = \"9d\"\n[trust]\n"), "max-size = \"1GiB\"\n".to_owned()]
+        {
             fs::write(&path, &changed).unwrap();
             carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+            settings::read(Some(&path)).unwrap();
         }
         carry_out(&plan_uninstall(&destination, true), false).unwrap();
         assert!(path.exists());
@@ -189,6 +201,46 @@ fn man_pages_and_completions_are_written_and_removed() {
     assert_eq!(carry_out(&plan_writing(&destination, documents()), false).unwrap(), "");
     carry_out(&plan_removal(&destination, &documents()), false).unwrap();
     assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn man_pages_and_completions_are_a_line_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    let steps = plan_writing(&destination, documents(&Args::command()).unwrap());
+    let said = in_few_lines(&carry_out(&steps, true).unwrap());
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert!(said.starts_with("write ") && said.contains(" man pages\n") && said.contains("completion"), "{said}");
+    assert_eq!(in_few_lines(""), "");
+}
+
+#[test]
+fn at_its_end_install_names_the_overlay_who_shares_and_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let programs = dir.path().join("usr/libexec/nix-gocacheprog");
+    let overlay = dir.path().join("usr/share/nix-gocacheprog/overlay.nix");
+    let destination = Destination { programs, ..destination(dir.path(), None) };
+    let told = next_step(&destination, None);
+    assert!(told.contains("nixGocacheprogHook of the overlay in its"), "{told}");
+    assert!(told.contains("mode = \"transparent\" in ") && !told.contains("http://"), "{told}");
+    assert!(told.contains("builds of root are shared with all users"), "{told}");
+    fs::create_dir_all(overlay.parent().unwrap()).unwrap();
+    fs::write(&overlay, "").unwrap();
+    fs::write(destination.daemon_settings.as_deref().unwrap(), "trust.writers = ['root', '@wheel']").unwrap();
+    let told = next_step(&destination, Some("127.0.0.1:9417"));
+    assert!(told.contains(overlay.to_str().unwrap()) && told.contains("http://127.0.0.1:9417/metrics"), "{told}");
+    assert!(told.contains("builds of root, @wheel are shared with all users"), "{told}");
+}
+
+#[test]
+fn another_installation_that_is_replaced_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let destination = destination(dir.path(), None);
+    assert_eq!(replaced(&destination), "");
+    carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
+    assert_eq!(replaced(&destination), "");
+    let other = Destination { programs: "/usr/libexec/nix-gocacheprog".into(), ..destination };
+    assert_eq!(replaced(&other), "this replaces the installation of the programs in /opt/programs\n");
 }
 
 #[test]

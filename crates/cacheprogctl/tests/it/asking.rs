@@ -1,6 +1,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -83,6 +84,27 @@ fn without_a_daemon_the_error_has_its_cause_and_a_fix() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("none: No such file or directory"), "{error}");
     assert!(error.contains("fix: run `systemctl start nix-gocacheprog.socket`"), "{error}");
+}
+
+#[test]
+fn where_something_listens_and_does_not_answer_the_error_says_what_to_look_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("control.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let ask = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"));
+        let output = command.args(["status", "--control-socket"]).arg(&socket).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("`cacheprogctl check /etc/nix-gocacheprog.toml` tells whether"), "{error}");
+        error
+    };
+    let error = ask();
+    assert!(error.contains("control.sock: nothing came within 10 s\n") && !error.contains("os error"), "{error}");
+    // As systemd does where the daemon ends without having taken the connection.
+    let closing = std::thread::Builder::new().spawn(move || listener.incoming().take(2).for_each(drop));
+    assert!(ask().contains("control.sock: the connection was closed\n"));
+    closing.unwrap().join().unwrap();
 }
 
 #[test]

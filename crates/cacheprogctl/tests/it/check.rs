@@ -45,3 +45,32 @@ fn a_file_that_does_not_exist_is_refused_with_the_cause() {
         "{error}"
     );
 }
+
+#[test]
+fn a_file_of_the_hook_is_known_by_its_name_or_its_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("hook.toml", "# nothing\n"), ("other.toml", "mode = \"transparent\"\n")] {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_cacheprogctl")).arg("check").arg(&file).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("/etc/nix-gocacheprog/hook --check FILE"), "{error}");
+    }
+}
+
+#[test]
+fn a_disk_with_less_free_than_the_settings_want_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("settings.toml");
+    let check = |min_free: &str, state: &str| {
+        std::fs::write(&file, format!("min-free = \"{min_free}\"\n")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cacheprogctl"));
+        let output = command.arg("check").arg(&file).arg("--state-dir").arg(dir.path().join(state)).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(check("900TiB", ".").contains("leaves no room for the cache"));
+    assert_eq!(check("64MiB", "."), "");
+    assert_eq!(check("900TiB", "none"), "", "a machine on which the daemon does not run");
+}

@@ -91,6 +91,33 @@ fn a_second_daemon_on_the_state_directory_is_refused() {
     assert!(!other.exists());
 }
 
+#[test]
+fn wrong_settings_end_a_daemon_with_the_status_for_which_systemd_does_not_start_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("settings.toml");
+    for (text, told) in [
+        ("[trust]\nmax-age = \"9d\"\n", "`max-age` belongs above the first [section]"),
+        ("min-free = \"900TiB\"\n", "leaves no room for the cache on a disk of"),
+    ] {
+        std::fs::write(&settings, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_cacheprogd"))
+            .args(["serve", "--control-socket"])
+            .arg(dir.path().join("control.sock"))
+            .arg("--state-dir")
+            .arg(dir.path().join("state"))
+            .arg("--config")
+            .arg(&settings)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(78));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(told), "{output:?}");
+    }
+    for unit in ["system", "user"] {
+        let unit = format!("{}/../cacheprogctl/units/{unit}/nix-gocacheprog.service", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::fs::read_to_string(unit).unwrap().contains("\nRestartPreventExitStatus=78\n"));
+    }
+}
+
 /// Who held it would keep the daemon from starting. Needs root, to be another user.
 #[test]
 fn another_user_cannot_hold_the_lock_of_the_state_directory() {

@@ -139,6 +139,7 @@ fn unanswered(status: &Status) -> Finding {
 fn requesters(builds: &Builds) -> Finding {
     let what = "who asks for builds";
     match builds.of_unknown() {
+        None if builds.all().next().is_none() => good(what, "not known yet: no build so far"),
         None => good(what, "known"),
         Some(OfUnknown { count, of, reason }) => warn(
             what,
