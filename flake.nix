@@ -23,8 +23,11 @@
       });
       overlays.default = import ./overlay/default.nix;
       overlays.intercept = import ./overlay/intercept.nix;
-      # A path, and not what is in it: the module system knows the file then, and takes it once.
-      nixosModules.default = ./nixos/module.nix;
+      # A path, and not what is in it: the module system's messages name the file then.
+      nixosModules = rec {
+        default = nix-gocacheprog;
+        nix-gocacheprog = ./nixos/module.nix;
+      };
       templates.default = {
         path = ./nix/template;
         description = "A Go program whose builds use the cache";

@@ -1,5 +1,5 @@
-# The programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain
-# package set it builds programs that need their libraries' store paths, which a sandbox does not have.)
+# The programs. Call it with pkgsStatic: what is mounted into a sandbox finds no library there. (With the plain package set it builds
+# programs that need their libraries' store paths: layers depend on these, and other builds do not.)
 {
   lib,
   rustPlatform,

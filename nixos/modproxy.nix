@@ -105,6 +105,8 @@ in
       }
     ];
 
+    # `cacheprogctl status` shows the module proxy too.
+    environment.systemPackages = [ cfg.package ];
     systemd.services.${service} = units.services.${service};
   };
 }

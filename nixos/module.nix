@@ -1,6 +1,6 @@
 # services.nix-gocacheprog: the daemon with its socket, the pre-build-hook in nix.conf, and the overlay. options.nix and settings.nix have
 # what can be set, assertions.nix what has to hold between options, modproxy.nix the service of the module proxy, units.nix the units.
-# Import it by its path: then twice is once, and the module system's messages name the file.
+# Import it by its path: then the module system's messages name the file.
 # Settings are checked when the system is evaluated and built: `nixos-rebuild` finds a mistake, not the first build.
 {
   config,
@@ -13,16 +13,28 @@ let
   toml = pkgs.formats.toml { };
   inherit (lib) mkIf optionalAttrs optionals;
 
+  # The daemon and the hook read the settings when the system is built. What is cross compiled does not run on that machine: then they
+  # read them first when they start.
+  whereProgramsRun = lib.optionalString (
+    pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform
+  );
+  # A text as it is; a path of Nix is copied into the store, and the system depends on it.
+  asText = path: "${path}";
+
   # The hook as Nix calls it, with its settings beside it (crates/prebuild-hook/src/settings.rs).
-  hook = pkgs.runCommand "nix-gocacheprog-prebuild" { } ''
-    mkdir "$out"
-    ln -s ${cfg.package}/libexec/nix-gocacheprog/prebuild-hook "$out/hook"
-    cp ${toml.generate "gocacheprog-hook.toml" hookSettings} "$out/hook.toml"
-    "$out/hook" --check "$out/hook.toml"
-  '';
+  hook = pkgs.runCommand "nix-gocacheprog-prebuild" { } (
+    ''
+      mkdir "$out"
+      ln -s ${cfg.package}/libexec/nix-gocacheprog/prebuild-hook "$out/hook"
+      cp ${toml.generate "gocacheprog-hook.toml" hookSettings} "$out/hook.toml"
+    ''
+    + whereProgramsRun ''
+      "$out/hook" --check "$out/hook.toml"
+    ''
+  );
   hookSettings = {
     inherit (cfg.hook) mode unreadable;
-    chain = map toString cfg.hook.chain;
+    chain = map asText cfg.hook.chain;
     client = "${cfg.package}/bin/cacheprog-client";
   }
   // optionalAttrs (cfg.hook.mode == "transparent") {
@@ -31,14 +43,18 @@ let
   };
 
   # What is null has the daemon's default.
-  layers = map toString cfg.layers ++ cfg.settings.layers;
+  layers = map asText cfg.layers ++ cfg.settings.layers;
   daemonSettings = lib.filterAttrsRecursive (_: value: value != null) (
     removeAttrs cfg.settings [ "layers" ] // optionalAttrs (layers != [ ]) { inherit layers; }
   );
-  settings = pkgs.runCommand "gocacheprog-daemon.toml" { } ''
-    cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
-    ${cfg.package}/bin/cacheprogctl check "$out"
-  '';
+  settings = pkgs.runCommand "gocacheprog-daemon.toml" { } (
+    ''
+      cp ${toml.generate "gocacheprog-daemon.toml" daemonSettings} "$out"
+    ''
+    + whereProgramsRun ''
+      ${cfg.package}/bin/cacheprogctl check "$out"
+    ''
+  );
 
   inherit (cfg.settings) http;
   isAt = prefixes: lib.any (prefix: lib.hasPrefix prefix http) prefixes;
@@ -72,6 +88,8 @@ let
 in
 {
   _class = "nixos";
+  # A flake's copy of this file and that of a checkout are the same module: imported both, they are one.
+  key = "nix-gocacheprog/nixos/module.nix";
 
   imports = [
     ./options.nix

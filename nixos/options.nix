@@ -76,7 +76,7 @@ in
       example = literalExpression "[ app.goCacheStd app.goCache ]";
       description = ''
         Layers from which the daemon's store takes what it has not: `goCacheStd` and `goCache` of a package of
-        `buildGoModuleLayered`, or absolute paths. What they have is for builds of all users (docs/how-to/begin-with-a-layer.md).
+        `buildGoModuleLayered`, or absolute paths, as texts: Nix copies what is no text into the store. What they have is for builds of all users (docs/how-to/begin-with-a-layer.md).
       '';
     };
 

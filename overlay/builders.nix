@@ -15,9 +15,13 @@ let
 
   withGocacheprog =
     package:
-    package.overrideAttrs (old: {
-      nativeBuildInputs = withHook (old.nativeBuildInputs or [ ]);
-    });
+    package.overrideAttrs (
+      _: old:
+      {
+        nativeBuildInputs = withHook (old.nativeBuildInputs or [ ]);
+      }
+      // lib.optionalAttrs (old ? src) { src = import ./source-name.nix old.src; }
+    );
 
   # A builder is a function of a set or of `finalAttrs:`, and most have `.override`. `change` gets the builder and a package of it.
   wrap =

@@ -5,11 +5,13 @@
 #                            each existing builder of Go packages, with the hook
 #   buildGoModuleLayered, buildGo126ModuleLayered and so on
 #                            each existing buildGoModule, with the dependencies in a layer of their own, without hook and daemon
-#   nix-gocacheprog          the programs
+#   nix-gocacheprog          the programs, static; of an installed release those that layers need
+#   nix-gocacheprog-dynamic  the programs that layers use
 # Apply it after overlays that add builders (gomod2nix).
 final: prev:
 let
   builders = import ./builders.nix final prev;
+  programs = import ./programs.nix final;
   cached = name: {
     name = "${name}Cached";
     value = builders.cached name;
@@ -23,7 +25,8 @@ in
   # Do not change this name: the pre-build-hook recognises a build that wants the cache by it.
   nixGocacheprogHook = final.makeSetupHook { name = "nix-gocacheprog-hook"; } ./setup-hook.sh;
   inherit (builders) withGocacheprog;
-  nix-gocacheprog = final.pkgsStatic.callPackage ../nix/package.nix { };
+  nix-gocacheprog = programs.static;
+  nix-gocacheprog-dynamic = programs.dynamic;
 
   # A stdenv in which fixed-output derivations use the host's module proxy. It is for builders that fetch modules one by one
   # without phases, as gomod2nix does. gomod2nix' builder takes it as an argument:

@@ -90,8 +90,8 @@ if [ -n "${TEST_FULL:-}" ]; then
 fi
 all_files > "$WORK/before"
 
-# README.md, "Linux with systemd and a multi-user Nix", as it is written there, after its first line and before its last one.
-block=$(doc_block README.md 'cacheprogctl install')
+# README.md, "Or from source", as it is written there, after its first line and before its last one.
+block=$(doc_block README.md 'cargo build --release')
 on_machine sh -c 'mkdir -p /src/target/x/release && find /opt/bin -maxdepth 1 -type f -exec cp -t /src/target/x/release {} +'
 on_machine bash -ec "cd /src; $(sed '1d; $d' <<< "$block")"
 expect "the block begins with a build and ends with the installation" test "$(sed -n '1p; $p' <<< "$block" | paste -sd,)" = "cargo build --release,cacheprogctl install"

@@ -49,6 +49,8 @@ refuses_value() {
     rejects "$1 = $2" "$lib" "{ $1 = $2; }" "services.nix-gocacheprog.$1"
     expect "the message says what to write" grep -qF "$3" "$WORK/err"
 }
+mkdir "$WORK/elsewhere"
+cp -r "$ROOT_DIR"/{nixos,overlay,nix,Cargo.toml} "$WORK/elsewhere/"
 libs=('')
 if [ -n "$nixpkgs" ]; then libs+=("lib = import $nixpkgs/lib;"); fi
 for lib in "${libs[@]}"; do
@@ -96,13 +98,16 @@ for lib in "${libs[@]}"; do
     done
     is "a key without an option passes" 1 "$(module "$lib" '{ settings.trust.later = 1; }' 'm.config.services.nix-gocacheprog.settings.trust.later')"
     is "the writers can be looked at" '[ "root" ]' "$(module "$lib" '{ }' 'm.config.services.nix-gocacheprog.settings.trust.writers')"
+    is "of a flake's copy and a checkout's there is one" 1 "$(evaluate "builtins.length (import $CASE_DIR/nix/module.nix { $lib imports = [ $WORK/elsewhere/nixos/module.nix ];
+        package = { type = \"derivation\"; outPath = $package; }; }).config.environment.systemPackages")"
     is "imported twice it is once, and names its file" "[ \"$ROOT_DIR/nixos/options.nix\" ]" \
         "$(module "$lib" '{ }' 'map toString m.options.services.nix-gocacheprog.enable.declarations')"
     alone=$(evaluate "let m = (import $CASE_DIR/nix/module.nix { $lib package = { type = \"derivation\"; outPath = $package; };
         configuration.services.nix-gocacheprog.modproxy = { enable = true; offline = true; maxSize = \"10%\"; }; }).config;
         service = m.systemd.services.nix-gocacheprog-modproxy.serviceConfig; in
-        [ (builtins.attrNames m.systemd.services) m.nix.settings service.IPAddressDeny (builtins.elem \"\\\"NIX_GOCACHEPROG_MAX_SIZE=10%%\\\"\" service.Environment) ]")
-    is "the module proxy needs neither daemon nor hook, and offline no network" '[ [ "nix-gocacheprog-modproxy" ] { } "any" true ]' "$alone"
+        [ (builtins.attrNames m.systemd.services) m.nix.settings (builtins.length m.environment.systemPackages) service.IPAddressDeny (builtins.elem \"\\\"NIX_GOCACHEPROG_MAX_SIZE=10%%\\\"\" service.Environment) ]")
+    is "the module proxy needs neither daemon nor hook, it brings the programs, and offline no network" \
+        '[ [ "nix-gocacheprog-modproxy" ] { } 1 "any" true ]' "$alone"
     rejects "credentials without a remote store" "$lib" '{ remote.credentialsFile = "/c"; }' 'needs `settings.remote.url`'
     rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://b/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
     # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
@@ -116,11 +121,21 @@ for lib in "${libs[@]}"; do
     expect "with a chain our hook replaces the other one" grep -q 'gocacheprog-prebuild/hook"$' <<< "$chained"
 done
 
+# checks_of RUNS: how many of the files that the module makes are checked when they are made.
+checks_of() {
+    evaluate "let inherit (import $CASE_DIR/nix/module.nix { runs = $1; package = { type = \"derivation\"; outPath = $package; }; }) config;
+        script = builtins.elemAt config.environment.etc.\"nix-gocacheprog.toml\".source.args 1;
+        in builtins.length (builtins.filter builtins.isList (builtins.split \"/cacheprogctl check \" script))"
+}
+is "the daemon's settings are checked when they are made" 1 "$(checks_of true)"
+is "and not where the programs are for another machine" 0 "$(checks_of false)"
+
 # The files that the module makes are built, which checks them; then the hook reads them.
-settings='{ hook = { mode = "transparent"; unreadable = "skip"; deny = [ "vault-*" ]; chain = [ "/bin/true" ]; }; }'
+settings='{ hook = { mode = "transparent"; unreadable = "skip"; deny = [ "vault-*" ]; chain = [ "/bin/true" chained ]; }; }'
 cat > "$WORK/hook.nix" << NIX
 let
   package = { type = "derivation"; outPath = $package; };
+  chained = $CASE_DIR/nix/verdicts.sh;
   configuration.services.nix-gocacheprog = { enable = true; } // $settings;
   inherit (import $CASE_DIR/nix/module.nix { inherit package configuration; }) config;
 in derivation {
@@ -130,6 +145,8 @@ in derivation {
 NIX
 hook=$(cat "$(nixbuild "$WORK/hook.nix")")
 expect "the settings are beside the hook" grep -qx 'mode = "transparent"' "$hook.toml"
+expect "a hook that is a path is in the store, and stays there" \
+    grep -qF "$(grep -o '/nix/store/[^"]*-verdicts.sh' "$hook.toml")" <(nix_run nix-store --query --references "${hook%/hook}")
 expect "the hook accepts its settings" "$hook" --check "$hook.toml"
 sed 's/transparent"/transparant"/' "$hook.toml" > "$WORK/wrong.toml"
 if "$hook" --check "$WORK/wrong.toml" 2> "$WORK/err"; then fail "a wrong value is accepted"; fi
@@ -197,6 +214,34 @@ fi
 
 source "$CASE_DIR/lib/nix_package.sh"
 
+# A release's overlay, in its place beside the programs.
+mkdir -p "$WORK/prefix/share/nix-gocacheprog" "$WORK/prefix/bin"
+cp -r "$ROOT_DIR"/overlay{,.nix} "$WORK/prefix/share/nix-gocacheprog/"
+cp "$BIN"/{cacheprog-client,cacheprogctl} "$WORK/prefix/bin/"
+mkdir -p "$WORK/prefix/libexec/nix-gocacheprog"
+ln -s ../../bin/cacheprog-client ../../bin/cacheprogctl "$WORK/prefix/libexec/nix-gocacheprog/"
+echo "(import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; overlay = import $WORK/prefix/share/nix-gocacheprog/overlay.nix; }).nix-gocacheprog" > "$WORK/installed.nix"
+expect "it has the installed programs, as files of the store" \
+    cmp "$BIN/cacheprog-client" "$(nixbuild "$WORK/installed.nix" 2> "$WORK/err")/bin/cacheprog-client"
+
+# A flake's own source is another directory in each store path; in a build it is the same one.
+for n in 1 2; do
+    mkdir -p "$WORK/${n}0123456789abcdfghijklmnpqrsvwxy-source"
+    echo "package main // $n" > "$WORK/${n}0123456789abcdfghijklmnpqrsvwxy-source/main.go"
+done
+# directories OVERLAY BUILDER: the directories into which that builder's package unpacks both.
+directories() {
+    evaluate "let pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; overlay = $1; };
+        of = src: builtins.substring 33 (-1) (baseNameOf (builtins.unsafeDiscardStringContext \"\${(pkgs.$2 { pname = \"p\"; version = \"1\"; inherit src; vendorHash = null; }).src}\"));
+        in map of [ $WORK/10123456789abcdfghijklmnpqrsvwxy-source $WORK/20123456789abcdfghijklmnpqrsvwxy-source ]"
+}
+is "without the overlay two flakes' sources are two directories" \
+    '[ "10123456789abcdfghijklmnpqrsvwxy-source" "20123456789abcdfghijklmnpqrsvwxy-source" ]' "$(directories null buildGoModule)"
+for builder in buildGoModuleCached buildGoModuleLayered; do
+    is "with $builder they are one" '[ "source" "source" ]' "$(directories "$ROOT_DIR/overlay/default.nix" "$builder")"
+done
+is "and with the intercepting overlay" '[ "source" "source" ]' "$(directories "$ROOT_DIR/overlay/intercept.nix" buildGoModule)"
+
 # flake.nix, with the stub as its input.
 flake=$(evaluate "let
   pkgs = import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; };
@@ -205,16 +250,16 @@ in {
   names = builtins.attrNames outputs;
   systems = builtins.attrNames outputs.packages;
   functions = map builtins.isFunction [ outputs.overlays.default outputs.overlays.intercept ];
-  module = toString outputs.nixosModules.default;
+  modules = map toString (builtins.attrValues outputs.nixosModules);
   formatter = builtins.length (builtins.attrNames outputs.formatter);
 }")
-is "the outputs of the flake" "{ formatter = 4; functions = [ true true ]; module = \"$ROOT_DIR/nixos/module.nix\"; \
+is "the outputs of the flake" "{ formatter = 4; functions = [ true true ]; modules = [ \"$ROOT_DIR/nixos/module.nix\" \"$ROOT_DIR/nixos/module.nix\" ]; \
 names = [ \"apps\" \"checks\" \"devShells\" \"formatter\" \"nixosModules\" \"overlays\" \"packages\" \"templates\" ]; systems = [ \"aarch64-linux\" \"x86_64-linux\" ]; }" "$flake"
 template=$(evaluate "let
   appendOverlays = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; };
   nixpkgs = { inherit (appendOverlays [ ]) lib; legacyPackages = { x86_64-linux = { inherit appendOverlays; }; }; };
   flake = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; inherit nixpkgs; };
-  program = ((import (flake.templates.default.path + \"/flake.nix\")).outputs { inherit nixpkgs; nix-gocacheprog = flake; }).packages.x86_64-linux.default;
+  program = ((import (flake.templates.default.path + \"/flake.nix\")).outputs { self = $ROOT_DIR; inherit nixpkgs; nix-gocacheprog = flake; }).packages.x86_64-linux.default;
 in map (input: input.name or \"\") program.nativeBuildInputs")
 expect "the template's program uses the cache" grep -q '"nix-gocacheprog-hook"' <<< "$template"
 for file in default.nix overlay.nix module.nix nix nixos overlay integration/nix integration/nixpkgs_stub; do

@@ -15,6 +15,7 @@ source "$CASE_DIR/lib/page.sh"
 need_tools prometheus=prometheus chromium=chromium pngquant=pngquant jq=jq script=bsdutils curl=curl || fail "a tool is missing"
 PORT=$((20000 + RANDOM % 10000))
 SERVE_ARGS=(--http "127.0.0.1:$PORT")
+[ -z "${UPDATE:-}" ] || SERVE_ARGS+=(--min-free 10GiB) # transcripts show what users see
 start_daemon
 
 # The page before the first build says what to do.

@@ -76,9 +76,15 @@ printf 'cores = 2\npre-build-hook = /opt/other\n' > "$root/etc/nix/nix.conf"
 in_root dpkg --install /tmp/package.deb > /dev/null 2> "$WORK/err"
 expect "with another hook in nix.conf an upgrade warns and ends" grep -q '^nix-gocacheprog: warning: ' "$WORK/err"
 sed -i /other/d "$root/etc/nix/nix.conf"
-in_root dpkg --remove nix-gocacheprog > /dev/null
-is "removed, Nix has no hook" 'cores = 2' "$(cat "$root/etc/nix/nix.conf")"
+echo '# edited' | tee -a "$root/etc/nix-gocacheprog.toml" >> "$root/etc/nix-gocacheprog/hook.toml"
 mkdir -p "$root/var/cache/nix-gocacheprog/objects"
+in_root dpkg --remove nix-gocacheprog > "$WORK/removed"
+is "removed, Nix has no hook" 'cores = 2' "$(cat "$root/etc/nix/nix.conf")"
+is "edited settings and the cache stay" 2 \
+    "$(cat "$root/etc/nix-gocacheprog.toml" "$root/etc/nix-gocacheprog/hook.toml" | grep -cx '# edited')"
+# After it dpkg has its own lines, about triggers.
+is "and our last line says how to remove them" '`dpkg --purge nix-gocacheprog` removes them' "$(grep gocacheprog "$WORK/removed" | tail -n 1 | sed 's/.*are kept; //')"
+expect "neither hook nor unit stays" test ! -e "$root/etc/nix-gocacheprog/hook" -a ! -e "$root/etc/systemd/system/nix-gocacheprog.service"
 in_root dpkg --purge nix-gocacheprog > /dev/null
 expect "purged, nothing is left" diff "$WORK/before" <(left)
 in_root dpkg --install /tmp/package.deb > /dev/null
@@ -91,6 +97,7 @@ expect "and adds nothing to Nix" refused test -e "$root/etc/nix-gocacheprog/hook
 mkdir -p "$root/var/cache/nix-gocacheprog-modproxy" "$root/var/cache/private/nix-gocacheprog-modproxy/store"
 in_root dpkg --remove nix-gocacheprog > /dev/null
 expect "removed, its unit is gone and its modules stay" test ! -e "$unit" -a -d "$root/var/cache/private/nix-gocacheprog-modproxy/store"
+expect "and so do its settings" test -s "$root/etc/nix-gocacheprog/modproxy.env"
 in_root dpkg --purge nix-gocacheprog > /dev/null
 expect "purged, nothing is left of it" diff "$WORK/before" <(left)
 
@@ -110,7 +117,7 @@ expect "Nix has the hook" grep -q '^pre-build-hook = /etc/nix-gocacheprog/hook$'
 in_root cacheprogctl uninstall > /dev/null
 is "uninstalled, Nix has no hook" 'cores = 2' "$(cat "$root/etc/nix/nix.conf")"
 # docs/how-to/uninstall.md.
-in_root rm -r /usr/local/libexec/nix-gocacheprog /usr/local/share/doc/nix-gocacheprog /usr/local/bin/{cacheprogctl,cacheprog-client,cacheprog-remote}
+in_root rm -r /usr/local/libexec/nix-gocacheprog /usr/local/share/{doc/,}nix-gocacheprog /usr/local/bin/{cacheprogctl,cacheprog-client,cacheprog-remote}
 expect "nothing is left" diff "$WORK/before" <(left)
 
 if [ -n "${TEST_FULL:-}" ]; then

@@ -12,6 +12,7 @@ check_tarball() {
     _check_single_files "$1"
     _check_serving "$dir"
     _check_documents "$dir/share"
+    _check_overlay "$dir"
 }
 
 # _check_programs PREFIX
@@ -73,6 +74,23 @@ _check_documents() {
     expect "bash reads the completions" bash -n "$1/bash-completion/completions/cacheprogctl"
     expect "docs and licenses are there" test -s "$1/doc/nix-gocacheprog/docs/README.md" -a -s "$1/doc/nix-gocacheprog/LICENSE"
     expect "each crate's license is there" test "$(grep -c '^=== ' "$1/doc/nix-gocacheprog/licenses-of-dependencies.txt")" -gt 50
+}
+
+# _check_overlay PREFIX: a package set takes it; layers have the installed client, and nothing is compiled.
+_check_overlay() {
+    local said
+    if ! command -v nix-instantiate > /dev/null; then
+        echo "no Nix here: the overlay is not evaluated"
+        return
+    fi
+    mkdir -p "$RELEASE_WORK/goroot"
+    echo go1.26.0 > "$RELEASE_WORK/goroot/VERSION"
+    said=$(nix-instantiate --eval --strict --store dummy:// -E "let
+        pkgs = import $ROOT_DIR/integration/nixpkgs_stub { gosdk = \"$RELEASE_WORK/goroot\"; overlay = import $1/share/nix-gocacheprog/overlay.nix; };
+        package = { pname = \"p\"; version = \"1\"; src = $ROOT_DIR/overlay; vendorHash = null; };
+    in [ (map (input: input.name or \"\") (pkgs.buildGoModuleCached package).nativeBuildInputs)
+        (builtins.match \".*-nix-gocacheprog-installed/bin/cacheprog-client --lower .*\" (pkgs.buildGoModuleLayered package).GOCACHEPROG != null) ]")
+    is "its overlay has builders with the hook, and with layers" '[ [ "go-1.26.0" "nix-gocacheprog-hook" ] true ]' "$said"
 }
 
 # check_deb FILE: it has the files of the tarball, and dpkg installs, lists and removes them.

@@ -16,6 +16,10 @@ make_tree() {
     install -D -m 644 "$made/_cacheprogctl" "$share/zsh/site-functions/_cacheprogctl"
     install -D -m 644 "$made/cacheprogctl.fish" "$share/fish/vendor_completions.d/cacheprogctl.fish"
     install -D -m 644 -t "$share/doc/nix-gocacheprog" README.md CHANGELOG.md LICENSE SECURITY.md
+    # With nixpkgs it takes the programs from this tree (overlay/installed.nix).
+    find overlay.nix overlay -type f -print0 | while IFS= read -r -d '' file; do
+        install -D -m 644 "$file" "$share/nix-gocacheprog/$file"
+    done
     find docs -type f -printf '%P\0' | while IFS= read -r -d '' file; do
         install -D -m 644 "docs/$file" "$share/doc/nix-gocacheprog/docs/$file"
     done

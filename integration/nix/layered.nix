@@ -18,7 +18,7 @@ let
       inherit gosdk;
       overlay = [
         overlay
-        (final: prev: { nix-gocacheprog = builtins.storePath programs; })
+        (final: prev: { nix-gocacheprog-dynamic = builtins.storePath programs; })
       ];
     }
     // stub

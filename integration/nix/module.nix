@@ -1,6 +1,7 @@
 # nixos/module.nix evaluated, without NixOS: the options that it sets are declared here, and `pkgs` has what it asks for.
 # `lib` is nixpkgs' or the stub's, `package` the programs (their path in the store, or anything for a look alone).
-# `configuration` is as in configuration.nix. The result: { config, options, failures } with the messages of assertions that fail.
+# `configuration` is as in configuration.nix, `imports` are further modules; `runs` tells whether the machine that builds the system can
+# execute its programs. The result: { config, options, failures } with the messages of assertions that fail.
 {
   lib ? import ../nixpkgs_stub/lib.nix // import ../nixpkgs_stub/modules.nix,
   system ? builtins.currentSystem,
@@ -12,6 +13,8 @@
   configuration ? {
     services.nix-gocacheprog.enable = true;
   },
+  imports ? [ ],
+  runs ? true,
 }:
 let
   tools = import ../nixpkgs_stub/tools.nix {
@@ -33,6 +36,10 @@ let
   pkgs = {
     inherit writeText;
     runCommand = tools.runBash;
+    stdenv = {
+      buildPlatform.canExecute = _: runs;
+      hostPlatform = { };
+    };
     pkgsStatic.callPackage = _: _: throw "a package is given";
     formats.toml = _: {
       type = lib.types.attrsOf lib.types.anything;
@@ -77,7 +84,8 @@ let
       ../../module.nix
       { config.services.nix-gocacheprog.package = package; }
       { config = configuration; }
-    ];
+    ]
+    ++ imports;
   };
   inherit (evaluated) config options;
 in

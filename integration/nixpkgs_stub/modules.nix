@@ -141,7 +141,7 @@ let
       if a ? ${name} && isTable a.${name} && isTable value then recursiveUpdate a.${name} value else value
     ) b;
 
-  # The modules and what they import. Of a path that is imported twice there is one.
+  # The modules and what they import. Of a path that is imported twice there is one, and of a `key`.
   collect =
     arguments: modules:
     let
@@ -152,6 +152,7 @@ let
           isWhole = m ? config || m ? options || m ? imports;
         in
         {
+          key = if isWhole then m.key or null else null;
           imports = if isWhole then m.imports or [ ] else [ ];
           options = if isWhole then m.options or { } else { };
           config = if isWhole then m.config or { } else m;
@@ -160,10 +161,13 @@ let
       item =
         parent: index: module:
         if builtins.isPath module then
-          {
-            key = toString module;
-            file = toString module;
+          let
             loaded = load (import module);
+          in
+          {
+            key = if loaded.key == null then toString module else loaded.key;
+            file = toString module;
+            inherit loaded;
           }
         else
           {

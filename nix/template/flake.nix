@@ -3,12 +3,17 @@
 {
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
   inputs.nix-gocacheprog = {
-    url = "github:dnr/nix-gocacheprog";
+    url = "git+file:///path/to/nix-gocacheprog"; # wherever you have it
     inputs.nixpkgs.follows = "nixpkgs"; # one nixpkgs is enough
   };
 
   outputs =
-    { nixpkgs, nix-gocacheprog, ... }:
+    {
+      self,
+      nixpkgs,
+      nix-gocacheprog,
+      ...
+    }:
     let
       eachSystem = nixpkgs.lib.genAttrs [
         "x86_64-linux"
@@ -22,7 +27,7 @@
         default = (packages system).buildGoModuleCached {
           pname = "hello";
           version = "1";
-          src = ./.;
+          src = self;
           vendorHash = null; # without vendor/: "", and then the hash that the error tells
         };
       });

@@ -12,7 +12,7 @@
 { final, build }:
 let
   inherit (final) lib;
-  programs = (final.buildPackages or final).nix-gocacheprog;
+  programs = (final.buildPackages or final).nix-gocacheprog-dynamic;
   layerOf = import ./layer.nix { inherit lib programs; };
   modulesOf = import ./modules.nix { inherit lib; };
 

@@ -2,23 +2,11 @@
 { lib }:
 finalAttrs: old:
 let
-  # A flake's `./.` is a path like /nix/store/HASH-source. Nix copies it as HASH2-HASH-source, and stdenv unpacks it into HASH-source.
-  hashed = builtins.match "[0-9a-z]{32}-(.*)" (baseNameOf (toString old.src));
-  isHashedPath = builtins.isPath (old.src or null) && hashed != null;
   # The name of goModules has the package's version in it, and go.sum's hash where that is to make it again.
   isRenamed =
     (old ? goModules) && (old.goModules ? overrideAttrs) && (finalAttrs.goSum or null) == null;
 in
-lib.optionalAttrs (old ? src) {
-  src =
-    if isHashedPath then
-      builtins.path {
-        path = old.src;
-        name = builtins.head hashed;
-      }
-    else
-      old.src;
-}
+lib.optionalAttrs (old ? src) { src = import ../source-name.nix old.src; }
 // lib.optionalAttrs (old ? goModules) {
   goModules =
     if !isRenamed then

@@ -1,5 +1,5 @@
-# The machine of the tests: NixOS with our module, two users, and the means to build two versions of the small program
-# without a network. /etc/small-N is the path of the derivation of version N; `plain` ones know nothing of us.
+# The machine of the tests: NixOS with our module, four users, and the means to build some versions of the small program without a
+# network. /etc/small-N is the path of the derivation of version N; `plain` ones know nothing of us.
 {
   pkgs,
   package,
@@ -21,6 +21,9 @@ let
     "1"
     "2"
     "3"
+    "4"
+    "5"
+    "6"
   ];
 in
 {
@@ -38,8 +41,17 @@ in
     memorySize = 2048;
     cores = 2;
   };
-  users.users.alice.isNormalUser = true;
-  users.users.bob.isNormalUser = true;
+  users.users =
+    pkgs.lib.genAttrs
+      [
+        "alice"
+        "bob"
+        "carol"
+        "dan"
+      ]
+      (_: {
+        isNormalUser = true;
+      });
   # What they are built from; the derivations alone would be names.
   system.extraDependencies = map (drv: drv.inputDerivation) versions;
   environment.etc = builtins.listToAttrs (

@@ -23,7 +23,7 @@ use settings::HttpAddress;
 use self::destination::{Destination, check_programs};
 use self::documents::{in_few_lines, plan_removal, plan_writing};
 use self::next_step::{next_step, replaced};
-use self::plan::{plan_install, plan_uninstall};
+use self::plan::{plan_install, plan_uninstall, without_settings};
 use self::question::{Choice, ask_about_caches};
 use self::steps::carry_out;
 use crate::error::CommandError;
@@ -68,6 +68,9 @@ pub(crate) struct UninstallArgs {
     /// Keep the cache, without a question.
     #[arg(long)]
     keep_cache: bool,
+    /// Keep the settings that are yours to edit: nix-gocacheprog.toml, hook.toml, modproxy.env.
+    #[arg(long)]
+    keep_settings: bool,
 }
 
 /// Checks an address as the daemon does.
@@ -101,18 +104,20 @@ pub(crate) fn install(args: &InstallArgs, command: &clap::Command) -> Result<(),
 /// # Errors
 /// As [`install`].
 pub(crate) fn uninstall(args: &UninstallArgs, command: &clap::Command) -> Result<(), CommandError> {
-    let UninstallArgs { common: Args { dry_run, user, modproxy }, keep_cache, .. } = args;
+    let UninstallArgs { common: Args { dry_run, user, modproxy }, keep_cache, keep_settings, .. } = args;
     let destination = Destination::find(*user, *dry_run)?;
     let caches = caches(&destination, *modproxy);
     let removes_cache = removes_cache(args, &caches, ask_about_caches);
     // First: the settings of both are in one directory.
-    let mut done = carry_out(&modproxy::plan_uninstall(&destination, removes_cache), *dry_run)?;
+    let wanted = |steps| if *keep_settings { without_settings(&destination, steps) } else { steps };
+    let mut done = carry_out(&wanted(modproxy::plan_uninstall(&destination, removes_cache)), *dry_run)?;
     if !*modproxy {
         let documents = generate::documents(command).map_err(CommandError::Output)?;
-        done += &carry_out(&plan_uninstall(&destination, removes_cache), *dry_run)?;
+        done += &carry_out(&wanted(plan_uninstall(&destination, removes_cache)), *dry_run)?;
         done += &in_few_lines(&carry_out(&plan_removal(&destination, &documents), *dry_run)?);
     }
-    let kept = match (removes_cache || caches.is_empty(), *dry_run && !*keep_cache) {
+    // --keep-cache needs no answer.
+    let kept = match (removes_cache || caches.is_empty() || *keep_cache, *dry_run) {
         (true, _) => String::new(),
         (false, true) => format!("it would ask whether to remove the cache in {caches}\n"),
         (false, false) => format!("the cache in {caches} is kept; the same with --yes removes it\n"),

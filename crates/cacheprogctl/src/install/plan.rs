@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::destination::Destination;
 use super::error::InstallError;
+use super::modproxy;
 use super::steps::{Step, is_same};
 use crate::nix_conf;
 
@@ -221,6 +222,19 @@ pub(crate) fn plan_uninstall(destination: &Destination, removes_cache: bool) -> 
     if let Some(path) = &destination.daemon_settings {
         steps.push(Step::RemoveIfBegins { path: path.clone(), line: OURS });
     }
+    steps
+}
+
+/// Those of the steps of `uninstall` that leave the settings which an administrator may have edited.
+pub(crate) fn without_settings(destination: &Destination, mut steps: Vec<Step>) -> Vec<Step> {
+    let edited = ["hook.toml", modproxy::SETTINGS].map(|name| destination.setting(name));
+    let has_edited = edited.iter().any(|path| path.exists());
+    steps.retain(|step| match step {
+        Step::Remove { path } => !edited.contains(path),
+        Step::RemoveDir { path } => !has_edited || *path != destination.settings,
+        Step::RemoveIfBegins { .. } => false, // the daemon's
+        _ => true,
+    });
     steps
 }
 

@@ -10,7 +10,7 @@ use super::destination::Destination;
 use super::documents::{in_few_lines, plan_removal, plan_writing};
 use super::modproxy;
 use super::next_step::{next_step, replaced};
-use super::plan::{GROUP, plan_install, plan_uninstall};
+use super::plan::{GROUP, plan_install, plan_uninstall, without_settings};
 use super::question::Choice;
 use super::steps::{Step, carry_out};
 use super::{UninstallArgs, caches, removes_cache};
@@ -84,6 +84,25 @@ fn uninstall_removes_what_install_added_and_both_can_be_repeated() {
             assert_eq!((name.as_str(), text.trim_end()), ("nix.conf", before.trim_end()));
             assert_eq!(fs::metadata(&destination.nix_conf).unwrap().permissions().mode() & 0o777, 0o640);
         }
+    }
+}
+
+#[test]
+fn settings_that_are_kept_stay_as_they_were_edited() {
+    for runtime in [None, Some("/run/user/7")] {
+        let dir = tempfile::tempdir().unwrap();
+        let destination = destination(dir.path(), runtime);
+        carry_out(&plan_install(&destination, None).unwrap(), false).unwrap();
+        fs::write(destination.setting("hook.toml"), "mode = \"transparent\"").unwrap();
+        fs::write(destination.setting(modproxy::SETTINGS), "GOSUMDB=off").unwrap();
+        let mut steps = modproxy::plan_uninstall(&destination, true);
+        steps.extend(plan_uninstall(&destination, true));
+        let said = carry_out(&without_settings(&destination, steps), false).unwrap();
+        assert!(!said.lines().any(|line| line.ends_with("settings")), "{said}");
+        let left: Vec<_> = files(dir.path()).into_iter().map(|(name, _)| name).collect();
+        let expected = ["daemon.toml", "settings/hook.toml", "settings/modproxy.env"];
+        assert_eq!(left, expected[usize::from(runtime.is_some())..]);
+        assert_eq!(fs::read_to_string(destination.setting("hook.toml")).unwrap(), "mode = \"transparent\"");
     }
 }
 
@@ -321,7 +340,7 @@ fn the_service_of_the_module_proxy_is_written_and_removed() {
 fn a_cache_is_removed_by_yes_or_an_answer_and_never_with_keep_cache() {
     let removes = |[yes, keep_cache, dry_run]: [bool; 3], caches: &str, answer| {
         let common = super::Args { dry_run, user: false, modproxy: false };
-        removes_cache(&UninstallArgs { common, yes, keep_cache }, caches, |_| answer)
+        removes_cache(&UninstallArgs { common, yes, keep_cache, keep_settings: false }, caches, |_| answer)
     };
     for caches in ["", "/cache"] {
         assert!(!removes([false, true, false], caches, Choice::Remove), "--keep-cache, {caches:?}");
