@@ -69,7 +69,7 @@ in
     max-age =
       unset own.timeOrNone "30d"
         "Entries that were not used for so long go: at least an hour. null: 60 days.";
-    min-free = unset own.size "10%" ''
+    min-free = unset own.size "20GiB" ''
       What the cache leaves of its disk, in bytes and in inodes. null: 5%, at most 10GiB.
     '';
     http = unset own.http "localhost:9417" ''

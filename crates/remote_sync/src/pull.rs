@@ -167,6 +167,7 @@ impl Pull<'_> {
             let frames = named.ask(number, |entry| entry.action == *action && self.is_wanted(entry, &named.known));
             if !frames.is_empty() {
                 self.index((index, key), &named.known, &|packed| frames.contains(&packed.frame), &mut pulled);
+                pulled.failed += u64::from(!self.has_room());
             }
         }
         pulled
@@ -247,7 +248,9 @@ impl Pull<'_> {
         pulled: &mut Pulled,
     ) {
         let mut wanted: HashMap<OutputId, Vec<&Entry>> = HashMap::new();
-        for entry in index.entries.iter().filter(|entry| self.is_wanted(entry, known)) {
+        let meant: HashSet<_> = index.outputs.iter().filter(|one| is_meant(one)).map(|one| one.id).collect();
+        let entries = index.entries.iter().filter(|entry| meant.contains(&entry.output.id));
+        for entry in entries.filter(|entry| self.is_wanted(entry, known)) {
             wanted.entry(entry.output.id).or_default().push(entry);
         }
         let plan = fetches(index, |packed| wanted.contains_key(&packed.id) && is_meant(packed));

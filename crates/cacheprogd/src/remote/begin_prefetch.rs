@@ -13,6 +13,7 @@ use remote::series::{STD, Series};
 use remote_sync::pull::{Progress, Pull, PullError, Pulled};
 use store::{Conditional, View};
 
+use super::on_demand::OnDemand;
 use super::prefetch::{Prefetch, Shared};
 use super::tier::{Tier, series};
 use crate::clock;
@@ -78,11 +79,15 @@ impl Tier {
             return Some(known);
         }
         let on_demand = self.usefulness.is_useless(&of.0);
-        let is_alike = |one: &&Weak<Prefetch>| one.upgrade().is_some_and(|one| one.is_on_demand() == on_demand);
+        let is_ahead = |one: &&Weak<Prefetch>| one.upgrade().is_some_and(|one| !one.is_on_demand());
         let most = if of.1 { PREFETCHES } else { PREFETCHES / 2 };
-        if running.values().filter(is_alike).count() >= most || self.used_up().is_some() {
+        // One on demand lives as long as its builds, and is in no map when it is old.
+        let alive =
+            if on_demand { Arc::strong_count(&self.on_demand) - 1 } else { running.values().filter(is_ahead).count() };
+        if alive >= most || self.used_up().is_some() {
             return None;
         }
+        let on_demand = on_demand.then(|| OnDemand::new(&self.on_demand));
         let prefetch = Arc::new(Prefetch::of(&of, &self.usefulness, on_demand));
         let (std, view) = (series(toolchain, STD)?.0, view.trusting(self.trusted.signing_keys()));
         let names = Names { series: of.0.clone(), std, view };
@@ -105,7 +110,12 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.2.end();
         if self.2.is_over() {
-            lock(&self.0.prefetches).remove(self.1);
+            // A later one may have its place already.
+            let is_this = |one: &mut Weak<Prefetch>| std::ptr::eq(one.as_ptr(), self.2);
+            let mut running = lock(&self.0.prefetches);
+            if running.get_mut(self.1).is_some_and(is_this) {
+                running.remove(self.1);
+            }
         }
     }
 }
@@ -158,15 +168,21 @@ fn run(prefetch: &Prefetch, tier: &Arc<Tier>, names: &Names) {
 /// Reads what there is, which is fetched as far as builds ask for it.
 fn read(pull: &Pull<'_>, prefetch: &Prefetch, tier: &Arc<Tier>, names: &Names) -> Result<Pulled, PullError> {
     let (named, pulled) = pull.read()?;
+    if pulled.indexes == 0 || pulled.failed > 0 {
+        return Ok(pulled); // the next build asks again
+    }
     let named = Arc::new(named);
     let (tier, names, known) = (tier.clone(), names.clone(), named.clone());
     prefetch.set_fetch(Box::new(move |action, progress| {
-        tier.used_up().is_none().then(|| {
-            let pulled = names.pull(&tier, progress).fetch_of(&known, action);
+        if tier.used_up().is_some() {
+            return None;
+        }
+        let pulled = names.pull(&tier, progress).fetch_of(&known, action);
+        if pulled.requests > 0 || pulled.failed > 0 {
             tier.note_pull(&pulled);
             tier.keep_bytes();
-            pulled.bytes
-        })
+        }
+        (pulled.failed == 0).then_some(pulled.bytes)
     }));
     pull.announce(&named);
     Ok(pulled)

@@ -3,7 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use proto::ActionId;
@@ -12,7 +12,7 @@ use remote_sync::pull::Progress;
 use crate::limits::{ON_DEMAND, ON_DEMAND_THREADS, PREFETCH_TIME};
 use crate::mutex::lock;
 
-/// Fetches what is named of an action, and returns how many bytes came; `None`: nothing more is to be fetched.
+/// Fetches what is named of an action, and returns how many bytes came; `None`: nothing more is to be fetched, as the next one would fail too.
 pub(super) type Fetch = dyn Fn(&ActionId, &dyn Progress) -> Option<u64> + Send + Sync;
 
 /// See the file's header.
@@ -22,6 +22,8 @@ pub(super) struct OnDemand {
     asked: Mutex<Asked>,
     /// Set when it is known what there is.
     fetch: OnceLock<Box<Fetch>>,
+    /// Each that is alive holds one more of them.
+    _alive: Arc<()>,
 }
 
 #[derive(Debug, Default)]
@@ -51,8 +53,9 @@ pub(super) enum Asking {
 }
 
 impl OnDemand {
-    pub(super) fn new() -> Self {
-        Self { began: Instant::now(), asked: Mutex::default(), fetch: OnceLock::new() }
+    /// `alive` counts those that there are.
+    pub(super) fn new(alive: &Arc<()>) -> Self {
+        Self { began: Instant::now(), asked: Mutex::default(), fetch: OnceLock::new(), _alive: alive.clone() }
     }
 
     /// It is known what there is, and this fetches it.
@@ -72,7 +75,7 @@ impl OnDemand {
     /// Whether this would come.
     pub(super) fn admits(&self, action: &ActionId) -> bool {
         let asked = lock(&self.asked);
-        asked.has_room() || asked.actions.contains(action)
+        asked.has_room() || (asked.bytes < ON_DEMAND.1 && asked.actions.contains(action))
     }
 
     /// Puts it on its way, if it is not already.
@@ -136,8 +139,8 @@ mod tests {
     }
 
     /// Each action brings so many bytes; those that were fetched.
-    fn fetching(each: Option<u64>) -> (OnDemand, std::sync::Arc<Mutex<Vec<ActionId>>>) {
-        let (on_demand, fetched) = (OnDemand::new(), std::sync::Arc::<Mutex<Vec<ActionId>>>::default());
+    fn fetching(each: Option<u64>) -> (OnDemand, Arc<Mutex<Vec<ActionId>>>) {
+        let (on_demand, fetched) = (OnDemand::new(&Arc::default()), Arc::<Mutex<Vec<ActionId>>>::default());
         let log = fetched.clone();
         on_demand.set(Box::new(move |action, _| {
             lock(&log).push(*action);
@@ -172,6 +175,7 @@ mod tests {
             on_demand.work(&());
             assert_eq!(lock(&fetched).len(), 1, "{each:?}");
             assert_eq!(on_demand.ask(&action(2)), Asking::Refused);
+            assert!(!on_demand.admits(&action(1)), "it does not come any more");
         }
     }
 }

@@ -64,14 +64,18 @@ impl State {
 
 impl Prefetch {
     /// One for these builds.
-    pub(super) fn of((series, is_of_all_users): &Shared, usefulness: &Arc<Usefulness>, on_demand: bool) -> Self {
+    pub(super) fn of(
+        (series, is_of_all_users): &Shared,
+        usefulness: &Arc<Usefulness>,
+        on_demand: Option<OnDemand>,
+    ) -> Self {
         Self {
             state: Mutex::default(),
             late: AtomicU32::new(0),
             changed: Condvar::new(),
             fetched: Mutex::default(),
             reports_to: is_of_all_users.then(|| (usefulness.clone(), series.clone())),
-            on_demand: on_demand.then(OnDemand::new),
+            on_demand,
         }
     }
 
@@ -177,6 +181,7 @@ impl Progress for Prefetch {
             wanted.keys().for_each(|action| fetched.note_fetched(action));
         }
         *lock(&self.state) = State::Fetching(wanted);
+        self.late.store(0, Relaxed); // who waited until now, waited for the index
         self.changed.notify_all();
     }
 
@@ -240,7 +245,8 @@ mod tests {
 
     /// A prefetch on demand of so many entries that fetches at once. What was fetched is noted.
     fn on_demand(of: &Shared, usefulness: &Arc<Usefulness>, entries: u8) -> (Arc<Prefetch>, Arc<Mutex<Vec<ActionId>>>) {
-        let (prefetch, fetched) = (Arc::new(Prefetch::of(of, usefulness, true)), Arc::<Mutex<Vec<_>>>::default());
+        let one = Prefetch::of(of, usefulness, Some(OnDemand::new(&Arc::default())));
+        let (prefetch, fetched) = (Arc::new(one), Arc::<Mutex<Vec<_>>>::default());
         let log = fetched.clone();
         prefetch.set_fetch(Box::new(move |action, progress| {
             lock(&log).push(*action);
@@ -250,6 +256,17 @@ mod tests {
         prefetch.wants(&mut (0..entries).map(|n| entry(n, 60_000)).collect::<Vec<_>>().iter());
         prefetch.end();
         (prefetch, fetched)
+    }
+
+    #[test]
+    fn waits_for_the_index_do_not_count_against_what_it_names() {
+        let prefetch = Arc::new(Prefetch::default());
+        let action = ActionId([1; 32]);
+        let past = Instant::now().checked_sub(REMOTE_WAIT.1).unwrap();
+        (0..REMOTE_LATE).for_each(|_| prefetch.wait(&action, past));
+        assert!(!prefetch.is_awaited(&action));
+        prefetch.wants(&mut [entry(1, 60_000)].iter());
+        assert!(prefetch.is_awaited(&action));
     }
 
     #[test]
@@ -274,12 +291,10 @@ mod tests {
             let mut brought = lock(&fetched).clone();
             brought.sort();
             assert_eq!(brought, asked, "nothing else");
-            drop(prefetch); // a thread that fetched may not have ended yet
-            for _ in 0..5000 {
-                if usefulness.is_useless(&series) == is_useless {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(1));
+            let judged = Arc::downgrade(&prefetch);
+            drop(prefetch);
+            while judged.strong_count() > 0 {
+                thread::sleep(Duration::from_millis(1)); // a thread that fetched has not ended yet
             }
             assert_eq!(usefulness.is_useless(&series), is_useless);
         }

@@ -44,6 +44,8 @@ pub(crate) struct Tier {
     pub(super) uploads: Uploads,
     /// Those that are under way: builds of one name that begin together share one.
     pub(super) prefetches: Mutex<HashMap<Shared, Weak<Prefetch>>>,
+    /// Held once more by each prefetch on demand.
+    pub(super) on_demand: Arc<()>,
     pub(super) usefulness: Arc<Usefulness>,
     /// What all of them hold frames in.
     pub(super) memory: FrameMemory,
@@ -96,6 +98,7 @@ impl Tier {
                 pause: Mutex::new((Instant::now(), UPLOAD_PAUSE.0)),
             },
             prefetches: Mutex::default(),
+            on_demand: Arc::default(),
             usefulness: Arc::default(),
             memory: FrameMemory::new(FRAMES),
             daily: DailyBytes::new(&store, settings.daily_bytes()),

@@ -113,7 +113,7 @@ fn status(daemon: &Daemon) -> RemoteStatus {
     daemon.status().remote.unwrap()
 }
 
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if is_so() {
             return;
@@ -317,7 +317,8 @@ fn after_three_prefetches_of_no_use_comes_what_a_build_asks_for_and_nothing_ahea
     wait_until("the index is read", || requests("GET p/") == 1);
     session.send(Request::Get { action: ActionId([[1; 16], [2; 16]].concat().try_into().unwrap()) }, b"");
     assert_eq!((session.reply(), requests("GET o/")), (Reply::Miss, 0), "no index names it");
-    assert_eq!(content(&view, session.get(200)), honest(200), "it is fetched when it is asked for");
+    wait_until("it is fetched when it is asked for", || session.get(200) != Reply::Miss); // a get waits a second at most
+    assert_eq!(content(&view, session.get(200)), honest(200));
     wait_until("the rest of its frame is put", || status(&fresh).fetched == 3 * 64 + 59);
     assert_eq!(content(&view, session.get(201)), honest(201), "it is in the same frame");
     assert_eq!(requests("GET o/"), 1);
