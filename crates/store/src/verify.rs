@@ -118,6 +118,9 @@ impl Walk<'_> {
         match records.read_with_last_use(&action) {
             Ok(Some((lines, _))) => {
                 self.found.damaged_records += lines.damaged;
+                if lines.damaged > 0 {
+                    self.name_damaged(path); // its other lines are kept
+                }
                 let lost: Vec<_> = lines.records.iter().filter(|record| self.is_lost(record)).collect();
                 self.found.lost_outputs += lost.len() as u64;
                 let intact = lines.records.len() - lost.len();
@@ -153,12 +156,16 @@ impl Walk<'_> {
         }
     }
 
-    /// Names a damaged file, and removes it where that is wanted. What a daemon writes again in this moment may go with it: it is built
-    /// once more.
-    fn damaged_file(&mut self, path: &Path) {
+    fn name_damaged(&mut self, path: &Path) {
         if self.found.damaged_files.len() < MAX_NAMED {
             self.found.damaged_files.push(path.display().to_string());
         }
+    }
+
+    /// Names a damaged file, and removes it where that is wanted. What a daemon writes again in this moment may go with it: it is built
+    /// once more.
+    fn damaged_file(&mut self, path: &Path) {
+        self.name_damaged(path);
         if self.mode == Mode::DryRun {
             return;
         }

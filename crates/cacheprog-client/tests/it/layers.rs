@@ -160,11 +160,22 @@ fn a_store_with_directories_of_root_is_read_and_what_is_put_is_kept_elsewhere() 
     let path = std::env::var("PATH").unwrap();
     let env =
         [("CLIENT", client.as_str()), ("PATH", &path), ("GOVERSION", "go1.26.8"), ("NIX_GOCACHEPROG_VERBOSE", "1")];
-    let mut go = Go::start_as_user(uid, dir.path(), &module(dir.path()), &["build", "./..."], &env);
-    assert!(go.get(1) == Some(one));
-    go.put(4, &package("four"));
-    assert!(go.get(4) == Some(package("four")));
-    let (_, log) = go.end();
+    let put = || {
+        let mut go = Go::start_as_user(uid, dir.path(), &module(dir.path()), &["build", "./..."], &env);
+        assert!(go.get(1) == Some(one.clone()));
+        go.put(4, &package("four"));
+        assert!(go.get(4) == Some(package("four")));
+        go.end().1
+    };
+    let log = put();
     assert!(log.contains("/store/builds cannot be written: nothing is stored"), "{log}");
     assert_eq!(state(&store), before);
+    // Of its own directories none is refused: what else is there, as on a volume of its own, is not looked at.
+    before.keys().for_each(|path| chown(path, Some(uid), Some(uid)).unwrap());
+    let foreign = store.join("lost+found");
+    fs::create_dir(&foreign).unwrap();
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o700)).unwrap();
+    let log = put();
+    assert!(!log.contains("nothing is stored"), "{log}");
+    assert!(state(&store).len() > before.len() + 1, "{log}");
 }

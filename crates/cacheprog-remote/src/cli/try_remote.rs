@@ -27,30 +27,22 @@ const SLOW: &str = "the server or the link to it is slow, and no build waits for
                     a proxy, and for what else uses the link; or take a server that is nearer";
 const ENDED: &str = "the server, or a proxy or a firewall before it, closes connections too early. Look into its log, and at its limits of time and size";
 
-/// Tries each step, and ends with the first that fails.
+/// Tries each step, and ends with the first that fails. What was put is removed then too.
 pub(super) fn run(engine: &Engine, writes: bool) -> Result<(), Failure> {
     let body = body();
     let sha256: [u8; 32] = Sha256::digest(&body).into();
     let name = ObjectName::parse(&format!("o/{}", proto::id::hex(&sha256)))?;
     if writes {
         engine.put(&name, &PutBody { content: Content::Bytes(&body), sha256 }).map_err(not_written)?;
-        print(&format!("writing: an object of {} bytes was put", number(body.len() as u64)))?;
-    }
-    match engine.get(&name, None, limits::MOST_FILE) {
-        Ok(reply) => {
-            if read("reading", reply, body.len())? != body {
-                return Err("reading: the object has other bytes than were put: does something between here and there change bodies?".into());
-            }
-            print("reading: the object came back as it was put")?;
+        let put = print(&format!("writing: an object of {} bytes was put", number(body.len() as u64)));
+        let read = put.and_then(|()| whole(engine, &name, (&body, writes))).and_then(|()| range(engine, &name, &body));
+        let removed = remove(engine, &name);
+        if read.is_err() && removed.is_err() {
+            print("removing: this failed too; the object stays until a rule of the store removes it")?;
         }
-        Err(e) if e.is_missing() && !writes => {
-            print("reading: the store answers; an object that was never put is not there")?;
-        }
-        Err(e) => return Err(not_read(e)),
-    }
-    if writes {
-        range(engine, &name, &body)?;
-        remove(engine, &name)?;
+        read.and(removed)?;
+    } else {
+        whole(engine, &name, (&body, writes))?;
     }
     print(if writes {
         "the remote store can be used"
@@ -65,6 +57,23 @@ fn body() -> Vec<u8> {
     (0..SIZE / 32).flat_map(block).collect()
 }
 
+/// Reads the object as a whole.
+fn whole(engine: &Engine, name: &ObjectName, (body, was_put): (&[u8], bool)) -> Result<(), Failure> {
+    match engine.get(name, None, limits::MOST_FILE) {
+        Ok(reply) => {
+            if read("reading", reply, body.len())? != body {
+                return Err("reading: the object has other bytes than were put: does something between here and there change bodies?".into());
+            }
+            print("reading: the object came back as it was put")
+        }
+        Err(e) if e.is_missing() && !was_put => {
+            print("reading: the store answers; an object that was never put is not there")
+        }
+        Err(e) => Err(not_read(e)),
+    }
+}
+
+/// Reads a part of it.
 fn range(engine: &Engine, name: &ObjectName, body: &[u8]) -> Result<(), Failure> {
     let reply = engine.get(name, Some(RANGE.start as u64..RANGE.end as u64), RANGE.len() as u64).map_err(not_read)?;
     if read("reading a range", reply, RANGE.len())? != body[RANGE] {

@@ -26,6 +26,11 @@ fn tried(server: &FakeEngine, arguments: &[&str]) -> Result<(), String> {
     Args::try_parse_from(fixed.iter().chain(arguments)).unwrap().run().map_err(|e| e.to_string())
 }
 
+/// Whether the object that was put is removed at the end.
+fn is_removed(server: &FakeEngine) -> bool {
+    server.requests().last().is_some_and(|request| request.method == "DELETE")
+}
+
 fn tried_s3(server: &FakeEngine) -> Result<(), String> {
     let endpoint = format!("http://{}", server.address);
     let fixed = ["cacheprog-remote", "test", "--write", "--url", "s3://b-1/go", "--endpoint", &endpoint];
@@ -63,10 +68,12 @@ fn a_body_that_is_slow_or_breaks_off_is_named_with_its_likely_cause() {
         tried(&drip, &["--write"]),
         &["reading: the bytes came at ", " kB/s (", " of 262,144 in 4", "limit_rate"],
     );
+    assert!(is_removed(&drip));
     for behavior in [Behavior::CutAt as fn(usize, Vec<u8>) -> Behavior, Behavior::ResetAt] {
         let ends = server(move |_, body| behavior(1000, body));
         let said = ["reading: the connection ended after 1,000 of 262,144 bytes", "firewall", "Look into its log"];
         assert_said(tried(&ends, &["--write"]), &said);
+        assert!(is_removed(&ends));
     }
     let ranges = server(
         |request, body| {
@@ -74,6 +81,7 @@ fn a_body_that_is_slow_or_breaks_off_is_named_with_its_likely_cause() {
         },
     );
     assert_said(tried(&ranges, &["--write"]), &["reading a range: the connection ended after 50,000 of 100,000 bytes"]);
+    assert!(is_removed(&ranges));
 }
 
 #[test]
@@ -102,4 +110,5 @@ fn what_was_written_and_is_not_there_is_told_from_what_cannot_be_written() {
         ok(&body)
     });
     assert_said(tried(&other, &["--write"]), &["other bytes than were put"]);
+    assert!(is_removed(&forgets) && is_removed(&other) && !is_removed(&nothing));
 }

@@ -131,4 +131,10 @@ fn a_store_with_directories_of_root_is_named_with_the_fix_and_read_as_far_as_it_
     let read = status();
     let told = format!("{}/builds belongs to uid 0 and cannot be written by this user; {fix}\n", dir.display());
     assert!(read.status.success() && text(&read.stdout).contains(&told), "{read:?}");
+    // What is not the store's own, as on a volume of its own, is not looked at.
+    assert!(Command::new("chown").args(["-R", "4242:4242"]).arg(&dir).status().unwrap().success());
+    std::fs::create_dir(dir.join("lost+found")).unwrap();
+    std::fs::set_permissions(dir.join("lost+found"), PermissionsExt::from_mode(0o700)).unwrap();
+    let own = status();
+    assert!(own.status.success() && !text(&own.stdout).contains("by this user"), "{own:?}");
 }

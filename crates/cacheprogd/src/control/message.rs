@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 
 use proto::control::{Answer, Control, Envelope};
 use proto::error::with_causes;
-use proto::wire::{VERSION, read_json_line, write_json_line};
+use proto::wire::{FirstLine, VERSION, read_first_line, write_json_line};
 use proto::{FrameError, limits};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -40,9 +40,9 @@ pub(super) struct Refusal {
 /// Where no line can be read.
 pub(super) fn read(stream: &UnixStream) -> Result<Result<(Control, Vec<OwnedFd>), Refusal>, FrameError> {
     let (line, fds) = receive(stream)?;
-    Ok(match read_json_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
-        Ok(Envelope { version: VERSION, request }) => Ok((request, fds)),
-        Ok(Envelope { version, .. }) => {
+    Ok(match read_first_line::<Envelope>(&mut line.as_slice(), limits::HELLO_LINE) {
+        Ok(FirstLine::Current(Envelope { request, .. })) => Ok((request, fds)),
+        Ok(FirstLine::OtherVersion(version)) => {
             let error =
                 format!("the request is of version {version}, this daemon of {VERSION}: use programs of one package");
             Err(Refusal { error, version: Some(version) })

@@ -49,7 +49,8 @@ impl DailyBytes {
         if self.most.is_none() {
             return;
         }
-        let (day, bytes) = *lock(&self.used);
+        let used = lock(&self.used); // until the file is written: one with fewer bytes must not come last
+        let (day, bytes) = *used;
         let text = format!("{day} {bytes}\n");
         if let Err(e) = kept_file::write(store, &self.file, text.as_bytes()) {
             log::warn!("{}: {e}: a restart forgets the bytes since the last time", self.file.display());
@@ -69,6 +70,24 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use store::Access;
+
+    #[test]
+    fn what_several_threads_keep_at_once_is_all_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Access::Owner).unwrap();
+        let daily = DailyBytes::new(&store, Some(1000));
+        let in_file = || *lock(&DailyBytes::new(&store, Some(1000)).used);
+        let count = || {
+            for _ in 0..50 {
+                daily.add(1, UNIX_EPOCH + Duration::from_secs(DAY));
+                let least = *lock(&daily.used);
+                daily.keep(&store);
+                assert!(in_file() >= least);
+            }
+        };
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(count))));
+        assert_eq!(in_file(), (1, 400));
+    }
 
     #[test]
     fn a_day_has_so_many_bytes_also_over_a_restart() {

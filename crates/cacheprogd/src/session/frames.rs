@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use proto::control::Sender;
-use proto::wire::{Hello, Reply, Request, VERSION, Welcome, read_json_line, write_json_line};
+use proto::wire::{FirstLine, Hello, Reply, Request, VERSION, Welcome, read_first_line, write_json_line};
 use proto::{FrameError, limits};
 use store::Exposure;
 
@@ -37,17 +37,12 @@ use crate::telemetry::latency::Latency;
 pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Build>) -> Result<(), FrameError> {
     let stream = &connection.stream;
     let mut input = BufReader::with_capacity(SESSION_BUFFER, DeadlineStream::new(stream, limits::PEER_TIMEOUT));
-    let hello: Hello = read_json_line(&mut input, limits::HELLO_LINE)?;
-    let mut welcome = Welcome { version: VERSION, outputs: build.outputs(), error: None };
-    if hello.version != VERSION {
-        let error = format!("the client has protocol version {}, this daemon {VERSION}", hello.version);
-        build.warn_rate_limited(format_args!("{error}"));
-        context.other_versions.note(Sender::Client, hello.version, clock::unix(clock::now()));
-        (welcome.outputs, welcome.error) = (String::new(), Some(error));
-        return Ok(write_json_line(stream, &welcome)?);
-    }
+    let hello: Hello = match read_first_line(&mut input, limits::HELLO_LINE)? {
+        FirstLine::Current(hello) => hello,
+        FirstLine::OtherVersion(version) => return refuse(version, stream, context, build),
+    };
     input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
-    write_json_line(stream, &welcome)?;
+    write_json_line(stream, &Welcome { version: VERSION, outputs: build.outputs(), error: None })?;
     let remote = context.remote.as_ref().zip(build.prefetches());
     let prefetch = remote.and_then(|(remote, by)| prefetch(remote, by, &hello.toolchain));
     let view = build.view(&hello.toolchain);
@@ -62,6 +57,14 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     let outcome = session.serve(&mut input);
     session.handler.finish();
     outcome
+}
+
+/// Answers a client of another version.
+fn refuse(version: u32, stream: &UnixStream, context: &Context, build: &Build) -> Result<(), FrameError> {
+    let error = format!("the client has protocol version {version}, this daemon {VERSION}");
+    build.warn_rate_limited(format_args!("{error}"));
+    context.other_versions.note(Sender::Client, version, clock::unix(clock::now()));
+    Ok(write_json_line(stream, &Welcome { version: VERSION, outputs: String::new(), error: Some(error) })?)
 }
 
 /// A session after its hello.

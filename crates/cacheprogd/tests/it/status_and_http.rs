@@ -1,7 +1,8 @@
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use proto::control::{Answer, Control, Envelope, Registration, Sender};
 use proto::limits::HELLO_LINE;
@@ -51,6 +52,25 @@ fn a_hook_and_a_client_of_another_version_are_in_the_status() {
     let status = daemon.status();
     let seen: Vec<_> = status.other_versions.iter().map(|one| (one.sender, one.version, one.times)).collect();
     assert_eq!(seen, [(Sender::HookOrCommandLine, VERSION - 1, 1), (Sender::Client, VERSION + 1, 2)]);
+}
+
+/// A later version may ask for what this one does not know.
+#[test]
+fn a_program_of_another_version_is_noticed_whatever_its_line_has() {
+    let daemon = Daemon::start();
+    let view = daemon.register("one");
+    let ask = |socket: &Path, line: &str| {
+        let mut stream = UnixStream::connect(socket).unwrap();
+        stream.write_all(line.as_bytes()).unwrap();
+        let answer: serde_json::Value = read_json_line(&mut BufReader::new(stream), HELLO_LINE).unwrap();
+        answer["error"].as_str().unwrap().to_owned()
+    };
+    let request = ask(&daemon.control(), "{\"version\":9,\"request\":{\"new-thing\":{}}}\n");
+    assert!(request.contains("of version 9, this daemon of"), "{request}");
+    let hello = ask(&view.join("sock"), "{\"version\":8,\"toolchain\":[\"new\"]}\n");
+    assert!(hello.contains("protocol version 8"), "{hello}");
+    let seen: Vec<_> = daemon.status().other_versions.iter().map(|one| (one.sender, one.version)).collect();
+    assert_eq!(seen, [(Sender::HookOrCommandLine, 9), (Sender::Client, 8)]);
 }
 
 #[test]

@@ -112,10 +112,44 @@ pub fn write_json_line<T: Serialize>(mut out: impl Write, message: &T) -> io::Re
 /// # Errors
 /// A [`FrameError`] where the stream ends, the line is too long or says something else.
 pub fn read_json_line<T: DeserializeOwned>(input: &mut impl BufRead, limit: usize) -> Result<T, FrameError> {
+    Ok(serde_json::from_slice(&json_line(input, limit)?)?)
+}
+
+/// The first line of a program that may be of another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirstLine<T> {
+    /// Of [`VERSION`].
+    Current(T),
+    /// Of this other version.
+    OtherVersion(u32),
+}
+
+/// Reads one line of at most `limit` bytes as a `T` of this version. Of another version's line, which may have another shape, the version
+/// is all that is read.
+///
+/// # Errors
+/// As [`read_json_line`].
+pub fn read_first_line<T: DeserializeOwned>(
+    input: &mut impl BufRead,
+    limit: usize,
+) -> Result<FirstLine<T>, FrameError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let line = json_line(input, limit)?;
+    let Version { version } = serde_json::from_slice(&line)?;
+    if version != VERSION {
+        return Ok(FirstLine::OtherVersion(version));
+    }
+    Ok(FirstLine::Current(serde_json::from_slice(&line)?))
+}
+
+fn json_line(input: &mut impl BufRead, limit: usize) -> Result<Vec<u8>, FrameError> {
     debug_assert!(limit <= limits::CONTROL_ANSWER);
     let mut line = Vec::new();
     if !read_line(input, &mut line, limit)? {
         return Err(FrameError::Truncated);
     }
-    Ok(serde_json::from_slice(&line)?)
+    Ok(line)
 }

@@ -10,6 +10,8 @@ mod reply;
 mod request;
 
 pub use fields::UnixTime;
-pub use hello::{Command, Hello, Toolchain, VERSION, Welcome, read_json_line, write_json_line};
+pub use hello::{
+    Command, FirstLine, Hello, Toolchain, VERSION, Welcome, read_first_line, read_json_line, write_json_line,
+};
 pub use reply::{Candidate, Refusal, Reply};
 pub use request::Request;

@@ -4,7 +4,7 @@
 use std::io::{BufReader, Cursor};
 
 use proto::gocmd::{Command, Requests};
-use proto::wire::{self, Hello, Toolchain, read_json_line, write_json_line};
+use proto::wire::{self, FirstLine, Hello, Toolchain, read_first_line, read_json_line, write_json_line};
 use proto::{FrameError, limits};
 
 /// Writes a stream as one line for each event.
@@ -116,5 +116,12 @@ fn hello_reads_back_and_ignores_what_later_versions_add() {
     let later = br#"{"version":9,"toolchain":{"goroot":"/g","color":"blue"},"more":[1]}
 "#;
     assert_eq!(read_json_line::<Hello>(&mut later.as_slice(), limits::HELLO_LINE).unwrap().version, 9);
+    let first = |mut line: &[u8]| read_first_line::<Hello>(&mut line, limits::HELLO_LINE);
+    assert_eq!(first(&line).unwrap(), FirstLine::Current(hello));
+    for other in [later.as_slice(), b"{\"version\":9,\"request\":{\"new-thing\":{}}}\n"] {
+        assert_eq!(first(other).unwrap(), FirstLine::OtherVersion(9));
+    }
+    let nameless = format!("{{\"version\":{}}}\n", wire::VERSION);
+    assert!(matches!(first(nameless.as_bytes()), Err(FrameError::Json(_))));
     assert!(matches!(read_json_line::<Hello>(&mut b"{".as_slice(), 10), Err(FrameError::Truncated)));
 }

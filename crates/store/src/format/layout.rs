@@ -157,3 +157,8 @@ pub(crate) fn object_name(output: &OutputId) -> String {
 pub(crate) fn fan_out(dir: &Path, name: &str) -> PathBuf {
     dir.join(&name[..1]).join(name)
 }
+
+/// Whether a directory of this name is one of a fan-out.
+pub(crate) fn is_fan_out(name: &str) -> bool {
+    name.len() == 1 && name.bytes().all(|c| c.is_ascii_hexdigit())
+}

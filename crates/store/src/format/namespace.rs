@@ -46,6 +46,15 @@ impl Namespace {
         self.name.rsplit_once('-').map_or("", |(_, toolchain)| toolchain)
     }
 
+    /// Whether a directory of this name is a namespace's.
+    pub(crate) fn is_name(name: &str) -> bool {
+        name.rsplit_once('-').is_some_and(|(partition, toolchain)| {
+            toolchain.len() == 32
+                && toolchain.bytes().all(|c| c.is_ascii_hexdigit())
+                && partition.parse::<Partition>().is_ok()
+        })
+    }
+
     /// Its directory's name.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -218,3 +218,19 @@ fn verify_finds_and_removes_what_is_damaged_and_nothing_else() {
     assert!(after.is_whole() && after.entries == 5 && after.objects == 6, "{after:?}");
     assert_eq!(fs::read(&foreign).unwrap(), b"mine");
 }
+
+#[test]
+fn verify_names_a_record_of_which_a_line_is_damaged_and_keeps_its_other_lines() {
+    let (_dir, store) = open();
+    publish(&store, &put(1, 500), b"body");
+    let path = record_path(&store, 1);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, [whole.as_slice(), b"garbage\n"].concat()).unwrap();
+    for mode in [Mode::DryRun, Mode::Apply] {
+        let seen = store.verify(mode, &mut |_| {}).unwrap();
+        assert_eq!((seen.entries, seen.damaged_records), (1, 1));
+        assert_eq!(seen.damaged_files, [path.display().to_string()]);
+    }
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    assert!(store.verify(Mode::DryRun, &mut |_| {}).unwrap().is_whole());
+}
