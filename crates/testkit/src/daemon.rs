@@ -1,5 +1,6 @@
 //! A daemon as a process, on a temporary state directory.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -154,6 +155,12 @@ pub fn program(name: &str) -> PathBuf {
     let program = test.parent().and_then(Path::parent).unwrap().join(name);
     assert!(program.is_file(), "{} does not exist: `cargo build -p {name}` first", program.display());
     program
+}
+
+/// Copies a program that is to be run. By another process: one that another test starts at this moment would inherit the descriptor that
+/// writes it, and running it would fail with "text file busy" (execve(2), ETXTBSY).
+pub fn copy_program(from: impl AsRef<OsStr>, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
 /// Starts the daemon and waits until it answers.

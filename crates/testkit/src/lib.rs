@@ -13,7 +13,7 @@ mod seeds;
 mod session;
 
 pub use ask::{ask_status_socket, http, profile};
-pub use daemon::{Daemon, program};
+pub use daemon::{Daemon, copy_program, program};
 pub use damage::lose_bytes;
 pub use seeds::check_seeds;
 pub use session::{Session, action, content, output};

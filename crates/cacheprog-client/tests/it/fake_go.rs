@@ -221,7 +221,7 @@ fn humantime(time: &Value) -> bool {
 fn as_go(cwd: &Path, commands: &str, arguments: &[&str]) -> Command {
     let go = cwd.with_file_name("go"); // the same one for all of a test: it is a part of the toolchain
     if !go.exists() {
-        std::fs::copy("/bin/sh", &go).unwrap();
+        testkit::copy_program("/bin/sh", &go);
     }
     let mut command = Command::new(go);
     command.args(["-c", commands, "go"]).args(arguments);

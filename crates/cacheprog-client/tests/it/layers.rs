@@ -147,7 +147,7 @@ fn a_store_with_directories_of_root_is_read_and_what_is_put_is_kept_elsewhere() 
     let one = package("one");
     let store = layer(dir.path(), "store", &[(1, &one)]);
     let program = dir.path().join("cacheprog-client");
-    fs::copy(env!("CARGO_BIN_EXE_cacheprog-client"), &program).unwrap();
+    testkit::copy_program(env!("CARGO_BIN_EXE_cacheprog-client"), &program);
     for path in state(dir.path()).into_keys() {
         let mode = fs::metadata(&path).unwrap().mode();
         let all = if mode & 0o100 == 0 { 0o444 } else { 0o555 };

@@ -140,7 +140,7 @@ fn another_user_is_refused_by_the_control_socket() {
     let daemon = Daemon::start();
     // The modes allow every user: the daemon decides by the credentials. The program is where other users can run it.
     let program = daemon.dir.path().join("cacheprogctl");
-    std::fs::copy(env!("CARGO_BIN_EXE_cacheprogctl"), &program).unwrap();
+    testkit::copy_program(env!("CARGO_BIN_EXE_cacheprogctl"), &program);
     for (path, mode) in [(daemon.dir.path(), 0o755), (&daemon.control(), 0o666), (&program, 0o755)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }

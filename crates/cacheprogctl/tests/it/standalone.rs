@@ -108,7 +108,7 @@ fn a_store_with_directories_of_root_is_named_with_the_fix_and_read_as_far_as_it_
     let home = tempfile::tempdir().unwrap();
     let (dir, program) = (home.path().join("store"), home.path().join("cacheprogctl"));
     store(&dir);
-    std::fs::copy(env!("CARGO_BIN_EXE_cacheprogctl"), &program).unwrap();
+    testkit::copy_program(env!("CARGO_BIN_EXE_cacheprogctl"), &program);
     for path in [home.path(), &program] {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
