@@ -14,7 +14,7 @@ use crate::daemon::session::DaemonCache;
 use crate::environment::Environment;
 use crate::gocmd::responder::Responder;
 use crate::gocmd::serve::serve;
-use crate::local::embedded_store::{EmbeddedStore, is_of_others};
+use crate::local::embedded_store::{EmbeddedStore, is_of_another_user};
 use crate::local::figures::Figures;
 use crate::local::maintenance::maintain_daily;
 use crate::local::remote_store;
@@ -43,7 +43,7 @@ pub(crate) fn run(
     let _size = rustix::pipe::fcntl_setpipe_size(std::io::stdin(), 1 << 20);
     let requests = Requests::new(BufReader::with_capacity(BUFFER, std::io::stdin().lock()));
     let socket = environment.socket.as_ref().filter(|_| lower.is_empty() && remote.is_none());
-    let own = || environment.store.clone().filter(|dir| socket.is_none() && !is_of_others(dir, environment));
+    let own = || environment.store.clone().filter(|dir| socket.is_none() && !is_of_another_user(dir, environment));
     let embedded = store.map(PathBuf::from).or_else(own);
     if embedded.is_some() || socket.is_none() {
         environment.warn_of_wrong_size();

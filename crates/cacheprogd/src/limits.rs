@@ -222,9 +222,11 @@ pub(crate) const REMOTE_USEFUL: (usize, usize) = (64, 3);
 pub(crate) const REMOTE_USELESS: (u32, Duration) = (3, Duration::from_secs(24 * 3600));
 /// Actions of one prefetch of which it is remembered that nothing asked for them yet.
 pub(crate) const REMOTE_FETCHED: usize = 64 << 10;
-/// What is fetched on demand for a build, or for builds of one name that run together: so many actions, and no more after so many bytes. A prefetch of
-/// Caddy has 1,600 and some 80 MB; a build that needs more is served by a prefetch, to which its name goes back.
-pub(crate) const ON_DEMAND: (usize, u64) = (1024, 64 << 20);
+/// Actions that are fetched on demand for a build, or for builds of one name that run together. A prefetch of Caddy has 1,600 and some 80 MB; a
+/// build that needs more is served by a prefetch, to which its name goes back.
+pub(crate) const ON_DEMAND_ACTIONS: usize = 1024;
+/// After so many bytes no more of them are fetched.
+pub(crate) const ON_DEMAND_BYTES: u64 = 64 << 20;
 /// Threads that fetch it: the streams of a prefetch.
 pub(crate) const ON_DEMAND_THREADS: usize = 4;
 /// Names of builds of which something waits to be put into the remote store.

@@ -9,7 +9,7 @@
 //! Read in this order: format/ (names and records), object/ (a body becomes an object), `record_dir.rs` (a directory of records),
 //! put.rs and get.rs (what becomes of a put, what a get finds), view.rs (which namespaces a session reads and writes),
 //! `build_dir.rs` and `blinded_table.rs` (what one sandboxed build may see), recovery.rs (what may not have reached the disk), counters.rs (how much
-//! there is), evict/ (what goes); `own_dir.rs`, `no_access.rs` and `go_commands.rs` (a store without a daemon). No file uses this one.
+//! there is), evict/ (what goes); `own_dir.rs`, `unwritable.rs` and `go_commands.rs` (a store without a daemon). No file uses this one.
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -30,7 +30,6 @@ mod get;
 mod go_commands;
 mod layer;
 mod list;
-mod no_access;
 mod object;
 mod open;
 mod other_users;
@@ -40,6 +39,7 @@ mod quarantine;
 mod record_dir;
 mod recovery;
 mod unsynced;
+mod unwritable;
 mod verify;
 mod view;
 
@@ -68,13 +68,13 @@ pub use format::record::{CONDITIONS_KEPT, Conditional, Record, kind_letter, kind
 pub use get::Found;
 pub use go_commands::{GoCommand, GoCommands, GoFigures, GoSum};
 pub use layer::Layer;
-pub use no_access::{NoAccess, no_access};
 pub use object::integrity_mtime::{is_unmodified, open_regular};
 pub use object::staged_body::StagedBody;
 pub use open::FORMER_FORMAT_NOTICE;
 pub use own_dir::own_store_dir;
 pub use put::{Published, Put, Replaces};
 pub use recovery::{Recovery, Shutdown};
+pub use unwritable::{Unwritable, unwritable};
 pub use verify::Verified;
 pub use view::View;
 

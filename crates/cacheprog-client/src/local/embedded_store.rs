@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use proto::gocmd::{Body, BodyError, Hit};
 use proto::{ActionId, Condition};
 use rustix::process::geteuid;
-use store::{Kind, NoAccess, no_access};
+use store::{Kind, Unwritable, unwritable};
 
 use crate::environment::{Environment, is_one_line};
 use crate::go_command;
@@ -67,8 +67,8 @@ impl EmbeddedStore {
         environment: &Environment,
     ) -> Self {
         let spool = || LocalStore::new(&environment.spool, environment);
-        let store = match no_access(dir, 1) {
-            Some(NoAccess { dir: refused, is_readable }) => {
+        let store = match unwritable(dir, 1) {
+            Some(Unwritable { dir: refused, is_readable }) => {
                 let what = if is_readable { "be written" } else { "be read or written" };
                 let refused = refused.display();
                 environment
@@ -93,13 +93,13 @@ impl EmbeddedStore {
 
 /// Whether this user may only read a directory, and it is of another one than this user or root. At the place where this user's own store is
 /// looked for, in a HOME that others can write, such a one is of a neighbour: it is read only where the command line names it.
-pub(crate) fn is_of_others(dir: &Path, environment: &Environment) -> bool {
+pub(crate) fn is_of_another_user(dir: &Path, environment: &Environment) -> bool {
     let owner = || fs::metadata(dir).map_or(0, |metadata| metadata.uid());
-    let is_of_others = no_access(dir, 0).is_some() && ![0, geteuid().as_raw()].contains(&owner());
-    if is_of_others {
+    let is_of_another_user = unwritable(dir, 0).is_some() && ![0, geteuid().as_raw()].contains(&owner());
+    if is_of_another_user {
         environment.log(&format!("{} is of another user: name it with --store to read it", dir.display()));
     }
-    is_of_others
+    is_of_another_user
 }
 
 /// Opens the store in this directory. Where it cannot be used the reason is printed where that is wanted.

@@ -4,20 +4,20 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use store::{NoAccess, no_access};
+use store::{Unwritable, unwritable};
 
 /// Levels below the store's directory: `records/<namespace>/<1 hex>`.
 const LEVELS: usize = 3;
 
 /// The line; `None` where nothing does. A store that is only read is none of this user's, and needs no fix.
 pub(crate) fn problem(root: &Path) -> Option<String> {
-    let refused = no_access(root, LEVELS)?;
+    let refused = unwritable(root, LEVELS)?;
     let owner = |dir: &Path| fs::metadata(dir).ok().map(|metadata| metadata.uid());
     Some(text(root, &refused, [owner(root), owner(&refused.dir)]))
 }
 
 /// `owners`: of the store's directory, and of the refused one, as far as they are known.
-fn text(root: &Path, refused: &NoAccess, owners: [Option<u32>; 2]) -> String {
+fn text(root: &Path, refused: &Unwritable, owners: [Option<u32>; 2]) -> String {
     let is_whole_store = refused.dir == root;
     let (root, dir) = (root.display(), refused.dir.display());
     let what = if refused.is_readable { "written" } else { "read or written" };
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn each_problem_is_one_line_with_its_fix_and_a_store_that_is_only_read_needs_none() {
         let told = |dir: &str, is_readable, owners: [u32; 2]| {
-            text(Path::new("/s"), &NoAccess { dir: dir.into(), is_readable }, owners.map(Some))
+            text(Path::new("/s"), &Unwritable { dir: dir.into(), is_readable }, owners.map(Some))
         };
         let foreign = told("/s/objects", false, [1000, 0]);
         assert_eq!(

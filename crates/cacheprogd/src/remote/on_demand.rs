@@ -9,7 +9,7 @@ use std::time::Instant;
 use proto::ActionId;
 use remote_sync::pull::Progress;
 
-use crate::limits::{ON_DEMAND, ON_DEMAND_THREADS, PREFETCH_TIME};
+use crate::limits::{ON_DEMAND_ACTIONS, ON_DEMAND_BYTES, ON_DEMAND_THREADS, PREFETCH_TIME};
 use crate::mutex::lock;
 
 /// Fetches what is named of an action, and returns how many bytes came; `None`: nothing more is to be fetched, as the next one would fail too.
@@ -37,7 +37,7 @@ struct Asked {
 
 impl Asked {
     fn has_room(&self) -> bool {
-        self.actions.len() < ON_DEMAND.0 && self.bytes < ON_DEMAND.1
+        self.actions.len() < ON_DEMAND_ACTIONS && self.bytes < ON_DEMAND_BYTES
     }
 }
 
@@ -75,7 +75,7 @@ impl OnDemand {
     /// Whether this would come.
     pub(super) fn admits(&self, action: &ActionId) -> bool {
         let asked = lock(&self.asked);
-        asked.has_room() || (asked.bytes < ON_DEMAND.1 && asked.actions.contains(action))
+        asked.has_room() || (asked.bytes < ON_DEMAND_BYTES && asked.actions.contains(action))
     }
 
     /// Puts it on its way, if it is not already.
@@ -113,7 +113,7 @@ impl OnDemand {
     /// The next action; after the last one the thread ends.
     fn next(&self) -> Option<ActionId> {
         let mut asked = lock(&self.asked);
-        let next = asked.queue.pop_front().filter(|_| asked.bytes < ON_DEMAND.1);
+        let next = asked.queue.pop_front().filter(|_| asked.bytes < ON_DEMAND_BYTES);
         if next.is_none() {
             asked.queue.clear();
             asked.threads -= 1;
@@ -165,10 +165,10 @@ mod tests {
     #[test]
     fn what_a_build_asks_for_is_bounded_by_number_and_bytes() {
         let (on_demand, _) = fetching(Some(0));
-        (0..ON_DEMAND.0).for_each(|n| assert_ne!(on_demand.ask(&action(n)), Asking::Refused));
-        assert_eq!(on_demand.ask(&action(ON_DEMAND.0)), Asking::Refused);
-        assert!(on_demand.admits(&action(0)) && !on_demand.admits(&action(ON_DEMAND.0)));
-        for each in [Some(ON_DEMAND.1), None] {
+        (0..ON_DEMAND_ACTIONS).for_each(|n| assert_ne!(on_demand.ask(&action(n)), Asking::Refused));
+        assert_eq!(on_demand.ask(&action(ON_DEMAND_ACTIONS)), Asking::Refused);
+        assert!(on_demand.admits(&action(0)) && !on_demand.admits(&action(ON_DEMAND_ACTIONS)));
+        for each in [Some(ON_DEMAND_BYTES), None] {
             let (on_demand, fetched) = fetching(each);
             assert_eq!(on_demand.ask(&action(0)), Asking::NeedsThread);
             on_demand.ask(&action(1));

@@ -39,7 +39,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
     let mut input = BufReader::with_capacity(SESSION_BUFFER, DeadlineStream::new(stream, limits::PEER_TIMEOUT));
     let hello: Hello = match read_first_line(&mut input, limits::HELLO_LINE)? {
         FirstLine::Current(hello) => hello,
-        FirstLine::OtherVersion(version) => return refuse(version, stream, context, build),
+        FirstLine::OtherVersion(version) => return refuse_other_version(version, stream, context, build),
     };
     input.get_mut().limit_each(limits::PEER_TIMEOUT)?;
     write_json_line(stream, &Welcome { version: VERSION, outputs: build.outputs(), error: None })?;
@@ -60,7 +60,7 @@ pub(crate) fn serve(connection: &Connection, context: &Context, build: &Arc<Buil
 }
 
 /// Answers a client of another version.
-fn refuse(version: u32, stream: &UnixStream, context: &Context, build: &Build) -> Result<(), FrameError> {
+fn refuse_other_version(version: u32, stream: &UnixStream, context: &Context, build: &Build) -> Result<(), FrameError> {
     let error = format!("the client has protocol version {version}, this daemon {VERSION}");
     build.warn_rate_limited(format_args!("{error}"));
     context.other_versions.note(Sender::Client, version, clock::unix(clock::now()));

@@ -11,7 +11,7 @@ use crate::format::namespace::Namespace;
 
 /// A directory of a store that this process may not write to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoAccess {
+pub struct Unwritable {
     /// The directory.
     pub dir: PathBuf,
     /// Whether it may be read.
@@ -22,18 +22,18 @@ pub struct NoAccess {
 /// written, or there is no store. On a file system that is mounted read-only it is the store's own one. What else is in the store's
 /// directory, as `lost+found` on a volume of its own, is not looked at.
 #[must_use]
-pub fn no_access(root: &Path, levels: usize) -> Option<NoAccess> {
+pub fn unwritable(root: &Path, levels: usize) -> Option<Unwritable> {
     let layout = Layout::new(root.to_owned(), Access::Owner);
     first_of(&layout, root, levels)
 }
 
-fn first_of(layout: &Layout, dir: &Path, levels: usize) -> Option<NoAccess> {
+fn first_of(layout: &Layout, dir: &Path, levels: usize) -> Option<Unwritable> {
     if !dir.is_dir() {
         return None;
     }
     let may = |what| access(dir, what | Ask::EXEC_OK).is_ok();
     if !may(Ask::WRITE_OK) {
-        return Some(NoAccess { dir: dir.to_owned(), is_readable: may(Ask::READ_OK) });
+        return Some(Unwritable { dir: dir.to_owned(), is_readable: may(Ask::READ_OK) });
     }
     let inner = if levels > 0 { made_in(layout, dir) } else { Vec::new() };
     let mut refused: Vec<_> = inner.iter().filter_map(|dir| first_of(layout, dir, levels - 1)).collect();
@@ -73,16 +73,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [written, read, closed] = ["builds", "objects/a", "objects/b"].map(|name| dir.path().join(name));
         [&written, &read, &closed].iter().for_each(|path| fs::create_dir_all(path).unwrap());
-        assert_eq!(no_access(dir.path(), 2), None);
-        assert_eq!(no_access(&dir.path().join("none"), 2), None);
+        assert_eq!(unwritable(dir.path(), 2), None);
+        assert_eq!(unwritable(&dir.path().join("none"), 2), None);
         fs::set_permissions(&read, Permissions::from_mode(0o500)).unwrap();
         fs::set_permissions(&closed, Permissions::from_mode(0o000)).unwrap();
         // Root may write to any.
         let is_root = rustix::process::geteuid().is_root();
-        let expected = (!is_root).then_some(NoAccess { dir: closed.clone(), is_readable: false });
-        assert_eq!(no_access(dir.path(), 2), expected);
-        assert_eq!(no_access(dir.path(), 1), None);
-        assert_eq!(no_access(&read, 0).is_none(), is_root);
+        let expected = (!is_root).then_some(Unwritable { dir: closed.clone(), is_readable: false });
+        assert_eq!(unwritable(dir.path(), 2), expected);
+        assert_eq!(unwritable(dir.path(), 1), None);
+        assert_eq!(unwritable(&read, 0).is_none(), is_root);
         fs::set_permissions(&closed, Permissions::from_mode(0o700)).unwrap();
     }
 
@@ -105,7 +105,7 @@ mod tests {
             fs::create_dir(root.join(&name)).unwrap();
             fs::set_permissions(root.join(&name), Permissions::from_mode(0o000)).unwrap();
         }
-        assert_eq!(no_access(root, 3), None);
+        assert_eq!(unwritable(root, 3), None);
         // Root may write to any: the same ones are looked at.
         assert_eq!(looked_at(), before);
         assert_eq!(before.map(|dirs| dirs.len()), [4, 1, 1, 0, 0]);
