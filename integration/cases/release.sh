@@ -110,7 +110,7 @@ if [ "$arch" = x86_64 ]; then
     is "and unpack it" "$(in_root /usr/bin/env cacheprog-client --version)" "$(in_root /usr/local/bin/cacheprog-client --version)"
 fi
 # docs/how-to/install.md, "From a release".
-in_root tar -xzf /tmp/release.tar.gz -C /usr/local --strip-components=1 --no-same-owner
+in_root tar -xzf /tmp/release.tar.gz -C /usr/local --strip-components=1 --no-same-owner --no-overwrite-dir
 in_root cacheprogctl install > "$WORK/installed"
 expect "the tarball's pages are those of install" refused grep -q /share/man "$WORK/installed"
 expect "Nix has the hook" grep -q '^pre-build-hook = /etc/nix-gocacheprog/hook$' "$root/etc/nix/nix.conf"
