@@ -68,7 +68,7 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
     let again = registration.clone();
     let answer = match transport::ask(stream, Control::Register(registration), &fds) {
         // systemd closed it: a daemon that was idle ended just then. The next connection starts one.
-        Err(e) if is_closed(&e) => transport::ask(dial()?, Control::Register(again), &fds)?.0,
+        Err(e) if e.is_closed() => transport::ask(dial()?, Control::Register(again), &fds)?.0,
         other => other?.0,
     };
     match answer {
@@ -77,15 +77,6 @@ pub(crate) fn register(control: &Path, derivation: &Path, chroot: Option<&Path>)
         Answer::Status(_) | Answer::Builds(_) | Answer::Follows(_) => {
             Err(RegisterError::Refused("unexpected answer".to_owned()))
         }
-    }
-}
-
-fn is_closed(error: &FrameError) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-    match error {
-        FrameError::Truncated => true,
-        FrameError::Read(e) => matches!(e.kind(), BrokenPipe | ConnectionReset),
-        _ => false,
     }
 }
 

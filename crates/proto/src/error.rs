@@ -100,6 +100,17 @@ impl FrameError {
         use std::io::ErrorKind::{TimedOut, WouldBlock};
         matches!(self, Self::Read(e) if matches!(e.kind(), TimedOut | WouldBlock))
     }
+
+    /// Whether the peer closed the connection. systemd does so with a connection that the daemon did not take.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self {
+            Self::Truncated => true,
+            Self::Read(e) => matches!(e.kind(), BrokenPipe | ConnectionReset),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use proto::{FrameError, limits};
 use crate::error::CommandError;
 use crate::user_dirs;
 
-/// How long a user waits for the answer. A daemon that runs has its counts at hand; one that systemd starts answers when it has read
-/// what the last one left.
+/// How long a user waits for the answer. A running daemon has its counts in memory. One that systemd starts now first reads the state of
+/// the last one.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the daemon is.
@@ -143,15 +143,10 @@ fn ask(sockets: &Sockets, request: Control) -> Result<(Answer, impl BufRead), Co
     })
 }
 
-/// How a peer showed that it does not answer. systemd listens for a daemon that does not start, and closes what it did not take.
+/// How a peer showed that it does not answer; `None` where it answered something else.
 fn silence(error: &FrameError) -> Option<String> {
-    use ErrorKind::{BrokenPipe, ConnectionReset};
-    match error {
-        _ if error.is_timeout() => Some(format!("nothing came within {} s", TIMEOUT.as_secs())),
-        FrameError::Truncated => Some("the connection was closed".to_owned()),
-        FrameError::Read(e) if matches!(e.kind(), BrokenPipe | ConnectionReset) => {
-            Some("the connection was closed".to_owned())
-        }
-        _ => None,
+    if error.is_timeout() {
+        return Some(format!("nothing came within {} s", TIMEOUT.as_secs()));
     }
+    error.is_closed().then(|| "the connection was closed".to_owned())
 }
