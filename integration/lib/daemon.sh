@@ -40,7 +40,7 @@ transparent_hook() {
 }
 
 # start_daemon: starts cacheprogd on STATE, with SERVE_ARGS if set, with its log in WORK/daemon.log; returns when it answers.
-# How much of this machine's disk is free does not matter, unless SERVE_ARGS says so.
+# Cases pass on a disk with little free space too: the daemon keeps the least free that it accepts, unless SERVE_ARGS has another value.
 start_daemon() {
     local tries floor=(--min-free 64MiB)
     [[ " ${SERVE_ARGS[*]-} " != *" --min-free "* ]] || floor=()

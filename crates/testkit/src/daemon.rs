@@ -166,7 +166,7 @@ pub fn copy_program(from: impl AsRef<OsStr>, to: &Path) {
 /// Starts the daemon and waits until it answers.
 fn spawn(dir: &Path, arguments: &[String]) -> Child {
     let control = dir.join("control.sock");
-    // How much of this machine's disk is free does not matter, unless the test says so.
+    // Tests pass on a disk with little free space too: the daemon keeps the least free that it accepts, unless the test sets another value.
     let floor = ["--min-free", "64MiB"].into_iter().filter(|_| !arguments.iter().any(|one| one == "--min-free"));
     let mut child = Command::new(program("cacheprogd"))
         .args(["serve", "--control-socket"])
