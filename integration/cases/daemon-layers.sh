@@ -41,7 +41,7 @@ status=$("$BIN/cacheprogctl" status --control-socket "$CONTROL")
 grep '^layer' <<< "$status"
 expect "the status names the layer that is missing" grep -q "^layer $WORK/none is NOT USED: .*No such file" <<< "$status"
 doctor=$("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/settings.toml" --state-dir "$STATE" 2>&1 || true)
-expect "doctor has it, with a fix" grep -A 1 "^warn the layers: $WORK/none is NOT USED" <<< "$doctor"
+expect "doctor has it, with a fix" grep -A 1 "^warn a layer: $WORK/none is NOT USED" <<< "$doctor"
 expect "the log has it" grep -q "not using the layer $WORK/none" "$WORK/daemon.log"
 removed=$("$BIN/cacheprogctl" purge --of-layers --dry-run --state-dir "$STATE")
 expect "what was copied can be removed: $removed" grep -q '^would remove: [0-9]' <<< "$removed"

@@ -119,7 +119,7 @@ condition_roots() {
     awk -F'|' '$2 == "condition" && !seen[$3]++ { print $1 "|" $3 }' "$1/classes" | while IFS='|' read -r package scope; do
         root=$1/main
         case $scope in
-            std) continue ;;
+            std | 'std asm') continue ;;
             module\ * | asm\ *)
                 root=$(sed -n "s#^$package|module|##p" "$1/keys" | head -n 1)
                 # Of vendored modules the go command does not say where they are.

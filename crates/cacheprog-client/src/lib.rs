@@ -79,11 +79,12 @@ pub fn run(command: &Command) -> ExitCode {
     }
 }
 
-/// Prints what is wrong with the command line.
+/// Prints what is wrong with the command line: to a person with the whole help, in the output of a go command in a line.
 #[must_use]
 pub fn usage(error: &UsageError) -> ExitCode {
+    let help = if *error == UsageError::Terminal { args::HELP } else { "cacheprog-client --help lists its options" };
     // If standard error is closed, nothing can be printed.
-    drop(writeln!(std::io::stderr(), "cacheprog-client: {error}\n{}", args::HELP));
+    drop(writeln!(std::io::stderr(), "cacheprog-client: {error}\n{help}"));
     ExitCode::from(2)
 }
 

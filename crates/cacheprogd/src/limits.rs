@@ -284,11 +284,5 @@ pub(crate) const PAGE_TEXT: usize = 200;
 pub(crate) const PAGE_TOOLCHAINS: usize = 6;
 /// Live builds that the page shows. A machine has as many as Nix runs at once.
 pub(crate) const PAGE_LIVE: usize = 50;
-/// Differences between outputs.
-pub(crate) const PAGE_DIFFERENCES: usize = 5;
-/// Ended builds of which one has to have asked for something.
-pub(crate) const PAGE_UNUSED: usize = 5;
-/// Seconds after the daemon's start in which it is no problem that no build was ever registered.
-pub(crate) const PAGE_WAIT_FOR_HOOK: u64 = 3600;
 /// Builds in the page's table.
 pub(crate) const PAGE_ROWS: usize = 30;

@@ -1,6 +1,10 @@
-//! What was found of one thing: by `cacheprogctl doctor`, whose JSON it is, and by the daemon for its page. Data alone.
+//! What was found of one thing: by `cacheprogctl doctor`, whose JSON it is, and by the daemon for its page.
+
+mod of_status;
 
 use serde::Serialize;
+
+pub use of_status::{free_space, of_status};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -4,7 +4,7 @@
 //! [`wire`] (what our client and our daemon say to each other), [`control`] (what the hook and the command line ask the daemon),
 //! [`profile`] (what one build asked for), [`condition`] (when an entry is true for another build), [`parts`] (what a condition is
 //! made of, by name), [`blinded_table`] (answers that a build finds by itself), [`limits`] (how much of anything), [`figures`] (how numbers are written for people),
-//! [`finding`] (what was found of one thing), [`other_version`] (programs that do not fit together).
+//! [`finding`] (what was found of one thing, and what a status tells), [`other_version`] (programs that do not fit together).
 //!
 //! Everything here is pure: generic over readers and writers, no sockets, no files, no clock, no environment.
 

@@ -6,7 +6,7 @@ use proto::error::with_causes;
 use proto::{ActionId, Condition};
 use store::{Layer, Record, Store, View};
 
-use crate::environment::{Environment, is_one_line};
+use crate::environment::{Environment, is_one_line, print_error};
 
 use super::entry::Entry;
 use super::path_for_go::path_for_go;
@@ -20,18 +20,19 @@ pub(crate) struct LowerLayer {
     path_for_go: String,
 }
 
-/// Opens those that can be used, in their order. Of the others the reason is printed where that is wanted.
+/// Opens those that can be used, in their order. A name that leads to no layer is printed: it is wrong, or nothing was restored
+/// there. That a layer is for another toolchain is usual, and is printed where that is wanted.
 pub(crate) fn open(dirs: &[PathBuf], environment: &Environment) -> Vec<LowerLayer> {
     let view = View::common(&environment.toolchain).trusting(environment.signers.clone());
     let open = |dir: &PathBuf| {
-        let refused = |why: String| environment.log(&format!("not using the layer {}: {why}", dir.display()));
-        let layer = Layer::open(dir).map_err(|e| refused(with_causes(&e))).ok()?;
+        let refused = |why: &str| format!("not using the layer {}: {why}", dir.display());
+        let layer = Layer::open(dir).map_err(|e| print_error(&refused(&with_causes(&e)))).ok()?;
         if !is_one_line(layer.root()) {
-            refused("its path is not a single line of UTF-8 text".to_owned());
+            print_error(&refused("its path is not a single line of UTF-8 text"));
             return None;
         }
         if !layer.has(&view) {
-            refused(format!("it has nothing of the toolchain {}", environment.toolchain.goroot));
+            environment.log(&refused(&format!("it has nothing of the toolchain {}", environment.toolchain.goroot)));
             return None;
         }
         let path_for_go = path_for_go(layer.root(), environment.gocache.as_deref());

@@ -131,7 +131,10 @@ fn what_is_damaged_or_no_layer_is_a_miss_and_the_others_are_read() {
     let mut go = above(dir.path(), &[&empty, &missing, &file, &damaged, &below]);
     assert!(go.get(1) == Some(whole) && go.get(2) == Some(changed), "the second one is of the layer below");
     assert!(go.get(3).is_none() && go.get(4).is_none());
-    go.finish();
+    let told = go.end().1;
+    let named = [&empty, &missing, &file].map(|dir| format!("not using the layer {}: ", dir.display()));
+    assert_eq!(named.map(|text| told.matches(&text).count()), [1; 3], "{told}");
+    assert_eq!(told.lines().count(), 3, "{told}");
     assert_eq!(state(&damaged), before);
     assert!(fs::read_dir(&empty).unwrap().next().is_none());
     assert!(!missing.exists());

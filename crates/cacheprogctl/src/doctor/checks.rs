@@ -1,8 +1,6 @@
 //! Judges the facts and gives a fix for each problem. Pure.
 
-use proto::control::{LayerStatus, RemoteStatus};
-use proto::figures::{self, bytes};
-use proto::finding::{Finding, bad, good, warn};
+use proto::finding::{self, Finding, bad, good, of_status, warn};
 
 use super::daemon::VERSION;
 use super::facts::{Facts, Program};
@@ -31,19 +29,13 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         state_dir,
         free_space,
     ];
-    let status = daemon::status(facts);
     let is_users = facts.unit.as_ref().is_some_and(|unit| unit.is_users);
-    let of_trust = [
-        trust::writers(facts.trust.as_ref(), is_users),
-        trust::requesters(status.map(|status| &status.builds)),
-        trust::verification(status),
-    ];
+    let told = daemon::status(facts).map(|status| of_status(status, facts.now));
     checks
         .iter()
         .map(|check| check(facts))
-        .chain(of_trust)
-        .chain(layers(status.map_or(&[], |status| &status.layers)))
-        .chain(remote(status.and_then(|status| status.remote.as_ref())))
+        .chain([trust::writers(facts.trust.as_ref(), is_users)])
+        .chain(told.into_iter().flatten())
         .chain(changing_variables::findings(&facts.profiles))
         .collect()
 }
@@ -162,19 +154,11 @@ fn state_dir(facts: &Facts) -> Finding {
 }
 
 fn free_space(facts: &Facts) -> Finding {
-    let what = "free space";
-    match facts.free {
-        Some((free, least)) if free < least => {
-            let found = format!("{}, but {} must stay free: all entries are evicted", bytes(free), bytes(least));
-            bad(what, found, "free disk space, or lower min-free in /etc/nix-gocacheprog.toml")
-        }
-        Some((free, _)) => good(what, bytes(free)),
-        None => warn(
-            what,
-            "not known: this user may not see the state directory, or the daemon has not made it",
-            "start the daemon",
-        ),
-    }
+    let unknown = "not known: this user may not see the state directory, or the daemon has not made it";
+    facts.free.map_or_else(
+        || warn("free space", unknown, "start the daemon"),
+        |(free, least)| finding::free_space(free, least),
+    )
 }
 
 fn settings(facts: &Facts) -> Finding {
@@ -182,59 +166,5 @@ fn settings(facts: &Facts) -> Finding {
     match &facts.settings {
         None => good(what, "valid"),
         Some(error) => bad(what, error.clone(), "correct the file: the daemon does not start with it"),
-    }
-}
-
-/// The layers of the daemon, if it has any.
-fn layers(all: &[LayerStatus]) -> Option<Finding> {
-    let what = "the layers";
-    let wrong: Vec<_> = all.iter().filter(|layer| !layer.is_good()).collect();
-    let text =
-        |layers: &[&LayerStatus]| layers.iter().map(|layer| figures::layer(layer)).collect::<Vec<_>>().join("; ");
-    Some(match (all, wrong.as_slice()) {
-        ([], _) => return None,
-        (_, []) => good(what, text(&all.iter().collect::<Vec<_>>())),
-        (_, wrong) => warn(
-            what,
-            text(wrong),
-            "make the layer again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below /home, \
-             /root and /run/user",
-        ),
-    })
-}
-
-/// The store that machines share, if there is one.
-fn remote(remote: Option<&RemoteStatus>) -> Option<Finding> {
-    let (what, remote) = ("the remote store", remote?);
-    let text = figures::remote(remote);
-    Some(if remote.trouble.is_none() {
-        good(what, text)
-    } else {
-        let fix = "as root: `cacheprog-remote test --url URL --credentials-file FILE` tells step by step what is wrong; `journalctl -u \
-                   nix-gocacheprog` has each failure";
-        warn(what, text, fix)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proto::finding::Level;
-
-    #[test]
-    fn layers_are_named_where_there_are_any_and_the_bad_ones_have_a_fix() {
-        let layer = |damaged, refused: Option<&str>| LayerStatus {
-            directory: "/layer".to_owned(),
-            copied: 7,
-            damaged,
-            refused: refused.map(str::to_owned),
-        };
-        assert_eq!(layers(&[]), None);
-        let found = layers(&[layer(0, None)]).unwrap();
-        assert_eq!((found.level, found.found.as_str()), (Level::Good, "/layer: 7 entries copied"));
-        for (bad, text) in [(layer(2, None), "2 are DAMAGED"), (layer(0, Some("gone")), "/layer is NOT USED: gone")] {
-            let found = layers(&[layer(0, None), bad]).unwrap();
-            assert!(found.level == Level::Warn && found.found.ends_with(text) && !found.fix.is_empty(), "{found:?}");
-        }
     }
 }

@@ -19,7 +19,7 @@ use store::{Disk, LimitsError};
 use super::{changing_variables, trust};
 use crate::ask::{Sockets, build_profile, daemon_status};
 use crate::error::{CommandError, NIXOS};
-use crate::{nix_conf, user_dirs};
+use crate::{clock, nix_conf, user_dirs};
 
 /// The configuration of a multi-user Nix.
 const NIX_CONF: &str = "/etc/nix/nix.conf";
@@ -45,6 +45,8 @@ pub(crate) struct Sources {
 /// What was seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
+    /// When, in seconds since 1970.
+    pub(crate) now: u64,
     /// Nix's settings; `None` where the file cannot be read.
     pub(crate) nix_conf: (PathBuf, Option<nix_conf::Settings>),
     /// The hook that they name.
@@ -154,16 +156,16 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
     let daemon = daemon_status(&args.sockets);
     let disk = Disk::of(dir).ok();
     let limits = read_settings.as_ref().map(Settings::limits).unwrap_or_default();
-    let of_disk = disk.map(|disk| (disk.free, limits.min_free(disk)));
     // To other users systemd's directory is closed, and the daemon tells.
     let of_daemon = || daemon.as_ref().ok().map(|status| (status.free_bytes, status.min_free_bytes));
     let status_socket = args.sockets.status().into_iter().find(|path| path.exists());
     Facts {
+        now: clock::unix_now(),
         profiles: daemon.as_ref().map(|status| profiles(&args.sockets, &status.builds)).unwrap_or_default(),
         hook: hook.map(|hook| program(Path::new(hook))),
         client_version: version(&client),
         client,
-        free: of_disk.or_else(of_daemon),
+        free: disk.map(|disk| (disk.free, limits.min_free(disk))).or_else(of_daemon),
         is_silent: matches!(daemon, Err(CommandError::Silent { .. })),
         daemon: Some(daemon.map_err(|e| with_causes(&e))),
         control_is_dead: is_dead(&args.sockets.control()),

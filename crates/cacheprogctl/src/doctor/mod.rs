@@ -1,7 +1,8 @@
 //! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
 //!
 //! facts.rs looks at the machine, checks.rs judges (pure), daemon.rs its part of the daemon and its sockets, installation.rs finds that there is nothing to judge, `changing_variables.rs`
-//! judges what the latest builds missed and trust.rs for whom their entries are (both pure).
+//! judges what the latest builds missed and trust.rs for whom their entries are (both pure). What the daemon's status tells is judged in
+//! proto (`finding::of_status`), for doctor and page alike.
 
 mod changing_variables;
 mod checks;

@@ -1,9 +1,7 @@
-//! Judges for whom the entries of builds are: whether the users in `[trust]` are those who are meant, and whether the hook finds out who
-//! asks for builds. Pure.
+//! Judges for whom the entries of builds are: whether the users in `[trust]` are those who are meant. Pure. Whether it is known who asks
+//! for builds, the daemon's status tells.
 
-use proto::control::{Builds, OfUnknown, Status};
-use proto::figures;
-use proto::finding::{Finding, bad, good, warn};
+use proto::finding::{Finding, good, warn};
 use settings::{Accounts, Principal, Trust};
 
 /// The names in `[trust]`, compared with this machine and with nix.conf.
@@ -58,57 +56,8 @@ pub(crate) fn writers(names: Option<&Names>, is_users: bool) -> Finding {
     }
 }
 
-/// Whether it is known who asked for the latest builds; without a daemon there are none.
-pub(crate) fn requesters(builds: Option<&Builds>) -> Finding {
-    let what = "who asks for builds";
-    let Some(builds) = builds else { return warn(what, "not checked: the daemon does not answer", "") };
-    if builds.all().next().is_none() {
-        return good(what, "not known yet: no build so far");
-    }
-    match builds.of_unknown() {
-        None => good(what, "known"),
-        Some(OfUnknown { count, of, reason }) => warn(
-            what,
-            format!("not known for {count} of the last {of} builds, which share nothing: {reason}"),
-            fix(reason),
-        ),
-    }
-}
-
-/// Whether outputs that were computed again are the same.
-pub(crate) fn verification(status: Option<&Status>) -> Finding {
-    let what = "shadow verification";
-    let Some(status) = status else { return warn(what, "not checked: the daemon does not answer", "") };
-    let found = &status.verification;
-    match found.differences.first() {
-        None if found.seconds_per_hour == 0 => good(what, "off"),
-        None => good(what, figures::verification(found)),
-        Some(latest) => bad(
-            what,
-            format!("{}. The latest: {latest}", figures::verification(found)),
-            "the entries are in quarantine. Find out whether one of the builds is hostile, or the compiler does not give the same \
-             output each time (docs/how-to/verify-outputs.md); build again what was given a wrong one",
-        ),
-    }
-}
-
-/// What to do (`prebuild-hook`, requester.rs has the reasons).
-fn fix(why: &str) -> &'static str {
-    if why.contains("earlier version") {
-        "install hook and daemon of one version, and restart nix-daemon"
-    } else if why.contains("came by") || why.contains("has no connection") {
-        "set NIX_DAEMON_SOCKET_PATH, in nix-daemon's environment, to the path where its socket listens"
-    } else if why.contains("looking at") || why.contains("looked at") || why.contains("asking for") {
-        "let the hook use pidfd_getfd(2): Linux 5.6, kernel.yama.ptrace_scope below 3; in a container CAP_SYS_PTRACE and a filter of \
-         system calls that allows it (systemd-nspawn: --system-call-filter=pidfd_getfd)"
-    } else {
-        "see docs/explanation/security.md, \"Who may write what others read\""
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proto::control::{BuildStatus, UNKNOWN_REQUESTER};
     use proto::finding::Level;
 
     use super::*;
@@ -139,26 +88,5 @@ mod tests {
             assert!(found.level == level && found.found.contains(text), "{found:?}");
         }
         assert_eq!(writers(Some(&names(&["0"], None, &["alice"])), true).level, Level::Good);
-    }
-
-    #[test]
-    fn builds_of_an_unknown_user_are_counted_and_have_a_reason_and_a_fix() {
-        let build =
-            |started, shared_with: &str| BuildStatus { started, shared_with: shared_with.into(), ..Default::default() };
-        let judged = |ended: Vec<BuildStatus>| requesters(Some(&Builds { ended, ..Builds::default() }));
-        let unknown = |started, why: &str| build(started, &format!("no other build: {UNKNOWN_REQUESTER}: {why}"));
-        let known = build(9, "user 1000");
-        assert_eq!(judged(vec![known.clone(), build(3, "no other build: it has a network")]).level, Level::Good);
-        assert_eq!(judged(Vec::new()).found, "not known yet: no build so far");
-        let found = judged(vec![known, unknown(2, "old"), unknown(8, "its connection came by /a and not by /b")]);
-        assert_eq!(found.level, Level::Warn);
-        assert!(found.found.starts_with("not known for 2 of the last 3 builds"), "{found:?}");
-        assert!(
-            found.found.ends_with("came by /a and not by /b") && found.fix.contains("NIX_DAEMON_SOCKET_PATH"),
-            "{found:?}"
-        );
-        let old = (0..9).map(|n| build(n + 10, "all users")).chain([unknown(1, "x")]).collect();
-        assert_eq!(judged(old).level, Level::Good);
-        assert!(fix("looking at its descriptors: EPERM").contains("pidfd_getfd"));
     }
 }

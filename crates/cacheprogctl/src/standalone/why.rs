@@ -56,17 +56,27 @@ fn text(latest: &[GoCommand], now: u64, style: Style) -> String {
     if latest.is_empty() {
         return "no go command has noted what it missed here\n".to_owned();
     }
-    let mut table = Table::new(&[&["when", "go command"], &COLUMNS[..], &["directory"]].concat());
+    let mut table = Table::new(&[&["when", "go command"], &COLUMNS[..], &["missed", "directory"]].concat());
     let mut sum = GoFigures::default();
     for GoCommand { ended, command, directory, figures } in latest {
         sum.add(figures);
         let when = format!("{} ago", seconds(now.saturating_sub(*ended)));
-        table.row([when, command.clone()].into_iter().chain(row(figures)).chain([directory.clone()]));
+        table.row([when, command.clone()].into_iter().chain(row(figures)).chain([missed(figures), directory.clone()]));
     }
     let mut causes = Table::new(&["cause", "misses", "what it means"]);
-    let found = CAUSES.iter().map(|(name, of, means)| (name, of(&sum), means)).filter(|(_, misses, _)| *misses > 0);
-    found.for_each(|(name, misses, means)| causes.row([(*name).to_owned(), misses.to_string(), (*means).to_owned()]));
-    format!("{}\nwhat these go commands missed:\n{}", table.text(style), causes.text(style))
+    found(&sum).for_each(|(name, misses, means)| causes.row([name.to_owned(), misses.to_string(), means.to_owned()]));
+    format!("{}\nwhat these go commands missed, together:\n{}", table.text(style), causes.text(style))
+}
+
+/// The causes that there are, the misses of each, and what it means.
+fn found(figures: &GoFigures) -> impl Iterator<Item = (&'static str, u64, &'static str)> + '_ {
+    CAUSES.iter().map(|(name, of, means)| (*name, of(figures), *means)).filter(|(_, misses, _)| *misses > 0)
+}
+
+/// The causes of one go command, in a cell.
+fn missed(figures: &GoFigures) -> String {
+    let causes: Vec<_> = found(figures).map(|(name, misses, _)| format!("{misses} {name}")).collect();
+    if causes.is_empty() { "nothing".to_owned() } else { causes.join(", ") }
 }
 
 #[cfg(test)]
@@ -86,10 +96,12 @@ mod tests {
         let shown = text(&[one("test", warm), one("build", cold)], 1000, Style::default());
         let lines: Vec<_> = shown.lines().collect();
         assert!(
-            lines[1].starts_with("1 min 0 s ago\ttest\t0\t0\t9\t1\t90 %\t") && lines[1].ends_with("\t/src"),
+            lines[1].starts_with("1 min 0 s ago\ttest\t0\t0\t9\t1\t90 %\t") && lines[1].ends_with("\t1 new\t/src"),
             "{shown}"
         );
         assert!(lines[2].starts_with("1 min 0 s ago\tbuild\t0\t0\t0\t9\t0 %\t"), "{shown}");
+        assert!(lines[2].ends_with("\t7 new, 2 other condition, 1 never put\t/src"), "{shown}");
+        assert_eq!(missed(&GoFigures { hits: 3, ..GoFigures::default() }), "nothing");
         let causes: Vec<_> = lines[6..].iter().map(|line| line.rsplit_once('\t').unwrap().0).collect();
         assert_eq!(causes, ["new\t8", "other condition\t2", "never put\t1"]);
         assert!(text(&[], 0, Style::default()).starts_with("no go command"));

@@ -2,13 +2,12 @@
 //!
 //! All figures are rounded and worded here, by the functions that the command line uses (proto: figures.rs); the script only draws.
 //! page/build.rs has what is shown of one build, and page/forms.rs tells forms of a package apart; page/causes.rs sums misses by cause,
-//! page/bars.rs has rows with bars, page/charts.rs the steps of the charts, page/findings.rs what the daemon finds of itself.
+//! page/bars.rs has rows with bars, page/charts.rs the steps of the charts; what the daemon finds of itself is proto's (`finding::of_status`).
 
 mod bars;
 mod build;
 mod causes;
 mod charts;
-mod findings;
 mod forms;
 
 use std::cmp::Reverse;
@@ -16,7 +15,7 @@ use std::collections::BTreeSet;
 
 use proto::control::{BuildStatus, Eviction, Status};
 use proto::figures::{build_table, bytes, number, seconds};
-use proto::finding::Finding;
+use proto::finding::{Finding, free_space, of_status};
 use proto::wire::VERSION;
 use serde::Serialize;
 use store::{Disk, FORMAT};
@@ -93,7 +92,10 @@ pub(crate) fn page(context: &Context, kept: &mut Kept) -> String {
         now,
         about: format!("cacheprogd {}, up {}", status.daemon, seconds(status.uptime_seconds)),
         is_empty: status.entries == 0 && !all.iter().any(has_asked),
-        findings: findings::findings(&status, now),
+        findings: [free_space(status.free_bytes, status.min_free_bytes)]
+            .into_iter()
+            .chain(of_status(&status, now))
+            .collect(),
         spans: bars::given(&status.usage),
         live: bars::live(&status.builds, now, PAGE_LIVE),
         chart: charts::chart(&context.usage.series(), now),

@@ -4,6 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 use std::time::Instant;
 
 use proto::ActionId;
@@ -96,13 +97,14 @@ impl OnDemand {
         Asking::NeedsThread
     }
 
-    /// The thread could not be started. Another one finds what is in the queue.
+    /// The thread could not be started, or ended in mid-work. Another one finds what is in the queue.
     pub(super) fn without_thread(&self) {
         lock(&self.asked).threads -= 1;
     }
 
     /// Fetches what is in the queue, until it is empty.
     pub(super) fn work(&self, progress: &dyn Progress) {
+        let _place = Place(self);
         while let Some((action, fetch)) = self.next().zip(self.fetch.get()) {
             let came = fetch(&action, progress);
             let mut asked = lock(&self.asked);
@@ -119,6 +121,17 @@ impl OnDemand {
             asked.threads -= 1;
         }
         next
+    }
+}
+
+/// The place of a thread that works: one that panics gives it back too.
+struct Place<'a>(&'a OnDemand);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.without_thread();
+        }
     }
 }
 
@@ -160,6 +173,16 @@ mod tests {
         assert_eq!(*lock(&fetched), (0..ON_DEMAND_THREADS + 2).map(action).collect::<Vec<_>>());
         assert_eq!(on_demand.ask(&action(0)), Asking::OnItsWay, "it was asked for before");
         assert_eq!(on_demand.ask(&action(100)), Asking::NeedsThread, "the others ended");
+    }
+
+    #[test]
+    fn a_thread_that_panics_leaves_its_place_to_another() {
+        let on_demand = OnDemand::new(&Arc::default());
+        on_demand.set(Box::new(|_, _| panic!("a fault in fetching")));
+        for n in 0..ON_DEMAND_THREADS + 1 {
+            assert_eq!(on_demand.ask(&action(n)), Asking::NeedsThread, "{n}");
+            assert!(thread::scope(|scope| scope.spawn(|| on_demand.work(&())).join()).is_err());
+        }
     }
 
     #[test]

@@ -1,25 +1,31 @@
-//! What the daemon finds of itself, as doctor shows what it finds: a level, a thing, what was found, and a fix. Pure.
+//! What a daemon's status tells: a level, a thing, what was found, and a fix. `cacheprogctl doctor` prints it after what it finds of the
+//! machine (Nix's settings, hook, client, units, permissions); the daemon's page shows it alone. Pure.
 //!
-//! `cacheprogctl doctor` looks at the machine too: Nix's settings, hook, client, units, permissions. The daemon sees none of these. It
-//! sees what came of them: which builds the hook registered, whether these asked for anything, and whose version it had to refuse.
+//! The daemon sees nothing of the machine. It sees what came of it: which builds the hook registered, whether these asked for anything, who
+//! asked for them, and whose version it had to refuse.
 
-use proto::control::{BuildStatus, Builds, LayerStatus, OfUnknown, OtherVersion, RemoteStatus, Sender, Status};
-use proto::figures::{self, bytes, number, seconds};
-use proto::finding::{Finding, bad, good, warn};
-use proto::wire::VERSION;
-
-use crate::limits::{PAGE_DIFFERENCES, PAGE_UNUSED, PAGE_WAIT_FOR_HOOK};
+use super::{Finding, bad, good, warn};
+use crate::control::{BuildStatus, Builds, LayerStatus, OfUnknown, OtherVersion, RemoteStatus, Sender, Status};
+use crate::figures::{self, bytes, number, seconds};
+use crate::wire::VERSION;
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
+/// Differences between outputs that are named.
+const DIFFERENCES: usize = 5;
+/// Ended builds of which one has to have asked for something.
+const UNUSED: usize = 5;
+/// Seconds after the daemon's start in which it is no problem that no build was ever registered.
+const WAIT_FOR_HOOK: u64 = 3600;
 
-/// All findings, the good ones too; `now` is in seconds since 1970.
-pub(crate) fn findings(status: &Status, now: u64) -> Vec<Finding> {
+/// All findings, the good ones too; `now` is in seconds since 1970. [`free_space`] is beside them: settings that the daemon has not read yet
+/// may ask for more.
+#[must_use]
+pub fn of_status(status: &Status, now: u64) -> Vec<Finding> {
     let always = [
+        storing(status),
         registrations(status, now),
         use_by_builds(&status.builds),
-        storing(status),
-        free_space(status),
         unanswered(status),
         requesters(&status.builds),
         verification(status),
@@ -43,9 +49,7 @@ fn registrations(status: &Status, now: u64) -> Finding {
                 seconds(now.saturating_sub(at))
             ),
         ),
-        None if status.uptime_seconds < PAGE_WAIT_FOR_HOOK => {
-            good(what, format!("none yet; the daemon started {up} ago"))
-        }
+        None if status.uptime_seconds < WAIT_FOR_HOOK => good(what, format!("none yet; the daemon started {up} ago")),
         None => warn(
             what,
             format!("none, and the daemon started {up} ago"),
@@ -63,7 +67,7 @@ fn latest(builds: &Builds) -> Option<u64> {
 fn use_by_builds(builds: &Builds) -> Finding {
     let what = "use by builds";
     let asked = |build: &BuildStatus| build.counts.gets + build.counts.puts + build.counts.unanswered > 0;
-    let last: Vec<_> = builds.ended.iter().take(PAGE_UNUSED).collect();
+    let last: Vec<_> = builds.ended.iter().take(UNUSED).collect();
     match last.iter().filter(|build| asked(build)).count() {
         _ if last.is_empty() => good(what, "no build has ended yet"),
         0 => warn(
@@ -114,11 +118,13 @@ fn storing(status: &Status) -> Finding {
     }
 }
 
-fn free_space(status: &Status) -> Finding {
-    let (what, free, least) = ("free space", status.free_bytes, status.min_free_bytes);
+/// Whether the disk has room; `free` and `least` are the bytes that are free, and that must stay free.
+#[must_use]
+pub fn free_space(free: u64, least: u64) -> Finding {
+    let what = "free space";
     if free < least {
         let found = format!("{}, but {} must stay free: all entries are evicted", bytes(free), bytes(least));
-        return bad(what, found, "free disk space, or lower `min-free` in the settings");
+        return bad(what, found, "free disk space, or lower min-free in /etc/nix-gocacheprog.toml");
     }
     good(what, format!("{}, at least {} must stay free", bytes(free), bytes(least)))
 }
@@ -144,8 +150,22 @@ fn requesters(builds: &Builds) -> Finding {
         Some(OfUnknown { count, of, reason }) => warn(
             what,
             format!("not known for {count} of the last {of} builds, which share nothing: {reason}"),
-            "`cacheprogctl doctor` has it",
+            requester_fix(reason),
         ),
+    }
+}
+
+/// What to do (`prebuild-hook`, requester.rs has the reasons).
+fn requester_fix(why: &str) -> &'static str {
+    if why.contains("earlier version") {
+        "install hook and daemon of one version, and restart nix-daemon"
+    } else if why.contains("came by") || why.contains("has no connection") {
+        "set NIX_DAEMON_SOCKET_PATH, in nix-daemon's environment, to the path where its socket listens"
+    } else if why.contains("looking at") || why.contains("looked at") || why.contains("asking for") {
+        "let the hook use pidfd_getfd(2): Linux 5.6, kernel.yama.ptrace_scope below 3; in a container CAP_SYS_PTRACE and a filter of \
+         system calls that allows it (systemd-nspawn: --system-call-filter=pidfd_getfd)"
+    } else {
+        "see docs/explanation/security.md, \"Who may write what others read\""
     }
 }
 
@@ -155,16 +175,19 @@ fn verification(status: &Status) -> Finding {
         let text = figures::verification(found);
         return good(what, if text.is_empty() { "off".to_owned() } else { text });
     }
-    let latest: Vec<_> = found.differences.iter().take(PAGE_DIFFERENCES).map(ToString::to_string).collect();
+    let latest: Vec<_> = found.differences.iter().take(DIFFERENCES).map(ToString::to_string).collect();
     bad(
         what,
         format!("{}. The latest: {}", figures::verification(found), latest.join("; ")),
-        "the entries are in quarantine; docs/how-to/verify-outputs.md has what to do",
+        "the entries are in quarantine. Find out whether one of the builds is hostile, or the compiler does not give the same \
+         output each time (docs/how-to/verify-outputs.md); build again what was given a wrong one",
     )
 }
 
 fn layers(all: &[LayerStatus]) -> impl Iterator<Item = Finding> {
-    let (what, fix) = ("layer", "make the layer again, or correct `layers` in the settings; restart the daemon");
+    let what = "a layer";
+    let fix = "make the layer again, or correct `layers` in /etc/nix-gocacheprog.toml; restart the daemon. Its unit reads nothing below \
+               /home, /root and /run/user";
     let judge = move |layer: &LayerStatus| {
         let text = figures::layer(layer);
         if layer.is_good() { good(what, text) } else { warn(what, text, fix) }
@@ -173,24 +196,22 @@ fn layers(all: &[LayerStatus]) -> impl Iterator<Item = Finding> {
 }
 
 fn remote(remote: &RemoteStatus) -> Finding {
-    let (what, text) = ("remote store", figures::remote(remote));
-    match remote.trouble {
-        None => good(what, text),
-        Some(_) => warn(what, text, "`cacheprog-remote test` tells step by step what is wrong"),
-    }
+    let (what, text) = ("the remote store", figures::remote(remote));
+    let fix = "as root: `cacheprog-remote test --url URL --credentials-file FILE` tells step by step what is wrong; `journalctl -u \
+               nix-gocacheprog` has each failure";
+    if remote.trouble.is_none() { good(what, text) } else { warn(what, text, fix) }
 }
 
 #[cfg(test)]
 mod tests {
-    use proto::control::{BuildStatus, OutputDifference, Trouble, UNKNOWN_REQUESTER};
-    use proto::finding::Level;
-
+    use super::super::Level;
     use super::*;
+    use crate::control::{OutputDifference, Trouble, UNKNOWN_REQUESTER};
 
     const NOW: u64 = 1_000_000;
 
     fn levels(status: &Status) -> Vec<(&'static str, Level)> {
-        findings(status, NOW).iter().filter(|one| one.level != Level::Good).map(|one| (one.what, one.level)).collect()
+        of_status(status, NOW).iter().filter(|one| one.level != Level::Good).map(|one| (one.what, one.level)).collect()
     }
 
     /// A daemon that is up for ten hours, with ended builds that were registered so long ago.
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn each_problem_that_the_daemon_knows_of_is_found_and_has_a_fix() {
-        let mut status = Status { min_free_bytes: 1, trouble: Some(Trouble::default()), ..Status::default() };
+        let mut status = Status { trouble: Some(Trouble::default()), ..Status::default() };
         status.usage.day.counts.unanswered = 7;
         status.verification.differences = vec![OutputDifference::default()];
         let shared_with = format!("no other build: {UNKNOWN_REQUESTER}: old");
@@ -253,17 +274,54 @@ mod tests {
         status.remote = Some(RemoteStatus { trouble: Some("refused".to_owned()), ..RemoteStatus::default() });
         status.other_versions = vec![OtherVersion { sender: Sender::Client, version: 2, times: 1, last: NOW }];
         let all = [
-            ("use by builds", Level::Warn),
             ("storing what builds put", Level::Bad),
-            ("free space", Level::Bad),
+            ("use by builds", Level::Warn),
             ("answers to builds", Level::Warn),
             ("who asks for builds", Level::Warn),
             ("shadow verification", Level::Bad),
             ("versions of hook and client", Level::Warn),
-            ("layer", Level::Warn),
-            ("remote store", Level::Warn),
+            ("a layer", Level::Warn),
+            ("the remote store", Level::Warn),
         ];
         assert_eq!(levels(&status), all);
-        assert!(findings(&status, NOW).iter().all(|one| one.fix.is_empty() == (one.level == Level::Good)));
+        assert_eq!([free_space(1, 1), free_space(1, 2)].map(|one| one.level), [Level::Good, Level::Bad]);
+        assert!(of_status(&status, NOW).iter().all(|one| one.fix.is_empty() == (one.level == Level::Good)));
+    }
+
+    #[test]
+    fn builds_of_an_unknown_user_are_counted_and_have_a_reason_and_a_fix() {
+        let build =
+            |started, shared_with: &str| BuildStatus { started, shared_with: shared_with.into(), ..Default::default() };
+        let judged = |ended: Vec<BuildStatus>| requesters(&Builds { ended, ..Builds::default() });
+        let unknown = |started, why: &str| build(started, &format!("no other build: {UNKNOWN_REQUESTER}: {why}"));
+        let known = build(9, "user 1000");
+        assert_eq!(judged(vec![known.clone(), build(3, "no other build: it has a network")]).level, Level::Good);
+        assert_eq!(judged(Vec::new()).found, "not known yet: no build so far");
+        let found = judged(vec![known, unknown(2, "old"), unknown(8, "its connection came by /a and not by /b")]);
+        assert_eq!(found.level, Level::Warn);
+        assert!(found.found.starts_with("not known for 2 of the last 3 builds"), "{found:?}");
+        assert!(
+            found.found.ends_with("came by /a and not by /b") && found.fix.contains("NIX_DAEMON_SOCKET_PATH"),
+            "{found:?}"
+        );
+        let old = (0..9).map(|n| build(n + 10, "all users")).chain([unknown(1, "x")]).collect();
+        assert_eq!(judged(old).level, Level::Good);
+        assert!(requester_fix("looking at its descriptors: EPERM").contains("pidfd_getfd"));
+    }
+
+    #[test]
+    fn each_layer_is_named_and_the_bad_ones_have_a_fix() {
+        let layer = |damaged, refused: Option<&str>| LayerStatus {
+            directory: "/layer".to_owned(),
+            copied: 7,
+            damaged,
+            refused: refused.map(str::to_owned),
+        };
+        let all = [layer(0, None), layer(2, None), layer(0, Some("gone"))];
+        let found: Vec<_> = layers(&all).map(|one| (one.level, one.found)).collect();
+        assert_eq!(found[0], (Level::Good, "/layer: 7 entries copied".to_owned()));
+        for (found, text) in found[1..].iter().zip(["2 are DAMAGED", "/layer is NOT USED: gone"]) {
+            assert!(found.0 == Level::Warn && found.1.ends_with(text), "{found:?}");
+        }
     }
 }
