@@ -91,6 +91,69 @@ fresh
 run off --arg extra '{ NIX_GOCACHEPROG_TESTS = "0"; }'
 expect "switched off in the derivation: tests run" ran off golden
 
+# A server that the build starts, at a port that no source has as a text.
+fresh
+mkdir -p "$src/asking" "$src/cmd/server"
+printf 'package asking\n' > "$src/asking/asking.go"
+cat > "$src/asking/asking_test.go" << 'GO'
+package asking
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"testing"
+)
+
+func TestAsking(t *testing.T) {
+	server, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(4000+321)))
+	if err != nil {
+		t.Skip(err)
+	}
+	answer, err := io.ReadAll(server)
+	if err != nil || string(answer) != "one" {
+		t.Fatalf("the server says %q, %v", answer, err)
+	}
+}
+GO
+cat > "$src/cmd/server/main.go" << 'GO'
+package main
+
+import (
+	"net"
+	"os"
+)
+
+func main() {
+	listener, err := net.Listen("tcp", "127.0.0.1:4321")
+	if err != nil {
+		panic(err)
+	}
+	os.WriteFile(os.Args[2], nil, 0o600)
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			panic(err)
+		}
+		connection.Write([]byte(os.Args[1]))
+		connection.Close()
+	}
+}
+GO
+# serving ANSWER: the attributes of a build whose tests have a server that says this; without an answer they have none.
+serving() {
+    local start=
+    [ -z "$1" ] || start='$GOPATH/bin/server '$1' $NIX_BUILD_TOP/up > /dev/null 2>&1 & while [ ! -e $NIX_BUILD_TOP/up ]; do sleep 0.1; done'
+    printf "{ subPackages = [ \"asking\" \"cmd/server\" ]; preCheck = ''%s''; }" "$start"
+}
+run alone --arg extra "$(serving "")"
+run one --arg extra "$(serving one)"
+expect "beside a server a result without one is not used" ran one asking
+if run two --arg extra "$(serving two)" 2> /dev/null; then fail "the server says something else, and the test passed"; fi
+expect "the server says something else: the test fails" grep -q 'the server says .*two' "$WORK/small-two.log"
+run without --arg extra "$(serving "")"
+expect "without a server: cached" cached without asking
+
 # Programs that use mtimes: make, for a .go file made from another one, in buildPhase and in checkPhase; a tarball and a
 # generator that embed mtimes.
 fresh

@@ -199,6 +199,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
         temporary,
         invocation,
         goroot,
+        net: Some("/proc/self/net".into()),
         variables,
     }
 }

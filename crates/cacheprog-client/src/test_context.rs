@@ -28,6 +28,8 @@ pub(crate) struct TestContext {
     pub(crate) top: Option<BuildTop>,
     pub(crate) invocation: Invocation,
     pub(crate) goroot: PathBuf,
+    /// The kernel's tables of sockets; `None` where servers do not count.
+    pub(crate) net: Option<PathBuf>,
     /// All variables.
     pub(crate) variables: Variables,
 }

@@ -33,8 +33,6 @@ pub(super) struct Seen {
     pub(super) is_unlogged: bool,
     /// Whether they may run programs.
     pub(super) runs_programs: bool,
-    /// Whether they may talk to a server that the build started.
-    pub(super) has_server: bool,
     /// Which variables they may read, of those that otherwise do not count.
     pub(super) variables: BTreeSet<String>,
 }
@@ -60,7 +58,6 @@ impl Reach {
             };
             seen.is_unlogged |= package.is_unlogged || package.up > depth;
             seen.runs_programs |= package.runs_programs;
-            seen.has_server |= package.has_server;
             reads_variables |= package.reads_variables;
             seen.variables.extend(package.variables.iter().cloned());
             for dir in package.imports.iter().filter_map(|path| module.directory(path)) {
@@ -96,7 +93,6 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         package.is_unlogged |= file.is_unlogged || source.len() as u64 > MAX_SIZE;
         package.runs_programs |= file.runs_programs;
         package.up = package.up.max(file.up);
-        package.has_server |= file.has_server;
         package.reads_variables |= file.reads_variables;
         package.variables.extend(file.variables);
         package.imports.extend(file.imports);

@@ -18,8 +18,6 @@ pub(super) struct GoSource {
     pub(super) runs_programs: bool,
     /// How many directories a path in it goes up at most.
     pub(super) up: usize,
-    /// Whether it names a server of this machine, which the build may have started.
-    pub(super) has_server: bool,
     /// Whether it reads variables, or runs programs that may.
     pub(super) reads_variables: bool,
     /// Which of the given variables it names.
@@ -94,15 +92,7 @@ pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
     let reads_variables =
         is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
     let variables = wanted.variables.iter().filter(|name| names_variable(source, name)).cloned().collect();
-    GoSource {
-        imports,
-        is_unlogged,
-        runs_programs,
-        up: most_up(source),
-        has_server: names_server(source),
-        reads_variables,
-        variables,
-    }
+    GoSource { imports, is_unlogged, runs_programs, up: most_up(source), reads_variables, variables }
 }
 
 /// How often a line goes up: `"../../x"` and `filepath.Join("..", "..", "x")` do so twice.
@@ -114,14 +104,6 @@ fn most_up(source: &[u8]) -> usize {
             .count()
     };
     source.split(|&byte| byte == b'\n').map(ups).max().unwrap_or(0)
-}
-
-/// A port of this machine by its number. (A server of the test itself takes a free one, 0.)
-fn names_server(source: &[u8]) -> bool {
-    ["127.0.0.1:", "localhost:", "[::1]:"].iter().any(|host| {
-        memmem::find_iter(source, host)
-            .any(|at| source.get(at + host.len()).is_some_and(|port| b"123456789".contains(port)))
-    })
 }
 
 /// The import paths of a file. `None` where it is not Go as far as that.
@@ -303,6 +285,5 @@ mod tests {
         assert!(
             other.is_unlogged && other.runs_programs && other.reads_variables && other.variables.contains("version")
         );
-        assert!(of("dial(\"localhost:5432\")").has_server && !of("listen(\"127.0.0.1:0\")").has_server);
     }
 }

@@ -5,7 +5,7 @@
 //! stop, `surroundings` are variables and `-exec`. `data_tree` is the data of a module or of the whole tree, `walk` how it is read,
 //! `current_tree` when. `main_module` knows where packages are;
 //! `beyond_log` tells whether tests see more than their logs show, by what `go_source` finds in a file. `changes` tells whether a run left
-//! something behind, also while `other_tests` run.
+//! something behind, also while `other_tests` run; `servers` whether a test may have asked one.
 
 mod beyond_log;
 mod budget;
@@ -19,6 +19,7 @@ mod go_source;
 mod log_files;
 mod main_module;
 mod other_tests;
+mod servers;
 mod surroundings;
 pub(crate) mod test_inputs;
 pub(crate) mod test_logs;

@@ -10,7 +10,7 @@
 //! Where a test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree.
 //!
 //! ```text
-//! nix-gocacheprog test inputs 3 <output id of the result>
+//! nix-gocacheprog test inputs 6 <output id of the result>
 //! <digest of the module's data> <digest of variables and -exec> <digest of the whole tree, or -> <the module's root>
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
@@ -33,6 +33,7 @@ use super::content_hash::{ContentHashes, PathUse};
 use super::current_tree::CurrentTree;
 use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
+use super::servers;
 use super::surroundings::{are_unlogged, digest, digest_of, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
@@ -56,6 +57,8 @@ pub(crate) struct TestInputs {
     /// Whether the go command's results are not for others: its invocation brings in what no key holds, or a run left something
     /// behind.
     is_private: bool,
+    /// Whether there was a server in the build's network: its tests may have asked it, and may do so.
+    had_server: bool,
 }
 
 impl TestInputs {
@@ -63,7 +66,16 @@ impl TestInputs {
         let is_private = !context.invocation.is_clean(&context.goroot);
         let (module, whole) = (CurrentTree::new(Extent::Data), CurrentTree::new(Extent::All));
         let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
-        Self { context, started, surroundings, hashes, module, whole, reach, is_private }
+        let had_server = false;
+        let mut new = Self { context, started, surroundings, hashes, module, whole, reach, is_private, had_server };
+        new.look_for_servers(); // one may be gone when a result is put
+        new
+    }
+
+    /// Whether there is a server, or was one.
+    fn look_for_servers(&mut self) -> bool {
+        self.had_server = self.had_server || self.context.net.as_deref().is_some_and(servers::are_there);
+        self.had_server
     }
 
     /// The list of a test's inputs. `None` where they cannot be told, or changed since the go command started: the test may have
@@ -72,7 +84,7 @@ impl TestInputs {
         // What a run left behind may be of any test before this one.
         self.is_private =
             self.is_private || !changes::is_unchanged(&self.context, self.started, &mut Budget::of_tree());
-        if self.is_private {
+        if self.is_private || self.look_for_servers() {
             return None;
         }
         let root = self.context.module()?;
@@ -83,9 +95,6 @@ impl TestInputs {
             add_files(log, (&root, &dir), &self.context, &mut files)?;
         }
         let seen = self.reach.look(&module, &dir, &mut Budget::of_tree())?;
-        if seen.has_server {
-            return None;
-        }
         if seen.runs_programs {
             // What was installed is no part of the tree: flags may make another program of the same sources.
             let names = |dir: &PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -117,6 +126,7 @@ impl TestInputs {
         let (Ok(_), Ok(text)) = (read, str::from_utf8(&bytes)) else { return false };
         // Of a go command whose invocation brings in something, nothing is known.
         self.context.invocation.is_clean(&self.context.goroot)
+            && !self.look_for_servers()
             && text.strip_prefix(&first_line(output)).is_some_and(|rest| self.check_lines(rest).is_some())
     }
 
@@ -205,7 +215,7 @@ pub(super) fn read_line<'a>(line: &'a str, before: &str) -> Option<(&'a str, Pat
 }
 
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}5 {output}\n")
+    format!("{TEST_INPUTS}6 {output}\n")
 }
 
 #[cfg(test)]
