@@ -39,10 +39,11 @@ let
   ];
   path = /. + toString dir;
   mark = phase: event: ''echo "@${phase} ${event} $(date +%s.%N)"'';
-  # The flags of `go install` and `go test`, which get into a main package's key.
+  # The flags of `go install` and `go test`, which get into a main package's key. Results of tests depend on what lies in the build's directory
+  # outside of GOCACHE.
   list = phase: dirs: ''
     go list -export -deps -ldflags="''${ldflags[*]}" -f '{{.ImportPath}}|{{.Export}}|{{join .Deps " "}}' ${dirs} \
-      > $NIX_BUILD_TOP/listed-${phase}
+      > $GOCACHE/listed-${phase}
   '';
   reporting =
     if !report then
@@ -52,7 +53,7 @@ let
         preBuild = mark "build" "begins";
         postBuild = mark "build" "ends" + "\n" + list "build" "./cmd/caddy";
         postCheck = mark "check" "ends" + "\n" + list "check" "-test $(getGoDirs test)";
-        postInstall = "cp $NIX_BUILD_TOP/listed-* $out";
+        postInstall = "cp $GOCACHE/listed-* $out";
       };
 in
 import ./program.nix (

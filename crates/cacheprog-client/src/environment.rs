@@ -110,7 +110,9 @@ impl Environment {
         let variables_of_go = variables_of_go();
         let is_build = variables::is_build(&variables_of_go);
         let gowork = variables::text(&variables_of_go, "GOWORK");
-        let test_context = tests.then(|| test_context(invocation.clone(), goroot, gowork));
+        let verbose = path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0");
+        let context = || TestContext { is_verbose: verbose, ..test_context(invocation.clone(), goroot, gowork) };
+        let test_context = tests.then(context);
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         Self {
             socket,
@@ -132,7 +134,7 @@ impl Environment {
             wrong_size: store_limits.as_ref().err().copied(),
             store_limits: store_limits.unwrap_or_default(),
             signers: signers(path(REMOTE_KEYS).as_deref()),
-            verbose: path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0"),
+            verbose,
         }
     }
 
@@ -188,19 +190,20 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
     let outputs = OwnOutputs::of(&variables).map(|own| own.paths().collect()).unwrap_or_default();
     let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
     let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
+    let is_build = variables::is_build(&variables);
     TestContext {
         caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
         programs: programs.collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
         apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
-        top: variables::is_build(&variables)
-            .then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), outputs, &temporary)),
+        top: is_build.then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), outputs, &temporary)),
         temporary,
         invocation,
         goroot,
-        net: Some("/proc/self/net".into()),
+        net: is_build.then(|| "/proc/self/net".into()),
         variables,
+        is_verbose: false,
     }
 }
 

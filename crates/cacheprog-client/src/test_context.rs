@@ -28,10 +28,12 @@ pub(crate) struct TestContext {
     pub(crate) top: Option<BuildTop>,
     pub(crate) invocation: Invocation,
     pub(crate) goroot: PathBuf,
-    /// The kernel's tables of sockets; `None` where servers do not count.
+    /// The kernel's tables of sockets, if this is a build of Nix.
     pub(crate) net: Option<PathBuf>,
     /// All variables.
     pub(crate) variables: Variables,
+    /// Whether reasons are printed.
+    pub(crate) is_verbose: bool,
 }
 
 /// The directory of a Nix build.

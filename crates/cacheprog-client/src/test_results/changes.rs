@@ -25,27 +25,26 @@ const MAX_DEPTH: u32 = 64;
 /// A shorter one is rare.
 const DIGITS: usize = 5;
 
-/// Whether nothing below the build's directory and its outputs, and in a sandbox below `/tmp`, changed since then, besides caches and
-/// the go command's own directories. True outside of a build. While other tests of the go command run, new temporary names are taken to be theirs.
-pub(super) fn is_unchanged(context: &TestContext, since: SystemTime, budget: &mut Budget) -> bool {
-    is_unchanged_beside(other_tests::are_running, context, since, budget)
+/// What changed since then below the build's directory and its outputs, and in a sandbox below `/tmp`, besides caches and
+/// the go command's own directories: its path, or that of a directory where it is, or of one that cannot be read. `None` outside of a build. While
+/// other tests of the go command run, new temporary names are taken to be theirs.
+pub(super) fn first_change(context: &TestContext, since: SystemTime, budget: &mut Budget) -> Option<PathBuf> {
+    first_change_beside(other_tests::are_running, context, since, budget)
 }
 
-fn is_unchanged_beside(
+fn first_change_beside(
     others_run: impl Fn() -> bool,
     context: &TestContext,
     since: SystemTime,
     budget: &mut Budget,
-) -> bool {
-    let Some(top) = &context.top else { return true };
+) -> Option<PathBuf> {
+    let top = context.top.as_ref()?;
     let others_ran = others_run();
     let mut look = Look { context, since, budget, temporary: BTreeSet::new() };
     let is_absent = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_err();
     let all = [&top.root].into_iter().chain(&top.beside);
-    if all.filter(|dir| !is_absent(dir)).any(|dir| look.watched(dir).is_none()) {
-        return false;
-    }
-    look.temporary.is_empty() || others_ran || others_run()
+    let changed = all.filter(|dir| !is_absent(dir)).find_map(|dir| look.watched(dir).err());
+    changed.or_else(|| look.temporary.pop_first().filter(|_| !others_ran && !others_run()))
 }
 
 struct Look<'a> {
@@ -58,18 +57,21 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// One of the directories of which the names at the start are known.
-    fn watched(&mut self, dir: &Path) -> Option<()> {
-        self.context.top.as_ref().is_some_and(|top| top.names.contains_key(dir)).then_some(())?;
-        self.directory(dir, MAX_DEPTH)
+    fn watched(&mut self, dir: &Path) -> Result<(), PathBuf> {
+        let is_known = self.context.top.as_ref().is_some_and(|top| top.names.contains_key(dir));
+        if is_known { self.directory(dir, MAX_DEPTH) } else { Err(dir.to_owned()) }
     }
 
-    /// `None` where something changed, or cannot be told.
-    fn directory(&mut self, dir: &Path, depth_left: u32) -> Option<()> {
+    /// # Errors
+    /// The path of what changed, or of what cannot be told.
+    fn directory(&mut self, dir: &Path, depth_left: u32) -> Result<(), PathBuf> {
+        let unknown = || dir.to_owned();
         let at_start = self.context.top.as_ref().and_then(|top| top.names.get(dir));
         let mut missing = at_start.cloned().unwrap_or_default();
-        for entry in fs::read_dir(dir).ok()? {
-            self.budget.take_name()?;
-            let entry = entry.ok()?;
+        let depth_left = depth_left.checked_sub(1).ok_or_else(unknown)?;
+        for entry in fs::read_dir(dir).map_err(|_| unknown())? {
+            self.budget.take_name().ok_or_else(unknown)?;
+            let entry = entry.map_err(|_| unknown())?;
             let (name, path) = (entry.file_name(), entry.path());
             let is_new = at_start.is_some() && !missing.remove(&name);
             // stdenv writes its file again when a phase begins, a moment before the go command.
@@ -79,27 +81,30 @@ impl Look<'_> {
             }
             let Ok(metadata) = entry.metadata() else {
                 // A temporary directory of another test may go meanwhile.
-                if is_new { continue } else { return None }
+                if is_new { continue } else { return Err(path) }
             };
             if is_new && has_digits(&name) {
                 self.temporary.insert(path);
                 continue;
             }
             let is_busy = self.context.is_busy(&path);
-            if (is_new && !is_busy) || !self.is_older(&metadata, is_busy)? {
-                return None;
+            if (is_new && !is_busy) || self.is_older(&metadata, is_busy) != Some(true) {
+                return Err(path);
             }
             match (metadata.is_dir(), is_busy) {
-                (true, true) => self.directory(&path, depth_left.checked_sub(1)?)?,
-                (true, false) => self.quiet_directory(open(CWD, &path).ok()?, depth_left.checked_sub(1)?)?,
+                (true, true) => self.directory(&path, depth_left)?,
+                (true, false) => {
+                    open(CWD, &path).ok().and_then(|fd| self.quiet_directory(fd, depth_left)).ok_or(path)?;
+                }
                 (false, _) => {}
             }
         }
         // What the go command makes for itself comes and goes.
-        missing.iter().all(|name| is_of_go(name) || self.is_apart(dir, name, &dir.join(name))).then_some(())
+        let gone = missing.iter().find(|name| !is_of_go(name) && !self.is_apart(dir, name, &dir.join(name)));
+        gone.map_or(Ok(()), |name| Err(dir.join(name)))
     }
 
-    /// The same for a directory in which nothing is apart: most of all files are in such.
+    /// The same for a directory in which nothing is apart: most of all files are in such. `None` where something changed, or cannot be told.
     fn quiet_directory(&mut self, dir: OwnedFd, depth_left: u32) -> Option<()> {
         let mut entries = Dir::new(dir).ok()?;
         while let Some(entry) = entries.read() {
@@ -157,14 +162,15 @@ mod tests {
         let top = Some(BuildTop::read(root.clone(), Vec::new(), &[]));
         let context = TestContext { top, temporary: vec![root.clone()], ..TestContext::default() };
         let is_unchanged =
-            |others_run| is_unchanged_beside(|| others_run, &context, clock::now(), &mut Budget::of_tree());
+            |others_run| first_change_beside(|| others_run, &context, clock::now(), &mut Budget::of_tree()).is_none();
         assert!(is_unchanged(false));
         fs::create_dir_all(root.join("TestX1234567890/001")).unwrap();
         assert!(is_unchanged(true) && !is_unchanged(false));
         fs::create_dir(root.join("go-build5")).unwrap();
         assert!(is_unchanged(true));
         fs::create_dir(root.join("coverage")).unwrap();
-        assert!(!is_unchanged(true));
+        let changed = first_change_beside(|| true, &context, clock::now(), &mut Budget::of_tree());
+        assert_eq!(changed, Some(root.join("coverage")));
     }
 
     #[test]
@@ -174,7 +180,7 @@ mod tests {
         let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
         let top = Some(BuildTop { root: build.path().to_owned(), beside, names });
         let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
-        let is_unchanged = || is_unchanged_beside(|| false, &context, clock::now(), &mut Budget::of_tree());
+        let is_unchanged = || first_change_beside(|| false, &context, clock::now(), &mut Budget::of_tree()).is_none();
         assert!(is_unchanged());
         fs::write(tmp.path().join("left"), "").unwrap();
         assert!(!is_unchanged());
@@ -186,12 +192,8 @@ mod tests {
         let out = store.path().join("out");
         let is_unchanged = |top: &BuildTop| {
             let context = TestContext { top: Some(top.clone()), ..TestContext::default() };
-            is_unchanged_beside(
-                || false,
-                &context,
-                clock::now() + std::time::Duration::from_millis(60),
-                &mut Budget::of_tree(),
-            )
+            let since = clock::now() + std::time::Duration::from_millis(60);
+            first_change_beside(|| false, &context, since, &mut Budget::of_tree()).is_none()
         };
         let read =
             || BuildTop { beside: vec![out.clone()], ..BuildTop::read(build.path().into(), vec![out.clone()], &[]) };

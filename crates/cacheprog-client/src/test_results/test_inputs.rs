@@ -24,6 +24,7 @@ use std::time::SystemTime;
 use proto::{OutputId, limits};
 use store::TEST_INPUTS;
 
+use crate::environment::print_error;
 use crate::test_context::{TestContext, is_of_go};
 
 use super::beyond_log::Reach;
@@ -54,20 +55,21 @@ pub(crate) struct TestInputs {
     module: CurrentTree,
     whole: CurrentTree,
     reach: Reach,
-    /// Whether the go command's results are not for others: its invocation brings in what no key holds, or a run left something
-    /// behind.
-    is_private: bool,
+    /// Why the go command's results are not for others, if they are not: its invocation brings in what no key holds, or a run left
+    /// something behind.
+    private: Option<String>,
     /// Whether there was a server in the build's network: its tests may have asked it, and may do so.
     had_server: bool,
 }
 
 impl TestInputs {
     pub(crate) fn new(context: TestContext, started: SystemTime) -> Self {
-        let is_private = !context.invocation.is_clean(&context.goroot);
+        let is_clean = context.invocation.is_clean(&context.goroot);
+        let private = (!is_clean).then(|| "its command line brings in what no key of Go has".to_owned());
         let (module, whole) = (CurrentTree::new(Extent::Data), CurrentTree::new(Extent::All));
         let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
         let had_server = false;
-        let mut new = Self { context, started, surroundings, hashes, module, whole, reach, is_private, had_server };
+        let mut new = Self { context, started, surroundings, hashes, module, whole, reach, private, had_server };
         new.look_for_servers(); // one may be gone when a result is put
         new
     }
@@ -79,14 +81,33 @@ impl TestInputs {
     }
 
     /// The list of a test's inputs. `None` where they cannot be told, or changed since the go command started: the test may have
-    /// read them before the change.
+    /// read them before the change. The reason is printed for those who want it.
     pub(crate) fn make_list(&mut self, result: &TestResult, output: &OutputId) -> Option<Vec<u8>> {
+        let is_verbose = self.context.is_verbose;
+        let explain = |why: &String| {
+            if is_verbose {
+                print_error(&format!("the test result of {} is private: {why}", result.package));
+            }
+        };
+        self.list_or_reason(result, output).inspect_err(explain).ok()
+    }
+
+    fn list_or_reason(&mut self, result: &TestResult, output: &OutputId) -> Result<Vec<u8>, String> {
         // What a run left behind may be of any test before this one.
-        self.is_private =
-            self.is_private || !changes::is_unchanged(&self.context, self.started, &mut Budget::of_tree());
-        if self.is_private || self.look_for_servers() {
-            return None;
+        if self.private.is_none() {
+            let changed = changes::first_change(&self.context, self.started, &mut Budget::of_tree());
+            self.private = changed.map(|path| format!("this test or one before it changed {}", path.display()));
         }
+        if let Some(why) = &self.private {
+            return Err(why.clone());
+        }
+        if self.look_for_servers() {
+            return Err("something takes connections in the build's network".to_owned());
+        }
+        self.list(result, output).ok_or_else(|| "what it depends on changed, or is too much to look at".to_owned())
+    }
+
+    fn list(&mut self, result: &TestResult, output: &OutputId) -> Option<Vec<u8>> {
         let root = self.context.module()?;
         let module = MainModule::read(&root)?;
         let dir = module.directory_of_tests(&result.package)?;
