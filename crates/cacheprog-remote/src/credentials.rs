@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::MAX_CREDENTIALS_FILE;
 use crate::secret::Secret;
-use crate::url::Url;
+use remote::url::Url;
 
 use profile_file::Profile;
 pub use profile_file::ProfileError;
@@ -238,7 +238,7 @@ fn read(path: &Path) -> Result<String, CredentialsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::url::PlainHttp;
+    use remote::url::PlainHttp;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 

@@ -40,7 +40,7 @@ use crate::counters::{Counters, Method, RequestOutcome};
 use crate::credentials::CredentialsSource;
 use crate::limits::MAX_LISTING;
 use crate::object_name::ObjectName;
-use crate::url::{Origin, Url};
+use ::remote::url::{Origin, Url};
 
 /// Settings of an engine.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct EngineSettings {
     pub url: Url,
     /// The address of an S3 engine; AWS if there is none.
     pub endpoint: Option<Origin>,
-    /// The region of an S3 engine, as [`crate::url::parse_region`] reads it; the one in the endpoint's name if there is none.
+    /// The region of an S3 engine, as [`remote::url::parse_region`] reads it; the one in the endpoint's name if there is none.
     pub region: Option<String>,
     /// How the bucket is named to an S3 engine.
     pub addressing: Option<Addressing>,

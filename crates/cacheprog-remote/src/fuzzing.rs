@@ -4,7 +4,7 @@ use crate::credentials::{ProfileError, parse_profile};
 use crate::engine::{s3_body, xml};
 use crate::object_name::ObjectName;
 use crate::secret::Secret;
-use crate::url::{Origin, PlainHttp, Url, is_region};
+use remote::url::{Origin, PlainHttp, Url, is_region};
 
 /// What engines send: an error names a code and a region of a few plain characters, a listing only names of objects, and no
 /// document tells more of an element than its text has bytes.

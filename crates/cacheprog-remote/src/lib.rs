@@ -2,7 +2,7 @@
 //! that has network and credentials; it knows nothing of what the objects mean, and is trusted with nothing: the daemon checks
 //! signatures and hashes.
 //!
-//! `Engine` (engine.rs, and the folder with the same name) sends requests. url.rs reads where to, credentials.rs with which rights.
+//! `Engine` (engine.rs, and the folder with the same name) sends requests. Where to is read by crate remote (url.rs), with which rights by credentials.rs.
 //! breaker.rs decides when an engine is left alone for a while, counters.rs counts and keeps the budget of bytes; both are pure.
 //! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
 //!
@@ -15,7 +15,6 @@ pub mod counters;
 pub mod credentials;
 pub mod engine;
 pub mod limits;
-pub mod url;
 
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -9,7 +9,8 @@ const DEEPEST: u32 = 8;
 
 /// Whether this machine has a store of Nix.
 pub(crate) fn is_nix_here() -> bool {
-    Path::new("/nix/store").exists()
+    // The store is made when Nix is used first.
+    ["/nix/store", "/usr/bin/nix-store", "/etc/nix/nix.conf"].iter().any(|path| Path::new(path).exists())
 }
 
 /// Settings by name; the last one counts.

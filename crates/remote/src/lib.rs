@@ -21,6 +21,7 @@ pub mod limits;
 pub mod name;
 pub mod read_plan;
 pub mod series;
+pub mod url;
 pub mod write_plan;
 
 mod fields;

@@ -27,6 +27,6 @@ pub use file::{Age, AgeError, LayerDir, LayerDirError, LimitOptions, OrNone, Set
 pub use listen::{HttpAddress, ListenError, SocketPath};
 pub use log::start_log;
 pub use own_store::{AnyStore, OwnStore, own_dir, own_limits};
-pub use remote::{Remote, RemoteError, RemoteUrl, RemoteWrite};
+pub use remote::{Remote, RemoteEndpoint, RemoteError, RemoteUrl, RemoteWrite};
 pub use state_dir::{StateDir, lock_state_dir};
 pub use trust::{Principal, PrincipalError, Trust, Witnesses, WitnessesError};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use remote::keys::PublicKey;
+use remote::url::{Origin, PlainHttp, Url, UrlError};
 use serde::Deserialize;
 use store::Size;
 
@@ -21,7 +22,7 @@ pub struct Remote {
     /// `s3://BUCKET/PREFIX` or `https://HOST/PREFIX`.
     pub url: RemoteUrl,
     /// The address of an S3 engine other than AWS.
-    pub endpoint: Option<String>,
+    pub endpoint: Option<RemoteEndpoint>,
     /// The region of an S3 engine.
     pub region: Option<String>,
     /// How an S3 engine is told the bucket: `path` or `host`.
@@ -75,10 +76,15 @@ fn default_socket() -> PathBuf {
     Path::new(SOCKET).to_owned()
 }
 
-/// A URL of a kind that cacheprog-remote reads. It looks at the rest.
+/// A URL that cacheprog-remote takes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RemoteUrl(String);
+
+/// The address of an S3 engine that cacheprog-remote takes, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RemoteEndpoint(pub String);
 
 impl RemoteUrl {
     /// As it is written.
@@ -139,9 +145,9 @@ impl Default for KeptFor {
 /// A value of `[remote]` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// Of `url`.
-    #[error("write s3://BUCKET/PREFIX or https://HOST/PREFIX")]
-    Url,
+    /// Of `url` or `endpoint`.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// Of `write`.
     #[error("write \"never\", \"all\", or a list of names of builds without their versions")]
     Write,
@@ -160,9 +166,17 @@ impl TryFrom<String> for RemoteUrl {
     type Error = RemoteError;
 
     fn try_from(text: String) -> Result<Self, RemoteError> {
-        let is_url =
-            ["s3://", "https://", "http://"].iter().any(|kind| text.len() > kind.len() && text.starts_with(kind));
-        if is_url { Ok(Self(text)) } else { Err(RemoteError::Url) }
+        Url::parse(&text, PlainHttp::Loopback)?;
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for RemoteEndpoint {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        Origin::parse(&text, PlainHttp::Loopback)?;
+        Ok(Self(text))
     }
 }
 
@@ -234,20 +248,23 @@ mod tests {
         let remote = read(&format!("url = 'https://a/'\ntrusted-public-keys = ['{KEY}']\nwrite = ['caddy']")).unwrap();
         assert_eq!(remote.trusted_public_keys()[0].to_string(), KEY);
         assert_eq!(["caddy", "caddy-2"].map(|name| remote.write.admits(name)), [true, false]);
-        assert_eq!(read("url = 's3://b'\ndaily-bytes = '1GiB'").unwrap().daily_bytes(), Some(1 << 30));
-        assert!(read("url = 's3://b'\nwrite = 'all'").unwrap().write.admits("x"));
+        assert_eq!(read("url = 's3://bucket'\ndaily-bytes = '1GiB'").unwrap().daily_bytes(), Some(1 << 30));
+        assert!(read("url = 's3://bucket'\nwrite = 'all'").unwrap().write.admits("x"));
     }
 
     #[test]
     fn what_is_wrong_is_said_with_its_line() {
         for (text, expected) in [
             ("url = 'ftp://x'", "write s3://BUCKET/PREFIX or https://HOST/PREFIX"),
+            ("url = 'http://cache.example/go'", "without TLS: write https://"),
+            ("url = 's3://b'", "bucket"),
+            ("url = 's3://bucket'\nendpoint = 'http://s3.example'", "without TLS: write https://"),
             ("write = 'all'", "url"),
-            ("url = 's3://b'\nwrite = 'some'", "\"never\", \"all\", or a list"),
-            ("url = 's3://b'\nkept-for = '1h'", "of at least a day"),
-            ("url = 's3://b'\ndaily-bytes = '10%'", "write a size such as 50GiB"),
-            ("url = 's3://b'\ntrusted-public-keys = ['x']", "a key is written NAME:BASE64"),
-            ("url = 's3://b'\nkeys = []", "unknown field"),
+            ("url = 's3://bucket'\nwrite = 'some'", "\"never\", \"all\", or a list"),
+            ("url = 's3://bucket'\nkept-for = '1h'", "of at least a day"),
+            ("url = 's3://bucket'\ndaily-bytes = '10%'", "write a size such as 50GiB"),
+            ("url = 's3://bucket'\ntrusted-public-keys = ['x']", "a key is written NAME:BASE64"),
+            ("url = 's3://bucket'\nkeys = []", "unknown field"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected) && error.contains("/x.toml"), "{error}");

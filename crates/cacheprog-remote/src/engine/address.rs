@@ -3,7 +3,7 @@
 use ureq::http::Uri;
 
 use crate::object_name::ObjectName;
-use crate::url::{Origin, is_region};
+use remote::url::{Origin, is_region};
 
 /// The region where nothing names one. Engines that have none accept it.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -137,7 +137,7 @@ fn parts(host: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::url::PlainHttp;
+    use remote::url::PlainHttp;
 
     fn bucket(endpoint: &str, name: &str, addressing: Option<Addressing>) -> Bucket {
         let endpoint = (!endpoint.is_empty()).then(|| Origin::parse(endpoint, PlainHttp::Loopback).unwrap());

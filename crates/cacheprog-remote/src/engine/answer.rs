@@ -8,7 +8,7 @@ use super::error::EngineError;
 use super::error_details::{At, BodyFault, Status, Unavailability};
 use super::s3_body::S3Error;
 use crate::counters::Method;
-use crate::url::is_region;
+use remote::url::is_region;
 
 /// What is known beside the answer.
 #[derive(Debug, Clone, Copy)]

@@ -28,7 +28,7 @@ use crate::credentials::Credentials;
 use crate::limits::{MAX_ERROR_BODY, MAX_REDIRECTS, RETRY_DELAY};
 use crate::object_name::ObjectName;
 use crate::secret::Secret;
-use crate::url::Origin;
+use remote::url::Origin;
 
 /// What version 4 signatures leave unescaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -6,7 +6,7 @@
 use ureq::http::Uri;
 
 use super::address::{Bucket, Target};
-use crate::url::{Origin, PlainHttp};
+use remote::url::{Origin, PlainHttp};
 
 /// How the request is authorized at the new address.
 #[derive(Debug, Clone, PartialEq, Eq)]

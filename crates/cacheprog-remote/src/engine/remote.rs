@@ -7,7 +7,7 @@ use super::http_client::{Connections, HttpClient};
 use super::shared::Shared;
 use crate::credentials::{Credentials, CredentialsError, CredentialsSource};
 use crate::object_name::ObjectName;
-use crate::url::{Origin, Url};
+use remote::url::{Origin, Url};
 
 /// Where requests go.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::xml::{self, XmlError};
 use crate::object_name::ObjectName;
-use crate::url::is_region;
+use remote::url::is_region;
 
 /// What is used of an error's body. Its message is not: it is a text of the engine, and may repeat what was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

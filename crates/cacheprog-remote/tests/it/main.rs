@@ -21,9 +21,9 @@ use std::time::Duration;
 use cacheprog_remote::credentials::CredentialsSource;
 use cacheprog_remote::engine::{Content, PutBody, Reply};
 use cacheprog_remote::limits::Deadlines;
-use cacheprog_remote::url::{Origin, PlainHttp, Url};
 use cacheprog_remote::{Engine, EngineError, EngineSettings, ObjectName};
 use fake_engine::FakeEngine;
+use remote::url::{Origin, PlainHttp, Url};
 use sha2::{Digest, Sha256};
 
 /// Keys and a login, none of which may be printed or go elsewhere.

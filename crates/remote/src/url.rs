@@ -162,7 +162,8 @@ pub fn parse_region(text: &str) -> Result<String, UrlError> {
 }
 
 /// Whether a text can be a region, in a signature and in a host's name.
-pub(crate) fn is_region(text: &str) -> bool {
+#[must_use]
+pub fn is_region(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
