@@ -79,9 +79,19 @@ impl TestContext {
         is_single.then(|| root.to_owned())
     }
 
-    /// Directories that do not belong to the module, even if they are inside of it.
+    /// Directories that do not belong to the module, even if they are inside of it. One that the module lies in is none of them.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        self.temporary.iter().chain(&self.caches).chain(&self.apart).cloned().collect()
+        let all = self.temporary.iter().chain(&self.caches).chain(&self.apart);
+        all.filter(|dir| !self.cwd.starts_with(dir)).cloned().collect()
+    }
+
+    /// Whether the go command, or a compiler that it runs, made this name for itself in a temporary directory. A compiler's names may be a source's
+    /// too, which was there before.
+    pub(crate) fn is_own_temporary(&self, dir: &Path, name: &OsStr) -> bool {
+        let was_there = |top: &BuildTop| top.names.get(dir).is_some_and(|names| names.contains(name));
+        self.temporary.iter().any(|temporary| temporary == dir)
+            && is_of_go(name)
+            && (name.as_encoded_bytes().starts_with(b"go-") || !self.top.as_ref().is_some_and(was_there))
     }
 
     /// Whether the go command itself adds and removes names in a directory, or in one below it: temporary ones, and those around its
@@ -94,7 +104,7 @@ impl TestContext {
     pub(crate) fn is_temporary(&self, path: &Path) -> bool {
         self.temporary.iter().any(|dir| {
             let Ok(below) = path.strip_prefix(dir) else { return false };
-            below.components().next().is_none_or(|first| is_of_go(first.as_os_str()))
+            below.components().next().is_none_or(|first| self.is_own_temporary(dir, first.as_os_str()))
         })
     }
 }

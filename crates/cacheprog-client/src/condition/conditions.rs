@@ -254,7 +254,8 @@ impl Conditions {
         Some(match verdict {
             Verdict::Stays => roots.into_iter().map(|root| (root, Rule::Module)).collect(),
             Verdict::Tree if !self.has_programs_in_tree()? => vec![(tree, Rule::Tree)],
-            Verdict::Tree | Verdict::Leaves => vec![(tree, Rule::TreeWithGo)],
+            Verdict::Tree => vec![(tree, Rule::TreeWithGo)],
+            Verdict::Leaves => return None,
         })
     }
 
@@ -274,7 +275,9 @@ impl Conditions {
     /// Variables that programs of the build name, besides those that count anyway.
     fn named_variables(&mut self, tools: &[PathBuf]) -> Option<Vec<(String, Vec<u8>)>> {
         let programs = self.machine()?.programs.iter().flat_map(|program| program.files.clone());
-        let files: Vec<_> = programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
+        let mut files: Vec<_> =
+            programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
+        self.add_named_scripts(&mut files)?;
         let in_store: Vec<_> = self.machine()?.programs.iter().flat_map(|program| program.in_store.clone()).collect();
         // Files that Nix and stdenv write there are no part of a tree.
         let is_of_nix = |path: &Path| path.file_name().is_some_and(super::is_of_nix) && path.is_file();
@@ -284,6 +287,18 @@ impl Conditions {
                 || paths::is_of_system(path)
         };
         named_variables::find(&files, &in_store, &self.setting.variables, is_known)
+    }
+
+    /// Adds files of the tree whose names stand in a program of the tree, or in one that such a file leads to: a script runs or reads others.
+    fn add_named_scripts(&mut self, files: &mut Vec<PathBuf>) -> Option<()> {
+        let Some(tree) = self.tree.clone() else { return Some(()) };
+        let is_of_tree = |file: &&PathBuf| file.starts_with(&tree);
+        if !files.iter().any(|file| is_of_tree(&file)) {
+            return Some(());
+        }
+        let list = self.file_lists.list(&tree, Rule::TreeWithGo)?;
+        named_variables::add_named(files, list.files(), is_of_tree);
+        Some(())
     }
 
     fn command_line(&self, scope: &Scope) -> Option<Option<CommandLine>> {

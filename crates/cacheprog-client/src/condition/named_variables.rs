@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::counted_variables::{OF_PLACES, names_variable, not_for_c};
@@ -38,7 +39,7 @@ pub(super) fn find(
         return None;
     }
     left_out.retain(|(name, _)| {
-        texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name)))
+        texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name) || names_as_word(text, name)))
             || (!OF_PLACES.contains(&name.as_str()) && scripts.iter().any(|text| names(text, name)))
     });
     left_out.sort();
@@ -47,6 +48,24 @@ pub(super) fn find(
         path.is_absolute() && path.exists() && !is_known(path)
     };
     (!left_out.iter().any(|(_, value)| is_apart(value))).then_some(left_out)
+}
+
+/// Adds those of the candidates whose names stand in one of the files of the tree, again and again.
+pub(super) fn add_named(
+    files: &mut Vec<PathBuf>,
+    mut candidates: Vec<PathBuf>,
+    is_of_tree: impl Fn(&&PathBuf) -> bool,
+) {
+    let mut texts: Vec<_> = files.iter().filter(&is_of_tree).filter_map(|file| read(file)).collect();
+    while let Some(text) = texts.pop() {
+        let is_named = |file: &mut PathBuf| {
+            file.file_name().is_some_and(|name| memchr::memmem::find(&text, name.as_bytes()).is_some())
+        };
+        for file in candidates.extract_if(.., is_named) {
+            texts.extend(read(&file));
+            files.push(file);
+        }
+    }
 }
 
 fn read(file: &Path) -> Option<Vec<u8>> {
@@ -67,6 +86,16 @@ fn has(text: &[u8], part: &[u8]) -> bool {
 /// In a program that is no script a name may stand anywhere.
 fn names(text: &[u8], name: &str) -> bool {
     if text.starts_with(b"#!") { names_variable(text, name) } else { has(text, name.as_bytes()) }
+}
+
+/// Whether a line of a text that is no comment has it as a word: `printenv version`, `$((version))`.
+fn names_as_word(text: &[u8], name: &str) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let has_word = |line: &[u8]| {
+        memchr::memmem::find_iter(line, name)
+            .any(|at| !is_part(at.checked_sub(1).map(|before| &line[before])) && !is_part(line.get(at + name.len())))
+    };
+    text.split(|&byte| byte == b'\n').any(|line| !line.trim_ascii_start().starts_with(b"#") && has_word(line))
 }
 
 #[cfg(test)]
@@ -92,9 +121,18 @@ mod tests {
             let found = find(std::slice::from_ref(&script), &[], &variables, |_| false)?;
             Some(found.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" "))
         };
-        assert_eq!(found("#!/bin/sh\ngcc -DV=$version $COLOUR # a name").as_deref(), Some("version"));
+        assert_eq!(found("#!/bin/sh\n# a name\ngcc -DV=$version $COLOUR").as_deref(), Some("version"));
+        assert_eq!(found("#!/bin/sh\ngcc -DV=$(printenv version)").as_deref(), Some("version"));
         assert_eq!(found("#!/bin/sh\ngcc").as_deref(), Some(""));
         assert_eq!(found("#!/bin/sh\n. ${HOME}/x").as_deref(), Some("HOME"), "nothing is there");
+        let [real, other, flags] = ["real.sh", "other.sh", "flags"].map(|name| dir.path().join(name));
+        fs::write(&script, "#!/bin/sh\nexec ./real.sh").unwrap();
+        fs::write(&real, "#!/bin/sh\n. ./flags").unwrap();
+        fs::write(&flags, "DEFINE=$version").unwrap();
+        let mut all = vec![script.clone()];
+        add_named(&mut all, vec![other, real.clone(), flags.clone()], |_| true);
+        assert_eq!(all, [script.clone(), real, flags]);
+        assert_eq!(find(&all, &[], &variables, |_| false).map(|found| found.len()), Some(1));
         assert_eq!(found("\x7fELF.version.name.").as_deref(), Some("name version"));
         fs::create_dir(&home).unwrap();
         assert_eq!(found("#!/bin/sh\n. $HOME/x"), None);

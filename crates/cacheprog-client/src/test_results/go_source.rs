@@ -91,7 +91,12 @@ pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
         || wanted.of_tree.iter().any(|text| has(text));
     let reads_variables =
         is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
-    let variables = wanted.variables.iter().filter(|name| names_variable(source, name)).cloned().collect();
+    let variables = wanted
+        .variables
+        .iter()
+        .filter(|name| names_variable(source, name) || has_in_text(source, name))
+        .cloned()
+        .collect();
     GoSource { imports, is_unlogged, runs_programs, up: most_up(source), reads_variables, variables }
 }
 
@@ -104,6 +109,17 @@ fn most_up(source: &[u8]) -> usize {
             .count()
     };
     source.split(|&byte| byte == b'\n').map(ups).max().unwrap_or(0)
+}
+
+/// Whether a text of one line has it as a word: `strings.Fields("pname version")`.
+fn has_in_text(source: &[u8], name: &str) -> bool {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    memmem::find_iter(source, name).any(|at| {
+        let line = source[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let before = &source[line..at];
+        let is_open = |quote: u8| before.iter().filter(|&&byte| byte == quote).count() % 2 == 1;
+        !is_part(before.last()) && !is_part(source.get(at + name.len())) && (is_open(b'"') || is_open(b'`'))
+    })
 }
 
 /// The import paths of a file. `None` where it is not Go as far as that.

@@ -71,8 +71,10 @@ fn is_plain(name: &str) -> bool {
 /// time reads its files from elsewhere (`time/zoneinfo_unix.go`, and `open` of `time/sys_unix.go`, Go 1.21-1.27). `None` where that cannot be
 /// told.
 pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
+    let is_elsewhere = |path: &Path| path.is_absolute() && !path.starts_with("/nix/store");
     let zones = value(&context.variables, "ZONEINFO")
-        .is_some_and(|path| !path.is_empty() && !Path::new(path).starts_with("/nix/store"));
+        .is_some_and(|path| !path.is_empty() && !path.as_bytes().starts_with(b"/nix/store/"))
+        || is_elsewhere(Path::new(text(&context.variables, "TZ").trim_start_matches(':')));
     let invocation = &context.invocation;
     let is_unlogged =
         invocation.names_linker() || invocation.names_modfile() || zones || leads_linker_into_build(context);

@@ -7,11 +7,13 @@
 //! (testing.go `before`). So the list has all of the module's data and of the environment too, and files outside the module,
 //! which Go does not check again.
 //!
-//! Where a test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree.
+//! All that lies in the build's directory beside the module counts in the same way: what a source names cannot tell what it reads there. Where a
+//! test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree, the module's Go sources too.
 //!
 //! ```text
 //! nix-gocacheprog test inputs 6 <output id of the result>
-//! <digest of the module's data> <digest of variables and -exec> <digest of the whole tree, or -> <the module's root>
+//! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digest of the tree> <names of variables> <digest of
+//! these> <the module's root>
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
@@ -25,7 +27,7 @@ use proto::{OutputId, limits};
 use store::TEST_INPUTS;
 
 use crate::environment::print_error;
-use crate::test_context::{TestContext, is_of_go};
+use crate::test_context::TestContext;
 
 use super::beyond_log::Reach;
 use super::budget::Budget;
@@ -39,8 +41,10 @@ use super::surroundings::{are_unlogged, digest, digest_of, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
 
-/// Stands for the digest of the whole tree, where only the module's data counts.
-const NO_TREE: &str = "-";
+/// Before the digest of the whole tree.
+const ALL: &str = "all:";
+/// Before the digest of what the tree has beside the module, where of the module only the data counts.
+const BESIDE: &str = "beside:";
 
 /// Makes lists and checks them. It keeps the digests of what it read, with stamps that show whether that is still the same.
 #[derive(Debug)]
@@ -54,6 +58,7 @@ pub(crate) struct TestInputs {
     hashes: ContentHashes,
     module: CurrentTree,
     whole: CurrentTree,
+    beside: CurrentTree,
     reach: Reach,
     /// Why the go command's results are not for others, if they are not: its invocation brings in what no key holds, or a run left
     /// something behind.
@@ -66,10 +71,11 @@ impl TestInputs {
     pub(crate) fn new(context: TestContext, started: SystemTime) -> Self {
         let is_clean = context.invocation.is_clean(&context.goroot);
         let private = (!is_clean).then(|| "its command line brings in what no key of Go has".to_owned());
-        let (module, whole) = (CurrentTree::new(Extent::Data), CurrentTree::new(Extent::All));
+        let [module, whole, beside] = [Extent::Data, Extent::All, Extent::All].map(CurrentTree::new);
         let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
         let had_server = false;
-        let mut new = Self { context, started, surroundings, hashes, module, whole, reach, private, had_server };
+        let mut new =
+            Self { context, started, surroundings, hashes, module, whole, beside, reach, private, had_server };
         new.look_for_servers(); // one may be gone when a result is put
         new
     }
@@ -126,7 +132,8 @@ impl TestInputs {
         let names = seen.variables.into_iter().collect::<Vec<_>>().join(",");
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
-        if !self.module.is_older(self.started) || (needs_tree && !self.whole.is_older(self.started)) {
+        let tree = if needs_tree { &self.whole } else { &self.beside };
+        if !self.module.is_older(self.started) || (tree.was_read() && !tree.is_older(self.started)) {
             return None;
         }
         let mut budget = Budget::new();
@@ -158,7 +165,7 @@ impl TestInputs {
         let root = self.context.module()?;
         let second = lines.next()?;
         let mut fields = second.split(' ').skip(2);
-        let (needs_tree, names) = (fields.next()? != NO_TREE, fields.next()?);
+        let (needs_tree, names) = (fields.next()?.starts_with(ALL), fields.next()?);
         if second != self.second_line(&root, needs_tree, names)? {
             return None;
         }
@@ -178,42 +185,37 @@ impl TestInputs {
         if self.surroundings.is_none() {
             self.surroundings = Some(digest(&self.context)?);
         }
-        let surroundings = self.surroundings.as_deref()?;
+        let surroundings = self.surroundings.clone()?;
         let variables = digest_of(names, &self.context);
         let excluded = self.context.excluded();
         let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
         // Whatever comes and goes in the module changes its data.
         let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|_| false };
-        let data = self.module.digest(&bounds, &mut self.hashes)?;
-        let tree = if needs_tree {
-            whole_tree(&self.context, &excluded, &mut self.whole, &mut self.hashes, root)?
-        } else {
-            NO_TREE
-        };
+        let data = self.module.digest(&bounds, &mut self.hashes)?.to_owned();
+        let tree = self.tree(root, needs_tree, &excluded)?;
         Some(format!("{data} {surroundings} {tree} {names} {variables} {}", root.to_str()?))
     }
-}
 
-/// The digest of all that the build has beside caches, the go command's own directories and what came since it started: the
-/// directories of tests that run. Outside of a build, of the module.
-fn whole_tree<'a>(
-    context: &TestContext,
-    excluded: &[PathBuf],
-    whole: &'a mut CurrentTree,
-    hashes: &mut ContentHashes,
-    module: &Path,
-) -> Option<&'a str> {
-    let top = context.top.as_ref();
-    let is_excluded = |path: &Path| {
-        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        let is_own = context.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name);
-        is_own || top.is_some_and(|top| top.is_new(dir, name)) || excluded.iter().any(|dir| dir == path)
-    };
-    let is_busy = |dir: &Path| context.is_busy(dir);
-    whole.digest(
-        &TreeBounds { root: top.map_or(module, |top| &top.root), is_excluded: &is_excluded, is_busy: &is_busy },
-        hashes,
-    )
+    /// What the build has beside caches, the go command's own directories and what came since it started: the directories of
+    /// tests that run. All of it, or without the module. Outside of a build there is nothing but the module.
+    fn tree(&mut self, module: &Path, needs_all: bool, excluded: &[PathBuf]) -> Option<String> {
+        let top = self.context.top.as_ref();
+        let root = top.map_or(module, |top| &top.root);
+        if !needs_all && root == module {
+            return Some(BESIDE.to_owned());
+        }
+        let context = &self.context;
+        let is_excluded = |path: &Path| {
+            let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return false };
+            (!needs_all && path == module)
+                || context.is_own_temporary(dir, name)
+                || top.is_some_and(|top| top.is_new(dir, name))
+                || excluded.iter().any(|dir| dir == path)
+        };
+        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|dir| context.is_busy(dir) };
+        let (tree, kind) = if needs_all { (&mut self.whole, ALL) } else { (&mut self.beside, BESIDE) };
+        Some(format!("{kind}{}", tree.digest(&bounds, &mut self.hashes)?))
+    }
 }
 
 /// The line of a path.

@@ -68,7 +68,7 @@ impl Surroundings<'_> {
     }
 
     fn judge_file(&self, path: &Path) -> Verdict {
-        let is_nothing = is_absent(path) || (!self.is_below_tree(path) && path.is_dir());
+        let is_nothing = is_absent(path) || (!self.is_below_tree(path) && is_for_all(path) && path.is_dir());
         if is_nothing { Verdict::Stays } else { self.judge_path(path) }
     }
 
@@ -99,6 +99,12 @@ impl Surroundings<'_> {
             _ => Verdict::Leaves,
         }
     }
+}
+
+/// Whether it is a directory of `/`, or for temporary files: texts name these without a file in them. Below another one a path may go on in
+/// another text: `prefix=/opt/x`, `-I${prefix}/include`.
+fn is_for_all(path: &Path) -> bool {
+    path.components().count() <= 2 || [paths::SHARED_MEMORY, "/var/tmp"].iter().any(|dir| path == Path::new(dir))
 }
 
 /// What cannot be looked at may be there.

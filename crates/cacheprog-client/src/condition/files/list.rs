@@ -97,6 +97,12 @@ impl FileList {
         self.paths.split_inclusive(|&byte| byte == 0).zip(&self.entries)
     }
 
+    /// The files that count, with their whole paths.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let all = self.iter().filter(|(_, entry)| entry.kind.counts());
+        all.map(|(path, _)| self.path_of(path.strip_suffix(b"\0").unwrap_or(path))).collect()
+    }
+
     /// The digest of all that counts.
     pub(crate) fn digest(&self) -> Hash {
         let mut hasher = Hasher::new();

@@ -83,15 +83,38 @@ fn a_test_that_runs_programs_depends_on_the_whole_tree() {
 }
 
 #[test]
-fn a_test_that_runs_none_does_not_depend_on_sources() {
+fn a_test_that_runs_none_depends_on_what_lies_beside_the_module_and_on_no_sources() {
     let module = in_build();
     module.imports("os");
     fs::create_dir_all(module.root.join("tool")).unwrap();
     fs::write(module.root.join("tool/tool.go"), "package tool\nimport \"os/exec\"\n").unwrap();
     let list = module.list(LOG).unwrap();
     fs::write(module.root.join("tool/tool.go"), "package tool\n").unwrap();
-    fs::write(module.top().join("other/data"), "two").unwrap();
     assert!(module.is_current(&list));
+    fs::write(module.top().join("other/data"), "two").unwrap();
+    assert!(!module.is_current(&list));
+}
+
+#[test]
+fn a_file_with_a_compilers_temporary_name_counts_where_the_build_had_it() {
+    let mut module = in_build();
+    module.imports("os");
+    let file = module.top().join("ccTables.c");
+    fs::write(&file, "one").unwrap();
+    module.begin_again();
+    let list = module.list(&format!("open {}\n", file.display())).unwrap();
+    fs::write(&file, "two").unwrap();
+    assert!(!module.is_current(&list));
+}
+
+#[test]
+fn a_module_below_gopath_is_no_cache() {
+    let mut module = in_build();
+    module.imports("os/exec");
+    module.context.caches.push(module.top());
+    let list = module.list(LOG).unwrap();
+    fs::write(module.root.join("golden/another.go"), "package golden\n").unwrap();
+    assert!(!module.is_current(&list));
 }
 
 #[test]
