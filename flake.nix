@@ -28,11 +28,22 @@
         default = nix-gocacheprog;
         nix-gocacheprog = ./nixos/module.nix;
       };
-      templates.default = {
-        path = ./nix/template;
-        description = "A Go program whose builds use the cache";
-        welcomeText = "Put your program beside flake.nix, set pname and vendorHash, and run `nix build`.";
-      };
+      templates =
+        let
+          welcomeText = "Put your program beside flake.nix, `git add` both, set pname and vendorHash, and run `nix build`.";
+        in
+        {
+          default = {
+            path = ./nix/template;
+            description = "A Go program whose builds use the cache of a machine's daemon";
+            inherit welcomeText;
+          };
+          layered = {
+            path = ./nix/template-layered;
+            description = "A Go program whose dependencies are in layers, for those without a daemon";
+            inherit welcomeText;
+          };
+        };
       checks = eachSystem (
         pkgs:
         import ./nix/checks.nix {

@@ -4,6 +4,10 @@ let
   cfg = config.services.nix-gocacheprog;
   transparent = cfg.hook.mode == "transparent";
   remote = cfg.settings.remote;
+  inherit (cfg.settings.trust) writers relays;
+  inBoth = builtins.filter (name: builtins.elem name writers) (
+    if relays == null then [ ] else relays
+  );
   hasKey = cfg.remote.secretKeyFile != null || remote.secret-key-file != null;
 in
 {
@@ -50,6 +54,13 @@ in
           [ ]
         ];
       message = "services.nix-gocacheprog: `settings.remote.write` needs `remote.secretKeyFile`.";
+    }
+    {
+      assertion = inBoth == [ ];
+      message = ''
+        services.nix-gocacheprog.settings.trust: ${toString inBoth} cannot be in both `writers` and `relays`. What a relay asks for
+        is for others, and so no writer's. Remove it from one of them.
+      '';
     }
     {
       assertion = cfg.overlay.enable || !cfg.overlay.intercept;

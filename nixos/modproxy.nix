@@ -34,6 +34,29 @@ let
     };
   };
   service = "nix-gocacheprog-modproxy";
+
+  # Whether two servers cannot both listen: the same port of hosts that are one, or of a host that is all of this machine.
+  parts = address: builtins.match "(.*):([0-9]+)" (toString address);
+  collide =
+    a: b:
+    let
+      hosts = map (address: builtins.head (parts address)) [
+        a
+        b
+      ];
+      areAmong = builtins.all (
+        host:
+        builtins.elem host [
+          "127.0.0.1"
+          "[::1]"
+          "localhost"
+        ]
+      );
+      isAll = host: host == "0.0.0.0" || host == "[::]";
+    in
+    parts a != null
+    && builtins.elemAt (parts a) 1 == builtins.elemAt (parts b) 1
+    && (builtins.head hosts == builtins.elemAt hosts 1 || areAmong hosts || builtins.any isAll hosts);
 in
 {
   options.services.nix-gocacheprog.modproxy = {
@@ -86,7 +109,7 @@ in
     };
 
     netrcFile = mkOption {
-      type = types.nullOr own.absolutePath;
+      type = types.nullOr own.secretFile;
       default = null;
       example = "/run/secrets/goproxy-netrc";
       description = ''
@@ -98,9 +121,10 @@ in
   config = mkIf cfg.modproxy.enable {
     assertions = [
       {
-        assertion = cfg.settings.http != cfg.modproxy.listen;
+        assertion = !collide cfg.settings.http cfg.modproxy.listen;
         message = ''
-          services.nix-gocacheprog: `settings.http` and `modproxy.listen` are both ${cfg.modproxy.listen}. Write another port for one of them.
+          services.nix-gocacheprog: `settings.http` (${toString cfg.settings.http}) and `modproxy.listen` (${cfg.modproxy.listen}) have one port
+          of this machine. Write another port for one of them.
         '';
       }
     ];

@@ -53,7 +53,7 @@ in
 
     remote = {
       credentialsFile = mkOption {
-        type = types.nullOr own.absolutePath;
+        type = types.nullOr own.secretFile;
         default = null;
         example = "/run/secrets/gocache-credentials";
         description = ''
@@ -63,7 +63,7 @@ in
       };
 
       secretKeyFile = mkOption {
-        type = types.nullOr own.absolutePath;
+        type = types.nullOr own.secretFile;
         default = null;
         example = "/run/secrets/gocache-key";
         description = "The secret key that signs what `settings.remote.write` puts. Only the daemon reads it.";

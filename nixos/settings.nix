@@ -47,7 +47,7 @@ let
           ]) (types.listOf types.str))
           [ "caddy" ]
           "Which builds' outputs are put: of all, or of these names without versions. null: of none. It needs `remote.secretKeyFile`.";
-      secret-key-file = unset own.absolutePath "/run/secrets/gocache-key" ''
+      secret-key-file = unset own.secretFile "/run/secrets/gocache-key" ''
         The key that signs what is put, as the daemon's user reads it. null: `remote.secretKeyFile`, which root alone has to read.
       '';
       kept-for =
@@ -86,7 +86,7 @@ in
       description = "Whether each build has results of tests of its own.";
     };
     layers = mkOption {
-      type = types.listOf own.absolutePath;
+      type = types.listOf own.layer;
       default = [ ];
       example = [ "/srv/go-layer" ];
       description = "Paths of layers. `services.nix-gocacheprog.layers`, which also takes packages, comes before them.";

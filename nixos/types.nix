@@ -22,12 +22,13 @@ in
   loopback = matching ''address of this machine alone, with a port, such as "127.0.0.1:9416"'' "(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]):${port}";
 
   # As in crates/settings/src/trust.rs and remote.rs.
-  principal = matching ''name or number of a user, "@" and the name of a group, or "*"'' "[*]|@?[^[:space:]:,@*]+";
+  principal = matching ''name or number of a user as a text, such as "alice" or "1000", "@" and the name of a group, or "*"'' "[*]|@?[^[:space:]:,@*]+";
   publicKey = matching "public key as Nix writes it, NAME:BASE64" "[^:[:space:]]+:[A-Za-z0-9+/]+=*";
   remoteUrl = matching ''URL such as "s3://BUCKET/PREFIX" or "https://HOST/PREFIX"'' "(s3|https?)://.+";
 
   # As a text: a path of Nix would be copied into the store, where all users read it.
-  absolutePath = matching "absolute path, as a text" "/.*";
+  secretFile = matching "absolute path, as a text: Nix copies a path that is no text into its store, where all users read it" "/.*";
+  layer = matching "absolute path, as a text: packages go to services.nix-gocacheprog.layers" "/.*";
 
   # The list begins with a server, or there is nothing to cache (crates/modproxy/src/proxy.rs).
   goproxy = matching ''list as in GOPROXY that begins with a server, such as "https://proxy.golang.org,direct"'' "https?://[^[:space:]]+|[A-Za-z0-9-]+[.][^[:space:]]+";

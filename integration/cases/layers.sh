@@ -99,6 +99,8 @@ sed -i '/^require/d' "$WORK/earlier/go.mod"
 unfit=$(built unfit --arg extra "{ $earlier patches = [ (builtins.toFile \"some.patch\" (builtins.readFile $WORK/some.patch)) ]; }")
 is "a program for which the earlier source is too old" "editededited 7 8 patched" "$("$unfit/bin/layered")"
 is "compiles its own packages" "example.test/layered example.test/layered/words main " "$(compiled_by_itself unfit)"
+expect "and is told to name a newer source" grep -q 'layer: .*Name a newer source' "$WORK/unfit.log"
+expect "in no other words" refused grep -qE 'no store in|cannot access|not using the layer' "$WORK/unfit.log"
 sed -i 's/, "most"//' "$WORK/src/main.go"
 in_source=$(built in-source --arg extra '{ vendorHash = null; goModules = ""; postUnpack = ""; }')
 is "a package with its modules in its source" "editededited 7 8" "$("$in_source/bin/layered")"

@@ -80,18 +80,23 @@ for lib in "${libs[@]}"; do
     refuses_value settings.min-free '"none"' 'size such as "20GiB"'
     refuses_value settings.http '"9417"' 'ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'
     refuses_value settings.trust.writers '[ "a b" ]' 'name or number of a user'
+    refuses_value settings.trust.relays '[ 1000 ]' 'as a text, such as "alice" or "1000"'
     refuses_value settings.trust.witnesses 3 'one of'
     refuses_value settings.trust.shadow-seconds-per-hour '"60"' 'unsigned integer'
-    refuses_value settings.layers '[ "layer" ]' 'absolute path'
+    refuses_value settings.layers '[ { type = "derivation"; outPath = "/nix/store/x"; } ]' 'packages go to services.nix-gocacheprog.layers'
     refuses_value settings.remote.url '"bucket/go"' 's3://BUCKET/PREFIX'
     refuses_value settings.remote '{ url = "s3://b/p"; daily-bytes = "5%"; }' 'size such as "20GiB"'
     refuses_value settings.remote '{ url = "s3://b/p"; trusted-public-keys = [ "ci-1" ]; }' 'NAME:BASE64'
     refuses_value settings.remote '{ url = "s3://b/p"; write = "some"; }' 'list of string'
     refuses_value remote.credentialsFile '"credentials"' 'absolute path, as a text'
+    refuses_value remote.secretKeyFile ./key 'into its store, where all users read it'
     refuses_value modproxy.listen '"0.0.0.0:9416"' 'address of this machine alone'
     refuses_value modproxy.upstream '"off"' 'begins with a server'
     rejects "a remote store without an address" "$lib" '{ settings.remote.profile = "ci"; }' 'settings.remote.url'
-    rejects "one address for two servers" "$lib" '{ settings.http = "127.0.0.1:9416"; modproxy.enable = true; }' 'another port'
+    for http in 127.0.0.1:9416 localhost:9416 0.0.0.0:9416 '[::]:9416'; do
+        rejects "one port for two servers, $http" "$lib" "{ settings.http = \"$http\"; modproxy.enable = true; }" 'another port'
+    done
+    rejects "a writer that is a relay" "$lib" '{ settings.trust = { writers = [ "root" "ci" ]; relays = [ "ci" ]; }; }' 'ci cannot be in both'
     for value in 'max-size = "10%"' 'max-size = "1.5 GiB"' 'max-size = "none"' 'max-age = "1d 12h"' 'min-free = "5%, at most 10GiB"' \
         'http = "[::1]:9417"' 'http = "/run/x.sock"' 'trust.writers = [ "*" "@wheel" "1000" ]' 'remote = { url = "https://h/go"; write = [ "caddy" ]; secret-key-file = "/k"; }'; do
         is "accepted: $value" '[ ]' "$(module "$lib" "{ settings = { $value; }; }" 'builtins.deepSeq m.config.services.nix-gocacheprog.settings m.failures')"
@@ -255,13 +260,28 @@ in {
 }")
 is "the outputs of the flake" "{ formatter = 4; functions = [ true true ]; modules = [ \"$ROOT_DIR/nixos/module.nix\" \"$ROOT_DIR/nixos/module.nix\" ]; \
 names = [ \"apps\" \"checks\" \"devShells\" \"formatter\" \"nixosModules\" \"overlays\" \"packages\" \"templates\" ]; systems = [ \"aarch64-linux\" \"x86_64-linux\" ]; }" "$flake"
-template=$(evaluate "let
-  appendOverlays = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; };
-  nixpkgs = { inherit (appendOverlays [ ]) lib; legacyPackages = { x86_64-linux = { inherit appendOverlays; }; }; };
-  flake = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; inherit nixpkgs; };
-  program = ((import (flake.templates.default.path + \"/flake.nix\")).outputs { self = $ROOT_DIR; inherit nixpkgs; nix-gocacheprog = flake; }).packages.x86_64-linux.default;
-in map (input: input.name or \"\") program.nativeBuildInputs")
-expect "the template's program uses the cache" grep -q '"nix-gocacheprog-hook"' <<< "$template"
+# of_template NAME EXPRESSION: its value, in which `program` is the package of that template.
+of_template() {
+    evaluate "let
+      appendOverlays = overlay: import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; inherit overlay; };
+      nixpkgs = { inherit (appendOverlays [ ]) lib; legacyPackages = { x86_64-linux = { inherit appendOverlays; }; }; };
+      flake = (import $ROOT_DIR/flake.nix).outputs { self = $ROOT_DIR; inherit nixpkgs; };
+      program = ((import (flake.templates.$1.path + \"/flake.nix\")).outputs { self = $ROOT_DIR; inherit nixpkgs; nix-gocacheprog = flake; }).packages.x86_64-linux.default;
+    in $2"
+}
+expect "the template's program uses the cache" grep -q '"nix-gocacheprog-hook"' \
+    <<< "$(of_template default 'map (input: input.name or "") program.nativeBuildInputs')"
+is "that of the template without a daemon has layers" '[ "hello-go-layer" "go-std-layer" ]' \
+    "$(of_template layered '[ program.goCache.name program.goCacheStd.name ]')"
+# refuses_layers ARGUMENTS TEXT: a package with these arguments has no layers, and the message has the text.
+refuses_layers() {
+    expect "refused: $1" refused evaluate "((import $CASE_DIR/nixpkgs_stub { gosdk = \"$SDK\"; overlay = import $ROOT_DIR/overlay/default.nix; }).buildGoModuleLayered ({
+        pname = \"p\"; version = \"1\"; src = $CASE_DIR/programs/layered; vendorHash = null; } // { $1 })).goCache.name"
+    expect "the message says what to write" grep -qF "$2" "$WORK/err"
+}
+refuses_layers 'passthru.layersource = ./.;' 'layersource` is unknown. Layers read layerPackages, layerSource, layerSourceDirectory'
+refuses_layers 'passthru.layerSource = "v1.0";' 'has to be an earlier source'
+refuses_layers 'passthru.layerPackages = [ "./..." ];' 'no effect without `proxyVendor = true`'
 for file in default.nix overlay.nix module.nix nix nixos overlay integration/nix integration/nixpkgs_stub; do
     find "$ROOT_DIR/$file" -name '*.nix' -print0 | xargs -0 -n 1 nix-instantiate --parse > /dev/null 2> "$WORK/err" || { cat "$WORK/err" >&2; fail "$file"; }
 done

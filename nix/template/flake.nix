@@ -1,3 +1,4 @@
+# Without the daemon this saves nothing: then take the other template, `nix flake init -t git+file:///path/to/nix-gocacheprog#layered`.
 # A Go program whose builds use the machine's cache, where the machine has one (`services.nix-gocacheprog.enable = true`, or
 # `cacheprogctl install`). Elsewhere it is built as always.
 {

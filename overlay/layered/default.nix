@@ -8,6 +8,7 @@
 #   layerSource           an earlier source of the package, so that only what differs from it is compiled
 #   layerPackages         with proxyVendor, the packages to compile, as patterns of go build
 #   layerSourceDirectory  the directory into which src is unpacked, where its name does not tell
+# arguments.nix refuses others that begin with `layer`.
 # A function of the package set, of the builder and of a package of that builder; returns the package.
 { final, build }:
 let
@@ -134,10 +135,10 @@ package.overrideAttrs (
   finalAttrs: old:
   let
     # As later overrides change it.
-    package = finalAttrs.finalPackage;
+    package = import ./arguments.nix { inherit lib; } finalAttrs finalAttrs.finalPackage;
     goCache = ofModules package;
     goCacheStd = std package;
-    goCacheOwn = if package ? layerSource then ofSource package else null;
+    goCacheOwn = if package.layerSource or null != null then ofSource package else null;
     layers = lib.optional (goCacheOwn != null) goCacheOwn ++ [
       goCache
       goCacheStd

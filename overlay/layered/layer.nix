@@ -35,7 +35,7 @@ let
     flags=(${lib.escapeShellArgs flags})
     tagList="''${tags[*]}"
     if [ -n "$tagList" ]; then flags+=("-tags=''${tagList// /,}"); fi
-    layerPackages > "$NIX_BUILD_TOP/layer-packages" || echo "layer: not all packages can be listed"
+    layerPackages > "$listed" || echo "layer: not all packages can be listed"
     for form in ${toString forms}; do
         if [ "$form" = tests ]; then
             export GOFLAGS=''${GOFLAGS//-trimpath/}
@@ -43,7 +43,7 @@ let
                 case $flag in -race | -msan | -asan | -tags=* | -gcflags=* | -asmflags=*) flags+=("$flag") ;; esac
             done
         fi
-        xargs -r go build -p "$NIX_BUILD_CORES" "''${flags[@]}" < "$NIX_BUILD_TOP/layer-packages" ||
+        xargs -r go build -p "$NIX_BUILD_CORES" "''${flags[@]}" < "$listed" ||
             echo "layer: not all packages can be compiled"
     done
   '';
@@ -51,6 +51,7 @@ let
   # In a shell of its own with `set -e`, which has no effect within `if` or `||`.
   build = ''
     layer=$NIX_BUILD_TOP/layer-store
+    listed=$NIX_BUILD_TOP/layer-packages
     set +e
     (
     set -e
@@ -60,13 +61,23 @@ let
     ${compile}
     )
     set -e
+    ${lib.optionalString (source != null) sayUnfit}
+    # A layer of nothing is a layer too: the client would warn of an empty directory in each build of the package.
+    if [ ! -e "$layer" ]; then ${programs}/bin/cacheprog-client --store "$layer" < /dev/null > /dev/null; fi
+  '';
+  # Where its phases fail, or no package of it can be listed with these modules.
+  sayUnfit = ''
+    if [ ! -s "$listed" ]; then
+        echo "layer: the earlier source (passthru.layerSource) cannot be compiled with the package's modules, patches and phases of today."
+        echo "layer: This layer is empty, and the package compiles its own packages. Name a newer source."
+    fi
   '';
 
-  # An empty directory is no layer, and the client goes on without it.
+  # The client goes on without a layer that is an empty directory.
   install = ''
     ${programs}/bin/cacheprogctl export --with-c --state-dir "$layer" "$out" || {
-        echo "layer: it is empty"
-        chmod -R u+w "$out" || true
+        echo "layer: it cannot be written, and the package is built without it"
+        if [ -e "$out" ]; then chmod -R u+w "$out"; fi
         rm -rf "$out"
         mkdir "$out"
     }
