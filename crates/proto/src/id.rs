@@ -156,7 +156,7 @@ fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], InvalidHex> {
         return Err(InvalidHex);
     }
     let mut out = [0; N];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+    for (byte, pair) in out.iter_mut().zip(digits.as_chunks::<2>().0) {
         *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }
     Ok(out)

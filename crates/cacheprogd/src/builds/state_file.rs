@@ -1,4 +1,5 @@
-//! What a restarted daemon must know of a live build: the format of `build.json` in the build's directory.
+//! What a restarted daemon must know of a live build: the format of `build.json` in the build's directory; and the build's name,
+//! which is that of its derivation without control characters.
 //!
 //! No other file reads or writes it. docs/reference/on-disk.md has the fields.
 

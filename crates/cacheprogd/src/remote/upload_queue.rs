@@ -1,4 +1,5 @@
 //! The queue of names of builds of which something is to be put: a file for each, so that it lasts over restarts.
+//! For how long a name waits at most, upload.rs decides.
 
 use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};

@@ -49,7 +49,8 @@ impl ConditionParts {
         if File::open(&path).and_then(|file| file.set_modified(clock::now())).is_ok() {
             return;
         }
-        if self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err() {
+        // One thread finds 0, and sets the number that was then below it.
+        if self.left.fetch_sub(1, Relaxed) == 0 {
             self.left.store(CONDITION_PARTS as u64 / 16, Relaxed);
             if let Err(e) = keep_newest(&self.dir, CONDITION_PARTS, CONDITION_PARTS_BYTES) {
                 log::debug!("{}: {e}", self.dir.display());

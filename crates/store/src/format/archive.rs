@@ -137,7 +137,7 @@ impl Object {
         let imports = self.block(AUTOLIB, PACKAGES, 16);
         archive.imports = imports.filter_map(|at| Some((self.name(at)?, self.fingerprint(at + 8)?))).collect();
         archive.files = self.block(FILES, SYMBOLS, 8).filter_map(|at| self.name(at)).collect();
-        let mut others = self.others.chunks_exact(SYMBOL).enumerate();
+        let mut others = self.others.as_chunks::<SYMBOL>().0.iter().enumerate();
         let producer = others.find_map(|(n, symbol)| Some((n, self.text(symbol)?.strip_prefix(PRODUCER)?)));
         if let Some((n, path)) = producer {
             archive.path = cut(&String::from_utf8_lossy(path));

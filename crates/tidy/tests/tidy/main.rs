@@ -7,6 +7,7 @@
 mod arrows;
 mod attacks_and_faults;
 mod book;
+mod cases;
 mod citations;
 mod crates;
 mod dependency_cycles;
