@@ -36,7 +36,7 @@ pub(super) fn units(facts: &Facts) -> Finding {
         [] => good(what, "active"),
         stopped => {
             let found: Vec<_> = stopped.iter().map(|(name, state)| format!("{name} is {state}")).collect();
-            let start = if status(facts).is_some() {
+            let start = if status(facts).is_some() || is_status_alone(stopped) {
                 restart(user)
             } else {
                 format!("systemctl{user} enable --now {}", names(stopped))
@@ -50,6 +50,11 @@ pub(super) fn units(facts: &Facts) -> Finding {
 /// What starts a socket while the daemon runs: systemd starts none of a service that is active, and the service starts its sockets.
 fn restart(user: &str) -> String {
     format!("systemctl{user} restart nix-gocacheprog")
+}
+
+/// Whether the status socket alone is stopped: the daemon may run, and this user cannot ask it.
+fn is_status_alone(stopped: &[(&'static str, String)]) -> bool {
+    matches!(stopped, [(name, _)] if *name == STATUS_UNIT)
 }
 
 fn names(units: &[(&'static str, String)]) -> String {
@@ -76,8 +81,7 @@ fn start(facts: &Facts) -> String {
     if facts.is_silent && stopped.is_empty() {
         return format!("`journalctl{user} -u nix-gocacheprog` tells why it ended");
     }
-    if stopped.iter().all(|(name, _)| *name == STATUS_UNIT) && !stopped.is_empty() {
-        // The daemon may run: this user cannot ask it.
+    if is_status_alone(&stopped) {
         return format!("run `{}`", restart(user));
     }
     let units = if stopped.is_empty() { "nix-gocacheprog.socket".to_owned() } else { names(&stopped) };
@@ -209,6 +213,8 @@ mod tests {
         let mut facts = Facts { daemon: Some(Ok(Status::default())), ..unit_facts("active", false) };
         facts.unit = facts.unit.map(|unit| Unit { active_status: Some("inactive".to_owned()), ..unit });
         assert!(units(&facts).fix.starts_with("systemctl restart nix-gocacheprog;"), "{}", units(&facts).fix);
+        let of_user = Facts { daemon: None, ..facts };
+        assert_eq!(units(&of_user).fix, units(&Facts { daemon: Some(Ok(Status::default())), ..of_user.clone() }).fix);
     }
 
     #[test]
