@@ -1,4 +1,4 @@
-# Proves that doctor finds nothing bad on a healthy installation, and each of twenty prepared faults, with a fix.
+# Proves that doctor finds nothing bad on a healthy installation, and each of the prepared faults, with a fix.
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2016,SC2034
 NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
@@ -27,7 +27,8 @@ expect "nothing is bad" test "$(grep -c '^bad ' "$WORK/found")" = 0
 
 printf 'sandbox = true\n' > "$WORK/nix.conf"
 is_bad
-finds 'bad ' "Nix's pre-build-hook" none 'add the line: pre-build-hook ='
+if [ -e /etc/nix-gocacheprog/hook ]; then fix='add the line: pre-build-hook ='; else fix='run `cacheprogctl install`'; fi
+finds 'bad ' "Nix's pre-build-hook" none "$fix"
 printf 'pre-build-hook = %s/gone/prebuild-hook\nsandbox = false\n' "$WORK" > "$WORK/nix.conf"
 is_bad
 finds 'bad ' "the hook's program" "does not exist: every build fails" install
@@ -42,6 +43,13 @@ printf 'pre-build-hook = %s\n' "$WORK/another" > "$WORK/nix.conf"
 doctor || fail "another hook is not bad by itself"
 finds warn "Nix's pre-build-hook" "does not look like nix-gocacheprog's hook" "your hook into \`chain\` in hook.toml"
 printf 'pre-build-hook = %s\n' "$WORK/hook" > "$WORK/nix.conf"
+echo 'mode = "opt-in"' > "$WORK/hook.toml"
+doctor || fail "right settings of the hook are not bad"
+expect "right settings of the hook are good" grep -qx "good the hook's settings: $WORK/hook.toml: valid" "$WORK/found"
+echo 'mode = "opt-inn"' > "$WORK/hook.toml"
+is_bad
+finds 'bad ' "the hook's settings" "hook.toml" "correct the file: builds get no cache with it"
+rm "$WORK/hook.toml"
 
 chmod 744 "$BIN/cacheprog-client"
 is_bad

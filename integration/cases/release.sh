@@ -83,9 +83,10 @@ is "removed, Nix has no hook" 'cores = 2' "$(cat "$root/etc/nix/nix.conf")"
 is "edited settings and the cache stay" 2 \
     "$(cat "$root/etc/nix-gocacheprog.toml" "$root/etc/nix-gocacheprog/hook.toml" | grep -cx '# edited')"
 # After it dpkg has its own lines, about triggers.
-is "and our last line says how to remove them" '`dpkg --purge nix-gocacheprog` removes them' "$(grep gocacheprog "$WORK/removed" | tail -n 1 | sed 's/.*are kept; //')"
+is "and our last line says how to remove them" '`dpkg --purge nix-gocacheprog` removes them' "$(grep gocacheprog "$WORK/removed" | tail -n 1 | sed 's/.*is purged: //')"
 expect "neither hook nor unit stays" test ! -e "$root/etc/nix-gocacheprog/hook" -a ! -e "$root/etc/systemd/system/nix-gocacheprog.service"
-in_root dpkg --purge nix-gocacheprog > /dev/null
+in_root dpkg --purge nix-gocacheprog > "$WORK/purged"
+is "purged, the last line says that they are gone" 'nix-gocacheprog: settings and cache are removed' "$(grep ^nix-gocacheprog: "$WORK/purged" | tail -n 1)"
 expect "purged, nothing is left" diff "$WORK/before" <(left)
 in_root dpkg --install /tmp/package.deb > /dev/null
 in_root cacheprogctl install --modproxy > /dev/null

@@ -120,9 +120,10 @@ pub enum CommandError {
 const START_DAEMON: &str = "run `systemctl start nix-gocacheprog.socket` (after `install --user`: `systemctl --user start \
                             nix-gocacheprog.socket`); without systemd see docs/how-to/install.md, \"Without systemd\"";
 
-/// What to do where the status socket is stopped, and maybe the other one, which this user cannot see.
-const START_SOCKETS: &str = "run `systemctl start nix-gocacheprog.socket nix-gocacheprog-status.socket`; without systemd see \
-                             docs/how-to/install.md, \"Without systemd\"";
+/// What to do where the status socket is stopped, and maybe the other one, which this user cannot see. While the
+/// daemon runs, systemd starts no socket of it; with the daemon it starts both.
+const START_SOCKETS: &str =
+    "run `systemctl restart nix-gocacheprog`; without systemd see docs/how-to/install.md, \"Without systemd\"";
 
 /// What to do where a daemon does not answer.
 const FIND_CAUSE: &str = "`cacheprogctl check /etc/nix-gocacheprog.toml` tells whether its settings are valid, `journalctl -u nix-gocacheprog` \

@@ -3,7 +3,8 @@
 use proto::finding::{self, Finding, bad, good, of_status, warn};
 
 use super::daemon::VERSION;
-use super::facts::{Facts, Program};
+use super::facts::Facts;
+use super::program::Program;
 use super::{changing_variables, daemon, installation, trust};
 
 /// Judges everything, in the order in which a build depends on it.
@@ -13,9 +14,8 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
         let client = [client_runs(facts), client_version(facts)];
         return [missing].into_iter().chain(sandbox).chain(client).collect();
     }
-    let checks: [fn(&Facts) -> Finding; 13] = [
-        hook_is_set,
-        hook_runs,
+    let hook = [hook_is_set(facts), hook_runs(facts)].into_iter().chain(hook_settings(facts));
+    let checks: [fn(&Facts) -> Finding; 11] = [
         sandbox,
         client_runs,
         client_version,
@@ -31,9 +31,7 @@ pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
     ];
     let is_users = facts.unit.as_ref().is_some_and(|unit| unit.is_users);
     let told = daemon::status(facts).map(|status| of_status(status, facts.now));
-    checks
-        .iter()
-        .map(|check| check(facts))
+    hook.chain(checks.iter().map(|check| check(facts)))
         .chain([trust::writers(facts.trust.as_ref(), is_users)])
         .chain(told.into_iter().flatten())
         .chain(changing_variables::findings(&facts.profiles))
@@ -44,22 +42,35 @@ fn hook_is_set(facts: &Facts) -> Finding {
     let what = "Nix's pre-build-hook";
     let (path, settings) = &facts.nix_conf;
     let path = path.display();
-    let line = "pre-build-hook = /etc/nix-gocacheprog/hook, or run `cacheprogctl install`";
     match (settings, &facts.hook) {
-        (None, _) => bad(what, format!("{path} cannot be read"), format!("create it with the line {line}")),
-        (Some(_), None) => bad(what, format!("none in {path}"), format!("add the line: {line}; restart nix-daemon")),
-        (Some(_), Some(hook)) if is_ours(hook) => good(what, hook.path.display().to_string()),
+        (None, _) => bad(what, format!("{path} cannot be read"), name_hook(facts, "create it with the line")),
+        (Some(_), None) => bad(what, format!("none in {path}"), name_hook(facts, "add the line")),
+        (Some(_), Some(hook)) if hook.is_our_hook() => good(what, hook.path.display().to_string()),
         (Some(_), Some(hook)) => warn(
             what,
             format!("{} does not look like nix-gocacheprog's hook", hook.path.display()),
-            "write `pre-build-hook = /etc/nix-gocacheprog/hook` there, and your hook into `chain` in hook.toml",
+            format!("{}; write your hook into `chain` in hook.toml", name_hook(facts, "write instead of it")),
         ),
     }
 }
 
-fn is_ours(hook: &Program) -> bool {
-    let name = hook.path.to_string_lossy();
-    name.ends_with("prebuild-hook") || name.contains("nix-gocacheprog") || hook.text.contains("prebuild-hook")
+/// How Nix gets the hook. With a line that names a hook that is not there, every build would fail.
+fn name_hook(facts: &Facts, how: &str) -> String {
+    match &facts.installed_hook {
+        Some(hook) => format!("{how}: pre-build-hook = {}, and restart nix-daemon", hook.display()),
+        None if facts.is_nixos => "set `services.nix-gocacheprog.enable = true` (docs/how-to/install.md)".to_owned(),
+        None => "run `cacheprogctl install` as root (a single-user Nix: `cacheprogctl install --user`)".to_owned(),
+    }
+}
+
+/// Nothing where the hook has no file of them: it has a default for each.
+fn hook_settings(facts: &Facts) -> Option<Finding> {
+    let what = "the hook's settings";
+    let settings = facts.hook_settings.as_ref()?;
+    Some(match &settings.error {
+        None => good(what, format!("{}: valid", settings.path.display())),
+        Some(error) => bad(what, error, "correct the file: builds get no cache with it"),
+    })
 }
 
 fn hook_runs(facts: &Facts) -> Finding {
@@ -117,7 +128,7 @@ fn state_dir(facts: &Facts) -> Finding {
     let path = path.display();
     let Some(mode) = mode else {
         if facts.is_hidden {
-            return warn(what, format!("{path} is not visible to this user"), "run doctor as root");
+            return daemon::hidden(facts, what, &facts.state.0);
         }
         return bad(what, format!("{path} does not exist"), "start the daemon, or give --state-dir");
     };
@@ -166,5 +177,29 @@ fn settings(facts: &Facts) -> Finding {
     match &facts.settings {
         None => good(what, "valid"),
         Some(error) => bad(what, error.clone(), "correct the file: the daemon does not start with it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::finding::Level;
+
+    use super::*;
+    use crate::nix_conf;
+
+    /// It would make every build of Nix fail.
+    #[test]
+    fn the_line_of_a_hook_that_is_not_there_is_not_proposed() {
+        let none = Facts { nix_conf: ("/n".into(), Some(nix_conf::Settings::default())), ..Facts::default() };
+        let there = Facts { installed_hook: Some("/h/hook".into()), ..none.clone() };
+        let nixos = Facts { is_nixos: true, ..none.clone() };
+        for (facts, fix) in [
+            (none, "run `cacheprogctl install`"),
+            (there, "add the line: pre-build-hook = /h/hook, and restart nix-daemon"),
+            (nixos, "set `services.nix-gocacheprog.enable"),
+        ] {
+            let found = hook_is_set(&facts);
+            assert!(found.level == Level::Bad && found.fix.starts_with(fix), "{found:?}");
+        }
     }
 }

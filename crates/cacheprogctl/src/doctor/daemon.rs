@@ -1,9 +1,11 @@
 //! Judges whether the daemon can be reached: its units, its sockets and its answer. Pure.
 
+use std::path::Path;
+
 use proto::control::Status;
 use proto::finding::{Finding, bad, good, warn};
 
-use super::facts::{Facts, Permissions};
+use super::facts::{Facts, Permissions, STATUS_UNIT};
 
 /// The version of this program: programs of one package work together.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -34,13 +36,25 @@ pub(super) fn units(facts: &Facts) -> Finding {
         [] => good(what, "active"),
         stopped => {
             let found: Vec<_> = stopped.iter().map(|(name, state)| format!("{name} is {state}")).collect();
-            let fix = format!(
-                "systemctl{user} enable --now {}; see `journalctl{user} -u nix-gocacheprog` for the cause",
-                names(stopped)
-            );
+            let start = if status(facts).is_some() || is_status_alone(stopped) {
+                restart(user)
+            } else {
+                format!("systemctl{user} enable --now {}", names(stopped))
+            };
+            let fix = format!("{start}; see `journalctl{user} -u nix-gocacheprog` for the cause");
             bad(what, found.join(", "), fix)
         }
     }
+}
+
+/// What starts a socket while the daemon runs: systemd starts none of a service that is active, and the service starts its sockets.
+fn restart(user: &str) -> String {
+    format!("systemctl{user} restart nix-gocacheprog")
+}
+
+/// Whether the status socket alone is stopped: the daemon may run, and this user cannot ask it.
+fn is_status_alone(stopped: &[(&'static str, String)]) -> bool {
+    matches!(stopped, [(name, _)] if *name == STATUS_UNIT)
 }
 
 fn names(units: &[(&'static str, String)]) -> String {
@@ -66,6 +80,9 @@ fn start(facts: &Facts) -> String {
     }
     if facts.is_silent && stopped.is_empty() {
         return format!("`journalctl{user} -u nix-gocacheprog` tells why it ended");
+    }
+    if is_status_alone(&stopped) {
+        return format!("run `{}`", restart(user));
     }
     let units = if stopped.is_empty() { "nix-gocacheprog.socket".to_owned() } else { names(&stopped) };
     format!("run `systemctl{user} start {units}`; without systemd see docs/how-to/install.md, \"Without systemd\"")
@@ -107,8 +124,14 @@ pub(super) fn control_socket(facts: &Facts) -> Finding {
             format!("{path} does not exist: the hook cannot reach the daemon"),
             "start the daemon, or give its path as --control-socket",
         ),
-        None => warn(what, format!("{path} is not visible to this user"), "run this as root"),
+        None => hidden(facts, what, &facts.control.0),
     }
+}
+
+/// What this user may not see: nothing is wrong where the daemon, which uses it, answers.
+pub(super) fn hidden(facts: &Facts, what: &'static str, path: &Path) -> Finding {
+    let found = format!("not visible to this user: {}", path.display());
+    if status(facts).is_some() { good(what, found) } else { warn(what, found, "run doctor as root") }
 }
 
 /// Whether users can ask.
@@ -119,7 +142,7 @@ pub(super) fn status_socket(facts: &Facts) -> Finding {
         Some(_) if facts.status_is_dead => warn(
             what,
             "accepts no connection: users see no status",
-            "run `systemctl start nix-gocacheprog-status.socket`; without systemd restart the daemon",
+            "run `systemctl restart nix-gocacheprog`; without systemd restart the daemon",
         ),
         Some(Permissions { mode, .. }) if mode & 0o006 == 0o006 => good(what, "accepts connections"),
         Some(Permissions { mode, .. }) => {
@@ -130,8 +153,8 @@ pub(super) fn status_socket(facts: &Facts) -> Finding {
         None => warn(
             what,
             "does not exist: users see no status",
-            "remove `status-socket = \"none\"` from the settings, and run `systemctl start nix-gocacheprog-status.socket`; without \
-             systemd restart the daemon",
+            "remove `status-socket = \"none\"` from the settings, and run `systemctl restart nix-gocacheprog`; without systemd \
+             restart the daemon",
         ),
     }
 }
@@ -171,18 +194,35 @@ mod tests {
     #[test]
     fn the_fix_names_the_unit_that_is_stopped() {
         let [control, status] = ["nix-gocacheprog.socket", "nix-gocacheprog-status.socket"];
-        for (active, active_status, units_to_start) in [
-            ("active", "inactive", status.to_owned()),
-            ("inactive", "active", control.to_owned()),
-            ("failed", "inactive", format!("{control} {status}")),
-            ("active", "active", control.to_owned()),
+        for (active, active_status, command) in [
+            ("active", "inactive", "restart nix-gocacheprog".to_owned()),
+            ("inactive", "active", format!("start {control}")),
+            ("failed", "inactive", format!("start {control} {status}")),
+            ("active", "active", format!("start {control}")),
         ] {
             let mut facts = unit_facts(active, false);
             facts.unit = facts.unit.map(|unit| Unit { active_status: Some(active_status.to_owned()), ..unit });
             let fix = daemon(&facts).fix;
-            assert!(fix.contains(&format!("`systemctl start {units_to_start}`")), "{fix}");
+            assert!(fix.contains(&format!("`systemctl {command}`")), "{fix}");
             assert_eq!(units(&facts).level == Level::Good, (active, active_status) == ("active", "active"));
         }
+    }
+
+    #[test]
+    fn a_socket_of_a_daemon_that_runs_starts_with_the_daemon_alone() {
+        let mut facts = Facts { daemon: Some(Ok(Status::default())), ..unit_facts("active", false) };
+        facts.unit = facts.unit.map(|unit| Unit { active_status: Some("inactive".to_owned()), ..unit });
+        assert!(units(&facts).fix.starts_with("systemctl restart nix-gocacheprog;"), "{}", units(&facts).fix);
+        let of_user = Facts { daemon: None, ..facts };
+        assert_eq!(units(&of_user).fix, units(&Facts { daemon: Some(Ok(Status::default())), ..of_user.clone() }).fix);
+    }
+
+    #[test]
+    fn what_an_ordinary_user_may_not_see_is_good_where_the_daemon_answers() {
+        let silent = unit_facts("active", false);
+        let answers = Facts { daemon: Some(Ok(Status::default())), ..silent.clone() };
+        let levels = [silent, answers].map(|facts| control_socket(&facts).level);
+        assert_eq!(levels, [Level::Warn, Level::Good]);
     }
 
     #[test]

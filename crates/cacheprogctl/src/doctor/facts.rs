@@ -16,6 +16,7 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 use settings::{Accounts, Settings, SettingsError, StateDir};
 use store::{Disk, LimitsError};
 
+use super::program::{HookSettings, Program};
 use super::{changing_variables, trust};
 use crate::ask::{Sockets, build_profile, daemon_status};
 use crate::error::{CommandError, NIXOS};
@@ -51,6 +52,10 @@ pub(crate) struct Facts {
     pub(crate) nix_conf: (PathBuf, Option<nix_conf::Settings>),
     /// The hook that they name.
     pub(crate) hook: Option<Program>,
+    /// That hook's settings, where it is ours and has a file of them.
+    pub(crate) hook_settings: Option<HookSettings>,
+    /// The hook that `cacheprogctl install` puts in place, where it is there.
+    pub(crate) installed_hook: Option<PathBuf>,
     pub(crate) client: Program,
     /// What the client prints as its version.
     pub(crate) client_version: String,
@@ -108,17 +113,6 @@ pub(crate) struct Permissions {
     pub(crate) mode: u32,
 }
 
-/// A program that Nix or a build runs.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Program {
-    pub(crate) path: PathBuf,
-    /// `None` if it is not there.
-    pub(crate) mode: Option<u32>,
-    pub(crate) is_noexec: bool,
-    /// The beginning of a script, to see what it runs.
-    pub(crate) text: String,
-}
-
 /// Looks at everything.
 pub(crate) fn gather(args: &Sources) -> Facts {
     let unit = unit();
@@ -148,8 +142,10 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
     let read = |path: &Path| fs::read_to_string(path).ok();
     let nix = nix_conf::settings(&args.nix_conf, &read);
     let hook = nix.as_ref().and_then(|nix| nix.get("pre-build-hook")).filter(|hook| !hook.is_empty());
+    let hook = hook.map(|hook| Program::at(Path::new(hook)));
+    let is_users = unit.as_ref().is_some_and(|unit| unit.is_users);
     let beside = || std::env::current_exe().unwrap_or_default().with_file_name("cacheprog-client");
-    let client = program(&args.client.clone().unwrap_or_else(beside));
+    let client = Program::at(&args.client.clone().unwrap_or_else(beside));
     let read_settings = settings::read(args.config.as_deref());
     let dir = &args.store.state_dir;
     // First: it may start the daemon, which makes its directory.
@@ -162,8 +158,10 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
     Facts {
         now: clock::unix_now(),
         profiles: daemon.as_ref().map(|status| profiles(&args.sockets, &status.builds)).unwrap_or_default(),
-        hook: hook.map(|hook| program(Path::new(hook))),
-        client_version: version(&client),
+        hook_settings: hook.as_ref().and_then(Program::hook_settings),
+        hook,
+        installed_hook: installed_hook(is_users).filter(|hook| hook.exists()),
+        client_version: client.version(),
         client,
         free: disk.map(|disk| (disk.free, limits.min_free(disk))).or_else(of_daemon),
         is_silent: matches!(daemon, Err(CommandError::Silent { .. })),
@@ -186,6 +184,13 @@ fn gather_of(args: &Sources, unit: Option<Unit>) -> Facts {
         is_root: rustix::process::geteuid().is_root(),
         nix_conf: (args.nix_conf.clone(), nix),
     }
+}
+
+/// Where `cacheprogctl install` puts the hook.
+fn installed_hook(is_users: bool) -> Option<PathBuf> {
+    let of_system = || Some(PathBuf::from("/etc"));
+    let config = if is_users { user_dirs::config() } else { of_system() };
+    config.map(|config| config.join("nix-gocacheprog/hook"))
 }
 
 /// Builds of one name that are looked at, and names.
@@ -229,23 +234,6 @@ fn permissions(path: &Path) -> Option<Permissions> {
     fs::metadata(path).ok().map(|m| Permissions { uid: m.uid(), mode: m.mode() & 0o7777 })
 }
 
-fn program(path: &Path) -> Program {
-    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
-    let is_script = metadata.as_ref().is_some_and(|m| m.len() < 64 << 10);
-    Program {
-        path: path.to_owned(),
-        mode: metadata.map(|m| m.mode() & 0o7777),
-        is_noexec: statvfs(path).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::NOEXEC)),
-        text: if is_script { fs::read_to_string(path).unwrap_or_default() } else { String::new() },
-    }
-}
-
-/// What the client prints with `--version`.
-fn version(client: &Program) -> String {
-    let output = Command::new(&client.path).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    output.map_or(String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().chars().take(80).collect())
-}
-
 /// Nix mounts from a user namespace in which root has no power over other users' directories.
 fn closed(dir: &Path) -> Option<PathBuf> {
     let is_closed = |dir: &&Path| fs::metadata(dir).is_ok_and(|m| m.mode() & 0o001 == 0 && m.uid() != 0);
@@ -262,7 +250,7 @@ fn foreign(dir: &Path) -> Option<(PathBuf, u32)> {
 
 /// The units of the sockets.
 const CONTROL_UNIT: &str = "nix-gocacheprog.socket";
-const STATUS_UNIT: &str = "nix-gocacheprog-status.socket";
+pub(crate) const STATUS_UNIT: &str = "nix-gocacheprog-status.socket";
 
 /// The socket units of the system, else the one of `install --user`.
 fn unit() -> Option<Unit> {

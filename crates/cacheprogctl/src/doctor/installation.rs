@@ -1,4 +1,5 @@
-//! Whether anything is installed at all: where nothing is, one command helps, and each other check would find its part of that. Pure.
+//! Whether anything is installed at all: where nothing is, one command helps, and each other check would find its part of that. A cache and
+//! settings that were kept are no installation. Pure.
 
 use proto::finding::{Finding, bad, good};
 
@@ -9,8 +10,7 @@ use crate::error;
 pub(crate) fn missing(facts: &Facts) -> Option<Finding> {
     let has_daemon = matches!(facts.daemon, Some(Ok(_))) || facts.control.1.is_some();
     let has_unit = facts.unit.as_ref().is_some_and(Unit::is_installed);
-    let has_state = facts.state.1.is_some() || facts.is_hidden;
-    if facts.hook.is_some() || has_daemon || has_unit || has_state {
+    if facts.hook.is_some() || has_daemon || has_unit {
         return None;
     }
     if !facts.has_nix {
@@ -24,16 +24,20 @@ pub(crate) fn missing(facts: &Facts) -> Option<Finding> {
 mod tests {
     use proto::finding::Level;
 
+    use super::super::facts::Permissions;
     use super::*;
 
     #[test]
     fn before_an_installation_there_is_one_fix() {
         let none = Facts { unit: Some(Unit::default()), has_nix: true, ..Facts::default() };
         assert_eq!(missing(&none).unwrap().fix, "run `cacheprogctl install` as root");
-        let hidden = Facts { is_hidden: true, ..none.clone() };
+        let state = ("/c".into(), Some(Permissions { uid: 0, mode: 0o755 }));
+        for kept in [Facts { is_hidden: true, ..none.clone() }, Facts { state, ..none.clone() }] {
+            assert_eq!(missing(&kept), missing(&none), "a kept cache is no installation");
+        }
         let unit = Unit { enabled: "enabled".to_owned(), ..Unit::default() };
         let installed = Facts { unit: Some(unit), ..none };
-        assert_eq!([missing(&hidden), missing(&installed)], [None, None]);
+        assert_eq!(missing(&installed), None);
     }
 
     #[test]

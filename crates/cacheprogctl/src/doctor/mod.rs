@@ -1,6 +1,6 @@
 //! `cacheprogctl doctor`: checks that a machine has what a cached build needs, and gives a fix for each problem.
 //!
-//! facts.rs looks at the machine, checks.rs judges (pure), daemon.rs its part of the daemon and its sockets, installation.rs finds that there is nothing to judge, `changing_variables.rs`
+//! facts.rs looks at the machine and program.rs runs its programs, checks.rs judges (pure), daemon.rs its part of the daemon and its sockets, installation.rs finds that there is nothing to judge, `changing_variables.rs`
 //! judges what the latest builds missed and trust.rs for whom their entries are (both pure). What the daemon's status tells is judged in
 //! proto (`finding::of_status`), for doctor and page alike.
 
@@ -9,6 +9,7 @@ mod checks;
 mod daemon;
 mod facts;
 mod installation;
+mod program;
 mod trust;
 
 use proto::finding::{Finding, Level};

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use proto::blinded_table::MOST;
-use proto::control::{BuildStatus, MOUNTED_OUTPUTS};
+use proto::control::{BuildStatus, Counts, MOUNTED_OUTPUTS};
 use proto::error::with_causes;
 use proto::wire::Toolchain;
 use proto::{ActionId, BuildId, Condition, OutputId, SigningKey};
@@ -107,7 +107,7 @@ impl Build {
             warnings: AtomicU64::new(0),
             last_used: AtomicU64::new(state.last_used_ms),
             since: clock::unix(clock::now()),
-            has_ended: AtomicBool::new(false),
+            has_ended: AtomicBool::new(state.has_ended),
             counted: Mutex::new(counted),
             state,
         }
@@ -304,9 +304,14 @@ impl Build {
         }
     }
 
+    /// What it did since this daemon serves it. An earlier daemon counted what it restored.
+    pub(crate) fn new_counts(&self) -> Counts {
+        self.counters.counts().since(&self.state.counts)
+    }
+
     /// Writes its state again, with the counters and the time of the last session as they are now.
     pub(crate) fn save(&self) -> Result<(), store::StoreError> {
-        let now = (self.counters.counts(), self.quota.used(), self.last_used(clock::now()));
+        let now = (self.counters.counts(), self.quota.used(), self.last_used(clock::now()), self.has_ended());
         self.state.write_with(&self.dir, now)
     }
 

@@ -253,7 +253,7 @@ impl Registry {
         let (path, history) = {
             let mut inner = lock(&self.inner);
             inner.live.remove(&build.id());
-            inner.ended.1.add(&status.counts);
+            inner.ended.1.add(&build.new_counts());
             inner.history.push(status.clone())
         };
         self.archive(build, status);
@@ -324,11 +324,11 @@ impl Registry {
         Builds { live, ended }
     }
 
-    /// How many builds ended since the daemon started, and what those and the live ones did.
+    /// How many builds ended since the daemon started, and what those and the live ones did since then.
     pub(crate) fn totals(&self) -> (u64, Counts) {
         let inner = lock(&self.inner);
         let (ended, mut counts) = inner.ended;
-        inner.live.values().for_each(|build| counts.add(&build.counters.counts()));
+        inner.live.values().for_each(|build| counts.add(&build.new_counts()));
         (ended, counts)
     }
 

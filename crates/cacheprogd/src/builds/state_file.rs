@@ -47,6 +47,9 @@ pub(crate) struct BuildState {
     pub(crate) counts: Counts,
     #[serde(default)]
     pub(crate) used: DiskUsage,
+    /// Whether it is over, and counted among the builds that ended: its directory alone is left.
+    #[serde(default)]
+    pub(crate) has_ended: bool,
 }
 
 impl BuildState {
@@ -70,6 +73,7 @@ impl BuildState {
             probe,
             counts: Counts::default(),
             used: DiskUsage::default(),
+            has_ended: false,
         }
     }
 
@@ -84,16 +88,17 @@ impl BuildState {
         dir.write_state(&serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Writes it with other counts and times: those of now.
+    /// Writes it with other counts and times, and whether it has ended: as it is now.
     pub(crate) fn write_with(
         &self,
         dir: &BuildDir,
-        (counts, used, last_used_ms): (Counts, DiskUsage, u64),
+        (counts, used, last_used_ms, has_ended): (Counts, DiskUsage, u64, bool),
     ) -> Result<(), StoreError> {
         let mut state = serde_json::to_value(self).unwrap_or_default();
         state["used"] = serde_json::to_value(used).unwrap_or_default();
         state["counts"] = serde_json::to_value(counts).unwrap_or_default();
         state["last_used_ms"] = last_used_ms.into();
+        state["has_ended"] = has_ended.into();
         dir.write_state(state.to_string().as_bytes())
     }
 

@@ -2,7 +2,7 @@ use std::fs;
 
 use proto::control::Counts;
 use proto::wire::Reply;
-use testkit::{Daemon, Session};
+use testkit::{Daemon, Session, http};
 
 fn counts(daemon: &Daemon, name: &str) -> Counts {
     daemon.build(name).counts
@@ -38,6 +38,38 @@ fn a_restarted_daemon_counts_nothing_twice() {
     assert!(ask());
     let after = counts(&daemon, "two").since(&before);
     assert_eq!((after.hits, after.repeated_gets, after.bytes_served), (2, 2, 0));
+}
+
+/// Within the minute in which the directory of an ended build stays, the next daemon restores it.
+#[test]
+fn a_build_that_ended_before_a_restart_is_counted_once() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut daemon = Daemon::start_with(&["--http", &format!("127.0.0.1:{port}")]);
+    let (ended, live) = (daemon.register("ended"), daemon.register("live"));
+    for view in [&ended, &live] {
+        Session::open(view, "/go").get(1);
+    }
+    daemon.end_build("ended");
+    while daemon.status().usage.hour.builds < 1 {}
+    let counted = daemon.status().usage.hour;
+    assert_eq!((counted.builds, counted.counts.gets), (1, 2));
+    let state = ended.parent().unwrap().join("build.json");
+    let log = daemon.stop();
+    assert!(log.contains("ended: "), "{log}");
+    let mut saved: serde_json::Value = serde_json::from_slice(&fs::read(&state).unwrap()).unwrap();
+    saved["started"] = (saved["started"].as_u64().unwrap() - 61).into();
+    fs::write(&state, saved.to_string()).unwrap();
+    daemon.start_again();
+    Session::open(&live, "/go").get(2);
+    while ended.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let after = daemon.status().usage.hour;
+    assert_eq!((after.builds, after.counts.gets), (1, 3), "the get after the restart alone is new");
+    let metrics = http(port, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(metrics.contains("\ngocacheprog_gets_total 1\n"), "{metrics}");
+    assert!(metrics.contains("\ngocacheprog_builds_total 0\n"), "{metrics}");
+    assert!(!daemon.stop().contains("ended: "), "its end is logged once");
 }
 
 #[test]
