@@ -192,7 +192,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
     let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
     let is_build = variables::is_build(&variables);
     TestContext {
-        caches: all(&["GOCACHE", "GOPATH", "GOMODCACHE"]),
+        caches: all(&["GOCACHE", "GOMODCACHE"]),
         programs: programs.collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),

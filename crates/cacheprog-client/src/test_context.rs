@@ -81,7 +81,7 @@ impl TestContext {
 
     /// Directories that do not belong to the module, even if they are inside of it. One that the module lies in is none of them.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        let all = self.temporary.iter().chain(&self.caches).chain(&self.apart);
+        let all = self.temporary.iter().chain(&self.caches).chain(&self.apart).chain(&self.programs);
         all.filter(|dir| !self.cwd.starts_with(dir)).cloned().collect()
     }
 

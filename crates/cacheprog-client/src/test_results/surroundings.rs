@@ -78,7 +78,17 @@ pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
     let invocation = &context.invocation;
     let is_unlogged =
         invocation.names_linker() || invocation.names_modfile() || zones || leads_linker_into_build(context);
+    if names_tmp(context) {
+        return None;
+    }
     Some(!words_of_exec(context)?.is_empty() || is_unlogged)
+}
+
+/// Whether flags for C tools name the sandbox's own `/tmp`, where a library may lie that no list has.
+fn names_tmp(context: &TestContext) -> bool {
+    let is_of_tmp = |value: &[u8]| memmem::find(value, b"/tmp/").is_some();
+    context.top.as_ref().is_some_and(|top| top.beside.iter().any(|dir| dir == Path::new("/tmp")))
+        && context.variables.iter().any(|(name, value)| is_of_flags(name) && is_of_tmp(value.as_bytes()))
 }
 
 /// Whether flags for C tools lead into the build's directory: the key of a link has names of libraries, not what is in them, and a
