@@ -1,5 +1,5 @@
 //! Whether something takes connections in the build's network: a test may have asked it, and no log has what it answered. A sandbox has a
-//! network of its own, so the build started what listens there. Where a build sees the machine's network, the machine's servers count too.
+//! network of its own, so the build started what listens there. Where a build sees the machine's processes, those that see the build's files are its own.
 //!
 //! What tests of our go command open for themselves does not count, except at a port with a number that they chose: other tests may know it.
 
@@ -39,11 +39,54 @@ pub(super) fn are_there(net: &Path) -> bool {
     if before.is_empty() {
         return false;
     }
-    let (own, first_free) = (own_sockets(), first_free_port());
+    let (owners, first_free) = (Owners::look(), first_free_port());
     // One whose test ended meanwhile has no owner any more.
     let Some(now) = sockets(net) else { return true };
-    let is_of_test = |socket: &Socket| own.contains(&socket.inode) && socket.port.is_none_or(|port| port >= first_free);
-    before.iter().any(|socket| now.contains(socket) && !is_of_test(socket))
+    before.iter().any(|socket| now.contains(socket) && owners.make_server(socket, first_free))
+}
+
+/// Who has sockets open.
+#[derive(Debug, Default)]
+struct Owners {
+    /// Sockets of our go command and of what it runs.
+    of_go: HashSet<u64>,
+    /// Sockets of all processes of the build that can be seen; `None` where no others than the build's are here, as in a sandbox.
+    of_build: Option<HashSet<u64>>,
+}
+
+impl Owners {
+    fn look() -> Self {
+        let pids = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+        let all: Vec<_> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(pids).collect();
+        let parents: HashMap<_, _> = all.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
+        let go = getppid().map(|go| go.as_raw_nonzero().get());
+        let is_below_go = |pid: i32| {
+            // Processes come and go while they are read: what is read of them may have a loop.
+            let ancestors = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+            ancestors.take(all.len()).any(|pid| Some(pid) == go)
+        };
+        // The first process of a sandbox is the builder, which has the sandbox's files.
+        let files = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let our_files = files("self");
+        let is_alone = our_files.is_some() && files("1") == our_files;
+        let mut owners = Self { of_build: (!is_alone).then(HashSet::new), ..Self::default() };
+        for &pid in &all {
+            let is_of_go = is_below_go(pid);
+            let of_build = owners.of_build.as_mut().filter(|_| files(&pid.to_string()) == our_files);
+            if is_of_go || of_build.is_some() {
+                let sockets = open_sockets(pid);
+                of_build.into_iter().for_each(|all| all.extend(&sockets));
+                owners.of_go.extend(sockets.iter().filter(|_| is_of_go));
+            }
+        }
+        owners
+    }
+
+    fn make_server(&self, socket: &Socket, first_free: u16) -> bool {
+        let is_of_build = self.of_build.as_ref().is_none_or(|all| all.contains(&socket.inode));
+        let is_of_test = self.of_go.contains(&socket.inode) && socket.port.is_none_or(|port| port >= first_free);
+        is_of_build && !is_of_test
+    }
 }
 
 fn sockets(net: &Path) -> Option<Vec<Socket>> {
@@ -83,20 +126,6 @@ fn first_free_port() -> u16 {
     range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(FIRST_FREE_PORT)
 }
 
-/// The inodes of the sockets that our go command and what it runs have open.
-fn own_sockets() -> HashSet<u64> {
-    let Some(go) = getppid() else { return HashSet::new() };
-    let pids = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
-    let all: Vec<_> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(pids).collect();
-    let parents: HashMap<_, _> = all.iter().filter_map(|pid| Some((*pid, parent(*pid)?))).collect();
-    let is_below_go = |pid: &i32| {
-        // Processes come and go while they are read: what is read of them may have a loop.
-        let ancestors = std::iter::successors(Some(*pid), |pid| parents.get(pid).copied());
-        ancestors.take(all.len()).any(|pid| pid == go.as_raw_nonzero().get())
-    };
-    all.iter().filter(|pid| is_below_go(pid)).flat_map(|pid| open_sockets(*pid)).collect()
-}
-
 /// The parent of a process: the second field after its name, which may have blanks and parentheses.
 fn parent(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -113,54 +142,60 @@ fn open_sockets(pid: i32) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "the head\n";
-    const NO_OWNER: u64 = 4_294_967_295_000;
-
-    fn tcp(port: u16, state: &str, inode: u64) -> String {
-        format!("0: 0100007F:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1 0\n")
-    }
-
-    fn there(tables: &[(&str, &str)]) -> bool {
-        let net = tempfile::tempdir().unwrap();
-        for (name, rows) in [("unix", "")].iter().chain(tables) {
-            fs::write(net.path().join(name), format!("{HEAD}{rows}")).unwrap();
-        }
-        are_there(net.path())
+    fn read(name: &str, row: &str) -> Option<Socket> {
+        if name == UNIX { unix_socket(row) } else { internet_socket(row, name) }
     }
 
     #[test]
-    fn what_takes_connections_or_messages_is_a_server() {
-        let udp = |peer: &str| {
-            format!("7: 00000000:0035 {peer} 07 00000000:00000000 00:00000000 00000000 0 0 {NO_OWNER} 2 0\n")
+    fn what_takes_connections_or_messages_is_found() {
+        let tcp = |port: u16, state: &str| {
+            format!("0: 0100007F:{port:04X} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 77 1 0")
         };
-        let unix =
-            |flags: &str, kind: &str, path: &str| format!("0: 00000002 00000000 {flags} {kind} 01 {NO_OWNER} {path}\n");
-        for (name, row, is_server) in [
-            ("tcp", tcp(80, LISTENS, NO_OWNER), true),
-            ("tcp6", tcp(40_000, LISTENS, NO_OWNER), true),
-            ("tcp", tcp(80, "01", NO_OWNER), false),
-            ("udp", udp("00000000:0000"), true),
-            ("udp6", udp("0100007F:0035"), false),
-            ("unix", unix("00010000", "0001", "/tmp/s"), true),
-            ("unix", unix("00010000", "0001", ""), true),
-            ("unix", unix("00000000", "0002", "/dev/log"), true),
-            ("unix", unix("00000000", "0002", ""), false),
-            ("unix", unix("00000000", "0001", "/run/gocacheprog/socket"), false),
-            ("unix", String::new(), false),
+        let udp = |peer: &str| format!("7: 00000000:0035 {peer} 07 00000000:00000000 00:00000000 00000000 0 0 77 2 0");
+        let unix = |flags: &str, kind: &str, path: &str| format!("0: 00000002 00000000 {flags} {kind} 01 77 {path}");
+        for (name, row, port) in [
+            ("tcp", tcp(80, LISTENS), Some(Some(80))),
+            ("tcp6", tcp(40_000, LISTENS), Some(Some(40_000))),
+            ("tcp", tcp(80, "01"), None),
+            ("udp", udp("00000000:0000"), Some(Some(53))),
+            ("udp6", udp("0100007F:0035"), None),
+            ("unix", unix("00010000", "0001", "/tmp/s"), Some(None)),
+            ("unix", unix("00010000", "0001", ""), Some(None)),
+            ("unix", unix("00000000", "0002", "/dev/log"), Some(None)),
+            ("unix", unix("00000000", "0002", ""), None),
+            ("unix", unix("00000000", "0001", "/run/gocacheprog/socket"), None),
+            ("unix", String::new(), None),
         ] {
-            assert_eq!(there(&[(name, &row)]), is_server, "{name}: {row}");
+            assert_eq!(read(name, &row), port.map(|port| Socket { inode: 77, port }), "{name}: {row}");
         }
         assert!(are_there(Path::new("/nonexistent")), "what cannot be told");
     }
 
+    #[test]
+    fn a_free_port_of_a_test_of_our_go_command_is_no_server_and_one_that_it_chose_is() {
+        let socket = |inode, port| Socket { inode, port };
+        let sandbox = Owners { of_go: [1].into(), of_build: None };
+        let beside_others = Owners { of_go: [1].into(), of_build: Some([1, 2].into()) };
+        for (inode, port, expected) in [
+            (1, Some(40_000), [false, false]),
+            (1, None, [false, false]),
+            (1, Some(80), [true, true]),
+            (2, Some(40_000), [true, true]),
+            (3, None, [true, false]),
+        ] {
+            let servers = [&sandbox, &beside_others].map(|owners| owners.make_server(&socket(inode, port), 32_768));
+            assert_eq!(servers, expected, "{inode} {port:?}");
+        }
+    }
+
     /// The parent here is cargo, whose child this process is, as tests are of the go command.
     #[test]
-    fn a_free_port_of_a_test_of_our_go_command_is_none_and_one_that_it_chose_is() {
+    fn sockets_of_this_process_are_those_of_a_test() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let inode = open_sockets(std::process::id().try_into().unwrap());
-        let inode = *inode.iter().find(|inode| own_sockets().contains(inode)).unwrap();
-        assert!(!there(&[("tcp", &tcp(first_free_port(), LISTENS, inode))]));
-        assert!(there(&[("tcp", &tcp(first_free_port() - 1, LISTENS, inode))]));
+        let own = open_sockets(std::process::id().try_into().unwrap());
+        let owners = Owners::look();
+        assert!(!own.is_empty() && own.iter().any(|inode| owners.of_go.contains(inode)));
+        assert!(owners.of_build.is_none_or(|all| own.iter().any(|inode| all.contains(inode))));
         drop(listener);
     }
 
