@@ -85,9 +85,9 @@ for lib in "${libs[@]}"; do
     refuses_value settings.trust.shadow-seconds-per-hour '"60"' 'unsigned integer'
     refuses_value settings.layers '[ { type = "derivation"; outPath = "/nix/store/x"; } ]' 'packages go to services.nix-gocacheprog.layers'
     refuses_value settings.remote.url '"bucket/go"' 's3://BUCKET/PREFIX'
-    refuses_value settings.remote '{ url = "s3://b/p"; daily-bytes = "5%"; }' 'size such as "20GiB"'
-    refuses_value settings.remote '{ url = "s3://b/p"; trusted-public-keys = [ "ci-1" ]; }' 'NAME:BASE64'
-    refuses_value settings.remote '{ url = "s3://b/p"; write = "some"; }' 'list of string'
+    refuses_value settings.remote '{ url = "s3://bucket/p"; daily-bytes = "5%"; }' 'size such as "20GiB"'
+    refuses_value settings.remote '{ url = "s3://bucket/p"; trusted-public-keys = [ "ci-1" ]; }' 'NAME:BASE64'
+    refuses_value settings.remote '{ url = "s3://bucket/p"; write = "some"; }' 'list of string'
     refuses_value remote.credentialsFile '"credentials"' 'absolute path, as a text'
     refuses_value remote.secretKeyFile ./key 'into its store, where all users read it'
     refuses_value modproxy.listen '"0.0.0.0:9416"' 'address of this machine alone'
@@ -114,7 +114,7 @@ for lib in "${libs[@]}"; do
     is "the module proxy needs neither daemon nor hook, it brings the programs, and offline no network" \
         '[ [ "nix-gocacheprog-modproxy" ] { } 1 "any" true ]' "$alone"
     rejects "credentials without a remote store" "$lib" '{ remote.credentialsFile = "/c"; }' 'needs `settings.remote.url`'
-    rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://b/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
+    rejects "writing without a key" "$lib" '{ settings.remote = { url = "s3://bucket/p"; write = "all"; }; }' 'needs `remote.secretKeyFile`'
     # Another module sets a hook: an error with the fix; no error once that hook is in the chain.
     for setting in 'nix.settings.sandbox = false:no pre-build-hook' 'nix.enable = false:nix.enable = true' \
         'programs.nix-required-mounts.enable = true:hook.chain = ['; do

@@ -200,7 +200,7 @@ mod tests {
         let (socket, file) = (dir.path().join("socket"), dir.path().join("settings.toml"));
         let silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let key = "example-1:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
-        let text = format!("[remote]\nurl = 's3://b'\nsocket = {socket:?}\ntrusted-public-keys = ['{key}']\n");
+        let text = format!("[remote]\nurl = 's3://bucket'\nsocket = {socket:?}\ntrusted-public-keys = ['{key}']\n");
         std::fs::write(&file, text).unwrap();
         let settings = settings::read(Some(&file)).unwrap();
         let store = Arc::new(store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap());
