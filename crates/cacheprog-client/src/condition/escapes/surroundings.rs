@@ -101,9 +101,8 @@ impl Surroundings<'_> {
     }
 }
 
-/// Whether it is a directory of `/`, for temporary files, or for what programs of the system write: texts name these without a file in them. Below
-/// another one a path may go on in
-/// another text: `prefix=/home/me/x`, `-I${prefix}/include`.
+/// Whether it is a directory of `/`, for temporary files, or for what programs of the system write: texts name these without a file in
+/// them. Below another one a path may go on in another text: `prefix=/home/me/x`, `-I${prefix}/include`.
 fn is_for_all(path: &Path) -> bool {
     path.components().count() <= 2 || path.starts_with("/var") || path == Path::new(paths::SHARED_MEMORY)
 }
