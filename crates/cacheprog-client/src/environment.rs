@@ -111,8 +111,7 @@ impl Environment {
         let is_build = variables::is_build(&variables_of_go);
         let gowork = variables::text(&variables_of_go, "GOWORK");
         let verbose = path("NIX_GOCACHEPROG_VERBOSE").is_some_and(|value| value.as_os_str() != "0");
-        let context = || TestContext { is_verbose: verbose, ..test_context(invocation.clone(), goroot, gowork) };
-        let test_context = tests.then(context);
+        let test_context = tests.then(|| test_context(invocation.clone(), goroot, gowork, verbose));
         let store_limits = store_limits(path("NIX_GOCACHEPROG_MAX_SIZE").as_deref());
         Self {
             socket,
@@ -175,7 +174,7 @@ impl Environment {
 
 /// The directories of the go command that tests.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> TestContext {
+fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String, is_verbose: bool) -> TestContext {
     let paths = |name: &str| {
         std::env::var_os(name).map(|all| std::env::split_paths(&all).collect::<Vec<_>>()).unwrap_or_default()
     };
@@ -192,7 +191,6 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
     let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
     let is_build = variables::is_build(&variables);
     TestContext {
-        caches: all(&["GOCACHE", "GOMODCACHE"]),
         programs: programs.collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
@@ -203,7 +201,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String) -> Test
         goroot,
         net: is_build.then(|| "/proc/self/net".into()),
         variables,
-        is_verbose: false,
+        is_verbose,
     }
 }
 

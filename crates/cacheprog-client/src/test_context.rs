@@ -18,8 +18,6 @@ pub(crate) struct TestContext {
     pub(crate) gowork: Option<PathBuf>,
     /// Directories for temporary files.
     pub(crate) temporary: Vec<PathBuf>,
-    /// Caches of the go command.
-    pub(crate) caches: Vec<PathBuf>,
     /// Where `go install` puts programs.
     pub(crate) programs: Vec<PathBuf>,
     /// What the go command and its tools write: its caches without the rest of `GOPATH`, where programs are, and telemetry.
@@ -81,7 +79,7 @@ impl TestContext {
 
     /// Directories that do not belong to the module, even if they are inside of it. One that the module lies in is none of them.
     pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        let all = self.temporary.iter().chain(&self.caches).chain(&self.apart).chain(&self.programs);
+        let all = self.temporary.iter().chain(&self.apart).chain(&self.programs);
         all.filter(|dir| !self.cwd.starts_with(dir)).cloned().collect()
     }
 

@@ -15,12 +15,12 @@ use std::time::{Duration, SystemTime};
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use local::Local;
+use remote::url::{Origin, PlainHttp, Url, parse_region};
 use store::Mode;
 
 use crate::clock;
 use crate::credentials::CredentialsSource;
 use crate::engine::{Addressing, Connections, Engine, EngineSettings, HttpProxy};
-use remote::url::{Origin, PlainHttp, Url, parse_region};
 
 /// Brings build outputs from a remote store, and puts them there: without Nix, for `cacheprog-client --remote URL`.
 ///
@@ -185,7 +185,7 @@ impl Args {
                 };
                 let remote = Remote {
                     url: settings.url.as_str().to_owned(),
-                    endpoint: settings.endpoint.map(|endpoint| endpoint.0),
+                    endpoint: settings.endpoint.map(|endpoint| endpoint.as_str().to_owned()),
                     region: settings.region,
                     addressing: settings.addressing.as_deref().map(addressing).transpose()?,
                     credentials_file: credentials_file.clone(),

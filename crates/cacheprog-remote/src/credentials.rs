@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use remote::url::Url;
+
 use crate::limits::MAX_CREDENTIALS_FILE;
 use crate::secret::Secret;
-use remote::url::Url;
 
 use profile_file::Profile;
 pub use profile_file::ProfileError;

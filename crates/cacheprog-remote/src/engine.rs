@@ -36,11 +36,12 @@ pub use reply::Reply;
 use reply::Wanted;
 pub use s3_body::{ListedObject, Listing};
 
+use ::remote::url::{Origin, Url};
+
 use crate::counters::{Counters, Method, RequestOutcome};
 use crate::credentials::CredentialsSource;
 use crate::limits::MAX_LISTING;
 use crate::object_name::ObjectName;
-use ::remote::url::{Origin, Url};
 
 /// Settings of an engine.
 #[derive(Debug, Clone)]

@@ -1,10 +1,11 @@
 //! What fuzz/ checks of the readers of this crate. The test runs each check on its seeds, without a fuzzer.
 
+use remote::url::{Origin, PlainHttp, Url, is_region};
+
 use crate::credentials::{ProfileError, parse_profile};
 use crate::engine::{s3_body, xml};
 use crate::object_name::ObjectName;
 use crate::secret::Secret;
-use remote::url::{Origin, PlainHttp, Url, is_region};
 
 /// What engines send: an error names a code and a region of a few plain characters, a listing only names of objects, and no
 /// document tells more of an element than its text has bytes.

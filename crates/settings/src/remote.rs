@@ -84,7 +84,15 @@ pub struct RemoteUrl(String);
 /// The address of an S3 engine that cacheprog-remote takes, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct RemoteEndpoint(pub String);
+pub struct RemoteEndpoint(String);
+
+impl RemoteEndpoint {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl RemoteUrl {
     /// As it is written.

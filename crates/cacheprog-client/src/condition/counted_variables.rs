@@ -234,11 +234,14 @@ pub(super) fn not_for_c(variables: &Variables) -> Vec<(String, Vec<u8>)> {
 
 /// Whether a text names a variable: as a text of its own, with a value, or in a text for a shell.
 pub(crate) fn names_variable(text: &[u8], name: &str) -> bool {
-    memchr::memmem::find_iter(text, name).any(|at| {
-        let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
-        let after = text.get(at + name.len()).copied().unwrap_or(b' ');
-        b"\"'`${".contains(&before) && !(after.is_ascii_alphanumeric() || after == b'_')
-    })
+    words(text, name).any(|at| at.checked_sub(1).is_some_and(|before| b"\"'`${".contains(&text[before])))
+}
+
+/// Where a text has a name as a word.
+pub(crate) fn words<'a>(text: &'a [u8], name: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    memchr::memmem::find_iter(text, name)
+        .filter(move |&at| !is_part(text[..at].last()) && !is_part(text.get(at + name.len())))
 }
 
 /// A value without what differs between builds of one program and has no effect.

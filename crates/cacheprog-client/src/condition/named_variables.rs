@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::counted_variables::{OF_PLACES, names_variable, not_for_c};
+use super::counted_variables::{OF_PLACES, names_variable, not_for_c, words};
 use super::excluded::OF_NIX;
 use super::variables::Variables;
 
@@ -35,12 +35,12 @@ pub(super) fn find(
         in_store.iter().filter_map(|file| read(file)).filter(|text| text.starts_with(b"#!")).collect();
     // A home that is there may have settings of a compiler; of a module's condition it is no part.
     let has_home = left_out.iter().any(|(name, value)| name == "HOME" && path(value).exists());
-    if has_home && scripts.iter().any(|text| names(text, "HOME")) {
+    if has_home && scripts.iter().any(|text| names_variable(text, "HOME")) {
         return None;
     }
     left_out.retain(|(name, _)| {
-        texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name) || names_as_word(text, name)))
-            || (!OF_PLACES.contains(&name.as_str()) && scripts.iter().any(|text| names(text, name)))
+        texts.iter().any(|text| text.as_ref().is_none_or(|text| names(text, name)))
+            || (!OF_PLACES.contains(&name.as_str()) && scripts.iter().any(|text| names_variable(text, name)))
     });
     left_out.sort();
     let is_apart = |value: &[u8]| {
@@ -58,9 +58,7 @@ pub(super) fn add_named(
 ) {
     let mut texts: Vec<_> = files.iter().filter(&is_of_tree).filter_map(|file| read(file)).collect();
     while let Some(text) = texts.pop() {
-        let is_named = |file: &mut PathBuf| {
-            file.file_name().is_some_and(|name| memchr::memmem::find(&text, name.as_bytes()).is_some())
-        };
+        let is_named = |file: &mut PathBuf| file.file_name().is_some_and(|name| has(&text, name.as_bytes()));
         for file in candidates.extract_if(.., is_named) {
             texts.extend(read(&file));
             files.push(file);
@@ -83,19 +81,14 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     memchr::memmem::find(text, part).is_some()
 }
 
-/// In a program that is no script a name may stand anywhere.
+/// A script names it for its shell, or as a word of a line that is no comment: `printenv version`, `$((version))`. In a program that is
+/// no script a name may stand anywhere.
 fn names(text: &[u8], name: &str) -> bool {
-    if text.starts_with(b"#!") { names_variable(text, name) } else { has(text, name.as_bytes()) }
-}
-
-/// Whether a line of a text that is no comment has it as a word: `printenv version`, `$((version))`.
-fn names_as_word(text: &[u8], name: &str) -> bool {
-    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let has_word = |line: &[u8]| {
-        memchr::memmem::find_iter(line, name)
-            .any(|at| !is_part(at.checked_sub(1).map(|before| &line[before])) && !is_part(line.get(at + name.len())))
-    };
-    text.split(|&byte| byte == b'\n').any(|line| !line.trim_ascii_start().starts_with(b"#") && has_word(line))
+    if !text.starts_with(b"#!") {
+        return has(text, name.as_bytes());
+    }
+    let mut lines = text.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    names_variable(text, name) || lines.any(|line| words(line, name).next().is_some())
 }
 
 #[cfg(test)]

@@ -44,12 +44,8 @@ impl CurrentTree {
         self.tree.as_ref().map(|tree| tree.digest.as_str())
     }
 
-    pub(super) fn was_read(&self) -> bool {
-        self.tree.is_some()
-    }
-
-    /// Whether it was read, and no file changed after `since`.
+    /// Whether no file of what was read changed after `since`.
     pub(super) fn is_older(&self, since: SystemTime) -> bool {
-        self.tree.as_ref().is_some_and(|tree| tree.is_older(since))
+        self.tree.as_ref().is_none_or(|tree| tree.is_older(since))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 
-use crate::condition::counted_variables::names_variable;
+use crate::condition::counted_variables::{names_variable, words};
 
 /// What was found in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -113,12 +113,11 @@ fn most_up(source: &[u8]) -> usize {
 
 /// Whether a text of one line has it as a word: `strings.Fields("pname version")`.
 fn has_in_text(source: &[u8], name: &str) -> bool {
-    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    memmem::find_iter(source, name).any(|at| {
+    words(source, name).any(|at| {
         let line = source[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let before = &source[line..at];
         let is_open = |quote: u8| before.iter().filter(|&&byte| byte == quote).count() % 2 == 1;
-        !is_part(before.last()) && !is_part(source.get(at + name.len())) && (is_open(b'"') || is_open(b'`'))
+        is_open(b'"') || is_open(b'`')
     })
 }
 

@@ -71,10 +71,12 @@ fn is_plain(name: &str) -> bool {
 /// time reads its files from elsewhere (`time/zoneinfo_unix.go`, and `open` of `time/sys_unix.go`, Go 1.21-1.27). `None` where that cannot be
 /// told.
 pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
-    let is_elsewhere = |path: &Path| path.is_absolute() && !path.starts_with("/nix/store");
+    let is_elsewhere = |path: &Path| !path.starts_with("/nix/store");
+    let zone = text(&context.variables, "TZ");
+    let zone = Path::new(zone.trim_start_matches(':'));
     let zones = value(&context.variables, "ZONEINFO")
-        .is_some_and(|path| !path.is_empty() && !path.as_bytes().starts_with(b"/nix/store/"))
-        || is_elsewhere(Path::new(text(&context.variables, "TZ").trim_start_matches(':')));
+        .is_some_and(|path| !path.is_empty() && is_elsewhere(path.as_ref()))
+        || (zone.is_absolute() && is_elsewhere(zone));
     let invocation = &context.invocation;
     let is_unlogged =
         invocation.names_linker() || invocation.names_modfile() || zones || leads_linker_into_build(context);
@@ -86,9 +88,8 @@ pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
 
 /// Whether flags for C tools name the sandbox's own `/tmp`, where a library may lie that no list has.
 fn names_tmp(context: &TestContext) -> bool {
-    let is_of_tmp = |value: &[u8]| memmem::find(value, b"/tmp/").is_some();
     context.top.as_ref().is_some_and(|top| top.beside.iter().any(|dir| dir == Path::new("/tmp")))
-        && context.variables.iter().any(|(name, value)| is_of_flags(name) && is_of_tmp(value.as_bytes()))
+        && have_flags(context, |value| memmem::find(value, b"/tmp/").is_some())
 }
 
 /// Whether flags for C tools lead into the build's directory: the key of a link has names of libraries, not what is in them, and a
@@ -97,8 +98,11 @@ fn leads_linker_into_build(context: &TestContext) -> bool {
     let Some(top) = &context.top else { return false };
     let has = |value: &[u8], part: &[u8]| memmem::find(value, part).is_some();
     let root = top.root.as_os_str().as_bytes();
-    let leads = |value: &[u8]| has(value, root) || has(value, b"..");
-    context.variables.iter().any(|(name, value)| is_of_flags(name) && leads(value.as_bytes()))
+    have_flags(context, |value| has(value, root) || has(value, b".."))
+}
+
+fn have_flags(context: &TestContext, are: impl Fn(&[u8]) -> bool) -> bool {
+    context.variables.iter().any(|(name, value)| is_of_flags(name) && are(value.as_bytes()))
 }
 
 /// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).

@@ -99,6 +99,9 @@ impl TestInputs {
     }
 
     fn list_or_reason(&mut self, result: &TestResult, output: &OutputId) -> Result<Vec<u8>, String> {
+        if self.look_for_servers() {
+            return Err("something takes connections in the build's network".to_owned());
+        }
         // What a run left behind may be of any test before this one.
         if self.private.is_none() {
             let changed = changes::first_change(&self.context, self.started, &mut Budget::of_tree());
@@ -106,9 +109,6 @@ impl TestInputs {
         }
         if let Some(why) = &self.private {
             return Err(why.clone());
-        }
-        if self.look_for_servers() {
-            return Err("something takes connections in the build's network".to_owned());
         }
         self.list(result, output).ok_or_else(|| "what it depends on changed, or is too much to look at".to_owned())
     }
@@ -133,7 +133,7 @@ impl TestInputs {
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         let tree = if needs_tree { &self.whole } else { &self.beside };
-        if !self.module.is_older(self.started) || (tree.was_read() && !tree.is_older(self.started)) {
+        if !self.module.is_older(self.started) || !tree.is_older(self.started) {
             return None;
         }
         let mut budget = Budget::new();

@@ -1,9 +1,9 @@
 //! Where an object is asked for: host and path, in S3's two styles, and the region that an endpoint's name has. Pure.
 
+use remote::url::{Origin, is_region};
 use ureq::http::Uri;
 
 use crate::object_name::ObjectName;
-use remote::url::{Origin, is_region};
 
 /// The region where nothing names one. Engines that have none accept it.
 const DEFAULT_REGION: &str = "us-east-1";

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
+use remote::url::is_region;
 use ureq::http::HeaderMap;
 
 use super::error::EngineError;
 use super::error_details::{At, BodyFault, Status, Unavailability};
 use super::s3_body::S3Error;
 use crate::counters::Method;
-use remote::url::is_region;
 
 /// What is known beside the answer.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use base64_simd::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proto::id::hex;
+use remote::url::Origin;
 use ring::rand::{SecureRandom, SystemRandom};
 use ureq::Body;
 use ureq::http::header::{AUTHORIZATION, HeaderName, LOCATION, RANGE};
@@ -28,7 +29,6 @@ use crate::credentials::Credentials;
 use crate::limits::{MAX_ERROR_BODY, MAX_REDIRECTS, RETRY_DELAY};
 use crate::object_name::ObjectName;
 use crate::secret::Secret;
-use remote::url::Origin;
 
 /// What version 4 signatures leave unescaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -3,10 +3,10 @@
 //! The rule: an `Authorization` header goes to the server it was made for, and to no other. An endpoint of the same S3 service in
 //! another region gets a signature of its own. Never from TLS to none.
 
+use remote::url::{Origin, PlainHttp};
 use ureq::http::Uri;
 
 use super::address::{Bucket, Target};
-use remote::url::{Origin, PlainHttp};
 
 /// How the request is authorized at the new address.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use remote::url::{Origin, Url};
+
 use super::address::{Bucket, Target};
 use super::http_client::{Connections, HttpClient};
 use super::shared::Shared;
 use crate::credentials::{Credentials, CredentialsError, CredentialsSource};
 use crate::object_name::ObjectName;
-use remote::url::{Origin, Url};
 
 /// Where requests go.
 #[derive(Debug)]

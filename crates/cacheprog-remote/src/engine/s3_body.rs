@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use percent_encoding::percent_decode_str;
+use remote::url::is_region;
 
 use super::xml::{self, XmlError};
 use crate::object_name::ObjectName;
-use remote::url::is_region;
 
 /// What is used of an error's body. Its message is not: it is a text of the engine, and may repeat what was sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

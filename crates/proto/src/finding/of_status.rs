@@ -18,8 +18,8 @@ const UNUSED: usize = 5;
 /// Seconds after the daemon's start in which it is no problem that no build was ever registered.
 const WAIT_FOR_HOOK: u64 = 3600;
 
-/// All findings, the good ones too; `now` is in seconds since 1970. [`free_space`] is beside them: settings that the daemon has not read yet
-/// may ask for more.
+/// All findings, the good ones too, except [`free_space`]: doctor judges it by the settings file, which the daemon may not have read yet. `now`
+/// is in seconds since 1970.
 #[must_use]
 pub fn of_status(status: &Status, now: u64) -> Vec<Finding> {
     let always = [

@@ -100,7 +100,7 @@ impl FileList {
     /// The files that count, with their whole paths.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let all = self.iter().filter(|(_, entry)| entry.kind.counts());
-        all.map(|(path, _)| self.path_of(path.strip_suffix(b"\0").unwrap_or(path))).collect()
+        all.map(|(path, _)| self.path_of(path)).collect()
     }
 
     /// The digest of all that counts.

@@ -14,7 +14,6 @@ fn in_build() -> Module {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    module.context.caches = ["go-cache", "go"].map(|name| top.join(name)).to_vec();
     module.context.programs = vec![top.join("go/bin")];
     module.context.apart = ["go-cache", "go/pkg", "home/.config/go/telemetry"].map(|name| top.join(name)).to_vec();
     module.context.top = Some(BuildTop::read(top, Vec::new(), &module.context.temporary));
@@ -111,7 +110,7 @@ fn a_file_with_a_compilers_temporary_name_counts_where_the_build_had_it() {
 fn a_module_below_gopath_is_no_cache() {
     let mut module = in_build();
     module.imports("os/exec");
-    module.context.caches.push(module.top());
+    module.context.apart.push(module.top());
     let list = module.list(LOG).unwrap();
     fs::write(module.root.join("golden/another.go"), "package golden\n").unwrap();
     assert!(!module.is_current(&list));
