@@ -58,6 +58,25 @@ c_asks_whether_a_file_exists() {
     c a '#if __has_include("../inc/two")' '#define V 2' '#elif __has_include("../inc/three")' '#define V 3' '#else' '#define V 1' '#endif'
     case $1 in 2) define inc/two 0 ;; 3) define inc/three 0 ;; *) define inc/one 0 ;; esac
 }
+# Paths that are not whole in one place, or lead another way. Out of the tree there is no condition.
+beside='mkdir /build/beside; echo "#define V $V" > /build/beside/v.h;'
+c_asks_for_a_file_of_a_search_path() {
+    mkdir p
+    c p/a '#cgo CFLAGS: -I${SRCDIR}/../..' '#if __has_include("../beside/v.h")' '#include "../beside/v.h"' '#else' '#define V 1' '#endif'
+    main_program "$module/p/a"
+    before='if [ $V != 1 ]; then '$beside' fi'
+}
+c_includes_by_a_link_among_processes() { c a '#include "/proc/self/root/build/beside/v.h"'; before=$beside; }
+c_includes_by_a_detour() { c a '#include "/usr/../build/beside/v.h"'; before=$beside; }
+c_includes_a_name_on_two_lines() { c a '#include "../.\' './beside/v.h"'; before=$beside shared=no; }
+c_includes_by_a_macro_of_a_flag() { c a '#cgo CFLAGS: -DUP=..' '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#include STRING(UP/UP/beside/v.h)'; before=$beside shared=no; }
+asm_includes_an_escape_behind_a_comment() { asm a '/**/#include "\x2e./\x2e./beside/v.h"'; before=$beside shared=no; }
+c_includes_a_program_that_go_installs() { c a '#include "../bin/v.h"'; define bin/v.h "$1"; chmod 755 bin/v.h; before='export GOBIN=$PWD/bin' shared=no; }
+c_includes_a_file_like_a_temporary_one() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <go-build2/v.h>'; before='mkdir ../go-build2; echo "#define V $V" > ../go-build2/v.h' shared=no; }
+c_includes_a_file_of_the_module_cache() { c a '#include "../mod/x/v.h"'; define mod/x/v.h "$1"; before='export GOMODCACHE=$PWD/mod' shared=no; }
+header_beside_that_includes_a_go_file() { c a '#include "../../beside/w.h"'; before=$beside'mv /build/beside/v.h /build/beside/v.go; echo "#include \"v.go\"" > /build/beside/w.h'; }
+header_beside_that_leads_out_of_the_tree() { c a '#include "../../beside/w.h"'; before=$beside'mv /build/beside/v.h /tmp; echo "#include \"/tmp/v.h\"" > /build/beside/w.h' shared=no; }
+
 c_takes_a_precompiled_header() {
     c_file a '#include <v.h>' 'int getv(void) { return V; }'
     sed -i 's|^// extern|// #cgo CFLAGS: -I${SRCDIR}/../inc\n&|' a/a.go

@@ -94,6 +94,13 @@ program_as_of_a_temporary_directory() {
     before='mv bin /tmp/bin; export PATH=/tmp/bin:$PATH'
     shared=no
 }
+program_cc_that_looks_for_a_directory() { c a ''; script cc.sh 'v=1; if [ -d /build/source/two ]; then v=2; elif [ -d /build/source/three ]; then v=3; fi' 'exec gcc -DV=$v "$@"'; case $1 in 2) mkdir two ;; 3) mkdir three ;; *) mkdir one ;; esac; before='export CC=$PWD/cc.sh'; }
+program_cc_that_runs_another_by_path() { c a ''; script cc.sh 'exec realgcc "$@"'; before='mkdir /tmp/bin; printf "#!/bin/sh\nexec gcc -DV=%s \"\$@\"\n" $V > /tmp/bin/realgcc; chmod +x /tmp/bin/realgcc; export PATH=/tmp/bin:$PATH CC=$PWD/cc.sh'; shared=no; }
+program_cc_that_reads_the_module_cache() { c a '#include <v.h>'; script cc.sh 'exec gcc -I$GOMODCACHE/x "$@"'; before='export GOMODCACHE=/build/mod CC=$PWD/cc.sh; mkdir -p /build/mod/x; echo "#define V $V" > /build/mod/x/v.h'; shared=no; }
+# Programs to which flags lead, and a variable that does not count otherwise.
+program_of_a_flag_that_reads_the_version() { c a ''; script wrap.sh 'program=$1; shift; case $program in *cc1) exec $program "$@" -DV=$version ;; esac; exec $program "$@"'; environment=("version=$1"); before='export CGO_CFLAGS="-wrapper /build/source/wrap.sh"'; }
+program_of_a_directory_that_reads_the_version() { c a ''; script prefix/cc1 "exec $(gcc -print-prog-name=cc1) -DV=\$version \"\$@\""; environment=("version=$1"); before='export CGO_CFLAGS=-B/build/source/prefix/'; }
+program_pkg_config_requires_another() { c a '#cgo pkg-config: v' '#include <v.h>'; mkdir pc; printf 'Name: v\nDescription: v\nVersion: 1\nRequires: w\n' > pc/v.pc; before='mkdir ../pc /tmp/inc; printf "Name: w\nDescription: w\nVersion: 1\nCflags: -I/tmp/inc\n" > ../pc/w.pc; echo "#define V $V" > /tmp/inc/v.h; export PKG_CONFIG_PATH=/build/source/pc:/build/pc'; shared=no; }
 program_pkg_config() { c a '#cgo pkg-config: v'; script pkg.sh "case \"\$*\" in *--cflags*) echo -DV=$1 ;; esac"; before='export PKG_CONFIG=/build/source/pkg.sh'; }
 program_pkg_config_reads_a_file() { c a '#cgo pkg-config: v'; mkdir pc; printf 'Name: v\nDescription: v\nVersion: 1\nCflags: -DV=%s\n' "$1" > pc/v.pc; before='export PKG_CONFIG_PATH=/build/source/pc'; }
 program_pkg_config_reads_a_made_file() { c a '#cgo pkg-config: v'; before='mkdir ../pc; printf "Name: v\nDescription: v\nVersion: 1\nCflags: -DV=%s\n" $V > ../pc/v.pc; export PKG_CONFIG_PATH=/build/pc'; }

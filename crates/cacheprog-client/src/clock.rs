@@ -1,9 +1,8 @@
 //! The only place of this program that reads the wall clock.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How far the clock that the kernel stamps files with may lag behind: a tick, with the slowest that a kernel is built with.
-const TICK: Duration = Duration::from_millis(10);
+use rustix::time::ClockId;
 
 /// Now.
 pub(crate) fn now() -> SystemTime {
@@ -11,8 +10,10 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// A moment that no file shows which is changed from now on: they all show a later one.
+/// Now, by the clock that the kernel stamps files with: what changes from now on shows this time or a later one. It lags behind
+/// [`now`] by a tick at most (1 to 10 ms).
 pub(crate) fn before_changes() -> SystemTime {
-    let now = now();
-    now.checked_sub(TICK).unwrap_or(now)
+    let time = rustix::time::clock_gettime(ClockId::RealtimeCoarse);
+    let since_epoch = Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0));
+    UNIX_EPOCH + since_epoch
 }

@@ -59,9 +59,13 @@ pub(crate) fn rules_with_daemon(environment: &Environment) -> Rules {
     rules(environment, Bodies { offers_indexes: environment.reads_goroot, mtimes_count: false })
 }
 
-/// What decides about sharing in a store of the user's own. In a Nix build all files have the same mtime.
+/// What decides about sharing in a store of the user's own. In a Nix build all files have the same mtime, and so has what a shell for
+/// one unpacks.
 pub(crate) fn rules_of_store(environment: &Environment) -> Rules {
-    rules(environment, Bodies { offers_indexes: false, mtimes_count: !is_build(&variables()) })
+    let variables = variables();
+    let top = value(&variables, "NIX_BUILD_TOP").and_then(|top| std::fs::canonicalize(top).ok());
+    let is_unpacked = top.is_some_and(|top| std::env::current_dir().is_ok_and(|dir| dir.starts_with(top)));
+    rules(environment, Bodies { offers_indexes: false, mtimes_count: !is_build(&variables) && !is_unpacked })
 }
 
 fn rules(environment: &Environment, bodies: Bodies) -> Rules {

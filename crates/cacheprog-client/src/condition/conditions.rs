@@ -25,10 +25,11 @@ use super::modules::Modules;
 use super::programs::{self, Program};
 use super::setting::Setting;
 use super::stamp::Stamp;
+use super::variables::{is_build, value};
 use super::{named_variables, paths, tree};
 
 /// Digests are made again where what they are over changes.
-const RULES: &[u8] = b"nix-gocacheprog condition 3";
+const RULES: &[u8] = b"nix-gocacheprog condition 4";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
 #[derive(Debug)]
@@ -55,8 +56,8 @@ pub(super) struct Machine {
 /// What a scope is made of. Finding it out may take reading sources and tools: it is done once for a digest.
 struct Makeup {
     content: Content,
-    /// See [`Conditions::c_for_vet`].
-    with_c: Vec<(PathBuf, Rule)>,
+    /// See [`Conditions::files_for_vet`].
+    for_vet: Vec<(PathBuf, Rule)>,
     /// Whether variables and programs are a part of it.
     has_machine: bool,
     line: Option<CommandLine>,
@@ -69,7 +70,7 @@ impl Makeup {
             Content::Files(files) => Some(files),
             Content::Nothing | Content::InStore(_) => None,
         };
-        self.with_c.iter().chain(own)
+        self.for_vet.iter().chain(own)
     }
 }
 
@@ -149,9 +150,9 @@ impl Conditions {
 
     fn makeup(&mut self, scope: &Scope) -> Option<Makeup> {
         let content = self.content(scope)?;
-        let with_c = self.c_for_vet(scope)?;
-        let has_machine = has_machine(scope) || !with_c.is_empty();
-        Some(Makeup { content, with_c, has_machine, line: self.command_line(scope)? })
+        let for_vet = self.files_for_vet(scope)?;
+        let has_machine = has_machine(scope) || !for_vet.is_empty();
+        Some(Makeup { content, for_vet, has_machine, line: self.command_line(scope)? })
     }
 
     fn hash(&mut self, scope: &Scope, makeup: &Makeup, parts: &mut Parts) -> Option<ScopeDigest> {
@@ -177,7 +178,7 @@ impl Conditions {
                 counts_seed = list.has_cxx() && *rule != Rule::Toolchain;
             }
         }
-        for (root, rule) in &makeup.with_c {
+        for (root, rule) in &makeup.for_vet {
             if *rule != Rule::Module {
                 add_part(&mut hasher, root.as_os_str().as_bytes());
             }
@@ -221,8 +222,7 @@ impl Conditions {
             return self.content_of_module(root, if scope.is_asm() { Runs::Go } else { Runs::Programs });
         }
         if *scope == scopes::TREE {
-            // A compiler that is a script of the tree may read any file of it.
-            of_tree(if self.has_programs_in_tree()? { Rule::TreeWithGo } else { Rule::Tree })
+            of_tree(self.rule_of_tree()?)
         } else if *scope == scopes::TREE_WITH_GO {
             of_tree(Rule::TreeWithGo)
         } else if is_of_vet(scope) {
@@ -232,18 +232,33 @@ impl Conditions {
         }
     }
 
+    /// Which files of the tree count for C that may read any of them. `None` where they lead out of it.
+    fn rule_of_tree(&mut self) -> Option<Rule> {
+        let tree = self.tree.clone()?;
+        let mut references = self.file_lists.list(&tree, Rule::Tree)?.references();
+        // A compiler that is a script of the tree may read its Go sources too.
+        let has_go = references.take_go_source() || self.has_programs_in_tree()?;
+        let verdict = self.judge(&tree, &references, (true, Runs::Programs))?;
+        (verdict != Verdict::Leaves).then_some(if has_go { Rule::TreeWithGo } else { Rule::Tree })
+    }
+
     /// What C is made of that vet sees: it reads the Go sources that cgo made, whose types are those of headers, and its key has no more
     /// of them than a compiler's has (cmd/go/internal/work/exec.go `vet`: the action of the package, not its content, Go 1.21-1.27).
-    /// Nothing where no source of the tree has C in it, and for other scopes. With it variables and programs count.
-    fn c_for_vet(&mut self, scope: &Scope) -> Option<Vec<(PathBuf, Rule)>> {
+    /// Nothing where no source of the tree has C in it, and for other scopes. With it variables and programs count. Besides, the files of
+    /// modules beside the tree.
+    fn files_for_vet(&mut self, scope: &Scope) -> Option<Vec<(PathBuf, Rule)>> {
         if !is_of_vet(scope) {
             return Some(Vec::new());
         }
         let tree = self.tree.clone()?;
-        let (mut roots, mut verdict) = (BTreeSet::new(), Verdict::Stays);
-        for dir in self.file_lists.list(&tree, Rule::Vet)?.directories_with_c() {
+        let beside = self.modules_beside(&tree);
+        let (mut roots, mut verdict, mut with_c) = (BTreeSet::new(), Verdict::Stays, BTreeSet::new());
+        for root in [&tree].into_iter().chain(&beside) {
+            with_c.extend(self.file_lists.list(root, Rule::Vet)?.directories_with_c());
+        }
+        for dir in with_c {
             let Some(package) = self.modules().and_then(|modules| modules.package_in(&dir)) else {
-                verdict = verdict.max(Verdict::Tree);
+                verdict = verdict.max(if dir.starts_with(&tree) { Verdict::Tree } else { Verdict::Leaves });
                 continue;
             };
             verdict = verdict.max(self.judge_package(&package)?);
@@ -251,12 +266,19 @@ impl Conditions {
                 roots.insert(package.root);
             }
         }
-        Some(match verdict {
-            Verdict::Stays => roots.into_iter().map(|root| (root, Rule::Module)).collect(),
-            Verdict::Tree if !self.has_programs_in_tree()? => vec![(tree, Rule::Tree)],
-            Verdict::Tree => vec![(tree, Rule::TreeWithGo)],
+        let mut files: Vec<_> = beside.into_iter().map(|root| (root, Rule::Vet)).collect();
+        match verdict {
+            Verdict::Stays => files.extend(roots.into_iter().map(|root| (root, Rule::Module))),
+            Verdict::Tree => files.push((tree, self.rule_of_tree()?)),
             Verdict::Leaves => return None,
-        })
+        }
+        Some(files)
+    }
+
+    /// Directories of modules outside of the tree, which no version names: vet reads their packages too.
+    fn modules_beside(&mut self, tree: &Path) -> BTreeSet<PathBuf> {
+        let all: BTreeSet<_> = self.modules().map(|modules| modules.directories().collect()).unwrap_or_default();
+        all.into_iter().filter(|dir| !dir.starts_with(tree) && !self.is_in_store(dir) && dir.is_dir()).collect()
     }
 
     fn content_of_module(&mut self, root: PathBuf, runs: Runs) -> Option<Content> {
@@ -282,11 +304,19 @@ impl Conditions {
         // Files that Nix and stdenv write there are no part of a tree.
         let is_of_nix = |path: &Path| path.file_name().is_some_and(super::is_of_nix) && path.is_file();
         let is_known = |path: &Path| {
-            self.tree.as_ref().is_some_and(|tree| path.starts_with(tree) && !is_of_nix(path))
+            let is_left_out = |tree| self.file_lists.excluded.covers(Rule::TreeWithGo, tree, path) || is_of_nix(path);
+            self.tree.as_ref().is_some_and(|tree| path.starts_with(tree) && !is_left_out(tree))
                 || self.is_in_store(path)
                 || paths::is_of_system(path)
         };
-        named_variables::find(&files, &in_store, &self.setting.variables, is_known)
+        let variables = &self.setting.variables;
+        // A script finds programs there too.
+        let mut search_path = value(variables, "PATH").into_iter().flat_map(std::env::split_paths);
+        let is_apart = |dir: PathBuf| dir.is_dir() && !is_known(&paths::real(&dir));
+        if is_build(variables) && !files.is_empty() && search_path.any(is_apart) {
+            return None;
+        }
+        named_variables::find(&files, &in_store, variables, is_known)
     }
 
     /// Adds files of the tree whose names stand in a program of the tree, or in one that such a file leads to: a script runs or reads others.

@@ -18,7 +18,7 @@ use super::setting::Setting;
 use super::variables::{is_build, text};
 
 /// Directories of version control: each commit changes them. No compiler reads there; docs/explanation/soundness.md names them.
-const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
+pub(super) const VERSION_CONTROL: [&[u8]; 5] = [b".git", b".hg", b".svn", b".bzr", b".jj"];
 
 /// Files that Nix and stdenv write beside the sources; they hold the outputs' paths (nix build.cc `initTmpDir`, nixpkgs
 /// pkgs/stdenv/generic/setup.sh `dumpVars`).
@@ -28,6 +28,9 @@ pub(super) const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"
 /// digits behind them, and those of nixpkgs' wrappers of compiler and linker.
 const OF_GO: [&[u8]; 3] = [b"go-build", b"go-link-", b"cgo-gcc-input-"];
 const OF_WRAPPERS: [&[u8]; 2] = [b"cc-params.", b"ld-params."];
+
+/// What names of temporary files begin with, gcc's too.
+pub(super) const TEMPORARY: [&[u8]; 5] = [b"go-build", b"go-link-", b"cgo-gcc-input-", b"cc", b"ld-params."];
 
 /// See the file's header.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +98,11 @@ impl Excluded {
         }
         let path = dir.join(name);
         self.directories.contains(&path) || (rule != Rule::TreeWithGo && self.is_of_programs(dir, &path))
+    }
+
+    /// The directories that are left out, and those of which programs are.
+    pub(crate) fn directories(&self) -> (&[PathBuf], &[PathBuf]) {
+        (&self.directories, &self.programs)
     }
 
     /// Whether a path is a directory for programs with nothing else in it, or a program in one.

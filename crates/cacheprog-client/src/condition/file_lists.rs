@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock;
 
 use super::budget::{Budget, Spent};
-use super::escapes::top_directories;
+use super::escapes::{Names, top_directories};
 use super::excluded::Excluded;
 use super::files::{FileList, LookedAt, Looking, Memo, Rule, read_list};
 use super::setting::Setting;
@@ -28,7 +28,7 @@ const MOST_ENTRIES: usize = 60_000;
 #[derive(Debug)]
 pub(crate) struct FileLists {
     pub(crate) excluded: Excluded,
-    top: Vec<Vec<u8>>,
+    names: Names,
     memo: Option<Memo>,
     look_time: Duration,
     lists: HashMap<(PathBuf, Rule), Look>,
@@ -47,7 +47,10 @@ struct Look {
 impl FileLists {
     pub(crate) fn new(excluded: Excluded, tree: Option<&Path>, setting: &Setting) -> Self {
         let (memo, look_time) = (setting.memo.clone().map(Memo::new), setting.look_time);
-        Self { excluded, top: top_directories(tree), memo, look_time, lists: HashMap::new(), batch: 0 }
+        let (left_out, programs) = excluded.directories();
+        let (left_out, programs) = (left_out.to_owned(), programs.to_owned());
+        let names = Names { top: top_directories(tree), left_out, programs };
+        Self { excluded, names, memo, look_time, lists: HashMap::new(), batch: 0 }
     }
 
     /// From now on lists are looked at again.
@@ -83,7 +86,7 @@ impl FileLists {
 
     fn read(&self, root: &Path, rule: Rule, known: Option<&FileList>, failures: &mut u32) -> Option<FileList> {
         let mut budget = Budget::new(self.look_time);
-        let looking = Looking { rule, excluded: &self.excluded, top: &self.top };
+        let looking = Looking { rule, excluded: &self.excluded, names: &self.names };
         let LookedAt { list, read } = read_list(root, looking, known, &mut budget);
         if let Some(memo) = &self.memo {
             // With a cold disk the next go command goes on from here. Where it would gain little, it is the one after some minutes.
@@ -107,9 +110,9 @@ impl FileLists {
         }
     }
 
-    /// The directories of `/` whose names are looked for in texts.
-    pub(crate) fn top(&self) -> &[Vec<u8>] {
-        &self.top
+    /// What is looked for in texts.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 }
 

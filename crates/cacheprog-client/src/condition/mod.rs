@@ -14,6 +14,7 @@ mod escapes;
 mod excluded;
 mod file_lists;
 mod files;
+mod flag_programs;
 mod flags_text;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

@@ -15,9 +15,9 @@ use proto::parts::{Part, Parts};
 use crate::digest::add_part;
 
 use super::paths::STORE;
-use super::quoted;
 use super::stamp::Stamp;
 use super::variables::{Variables, is_build, value};
+use super::{flag_programs, quoted};
 
 /// The variables that name programs, and the programs without them (cmd/go/internal/work/exec.go `ccExe`, `cxxExe`, `fcExe`,
 /// `getPkgConfigFlags`, `swigOne`; cmd/go/internal/cfg; Go 1.21-1.27). Compilers look for `as` and `ld` in `PATH`.
@@ -67,7 +67,22 @@ pub(crate) fn find(variables: &Variables) -> Option<Vec<Program>> {
         let identity = identify(&words, variables, &mut files)?;
         Some(Program { name, identity, files: files.others, in_store: files.in_store })
     };
-    PROGRAMS.into_iter().map(find_one).collect()
+    let programs: Option<Vec<_>> = PROGRAMS.into_iter().map(find_one).collect();
+    Some([programs?, of_flags(variables)?].concat())
+}
+
+/// Those to which flags lead. `None` where they cannot be told.
+fn of_flags(variables: &Variables) -> Option<Vec<Program>> {
+    let commands = PROGRAMS.iter().filter_map(|(name, _)| value(variables, name));
+    let found = flag_programs::find(variables, &commands.map(|value| value.as_bytes().to_owned()).collect::<Vec<_>>())?;
+    if found.is_empty() {
+        return Some(Vec::new());
+    }
+    let (mut hasher, mut files) = (Hasher::new(), Files::default());
+    for path in found {
+        add_file(&mut hasher, &path, is_build(variables), &mut files)?;
+    }
+    Some(vec![Program { name: "of flags", identity: hasher.finalize(), files: files.others, in_store: files.in_store }])
 }
 
 /// Adds each to a digest, and by name to its parts.
@@ -83,7 +98,7 @@ pub(crate) fn add(programs: &[Program], hasher: &mut Hasher, parts: &mut Parts) 
 pub(crate) fn are_older(programs: &[Program], since: SystemTime) -> bool {
     let is_older = |file: &PathBuf| {
         let metadata = fs::symlink_metadata(file).ok();
-        metadata.and_then(|metadata| Stamp::of(&metadata)).is_some_and(|stamp| stamp.settled() < since)
+        metadata.and_then(|metadata| Stamp::of(&metadata)).is_some_and(|stamp| stamp.is_before(since))
     };
     programs.iter().flat_map(|program| &program.files).all(is_older)
 }

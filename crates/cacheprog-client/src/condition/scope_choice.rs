@@ -131,7 +131,12 @@ impl Conditions {
     }
 
     /// Where references of a module with this root lead.
-    fn judge(&mut self, root: &Path, references: &References, (has_links, runs): (bool, Runs)) -> Option<Verdict> {
+    pub(super) fn judge(
+        &mut self,
+        root: &Path,
+        references: &References,
+        (has_links, runs): (bool, Runs),
+    ) -> Option<Verdict> {
         let linked = if has_links && references.lead_above_links() {
             self.file_lists.list(root, Rule::Module)?.linked_directories()
         } else {
@@ -192,7 +197,7 @@ impl Conditions {
 
     fn scan(&self, package: &Package, text: &[u8], references: &mut References) {
         let place = FilePlace { root: &package.root, dir: &package.dir };
-        let mut scanner = Scanner::new(place, Language::Go, self.file_lists.top(), references);
+        let mut scanner = Scanner::new(place, Language::Go, self.file_lists.names(), references);
         scanner.feed(text);
         scanner.finish();
     }

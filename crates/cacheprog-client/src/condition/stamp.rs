@@ -40,14 +40,22 @@ impl Stamp {
 
     /// From this time on another change is certain to show another ctime.
     pub(crate) fn settled(&self) -> SystemTime {
-        let is_coarse = self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0);
-        self.changed + if is_coarse { COARSE } else { TICK }
+        self.changed + if self.is_coarse() { COARSE } else { TICK }
     }
 
-    /// Whether it changed before a time. File systems that store whole seconds (or two) show a change too early.
+    /// Whether it changed before a time that is of `clock::before_changes`.
     pub(crate) fn is_before(&self, since: SystemTime) -> bool {
-        let is_coarse = self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0);
-        self.changed + if is_coarse { COARSE } else { Duration::ZERO } < since
+        self.latest_change() < since
+    }
+
+    /// It did not change after this time of the clock that the kernel stamps files with: file systems that store whole seconds (or
+    /// two) show a change too early.
+    pub(crate) fn latest_change(&self) -> SystemTime {
+        self.changed + if self.is_coarse() { COARSE } else { Duration::ZERO }
+    }
+
+    fn is_coarse(&self) -> bool {
+        self.changed.duration_since(UNIX_EPOCH).is_ok_and(|changed| changed.subsec_nanos() == 0)
     }
 
     pub(crate) fn add_to(&self, hasher: &mut Hasher) {
@@ -68,5 +76,8 @@ mod tests {
         assert_eq!(settled(500_000_000), at(10_520));
         // One that changes at 10.9 s has the time 10 s, and so has what changes after it was read.
         assert_eq!(settled(0), at(12_000));
+        let is_before = |nanoseconds, since| Stamp::new(1, 1, (10, nanoseconds)).unwrap().is_before(at(since));
+        assert!(is_before(500_000_000, 10_501) && !is_before(500_000_000, 10_500));
+        assert!(is_before(0, 12_001) && !is_before(0, 12_000));
     }
 }

@@ -115,7 +115,7 @@ impl Look<'_> {
             }
             self.budget.take_name()?;
             let stat = statat(entries.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-            if Stamp::of_stat(&stat)?.settled() >= self.since {
+            if !Stamp::of_stat(&stat)?.is_before(self.since) {
                 return None;
             }
             if FileType::from_raw_mode(stat.st_mode).is_dir() {
@@ -136,7 +136,7 @@ impl Look<'_> {
     }
 
     fn is_older(&self, metadata: &Metadata, is_busy: bool) -> Option<bool> {
-        Some((metadata.is_dir() && is_busy) || Stamp::of(metadata)?.settled() < self.since)
+        Some((metadata.is_dir() && is_busy) || Stamp::of(metadata)?.is_before(self.since))
     }
 }
 
@@ -161,15 +161,16 @@ mod tests {
         fs::write(root.join("env-vars"), "").unwrap();
         let top = Some(BuildTop::read(root.clone(), Vec::new(), &[]));
         let context = TestContext { top, temporary: vec![root.clone()], ..TestContext::default() };
-        let is_unchanged =
-            |others_run| first_change_beside(|| others_run, &context, clock::now(), &mut Budget::of_tree()).is_none();
+        let is_unchanged = |others_run| {
+            first_change_beside(|| others_run, &context, clock::before_changes(), &mut Budget::of_tree()).is_none()
+        };
         assert!(is_unchanged(false));
         fs::create_dir_all(root.join("TestX1234567890/001")).unwrap();
         assert!(is_unchanged(true) && !is_unchanged(false));
         fs::create_dir(root.join("go-build5")).unwrap();
         assert!(is_unchanged(true));
         fs::create_dir(root.join("coverage")).unwrap();
-        let changed = first_change_beside(|| true, &context, clock::now(), &mut Budget::of_tree());
+        let changed = first_change_beside(|| true, &context, clock::before_changes(), &mut Budget::of_tree());
         assert_eq!(changed, Some(root.join("coverage")));
     }
 
@@ -180,7 +181,8 @@ mod tests {
         let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
         let top = Some(BuildTop { root: build.path().to_owned(), beside, names });
         let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
-        let is_unchanged = || first_change_beside(|| false, &context, clock::now(), &mut Budget::of_tree()).is_none();
+        let is_unchanged =
+            || first_change_beside(|| false, &context, clock::before_changes(), &mut Budget::of_tree()).is_none();
         assert!(is_unchanged());
         fs::write(tmp.path().join("left"), "").unwrap();
         assert!(!is_unchanged());

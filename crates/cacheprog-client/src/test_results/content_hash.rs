@@ -121,10 +121,10 @@ fn read(path: &Path, stamp: &Stamp, size: u64, until: Instant) -> Option<Hash> {
     (Stamp::of(&file.metadata().ok()?)? == *stamp).then(|| hasher.finalize())
 }
 
-/// `None` if it changed after `since`.
+/// `None` if it changed at `since` or later.
 fn is_older(metadata: &Metadata, since: Option<SystemTime>) -> Option<()> {
     let Some(since) = since else { return Some(()) };
-    (Stamp::of(metadata)?.settled() < since).then_some(())
+    Stamp::of(metadata)?.is_before(since).then_some(())
 }
 
 /// Adds names, kinds, modes, sizes and targets of links, as a listing of the directory shows them.

@@ -28,6 +28,7 @@ pub(super) struct DataTree {
     stamps: Hash,
     /// From this time on another change to any of them shows another stamp.
     settled: SystemTime,
+    latest_change: SystemTime,
     /// When reading began.
     began: SystemTime,
     /// The digest of what counts, without directories that are not the tree's.
@@ -49,8 +50,9 @@ impl DataTree {
         walk.add_path(root, &fs::symlink_metadata(root).ok()?)?;
         walk.add_root()?;
         let (digest, paths, stamps) = walk.finish();
-        let (stamps, settled) = (stamps.hasher.finalize(), stamps.settled);
-        let tree = Self { root: root.to_owned(), paths, stamps, settled, began, digest };
+        let Stamps { hasher, settled, latest_change } = stamps;
+        let tree =
+            Self { root: root.to_owned(), paths, stamps: hasher.finalize(), settled, latest_change, began, digest };
         tree.has_same_stamps().then_some(tree)
     }
 
@@ -60,9 +62,9 @@ impl DataTree {
         self.root == root && self.settled < self.began && self.has_same_stamps()
     }
 
-    /// Whether no file changed after `since`.
+    /// Whether nothing changed at `since` or later.
     pub(super) fn is_older(&self, since: SystemTime) -> bool {
-        self.settled < since
+        self.latest_change < since
     }
 
     /// A name that is added or removed changes the stamp of its directory.

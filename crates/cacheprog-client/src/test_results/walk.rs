@@ -35,16 +35,18 @@ pub(super) enum Extent {
 pub(super) struct Stamps {
     pub(super) hasher: Hasher,
     pub(super) settled: SystemTime,
+    pub(super) latest_change: SystemTime,
 }
 
 impl Stamps {
     pub(super) fn new() -> Self {
-        Self { hasher: Hasher::new(), settled: UNIX_EPOCH }
+        Self { hasher: Hasher::new(), settled: UNIX_EPOCH, latest_change: UNIX_EPOCH }
     }
 
     pub(super) fn add(&mut self, stamp: Stamp) {
         stamp.add_to(&mut self.hasher);
         self.settled = self.settled.max(stamp.settled());
+        self.latest_change = self.latest_change.max(stamp.latest_change());
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::reference::{Reference, References};
-use super::scan::{FilePlace, Language, PIECE, Scanner};
+use super::scan::{FilePlace, Language, Names, PIECE, Scanner};
 
 /// A source of any language: the paths in it are found as well where it comes in pieces, also within a large file.
 pub fn escapes(bytes: &[u8]) {
@@ -38,8 +38,12 @@ const ROOT: &str = "/tree/module";
 fn found(pieces: &[&[u8]], language: Language) -> References {
     let place = FilePlace { root: Path::new(ROOT), dir: Path::new("/tree/module/dir") };
     let mut references = References::default();
-    let top = [b"/data".to_vec(), b"/tree".to_vec()];
-    let mut scanner = Scanner::new(place, language, &top, &mut references);
+    let names = Names {
+        top: vec![b"/data".to_vec(), b"/tree".to_vec()],
+        left_out: vec!["/tree/module/mod".into()],
+        programs: vec!["/tree/module/bin".into()],
+    };
+    let mut scanner = Scanner::new(place, language, &names, &mut references);
     pieces.iter().for_each(|piece| scanner.feed(piece));
     scanner.finish();
     references

@@ -10,5 +10,5 @@ mod surroundings;
 mod token;
 
 pub(crate) use reference::{Reference, References};
-pub(crate) use scan::{FilePlace, Language, Scanner};
+pub(crate) use scan::{FilePlace, Language, Names, Scanner};
 pub(crate) use surroundings::{Runs, Surroundings, Verdict, top_directories};

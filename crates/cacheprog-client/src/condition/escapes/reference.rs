@@ -11,6 +11,8 @@ const MOST: usize = 4000;
 pub(crate) enum Reference {
     /// This path, whether something is there or not: something may be there in another build.
     Certain(PathBuf),
+    /// The same, in a question that has an answer where nothing is there; by its text it is one of several places.
+    Asked(PathBuf),
     /// This path, if something is there. By its text it is one of several places.
     IfThere(PathBuf),
     /// This absolute path, if a file is there, or anything in the tree.
@@ -22,8 +24,8 @@ pub(crate) enum Reference {
     AboveLink(usize, PathBuf),
     /// A Go source, which a condition without Go sources does not have.
     GoSource,
-    /// More than are kept.
-    TooMany,
+    /// Any path, or what is no file: also where there are more than are kept.
+    Any,
 }
 
 /// Above a link this stands for more paths than are kept.
@@ -41,12 +43,17 @@ impl References {
     pub(crate) fn add(&mut self, reference: Reference) {
         let is_above_link = matches!(reference, Reference::AboveLink(..));
         let (set, rest) =
-            if is_above_link { (&mut self.above_links, ANY) } else { (&mut self.references, Reference::TooMany) };
+            if is_above_link { (&mut self.above_links, ANY) } else { (&mut self.references, Reference::Any) };
         set.insert(if set.len() < MOST { reference } else { rest });
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Reference> {
         self.references.iter().chain(&self.above_links)
+    }
+
+    /// Whether a Go source is named; from now on it is not.
+    pub(crate) fn take_go_source(&mut self) -> bool {
+        self.references.remove(&Reference::GoSource)
     }
 
     /// Whether something may lead out by way of a link.

@@ -8,6 +8,7 @@ use memchr::memmem;
 
 use super::reference::{Reference, References};
 use super::token::{self, LastLine, Line};
+use crate::condition::excluded;
 
 /// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
 pub(super) const PIECE: usize = 128 << 10;
@@ -34,8 +35,21 @@ pub(crate) struct FilePlace<'a> {
 pub(crate) enum Language {
     /// Anything that a C compiler, an assembler or a linker may read.
     Any,
+    /// The same, somewhere in a tree: most of its files are none of C, and `..` in a line that opens no file is not looked at.
+    AnyOfTree,
     /// A Go source: its comments hold C.
     Go,
+}
+
+/// Names that are looked for in texts.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Directories of `/` that are not the system's, and other beginnings of absolute paths, each as text.
+    pub(crate) top: Vec<Vec<u8>>,
+    /// Directories that are part of no scope.
+    pub(crate) left_out: Vec<PathBuf>,
+    /// Directories of which programs are part of no scope.
+    pub(crate) programs: Vec<PathBuf>,
 }
 
 /// Looks through one file, piece by piece.
@@ -43,8 +57,10 @@ pub(crate) enum Language {
 pub(crate) struct Scanner<'a> {
     place: FilePlace<'a>,
     language: Language,
-    /// Directories of `/` that are not the system's, each as text.
-    top: &'a [Vec<u8>],
+    names: &'a Names,
+    /// Names in the module of what is part of no scope.
+    left_out: Vec<&'a [u8]>,
+    programs: Vec<(&'a [u8], &'a Path)>,
     text: Vec<u8>,
     /// Whether the file begins as a script with an interpreter does; `None` before its first bytes.
     is_script: Option<bool>,
@@ -58,10 +74,16 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(
         place: FilePlace<'a>,
         language: Language,
-        top: &'a [Vec<u8>],
+        names: &'a Names,
         references: &'a mut References,
     ) -> Self {
-        Self { place, language, top, text: Vec::new(), is_script: None, last_line: None, looks: 0, references }
+        let is_here = |dir: &&PathBuf| dir.starts_with(place.root);
+        let left_out = names.left_out.iter().filter(is_here).filter_map(|dir| Some(dir.file_name()?.as_bytes()));
+        let left_out = left_out.chain(excluded::VERSION_CONTROL).collect();
+        let programs = names.programs.iter().filter(is_here);
+        let programs = programs.filter_map(|dir| Some((dir.file_name()?.as_bytes(), dir.as_path()))).collect();
+        let (text, is_script, last_line) = (Vec::new(), None, None);
+        Self { place, language, names, left_out, programs, text, is_script, last_line, looks: 0, references }
     }
 
     /// Looks at the next bytes of the file.
@@ -88,7 +110,7 @@ impl<'a> Scanner<'a> {
         self.looks = MOST_LOOKS * (text.len() + OVERLAP);
         for at in memmem::find_iter(&text, b"..") {
             if self.looks == 0 {
-                self.references.add(Reference::TooMany);
+                self.references.add(Reference::Any);
                 break;
             }
             self.upward(&text, at);
@@ -96,15 +118,59 @@ impl<'a> Scanner<'a> {
         for at in memmem::find_iter(&text, b".go") {
             self.go_source(&text, at);
         }
-        for at in memmem::find_iter(&text, b"\\") {
+        for at in memmem::find_iter(&text, b"include").chain(memmem::find_iter(&text, b".inc")) {
             self.escaped(&text, at);
         }
-        for top in self.top {
+        // The mtime of the source, which is in no key.
+        if memmem::find(&text, b"__TIMESTAMP__").is_some() {
+            self.references.add(Reference::Any);
+        }
+        self.left_out(&text);
+        for top in &self.names.top {
             for at in memmem::find_iter(&text, top) {
                 self.absolute(&text, at, at + top.len());
             }
         }
         self.text = text;
+    }
+
+    /// Names of what is part of no scope, where files are named.
+    fn left_out(&mut self, text: &[u8]) {
+        let names: Vec<&[u8]> =
+            self.left_out.iter().copied().chain(self.programs.iter().map(|(name, _)| *name)).collect();
+        let found = names.iter().copied().chain(excluded::TEMPORARY).flat_map(|start| memmem::find_iter(text, start));
+        for at in found {
+            let length = text[at..].iter().take_while(|byte| token::is_of_path(**byte)).count();
+            let name = &text[at..at + length];
+            let is_start = at == 0 || !token::is_of_path(text[at - 1]) || token::is_joined_to_flag(text, at);
+            if is_start && (names.contains(&name) || excluded::is_temporary_name(name)) {
+                self.left_out_name(text, at, name);
+            }
+        }
+    }
+
+    fn left_out_name(&mut self, text: &[u8], at: usize, name: &[u8]) {
+        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        self.looks = self.looks.saturating_sub(at - line_start);
+        let is_opened = Line::around(text, at, &mut self.last_line) != Line::Other
+            || memmem::find(&text[line_start..at], b".incbin").is_some();
+        if self.looks == 0 {
+            self.references.add(Reference::Any);
+        }
+        if !is_opened {
+            return;
+        }
+        let rest = token::ends(text, at, at)[0];
+        let below = text[at + name.len()..rest].split(|&byte| byte == b'/').filter(|part| !part.is_empty());
+        let below: PathBuf = below.map(OsStr::from_bytes).collect();
+        let mut is_of_programs = false;
+        for (_, dir) in self.programs.iter().filter(|(known, _)| *known == name) {
+            is_of_programs = true;
+            self.references.add(Reference::Certain(dir.join(&below)));
+        }
+        if !is_of_programs {
+            self.references.add(Reference::Any);
+        }
     }
 
     /// A path with `..` at `at`.
@@ -116,6 +182,7 @@ impl<'a> Scanner<'a> {
         }
         let is_flagged = token::is_joined_to_flag(text, at);
         self.above_link(text, at, is_flagged);
+        self.defined_as_above(text, at);
         let start = match before {
             b'/' => token::start(text, at),
             before if is_flagged || !token::is_of_path(before) => at,
@@ -124,14 +191,44 @@ impl<'a> Scanner<'a> {
         self.looks = self.looks.saturating_sub(at - start);
         let seen_before = text[start..at].split(|&byte| byte == b'/').any(|part| part == b"..");
         let is_absolute = text[start] == b'/' && !text[start..].starts_with(b"/..");
-        if seen_before || is_absolute {
+        // `-I/usr/../x`, which may be the directory `-I` too.
+        let flagged = memchr::memchr(b'/', &text[start..at]).map(|slash| start + slash);
+        if let Some(slash) = flagged.filter(|slash| *slash + 1 < at && token::is_joined_to_flag(text, *slash)) {
+            let ends = token::ends(text, start, at);
+            let paths = ends.iter().map(|end| PathBuf::from(OsStr::from_bytes(&text[slash..*end])));
+            paths.for_each(|path| self.references.add(Reference::IfThere(path)));
+        }
+        if seen_before {
             return;
         }
         let line = Line::around(text, at, &mut self.last_line);
+        if is_absolute {
+            self.absolute_with_dots(text, start, at, line);
+            return;
+        }
         for end in token::ends(text, start, at) {
             self.looks = self.looks.saturating_sub(end - start);
             let (up, names) = token::relative(&text[start..end]);
-            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line);
+            let asks = line == Line::Directive && self.asks(text);
+            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line, asks);
+        }
+    }
+
+    /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. A text between quotes is one for an assembler alone.
+    fn defined_as_above(&mut self, text: &[u8], at: usize) {
+        let (start, end) = (token::start(text, at), token::ends(text, at, at)[0]);
+        self.looks = self.looks.saturating_sub(end - start);
+        if !token::relative(&text[start..end]).1.is_empty() {
+            return;
+        }
+        let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
+        let is_defined = match Line::around(text, at, &mut self.last_line) {
+            Line::Cgo => token::is_of_definition(text, start),
+            Line::Directive => is_definition(text, at) && (!is_quoted || memmem::find(text, b".incbin").is_some()),
+            Line::Other => false,
+        };
+        if is_defined {
+            self.references.add(Reference::Any);
         }
     }
 
@@ -149,11 +246,22 @@ impl<'a> Scanner<'a> {
             if names.is_empty() && !follows_name {
                 continue;
             }
-            self.references.add(Reference::AboveLink(up.min(MOST_UP), PathBuf::from(OsStr::from_bytes(&names))));
+            let names = PathBuf::from(OsStr::from_bytes(&names));
+            let may_be_any = follows_name && line == Line::Directive && self.asks(text);
+            let reference = Reference::AboveLink(up.min(MOST_UP), names);
+            self.references.add(if may_be_any { Reference::Any } else { reference });
         }
     }
 
-    fn add_upward(&mut self, up: usize, names: &Path, line: Line) {
+    /// Whether `__has_include` or its like is on the line that was looked at last.
+    fn asks(&mut self, text: &[u8]) -> bool {
+        let Some((line, _)) = &self.last_line else { return false };
+        self.looks = self.looks.saturating_sub(line.len());
+        memmem::find(&text[line.clone()], b"__has_").is_some()
+    }
+
+    /// `asks`: whether the answer is an input also where nothing is there.
+    fn add_upward(&mut self, up: usize, names: &Path, line: Line, asks: bool) {
         let FilePlace { root, dir } = self.place;
         if up == 0 {
             return;
@@ -162,18 +270,30 @@ impl<'a> Scanner<'a> {
             self.add_outside(Reference::Certain(above(dir, up).join(names)));
         }
         // By its text alone `..` leads to a directory, which is always there; only flags and directives make something of it.
-        if line != Line::Cgo && names != Path::new("") {
+        let is_of_c = line != Line::Other || self.language != Language::AnyOfTree;
+        if line != Line::Cgo && is_of_c && names != Path::new("") {
             // It may be seen from any directory of the module: a search path, or the directory of a package.
             for levels in 1..=up {
-                self.add_outside(Reference::IfThere(above(root, levels).join(names)));
+                let path = above(root, levels).join(names);
+                self.add_outside(if asks { Reference::Asked(path) } else { Reference::IfThere(path) });
             }
         }
     }
 
     fn add_outside(&mut self, reference: Reference) {
-        let (Reference::Certain(path) | Reference::IfThere(path)) = &reference else { return };
+        let (Reference::Certain(path) | Reference::Asked(path) | Reference::IfThere(path)) = &reference else { return };
         if !path.starts_with(self.place.root) {
             self.references.add(reference);
+        }
+    }
+
+    /// `/usr/../home/x`: where it leads is known where it is looked at.
+    fn absolute_with_dots(&mut self, text: &[u8], start: usize, at: usize, line: Line) {
+        for end in token::ends(text, start, at) {
+            self.looks = self.looks.saturating_sub(end - start);
+            let path = PathBuf::from(OsStr::from_bytes(&text[start..end]));
+            let is_opened = line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
+            self.references.add(if is_opened { Reference::Certain(path) } else { Reference::IfFile(path) });
         }
     }
 
@@ -205,18 +325,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An escape in the name of a file that Go's assembler includes (it reads the name as Go's strconv.Unquote does): it may stand for
-    /// any path.
+    /// An escape in the name of a file that an assembler includes (Go's reads the name as strconv.Unquote does), or a name on two lines:
+    /// it may stand for any path.
     fn escaped(&mut self, text: &[u8], at: usize) {
-        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
-        let line = text[line_start..at].trim_ascii_start();
-        let is_escape = text.get(at + 1).is_some_and(|after| b"xuU01234567".contains(after));
-        if is_escape
-            && line.starts_with(b"#")
-            && line[1..].trim_ascii_start().starts_with(b"include")
-            && line.contains(&b'"')
-        {
-            self.references.add(Reference::TooMany);
+        let rest = &text[at..text.len().min(at + OVERLAP)];
+        let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || b"._ \t\\".contains(byte)).count();
+        let Some((quote @ (b'"' | b'<'), name)) = rest[word..].split_first() else { return };
+        let closing = if *quote == b'<' { b'>' } else { b'"' };
+        let name = &name[..memchr::memchr(closing, name).unwrap_or(name.len())];
+        let is_escape = |pair: &[u8]| pair[0] == b'\\' && b"xuU01234567\r\n".contains(&pair[1]);
+        let ends = name.windows(2).position(|pair| pair[0] != b'\\' && pair[1] == b'\n').unwrap_or(name.len());
+        if name[..name.len().min(ends + 1)].windows(2).any(is_escape) {
+            self.references.add(Reference::Any);
         }
     }
 
@@ -230,7 +350,7 @@ impl<'a> Scanner<'a> {
             Line::Cgo => true,
             Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
             Line::Other => {
-                self.language == Language::Any && memmem::find(&text[line_start..at], b".inc").is_some()
+                self.language != Language::Go && memmem::find(&text[line_start..at], b".inc").is_some()
                     || memmem::find(&text[line_start..at], b".incbin").is_some()
             }
         };

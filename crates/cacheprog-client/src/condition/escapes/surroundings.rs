@@ -54,7 +54,8 @@ impl Surroundings<'_> {
 
     fn judge_one(&self, reference: &Reference) -> Verdict {
         match reference {
-            Reference::Certain(path) => self.judge_path(path),
+            Reference::Asked(path) if is_absent(path) && !self.is_below_tree(path) => Verdict::Stays,
+            Reference::Certain(path) | Reference::Asked(path) => self.judge_path(path),
             Reference::IfThere(path) if is_absent(path) => Verdict::Stays,
             Reference::IfThere(path) => self.judge_path(path),
             Reference::IfRun(_) if self.runs == Runs::Go => Verdict::Stays,
@@ -63,7 +64,7 @@ impl Surroundings<'_> {
                 self.linked.iter().map(|linked| self.judge_above(linked, *up, names)).max().unwrap_or(Verdict::Stays)
             }
             Reference::GoSource if self.has_go => Verdict::Tree,
-            Reference::GoSource | Reference::TooMany => Verdict::Leaves,
+            Reference::GoSource | Reference::Any => Verdict::Leaves,
         }
     }
 
@@ -86,15 +87,16 @@ impl Surroundings<'_> {
         self.tree.is_some_and(|tree| path.starts_with(tree))
     }
 
-    /// Where a path leads that is not the module's own.
+    /// Where a path leads.
     pub(crate) fn judge_path(&self, path: &Path) -> Verdict {
-        let has_dots = path.components().any(|part| part == Component::ParentDir);
-        let path = &if has_dots { paths::real(path) } else { path.to_owned() };
+        let is_detour = path.components().any(|part| part == Component::ParentDir) || path.starts_with("/proc");
+        let path = &if is_detour { paths::real(path) } else { path.to_owned() };
         let is_fixed = paths::is_of_system(path)
             || paths::is_in_store(path, &self.excluded.own_outputs)
             || (self.goroot.is_absolute() && path.starts_with(self.goroot));
+        let is_own = path.starts_with(self.root) && !self.excluded.covers(Rule::Module, self.root, path);
         match self.tree {
-            _ if is_fixed => Verdict::Stays,
+            _ if is_fixed || is_own => Verdict::Stays,
             Some(tree) if path.starts_with(tree) && !self.excluded.covers(Rule::Tree, tree, path) => Verdict::Tree,
             _ => Verdict::Leaves,
         }
@@ -112,13 +114,16 @@ fn is_absent(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
+/// Links among processes to any directory.
+const DETOURS: [&str; 4] = ["/proc/self/cwd", "/proc/self/root", "/proc/thread-self/cwd", "/proc/thread-self/root"];
+
 /// The directories of `/` that are not the system's, as paths: what an absolute path in a file may begin with.
 pub(crate) fn top_directories(tree: Option<&Path>) -> Vec<Vec<u8>> {
     let entries = fs::read_dir("/").map(|all| all.flatten().map(|entry| entry.path()).collect::<Vec<_>>());
     let of_tree = tree.and_then(|tree| tree.ancestors().filter(|dir| *dir != Path::new("/")).last());
     let all = entries.unwrap_or_default().into_iter().chain(of_tree.map(Path::to_owned));
-    let all = all.chain([PathBuf::from(paths::SHARED_MEMORY)]);
-    let mut all: Vec<PathBuf> = all.filter(|path| !paths::is_of_system(path) && path != Path::new("/nix")).collect();
+    let all = all.filter(|path| !paths::is_of_system(path) && path != Path::new("/nix"));
+    let mut all: Vec<PathBuf> = all.chain([paths::SHARED_MEMORY.into()]).chain(DETOURS.map(PathBuf::from)).collect();
     all.sort();
     all.dedup();
     all.into_iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()

@@ -128,6 +128,14 @@ pub(super) fn before_slashes(text: &[u8], mut at: usize) -> usize {
     }
 }
 
+/// Whether `at` is in the value of a flag for a definition: `-DUP=`.
+pub(super) fn is_of_definition(text: &[u8], at: usize) -> bool {
+    let from = at.saturating_sub(LONGEST_FLAG);
+    let length = text[from..at].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let word = text[at - length..at].trim_ascii_start();
+    word.strip_prefix(b"\"").unwrap_or(word).starts_with(b"-D")
+}
+
 /// Whether the word before is such a flag: `-I` of `-I ../x`.
 pub(super) fn is_after_flag(text: &[u8], at: usize) -> bool {
     let from = at.saturating_sub(2 * LONGEST_FLAG);

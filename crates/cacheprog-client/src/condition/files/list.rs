@@ -103,10 +103,15 @@ impl FileList {
         all.map(|(path, _)| self.path_of(path)).collect()
     }
 
+    /// Where programs may look at any file, they may look for an empty directory too.
+    fn counts(&self, entry: &Entry) -> bool {
+        entry.kind.counts() || (self.rule == Rule::TreeWithGo && entry.kind == Kind::Directory)
+    }
+
     /// The digest of all that counts.
     pub(crate) fn digest(&self) -> Hash {
         let mut hasher = Hasher::new();
-        for (path, entry) in self.iter().filter(|(_, entry)| entry.kind.counts()) {
+        for (path, entry) in self.iter().filter(|(_, entry)| self.counts(entry)) {
             add_part(&mut hasher, path);
             hasher.update(&[entry.kind as u8]).update(entry.hash.as_bytes());
         }
@@ -115,7 +120,7 @@ impl FileList {
 
     /// Adds each file to the parts of a condition.
     pub(crate) fn add_parts(&self, parts: &mut Parts) {
-        for (path, entry) in self.iter().filter(|(_, entry)| entry.kind.counts()) {
+        for (path, entry) in self.iter().filter(|(_, entry)| self.counts(entry)) {
             let path = String::from_utf8_lossy(path.strip_suffix(b"\0").unwrap_or(path));
             let path = if entry.kind == Kind::Link { format!("{path} (link)") } else { path.into_owned() };
             parts.add_file(&path, entry.hash.as_bytes());

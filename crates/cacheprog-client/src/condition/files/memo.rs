@@ -1,7 +1,7 @@
 //! Keeps a list for a later go command of the same build. It is of use only where it was: a copy of the directory has other stamps.
 //!
 //! ```text
-//! nix-gocacheprog files 4\n
+//! nix-gocacheprog files 5\n
 //! <root> <exclusions> <rule> <whole or not> <began> <paths> <entries> <references> <blake3 of all before>
 //! ```
 //! Texts have their length before them; numbers are 8 bytes, little-endian; times are nanoseconds since 1970.
@@ -23,7 +23,7 @@ use crate::condition::stamp::Stamp;
 use super::list::{Entry, FileList, Kind};
 use super::rule::Rule;
 
-const FIRST_LINE: &[u8] = b"nix-gocacheprog files 4\n";
+const FIRST_LINE: &[u8] = b"nix-gocacheprog files 5\n";
 
 /// A larger list is not kept: about 100,000 files.
 const MAX_SIZE: u64 = 16 << 20;
@@ -199,9 +199,10 @@ fn tag(reference: &Reference) -> (u8, &Path) {
         Reference::IfThere(path) => (1, path),
         Reference::IfFile(path) => (2, path),
         Reference::GoSource => (3, Path::new("")),
-        Reference::TooMany => (4, Path::new("")),
+        Reference::Any => (4, Path::new("")),
         Reference::AboveLink(_, path) => (5, path),
         Reference::IfRun(path) => (6, path),
+        Reference::Asked(path) => (7, path),
     }
 }
 
@@ -253,9 +254,10 @@ impl<R: Read> Hashed<R> {
             1 => Reference::IfThere(path),
             2 => Reference::IfFile(path),
             3 => Reference::GoSource,
-            4 => Reference::TooMany,
+            4 => Reference::Any,
             5 => Reference::AboveLink(up, path),
             6 => Reference::IfRun(path),
+            7 => Reference::Asked(path),
             _ => return None,
         })
     }

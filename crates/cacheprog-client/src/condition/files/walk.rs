@@ -11,7 +11,7 @@ use blake3::Hash;
 
 use crate::clock;
 use crate::condition::budget::Budget;
-use crate::condition::escapes::{FilePlace, Language, Reference, References, Scanner};
+use crate::condition::escapes::{FilePlace, Language, Names, Reference, References, Scanner};
 use crate::condition::excluded::Excluded;
 use crate::condition::stamp::Stamp;
 
@@ -32,8 +32,8 @@ const NO_HASH: Hash = Hash::from_bytes([0; 32]);
 pub(crate) struct Looking<'a> {
     pub(crate) rule: Rule,
     pub(crate) excluded: &'a Excluded,
-    /// Directories of `/` whose names are looked for in texts.
-    pub(crate) top: &'a [Vec<u8>],
+    /// What is looked for in texts.
+    pub(crate) names: &'a Names,
 }
 
 /// Reads the files below `root`, a real path. What `known` has of the same files is not read again. The list is not whole where
@@ -186,14 +186,20 @@ impl Walk<'_> {
         let kind = if has_c { Kind::Cgo } else { kind };
         let mut references = References::default();
         let root = self.roots.last()?;
-        let scanner = (self.looking.rule == Rule::Module && !is_of_modules(path))
-            .then(|| Scanner::new(FilePlace { root, dir }, Language::Any, self.looking.top, &mut references));
+        let language = match self.looking.rule {
+            Rule::Module => Some(Language::Any),
+            Rule::Tree => Some(Language::AnyOfTree),
+            Rule::TreeWithGo | Rule::Vet | Rule::Toolchain => None,
+        };
+        let scanner = language
+            .filter(|_| !is_of_modules(path))
+            .map(|language| Scanner::new(FilePlace { root, dir }, language, self.looking.names, &mut references));
         let hash = read::hash_of(path, &stamp, scanner, self.budget)?;
         let place = u32::try_from(self.list.entries.len()).ok()?;
         if self.list.references.len() < MOST_REFERENCES {
             self.list.references.extend(references.iter().map(|reference| (place, reference.clone())));
         } else if references.iter().next().is_some() {
-            self.list.references.push((place, Reference::TooMany));
+            self.list.references.push((place, Reference::Any));
         }
         self.add(kind, Some(stamp), hash);
         Some(())
@@ -252,7 +258,7 @@ mod tests {
 
     fn look(tree: &TestTree, rule: Rule, known: Option<&FileList>, budget: &mut Budget) -> LookedAt {
         let excluded = Excluded::default();
-        let looking = Looking { rule, excluded: &excluded, top: &[] };
+        let looking = Looking { rule, excluded: &excluded, names: &Names::default() };
         read_list(&tree.path("src").canonicalize().unwrap(), looking, known, budget)
     }
 

@@ -84,6 +84,15 @@ impl Modules {
         real.is_dir().then_some(real)
     }
 
+    /// The directories of main modules, and those that stand in place of others: absolute.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = PathBuf> {
+        let replaced = self.replaces.iter().filter_map(|replace| match &replace.target {
+            Target::Directory(dir) => Some(dir),
+            Target::Module(..) => None,
+        });
+        self.mains.iter().map(|main| &main.dir).chain(replaced).map(|dir| paths::real(&clean(dir)))
+    }
+
     fn root_of_dependency(&self, path: &str, version: &str) -> Option<PathBuf> {
         if let Some((dir, listed)) = &self.vendor {
             return (listed.versions.get(path)? == version).then(|| dir.join(path));

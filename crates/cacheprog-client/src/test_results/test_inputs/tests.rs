@@ -45,7 +45,7 @@ impl Module {
     /// The inputs as a go command sees them that starts after the module is written.
     fn inputs(&self) -> TestInputs {
         std::thread::sleep(Duration::from_millis(30));
-        TestInputs::new(self.context.clone(), clock::now())
+        TestInputs::new(self.context.clone(), clock::before_changes())
     }
 
     /// The list that it makes of a log.

@@ -5,20 +5,21 @@ use super::*;
 const ROOT: &str = "/top/m";
 
 fn scan(dir: &str, language: Language, text: &str) -> Vec<Reference> {
-    let top = [b"/top".to_vec(), b"/tmp".to_vec()];
+    let top = vec![b"/top".to_vec(), b"/tmp".to_vec()];
+    let names = Names { top, left_out: vec!["/top/m/mod".into()], programs: vec!["/top/m/bin".into()] };
     let mut references = References::default();
     let dir = Path::new(ROOT).join(dir);
     let place = FilePlace { root: Path::new(ROOT), dir: &dir };
-    let mut scanner = Scanner::new(place, language, &top, &mut references);
+    let mut scanner = Scanner::new(place, language, &names, &mut references);
     scanner.feed(text.as_bytes());
     scanner.finish();
     references.iter().filter(|reference| !matches!(reference, Reference::AboveLink(..))).cloned().collect()
 }
 
 fn above_links(language: Language, text: &str) -> Vec<(usize, PathBuf)> {
-    let mut references = References::default();
+    let (names, mut references) = (Names::default(), References::default());
     let mut scanner =
-        Scanner::new(FilePlace { root: Path::new(ROOT), dir: Path::new(ROOT) }, language, &[], &mut references);
+        Scanner::new(FilePlace { root: Path::new(ROOT), dir: Path::new(ROOT) }, language, &names, &mut references);
     scanner.feed(text.as_bytes());
     scanner.finish();
     let up = |reference: &Reference| match reference {
@@ -47,8 +48,64 @@ fn what_may_lead_above_a_link_is_kept() {
 #[test]
 fn an_escape_in_the_name_of_an_included_file_may_be_any_path() {
     let of = |text: &str| scan("", Language::Any, text);
-    assert_eq!(of("#include \"\\x2e./x.h\""), [Reference::TooMany]);
+    assert_eq!(of("#include \"\\x2e./x.h\""), [Reference::Any]);
     assert_eq!(of("#define A \"\\x2e\"\n#include \"x.h\" \\\n"), []);
+    for text in [
+        "/**/ #include \"a\\u002e\"",
+        "asm(\".incbin \\\"\\\\056./x\\\"\")",
+        "#include \"../.\\\n./x\"",
+        "#include <a\\\r\nb>",
+    ] {
+        assert_eq!(of(text).iter().filter(|one| **one == Reference::Any).count(), 1, "{text}");
+    }
+    assert_eq!(of("#include <x>\n\"\\x2e\" including \"x\" \\1"), []);
+}
+
+#[test]
+fn whether_a_file_is_there_is_an_input_where_it_is_asked() {
+    let asked = Reference::Asked("/top/x.h".into());
+    assert_eq!(scan("a/b", Language::Any, "#if __has_include(\"../x.h\")"), [asked]);
+    assert_eq!(scan("a/b", Language::Any, "#if __has_include(\"link/../x.h\")"), [Reference::Any]);
+    assert_eq!(scan("a/b", Language::Any, "#if 1\n#include \"../x.h\""), [if_there("/top/x.h")]);
+}
+
+#[test]
+fn what_is_part_of_no_scope_may_be_any_file() {
+    let of = |text: &str| scan("a", Language::Any, text);
+    for text in [
+        "#include \"../mod/v.h\"",
+        "#cgo CFLAGS: -Imod",
+        "asm(\".incbin \\\"../mod/x\\\"\")",
+        "#include <go-build2/x>",
+        "#include \"ccTables.c\"",
+        "#include \"../.git/v.h\"",
+        "#if __TIMESTAMP__",
+    ] {
+        assert!(of(text).contains(&Reference::Any), "{text}");
+    }
+    assert_eq!(of("#include \"bin/v.h\""), [certain("/top/m/bin/v.h")]);
+    for text in ["see mod and .git", "#include \"combine/cabin.h\"", "#include \"cc.h\"", "#include \"go-build.h\""] {
+        assert_eq!(of(text), [], "{text}");
+    }
+}
+
+#[test]
+fn a_path_that_a_macro_makes_may_be_any() {
+    for text in ["#define UP ..", "#define UP ../..", "#define UP \"../\"\n.incbin", "#cgo CFLAGS: -DUP=.."] {
+        assert!(scan("a/b/c", Language::Any, text).contains(&Reference::Any), "{text}");
+    }
+    for text in
+        ["#define UP \"..\"", "#define F(a, ...) a", "#define X a..b", "see ..", "#cgo CFLAGS: -DUP=../x -DV=1..2"]
+    {
+        assert!(!scan("a/b/c", Language::Any, text).contains(&Reference::Any), "{text}");
+    }
+}
+
+#[test]
+fn an_absolute_path_that_goes_up_is_looked_at() {
+    let of = |text: &str| scan("a", Language::Any, text);
+    assert_eq!(of("#include \"/usr/../home/x.h\""), [certain("/usr/../home/x.h")]);
+    assert_eq!(of("#cgo CFLAGS: -I/usr/../home"), [if_there("/usr/../home")]);
 }
 
 fn certain(path: &str) -> Reference {
@@ -129,10 +186,9 @@ fn an_included_go_source_counts() {
 
 /// Looks at a text in pieces.
 fn scan_pieces(text: &str) -> References {
-    let top = [];
-    let mut references = References::default();
+    let (names, mut references) = (Names::default(), References::default());
     let place = FilePlace { root: Path::new(ROOT), dir: Path::new("/top/m/a") };
-    let mut scanner = Scanner::new(place, Language::Any, &top, &mut references);
+    let mut scanner = Scanner::new(place, Language::Any, &names, &mut references);
     text.as_bytes().chunks(60_000).for_each(|piece| scanner.feed(piece));
     scanner.finish();
     references
@@ -157,7 +213,7 @@ fn a_text_of_paths_that_go_up_and_up_does_not_take_long() {
     for text in ["../", "\\\n../x ", "//..", "#include \"a/../"] {
         let began = std::time::Instant::now();
         let found = scan_pieces(&text.repeat((200 << 10) / text.len()));
-        let is_judged = found.iter().any(|reference| *reference == Reference::TooMany) || text.contains(' ');
+        let is_judged = found.iter().any(|reference| *reference == Reference::Any) || text.contains(' ');
         assert!(is_judged && began.elapsed().as_secs() < 60, "{text:?}: {:?}", began.elapsed());
     }
 }
