@@ -26,8 +26,8 @@ let
         example = "s3://bucket/go";
         description = "The store that machines share.";
       };
-      endpoint = unset types.str "https://s3.example" "The address of an S3 engine. null: AWS.";
-      region = unset types.str "eu-central-1" "The region of an S3 engine. null: it is found.";
+      endpoint = unset own.endpoint "https://s3.example" "The address of an S3 engine. null: AWS.";
+      region = unset own.region "eu-central-1" "The region of an S3 engine. null: it is found.";
       addressing = unset (types.enum [
         "host"
         "path"

@@ -7,6 +7,10 @@ let
   size = "${bytes}|([1-9]|[1-8][0-9]|90)%(, at most ${bytes})?";
   time = "([0-9]+ *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+";
   port = "[0-9]{1,5}";
+  thisMachine = "localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]";
+  server = "https://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:${port})?|http://(${thisMachine})(:${port})?";
+  bucket = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]";
+  prefix = "(/[A-Za-z0-9_.~-]+)*/?";
 in
 {
   size = matching ''size such as "20GiB", or percentage of the disk such as "10%, at most 50GiB"'' size;
@@ -19,12 +23,15 @@ in
   http = matching ''ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'' "/.*[^/]|([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]]):${port}";
   socketOrNone = matching ''absolute path of a socket, or "none"'' "none|/.*[^/]";
   # What modproxy accepts (crates/modproxy/src/cli.rs): every user of the machine may use it, and no other machine.
-  loopback = matching ''address of this machine alone, with a port, such as "127.0.0.1:9416"'' "(localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]):${port}";
+  loopback = matching ''address of this machine alone, with a port, such as "127.0.0.1:9416"'' "(${thisMachine}):${port}";
 
   # As in crates/settings/src/trust.rs and remote.rs.
   principal = matching ''name or number of a user as a text, such as "alice" or "1000", "@" and the name of a group, or "*"'' "[*]|@?[^[:space:]:,@*]+";
   publicKey = matching "public key as Nix writes it, NAME:BASE64" "[^:[:space:]]+:[A-Za-z0-9+/]+=*";
-  remoteUrl = matching ''URL such as "s3://BUCKET/PREFIX" or "https://HOST/PREFIX"'' "(s3|https?)://.+";
+  # As in crates/remote/src/url.rs: without TLS on this machine alone.
+  remoteUrl = matching ''URL such as "s3://BUCKET/PREFIX" or "https://HOST/PREFIX"'' "(s3://${bucket}|${server})${prefix}";
+  endpoint = matching ''address of a server such as "https://HOST", without a path'' "(${server})/?";
+  region = matching ''region such as "eu-central-1"'' "[A-Za-z0-9-]{1,63}";
 
   # As a text: a path of Nix would be copied into the store, where all users read it.
   secretFile = matching "absolute path, as a text: Nix copies a path that is no text into its store, where all users read it" "/.*";

@@ -85,6 +85,8 @@ for lib in "${libs[@]}"; do
     refuses_value settings.trust.shadow-seconds-per-hour '"60"' 'unsigned integer'
     refuses_value settings.layers '[ { type = "derivation"; outPath = "/nix/store/x"; } ]' 'packages go to services.nix-gocacheprog.layers'
     refuses_value settings.remote.url '"bucket/go"' 's3://BUCKET/PREFIX'
+    refuses_value settings.remote.url '"http://cache.example/go"' 's3://BUCKET/PREFIX'
+    refuses_value settings.remote '{ url = "s3://bucket/p"; endpoint = "https://h/p"; }' 'without a path'
     refuses_value settings.remote '{ url = "s3://bucket/p"; daily-bytes = "5%"; }' 'size such as "20GiB"'
     refuses_value settings.remote '{ url = "s3://bucket/p"; trusted-public-keys = [ "ci-1" ]; }' 'NAME:BASE64'
     refuses_value settings.remote '{ url = "s3://bucket/p"; write = "some"; }' 'list of string'

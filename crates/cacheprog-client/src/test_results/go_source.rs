@@ -55,11 +55,13 @@ const UNLOGGED: [&str; 13] = [
 const RUNNERS: [&str; 4] = ["github.com/rogpeppe/go-internal", "golang.org/x/sys", "os/exec", "syscall"];
 
 /// Functions of package os that do so, or give a file a name that is gone when the test ends; and directives that reach functions of
-/// other packages.
-/// Go sources, and files below a home directory, may be read before the log begins.
-const NAMES: [&str; 13] = [
+/// other packages. Go sources, the repository, and files below a home directory may be read before the log begins.
+const NAMES: [&str; 16] = [
     ".go\"",
     ".go`",
+    ".git\"",
+    ".git`",
+    ".git/",
     "StartProcess",
     "Readlink",
     "EvalSymlinks",
@@ -72,6 +74,11 @@ const NAMES: [&str; 13] = [
     "go:linkname",
     "go:cgo_",
 ];
+
+/// Functions that list a directory: they may find sources without naming one. The log begins with `m.Run`, so what is done there counts,
+/// and before it what these begin.
+const LISTERS: [&str; 6] = ["DirFS(", "Glob(", "ReadDir", "Readdir", "Walk(", "WalkDir("];
+const BEFORE_LOG: [&str; 2] = ["func TestMain(", "func init("];
 
 /// Reads a file. Where it is not Go as far as the end of its imports, it may do anything.
 pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
@@ -88,6 +95,7 @@ pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
     let is_unlogged = is_other
         || imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
         || NAMES.iter().any(|name| has(name.as_bytes()))
+        || [&LISTERS[..], &BEFORE_LOG].iter().all(|names| names.iter().any(|name| has(name.as_bytes())))
         || wanted.of_tree.iter().any(|text| has(text));
     let reads_variables =
         is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
@@ -292,6 +300,9 @@ mod tests {
         ] {
             assert_eq!(of(text).up, up, "{text}");
         }
+        let lists = "func list() { filepath.WalkDir(x, f) }";
+        assert!(of(&format!("{lists}\nfunc init() {{ list() }}")).is_unlogged && !of(lists).is_unlogged);
+        assert!(of("os.Open(\".git/HEAD\")").is_unlogged && !of("x(\"github.com/a\")").is_unlogged);
         let named = |text: &str| of(text).variables.into_iter().collect::<Vec<_>>().join(" ");
         assert_eq!(named("os.Getenv(\"version\") + \"$out/x\" + \"name=\""), "name out version");
         assert_eq!(named("version, out := name, \"outer\" + \"$names\""), "");
