@@ -151,7 +151,7 @@ impl Conditions {
     fn makeup(&mut self, scope: &Scope) -> Option<Makeup> {
         let content = self.content(scope)?;
         let for_vet = self.files_for_vet(scope)?;
-        let has_machine = has_machine(scope) || !for_vet.is_empty();
+        let has_machine = has_machine(scope) || for_vet.iter().any(|(_, rule)| *rule != Rule::Vet);
         Some(Makeup { content, for_vet, has_machine, line: self.command_line(scope)? })
     }
 
@@ -221,10 +221,8 @@ impl Conditions {
             let root = self.modules()?.root(path, version)?;
             return self.content_of_module(root, if scope.is_asm() { Runs::Go } else { Runs::Programs });
         }
-        if *scope == scopes::TREE {
+        if *scope == scopes::TREE || *scope == scopes::TREE_WITH_GO {
             of_tree(self.rule_of_tree()?)
-        } else if *scope == scopes::TREE_WITH_GO {
-            of_tree(Rule::TreeWithGo)
         } else if is_of_vet(scope) {
             of_tree(Rule::Vet)
         } else {
@@ -232,14 +230,24 @@ impl Conditions {
         }
     }
 
-    /// Which files of the tree count for C that may read any of them. `None` where they lead out of it.
+    /// Which files of the tree count for what may read any of them. `None` where they lead out of it.
     fn rule_of_tree(&mut self) -> Option<Rule> {
+        if !self.setting.is_clean {
+            return self.stays_in_tree(Rule::TreeWithGo)?.then_some(Rule::TreeWithGo);
+        }
         let tree = self.tree.clone()?;
-        let mut references = self.file_lists.list(&tree, Rule::Tree)?.references();
         // A compiler that is a script of the tree may read its Go sources too.
-        let has_go = references.take_go_source() || self.has_programs_in_tree()?;
-        let verdict = self.judge(&tree, &references, (true, Runs::Programs))?;
-        (verdict != Verdict::Leaves).then_some(if has_go { Rule::TreeWithGo } else { Rule::Tree })
+        let names_go = self.file_lists.list(&tree, Rule::Tree)?.references().take_go_source();
+        let has_go = names_go || self.has_programs_in_tree()?;
+        self.stays_in_tree(Rule::Tree)?.then_some(if has_go { Rule::TreeWithGo } else { Rule::Tree })
+    }
+
+    /// Whether what these files of the tree name is in it.
+    fn stays_in_tree(&mut self, rule: Rule) -> Option<bool> {
+        let tree = self.tree.clone()?;
+        let mut references = self.file_lists.list(&tree, rule)?.references();
+        references.take_go_source();
+        Some(self.judge(&tree, &references, (true, Runs::Programs))? != Verdict::Leaves)
     }
 
     /// What C is made of that vet sees: it reads the Go sources that cgo made, whose types are those of headers, and its key has no more

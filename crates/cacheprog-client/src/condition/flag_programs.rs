@@ -11,66 +11,116 @@ use super::paths;
 use super::scope_choice::is_of_flags;
 use super::variables::Variables;
 
-/// Flags before a directory in which no program is looked for: most flags with a path are these.
-const OF_NO_PROGRAM: [&[u8]; 3] = [b"-I", b"-L", b"-isystem"];
+/// Flags before a program or a file that leads to some, and before the beginning of programs' paths (gcc's manual, "Overall Options",
+/// "Directory Options"). Some compilers take them with two dashes.
+const BEFORE_FILE: [&[u8]; 3] = [b"fplugin", b"specs", b"wrapper"];
+const BEFORE_BEGINNING: [&[u8]; 2] = [b"B", b"prefix"];
 
-/// Flags before a program, or a file or directory that leads to some (gcc's manual, "Overall Options", "Directory Options").
-const OF_PROGRAMS: [&[u8]; 4] = [b"-B", b"-fplugin", SPECS, b"-wrapper"];
-const SPECS: &[u8] = b"-specs";
+/// Variables that hold beginnings of programs' paths (gcc's manual, "Environment Variables").
+const OF_BEGINNINGS: [&str; 2] = ["COMPILER_PATH", "GCC_EXEC_PREFIX"];
 
 /// The linker's, after `-Wl,`: they name nothing.
 const OF_LINKER: [&[u8]; 5] = [b"-Bdynamic", b"-Bgroup", b"-Bshareable", b"-Bstatic", b"-Bsymbolic"];
 
-/// With more names a directory is none of programs.
+/// With more names a directory is none of programs; gcc looks two levels further (`MACHINE/VERSION`).
 const MOST_NAMES: usize = 1000;
+const LEVELS: u32 = 3;
 
-/// The executable files that flags name, and those in directories that they name, outside of the store and the system: sorted.
-/// `command`: the words of another variable that may have flags, as `CC`. `None` where a directory is too large, and where the
-/// compiler would have to look for the program.
-pub(super) fn find(variables: &Variables, commands: &[Vec<u8>]) -> Option<Vec<PathBuf>> {
-    let of_flags = variables.iter().filter(|(name, _)| is_of_flags(name)).map(|(_, value)| value.as_bytes());
-    let mut programs = Vec::new();
-    for value in of_flags.chain(commands.iter().map(Vec::as_slice)) {
-        let mut flag: &[u8] = b"";
-        for word in value.split(|&byte| is_separator(byte)).filter(|word| !word.is_empty()) {
-            let path = word.iter().position(|&byte| byte == b'/').map(|slash| &word[slash..]);
-            let has_flag = |flags: &[&[u8]]| flags.iter().any(|start| word.starts_with(start) || *start == flag);
-            let is_relative = path.is_none_or(|path| path.len() < word.len() && !word.starts_with(b"-"));
-            let is_flag_alone = OF_PROGRAMS.contains(&word);
-            let is_of_linker = OF_LINKER.iter().any(|flag| word.starts_with(flag));
-            if is_relative && !is_flag_alone && !is_of_linker && has_flag(&OF_PROGRAMS) {
-                return None;
-            }
-            if let Some(path) = path.filter(|_| !has_flag(&OF_NO_PROGRAM)) {
-                let path = Path::new(OsStr::from_bytes(path));
-                let is_run = word.starts_with(SPECS) || flag == SPECS;
-                add(path, is_run, &mut programs)?;
-            }
-            flag = word;
+/// What flags lead to, outside of the store's objects and the system: sorted. `commands`: values of other variables that may have
+/// flags, as `CC`. `None` where the compiler would have to look for it, and where there is too much.
+pub(super) fn find(variables: &Variables, commands: &[&OsStr], own_outputs: &[PathBuf]) -> Option<Vec<PathBuf>> {
+    let mut found = Found { own_outputs, programs: Vec::new(), names_left: MOST_NAMES };
+    for (name, value) in variables.iter().filter(|(name, _)| is_of_flags(name)) {
+        if OF_BEGINNINGS.iter().any(|of_beginnings| name == of_beginnings) {
+            let beginnings = value.as_bytes().split(|&byte| byte == b':').filter(|path| !path.is_empty());
+            beginnings.map(|path| found.beginning(path)).collect::<Option<()>>()?;
+        } else {
+            found.flags(value.as_bytes())?;
         }
     }
-    programs.sort();
-    programs.dedup();
-    Some(programs)
+    commands.iter().map(|command| found.flags(command.as_bytes())).collect::<Option<()>>()?;
+    found.programs.sort();
+    found.programs.dedup();
+    Some(found.programs)
 }
 
-fn is_separator(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b"\"'=,:;".contains(&byte)
+struct Found<'a> {
+    own_outputs: &'a [PathBuf],
+    programs: Vec<PathBuf>,
+    names_left: usize,
 }
 
-/// `is_run`: whether a file is one of these whatever its mode is.
-fn add(path: &Path, is_run: bool, programs: &mut Vec<PathBuf>) -> Option<()> {
-    let is_apart = |path: &Path| !path.starts_with(paths::STORE) && !paths::is_of_system(path);
-    let Some(real) = fs::canonicalize(path).ok().filter(|real| is_apart(real)) else { return Some(()) };
-    if !real.is_dir() {
-        programs.extend((is_run || is_program(&real)).then_some(real));
-        return Some(());
+impl Found<'_> {
+    fn flags(&mut self, value: &[u8]) -> Option<()> {
+        let is_separator = |byte: &u8| byte.is_ascii_whitespace() || b"\"'=".contains(byte);
+        let mut words = value.split(is_separator).filter(|word| !word.is_empty());
+        while let Some(word) = words.next() {
+            let flag = word.strip_prefix(b"-").map(|word| word.strip_prefix(b"-").unwrap_or(word)).unwrap_or_default();
+            if OF_LINKER.iter().any(|flag| word.starts_with(flag)) {
+            } else if BEFORE_BEGINNING.contains(&flag) {
+                self.beginning(words.next()?)?;
+            } else if let Some(path) = word.strip_prefix(b"-B") {
+                self.beginning(path)?;
+            } else if BEFORE_FILE.contains(&flag) {
+                let mut parts = words.next()?.split(|&byte| byte == b',').filter(|part| !part.starts_with(b"-"));
+                parts.try_for_each(|path| self.file(path))?;
+            } else {
+                self.named(word);
+            }
+        }
+        Some(())
     }
-    for (count, entry) in fs::read_dir(&real).ok()?.enumerate() {
-        let path = entry.ok().filter(|_| count < MOST_NAMES)?.path();
-        programs.extend(is_program(&path).then_some(path));
+
+    fn is_apart(&self, path: &Path) -> bool {
+        !paths::is_in_store(path, self.own_outputs) && !paths::is_of_system(path)
     }
-    Some(())
+
+    /// A program, or a file that leads to some, by an absolute path.
+    fn file(&mut self, path: &[u8]) -> Option<()> {
+        let path = Path::new(OsStr::from_bytes(path)).is_absolute().then(|| Path::new(OsStr::from_bytes(path)))?;
+        let real = fs::canonicalize(path).ok().filter(|real| self.is_apart(real) && real.is_file());
+        self.programs.extend(real);
+        Some(())
+    }
+
+    /// The beginning of paths of programs: a directory, or a directory and the beginning of names.
+    fn beginning(&mut self, path: &[u8]) -> Option<()> {
+        let path = Path::new(OsStr::from_bytes(path));
+        if !path.is_absolute() {
+            return None;
+        }
+        let parent = path.parent().unwrap_or(path).to_owned();
+        let start = path.file_name().filter(|_| !path.is_dir()).unwrap_or_default();
+        let dir = if path.is_dir() { path.to_owned() } else { parent };
+        match fs::canonicalize(dir).ok().filter(|real| self.is_apart(real)) {
+            Some(real) => self.directory(&real, start, LEVELS),
+            None => Some(()),
+        }
+    }
+
+    fn directory(&mut self, dir: &Path, start: &OsStr, levels: u32) -> Option<()> {
+        for entry in fs::read_dir(dir).ok()? {
+            self.names_left = self.names_left.checked_sub(1)?;
+            let path = entry.ok()?.path();
+            let is_named = path.file_name().is_some_and(|name| name.as_bytes().starts_with(start.as_bytes()));
+            if is_named && is_program(&path) {
+                self.programs.push(path);
+            } else if is_named && levels > 1 && path.is_dir() {
+                self.directory(&path, OsStr::new(""), levels - 1)?;
+            }
+        }
+        Some(())
+    }
+
+    /// Absolute paths in another word, which may be those of programs too.
+    fn named(&mut self, word: &[u8]) {
+        for part in word.split(|byte| b",:;".contains(byte)) {
+            let path =
+                part.iter().position(|&byte| byte == b'/').map(|slash| Path::new(OsStr::from_bytes(&part[slash..])));
+            let real = path.and_then(|path| fs::canonicalize(path).ok());
+            self.programs.extend(real.filter(|real| self.is_apart(real) && is_program(real)));
+        }
+    }
 }
 
 /// An executable file that is no library.
@@ -89,27 +139,43 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().canonicalize().unwrap();
         let path = |name: &str| top.join(name);
-        fs::create_dir(path("tools")).unwrap();
-        for (name, mode) in
-            [("tools/as", 0o755), ("tools/x.h", 0o644), ("tools/l.so.1", 0o755), ("wrap", 0o755), ("specs", 0o644)]
-        {
+        fs::create_dir_all(path("tools/x86/12")).unwrap();
+        for (name, mode) in [
+            ("tools/as", 0o755),
+            ("tools/x86/12/cc1", 0o755),
+            ("tools/x.h", 0o644),
+            ("tools/l.so.1", 0o755),
+            ("my-as", 0o755),
+            ("wrap", 0o755),
+            ("specs", 0o644),
+        ] {
             fs::write(path(name), "").unwrap();
             fs::set_permissions(path(name), PermissionsExt::from_mode(mode)).unwrap();
         }
+        let found = |name: &str, value: &str| find(&vec![(name.into(), value.into())], &[], &[]);
+        let paths = |names: &[&str]| Some(names.iter().map(|name| path(name)).collect::<Vec<_>>());
+        let tools = paths(&["tools/as", "tools/x86/12/cc1"]);
         let top = top.display();
-        let found = |name: &str, value: &str| find(&vec![(name.into(), value.into())], &[]);
-        let (tools, wrap) = (Some(vec![path("tools/as")]), Some(vec![path("wrap")]));
         assert_eq!(found("CGO_CFLAGS", &format!("-O2 -B{top}/tools/")), tools);
         assert_eq!(found("CGO_CFLAGS", &format!("-B {top}/tools")), tools);
+        assert_eq!(found("CGO_CFLAGS", &format!("--prefix={top}/my-")), paths(&["my-as"]));
         assert_eq!(found("COMPILER_PATH", &format!("/usr/bin:{top}/tools")), tools);
-        assert_eq!(found("CGO_LDFLAGS", &format!("-wrapper {top}/wrap,-v")), wrap);
-        assert_eq!(find(&Vec::new(), &[format!("-specs={top}/specs").into()]), Some(vec![path("specs")]));
-        let none = Some(Vec::new());
-        assert_eq!(found("CGO_CFLAGS", &format!("-I{top}/tools -L {top}/tools -isystem {top}/tools -O2")), none);
-        assert_eq!(found("OTHER", &format!("-B{top}/tools")), none);
-        assert_eq!(found("CGO_CFLAGS", "-B/usr/bin -O2 -I../x -DX=a/b -Wl,-Bstatic -la -Wl,-Bdynamic"), none);
-        for relative in ["-Btools", "-B tools", "-wrapper gdb,--args", "-wrapper ./w", "-specs=my.specs"] {
+        assert_eq!(found("CGO_LDFLAGS", &format!("-wrapper {top}/wrap,-v")), paths(&["wrap"]));
+        assert_eq!(found("CGO_LDFLAGS", &format!("-fuse-ld={top}/wrap")), paths(&["wrap"]));
+        let command = format!("cc --specs={top}/specs");
+        assert_eq!(find(&Vec::new(), &[OsStr::new(&command)], &[]), paths(&["specs"]));
+        for none in [
+            format!("-I{top}/tools -L {top}/tools -isystem {top}/tools -DX={top}/tools -ffile-prefix-map={top}=."),
+            "-B/usr/bin -O2 -I../x -DX=a/b -Wl,-Bstatic -la -Wl,-Bdynamic -Bsymbolic".to_owned(),
+        ] {
+            assert_eq!(found("CGO_CFLAGS", &none), Some(Vec::new()), "{none}");
+        }
+        assert_eq!(found("OTHER", &format!("-B{top}/tools")), Some(Vec::new()));
+        for relative in
+            ["-Btools", "-B tools", "-wrapper gdb,--args", "-wrapper /usr/bin/env,w", "-specs=my.specs", "--specs=x"]
+        {
             assert_eq!(found("CGO_CFLAGS", relative), None, "{relative}");
         }
+        assert_eq!(found("COMPILER_PATH", "./tools"), None);
     }
 }

@@ -24,12 +24,14 @@ pub(crate) enum Reference {
     AboveLink(usize, PathBuf),
     /// A Go source, which a condition without Go sources does not have.
     GoSource,
-    /// Any path, or what is no file: also where there are more than are kept.
+    /// This path in the module, which may be part of no scope.
+    Own(PathBuf),
+    /// Any path, or the time of a file: also where there are more references than are kept.
     Any,
 }
 
-/// Above a link this stands for more paths than are kept.
-const ANY: Reference = Reference::AboveLink(0, PathBuf::new());
+/// Any path above a link: also where there are more than are kept.
+pub(super) const ABOVE_ANY_LINK: Reference = Reference::AboveLink(0, PathBuf::new());
 
 /// What the texts of several files name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,8 +44,11 @@ pub(crate) struct References {
 impl References {
     pub(crate) fn add(&mut self, reference: Reference) {
         let is_above_link = matches!(reference, Reference::AboveLink(..));
-        let (set, rest) =
-            if is_above_link { (&mut self.above_links, ANY) } else { (&mut self.references, Reference::Any) };
+        let (set, rest) = if is_above_link {
+            (&mut self.above_links, ABOVE_ANY_LINK)
+        } else {
+            (&mut self.references, Reference::Any)
+        };
         set.insert(if set.len() < MOST { reference } else { rest });
     }
 
@@ -51,7 +56,7 @@ impl References {
         self.references.iter().chain(&self.above_links)
     }
 
-    /// Whether a Go source is named; from now on it is not.
+    /// Takes out that a Go source is named, if it is: where the tree has its Go sources it leads nowhere else.
     pub(crate) fn take_go_source(&mut self) -> bool {
         self.references.remove(&Reference::GoSource)
     }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
-use super::reference::{Reference, References};
+use super::reference::{ABOVE_ANY_LINK, Reference, References};
 use super::token::{self, LastLine, Line};
 use crate::condition::excluded;
 
 /// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
 pub(super) const PIECE: usize = 128 << 10;
-const OVERLAP: usize = 8 << 10;
+pub(super) const OVERLAP: usize = 8 << 10;
 
 /// How many bytes of paths are looked at for each byte of a text: a path is looked at once for each `..` in it. A text that
 /// names files has fewer.
@@ -59,15 +59,17 @@ pub(crate) struct Scanner<'a> {
     language: Language,
     names: &'a Names,
     /// Names in the module of what is part of no scope.
-    left_out: Vec<&'a [u8]>,
-    programs: Vec<(&'a [u8], &'a Path)>,
+    pub(super) left_out: Vec<&'a [u8]>,
+    pub(super) programs: Vec<(&'a [u8], &'a Path)>,
     text: Vec<u8>,
+    /// Whether an assembler may take bytes of another file.
+    pub(super) has_incbin: bool,
     /// Whether the file begins as a script with an interpreter does; `None` before its first bytes.
     is_script: Option<bool>,
-    last_line: LastLine,
+    pub(super) last_line: LastLine,
     /// Bytes of paths that may still be looked at in this text.
-    looks: usize,
-    references: &'a mut References,
+    pub(super) looks: usize,
+    pub(super) references: &'a mut References,
 }
 
 impl<'a> Scanner<'a> {
@@ -82,8 +84,19 @@ impl<'a> Scanner<'a> {
         let left_out = left_out.chain(excluded::VERSION_CONTROL).collect();
         let programs = names.programs.iter().filter(is_here);
         let programs = programs.filter_map(|dir| Some((dir.file_name()?.as_bytes(), dir.as_path()))).collect();
-        let (text, is_script, last_line) = (Vec::new(), None, None);
-        Self { place, language, names, left_out, programs, text, is_script, last_line, looks: 0, references }
+        Self {
+            place,
+            language,
+            names,
+            left_out,
+            programs,
+            text: Vec::new(),
+            has_incbin: false,
+            is_script: None,
+            last_line: None,
+            looks: 0,
+            references,
+        }
     }
 
     /// Looks at the next bytes of the file.
@@ -108,6 +121,7 @@ impl<'a> Scanner<'a> {
         self.is_script.get_or_insert_with(|| is_script(&text));
         self.last_line = None;
         self.looks = MOST_LOOKS * (text.len() + OVERLAP);
+        self.has_incbin = memmem::find(&text, b".incbin").is_some();
         for at in memmem::find_iter(&text, b"..") {
             if self.looks == 0 {
                 self.references.add(Reference::Any);
@@ -118,59 +132,13 @@ impl<'a> Scanner<'a> {
         for at in memmem::find_iter(&text, b".go") {
             self.go_source(&text, at);
         }
-        for at in memmem::find_iter(&text, b"include").chain(memmem::find_iter(&text, b".inc")) {
-            self.escaped(&text, at);
-        }
-        // The mtime of the source, which is in no key.
-        if memmem::find(&text, b"__TIMESTAMP__").is_some() {
-            self.references.add(Reference::Any);
-        }
-        self.left_out(&text);
+        self.indirect(&text);
         for top in &self.names.top {
             for at in memmem::find_iter(&text, top) {
                 self.absolute(&text, at, at + top.len());
             }
         }
         self.text = text;
-    }
-
-    /// Names of what is part of no scope, where files are named.
-    fn left_out(&mut self, text: &[u8]) {
-        let names: Vec<&[u8]> =
-            self.left_out.iter().copied().chain(self.programs.iter().map(|(name, _)| *name)).collect();
-        let found = names.iter().copied().chain(excluded::TEMPORARY).flat_map(|start| memmem::find_iter(text, start));
-        for at in found {
-            let length = text[at..].iter().take_while(|byte| token::is_of_path(**byte)).count();
-            let name = &text[at..at + length];
-            let is_start = at == 0 || !token::is_of_path(text[at - 1]) || token::is_joined_to_flag(text, at);
-            if is_start && (names.contains(&name) || excluded::is_temporary_name(name)) {
-                self.left_out_name(text, at, name);
-            }
-        }
-    }
-
-    fn left_out_name(&mut self, text: &[u8], at: usize, name: &[u8]) {
-        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
-        self.looks = self.looks.saturating_sub(at - line_start);
-        let is_opened = Line::around(text, at, &mut self.last_line) != Line::Other
-            || memmem::find(&text[line_start..at], b".incbin").is_some();
-        if self.looks == 0 {
-            self.references.add(Reference::Any);
-        }
-        if !is_opened {
-            return;
-        }
-        let rest = token::ends(text, at, at)[0];
-        let below = text[at + name.len()..rest].split(|&byte| byte == b'/').filter(|part| !part.is_empty());
-        let below: PathBuf = below.map(OsStr::from_bytes).collect();
-        let mut is_of_programs = false;
-        for (_, dir) in self.programs.iter().filter(|(known, _)| *known == name) {
-            is_of_programs = true;
-            self.references.add(Reference::Certain(dir.join(&below)));
-        }
-        if !is_of_programs {
-            self.references.add(Reference::Any);
-        }
     }
 
     /// A path with `..` at `at`.
@@ -193,42 +161,26 @@ impl<'a> Scanner<'a> {
         let is_absolute = text[start] == b'/' && !text[start..].starts_with(b"/..");
         // `-I/usr/../x`, which may be the directory `-I` too.
         let flagged = memchr::memchr(b'/', &text[start..at]).map(|slash| start + slash);
+        let line = Line::around(text, at, &mut self.last_line);
         if let Some(slash) = flagged.filter(|slash| *slash + 1 < at && token::is_joined_to_flag(text, *slash)) {
-            let ends = token::ends(text, start, at);
-            let paths = ends.iter().map(|end| PathBuf::from(OsStr::from_bytes(&text[slash..*end])));
-            paths.for_each(|path| self.references.add(Reference::IfThere(path)));
+            for end in token::ends(text, start, at) {
+                let path = PathBuf::from(OsStr::from_bytes(&text[slash..end]));
+                let is_opened = line == Line::Cgo;
+                self.references.add(if is_opened { Reference::Certain(path) } else { Reference::IfThere(path) });
+            }
         }
         if seen_before {
             return;
         }
-        let line = Line::around(text, at, &mut self.last_line);
         if is_absolute {
             self.absolute_with_dots(text, start, at, line);
             return;
         }
+        let seen_from_anywhere = self.seen_from_anywhere(text, start, line);
         for end in token::ends(text, start, at) {
             self.looks = self.looks.saturating_sub(end - start);
             let (up, names) = token::relative(&text[start..end]);
-            let asks = line == Line::Directive && self.asks(text);
-            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line, asks);
-        }
-    }
-
-    /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. A text between quotes is one for an assembler alone.
-    fn defined_as_above(&mut self, text: &[u8], at: usize) {
-        let (start, end) = (token::start(text, at), token::ends(text, at, at)[0]);
-        self.looks = self.looks.saturating_sub(end - start);
-        if !token::relative(&text[start..end]).1.is_empty() {
-            return;
-        }
-        let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
-        let is_defined = match Line::around(text, at, &mut self.last_line) {
-            Line::Cgo => token::is_of_definition(text, start),
-            Line::Directive => is_definition(text, at) && (!is_quoted || memmem::find(text, b".incbin").is_some()),
-            Line::Other => false,
-        };
-        if is_defined {
-            self.references.add(Reference::Any);
+            self.add_upward(up.min(MOST_UP), Path::new(OsStr::from_bytes(&names)), line, seen_from_anywhere);
         }
     }
 
@@ -248,20 +200,36 @@ impl<'a> Scanner<'a> {
             }
             let names = PathBuf::from(OsStr::from_bytes(&names));
             let may_be_any = follows_name && line == Line::Directive && self.asks(text);
-            let reference = Reference::AboveLink(up.min(MOST_UP), names);
-            self.references.add(if may_be_any { Reference::Any } else { reference });
+            self.references.add(if may_be_any { ABOVE_ANY_LINK } else { Reference::AboveLink(up.min(MOST_UP), names) });
         }
     }
 
     /// Whether `__has_include` or its like is on the line that was looked at last.
-    fn asks(&mut self, text: &[u8]) -> bool {
+    pub(super) fn asks(&mut self, text: &[u8]) -> bool {
         let Some((line, _)) = &self.last_line else { return false };
         self.looks = self.looks.saturating_sub(line.len());
         memmem::find(&text[line.clone()], b"__has_").is_some()
     }
 
-    /// `asks`: whether the answer is an input also where nothing is there.
-    fn add_upward(&mut self, up: usize, names: &Path, line: Line, asks: bool) {
+    /// What a path is that begins with `..` at `start`, where it may be seen from any directory of the module: a search path, or the
+    /// directory of a package. Of most files of a tree that is asked for flags and for linkers' `INPUT(../x)`.
+    fn seen_from_anywhere(&mut self, text: &[u8], start: usize, line: Line) -> Option<fn(PathBuf) -> Reference> {
+        let is_of_tools = text[start] == b'-' || text[..start].ends_with(b"(");
+        match line {
+            Line::Cgo => None,
+            Line::Directive if self.asks(text) => Some(Reference::Asked),
+            Line::Other if self.language == Language::AnyOfTree && !is_of_tools => None,
+            Line::Directive | Line::Other => Some(Reference::IfThere),
+        }
+    }
+
+    fn add_upward(
+        &mut self,
+        up: usize,
+        names: &Path,
+        line: Line,
+        seen_from_anywhere: Option<fn(PathBuf) -> Reference>,
+    ) {
         let FilePlace { root, dir } = self.place;
         if up == 0 {
             return;
@@ -270,12 +238,9 @@ impl<'a> Scanner<'a> {
             self.add_outside(Reference::Certain(above(dir, up).join(names)));
         }
         // By its text alone `..` leads to a directory, which is always there; only flags and directives make something of it.
-        let is_of_c = line != Line::Other || self.language != Language::AnyOfTree;
-        if line != Line::Cgo && is_of_c && names != Path::new("") {
-            // It may be seen from any directory of the module: a search path, or the directory of a package.
+        if let Some(reference) = seen_from_anywhere.filter(|_| names != Path::new("")) {
             for levels in 1..=up {
-                let path = above(root, levels).join(names);
-                self.add_outside(if asks { Reference::Asked(path) } else { Reference::IfThere(path) });
+                self.add_outside(reference(above(root, levels).join(names)));
             }
         }
     }
@@ -292,7 +257,7 @@ impl<'a> Scanner<'a> {
         for end in token::ends(text, start, at) {
             self.looks = self.looks.saturating_sub(end - start);
             let path = PathBuf::from(OsStr::from_bytes(&text[start..end]));
-            let is_opened = line == Line::Cgo || (line == Line::Directive && !is_definition(text, at));
+            let is_opened = line == Line::Cgo || (line == Line::Directive && self.may_be_opened(text, at));
             self.references.add(if is_opened { Reference::Certain(path) } else { Reference::IfFile(path) });
         }
     }
@@ -310,12 +275,15 @@ impl<'a> Scanner<'a> {
         }
         let line = Line::around(text, at, &mut self.last_line);
         let is_flagged = is_flagged || token::is_after_flag(text, from);
+        // Most files of a tree are none of C: what a document mentions is not looked at.
+        let is_of_tools = line != Line::Other || is_flagged || self.is_script == Some(true) || b"=(".contains(&before);
+        if self.language == Language::AnyOfTree && !is_of_tools {
+            return;
+        }
         for end in token::ends(text, from, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
             let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
-            // Whether a definition of a Go source names a file is not looked at again when its object is offered.
-            let may_be_opened = self.language == Language::Go || !is_definition(text, at);
-            let is_opened = line == Line::Cgo || (line == Line::Directive && may_be_opened);
+            let is_opened = line == Line::Cgo || (line == Line::Directive && self.may_be_opened(text, at));
             self.references.add(match (is_opened, is_flagged) {
                 (true, _) => Reference::Certain(path),
                 (false, true) => Reference::IfThere(path),
@@ -325,19 +293,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// An escape in the name of a file that an assembler includes (Go's reads the name as strconv.Unquote does), or a name on two lines:
-    /// it may stand for any path.
-    fn escaped(&mut self, text: &[u8], at: usize) {
-        let rest = &text[at..text.len().min(at + OVERLAP)];
-        let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || b"._ \t\\".contains(byte)).count();
-        let Some((quote @ (b'"' | b'<'), name)) = rest[word..].split_first() else { return };
-        let closing = if *quote == b'<' { b'>' } else { b'"' };
-        let name = &name[..memchr::memchr(closing, name).unwrap_or(name.len())];
-        let is_escape = |pair: &[u8]| pair[0] == b'\\' && b"xuU01234567\r\n".contains(&pair[1]);
-        let ends = name.windows(2).position(|pair| pair[0] != b'\\' && pair[1] == b'\n').unwrap_or(name.len());
-        if name[..name.len().min(ends + 1)].windows(2).any(is_escape) {
-            self.references.add(Reference::Any);
-        }
+    /// Whether a directive may open the path at `at`. Whether a definition of a Go source names a file is not looked at again when its object
+    /// is offered.
+    fn may_be_opened(&self, text: &[u8], at: usize) -> bool {
+        self.language == Language::Go || !is_definition(text, at)
     }
 
     /// A name that ends with `.go` where a file is included.
@@ -349,10 +308,7 @@ impl<'a> Scanner<'a> {
         let names_one = match Line::around(text, at, &mut self.last_line) {
             Line::Cgo => true,
             Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
-            Line::Other => {
-                self.language != Language::Go && memmem::find(&text[line_start..at], b".inc").is_some()
-                    || memmem::find(&text[line_start..at], b".incbin").is_some()
-            }
+            Line::Other => names_file(&text[line_start..at]),
         };
         if names_one {
             self.references.add(Reference::GoSource);
@@ -366,9 +322,17 @@ fn is_script(text: &[u8]) -> bool {
 }
 
 /// Whether a definition is on the line: of a text that may be no path to open.
-fn is_definition(text: &[u8], at: usize) -> bool {
+pub(super) fn is_definition(text: &[u8], at: usize) -> bool {
     let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
     memmem::find(&text[start..at], b"define").is_some() && memmem::find(&text[start..at], b"include").is_none()
+}
+
+/// Whether an assembler is told a file: `.incbin "x"`, also within a text of C.
+pub(super) fn names_file(line: &[u8]) -> bool {
+    let is_before_name = |end: usize| line.get(end).is_none_or(|after| b" \t\"\\".contains(after));
+    [&b".include"[..], b".incbin"]
+        .iter()
+        .any(|word| memmem::find_iter(line, word).any(|at| is_before_name(at + word.len())))
 }
 
 /// `--sysroot=/x`.

@@ -63,6 +63,9 @@ impl Surroundings<'_> {
             Reference::AboveLink(up, names) => {
                 self.linked.iter().map(|linked| self.judge_above(linked, *up, names)).max().unwrap_or(Verdict::Stays)
             }
+            Reference::Own(path) if is_absent(path) => Verdict::Stays,
+            Reference::Own(path) if self.excluded.covers(Rule::Module, self.root, path) => Verdict::Leaves,
+            Reference::Own(_) => Verdict::Stays,
             Reference::GoSource if self.has_go => Verdict::Tree,
             Reference::GoSource | Reference::Any => Verdict::Leaves,
         }
@@ -87,16 +90,15 @@ impl Surroundings<'_> {
         self.tree.is_some_and(|tree| path.starts_with(tree))
     }
 
-    /// Where a path leads.
+    /// Where a path leads that is not the module's own.
     pub(crate) fn judge_path(&self, path: &Path) -> Verdict {
-        let is_detour = path.components().any(|part| part == Component::ParentDir) || path.starts_with("/proc");
-        let path = &if is_detour { paths::real(path) } else { path.to_owned() };
+        let has_dots = path.components().any(|part| part == Component::ParentDir);
+        let path = &if has_dots { paths::real(path) } else { path.to_owned() };
         let is_fixed = paths::is_of_system(path)
             || paths::is_in_store(path, &self.excluded.own_outputs)
             || (self.goroot.is_absolute() && path.starts_with(self.goroot));
-        let is_own = path.starts_with(self.root) && !self.excluded.covers(Rule::Module, self.root, path);
         match self.tree {
-            _ if is_fixed || is_own => Verdict::Stays,
+            _ if is_fixed => Verdict::Stays,
             Some(tree) if path.starts_with(tree) && !self.excluded.covers(Rule::Tree, tree, path) => Verdict::Tree,
             _ => Verdict::Leaves,
         }
@@ -109,13 +111,11 @@ fn is_for_all(path: &Path) -> bool {
     path.components().count() <= 2 || path.starts_with("/var") || path == Path::new(paths::SHARED_MEMORY)
 }
 
-/// What cannot be looked at may be there.
+/// Or not permitted: a compiler is of the same user. What cannot be looked at for another reason may be there.
 fn is_absent(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+    let is_none = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied);
+    fs::symlink_metadata(path).is_err_and(|e| is_none(e.kind()))
 }
-
-/// Links among processes to any directory.
-const DETOURS: [&str; 4] = ["/proc/self/cwd", "/proc/self/root", "/proc/thread-self/cwd", "/proc/thread-self/root"];
 
 /// The directories of `/` that are not the system's, as paths: what an absolute path in a file may begin with.
 pub(crate) fn top_directories(tree: Option<&Path>) -> Vec<Vec<u8>> {
@@ -123,7 +123,7 @@ pub(crate) fn top_directories(tree: Option<&Path>) -> Vec<Vec<u8>> {
     let of_tree = tree.and_then(|tree| tree.ancestors().filter(|dir| *dir != Path::new("/")).last());
     let all = entries.unwrap_or_default().into_iter().chain(of_tree.map(Path::to_owned));
     let all = all.filter(|path| !paths::is_of_system(path) && path != Path::new("/nix"));
-    let mut all: Vec<PathBuf> = all.chain([paths::SHARED_MEMORY.into()]).chain(DETOURS.map(PathBuf::from)).collect();
+    let mut all: Vec<PathBuf> = all.chain([paths::SHARED_MEMORY.into()]).collect();
     all.sort();
     all.dedup();
     all.into_iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()

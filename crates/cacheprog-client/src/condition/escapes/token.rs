@@ -128,12 +128,13 @@ pub(super) fn before_slashes(text: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Whether `at` is in the value of a flag for a definition: `-DUP=`.
+/// Whether `at` is in the value of a definition, on a line for cgo: `-DUP=`, and `UP=` after `-D`.
 pub(super) fn is_of_definition(text: &[u8], at: usize) -> bool {
-    let from = at.saturating_sub(LONGEST_FLAG);
-    let length = text[from..at].iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let word = text[at - length..at].trim_ascii_start();
-    word.strip_prefix(b"\"").unwrap_or(word).starts_with(b"-D")
+    let before = &text[at.saturating_sub(LONGEST)..at];
+    let length = before.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+    let word = &before[before.len() - length..];
+    let word = word.strip_prefix(b"\"").or_else(|| word.strip_prefix(b"'")).unwrap_or(word);
+    word.contains(&b'=') && (word.starts_with(b"-D") || !word.starts_with(b"-"))
 }
 
 /// Whether the word before is such a flag: `-I` of `-I ../x`.

@@ -203,6 +203,7 @@ fn tag(reference: &Reference) -> (u8, &Path) {
         Reference::AboveLink(_, path) => (5, path),
         Reference::IfRun(path) => (6, path),
         Reference::Asked(path) => (7, path),
+        Reference::Own(path) => (8, path),
     }
 }
 
@@ -258,6 +259,7 @@ impl<R: Read> Hashed<R> {
             5 => Reference::AboveLink(up, path),
             6 => Reference::IfRun(path),
             7 => Reference::Asked(path),
+            8 => Reference::Own(path),
             _ => return None,
         })
     }

@@ -188,8 +188,8 @@ impl Walk<'_> {
         let root = self.roots.last()?;
         let language = match self.looking.rule {
             Rule::Module => Some(Language::Any),
-            Rule::Tree => Some(Language::AnyOfTree),
-            Rule::TreeWithGo | Rule::Vet | Rule::Toolchain => None,
+            Rule::Tree | Rule::TreeWithGo => Some(Language::AnyOfTree),
+            Rule::Vet | Rule::Toolchain => None,
         };
         let scanner = language
             .filter(|_| !is_of_modules(path))

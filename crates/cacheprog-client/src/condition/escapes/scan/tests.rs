@@ -65,7 +65,8 @@ fn an_escape_in_the_name_of_an_included_file_may_be_any_path() {
 fn whether_a_file_is_there_is_an_input_where_it_is_asked() {
     let asked = Reference::Asked("/top/x.h".into());
     assert_eq!(scan("a/b", Language::Any, "#if __has_include(\"../x.h\")"), [asked]);
-    assert_eq!(scan("a/b", Language::Any, "#if __has_include(\"link/../x.h\")"), [Reference::Any]);
+    let question = "#if __has_include(\"link/../x.h\")";
+    assert!(above_links(Language::Any, question).contains(&(0, PathBuf::new())), "any path above a link");
     assert_eq!(scan("a/b", Language::Any, "#if 1\n#include \"../x.h\""), [if_there("/top/x.h")]);
 }
 
@@ -79,24 +80,69 @@ fn what_is_part_of_no_scope_may_be_any_file() {
         "#include <go-build2/x>",
         "#include \"ccTables.c\"",
         "#include \"../.git/v.h\"",
+        "#if __has_include(\".git/v.h\")",
         "#if __TIMESTAMP__",
     ] {
         assert!(of(text).contains(&Reference::Any), "{text}");
     }
-    assert_eq!(of("#include \"bin/v.h\""), [certain("/top/m/bin/v.h")]);
-    for text in ["see mod and .git", "#include \"combine/cabin.h\"", "#include \"cc.h\"", "#include \"go-build.h\""] {
+    assert_eq!(of("#include \"bin/v.h\""), [Reference::Own("/top/m/bin/v.h".into())]);
+    for text in [
+        "see mod and .git",
+        "# if .git is there",
+        "#include \"combine/cabin.h\"",
+        "#include \"cc.h\"",
+        "#include \"go-build.h\"",
+        "# include bin/ and mod/",
+        "#define SHELL \"/x/bin/sh\"",
+        "#define REDUCE(a, mod) a",
+        "#define DOT_GIT \".git\"",
+        "(__TIMESTAMP__|__DATE__) and \"__TIMESTAMP__\"",
+        "#define MAPS \"/proc/self/maps\"",
+        "see /proc/self/root/x",
+        "CFLAGS=\"-I/x/include\" \\\n  go build",
+        "text.includes(\".go\") || \"\\u00e9\"",
+    ] {
         assert_eq!(of(text), [], "{text}");
+    }
+    let long = format!("#define X ccABCDEF.{}", "x".repeat(5000));
+    assert_eq!(of(&long), [], "no file has this name");
+    for text in
+        ["#include \"/proc/self/root/x\"", "#cgo CFLAGS: -I/proc/1/cwd", "asm(\".incbin \\\"/proc//self/fd/3\\\"\")"]
+    {
+        assert!(of(text).contains(&Reference::Any), "{text}");
     }
 }
 
 #[test]
+fn of_most_files_of_a_tree_flags_count_and_text_does_not() {
+    let of = |text: &str| scan("a", Language::AnyOfTree, text);
+    assert_eq!(of("see ../../x/y and /tmp/x, import '../../x/y'"), []);
+    assert_eq!(of("Cflags: -I${pcfiledir}/../../x"), [if_there("/top/x"), if_there("/x")]);
+    assert_eq!(of("INPUT(../../x.a)"), [if_there("/top/x.a"), if_there("/x.a")]);
+    assert_eq!(of("prefix=/tmp/x"), [Reference::IfFile("/tmp/x".into())]);
+    assert_eq!(of("#include \"/tmp/x.h\""), [certain("/tmp/x.h")]);
+}
+
+#[test]
 fn a_path_that_a_macro_makes_may_be_any() {
-    for text in ["#define UP ..", "#define UP ../..", "#define UP \"../\"\n.incbin", "#cgo CFLAGS: -DUP=.."] {
+    for text in [
+        "#define UP ..",
+        "#define UP ../..",
+        "#define UP \"../\"\n.incbin",
+        "#cgo CFLAGS: -DUP=..",
+        "#cgo CFLAGS: -D UP=../x",
+        "// #define UP ..",
+    ] {
         assert!(scan("a/b/c", Language::Any, text).contains(&Reference::Any), "{text}");
     }
-    for text in
-        ["#define UP \"..\"", "#define F(a, ...) a", "#define X a..b", "see ..", "#cgo CFLAGS: -DUP=../x -DV=1..2"]
-    {
+    for text in [
+        "#define UP \"..\"",
+        "#define F(a, ...) a",
+        "#define X a..b",
+        "see ..",
+        "#define N 1 /* 0 .. 9 */",
+        "#cgo CFLAGS: -DV=1..2 --sysroot=../x",
+    ] {
         assert!(!scan("a/b/c", Language::Any, text).contains(&Reference::Any), "{text}");
     }
 }
@@ -105,7 +151,9 @@ fn a_path_that_a_macro_makes_may_be_any() {
 fn an_absolute_path_that_goes_up_is_looked_at() {
     let of = |text: &str| scan("a", Language::Any, text);
     assert_eq!(of("#include \"/usr/../home/x.h\""), [certain("/usr/../home/x.h")]);
-    assert_eq!(of("#cgo CFLAGS: -I/usr/../home"), [if_there("/usr/../home")]);
+    assert_eq!(of("#cgo CFLAGS: -I/usr/../home"), [certain("/usr/../home")]);
+    assert_eq!(of("cc -I/usr/../home"), [if_there("/usr/../home")]);
+    assert_eq!(scan("a", Language::Go, "#define H \"/usr/../home/x.h\""), [certain("/usr/../home/x.h")]);
 }
 
 fn certain(path: &str) -> Reference {

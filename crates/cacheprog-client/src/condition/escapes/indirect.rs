@@ -1,0 +1,168 @@
+//! Paths that a text does not have as they are: of what is part of no scope, by a macro, with an escape, by a link among processes. Each
+//! may be any path.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use memchr::{memchr, memmem, memrchr};
+
+use super::reference::Reference;
+use super::scan::{OVERLAP, Scanner, is_definition, names_file};
+use super::token::{self, Line};
+use crate::condition::excluded;
+
+/// No file has a longer name (`NAME_MAX`).
+const LONGEST_NAME: usize = 255;
+
+impl Scanner<'_> {
+    pub(super) fn indirect(&mut self, text: &[u8]) {
+        for at in memmem::find_iter(text, b"include").chain(memmem::find_iter(text, b".inc")) {
+            self.escaped(text, at);
+        }
+        for at in memmem::find_iter(text, b"__TIMESTAMP__") {
+            self.timestamp(text, at);
+        }
+        for at in memmem::find_iter(text, b"/proc/") {
+            self.among_processes(text, at);
+        }
+        self.left_out(text);
+    }
+
+    /// An escape in the name of a file that an assembler includes (Go's reads the name as strconv.Unquote does), and a name on two lines.
+    fn escaped(&mut self, text: &[u8], at: usize) {
+        let is_include = text[at] == b'i' && is_after_sign(text, at);
+        let rest = &text[at..text.len().min(at + OVERLAP)];
+        let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || b"._".contains(byte)).count();
+        if !is_include && !names_file(&rest[..word]) {
+            return;
+        }
+        let space = rest[word..].iter().take_while(|byte| b" \t\\".contains(byte)).count();
+        let Some((quote @ (b'"' | b'<'), name)) = rest[word + space..].split_first() else { return };
+        let closing = if *quote == b'<' { b'>' } else { b'"' };
+        let name = &name[..memchr(closing, name).unwrap_or(name.len())];
+        let is_escape = |pair: &[u8]| pair[0] == b'\\' && b"xuU01234567\r\n".contains(&pair[1]);
+        let ends = name.windows(2).position(|pair| pair[0] != b'\\' && pair[1] == b'\n').unwrap_or(name.len());
+        if name[..name.len().min(ends + 1)].windows(2).any(is_escape) {
+            self.references.add(Reference::Any);
+        }
+    }
+
+    /// The mtime of the source, which is in no key. Within quotes it is a text about it.
+    fn timestamp(&mut self, text: &[u8], at: usize) {
+        let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
+        let after = text.get(at + b"__TIMESTAMP__".len()).copied().unwrap_or(b' ');
+        let is_other = |byte: u8| byte.is_ascii_alphanumeric() || b"_\"\'`<>|".contains(&byte);
+        if !is_other(before) && !is_other(after) {
+            self.references.add(Reference::Any);
+        }
+    }
+
+    /// `/proc/self/cwd`, and its like: where it leads depends on the process.
+    fn among_processes(&mut self, text: &[u8], at: usize) {
+        let end = token::ends(text, at, at)[0];
+        let leads_on = text[at..end].split(|&byte| byte == b'/').any(|part| matches!(part, b"cwd" | b"fd" | b"root"));
+        if leads_on && (Line::around(text, at, &mut self.last_line) != Line::Other || self.is_for_assembler(text, at)) {
+            self.references.add(Reference::Any);
+        }
+    }
+
+    /// Whether a line of no directive names a file for an assembler before `at`.
+    fn is_for_assembler(&mut self, text: &[u8], at: usize) -> bool {
+        if !self.has_incbin {
+            return false;
+        }
+        let start = line_start(text, at);
+        self.looks = self.looks.saturating_sub(at - start);
+        names_file(&text[start..at])
+    }
+
+    /// Names of what is part of no scope, where files are named.
+    fn left_out(&mut self, text: &[u8]) {
+        let names: Vec<&[u8]> =
+            self.left_out.iter().copied().chain(self.programs.iter().map(|(name, _)| *name)).collect();
+        let found = names.iter().copied().chain(excluded::TEMPORARY).flat_map(|start| memmem::find_iter(text, start));
+        let is_start = |at: &usize| {
+            at.checked_sub(1).is_none_or(|before| !token::is_of_path(text[before]))
+                || token::is_joined_to_flag(text, *at)
+        };
+        for at in found.filter(is_start) {
+            let most = &text[at..text.len().min(at + LONGEST_NAME)];
+            let name = &most[..most.iter().take_while(|byte| token::is_of_path(**byte)).count()];
+            if self.looks == 0 {
+                self.references.add(Reference::Any);
+                return;
+            }
+            if (names.contains(&name) || excluded::is_temporary_name(name)) && self.opens(text, at, name) {
+                self.left_out_name(text, at, name);
+            }
+        }
+    }
+
+    /// Whether the line opens a file by a relative path with this name in it.
+    fn opens(&mut self, text: &[u8], at: usize, name: &[u8]) -> bool {
+        let start = token::start(text, at);
+        self.looks = self.looks.saturating_sub(at - start);
+        let slash = memchr(b'/', &text[start..at]).map(|slash| start + slash);
+        // An absolute path is looked at by itself.
+        if slash.is_some_and(|slash| slash == start || token::is_joined_to_flag(text, slash)) {
+            return false;
+        }
+        // Comments of scripts begin like directives: `# if .git is there`.
+        let is_quoted = start.checked_sub(1).is_some_and(|before| b"\"<(".contains(&text[before]));
+        match Line::around(text, at, &mut self.last_line) {
+            Line::Cgo => true,
+            Line::Directive if is_definition(text, at) => text.get(at + name.len()) == Some(&b'/'),
+            Line::Directive => is_quoted,
+            Line::Other => self.is_for_assembler(text, at),
+        }
+    }
+
+    fn left_out_name(&mut self, text: &[u8], at: usize, name: &[u8]) {
+        let below = &text[at + name.len()..token::ends(text, at, at)[0].max(at + name.len())];
+        let below = below.split(|&byte| byte == b'/').filter(|part| !part.is_empty());
+        let below: PathBuf = below.map(OsStr::from_bytes).collect();
+        let programs: Vec<_> = self.programs.iter().filter(|(known, _)| *known == name).map(|(_, dir)| *dir).collect();
+        programs.iter().for_each(|dir| self.references.add(Reference::Own(dir.join(&below))));
+        if programs.is_empty() {
+            self.references.add(Reference::Any);
+        }
+    }
+
+    /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. A text between quotes is one for an assembler alone.
+    pub(super) fn defined_as_above(&mut self, text: &[u8], at: usize) {
+        let line = Line::around(text, at, &mut self.last_line);
+        if line == Line::Other {
+            return;
+        }
+        let (start, end) = (token::start(text, at), token::ends(text, at, at)[0]);
+        self.looks = self.looks.saturating_sub(end - start + at - line_start(text, at));
+        let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
+        let is_defined = match line {
+            Line::Cgo => token::is_of_definition(text, start),
+            _ if !token::relative(&text[start..end]).1.is_empty() || is_in_comment(text, at) => false,
+            _ => is_definition(text, at) && (!is_quoted || self.has_incbin),
+        };
+        if is_defined {
+            self.references.add(Reference::Any);
+        }
+    }
+}
+
+/// Whether only the sign of a directive stands before `at`, and what makes no difference: `/**/ #  include`.
+fn is_after_sign(text: &[u8], at: usize) -> bool {
+    let before = text[at.saturating_sub(OVERLAP)..at].trim_ascii_end();
+    [&b"#"[..], b"%:", b"??="].iter().any(|sign| before.ends_with(sign))
+}
+
+fn is_in_comment(text: &[u8], at: usize) -> bool {
+    let line = &text[line_start(text, at)..at];
+    // Of a Go source the comment itself may begin the line.
+    let line = line.trim_ascii_start();
+    let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
+    memmem::find(line, b"/*").is_some() || memmem::find(line, b"//").is_some()
+}
+
+fn line_start(text: &[u8], at: usize) -> usize {
+    memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
+}
