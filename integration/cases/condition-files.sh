@@ -66,7 +66,7 @@ c_asks_for_a_file_of_a_search_path() {
     main_program "$module/p/a"
     before='if [ $V != 1 ]; then '$beside' fi'
 }
-c_includes_by_a_link_among_processes() { c a '#include "/proc/self/root/build/beside/v.h"'; before=$beside; }
+c_includes_by_a_link_among_processes() { c a '#include "/proc/self/root/build/beside/v.h"'; before=$beside shared=no; }
 c_includes_by_a_detour() { c a '#include "/usr/../build/beside/v.h"'; before=$beside; }
 c_includes_a_name_on_two_lines() { c a '#include "../.\' './beside/v.h"'; before=$beside shared=no; }
 c_includes_by_a_macro_of_a_flag() { c a '#cgo CFLAGS: -DUP=..' '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#include STRING(UP/UP/beside/v.h)'; before=$beside shared=no; }
