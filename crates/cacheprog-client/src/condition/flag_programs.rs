@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::flags_text::is_of_flags;
 use super::paths;
-use super::scope_choice::is_of_flags;
 use super::variables::Variables;
 
 /// Flags before a program or a file that leads to some, and before the beginning of programs' paths (gcc's manual, "Overall Options",
@@ -26,9 +26,9 @@ const OF_LINKER: [&[u8]; 5] = [b"-Bdynamic", b"-Bgroup", b"-Bshareable", b"-Bsta
 const MOST_NAMES: usize = 1000;
 const LEVELS: u32 = 3;
 
-/// What flags lead to, outside of the store's objects and the system: sorted. `commands`: values of other variables that may have
-/// flags, as `CC`. `None` where the compiler would have to look for it, and where there is too much.
-pub(super) fn find(variables: &Variables, commands: &[&OsStr], own_outputs: &[PathBuf]) -> Option<Vec<PathBuf>> {
+/// What flags lead to, outside of the store's objects and the system: sorted. `None` where the compiler would have to look for it, and
+/// where there is too much.
+pub(super) fn find(variables: &Variables, own_outputs: &[PathBuf]) -> Option<Vec<PathBuf>> {
     let mut found = Found { own_outputs, programs: Vec::new(), names_left: MOST_NAMES };
     for (name, value) in variables.iter().filter(|(name, _)| is_of_flags(name)) {
         if OF_BEGINNINGS.iter().any(|of_beginnings| name == of_beginnings) {
@@ -38,7 +38,6 @@ pub(super) fn find(variables: &Variables, commands: &[&OsStr], own_outputs: &[Pa
             found.flags(value.as_bytes())?;
         }
     }
-    commands.iter().map(|command| found.flags(command.as_bytes())).collect::<Option<()>>()?;
     found.programs.sort();
     found.programs.dedup();
     Some(found.programs)
@@ -152,7 +151,7 @@ mod tests {
             fs::write(path(name), "").unwrap();
             fs::set_permissions(path(name), PermissionsExt::from_mode(mode)).unwrap();
         }
-        let found = |name: &str, value: &str| find(&vec![(name.into(), value.into())], &[], &[]);
+        let found = |name: &str, value: &str| find(&vec![(name.into(), value.into())], &[]);
         let paths = |names: &[&str]| Some(names.iter().map(|name| path(name)).collect::<Vec<_>>());
         let tools = paths(&["tools/as", "tools/x86/12/cc1"]);
         let top = top.display();
@@ -162,8 +161,7 @@ mod tests {
         assert_eq!(found("COMPILER_PATH", &format!("/usr/bin:{top}/tools")), tools);
         assert_eq!(found("CGO_LDFLAGS", &format!("-wrapper {top}/wrap,-v")), paths(&["wrap"]));
         assert_eq!(found("CGO_LDFLAGS", &format!("-fuse-ld={top}/wrap")), paths(&["wrap"]));
-        let command = format!("cc --specs={top}/specs");
-        assert_eq!(find(&Vec::new(), &[OsStr::new(&command)], &[]), paths(&["specs"]));
+        assert_eq!(found("CC", &format!("cc --specs={top}/specs")), paths(&["specs"]));
         for none in [
             format!("-I{top}/tools -L {top}/tools -isystem {top}/tools -DX={top}/tools -ffile-prefix-map={top}=."),
             "-B/usr/bin -O2 -I../x -DX=a/b -Wl,-Bstatic -la -Wl,-Bdynamic -Bsymbolic".to_owned(),

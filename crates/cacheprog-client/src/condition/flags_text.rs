@@ -1,12 +1,36 @@
-//! Values of variables that hold flags, without what differs between builds of one program and gets into no object.
+//! Variables that hold flags, and their values without what differs between builds of one program and gets into no object.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 
 use super::own_outputs::OwnOutputs;
 use super::quoted;
 
 /// Stands for the path of an own output.
 const OWN: &[u8] = b"@own@";
+
+/// Variables that hold flags and search paths of C tools, by the beginnings of their names and by names.
+const FLAG_STARTS: [&str; 9] =
+    ["CGO_", "NIX_CFLAGS", "NIX_CXXSTDLIB", "NIX_LDFLAGS", "PKG_CONFIG", "GCC_", "LD_", "CCC_", "CLANG_"];
+const FLAG_NAMES: [&str; 11] = [
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "OBJC_INCLUDE_PATH",
+    "OBJCPLUS_INCLUDE_PATH",
+    "LIBRARY_PATH",
+    "COMPILER_PATH",
+    "SDKROOT",
+    "CC",
+    "CXX",
+    "FC",
+];
+
+/// Whether a variable holds flags or search paths of C tools.
+pub(crate) fn is_of_flags(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    FLAG_STARTS.iter().any(|start| name.starts_with(start)) || FLAG_NAMES.contains(&&*name)
+}
 
 /// Flags as nixpkgs' wrappers of compiler and linker read them: words with white space between. stdenv adds the output's path as a
 /// search path of the linker and of the program, and a seed that it makes of it (pkgs/stdenv/generic/setup.sh `_addRpathPrefix`,

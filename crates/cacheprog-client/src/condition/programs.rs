@@ -2,7 +2,7 @@
 //! content. Elsewhere a build counts the content; outside of a build, where a system's compiler is large and its libraries are not
 //! looked at either, size, times and inode count, as they do for Go's own cache (cmd/go/internal/work/buildid.go `gccToolID`).
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -74,10 +74,8 @@ pub(crate) fn find(variables: &Variables) -> Option<Vec<Program>> {
 
 /// Those to which flags lead. `None` where they cannot be told.
 fn of_flags(variables: &Variables) -> Option<Vec<Program>> {
-    let commands: Vec<_> =
-        PROGRAMS.iter().filter_map(|(name, _)| value(variables, name)).map(OsString::as_os_str).collect();
     let own: Vec<_> = OwnOutputs::of(variables).map(|own| own.paths().collect()).unwrap_or_default();
-    let found = flag_programs::find(variables, &commands, &own)?;
+    let found = flag_programs::find(variables, &own)?;
     if found.is_empty() {
         return Some(Vec::new());
     }

@@ -13,6 +13,7 @@ use super::conditions::Conditions;
 use super::counted_variables::{CountedVariables, asks_for_seed};
 use super::escapes::{FilePlace, Language, References, Runs, Scanner, Surroundings, Verdict};
 use super::files::Rule;
+use super::flags_text::is_of_flags;
 use super::made_archive::{MadeArchive, MadeBy};
 use super::modules::{Package, locate};
 use super::paths;
@@ -21,23 +22,6 @@ use super::variables::is_build;
 
 /// A larger Go source is not looked through.
 const MAX_SOURCE: u64 = 8 << 20;
-
-/// Variables that hold flags and search paths of C tools, by the beginnings of their names and by names.
-const FLAG_STARTS: [&str; 9] =
-    ["CGO_", "NIX_CFLAGS", "NIX_CXXSTDLIB", "NIX_LDFLAGS", "PKG_CONFIG", "GCC_", "LD_", "CCC_", "CLANG_"];
-const FLAG_NAMES: [&str; 11] = [
-    "CPATH",
-    "C_INCLUDE_PATH",
-    "CPLUS_INCLUDE_PATH",
-    "OBJC_INCLUDE_PATH",
-    "OBJCPLUS_INCLUDE_PATH",
-    "LIBRARY_PATH",
-    "COMPILER_PATH",
-    "SDKROOT",
-    "CC",
-    "CXX",
-    "FC",
-];
 
 impl Conditions {
     /// The scope of an archive that Go's key does not cover. `None`: no condition, it stays private.
@@ -240,12 +224,6 @@ impl Conditions {
         };
         programs.iter().flat_map(|program| &program.files).map(judge).max().unwrap_or(Verdict::Stays)
     }
-}
-
-/// Whether a variable holds flags or search paths of C tools.
-pub(crate) fn is_of_flags(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    FLAG_STARTS.iter().any(|start| name.starts_with(start)) || FLAG_NAMES.contains(&&*name)
 }
 
 /// `@file` among flags.
