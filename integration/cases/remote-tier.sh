@@ -23,34 +23,6 @@ fi
 start_s3_double
 with_engine s3 "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
 
-on_demand() {
-    local empty=$WORK/empty n
-    mkdir -p "$empty"
-    printf 'module example.test/small\n\ngo 1.21\n' > "$empty/go.mod"
-    printf 'package main\n\nfunc main() { println("nothing") }\n' > "$empty/main.go"
-    new_machine "$S3_URL" "${READER[@]}"
-    for n in 1 2 3; do
-        built --arg src "$empty"
-        expect "much is fetched for it, and little used ($n)" test "$(remote_field fetched)" -gt $((n * 100))
-        without_entries
-    done
-    expect "the log says that nothing is fetched ahead from now on" grep -q 'nothing ahead' "$WORK/daemon.log"
-    n=$(remote_field fetched)
-    built --arg src "$empty"
-    echo "    $(($(remote_field fetched) - n)) entries fetched on demand"
-    expect "of what little it needs nothing else is fetched" test $(($(remote_field fetched) - n)) -lt 100
-    without_entries
-    built
-    expect "what it asks for comes, and it compiles less than it would" test "$COMPILED" -lt "$FEW"
-    expect "every object and record is intact" store_is_whole
-}
-# without_entries: evicts all, as a full disk would.
-without_entries() { "$BIN/cacheprogctl" gc --state-dir "$STATE" --max-size 1KiB > /dev/null; }
-if [ -n "${TEST_FULL:-}" ]; then
-    echo "=== builds that use little of what is fetched ahead"
-    on_demand
-fi
-
 echo "=== what a remote store can do"
 # fault RULE: from now on the store does this; fault none: it does nothing any more.
 fault() {
