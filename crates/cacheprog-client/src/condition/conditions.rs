@@ -232,23 +232,18 @@ impl Conditions {
 
     /// Which files of the tree count for what may read any of them. `None` where they lead out of it.
     fn rule_of_tree(&mut self) -> Option<Rule> {
-        if !self.setting.is_clean {
-            // Scripts name what they write: a tool of the go command may put a source elsewhere.
-            return self.stays_in_tree(Rule::TreeWithGo, Runs::Go)?.then_some(Rule::TreeWithGo);
-        }
         let tree = self.tree.clone()?;
-        // A compiler that is a script of the tree may read its Go sources too.
-        let names_go = self.file_lists.list(&tree, Rule::Tree)?.references().take_go_source();
-        let has_go = names_go || self.has_programs_in_tree()?;
-        self.stays_in_tree(Rule::Tree, Runs::Programs)?.then_some(if has_go { Rule::TreeWithGo } else { Rule::Tree })
-    }
-
-    /// Whether what these files of the tree name is in it.
-    fn stays_in_tree(&mut self, rule: Rule, runs: Runs) -> Option<bool> {
-        let tree = self.tree.clone()?;
+        let is_clean = self.setting.is_clean;
+        // Scripts name what they write: a tool of a go command that is not clean may put a source elsewhere.
+        let (rule, runs) = if is_clean { (Rule::Tree, Runs::Programs) } else { (Rule::TreeWithGo, Runs::Go) };
         let mut references = self.file_lists.list(&tree, rule)?.references();
-        references.take_go_source();
-        Some(self.judge(&tree, &references, (true, runs))? != Verdict::Leaves)
+        let names_go = references.take_go_source();
+        if self.judge(&tree, &references, (true, runs))? == Verdict::Leaves {
+            return None;
+        }
+        // A compiler that is a script of the tree may read its Go sources too.
+        let has_go = !is_clean || names_go || self.has_programs_in_tree()?;
+        Some(if has_go { Rule::TreeWithGo } else { Rule::Tree })
     }
 
     /// What C is made of that vet sees: it reads the Go sources that cgo made, whose types are those of headers, and its key has no more

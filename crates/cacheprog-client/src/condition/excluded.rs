@@ -28,9 +28,8 @@ pub(super) const OF_NIX: [&[u8]; 3] = [b"env-vars", b".attrs.json", b".attrs.sh"
 /// digits behind them, and those of nixpkgs' wrappers of compiler and linker.
 const OF_GO: [&[u8]; 3] = [b"go-build", b"go-link-", b"cgo-gcc-input-"];
 const OF_WRAPPERS: [&[u8]; 2] = [b"cc-params.", b"ld-params."];
-
-/// What names of temporary files begin with, gcc's too.
-pub(super) const TEMPORARY: [&[u8]; 5] = [b"go-build", b"go-link-", b"cgo-gcc-input-", b"cc", b"ld-params."];
+/// The beginning of gcc's own.
+const OF_GCC: &[u8] = b"cc";
 
 /// See the file's header.
 #[derive(Debug, Clone, Default)]
@@ -160,13 +159,18 @@ pub(crate) fn is_of_nix(name: &OsStr) -> bool {
     OF_NIX.contains(&name.as_bytes())
 }
 
+/// What names of temporary files begin with: see [`is_temporary_name`].
+pub(super) fn starts_of_temporary_names<'a>() -> impl Iterator<Item = &'a [u8]> {
+    OF_GO.into_iter().chain(OF_WRAPPERS).chain([OF_GCC])
+}
+
 /// Whether a name is of a temporary file: also gcc's own, `cc` with six letters or digits by chance and an ending (libiberty
 /// make-temp-file.c). Six small letters are rather a word.
 pub(crate) fn is_temporary_name(name: &[u8]) -> bool {
     let is_by_chance =
         |letters: &[u8]| letters.iter().all(u8::is_ascii_alphanumeric) && !letters.iter().all(u8::is_ascii_lowercase);
     let is_of_gcc = name
-        .strip_prefix(b"cc")
+        .strip_prefix(OF_GCC)
         .is_some_and(|rest| rest.len() > 6 && rest[6] == b'.' && is_by_chance(&rest[..6]) && !is_header(rest));
     let is_number = |rest: &[u8]| !rest.is_empty() && rest.iter().all(u8::is_ascii_digit);
     let name = name.strip_suffix(b".c").filter(|name| name.starts_with(b"cgo-")).unwrap_or(name);

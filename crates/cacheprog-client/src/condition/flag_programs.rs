@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::flags_text::is_of_flags;
@@ -76,7 +75,7 @@ impl Found<'_> {
 
     /// A program, or a file that leads to some, by an absolute path.
     fn file(&mut self, path: &[u8]) -> Option<()> {
-        let path = Path::new(OsStr::from_bytes(path)).is_absolute().then(|| Path::new(OsStr::from_bytes(path)))?;
+        let path = Some(Path::new(OsStr::from_bytes(path))).filter(|path| path.is_absolute())?;
         let real = fs::canonicalize(path).ok().filter(|real| self.is_apart(real) && real.is_file());
         self.programs.extend(real);
         Some(())
@@ -88,9 +87,10 @@ impl Found<'_> {
         if !path.is_absolute() {
             return None;
         }
-        let parent = path.parent().unwrap_or(path).to_owned();
-        let start = path.file_name().filter(|_| !path.is_dir()).unwrap_or_default();
-        let dir = if path.is_dir() { path.to_owned() } else { parent };
+        let (dir, start) = match (path.is_dir(), path.parent(), path.file_name()) {
+            (false, Some(parent), Some(start)) => (parent, start),
+            _ => (path, OsStr::new("")),
+        };
         match fs::canonicalize(dir).ok().filter(|real| self.is_apart(real)) {
             Some(real) => self.directory(&real, start, LEVELS),
             None => Some(()),
@@ -125,12 +125,13 @@ impl Found<'_> {
 /// An executable file that is no library.
 fn is_program(path: &Path) -> bool {
     let is_library = |name: &[u8]| name.ends_with(b".so") || memchr::memmem::find(name, b".so.").is_some();
-    let is_executable = fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    is_executable && !path.file_name().is_some_and(|name| is_library(name.as_bytes()))
+    paths::is_executable(path) && !path.file_name().is_some_and(|name| is_library(name.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Paths by their text, and by what they lead to.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The real path, as far as there is something.
@@ -47,6 +48,11 @@ pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
 pub(crate) fn is_of_system(path: &Path) -> bool {
     // Builds may write to memory there.
     OF_SYSTEM.iter().any(|dir| path.starts_with(dir)) && !path.starts_with(SHARED_MEMORY)
+}
+
+/// Whether it leads to a file that can be run.
+pub(super) fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// The Nix store.

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use proto::parts::{Part, Parts};
 use crate::digest::add_part;
 
 use super::own_outputs::OwnOutputs;
-use super::paths::STORE;
+use super::paths::{self, STORE};
 use super::stamp::Stamp;
 use super::variables::{Variables, is_build, value};
 use super::{flag_programs, quoted};
@@ -136,10 +136,7 @@ fn in_search_path(name: &Path, variables: &Variables) -> Option<Option<PathBuf>>
     if directories.iter().any(|dir| dir.is_relative()) {
         return None;
     }
-    let is_program = |path: &PathBuf| {
-        fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
-    Some(directories.into_iter().map(|dir| dir.join(name)).find(is_program))
+    Some(directories.into_iter().map(|dir| dir.join(name)).find(|path| paths::is_executable(path)))
 }
 
 fn add_file(hasher: &mut Hasher, path: &Path, is_build: bool, files: &mut Files) -> Option<()> {
@@ -190,6 +187,8 @@ fn add_content(hasher: &mut Hasher, path: &Path, metadata: &Metadata) -> Option<
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     struct Place {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memmem};
 
 use super::reference::Reference;
 use super::scan::{OVERLAP, Scanner, is_definition, names_file};
@@ -72,7 +72,7 @@ impl Scanner<'_> {
         if !self.has_incbin {
             return false;
         }
-        let start = line_start(text, at);
+        let start = token::line_start(text, at);
         self.looks = self.looks.saturating_sub(at - start);
         names_file(&text[start..at])
     }
@@ -81,7 +81,11 @@ impl Scanner<'_> {
     fn left_out(&mut self, text: &[u8]) {
         let names: Vec<&[u8]> =
             self.left_out.iter().copied().chain(self.programs.iter().map(|(name, _)| *name)).collect();
-        let found = names.iter().copied().chain(excluded::TEMPORARY).flat_map(|start| memmem::find_iter(text, start));
+        let found = names
+            .iter()
+            .copied()
+            .chain(excluded::starts_of_temporary_names())
+            .flat_map(|start| memmem::find_iter(text, start));
         let is_start = |at: &usize| {
             at.checked_sub(1).is_none_or(|before| !token::is_of_path(text[before]))
                 || token::is_joined_to_flag(text, *at)
@@ -136,7 +140,7 @@ impl Scanner<'_> {
             return;
         }
         let (start, end) = (token::start(text, at), token::ends(text, at, at)[0]);
-        self.looks = self.looks.saturating_sub(end - start + at - line_start(text, at));
+        self.looks = self.looks.saturating_sub(end - start + at - token::line_start(text, at));
         let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
         let is_defined = match line {
             Line::Cgo => token::is_of_definition(text, start),
@@ -156,13 +160,9 @@ fn is_after_sign(text: &[u8], at: usize) -> bool {
 }
 
 fn is_in_comment(text: &[u8], at: usize) -> bool {
-    let line = &text[line_start(text, at)..at];
+    let line = &text[token::line_start(text, at)..at];
     // Of a Go source the comment itself may begin the line.
     let line = line.trim_ascii_start();
     let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
     memmem::find(line, b"/*").is_some() || memmem::find(line, b"//").is_some()
-}
-
-fn line_start(text: &[u8], at: usize) -> usize {
-    memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
 }

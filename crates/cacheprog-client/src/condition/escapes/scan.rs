@@ -304,7 +304,7 @@ impl<'a> Scanner<'a> {
         if text.get(at + 3).is_some_and(|byte| token::is_of_path(*byte) || *byte == b'/') {
             return;
         }
-        let line_start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+        let line_start = token::line_start(text, at);
         let names_one = match Line::around(text, at, &mut self.last_line) {
             Line::Cgo => true,
             Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
@@ -323,7 +323,7 @@ fn is_script(text: &[u8]) -> bool {
 
 /// Whether a definition is on the line: of a text that may be no path to open.
 pub(super) fn is_definition(text: &[u8], at: usize) -> bool {
-    let start = memchr::memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1);
+    let start = token::line_start(text, at);
     memmem::find(&text[start..at], b"define").is_some() && memmem::find(&text[start..at], b"include").is_none()
 }
 

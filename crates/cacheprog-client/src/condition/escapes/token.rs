@@ -78,7 +78,8 @@ pub(super) fn last_line(text: &[u8], from: usize) -> usize {
     start.max(from)
 }
 
-fn line_start(text: &[u8], at: usize) -> usize {
+/// Where the line around `at` begins.
+pub(super) fn line_start(text: &[u8], at: usize) -> usize {
     memrchr(b'\n', &text[..at]).map_or(0, |newline| newline + 1)
 }
 
