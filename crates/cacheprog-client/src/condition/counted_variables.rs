@@ -21,7 +21,7 @@ use super::variables::{Variables, is_build};
 /// What is built and how it is called: the sources themselves are files, and in Go's keys or in a condition. `goModules` are
 /// buildGoModule's dependencies, and `allowedReferences` and its like what Nix checks afterwards. Inputs act by the variables that
 /// their setup hooks set, which count.
-pub(super) const OF_THE_DERIVATION: [&str; 33] = [
+pub(crate) const OF_THE_DERIVATION: [&str; 33] = [
     "allowedReferences",
     "allowedRequisites",
     "buildInputs",

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::budget::Budget;
 use super::go_source::{self, GoSource, Wanted};
 use super::main_module::MainModule;
+use super::variable_reads::VariableReads;
 
 /// A larger source is not read.
 const MAX_SIZE: u64 = 8 << 20;
@@ -47,7 +48,7 @@ impl Reach {
         // They run in this directory, wherever a path is written.
         let depth = dir.strip_prefix(module.root()).map_or(0, |below| below.components().count());
         let (mut found, mut open) = (BTreeSet::from([dir.to_owned()]), vec![dir.to_owned()]);
-        let (mut seen, mut reads_variables) = (Seen::default(), false);
+        let (mut seen, mut variables) = (Seen::default(), VariableReads::default());
         while let Some(dir) = open.pop() {
             let package = match self.packages.entry(dir) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
@@ -58,17 +59,14 @@ impl Reach {
             };
             seen.is_unlogged |= package.is_unlogged || package.up > depth;
             seen.runs_programs |= package.runs_programs;
-            reads_variables |= package.reads_variables;
-            seen.variables.extend(package.variables.iter().cloned());
+            variables.add(&package.variables);
             for dir in package.imports.iter().filter_map(|path| module.directory(path)) {
                 if found.insert(dir.clone()) {
                     open.push(dir);
                 }
             }
         }
-        if !reads_variables {
-            seen.variables.clear();
-        }
+        seen.variables = variables.into_names();
         Some(seen)
     }
 }
@@ -82,7 +80,9 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         budget.take_name()?;
         let path = entry.ok()?.path();
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        package.is_unlogged |= OTHER_CODE.contains(&extension);
+        let is_other_code = OTHER_CODE.contains(&extension);
+        package.is_unlogged |= is_other_code;
+        package.variables.any |= is_other_code;
         if extension != "go" || !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
@@ -90,11 +90,12 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         File::open(&path).ok()?.take(MAX_SIZE + 1).read_to_end(&mut source).ok()?;
         budget.take_bytes(source.len() as u64)?;
         let file = go_source::read(&source, wanted);
-        package.is_unlogged |= file.is_unlogged || source.len() as u64 > MAX_SIZE;
+        let is_large = source.len() as u64 > MAX_SIZE;
+        package.is_unlogged |= file.is_unlogged || is_large;
         package.runs_programs |= file.runs_programs;
         package.up = package.up.max(file.up);
-        package.reads_variables |= file.reads_variables;
-        package.variables.extend(file.variables);
+        package.variables.add(&file.variables);
+        package.variables.any |= is_large;
         package.imports.extend(file.imports);
     }
     Some(package)

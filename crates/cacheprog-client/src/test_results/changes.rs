@@ -2,7 +2,7 @@
 //! may need it.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -17,13 +17,10 @@ use crate::test_context::{TestContext, is_of_go};
 
 use super::budget::Budget;
 use super::other_tests;
+use super::random_names::has_random_number;
 
 /// Nested directories: the thread that looks has a small stack.
 const MAX_DEPTH: u32 = 64;
-
-/// Digits in a row that a temporary name has: `os.MkdirTemp` and `t.TempDir` take a number below 2^32 (os/tempfile.go, Go 1.21-1.27).
-/// A shorter one is rare.
-const DIGITS: usize = 5;
 
 /// What changed since then below the build's directory and its outputs, and in a sandbox below `/tmp`, besides caches and
 /// the go command's own directories: its path, or that of a directory where it is, or of one that cannot be read. `None` outside of a build. While
@@ -83,7 +80,7 @@ impl Look<'_> {
                 // A temporary directory of another test may go meanwhile.
                 if is_new { continue } else { return Err(path) }
             };
-            if is_new && has_digits(&name) {
+            if is_new && has_random_number(&name) {
                 self.temporary.insert(path);
                 continue;
             }
@@ -142,10 +139,6 @@ impl Look<'_> {
 
 fn open(dir: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
     openat(dir, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn has_digits(name: &OsString) -> bool {
-    name.as_encoded_bytes().split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() >= DIGITS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What fuzz/ checks of the readers of Go sources and of test results.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use store::TEST_LOG;
@@ -9,21 +8,26 @@ use crate::condition::build_constraint::{HEAD, after_comments, imports_c, is_in_
 use crate::test_context::TestContext;
 
 use super::go_source::{Wanted, read};
-use super::log_files::add_files;
+use super::logged::{Logged, add_log};
 use super::test_inputs::{line, read_line};
 use super::test_logs::passed;
+use super::variable_reads::WantedVariables;
 
 /// A Go source: what stands before it as a comment changes nothing, the readers agree, and in doubt it may do anything. And the
 /// output of a test that passed, the log of a test and a list of its inputs.
 pub fn go_source(bytes: &[u8]) {
     let wanted = Wanted {
         of_tree: vec![b"/build".to_vec()],
-        variables: vec!["HOME".to_owned(), "NIX_CFLAGS_COMPILE".to_owned()],
+        variables: WantedVariables {
+            names: vec!["HOME".to_owned(), "NIX_CFLAGS_COMPILE".to_owned()],
+            known: ["version".to_owned()].into(),
+        },
     };
     let source = read(bytes, &wanted);
     assert!(!source.imports.iter().any(|path| path == "C") || imports_c(bytes));
-    assert!(source.reads_variables || !source.is_unlogged);
-    assert!(source.variables.iter().all(|name| wanted.variables.contains(name)));
+    assert!(source.variables.any || !source.runs_programs);
+    let reads = &source.variables;
+    assert!(reads.by_name.iter().chain(&reads.in_texts).all(|name| wanted.variables.names.contains(name)));
     assert!(!source.imports.iter().any(|path| path.contains('\\')), "Go reads an escape in a path");
     assert!(source.up <= bytes.len() / 2);
     if !bytes.starts_with(b"\xef\xbb\xbf") {
@@ -50,11 +54,11 @@ pub fn go_source(bytes: &[u8]) {
 /// What is made of a test's log can be listed, and a list is read as it is written.
 fn test_inputs(bytes: &[u8]) {
     if bytes.starts_with(TEST_LOG.as_bytes()) {
-        let mut files = BTreeMap::new();
+        let mut logged = Logged::default();
         let context = TestContext { temporary: vec!["/tmp".into()], ..TestContext::default() };
-        let listed = add_files(bytes, (Path::new("/m"), Path::new("/m/p")), &context, &mut files);
+        let listed = add_log(bytes, (Path::new("/m"), Path::new("/m/p")), &context, &mut logged);
         let mut before = "";
-        for (path, path_use) in files.iter().filter(|_| listed.is_some()) {
+        for (path, path_use) in logged.files.iter().filter(|_| listed.is_some()) {
             assert!(Path::new(path).is_absolute(), "{path:?}");
             let line = line("digest", *path_use, path);
             assert_eq!(

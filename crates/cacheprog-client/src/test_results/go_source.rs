@@ -1,11 +1,9 @@
 //! What one Go file shows of what its package can do: its imports, and names in it of functions whose use no test's log has.
 //! Pure.
 
-use std::collections::BTreeSet;
-
 use memchr::memmem;
 
-use crate::condition::counted_variables::{names_variable, words};
+use super::variable_reads::{VariableReads, WantedVariables};
 
 /// What was found in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,10 +16,8 @@ pub(super) struct GoSource {
     pub(super) runs_programs: bool,
     /// How many directories a path in it goes up at most.
     pub(super) up: usize,
-    /// Whether it reads variables, or runs programs that may.
-    pub(super) reads_variables: bool,
-    /// Which of the given variables it names.
-    pub(super) variables: BTreeSet<String>,
+    /// Which of the wanted variables it, or what it runs, may read.
+    pub(super) variables: VariableReads,
 }
 
 /// What is looked for besides.
@@ -29,8 +25,7 @@ pub(super) struct GoSource {
 pub(super) struct Wanted {
     /// Texts in a source that reaches files of the build's directory.
     pub(super) of_tree: Vec<Vec<u8>>,
-    /// Names of variables.
-    pub(super) variables: Vec<String>,
+    pub(super) variables: WantedVariables,
 }
 
 /// Packages that run programs, or open files without package os (which alone writes the log: internal/testlog, Go 1.21-1.27), with
@@ -75,6 +70,9 @@ const NAMES: [&str; 16] = [
     "go:cgo_",
 ];
 
+/// Packages of [`UNLOGGED`] that open files and do no more.
+const READS_FILES: &str = "go/parser";
+
 /// Functions that list a directory: they may find sources without naming one. The log begins with `m.Run`, so what is done there counts,
 /// and before it what these begin.
 const LISTERS: [&str; 6] = ["DirFS(", "Glob(", "ReadDir", "Readdir", "Walk(", "WalkDir("];
@@ -87,25 +85,19 @@ pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
     let imports = imports.unwrap_or_default();
     let is_below =
         |path: &str, root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_of = |path: &str, roots: &[&str]| roots.iter().any(|root| is_below(path, root));
     let has = |text: &[u8]| memmem::find(source, text).is_some();
-    let runs_programs = is_other
-        || imports.iter().any(|path| RUNNERS.iter().any(|root| is_below(path, root)))
-        || has(b"StartProcess")
-        || has(b"go:linkname");
+    let runs_programs =
+        is_other || imports.iter().any(|path| is_of(path, &RUNNERS)) || has(b"StartProcess") || has(b"go:linkname");
     let is_unlogged = is_other
-        || imports.iter().any(|path| UNLOGGED.iter().any(|root| is_below(path, root)))
+        || imports.iter().any(|path| is_of(path, &UNLOGGED))
         || NAMES.iter().any(|name| has(name.as_bytes()))
         || [&LISTERS[..], &BEFORE_LOG].iter().all(|names| names.iter().any(|name| has(name.as_bytes())))
         || wanted.of_tree.iter().any(|text| has(text));
-    let reads_variables =
-        is_unlogged || ["Getenv", "LookupEnv", "Environ", "Expand"].iter().any(|name| has(name.as_bytes()));
-    let variables = wanted
-        .variables
-        .iter()
-        .filter(|name| names_variable(source, name) || has_in_text(source, name))
-        .cloned()
-        .collect();
-    GoSource { imports, is_unlogged, runs_programs, up: most_up(source), reads_variables, variables }
+    let mut variables = VariableReads::of(source, &wanted.variables);
+    let is_foreign = |path: &String| is_of(path, &UNLOGGED) && !is_of(path, &[READS_FILES]);
+    variables.any |= runs_programs || imports.iter().any(is_foreign) || has(b"go:cgo_");
+    GoSource { imports, is_unlogged, runs_programs, up: most_up(source), variables }
 }
 
 /// How often a line goes up: `"../../x"` and `filepath.Join("..", "..", "x")` do so twice.
@@ -117,16 +109,6 @@ fn most_up(source: &[u8]) -> usize {
             .count()
     };
     source.split(|&byte| byte == b'\n').map(ups).max().unwrap_or(0)
-}
-
-/// Whether a text of one line has it as a word: `strings.Fields("pname version")`.
-fn has_in_text(source: &[u8], name: &str) -> bool {
-    words(source, name).any(|at| {
-        let line = source[..at].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let before = &source[line..at];
-        let is_open = |quote: u8| before.iter().filter(|&&byte| byte == quote).count() % 2 == 1;
-        is_open(b'"') || is_open(b'`')
-    })
 }
 
 /// The import paths of a file. `None` where it is not Go as far as that.
@@ -287,10 +269,7 @@ mod tests {
 
     #[test]
     fn what_may_be_read_before_the_log_begins_is_found() {
-        let wanted = Wanted {
-            of_tree: vec![b"\"HOME\"".to_vec()],
-            variables: ["name", "out", "version"].map(str::to_owned).into(),
-        };
+        let wanted = Wanted { of_tree: vec![b"\"HOME\"".to_vec()], ..Wanted::default() };
         let of = |text: &str| read(format!("package m\n{text}\n").as_bytes(), &wanted);
         assert!(of("var h = os.Getenv(\"HOME\")").is_unlogged && !of("var h = HOME").is_unlogged);
         for (text, up) in [
@@ -303,13 +282,8 @@ mod tests {
         let lists = "func list() { filepath.WalkDir(x, f) }";
         assert!(of(&format!("{lists}\nfunc init() {{ list() }}")).is_unlogged && !of(lists).is_unlogged);
         assert!(of("os.Open(\".git/HEAD\")").is_unlogged && !of("x(\"github.com/a\")").is_unlogged);
-        let named = |text: &str| of(text).variables.into_iter().collect::<Vec<_>>().join(" ");
-        assert_eq!(named("os.Getenv(\"version\") + \"$out/x\" + \"name=\""), "name out version");
-        assert_eq!(named("version, out := name, \"outer\" + \"$names\""), "");
-        assert!(of("os.Getenv(x)").reads_variables && !of("x()").reads_variables);
-        let other = of("import \"os\\x2fexec\"\nvar v = \"$version\"");
-        assert!(
-            other.is_unlogged && other.runs_programs && other.reads_variables && other.variables.contains("version")
-        );
+        assert!(of("import \"os/exec\"\n").variables.any && !of("import \"go/parser\"\n").variables.any);
+        let other = of("import \"os\\x2fexec\"\n");
+        assert!(other.is_unlogged && other.runs_programs && other.variables.any);
     }
 }

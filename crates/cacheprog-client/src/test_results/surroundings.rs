@@ -14,6 +14,7 @@ use crate::digest::add_part;
 use crate::test_context::TestContext;
 
 use super::go_source::Wanted;
+use super::variable_reads::WantedVariables;
 
 /// The digest of all variables that count, of the mask, and of the programs of `-exec`. `None` where one of them cannot be told.
 pub(super) fn digest(context: &TestContext) -> Option<String> {
@@ -46,8 +47,14 @@ pub(super) fn wanted(context: &TestContext) -> Wanted {
             of_tree.extend([[b"\"", name, b"\""].concat(), [b"$", name].concat(), [b"${", name].concat()]);
         }
     }
-    let variables = counted_variables::not_for_tests(&context.variables);
-    Wanted { of_tree, variables: variables.into_iter().filter(|name| is_plain(name)).collect() }
+    let set = context.variables.iter().filter_map(|(name, _)| name.to_str());
+    let known = set.chain(counted_variables::OF_THE_DERIVATION).map(str::to_owned).collect();
+    Wanted { of_tree, variables: WantedVariables { names: not_counted(context).collect(), known } }
+}
+
+/// Variables that count only for a test that may read them.
+pub(super) fn not_counted(context: &TestContext) -> impl Iterator<Item = String> {
+    counted_variables::not_for_tests(&context.variables).into_iter().filter(|name| is_plain(name))
 }
 
 /// The digest of these variables, with commas between their names.

@@ -11,13 +11,12 @@
 //! test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree, the module's Go sources too.
 //!
 //! ```text
-//! nix-gocacheprog test inputs 6 <output id of the result>
+//! nix-gocacheprog test inputs 7 <output id of the result>
 //! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digest of the tree> <names of variables> <digest of
 //! these> <the module's root>
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,10 +33,10 @@ use super::budget::Budget;
 use super::changes;
 use super::content_hash::{ContentHashes, PathUse};
 use super::current_tree::CurrentTree;
-use super::log_files::{add_files, is_kernel_interface};
+use super::logged::{Logged, add_log, is_kernel_interface};
 use super::main_module::MainModule;
 use super::servers;
-use super::surroundings::{are_unlogged, digest, digest_of, wanted};
+use super::surroundings::{are_unlogged, digest, digest_of, not_counted, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
 
@@ -117,10 +116,11 @@ impl TestInputs {
         let root = self.context.module()?;
         let module = MainModule::read(&root)?;
         let dir = module.directory_of_tests(&result.package)?;
-        let mut files = BTreeMap::new();
+        let mut logged = Logged::default();
         for log in &result.logs {
-            add_files(log, (&root, &dir), &self.context, &mut files)?;
+            add_log(log, (&root, &dir), &self.context, &mut logged)?;
         }
+        let Logged { mut files, variables: asked } = logged;
         let seen = self.reach.look(&module, &dir, &mut Budget::of_tree())?;
         if seen.runs_programs {
             // What was installed is no part of the tree: flags may make another program of the same sources.
@@ -129,7 +129,9 @@ impl TestInputs {
             files.extend(programs.filter_map(|path| Some((path.to_str()?.to_owned(), PathUse::Open))));
         }
         let needs_tree = seen.is_unlogged || are_unlogged(&self.context)?;
-        let names = seen.variables.into_iter().collect::<Vec<_>>().join(",");
+        let mut variables = seen.variables;
+        variables.extend(not_counted(&self.context).filter(|name| asked.contains(name)));
+        let names = variables.into_iter().collect::<Vec<_>>().join(",");
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         let tree = if needs_tree { &self.whole } else { &self.beside };
@@ -147,37 +149,56 @@ impl TestInputs {
         Some(text.into_bytes())
     }
 
-    /// Whether a list is for this result, and everything in it is the same as when it was made.
+    /// Whether a list is for this result, and everything in it is the same as when it was made. What differs first is printed for
+    /// those who want it.
     pub(crate) fn is_current(&mut self, list: &Path, output: &OutputId) -> bool {
         let mut bytes = Vec::new();
         let read = fs::File::open(list).and_then(|file| file.take(limits::TEST_INPUTS + 1).read_to_end(&mut bytes));
         let (Ok(_), Ok(text)) = (read, str::from_utf8(&bytes)) else { return false };
+        let Some(rest) = text.strip_prefix(&first_line(output)) else { return false };
+        let difference = self.first_difference(rest);
+        if let Some(what) = &difference
+            && self.context.is_verbose
+        {
+            print_error(&format!("another build's result of a test is not used: {what}"));
+        }
+        difference.is_none()
+    }
+
+    /// What is not the same as in a list, or cannot be told.
+    fn first_difference(&mut self, list: &str) -> Option<String> {
         // Of a go command whose invocation brings in something, nothing is known.
-        self.context.invocation.is_clean(&self.context.goroot)
-            && !self.look_for_servers()
-            && text.strip_prefix(&first_line(output)).is_some_and(|rest| self.check_lines(rest).is_some())
+        if !self.context.invocation.is_clean(&self.context.goroot) {
+            return Some("the command line brings in what no key of Go has".to_owned());
+        }
+        if self.look_for_servers() {
+            return Some("something takes connections in the build's network".to_owned());
+        }
+        self.check_lines(list).err()
     }
 
     /// Checks all lines, up to the first one that is not the same.
-    fn check_lines(&mut self, text: &str) -> Option<()> {
-        let mut budget = Budget::new();
-        let mut lines = text.strip_suffix('\n')?.split('\n');
-        let root = self.context.module()?;
-        let second = lines.next()?;
-        let mut fields = second.split(' ').skip(2);
-        let (needs_tree, names) = (fields.next()?.starts_with(ALL), fields.next()?);
-        if second != self.second_line(&root, needs_tree, names)? {
-            return None;
+    fn check_lines(&mut self, text: &str) -> Result<(), String> {
+        let other = || "its list is of another form".to_owned();
+        let untold = || "what it depends on changes, or is too much to look at".to_owned();
+        let mut lines = text.strip_suffix('\n').ok_or_else(other)?.split('\n');
+        let listed = lines.next().ok_or_else(other)?;
+        let mut fields = listed.split(' ').skip(2);
+        let (tree, names) = fields.next().zip(fields.next()).ok_or_else(other)?;
+        let root = self.context.module().ok_or_else(untold)?;
+        let now = self.second_line(&root, tree.starts_with(ALL), names).ok_or_else(untold)?;
+        if listed != now {
+            return Err(differing_part(listed, &now));
         }
-        let mut before = "";
+        let (mut budget, mut before) = (Budget::new(), "");
         for line in lines {
-            let (digest, path_use, path) = read_line(line, before)?;
-            if digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget)? {
-                return None;
+            let (digest, path_use, path) = read_line(line, before).ok_or_else(other)?;
+            if digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget).ok_or_else(untold)? {
+                return Err(format!("{path} differs"));
             }
             before = path;
         }
-        Some(())
+        Ok(())
     }
 
     /// `names`: variables that this test reads and others do not, with commas between.
@@ -190,7 +211,7 @@ impl TestInputs {
         let excluded = self.context.excluded();
         let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
         // Whatever comes and goes in the module changes its data.
-        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|_| false };
+        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|_| false, temporary: &[] };
         let data = self.module.digest(&bounds, &mut self.hashes)?.to_owned();
         let tree = self.tree(root, needs_tree, &excluded)?;
         Some(format!("{data} {surroundings} {tree} {names} {variables} {}", root.to_str()?))
@@ -212,9 +233,25 @@ impl TestInputs {
                 || top.is_some_and(|top| top.is_new(dir, name))
                 || excluded.iter().any(|dir| dir == path)
         };
-        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|dir| context.is_busy(dir) };
+        let is_busy = |dir: &Path| context.is_busy(dir);
+        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &context.temporary };
         let (tree, kind) = if needs_all { (&mut self.whole, ALL) } else { (&mut self.beside, BESIDE) };
         Some(format!("{kind}{}", tree.digest(&bounds, &mut self.hashes)?))
+    }
+}
+
+/// What differs first between two second lines, for a person.
+fn differing_part(listed: &str, now: &str) -> String {
+    let differs = |(one, other): (&str, &str)| one != other;
+    match listed.split(' ').zip(now.split(' ')).position(differs) {
+        Some(0) => "the module's data differ".to_owned(),
+        Some(1) => "variables, the umask or the program of -exec differ".to_owned(),
+        Some(2) => "what else lies in the build's directory differs".to_owned(),
+        Some(3 | 4) => {
+            let names = listed.split(' ').nth(3).unwrap_or_default();
+            format!("variables that it may read differ, of these: {names}")
+        }
+        _ => "the module lies elsewhere".to_owned(),
     }
 }
 
@@ -238,7 +275,7 @@ pub(super) fn read_line<'a>(line: &'a str, before: &str) -> Option<(&'a str, Pat
 }
 
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}6 {output}\n")
+    format!("{TEST_INPUTS}7 {output}\n")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use blake3::Hasher;
@@ -16,7 +16,8 @@ use crate::digest::add_part;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::log_files::is_kernel_interface;
+use super::logged::is_kernel_interface;
+use super::random_names::without_random_numbers;
 
 /// Nested directories: the thread that reads has a small stack.
 const MAX_DEPTH: u32 = 64;
@@ -57,6 +58,8 @@ pub(super) struct TreeBounds<'a> {
     pub(super) is_excluded: &'a dyn Fn(&Path) -> bool,
     /// Whether other names than those of the tree come and go in a directory: its own stamp does not count.
     pub(super) is_busy: &'a dyn Fn(&Path) -> bool,
+    /// Where tests make temporary files, which some leave behind.
+    pub(super) temporary: &'a [PathBuf],
 }
 
 pub(super) struct Walk<'a> {
@@ -136,7 +139,13 @@ impl<'a> Walk<'a> {
     }
 
     fn add_entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata, depth_left: u32) -> Option<()> {
-        add_part(&mut self.hasher, name.as_encoded_bytes());
+        let is_temporary =
+            path.parent().is_some_and(|dir| self.bounds.temporary.iter().any(|temporary| temporary == dir));
+        if is_temporary {
+            add_part(&mut self.hasher, &without_random_numbers(name, metadata));
+        } else {
+            add_part(&mut self.hasher, name.as_bytes());
+        }
         self.hasher.update(&metadata.mode().to_le_bytes());
         if metadata.is_symlink() {
             add_part(&mut self.hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());

@@ -1,5 +1,7 @@
 //! What a test may see or leave behind that its log does not have.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::test_context::BuildTop;
 
@@ -92,6 +94,55 @@ fn a_test_that_runs_none_depends_on_what_lies_beside_the_module_and_on_no_source
     assert!(module.is_current(&list));
     fs::write(module.top().join("other/data"), "two").unwrap();
     assert!(!module.is_current(&list));
+}
+
+#[test]
+fn what_a_test_before_left_behind_counts_without_its_random_number() {
+    let mut module = in_build();
+    module.imports("os/exec");
+    let leave = |module: &Module, number: u32, text: &str, mode: u32| {
+        let left = module.top().join(format!("TestGolden{number}"));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("x"), text).unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(mode)).unwrap();
+        left
+    };
+    let left = leave(&module, 58_053_973, "one", 0o700);
+    module.begin_again();
+    let list = module.list(LOG).unwrap();
+    fs::remove_dir_all(left).unwrap();
+    for (number, text, mode, is_current) in [
+        (3_888_363_961, "one", 0o700, true),
+        (3_888_363_962, "two", 0o700, false),
+        (3_888_363_963, "one", 0o755, false),
+        (58_053_973, "one", 0o700, true),
+    ] {
+        let left = leave(&module, number, text, mode);
+        module.begin_again();
+        assert_eq!(module.is_current(&list), is_current, "{number} {text} {mode:o}");
+        fs::remove_dir_all(left).unwrap();
+    }
+}
+
+#[test]
+fn a_variable_that_differs_between_builds_counts_where_the_log_or_a_source_has_it() {
+    for (log, source, counts) in [
+        ("", "var v = \"version\"", false),
+        ("getenv HOME\n", "var v = os.Getenv(\"HOME\") + \"version\"", false),
+        ("getenv version\n", "var v = os.Getenv(\"ver\" + \"sion\")", true),
+        ("", "var v = os.Getenv(\"version\")", true),
+        ("", "var v = helper(\"version\", os.Getenv)", true),
+    ] {
+        let mut module = in_build();
+        fs::write(module.root.join("golden/golden_test.go"), format!("package golden\nimport \"os\"\n{source}\n"))
+            .unwrap();
+        let set = |version: &str| vec![("version".into(), version.into()), ("NIX_BUILD_TOP".into(), "/build".into())];
+        module.context.variables = set("1");
+        let list = module.list(log).unwrap();
+        assert!(module.is_current(&list), "{log}{source}");
+        module.context.variables = set("2");
+        assert_eq!(module.is_current(&list), !counts, "{log}{source}");
+    }
 }
 
 #[test]
