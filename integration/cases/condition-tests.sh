@@ -21,9 +21,10 @@ variable_called_lib() { wants 'os.Getenv("lib")' os; environment=("lib=$1"); }
 # Variables of the derivation count where a source names them.
 variable_called_version() { wants 'os.Getenv("version")' os; environment=("version=$1"); }
 variable_of_a_list() { wants 'func() string { for _, name := range strings.Fields("revision version") { if v := os.Getenv(name); v != "" { return v } }; return "" }()' os strings; environment=("version=$1"); }
-# Read after the log begins, which has the whole name.
-variable_of_a_name_made_of_parts() { go_test 'import ( "os"; "testing" )' 'func TestSeen(t *testing.T) { if os.Getenv("ver" + "sion") != "1" { t.Fatal() } }'; environment=("version=$1"); }
 variable_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("sh", "-c", "printf $version").Output(); return string(b) }()' os/exec; environment=("version=$1"); }
+variable_that_a_child_is_asked_for() { wants 'func() string { b, _ := exec.Command("sh", "-c", "printenv version").Output(); return strings.TrimSpace(string(b)) }()' os/exec strings; environment=("version=$1"); }
+# In one build it is not set.
+variable_of_one_build() { wants 'map[string]string{"": "1"}[os.Getenv("version")]' os; [ "$1" = 1 ] || environment=("version=$1"); }
 variable_called_columns() { wants 'os.Getenv("COLUMNS")' os; environment=("COLUMNS=$1"); }
 mask_of_modes() { wants 'func() string { os.WriteFile("/tmp/x", nil, 0o666); i, _ := os.Stat("/tmp/x"); os.Remove("/tmp/x"); return map[os.FileMode]string{0o644: "1"}[i.Mode()] }()' os; before='[ $V = 1 ] || umask 077'; shared=no; }
 variable_of_white_space() { wants 'map[string]string{"a b": "1"}[os.Getenv("MODE")]' os; before='export MODE="a b"; [ $V = 1 ] || export MODE=$(printf "a\nb")'; }

@@ -234,7 +234,11 @@ pub(super) fn not_for_c(variables: &Variables) -> Vec<(String, Vec<u8>)> {
 
 /// Whether a text names a variable: as a text of its own, with a value, or in a text for a shell.
 pub(crate) fn names_variable(text: &[u8], name: &str) -> bool {
-    words(text, name).any(|at| at.checked_sub(1).is_some_and(|before| b"\"'`${".contains(&text[before])))
+    let is_after = |at: usize| {
+        let before = &text[..at];
+        before.last().is_some_and(|last| b"\"'`${".contains(last)) || before.ends_with(b"{#") || before.ends_with(b"{!")
+    };
+    words(text, name).any(is_after)
 }
 
 /// Where a text has a name as a word.

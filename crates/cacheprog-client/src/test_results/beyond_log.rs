@@ -82,7 +82,7 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let is_other_code = OTHER_CODE.contains(&extension);
         package.is_unlogged |= is_other_code;
-        package.variables.any |= is_other_code;
+        package.variables.by_programs |= is_other_code;
         if extension != "go" || !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             continue;
         }
@@ -95,7 +95,7 @@ fn read_package(dir: &Path, wanted: &Wanted, budget: &mut Budget) -> Option<GoSo
         package.runs_programs |= file.runs_programs;
         package.up = package.up.max(file.up);
         package.variables.add(&file.variables);
-        package.variables.any |= is_large;
+        package.variables.by_programs |= is_large;
         package.imports.extend(file.imports);
     }
     Some(package)

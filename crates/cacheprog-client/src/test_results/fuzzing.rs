@@ -1,5 +1,6 @@
 //! What fuzz/ checks of the readers of Go sources and of test results.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use store::TEST_LOG;
@@ -8,7 +9,7 @@ use crate::condition::build_constraint::{HEAD, after_comments, imports_c, is_in_
 use crate::test_context::TestContext;
 
 use super::go_source::{Wanted, read};
-use super::logged::{Logged, add_log};
+use super::log_files::add_files;
 use super::test_inputs::{line, read_line};
 use super::test_logs::passed;
 use super::variable_reads::WantedVariables;
@@ -19,15 +20,15 @@ pub fn go_source(bytes: &[u8]) {
     let wanted = Wanted {
         of_tree: vec![b"/build".to_vec()],
         variables: WantedVariables {
-            names: vec!["HOME".to_owned(), "NIX_CFLAGS_COMPILE".to_owned()],
-            known: ["version".to_owned()].into(),
+            not_counted: ["name", "version"].map(str::to_owned).into(),
+            counted: ["HOME".to_owned()].into(),
         },
     };
     let source = read(bytes, &wanted);
     assert!(!source.imports.iter().any(|path| path == "C") || imports_c(bytes));
-    assert!(source.variables.any || !source.runs_programs);
-    let reads = &source.variables;
-    assert!(reads.by_name.iter().chain(&reads.in_texts).all(|name| wanted.variables.names.contains(name)));
+    assert!(source.variables.by_programs || !source.runs_programs);
+    let called = read(&[bytes, b"\nvar v = os.Getenv(\"version\")"].concat(), &wanted);
+    assert!(called.variables.into_names().contains("version"));
     assert!(!source.imports.iter().any(|path| path.contains('\\')), "Go reads an escape in a path");
     assert!(source.up <= bytes.len() / 2);
     if !bytes.starts_with(b"\xef\xbb\xbf") {
@@ -54,11 +55,11 @@ pub fn go_source(bytes: &[u8]) {
 /// What is made of a test's log can be listed, and a list is read as it is written.
 fn test_inputs(bytes: &[u8]) {
     if bytes.starts_with(TEST_LOG.as_bytes()) {
-        let mut logged = Logged::default();
+        let mut files = BTreeMap::new();
         let context = TestContext { temporary: vec!["/tmp".into()], ..TestContext::default() };
-        let listed = add_log(bytes, (Path::new("/m"), Path::new("/m/p")), &context, &mut logged);
+        let listed = add_files(bytes, (Path::new("/m"), Path::new("/m/p")), &context, &mut files);
         let mut before = "";
-        for (path, path_use) in logged.files.iter().filter(|_| listed.is_some()) {
+        for (path, path_use) in files.iter().filter(|_| listed.is_some()) {
             assert!(Path::new(path).is_absolute(), "{path:?}");
             let line = line("digest", *path_use, path);
             assert_eq!(

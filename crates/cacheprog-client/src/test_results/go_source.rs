@@ -70,7 +70,7 @@ const NAMES: [&str; 16] = [
     "go:cgo_",
 ];
 
-/// Packages of [`UNLOGGED`] that open files and do no more.
+/// The one of them that opens files and does no more.
 const READS_FILES: &str = "go/parser";
 
 /// Functions that list a directory: they may find sources without naming one. The log begins with `m.Run`, so what is done there counts,
@@ -96,7 +96,7 @@ pub(super) fn read(source: &[u8], wanted: &Wanted) -> GoSource {
         || wanted.of_tree.iter().any(|text| has(text));
     let mut variables = VariableReads::of(source, &wanted.variables);
     let is_foreign = |path: &String| is_of(path, &UNLOGGED) && !is_of(path, &[READS_FILES]);
-    variables.any |= runs_programs || imports.iter().any(is_foreign) || has(b"go:cgo_");
+    variables.by_programs = runs_programs || imports.iter().any(is_foreign) || has(b"go:cgo_");
     GoSource { imports, is_unlogged, runs_programs, up: most_up(source), variables }
 }
 
@@ -282,8 +282,9 @@ mod tests {
         let lists = "func list() { filepath.WalkDir(x, f) }";
         assert!(of(&format!("{lists}\nfunc init() {{ list() }}")).is_unlogged && !of(lists).is_unlogged);
         assert!(of("os.Open(\".git/HEAD\")").is_unlogged && !of("x(\"github.com/a\")").is_unlogged);
-        assert!(of("import \"os/exec\"\n").variables.any && !of("import \"go/parser\"\n").variables.any);
+        let has_programs = |text: &str| of(text).variables.by_programs;
+        assert!(has_programs("import \"os/exec\"\n") && !has_programs("import \"go/parser\"\n"));
         let other = of("import \"os\\x2fexec\"\n");
-        assert!(other.is_unlogged && other.runs_programs && other.variables.any);
+        assert!(other.is_unlogged && other.runs_programs && other.variables.by_programs);
     }
 }

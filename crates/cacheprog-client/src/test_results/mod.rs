@@ -1,7 +1,7 @@
 //! Results of tests: a result of one build stands for the same test in another build while the test's inputs are the same.
 //!
 //! [`test_logs`] finds results and logs among the puts; [`test_inputs`] makes the list of a result's inputs, and checks the list
-//! of a result that another build put. `logged` reads a log, [`content_hash`] digests what is at a path, `budget` tells when to
+//! of a result that another build put. `log_files` reads a log, [`content_hash`] digests what is at a path, `budget` tells when to
 //! stop, `surroundings` are variables and `-exec`. `data_tree` is the data of a module or of the whole tree, `walk` how it is read,
 //! `current_tree` when. `main_module` knows where packages are;
 //! `beyond_log` tells whether tests see more than their logs show, by what `go_source` and `variable_reads` find in a file. `changes` tells whether a run left
@@ -16,7 +16,7 @@ mod data_tree;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod go_source;
-mod logged;
+mod log_files;
 mod main_module;
 mod other_tests;
 mod random_names;

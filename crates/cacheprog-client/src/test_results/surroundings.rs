@@ -1,5 +1,6 @@
 //! What surrounds a test: the variables, the mask of new files' modes, and the program that runs its program.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,7 +9,7 @@ use blake3::Hasher;
 use memchr::memmem;
 use proto::id::hex;
 
-use crate::condition::variables::{text, value};
+use crate::condition::variables::{Variables, text, value};
 use crate::condition::{counted_variables, is_of_flags, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
@@ -47,14 +48,17 @@ pub(super) fn wanted(context: &TestContext) -> Wanted {
             of_tree.extend([[b"\"", name, b"\""].concat(), [b"$", name].concat(), [b"${", name].concat()]);
         }
     }
-    let set = context.variables.iter().filter_map(|(name, _)| name.to_str());
-    let known = set.chain(counted_variables::OF_THE_DERIVATION).map(str::to_owned).collect();
-    Wanted { of_tree, variables: WantedVariables { names: not_counted(context).collect(), known } }
+    Wanted { of_tree, variables: wanted_variables(&context.variables) }
 }
 
-/// Variables that count only for a test that may read them.
-pub(super) fn not_counted(context: &TestContext) -> impl Iterator<Item = String> {
-    counted_variables::not_for_tests(&context.variables).into_iter().filter(|name| is_plain(name))
+/// Another build may set what is not set here.
+fn wanted_variables(variables: &Variables) -> WantedVariables {
+    let set = counted_variables::not_for_tests(variables).into_iter().filter(|name| is_plain(name));
+    let usual = counted_variables::OF_THE_DERIVATION.into_iter().chain(["COLUMNS", "out"]).map(str::to_owned);
+    let not_counted: BTreeSet<_> = set.chain(usual).collect();
+    let others = variables.iter().filter_map(|(name, _)| name.to_str()).filter(|name| !not_counted.contains(*name));
+    let counted = others.map(str::to_owned).collect();
+    WantedVariables { not_counted, counted }
 }
 
 /// The digest of these variables, with commas between their names.

@@ -17,6 +17,7 @@
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -33,10 +34,10 @@ use super::budget::Budget;
 use super::changes;
 use super::content_hash::{ContentHashes, PathUse};
 use super::current_tree::CurrentTree;
-use super::logged::{Logged, add_log, is_kernel_interface};
+use super::log_files::{add_files, is_kernel_interface};
 use super::main_module::MainModule;
 use super::servers;
-use super::surroundings::{are_unlogged, digest, digest_of, not_counted, wanted};
+use super::surroundings::{are_unlogged, digest, digest_of, wanted};
 use super::test_logs::TestResult;
 use super::walk::{Extent, TreeBounds};
 
@@ -44,6 +45,11 @@ use super::walk::{Extent, TreeBounds};
 const ALL: &str = "all:";
 /// Before the digest of what the tree has beside the module, where of the module only the data counts.
 const BESIDE: &str = "beside:";
+
+/// Letters of what differs that are printed.
+const MAX_SHOWN: usize = 300;
+/// Bytes of names of variables in a list.
+const MAX_NAMES: usize = 16 << 10;
 
 /// Makes lists and checks them. It keeps the digests of what it read, with stamps that show whether that is still the same.
 #[derive(Debug)]
@@ -116,11 +122,10 @@ impl TestInputs {
         let root = self.context.module()?;
         let module = MainModule::read(&root)?;
         let dir = module.directory_of_tests(&result.package)?;
-        let mut logged = Logged::default();
+        let mut files = BTreeMap::new();
         for log in &result.logs {
-            add_log(log, (&root, &dir), &self.context, &mut logged)?;
+            add_files(log, (&root, &dir), &self.context, &mut files)?;
         }
-        let Logged { mut files, variables: asked } = logged;
         let seen = self.reach.look(&module, &dir, &mut Budget::of_tree())?;
         if seen.runs_programs {
             // What was installed is no part of the tree: flags may make another program of the same sources.
@@ -129,9 +134,7 @@ impl TestInputs {
             files.extend(programs.filter_map(|path| Some((path.to_str()?.to_owned(), PathUse::Open))));
         }
         let needs_tree = seen.is_unlogged || are_unlogged(&self.context)?;
-        let mut variables = seen.variables;
-        variables.extend(not_counted(&self.context).filter(|name| asked.contains(name)));
-        let names = variables.into_iter().collect::<Vec<_>>().join(",");
+        let names = seen.variables.into_iter().collect::<Vec<_>>().join(",");
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         let tree = if needs_tree { &self.whole } else { &self.beside };
@@ -160,6 +163,8 @@ impl TestInputs {
         if let Some(what) = &difference
             && self.context.is_verbose
         {
+            // Another build made the list.
+            let what: String = what.escape_debug().take(MAX_SHOWN).collect();
             print_error(&format!("another build's result of a test is not used: {what}"));
         }
         difference.is_none()
@@ -179,21 +184,21 @@ impl TestInputs {
 
     /// Checks all lines, up to the first one that is not the same.
     fn check_lines(&mut self, text: &str) -> Result<(), String> {
-        let other = || "its list is of another form".to_owned();
-        let untold = || "what it depends on changes, or is too much to look at".to_owned();
-        let mut lines = text.strip_suffix('\n').ok_or_else(other)?.split('\n');
-        let listed = lines.next().ok_or_else(other)?;
+        let of_other_form = || "its list is of another form".to_owned();
+        let not_known = || "what it depends on changes, or is too much to look at".to_owned();
+        let mut lines = text.strip_suffix('\n').ok_or_else(of_other_form)?.split('\n');
+        let listed = lines.next().ok_or_else(of_other_form)?;
         let mut fields = listed.split(' ').skip(2);
-        let (tree, names) = fields.next().zip(fields.next()).ok_or_else(other)?;
-        let root = self.context.module().ok_or_else(untold)?;
-        let now = self.second_line(&root, tree.starts_with(ALL), names).ok_or_else(untold)?;
+        let (tree, names) = fields.next().zip(fields.next()).ok_or_else(of_other_form)?;
+        let root = self.context.module().ok_or_else(not_known)?;
+        let now = self.second_line(&root, tree.starts_with(ALL), names).ok_or_else(not_known)?;
         if listed != now {
             return Err(differing_part(listed, &now));
         }
         let (mut budget, mut before) = (Budget::new(), "");
         for line in lines {
-            let (digest, path_use, path) = read_line(line, before).ok_or_else(other)?;
-            if digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget).ok_or_else(untold)? {
+            let (digest, path_use, path) = read_line(line, before).ok_or_else(of_other_form)?;
+            if digest != self.hashes.digest(Path::new(path), path_use, None, &mut budget).ok_or_else(not_known)? {
                 return Err(format!("{path} differs"));
             }
             before = path;
@@ -207,6 +212,9 @@ impl TestInputs {
             self.surroundings = Some(digest(&self.context)?);
         }
         let surroundings = self.surroundings.clone()?;
+        if names.len() > MAX_NAMES {
+            return None;
+        }
         let variables = digest_of(names, &self.context);
         let excluded = self.context.excluded();
         let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
@@ -246,8 +254,11 @@ fn differing_part(listed: &str, now: &str) -> String {
     match listed.split(' ').zip(now.split(' ')).position(differs) {
         Some(0) => "the module's data differ".to_owned(),
         Some(1) => "variables, the umask or the program of -exec differ".to_owned(),
-        Some(2) => "what else lies in the build's directory differs".to_owned(),
-        Some(3 | 4) => {
+        Some(2) if listed.split(' ').nth(2).is_some_and(|tree| tree.starts_with(ALL)) => {
+            "the source tree differs".to_owned()
+        }
+        Some(2) => "what lies beside the module differs".to_owned(),
+        Some(4) => {
             let names = listed.split(' ').nth(3).unwrap_or_default();
             format!("variables that it may read differ, of these: {names}")
         }

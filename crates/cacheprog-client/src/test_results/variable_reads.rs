@@ -1,5 +1,6 @@
-//! Which variables a Go file may read, by what it says. A test's log has each name that was asked for, but it begins with `m.Run`, and it
-//! has nothing of `os.Environ` and of programs (os/env.go, testing.go `before`, Go 1.21-1.27). Pure.
+//! Which variables a Go file may read where no key has them, by what it says. Go's key of a result has those that its log names, but the log begins with
+//! `m.Run`, and has nothing of `os.Environ` and of programs (testing.go `before`, os/env.go, cmd/go/internal/test/test.go `computeTestInputsID`,
+//! Go 1.21-1.27). Pure.
 
 use std::collections::BTreeSet;
 
@@ -8,89 +9,129 @@ use memchr::memmem;
 use crate::condition::counted_variables::{names_variable, words};
 
 /// Functions of package os that read the variable which is their argument.
-const OF_ONE: [&str; 2] = ["Getenv", "LookupEnv"];
-/// Functions that read any: `Environ`, `Expand`, `ExpandEnv`.
-const OF_ANY: [&str; 2] = ["Environ", "Expand"];
-/// Beginnings of functions that take a text apart.
-const APART: [&str; 3] = ["Fields", "Split", "Cut"];
+const READ_ONE: [&str; 2] = ["Getenv", "LookupEnv"];
+/// Parts of names of what reads any: `Environ`, `Expand`, `ExpandEnv`, `/proc/self/environ`.
+const READ_ANY: [&str; 3] = ["Environ", "/environ", "Expand"];
+/// Beginnings of functions that take a list apart.
+const TAKE_APART: [&str; 3] = ["Fields", "Split", "Cut"];
+/// What a line has on which a program is told to look at variables, besides `$name`: `printenv name`, `((name + 1))`, `[[ -v name ]]`.
+const LOOK_AT: [&str; 9] = ["env", "ENV", "((", "[[", " -v", "declare", "export", "typeset", "let "];
 
 /// Variables that are looked for.
 #[derive(Debug, Default)]
 pub(super) struct WantedVariables {
-    /// Those that count where a source reads them.
-    pub(super) names: Vec<String>,
-    /// All that are set, and usual ones.
-    pub(super) known: BTreeSet<String>,
+    /// Those that count only where a source may read them.
+    pub(super) not_counted: BTreeSet<String>,
+    /// All others that are set.
+    pub(super) counted: BTreeSet<String>,
+}
+
+impl WantedVariables {
+    fn has(&self, name: &str) -> bool {
+        self.not_counted.contains(name) || self.counted.contains(name)
+    }
 }
 
 /// What was found in one file, or in all of a package.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct VariableReads {
     /// Whether it may read one whose name is not in the call.
-    pub(super) any: bool,
-    /// Those that it reads by name.
-    pub(super) by_name: BTreeSet<String>,
-    /// Those that a text in it has, which may be read in another place.
+    pub(super) by_other_names: bool,
+    /// Whether programs, or other code than Go, may read any.
+    pub(super) by_programs: bool,
+    /// Those whose names are in calls. One that is not set may be set in another build.
+    pub(super) in_calls: BTreeSet<String>,
+    /// Those of `not_counted` that a text has.
     pub(super) in_texts: BTreeSet<String>,
+    /// Those of `not_counted` that a line has on which programs are told to look at variables.
+    pub(super) in_commands: BTreeSet<String>,
 }
 
 impl VariableReads {
     pub(super) fn of(source: &[u8], wanted: &WantedVariables) -> Self {
-        let arguments: Vec<_> = OF_ONE.iter().flat_map(|function| arguments(source, function)).collect();
-        let any =
-            arguments.contains(&None) || OF_ANY.iter().any(|name| memmem::find(source, name.as_bytes()).is_some());
-        let those = |counts: &dyn Fn(&str) -> bool| wanted.names.iter().filter(|name| counts(name)).cloned().collect();
+        let has = |text: &&str| memmem::find(source, text.as_bytes()).is_some();
+        let calls: Vec<_> = READ_ONE.iter().flat_map(|function| arguments(source, function)).collect();
+        let names = calls.iter().flatten().filter(|name| !wanted.counted.contains(**name));
+        let those = |is_one: &dyn Fn(&str) -> bool| {
+            wanted.not_counted.iter().filter(|name| is_one(name)).cloned().collect::<BTreeSet<_>>()
+        };
         Self {
-            any,
-            by_name: those(&|name| arguments.contains(&Some(name.as_bytes()))),
-            in_texts: those(&|name| names_variable(source, name) || is_in_list(source, name, &wanted.known)),
+            by_other_names: calls.contains(&None) || READ_ANY.iter().any(has),
+            by_programs: false,
+            in_calls: names.map(|&name| name.to_owned()).collect(),
+            in_texts: those(&|name| {
+                names_variable(source, name) || lines_with(source, name).any(|line| has_list(line, name, wanted))
+            }),
+            in_commands: those(&|name| lines_with(source, name).any(|line| has_any(line, &LOOK_AT))),
         }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.any |= other.any;
-        self.by_name.extend(other.by_name.iter().cloned());
+        self.by_other_names |= other.by_other_names;
+        self.by_programs |= other.by_programs;
+        self.in_calls.extend(other.in_calls.iter().cloned());
         self.in_texts.extend(other.in_texts.iter().cloned());
+        self.in_commands.extend(other.in_commands.iter().cloned());
     }
 
     /// Those that count.
-    pub(super) fn into_names(mut self) -> BTreeSet<String> {
-        if self.any {
-            self.by_name.append(&mut self.in_texts);
+    pub(super) fn into_names(self) -> BTreeSet<String> {
+        let mut names = self.in_calls;
+        if self.by_other_names || self.by_programs {
+            names.extend(self.in_texts);
         }
-        self.by_name
+        if self.by_programs {
+            names.extend(self.in_commands);
+        }
+        names
     }
 }
 
-/// The argument of each call of a function. `None` for one that is no text, and where the function is not called.
-fn arguments<'a>(source: &'a [u8], function: &'a str) -> impl Iterator<Item = Option<&'a [u8]>> {
+/// The argument of each call of a function. `None` for one that is no plain text, and where the function is not called.
+fn arguments<'a>(source: &'a [u8], function: &'a str) -> impl Iterator<Item = Option<&'a str>> {
     memmem::find_iter(source, function).map(move |at| {
         let rest = source[at + function.len()..].strip_prefix(b"(\"")?;
-        let text = &rest[..memchr::memchr2(b'"', b'\\', rest)?];
-        rest[text.len()..].starts_with(b"\")").then_some(text)
+        let text = &rest[..rest.iter().position(|byte| !is_of_name(byte))?];
+        rest[text.len()..].starts_with(b"\")").then(|| str::from_utf8(text).ok())?
     })
 }
 
-/// Whether a text of one line has a name in a list of variables, as `strings.Fields("pname version")`. It is a list where the line takes it apart,
-/// where another word of it is a variable too, or all are written as such: a message may have the word "name".
-fn is_in_list(source: &[u8], name: &str, known: &BTreeSet<String>) -> bool {
-    let has_name = |text: &[u8]| words(text, name).next().is_some();
-    has_name(source)
-        && source.split(|&byte| byte == b'\n').any(|line| {
-            let is_parted = APART.iter().any(|function| memmem::find(line, function.as_bytes()).is_some());
-            b"\"`".iter().any(|quote| {
-                let mut texts = line.split(|byte| byte == quote).skip(1).step_by(2);
-                texts.any(|text| has_name(text) && (is_parted || is_list(text, name, known)))
-            })
-        })
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
-fn is_list(text: &[u8], name: &str, known: &BTreeSet<String>) -> bool {
-    let Ok(text) = str::from_utf8(text) else { return true };
-    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut others = text.split(|c| !is_of_word(c)).filter(|word| !word.is_empty() && *word != name);
+/// The lines that have a name as a word.
+fn lines_with<'a>(source: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let rest = &source[begin..];
+        let at = words(rest, name).next()?;
+        let from = memchr::memrchr(b'\n', &rest[..at]).map_or(0, |end| end + 1);
+        let to = memchr::memchr(b'\n', &rest[at..]).map_or(rest.len(), |length| at + length);
+        begin += to;
+        Some(&rest[from..to])
+    })
+}
+
+fn has_any(line: &[u8], parts: &[&str]) -> bool {
+    parts.iter().any(|part| memmem::find(line, part.as_bytes()).is_some())
+}
+
+/// Whether a line has a name in a list of variables, as `strings.Fields("pname version")`. It is a list where the line takes it apart, where another
+/// word of it is a variable too, or all others are written as such: a message may have the word "name".
+fn has_list(line: &[u8], name: &str, wanted: &WantedVariables) -> bool {
+    let is_apart = has_any(line, &TAKE_APART);
+    b"\"`".iter().any(|quote| {
+        let mut texts = line.split(|byte| byte == quote).skip(1).step_by(2);
+        texts.any(|text| words(text, name).next().is_some() && (is_apart || is_list(text, name, wanted)))
+    })
+}
+
+fn is_list(text: &[u8], name: &str, wanted: &WantedVariables) -> bool {
+    let words = text.split(|byte| !is_of_name(byte)).filter_map(|word| str::from_utf8(word).ok());
+    let mut others = words.filter(|word| !word.is_empty() && *word != name);
     let is_capital = |word: &str| !word.contains(|c: char| c.is_ascii_lowercase());
-    others.clone().any(|word| known.contains(word)) || others.all(is_capital)
+    others.clone().any(|word| wanted.has(word)) || others.all(is_capital)
 }
 
 #[cfg(test)]
@@ -98,30 +139,37 @@ mod tests {
     use super::*;
 
     fn of(source: &str) -> VariableReads {
-        let known = ["HOME", "name", "out", "pname", "version"].map(str::to_owned);
-        let wanted = WantedVariables { names: known[1..].to_vec(), known: known.into() };
+        let not_counted = ["name", "out", "pname", "version"].map(str::to_owned).into();
+        let wanted = WantedVariables { not_counted, counted: ["HOME".to_owned()].into() };
         VariableReads::of(source.as_bytes(), &wanted)
     }
 
-    fn names(source: &str) -> String {
-        of(source).into_names().into_iter().collect::<Vec<_>>().join(" ")
+    fn joined(names: BTreeSet<String>) -> String {
+        names.into_iter().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn a_name_in_the_call_is_all_that_it_reads() {
-        assert_eq!(names("os.Getenv(\"version\") + f(\"name\")"), "version");
-        assert_eq!(names("syscall.LookupEnv(\"out\")"), "out");
-        assert_eq!(names("os.Getenv(\"HOME\") + f(\"name\")"), "");
+        for (source, expected) in [
+            ("os.Getenv(\"version\") + f(\"name\")", "version"),
+            ("syscall.LookupEnv(\"out\")", "out"),
+            ("os.Getenv(\"HOME\") + f(\"name\")", ""),
+            ("os.Getenv(\"UNSET\")", "UNSET"),
+        ] {
+            assert_eq!(joined(of(source).into_names()), expected, "{source}");
+        }
         for any in [
             "Getenv(name)",
             "Getenv(\"ver\" + x)",
+            "Getenv(`HOME`)",
             "Getenv(\"n\\x61me\")",
             "= os.Getenv\n",
             "Environ()",
             "ExpandEnv(x)",
             "LookupEnv( \"x\")",
+            "ReadFile(\"/proc/self/environ\")",
         ] {
-            assert_eq!(names(&format!("os.{any} + f(\"name\")")), "name", "{any}");
+            assert_eq!(joined(of(&format!("os.{any} + f(\"name\")")).into_names()), "name", "{any}");
         }
     }
 
@@ -139,7 +187,22 @@ mod tests {
             ("errors.New(\"the name timed out\")", "name out"),
             ("errors.New(\"the name is taken\")", ""),
         ] {
-            assert_eq!(of(text).in_texts.into_iter().collect::<Vec<_>>().join(" "), expected, "{text}");
+            assert_eq!(joined(of(text).in_texts), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_programs_are_told_to_look_at_is_found() {
+        for (source, expected) in [
+            ("run(\"sh\", \"-c\", \"printenv version\")", "version"),
+            ("const s = `\n\techo name\n\t[[ -v out ]]\n\techo $((1 + version))`", "out version"),
+            ("errors.New(\"the name is taken\")", ""),
+        ] {
+            let mut reads = of(source);
+            assert_eq!(joined(reads.in_commands.clone()), expected, "{source}");
+            reads.by_programs = true;
+            assert_eq!(joined(reads.into_names()), expected, "{source}");
+            assert_eq!(joined(of(source).into_names()), "", "{source}: there are no programs");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::digest::add_part;
 
 use super::budget::Budget;
 use super::content_hash::ContentHashes;
-use super::logged::is_kernel_interface;
+use super::log_files::is_kernel_interface;
 use super::random_names::without_random_numbers;
 
 /// Nested directories: the thread that reads has a small stack.

@@ -1,6 +1,6 @@
-//! What a test's log names.
+//! The files that a test's log names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use store::TEST_LOG;
@@ -15,21 +15,12 @@ const KERNEL_DIRS: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// Names in these directories that lead to files after all.
 const LINKS_TO_FILES: [&str; 5] = ["cwd", "root", "fd", "shm", ".."];
 
-/// What logs name.
-#[derive(Debug, Default)]
-pub(super) struct Logged {
-    /// Files, by absolute path.
-    pub(super) files: BTreeMap<String, PathUse>,
-    /// Variables, also of dependencies of which no source is looked at.
-    pub(super) variables: BTreeSet<String>,
-}
-
-/// Adds what a log names. `None` where that cannot be told.
-pub(super) fn add_log(
+/// Adds the files that a log names, as absolute paths, with the use of each. `None` where that cannot be told.
+pub(super) fn add_files(
     log: &[u8],
     (root, dir): (&Path, &Path),
     context: &TestContext,
-    logged: &mut Logged,
+    files: &mut BTreeMap<String, PathUse>,
 ) -> Option<()> {
     let mut pwd = dir.to_owned();
     for line in str::from_utf8(&log[TEST_LOG.len()..]).ok()?.strip_suffix('\n').unwrap_or_default().split('\n') {
@@ -39,10 +30,7 @@ pub(super) fn add_log(
         let (operation, name) = line.split_once(' ')?;
         let path = pwd.join(name);
         let path_use = match operation {
-            "getenv" => {
-                logged.variables.insert(name.to_owned());
-                continue;
-            }
+            "getenv" => continue, // Go's key has their values
             "chdir" => {
                 pwd.clone_from(&path);
                 PathUse::Stat
@@ -60,7 +48,7 @@ pub(super) fn add_log(
         // `os.RemoveAll` of a temporary directory reads the directories around the module, which have the go command's own files.
         let is_around = root.starts_with(&path) && path != root;
         if !is_around && (path.starts_with(root) || !context.is_temporary(&path)) {
-            let known = logged.files.entry(path.into_os_string().into_string().ok()?).or_insert(path_use);
+            let known = files.entry(path.into_os_string().into_string().ok()?).or_insert(path_use);
             *known = (*known).max(path_use);
         }
     }
@@ -80,13 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_listed_by_absolute_paths_and_variables_by_name() {
-        let log = "# test log\ngetenv HOME\nopen x\nchdir /m/q\nstat y\nchdir z\nopen w\n";
-        let mut logged = Logged::default();
+    fn files_are_listed_by_absolute_paths() {
+        let log = "# test log\nopen x\nchdir /m/q\nstat y\nchdir z\nopen w\n";
+        let mut files = BTreeMap::new();
         let context = TestContext::default();
-        add_log(log.as_bytes(), (Path::new("/m"), Path::new("/m/p")), &context, &mut logged).unwrap();
-        let paths: Vec<_> = logged.files.keys().map(String::as_str).collect();
+        add_files(log.as_bytes(), (Path::new("/m"), Path::new("/m/p")), &context, &mut files).unwrap();
+        let paths: Vec<_> = files.keys().map(String::as_str).collect();
         assert_eq!(paths, ["/m/p/x", "/m/q", "/m/q/y", "/m/q/z", "/m/q/z/w"]);
-        assert_eq!(logged.variables, ["HOME".to_owned()].into());
     }
 }
