@@ -312,8 +312,9 @@ outside_by_a_link_of_the_module() {
 }
 
 # What differs little from another kind.
-ONLY_FULL='^asm_(includes_(another|a_directory|a_linked)|header)|^c(pp)?_includes_(another|no)|^link_(of_a_link|that_(a_flag|assembly))
-    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape)|with_a_name|in_a)'
+ONLY_FULL='^asm_(includes_(another|a_directory|a_linked|an_escape|a_header_that|a_file_beside)|header|in_another)|^c(pp)?_includes_(another|no|a_name_on|by_a_macro_of)|^c_(asks_for|assembly|includes_a_file_beside)|^header_beside_that_includes
+    |^link_(of_a_link|that_(a_flag|assembly|leads_nowhere)|to_a_directory_that)|^module_(of_(another|the_module_cache_with)|that_is_none)|^vendor(ed_module_that_is|_directory)
+    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape|an_absolute_flag|a_definition|a_link_of)|from_the_root|with_a_name|in_a)'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-files.sh")
 try_kinds "${kinds[@]}"

@@ -157,8 +157,9 @@ gocache_with_another_constraint() {
 
 # What compiles the standard library again, except one of each, and what differs little from another kind.
 ONLY_FULL='^flag_(toolexec_(with|in|of_a|by|of_go|of_another|that)|gcflags|overlay_of_a_header)|^toolchain_with_another
-    |^variable_(cgo_(cppflags|cflags_with_(a_joined|two))|pkg_config_of|cpath_(of|beside)|called_(dev|static)|(pkg_config|cflags)_for)
-    |^program_(cc_(by_path|with_arguments|that_is_relative|that_reads_(a_file$|a_home|the_version|the_attributes)|of_the_store_that_reads_a_home)|as_of|pkg_config_reads_a_file)'
+    |^variable_(cgo_(cppflags|cflags_with_(a_joined|two))|pkg_config_of|cgo_cflags_of|fc_|cpath_(of|beside|for)|called_(dev|static)|cflags_with_specs|that_only|(pkg_config|cflags)_for)
+    |^program_(cc_(by_path|with_arguments|that_is_relative|that_reads_(a_file$|a_home|the_version|the_attributes)|of_the_store_that_reads_a_home|of_a_temporary
+    |that_(asks|execs|reads_a_file_like|reads_the_variables|runs))|by_path|of_a_directory|as_of|pkg_config_re)'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-settings.sh")
 try_kinds "${kinds[@]}"

@@ -160,7 +160,8 @@ vet_of_c() { go_test ''; rm m_test.go; printf 'package m\n\n// #include "v.inc"\
 vet_by_another_tool() { go_test ''; rm m_test.go; script vet.sh 'case $1 in -V=full) echo "vet.sh version 1" ;; -flags) echo "[]" ;; *)' "touch \$(sed -n 's/.*\"VetxOutput\": \"\\(.*\\)\",\\?/\\1/p' \"\$1\"); exit $(($1 - 1)) ;; esac"; run='go vet -vettool=/build/source/vet.sh .'; shared=no; }
 
 # What differs little from another kind.
-ONLY_FULL='^variable_(called_(lib|version)|of_leading)|^file_(beside|of_a_home)_that|^library_of_a_(flag|vendored)|^program_that_(was_installed|go_run)
+ONLY_FULL='^variable_(called_(lib|version)|of_(leading|white)|that_is_not)|^file_((beside|of_a_home)_that|of_the_build|that_is_opened_by_syscall_under|of_go_that)|^library_(of_a_(flag|vendored|variable)|that_buildphase)
+    |^program_that_(was_(installed|built)|go_run|another|a_module|runs_the_tests_beside)
     |^leaves_((a_link|a_file)_beside|fewer)|^vet_of_ignored'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-tests.sh")

@@ -1,5 +1,6 @@
 # Proves that a fresh daemon serves what its layers have (goCacheStd and goCache of buildGoModuleLayered) to its first build, in a
 # real sandbox: the build compiles nothing that they have, and its program has the bytes of an ordinary one.
+# With --full: layers of the client alone are in each run (case layers).
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/layered_program.sh"
