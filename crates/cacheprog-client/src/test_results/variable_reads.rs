@@ -52,18 +52,22 @@ impl VariableReads {
         let has = |text: &&str| memmem::find(source, text.as_bytes()).is_some();
         let calls: Vec<_> = READ_ONE.iter().flat_map(|function| arguments(source, function)).collect();
         let names = calls.iter().flatten().filter(|name| !wanted.counted.contains(**name));
-        let those = |is_one: &dyn Fn(&str) -> bool| {
-            wanted.not_counted.iter().filter(|name| is_one(name)).cloned().collect::<BTreeSet<_>>()
-        };
-        Self {
+        let mut reads = Self {
             by_other_names: calls.contains(&None) || READ_ANY.iter().any(has),
-            by_programs: false,
             in_calls: names.map(|&name| name.to_owned()).collect(),
-            in_texts: those(&|name| {
-                names_variable(source, name) || lines_with(source, name).any(|line| has_list(line, name, wanted))
-            }),
-            in_commands: those(&|name| lines_with(source, name).any(|line| has_any(line, &LOOK_AT))),
+            ..Self::default()
+        };
+        for name in &wanted.not_counted {
+            for line in lines_with(source, name) {
+                if names_variable(line, name) || has_list(line, name, wanted) {
+                    reads.in_texts.insert(name.clone());
+                }
+                if has_any(line, &LOOK_AT) {
+                    reads.in_commands.insert(name.clone());
+                }
+            }
         }
+        reads
     }
 
     pub(super) fn add(&mut self, other: &Self) {
