@@ -5,6 +5,7 @@
 //! tools read. docs/reference/variables.md has the lists, and a test compares them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -21,7 +22,7 @@ use super::variables::{Variables, is_build};
 /// What is built and how it is called: the sources themselves are files, and in Go's keys or in a condition. `goModules` are
 /// buildGoModule's dependencies, and `allowedReferences` and its like what Nix checks afterwards. Inputs act by the variables that
 /// their setup hooks set, which count.
-pub(crate) const OF_THE_DERIVATION: [&str; 33] = [
+pub(super) const OF_THE_DERIVATION: [&str; 33] = [
     "allowedReferences",
     "allowedRequisites",
     "buildInputs",
@@ -210,14 +211,16 @@ pub(crate) fn digest_for_tests(variables: &Variables) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// The variables that do not count for tests: a test may read them all the same.
-pub(crate) fn not_for_tests(variables: &Variables) -> Vec<String> {
+/// The variables that do not count for tests: a test may read them all the same. Usual ones are among them that are not set here: another build
+/// may set them.
+pub(crate) fn not_for_tests(variables: &Variables) -> BTreeSet<String> {
     let outputs = OwnOutputs::of(variables).unwrap_or_default();
     let names = variables.iter().filter_map(|(name, _)| name.to_str());
     // A derivation may set `COLUMNS` too.
     let is_ours =
         |name: &str| (OF_THE_SHELL.contains(&name) && name != "COLUMNS") || name.starts_with("NIX_GOCACHEPROG");
-    names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name)).map(str::to_owned).collect()
+    let set = names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name));
+    set.chain(OF_THE_DERIVATION).chain(["COLUMNS", "out"]).map(str::to_owned).collect()
 }
 
 /// The variables of a build that do not count for C: a program may read them all the same.
@@ -243,9 +246,14 @@ pub(crate) fn names_variable(text: &[u8], name: &str) -> bool {
 
 /// Where a text has a name as a word.
 pub(crate) fn words<'a>(text: &'a [u8], name: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let is_part = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let is_part = |byte: Option<&u8>| byte.is_some_and(is_of_name);
     memchr::memmem::find_iter(text, name)
         .filter(move |&at| !is_part(text[..at].last()) && !is_part(text.get(at + name.len())))
+}
+
+/// Whether a variable's name has such a byte.
+pub(crate) fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
 /// A value without what differs between builds of one program and has no effect.

@@ -1,6 +1,5 @@
 //! What surrounds a test: the variables, the mask of new files' modes, and the program that runs its program.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -9,8 +8,9 @@ use blake3::Hasher;
 use memchr::memmem;
 use proto::id::hex;
 
+use crate::condition::counted_variables::{self, is_of_name};
 use crate::condition::variables::{Variables, text, value};
-use crate::condition::{counted_variables, is_of_flags, programs};
+use crate::condition::{is_of_flags, programs};
 use crate::digest::add_part;
 use crate::test_context::TestContext;
 
@@ -51,11 +51,9 @@ pub(super) fn wanted(context: &TestContext) -> Wanted {
     Wanted { of_tree, variables: wanted_variables(&context.variables) }
 }
 
-/// Another build may set what is not set here.
 fn wanted_variables(variables: &Variables) -> WantedVariables {
-    let set = counted_variables::not_for_tests(variables).into_iter().filter(|name| is_plain(name));
-    let usual = counted_variables::OF_THE_DERIVATION.into_iter().chain(["COLUMNS", "out"]).map(str::to_owned);
-    let not_counted: BTreeSet<_> = set.chain(usual).collect();
+    let mut not_counted = counted_variables::not_for_tests(variables);
+    not_counted.retain(|name| name.as_bytes().iter().all(is_of_name));
     let others = variables.iter().filter_map(|(name, _)| name.to_str()).filter(|name| !not_counted.contains(*name));
     let counted = others.map(str::to_owned).collect();
     WantedVariables { not_counted, counted }
@@ -72,10 +70,6 @@ pub(super) fn digest_of(names: &str, context: &TestContext) -> String {
         }
     }
     hex(&hasher.finalize().as_bytes()[..16])
-}
-
-fn is_plain(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Whether all tests of the go command may see more than their logs have: another program runs them, flags name a linker or another go.mod, or package

@@ -46,6 +46,11 @@ const ALL: &str = "all:";
 /// Before the digest of what the tree has beside the module, where of the module only the data counts.
 const BESIDE: &str = "beside:";
 
+/// Why nothing is given to other builds or taken from them.
+const UNCLEAN: &str = "the command line brings in what no key of Go has";
+const SERVER: &str = "something takes connections in the build's network";
+const NOT_KNOWN: &str = "what it depends on changed, or is too much to look at";
+
 /// Letters of what differs that are printed.
 const MAX_SHOWN: usize = 300;
 /// Bytes of names of variables in a list.
@@ -75,7 +80,7 @@ pub(crate) struct TestInputs {
 impl TestInputs {
     pub(crate) fn new(context: TestContext, started: SystemTime) -> Self {
         let is_clean = context.invocation.is_clean(&context.goroot);
-        let private = (!is_clean).then(|| "its command line brings in what no key of Go has".to_owned());
+        let private = (!is_clean).then(|| UNCLEAN.to_owned());
         let [module, whole, beside] = [Extent::Data, Extent::All, Extent::All].map(CurrentTree::new);
         let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
         let had_server = false;
@@ -105,7 +110,7 @@ impl TestInputs {
 
     fn list_or_reason(&mut self, result: &TestResult, output: &OutputId) -> Result<Vec<u8>, String> {
         if self.look_for_servers() {
-            return Err("something takes connections in the build's network".to_owned());
+            return Err(SERVER.to_owned());
         }
         // What a run left behind may be of any test before this one.
         if self.private.is_none() {
@@ -115,7 +120,7 @@ impl TestInputs {
         if let Some(why) = &self.private {
             return Err(why.clone());
         }
-        self.list(result, output).ok_or_else(|| "what it depends on changed, or is too much to look at".to_owned())
+        self.list(result, output).ok_or_else(|| NOT_KNOWN.to_owned())
     }
 
     fn list(&mut self, result: &TestResult, output: &OutputId) -> Option<Vec<u8>> {
@@ -174,10 +179,10 @@ impl TestInputs {
     fn first_difference(&mut self, list: &str) -> Option<String> {
         // Of a go command whose invocation brings in something, nothing is known.
         if !self.context.invocation.is_clean(&self.context.goroot) {
-            return Some("the command line brings in what no key of Go has".to_owned());
+            return Some(UNCLEAN.to_owned());
         }
         if self.look_for_servers() {
-            return Some("something takes connections in the build's network".to_owned());
+            return Some(SERVER.to_owned());
         }
         self.check_lines(list).err()
     }
@@ -185,7 +190,7 @@ impl TestInputs {
     /// Checks all lines, up to the first one that is not the same.
     fn check_lines(&mut self, text: &str) -> Result<(), String> {
         let of_other_form = || "its list is of another form".to_owned();
-        let not_known = || "what it depends on changes, or is too much to look at".to_owned();
+        let not_known = || NOT_KNOWN.to_owned();
         let mut lines = text.strip_suffix('\n').ok_or_else(of_other_form)?.split('\n');
         let listed = lines.next().ok_or_else(of_other_form)?;
         let mut fields = listed.split(' ').skip(2);

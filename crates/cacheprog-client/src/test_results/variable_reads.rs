@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 
-use crate::condition::counted_variables::{names_variable, words};
+use crate::condition::counted_variables::{is_of_name, names_variable, words};
 
 /// Functions of package os that read the variable which is their argument.
 const READ_ONE: [&str; 2] = ["Getenv", "LookupEnv"];
@@ -58,14 +58,16 @@ impl VariableReads {
             ..Self::default()
         };
         for name in &wanted.not_counted {
+            let (mut in_text, mut in_command) = (false, false);
             for line in lines_with(source, name) {
-                if names_variable(line, name) || has_list(line, name, wanted) {
-                    reads.in_texts.insert(name.clone());
-                }
-                if has_any(line, &LOOK_AT) {
-                    reads.in_commands.insert(name.clone());
+                in_text = in_text || names_variable(line, name) || has_list(line, name, wanted);
+                in_command = in_command || has_any(line, &LOOK_AT);
+                if in_text && in_command {
+                    break;
                 }
             }
+            reads.in_texts.extend(in_text.then(|| name.clone()));
+            reads.in_commands.extend(in_command.then(|| name.clone()));
         }
         reads
     }
@@ -100,10 +102,6 @@ fn arguments<'a>(source: &'a [u8], function: &'a str) -> impl Iterator<Item = Op
     })
 }
 
-fn is_of_name(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
-}
-
 /// The lines that have a name as a word.
 fn lines_with<'a>(source: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let mut begin = 0;
@@ -124,10 +122,11 @@ fn has_any(line: &[u8], parts: &[&str]) -> bool {
 /// Whether a line has a name in a list of variables, as `strings.Fields("pname version")`. It is a list where the line takes it apart, where another
 /// word of it is a variable too, or all others are written as such: a message may have the word "name".
 fn has_list(line: &[u8], name: &str, wanted: &WantedVariables) -> bool {
-    let is_apart = has_any(line, &TAKE_APART);
     b"\"`".iter().any(|quote| {
         let mut texts = line.split(|byte| byte == quote).skip(1).step_by(2);
-        texts.any(|text| words(text, name).next().is_some() && (is_apart || is_list(text, name, wanted)))
+        texts.any(|text| {
+            words(text, name).next().is_some() && (has_any(line, &TAKE_APART) || is_list(text, name, wanted))
+        })
     })
 }
 

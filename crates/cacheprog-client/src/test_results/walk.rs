@@ -1,5 +1,6 @@
 //! The walk through a tree, in the order of names. The stamp of a file is taken before it is read, so that a change meanwhile shows.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, Metadata};
@@ -98,6 +99,7 @@ impl<'a> Walk<'a> {
     fn add_directory(&mut self, dir: &Path, depth_left: u32, is_data: bool) -> Option<()> {
         let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(Result::ok).collect::<Option<_>>()?;
         entries.sort_by_key(DirEntry::file_name);
+        let is_temporary = self.bounds.temporary.iter().any(|temporary| temporary == dir);
         for entry in entries {
             self.budget.take_name()?;
             let (name, path) = (entry.file_name(), entry.path());
@@ -109,6 +111,11 @@ impl<'a> Walk<'a> {
             let is_source =
                 !is_data && metadata.is_file() && path.extension().is_some_and(|extension| extension == "go");
             if !is_source {
+                let name = if is_temporary {
+                    without_random_numbers(&name, &metadata).into()
+                } else {
+                    Cow::Borrowed(name.as_bytes())
+                };
                 self.add_entry(&name, &path, &metadata, depth_left)?;
             }
             if metadata.is_dir() {
@@ -138,14 +145,8 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
-    fn add_entry(&mut self, name: &OsStr, path: &Path, metadata: &Metadata, depth_left: u32) -> Option<()> {
-        let is_temporary =
-            path.parent().is_some_and(|dir| self.bounds.temporary.iter().any(|temporary| temporary == dir));
-        if is_temporary {
-            add_part(&mut self.hasher, &without_random_numbers(name, metadata));
-        } else {
-            add_part(&mut self.hasher, name.as_bytes());
-        }
+    fn add_entry(&mut self, name: &[u8], path: &Path, metadata: &Metadata, depth_left: u32) -> Option<()> {
+        add_part(&mut self.hasher, name);
         self.hasher.update(&metadata.mode().to_le_bytes());
         if metadata.is_symlink() {
             add_part(&mut self.hasher, fs::read_link(path).ok()?.as_os_str().as_encoded_bytes());
