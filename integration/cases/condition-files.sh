@@ -286,7 +286,7 @@ outside_by_a_flag_with_dots() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <
 outside_by_an_absolute_flag() { c a '#cgo CFLAGS: -I/build/outside' '#include <v.h>'; outside; }
 outside_by_a_continued_line() { c a '#inc\' 'lude "../../outside/v.h"'; outside; }
 outside_by_a_macro() { c a '#define HEADER "../../outside/v.h"' '#include HEADER'; outside; }
-outside_by_a_macro_for_dots() { c a '#define TEXT(x) #x' '#define PATH(x) TEXT(x/outside/v.h)' '#define UP ../..' '#include PATH(UP)'; outside; }
+outside_by_a_macro_for_dots() { c a '#define TEXT(x) #x' '#define PATH(x) TEXT(x/outside/v.h)' '#define UP ../..' '#include PATH(UP)'; outside; shared=no; }
 outside_by_two_slashes() { c a '#include "//build/outside/v.h"'; outside; }
 outside_by_two_slashes_in_assembly() { asm a '#include "/.//build/outside/v.h"'; outside; }
 # A file that is not there at first, and is named by a definition alone.

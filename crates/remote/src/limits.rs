@@ -29,6 +29,12 @@ pub const STD_ENTRIES: usize = 4096;
 /// Frame files that an index refers to. With more, all is written once more (`write_plan.rs`).
 pub const FILES: usize = 64;
 
+/// Frame files of fewer bytes are small: an edit of Caddy adds one of 8.3 MB.
+pub const SMALL_FILE: u64 = 8 << 20;
+
+/// Small files of an index whose outputs are packed once more, into one: a fresh machine makes a request for each file.
+pub const SMALL_FILES: usize = 4;
+
 /// Parts of a hundred of what an index refers to that have to be in use. With fewer, all is written once more.
 pub const USED_PERCENT: u64 = 50;
 

@@ -1,6 +1,7 @@
 //! What a writer adds after a build: which files it refers to again, and which outputs go into new ones.
 //!
-//! An edit adds one file and refers to those before. Where little of what is referred to is still used, all is written once more.
+//! An edit adds one file and refers to those before. A reader fetches from each file, so many small ones are written once more as one; where little of
+//! what is referred to is still used, all is.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,13 +36,15 @@ pub fn plan(
         index: Index { series, created, files: Vec::new(), frames: Vec::new(), outputs: Vec::new(), entries },
         new: Vec::new(),
     };
-    let is_compacted = previous.is_some_and(|previous| is_to_be_compacted(previous, others, &outputs));
+    let rewritten = previous.map(|previous| rewritten(previous, others, &outputs)).unwrap_or_default();
     let previous = previous.map(Source::of);
     let others: Vec<_> = others.iter().copied().map(Source::of).collect();
     let mut numbers = Renumbered::default();
     for output in outputs {
-        let previous = previous.as_ref().filter(|_| !is_compacted || !is_here(&output));
-        match others.iter().chain(previous).find_map(|source| source.find(&output)) {
+        let stays =
+            |(index, packed): &(&Index, &Packed)| !rewritten.contains(&file(index, packed)) || !is_here(&output);
+        let previous = || previous.as_ref()?.find(&output).filter(stays);
+        match others.iter().find_map(|source| source.find(&output)).or_else(previous) {
             Some((index, packed)) => draft.refer_to(index, packed, &mut numbers),
             None => draft.new.push(output),
         }
@@ -151,23 +154,32 @@ fn key(entry: &Entry) -> (proto::ActionId, OutputId, Option<&proto::Condition>) 
     (entry.action, entry.output.id, entry.condition.as_ref())
 }
 
-/// Whether too many files of an index are its own, or too much of them is not wanted any more. Files of `others` stay in any case.
-fn is_to_be_compacted(index: &Index, others: &[&Index], wanted: &[Output]) -> bool {
+/// The files of an index whose outputs are packed once more: all of its own where too much of them is not wanted any more, else the small
+/// ones where there are many. Files of `others` stay in any case.
+fn rewritten(index: &Index, others: &[&Index], wanted: &[Output]) -> HashSet<usize> {
     let of_others: HashSet<_> = others.iter().flat_map(|other| &other.files).map(|file| file.hash).collect();
-    let is_own = |file: usize| !of_others.contains(&index.files[file].hash);
-    let own: Vec<_> =
-        index.files.iter().enumerate().filter(|(number, _)| is_own(*number)).map(|(_, file)| file).collect();
+    let numbered = index.files.iter().enumerate();
+    let own: HashMap<_, _> = numbered.filter(|(_, file)| !of_others.contains(&file.hash)).collect();
     let wanted: HashSet<_> = wanted.iter().map(|output| output.id).collect();
-    let frame = |packed: &Packed| &index.frames[packed.frame as usize];
-    let is_used = |packed: &&Packed| wanted.contains(&packed.id) && is_own(frame(packed).file.into());
+    let is_used = |packed: &&Packed| wanted.contains(&packed.id) && own.contains_key(&file(index, packed));
     // Compressed sizes are of frames; that of an output is its share of its frame's.
     let share = |packed: &Packed| {
-        let Frame { length, raw_length, .. } = frame(packed);
-        u64::from(packed.size) * u64::from(*length) / u64::from(*raw_length).max(1)
+        let Frame { length, raw_length, .. } = index.frames[packed.frame as usize];
+        u64::from(packed.size) * u64::from(length) / u64::from(raw_length).max(1)
     };
     let used: u64 = index.outputs.iter().filter(is_used).map(share).sum();
-    let files: u64 = own.iter().map(|file| file.size).sum();
-    own.len() >= limits::FILES || used * 100 < limits::USED_PERCENT * files
+    let all: u64 = own.values().map(|file| file.size).sum();
+    if own.len() >= limits::FILES || used * 100 < limits::USED_PERCENT * all {
+        return own.into_keys().collect();
+    }
+    let small: HashSet<_> =
+        own.iter().filter(|(_, file)| file.size < limits::SMALL_FILE).map(|(number, _)| *number).collect();
+    if small.len() >= limits::SMALL_FILES { small } else { HashSet::new() }
+}
+
+/// The number of the file that an output is in.
+fn file(index: &Index, packed: &Packed) -> usize {
+    index.frames[packed.frame as usize].file.into()
 }
 
 #[cfg(test)]
@@ -241,6 +253,21 @@ mod tests {
         assert_valid(&few);
         let many = Index { files: vec![first.files[0]; limits::FILES], ..first };
         assert_eq!(write(Some(&many), &[], &all).1.len(), 10);
+    }
+
+    #[test]
+    fn many_edits_leave_few_files() {
+        let mut all: Vec<_> = (0..10).map(|n| random(n, 50_000)).collect();
+        let mut index = write(None, &[], &all.iter().map(Vec::as_slice).collect::<Vec<_>>()).0;
+        for edit in 0..10 {
+            all[edit] = random(100 + u8::try_from(edit).unwrap(), 50_000);
+            let edited: Vec<_> = all.iter().map(Vec::as_slice).collect();
+            let new;
+            (index, new) = write(Some(&index), &[], &edited);
+            assert!(index.files.len() <= limits::SMALL_FILES, "after edit {edit}: {}", index.files.len());
+            assert!(new.len() == 1 || index.files.len() == 1, "what stays is referred to");
+            assert_valid(&index);
+        }
     }
 
     #[test]

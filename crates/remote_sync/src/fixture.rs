@@ -13,12 +13,12 @@ use proto::{ActionId, Condition, Output, OutputId, Scope, ScopeDigest, scopes};
 use remote::keys::{SecretKey, TrustedKeys};
 use remote::series::{STD, Series};
 use sha2::{Digest, Sha256};
-use store::{Access, Conditional, Published, Put, Replaces, Store, View};
+use store::{Access, Conditional, Limits, Published, Put, Replaces, Size, Store, View};
 
 use crate::frame_memory::FrameMemory;
 use crate::objects::{Body, ObjectError, Objects};
 use crate::pull::{Pull, Pulled};
-use crate::push::{Push, Pushed, Used};
+use crate::push::{Found, Push, Pushed, Used};
 
 /// When tests take place, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_790_000_000;
@@ -190,6 +190,7 @@ pub(crate) fn push_used(
         bases,
         key: &key,
         objects,
+        found: &Found::default(),
         used,
         conditional: Conditional::OfAssembly,
         indexes: false,
@@ -229,6 +230,7 @@ pub(crate) fn with_pull<T>(
     let progress = &();
     act(&Pull {
         store,
+        limits: Limits { min_free: Size::Bytes(0), ..Limits::default() },
         view: &view,
         series: &[series],
         std: Some(&std),

@@ -39,6 +39,8 @@ const TRIES: usize = 2;
 pub struct Pull<'a> {
     /// The local store.
     pub store: &'a Store,
+    /// What it is kept within: nothing is fetched while its disk is short of space by these.
+    pub limits: Limits,
     /// What builds with the toolchain read and write; it takes what these keys signed.
     pub view: &'a View,
     /// Names of builds, the first ones first.
@@ -218,8 +220,8 @@ impl Pull<'_> {
                 Err(e) => {
                     pulled.failed += 1;
                     log::warn!("{series}: {}", proto::error::with_causes(&e));
-                    if matches!(e, ReadError::Object(..)) {
-                        break; // the others would wait for the same
+                    if matches!(e, ReadError::Object(..) | ReadError::State(..)) {
+                        break; // the others would fail by the same
                     }
                 }
             }
@@ -278,7 +280,7 @@ impl Pull<'_> {
 
     /// Whether there is time, and space on the disk.
     fn has_room(&self) -> bool {
-        let is_short = Disk::of(self.store.root()).is_ok_and(|disk| Limits::default().is_short(disk));
+        let is_short = Disk::of(self.store.root()).is_ok_and(|disk| self.limits.is_short(disk));
         let is_late = Instant::now() >= self.until;
         if is_short {
             log::warn!("{}: the disk is short of space: nothing more is fetched", self.store.root().display());

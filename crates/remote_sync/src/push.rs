@@ -1,5 +1,6 @@
 //! Puts what builds of a name used into the remote store: what is new in it, an index, and a head.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
@@ -43,6 +44,8 @@ pub struct Push<'a> {
     pub key: &'a SecretKey,
     /// The remote store.
     pub objects: &'a dyn Objects,
+    /// What is known to be there.
+    pub found: &'a Found,
     /// What of the store is put.
     pub used: Used<'a>,
     /// Which entries with a condition.
@@ -98,6 +101,10 @@ pub enum PushError {
     #[error("compressing")]
     Compress(#[source] std::io::Error),
 }
+
+/// What the pushes of one upload found in the remote store: it is asked for once.
+#[derive(Debug, Default)]
+pub struct Found(RefCell<HashSet<String>>);
 
 impl Push<'_> {
     /// Puts it.
@@ -175,7 +182,7 @@ impl Push<'_> {
                 log::warn!("{series}: taken for the first push: {}", proto::error::with_causes(&e));
                 None
             }
-            Err(e @ ReadError::Object(..)) => return Err(PushError::Read(e)),
+            Err(e @ (ReadError::Object(..) | ReadError::State(..))) => return Err(PushError::Read(e)),
             // Others' entries are in it: without them it is not replaced.
             Err(e @ ReadError::Head(_, HeadError::Older { .. })) if matches!(self.used, Used::StdBy(_)) => {
                 return Err(PushError::Read(e));
@@ -203,7 +210,13 @@ impl Push<'_> {
     }
 
     fn is_there(&self, name: &str) -> Result<bool, PushError> {
+        if self.found.0.borrow().contains(name) {
+            return Ok(true);
+        }
         let found = self.objects.get(name, Some(0..1)).map_err(|e| PushError::Get(name.to_owned(), e))?;
+        if found.is_some() {
+            self.found.0.borrow_mut().insert(name.to_owned());
+        }
         Ok(found.is_some())
     }
 
@@ -297,6 +310,7 @@ impl Push<'_> {
 
     fn put(&self, at: &str, bytes: &[u8], pushed: &mut Pushed) -> Result<(), PushError> {
         self.objects.put(at, bytes).map_err(|e| PushError::Put(at.to_owned(), e))?;
+        self.found.0.borrow_mut().insert(at.to_owned());
         pushed.bytes += bytes.len() as u64;
         Ok(())
     }

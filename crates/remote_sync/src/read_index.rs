@@ -6,6 +6,7 @@ use remote::index::{Index, IndexError};
 use remote::keys::{PublicKey, TrustedKeys};
 use remote::series::Series;
 use remote::{limits, name};
+use store::StoreError;
 
 use crate::objects::{ObjectError, Objects, whole};
 use crate::seen_heads::State;
@@ -22,6 +23,9 @@ pub enum ReadError {
     /// The head is not to be used.
     #[error("{0} is not used")]
     Head(String, #[source] HeadError),
+    /// Its counter cannot be kept.
+    #[error("the counter of {0} cannot be kept")]
+    State(String, #[source] StoreError),
     /// The index is not to be used.
     #[error("{0} is not used")]
     Index(String, #[source] IndexError),
@@ -51,9 +55,8 @@ impl Source<'_> {
         let in_index = |e| ReadError::Index(name::index(&head.index), e);
         let index = Index::read(&index, series, &trusted).map_err(in_index)?.0;
         let at = name::head(series, &key.id());
-        if let Err(e) = self.state.note(&at, head.counter) {
-            log::debug!("the counter of {at} was not kept: {e}");
-        }
+        // An index whose counter is not kept is not used: an older one would be taken after it.
+        self.state.note(&at, head.counter).map_err(|e| ReadError::State(at, e))?;
         Ok(Some((head, index)))
     }
 

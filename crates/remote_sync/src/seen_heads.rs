@@ -2,9 +2,9 @@
 //! is taken, and indexes, which never change.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use remote::content_hash::ContentHash;
@@ -45,6 +45,7 @@ impl<'a> State<'a> {
 
     /// A head with this counter was read or written.
     pub(crate) fn note(&self, head: &str, counter: u64) -> Result<(), StoreError> {
+        let _only_one = self.lock()?; // prefetches and an upload run at once, and other processes
         let mut counters = self.counters();
         let known = counters.entry(head.to_owned()).or_default();
         if *known >= counter {
@@ -75,6 +76,15 @@ impl<'a> State<'a> {
         drop(store::keep_newest(&dir, INDEXES, INDEX_BYTES)); // the next one tries again
     }
 
+    /// It is held only while the small file is written.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.dir.join("counters.lock");
+        let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(StoreError::at("opening", &path))?;
+        drop(file.lock()); // a file system without locks: one of two that end at once may be lost
+        Ok(file)
+    }
+
     /// What cannot be read counts as never seen, as it does on a new machine.
     fn counters(&self) -> BTreeMap<String, u64> {
         let text = fs::read_to_string(self.dir.join("counters")).unwrap_or_default();
@@ -82,5 +92,25 @@ impl<'a> State<'a> {
             line.split_once(' ').and_then(|(counter, head)| Some((head.to_owned(), counter.parse().ok()?)))
         };
         text.lines().filter_map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+    use store::Access;
+
+    #[test]
+    fn counters_that_are_noted_at_once_are_all_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Access::Owner).unwrap();
+        let note = |n: u64| {
+            let state = State::new(&store).unwrap();
+            (1..=20).for_each(|counter| state.note(&format!("h/{n}"), counter).unwrap());
+        };
+        thread::scope(|scope| (0..8).for_each(|n| drop(scope.spawn(move || note(n)))));
+        let state = State::new(&store).unwrap();
+        assert_eq!((0..8).map(|n| state.seen(&format!("h/{n}"))).collect::<Vec<_>>(), [20; 8]);
     }
 }

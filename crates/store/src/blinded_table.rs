@@ -62,6 +62,12 @@ impl BuildDir {
         actions.iter().filter_map(|action| Some((*action, find(&table, action)?.0))).collect()
     }
 
+    /// Whether the build's table named this output, also where the table is revoked by now.
+    #[must_use]
+    pub fn has_link(&self, output: &OutputId) -> bool {
+        secret(self.directory()).is_some_and(|secret| is_linked(self.directory(), &secret, output))
+    }
+
     /// Takes the answer for an action out of the table, unless it is this output: the build has another one of its own.
     ///
     /// # Errors
@@ -192,7 +198,11 @@ fn revoke(layout: &Layout, id: &BuildId) -> io::Result<()> {
 pub(crate) fn has_link(layout: &Layout, id: &BuildId, mut outputs: impl Iterator<Item = OutputId>) -> bool {
     let dir = layout.build(id);
     let Some(secret) = secret(&dir) else { return false };
-    outputs.any(|output| link_path(&dir, &secret, &output).symlink_metadata().is_ok())
+    outputs.any(|output| is_linked(&dir, &secret, &output))
+}
+
+fn is_linked(dir: &Path, secret: &[u8; 32], output: &OutputId) -> bool {
+    link_path(dir, secret, output).symlink_metadata().is_ok()
 }
 
 /// Opens an output that a build was given, by the daemon or by its table. `dir` is the build's directory, which may have been set aside.

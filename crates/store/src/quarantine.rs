@@ -24,19 +24,28 @@ pub(crate) fn quarantine(
     let is_it = |known: &Record| known.output.id == *output && known.condition.as_ref() == condition;
     let marked = records.quarantine(action, is_it);
     // Also where that failed: the caller removes the record then.
-    let forgotten = forget_accepted(layout, &HashSet::from([*output]));
+    let forgotten = forget_accepted(layout, &HashSet::from([*output]), Builds::Given);
     marked.map(|()| forgotten)
 }
 
-/// Makes the live builds to which one of these outputs was exposed forget what they accepted of others ([`crate::BuildDir::note`]
-/// without a build): all of it, as the facts of vet are no answer without what it printed. What they made of it stays as it is.
-/// The tables of all builds are revoked. Returns the builds that have such outputs, and the first error: the other builds forget all the
-/// same.
-pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (Vec<BuildId>, Option<StoreError>) {
+/// Which live builds forget what they accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Builds {
+    /// Those to which one of the outputs was exposed.
+    Given,
+    /// All of them: what an earlier call did not get to is not known.
+    All,
+}
+
+/// Makes live builds forget what they accepted of others ([`crate::BuildDir::note`] without a build): all of it, as the facts of vet are no
+/// answer without what it printed. What they made of it stays as it is. The tables of all builds are revoked. Returns the builds that have
+/// one of these outputs, and the first error: the other builds forget all the same.
+pub(crate) fn forget_accepted(
+    layout: &Layout,
+    outputs: &HashSet<OutputId>,
+    which: Builds,
+) -> (Vec<BuildId>, Option<StoreError>) {
     let (mut given, mut failed) = (Vec::new(), None);
-    if outputs.is_empty() {
-        return (given, failed);
-    }
     let builds = names(&layout.builds()).unwrap_or_else(|e| {
         failed = Some(e);
         Vec::new()
@@ -47,12 +56,14 @@ pub(crate) fn forget_accepted(layout: &Layout, outputs: &HashSet<OutputId>) -> (
     for id in builds.iter().filter_map(|name| name.parse().ok()) {
         // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);
-        let is_exposed = outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok());
-        if !is_exposed && !has_link(layout, &id, outputs.iter().copied()) {
-            continue;
+        let is_exposed = outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok())
+            || has_link(layout, &id, outputs.iter().copied());
+        if is_exposed {
+            given.push(id);
         }
-        given.push(id);
-        if let Err(e) = forget_in(&private_records(layout, &id)) {
+        if (is_exposed || which == Builds::All)
+            && let Err(e) = forget_in(&private_records(layout, &id))
+        {
             failed.get_or_insert(e);
         }
     }

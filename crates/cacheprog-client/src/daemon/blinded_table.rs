@@ -9,7 +9,7 @@ use std::path::Path;
 
 use proto::blinded_table::{Head, SLOT};
 use proto::gocmd::Hit;
-use proto::wire::Toolchain;
+use proto::wire::{Request, Toolchain};
 use proto::{ActionId, limits};
 
 /// The table of this build, or none.
@@ -56,15 +56,16 @@ impl BlindedTable {
         self.table.as_ref()?.find(action)
     }
 
-    /// An answer was used; returns what the daemon is to be told now and then.
-    pub(super) fn note_use(&mut self, action: ActionId) -> Option<Vec<ActionId>> {
+    /// An answer was used; returns whether the daemon is to be told now.
+    pub(super) fn note_use(&mut self, action: ActionId) -> bool {
         self.used.push(action);
-        (self.used.len() >= limits::USED).then(|| self.take_used())
+        self.used.len().is_multiple_of(limits::USED)
     }
 
-    /// What was used, and the daemon was not told yet.
-    pub(super) fn take_used(&mut self) -> Vec<ActionId> {
-        std::mem::take(&mut self.used)
+    /// The notices of what was used, and the daemon was not told yet.
+    pub(super) fn take_used(&mut self) -> Vec<Request> {
+        let used = std::mem::take(&mut self.used);
+        used.chunks(limits::USED).map(|some| Request::Used(some.to_vec())).collect()
     }
 }
 
@@ -155,9 +156,11 @@ mod tests {
     #[test]
     fn uses_are_told_in_pieces() {
         let mut table = BlindedTable::default();
-        let told = (0..limits::USED).filter_map(|_| table.note_use(ACTION)).map(|actions| actions.len());
-        assert_eq!(told.collect::<Vec<_>>(), [limits::USED]);
+        let due: Vec<_> = (1..=2 * limits::USED).filter(|_| table.note_use(ACTION)).collect();
+        assert_eq!(due, [limits::USED, 2 * limits::USED], "while the daemon is gone it waits");
         table.note_use(ACTION);
-        assert_eq!((table.take_used().len(), table.take_used().len()), (1, 0));
+        let length = |notice: &Request| if let Request::Used(used) = notice { used.len() } else { 0 };
+        assert_eq!(table.take_used().iter().map(length).collect::<Vec<_>>(), [limits::USED, limits::USED, 1]);
+        assert!(table.take_used().is_empty());
     }
 }

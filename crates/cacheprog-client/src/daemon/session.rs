@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proto::ActionId;
 use proto::gocmd::{Body, BodyError, Hit};
-use proto::wire::{Hello, Request};
+use proto::wire::Hello;
 use transport::Connection;
 
 use crate::environment::Environment;
@@ -86,6 +86,13 @@ impl DaemonCache {
         let spooled = || if in_flight.current().is_none() { fallback.spool.get(action) } else { None };
         fallback.read_your_writes.find(action).or_else(spooled)
     }
+
+    /// Tells the daemon which answers of the table were used. While it is gone, that waits.
+    fn tell_used(&mut self) {
+        if self.dispatcher.in_flight.current().is_some() {
+            self.table.take_used().iter().for_each(|used| self.dispatcher.tell(used));
+        }
+    }
 }
 
 impl Cache for DaemonCache {
@@ -96,8 +103,8 @@ impl Cache for DaemonCache {
         } else if let Some(hit) = self.table.find(action) {
             hits.remember(*action, &hit.path);
             responder.hit(id, &hit);
-            if let Some(used) = self.table.note_use(*action) {
-                self.dispatcher.tell(&Request::Used(used));
+            if self.table.note_use(*action) {
+                self.tell_used();
                 self.dispatcher.send_notices();
             }
         } else {
@@ -112,10 +119,7 @@ impl Cache for DaemonCache {
     fn finish(&mut self) {
         self.dispatcher.in_flight.wait_until_answered(FINISH);
         self.puts.finish();
-        match self.table.take_used() {
-            used if used.is_empty() => {}
-            used => self.dispatcher.tell(&Request::Used(used)),
-        }
+        self.tell_used();
         self.dispatcher.send_last_notices();
         self.spool_flush.finish();
     }

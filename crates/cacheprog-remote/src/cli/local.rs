@@ -13,8 +13,8 @@ use remote_sync::frame_memory::{FRAMES, FrameMemory};
 use remote_sync::make_dir;
 use remote_sync::objects::Objects;
 use remote_sync::pull::Pull;
-use remote_sync::push::{Push, Used};
-use store::{Access, Conditional, Store, View};
+use remote_sync::push::{Found, Push, Used};
+use store::{Access, Conditional, Limits, Store, View};
 
 use super::failure::{Failure, print};
 use crate::clock;
@@ -92,6 +92,7 @@ pub(super) fn pull(objects: &dyn Objects, local: &Local, wanted: Wanted<'_>) -> 
         let progress = &();
         let pull = Pull {
             store: &store,
+            limits: Limits::default(), // the client's have another size at most
             view: &view,
             series: &series,
             std: None, // the base has them
@@ -172,6 +173,7 @@ pub(super) fn push(objects: &dyn Objects, local: &Local, key: &SecretKey, option
             bases,
             key,
             objects,
+            found: &Found::default(),
             used: Used::Since(options.since),
             conditional: conditional(options.with_c),
             indexes: false,

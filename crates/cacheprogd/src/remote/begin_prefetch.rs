@@ -132,6 +132,7 @@ impl Names {
     fn pull<'a>(&'a self, tier: &'a Tier, progress: &'a dyn Progress) -> Pull<'a> {
         Pull {
             store: &tier.store,
+            limits: tier.limits,
             view: &self.view,
             series: std::slice::from_ref(&self.series),
             std: Some(&self.std),
@@ -204,7 +205,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let settings = settings::read(Some(&file)).unwrap();
         let store = Arc::new(store::Store::open(&dir.path().join("store"), store::Access::Owner).unwrap());
-        let tier = Arc::new(Tier::open(store, settings.remote.as_deref().unwrap(), None));
+        let tier = Arc::new(Tier::open((store, settings.limits()), settings.remote.as_deref().unwrap(), None));
         let toolchain = toolchain_at("/nix/store/0-go/share/go");
         let of = |name: &str, is_of_all_users, toolchain: &Toolchain| {
             prefetch(&tier, ByBuild { name, is_of_all_users, prefetches: &Prefetches::default() }, toolchain)

@@ -19,7 +19,7 @@ use remote_sync::pull::Pulled;
 use remote_sync::push::Pushed;
 use remote_sync::socket::RemoteObjects;
 use settings::{Remote, RemoteWrite};
-use store::{Store, View};
+use store::{Limits, Store, View};
 
 use super::daily_bytes::DailyBytes;
 use super::prefetch::{Prefetch, Shared};
@@ -36,6 +36,7 @@ const CREDENTIAL: &str = "remote-secret-key";
 #[derive(Debug)]
 pub(crate) struct Tier {
     pub(super) store: Arc<Store>,
+    pub(super) limits: Limits,
     pub(super) objects: RemoteObjects,
     pub(super) trusted: TrustedKeys,
     /// What signs, and which builds' outputs; `None`: nothing is put.
@@ -76,9 +77,9 @@ struct Counts {
 }
 
 impl Tier {
-    /// The remote store of these settings. `credentials` is systemd's directory. What is wrong with the secret key is logged: then nothing
+    /// The remote store of these settings, for a store that is kept within the limits. `credentials` is systemd's directory. What is wrong with the secret key is logged: then nothing
     /// is put.
-    pub(crate) fn open(store: Arc<Store>, settings: &Remote, credentials: Option<&Path>) -> Self {
+    pub(crate) fn open((store, limits): (Arc<Store>, Limits), settings: &Remote, credentials: Option<&Path>) -> Self {
         let writer = match &settings.write {
             RemoteWrite::Never => None,
             write => secret_key(settings.secret_key_file.as_deref(), credentials)
@@ -106,6 +107,7 @@ impl Tier {
             counts: Counts::default(),
             trouble: Mutex::default(),
             store,
+            limits,
         };
         log::info!("using the remote store {}", tier.url);
         tier

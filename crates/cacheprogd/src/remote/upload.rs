@@ -9,7 +9,7 @@ use std::time::Instant;
 use miss_causes::without_version;
 use proto::error::with_causes;
 use remote::series::{STD, Series};
-use remote_sync::push::{Push, PushError, Pushed, Used};
+use remote_sync::push::{Found, Push, PushError, Pushed, Used};
 use store::{Conditional, Partition};
 
 use super::tier::{Tier, series};
@@ -114,6 +114,7 @@ impl Tier {
             bases: &[],
             key,
             objects: &self.objects,
+            found: &Found::default(),
             used: Used::StdBy(&used.used),
             // Of what the build in its sandbox had: there all that compilers read of the system lies in /nix/store.
             conditional: Conditional::All,

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Serve) -> Result<(), CommandError> {
         .remote
         .as_deref()
         .filter(|_| has_no_witnesses(&trust))
-        .map(|remote| Arc::new(Tier::open(store.clone(), remote, credentials().as_deref())));
+        .map(|remote| Arc::new(Tier::open((store.clone(), settings.limits()), remote, credentials().as_deref())));
     let usage = UsageRecorder::load(store.clone(), registry.totals(), clock::now());
     let context = Arc::new(Context {
         store,

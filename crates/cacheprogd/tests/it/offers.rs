@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use proto::blinded_table::Link;
 use proto::control::{BuildStatus, Counts};
 use proto::wire::{Hello, Reply, Request, Toolchain};
 use proto::{Condition, Output, Scope, ScopeDigest};
@@ -183,6 +184,23 @@ fn what_a_client_claims_to_have_used_of_a_table_that_it_has_not_does_not_count()
     session.tell(0, Request::Used(vec![action(2), action(1), action(3)]), b"");
     session.wait_for_notices();
     assert_eq!(counts(&daemon, "two"), (0, 0, 0));
+}
+
+#[test]
+fn what_a_client_used_of_a_table_that_is_revoked_by_now_counts() {
+    let daemon = Daemon::start();
+    let (one, two) = (daemon.register("one"), daemon.register("two"));
+    put_all(&one);
+    // What a table that is revoked leaves: its links.
+    let (id, secret) = (output(b"!<arch>\n"), [1; 32]);
+    let build = two.parent().unwrap();
+    std::fs::write(build.join("secret"), secret).unwrap();
+    std::fs::create_dir(two.join("p")).unwrap();
+    std::fs::write(two.join("p").join(Link::new(&secret, &id).file_name()), "!<arch>\n").unwrap();
+    let mut session = Session::open(&two, "/go");
+    session.tell(0, Request::Used(vec![action(2), action(1), action(3)]), b"");
+    session.wait_for_notices();
+    assert_eq!(counts(&daemon, "two"), (1, 1, 0));
 }
 
 #[test]

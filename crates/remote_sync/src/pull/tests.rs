@@ -4,8 +4,8 @@ use super::*;
 use crate::fixture::*;
 use crate::push::{Used, UsedByBuild};
 use proto::SigningKey;
-use remote::name;
 use remote::series::STD;
+use remote::{limits, name};
 
 /// A remote store with what a machine put.
 fn remote_store() -> (tempfile::TempDir, Store, Memory) {
@@ -42,6 +42,32 @@ fn a_fresh_machine_has_what_another_put_and_fetches_nothing_twice() {
     let again = pull(&here, &objects, "m@main", &[1]);
     assert_eq!((again.admitted, again.requests, again.bytes), (0, 0, 0));
     assert_eq!(objects.take_log().len(), 1, "the head alone");
+}
+
+#[test]
+fn nothing_is_fetched_onto_a_disk_that_is_short_of_space_by_the_limits_of_the_store() {
+    let (_one, _, objects) = remote_store();
+    let (_other, here) = fresh();
+    with_pull((&here, &objects), "m@main", (&[1], Conditional::OfAssembly), |pull| {
+        let limits = Limits { min_free: store::Size::Bytes(u64::MAX), ..Limits::default() };
+        assert_eq!(Pull { limits, ..*pull }.run().unwrap().admitted, 0);
+        assert!(objects.take_log().is_empty());
+        assert_eq!(pull.run().unwrap().admitted, 3, "the same disk, with limits that it is not short of");
+    });
+}
+
+#[test]
+fn a_fresh_machine_makes_few_requests_after_many_edits_too() {
+    let (_one, there, objects) = remote_store();
+    for n in 10..30 {
+        put(&there, n, &[n; 1000], None);
+        assert!(push(&there, &objects, "m@main", |push| push.now += u64::from(n)).is_new);
+        objects.take_log();
+        let (_other, here) = fresh();
+        assert_eq!(pull(&here, &objects, "m@main", &[1]).admitted, u64::from(n) - 6);
+        let requests = objects.take_log().len();
+        assert!(requests <= 2 + limits::SMALL_FILES, "{requests} after edit {n}: head, index, and the files");
+    }
 }
 
 #[test]

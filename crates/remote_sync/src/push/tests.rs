@@ -28,6 +28,22 @@ fn local() -> (tempfile::TempDir, Store, Memory) {
 }
 
 #[test]
+fn an_upload_asks_once_whether_something_is_there() {
+    let (_dir, store, objects) = local();
+    push(&store, &objects, "m@main", |_| {});
+    let (found, base): (&'static Found, _) = (Box::leak(Box::default()), [series("m@main")]);
+    let requests = |name: &str, bases: &[Series]| {
+        objects.take_log();
+        push_after(&store, &objects, (name, bases, 1), |push| push.found = found);
+        objects.take_log()
+    };
+    let file = objects.names("o/").pop().unwrap();
+    let asks = |log: &[String]| log.iter().filter(|line| line.contains(&file)).count();
+    assert_eq!(asks(&requests("m@main", &[])), 1);
+    assert_eq!(asks(&requests("m@branch", &base)), 0);
+}
+
+#[test]
 fn an_edit_adds_a_file_an_index_and_a_head() {
     let (_dir, store, objects) = local();
     assert!(push(&store, &objects, "m@main", |_| {}).is_new);

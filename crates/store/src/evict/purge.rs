@@ -21,7 +21,7 @@ use crate::format::layout::Layout;
 use crate::format::namespace::Partition;
 use crate::format::record::Record;
 use crate::object::integrity_mtime::bump_ctime;
-use crate::quarantine::forget_accepted;
+use crate::quarantine::{Builds, forget_accepted};
 use crate::record_dir::RecordDir;
 
 /// Which entries a purge removes.
@@ -92,17 +92,11 @@ pub(crate) fn purge(
     let has_unread = false;
     let mut purge =
         Purge { layout, filter, mode, partition, used_before, not_ahead, victims, named, has_unread, purged };
-    for namespace in subdirectories(&layout.all_records())? {
-        let records = RecordDir::new(namespace.clone(), layout.tmp().to_owned(), 0);
-        purge.partition = Partition::of_namespace(&namespace);
-        for dir in subdirectories(&namespace)? {
-            purge.shard(&records, &dir)?;
-            progress(purge.purged.seen);
-        }
-    }
+    let walked = purge.records(progress);
     if mode == Mode::Apply {
-        purge.forget_in_live_builds();
+        purge.forget_in_live_builds(); // also of what went before an error
     }
+    walked?;
     purge.objects(began);
     Ok((purge.purged, mode == Mode::Apply))
 }
@@ -128,6 +122,18 @@ struct Purge<'a> {
 }
 
 impl Purge<'_> {
+    fn records(&mut self, progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
+        for namespace in subdirectories(&self.layout.all_records())? {
+            let records = RecordDir::new(namespace.clone(), self.layout.tmp().to_owned(), 0);
+            self.partition = Partition::of_namespace(&namespace);
+            for dir in subdirectories(&namespace)? {
+                self.shard(&records, &dir)?;
+                progress(self.purged.seen);
+            }
+        }
+        Ok(())
+    }
+
     /// One directory of records: removes those that are to go, and notes what the others name.
     fn shard(&mut self, records: &RecordDir, dir: &Path) -> Result<(), StoreError> {
         for name in names(dir)? {
@@ -169,9 +175,11 @@ impl Purge<'_> {
         }
     }
 
-    /// A live build that accepted what went asks for it again.
+    /// All live builds ask again for what they accepted: a purge that was killed may have removed records before this one, and nothing
+    /// says which.
     fn forget_in_live_builds(&mut self) {
-        let (builds, error) = forget_accepted(self.layout, &self.victims.iter().map(|output| output.id).collect());
+        let outputs = self.victims.iter().map(|output| output.id).collect();
+        let (builds, error) = forget_accepted(self.layout, &outputs, Builds::All);
         self.purged.given_to = builds.into_iter().map(BuildId::short).collect();
         error.iter().for_each(|e| keep_error(&mut self.purged.errors, e));
     }

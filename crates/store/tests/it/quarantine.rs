@@ -109,3 +109,15 @@ fn newer_conditions_do_not_push_out_what_is_in_quarantine() {
     assert_eq!(publish(&store, &put(1, 700), b"plain"), Published::Quarantined);
     assert_eq!(share(0, b"bad"), Published::Quarantined);
 }
+
+#[test]
+fn a_purge_finishes_one_that_was_killed_before_live_builds_forgot() {
+    let (_dir, store) = open();
+    let build = accepting_build(&store);
+    fs::remove_dir_all(store.root().join("records")).unwrap();
+    fs::create_dir(store.root().join("records")).unwrap();
+    assert!(has(&build, 1));
+    let nothing = PurgeFilter::Before(at(0));
+    let purged = store.evictor().purge(&nothing, SystemTime::now(), Mode::Apply, &mut |_| {}).unwrap();
+    assert_eq!((purged.entries, has(&build, 1), has(&build, 2)), (0, false, true));
+}

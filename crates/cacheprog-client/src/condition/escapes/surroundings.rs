@@ -5,10 +5,13 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use proto::control::MOUNTED_CLIENT;
+
 use super::reference::{Reference, References};
 use crate::condition::excluded::Excluded;
 use crate::condition::files::Rule;
 use crate::condition::paths;
+use crate::sandbox::is_mounted_here;
 
 /// What follows from the paths that a module's files name. The later one outranks the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +99,8 @@ impl Surroundings<'_> {
         let path = &if has_dots { paths::real(path) } else { path.to_owned() };
         let is_fixed = paths::is_of_system(path)
             || paths::is_in_store(path, &self.excluded.own_outputs)
-            || (self.goroot.is_absolute() && path.starts_with(self.goroot));
+            || (self.goroot.is_absolute() && path.starts_with(self.goroot))
+            || (path == Path::new(MOUNTED_CLIENT) && is_mounted_here()); // a go env file that was copied into the tree
         match self.tree {
             _ if is_fixed => Verdict::Stays,
             Some(tree) if path.starts_with(tree) && !self.excluded.covers(Rule::Tree, tree, path) => Verdict::Tree,

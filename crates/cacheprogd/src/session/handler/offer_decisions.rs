@@ -2,7 +2,9 @@
 //!
 //! Nothing counts as a hit before the client has reported it.
 
-use proto::blinded_table::Answer;
+use std::collections::HashMap;
+use std::time::SystemTime;
+
 use proto::control::Counts;
 use proto::{ActionId, Condition, scopes};
 use store::{BuildName, Kind, Origin, Record};
@@ -82,15 +84,23 @@ impl Handler {
         undecided.iter().for_each(|action| self.count_miss(action, GetOutcome::Miss, now));
     }
 
-    /// The client used these answers of the build's table. They count as gets and hits; what the table does not have does not count.
+    /// The client used these answers of the build's table. They count as gets and hits; what the table never had does not count.
     pub(crate) fn used(&self, actions: &[ActionId]) {
         let now = clock::now();
-        for (action, answer) in self.build.dir.table_answers(actions) {
-            let Answer { output, cost_ms, is_package, .. } = answer;
-            self.note_used(&action);
+        let in_table: HashMap<_, _> = self.build.dir.table_answers(actions).into_iter().collect();
+        for action in actions {
+            let known = in_table.get(action).map(Served::from);
+            let Some(served) = known.or_else(|| self.was_in_table(action, now)) else { continue };
+            self.note_used(action);
             self.build.counters.add(&Counts { gets: 1, ..Counts::default() });
-            let served = Served { output, cost_ms: cost_ms.into(), is_package };
-            self.count_hit(&action, served, GetOutcome::Hit(output.id), now);
+            self.count_hit(action, served, GetOutcome::Hit(served.output.id), now);
         }
+    }
+
+    /// What the table had for an action before it was revoked. The entry itself is there as a rule: something else was taken out of
+    /// service.
+    fn was_in_table(&self, action: &ActionId, now: SystemTime) -> Option<Served> {
+        let record = self.store.get(&self.client.view, action, now).ok()?.plain?;
+        self.build.dir.has_link(&record.output.id).then(|| Served::from(&record))
     }
 }

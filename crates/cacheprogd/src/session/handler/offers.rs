@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use proto::blinded_table::Answer;
 use proto::{ActionId, Condition, Output, limits};
 use store::{Kind, Record};
 
@@ -55,6 +56,12 @@ pub(super) struct Served {
 impl From<&Record> for Served {
     fn from(&Record { output, cost_ms, kind, .. }: &Record) -> Self {
         Self { output, cost_ms, is_package: kind.is_package() }
+    }
+}
+
+impl From<&Answer> for Served {
+    fn from(&Answer { output, cost_ms, is_package, .. }: &Answer) -> Self {
+        Self { output, cost_ms: cost_ms.into(), is_package }
     }
 }
 
