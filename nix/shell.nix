@@ -7,7 +7,9 @@ pkgs.mkShell {
     rustc
     rustfmt
     cargo-deny
+    cargo-llvm-cov
     go
+    mdbook
     shellcheck
   ];
   # .cargo/config.toml links the programs statically.

@@ -6,7 +6,10 @@ let
   bytes = "[0-9]+([.][0-9]+)? *[kKmMgGtTpP]?i?[bB]?";
   size = "${bytes}|([1-9]|[1-8][0-9]|90)%(, at most ${bytes})?";
   time = "([0-9]+ *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?|M|months?|y|years?) *)+";
-  port = "[0-9]{1,5}";
+  # 65535 at most.
+  port = "([0-5]?[0-9]{1,4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+  # What has digits and dots alone is an address, of four parts.
+  host = "[0-9]+([.][0-9]+){3}|[0-9.]*[A-Za-z-][A-Za-z0-9.-]*";
   thisMachine = "localhost|127[.][0-9]+[.][0-9]+[.][0-9]+|[[]::1[]]";
   server = "https://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:${port})?|http://(${thisMachine})(:${port})?";
   bucket = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]";
@@ -20,7 +23,7 @@ in
   timeOrNone = matching ''time such as "60d" or "12h", or "none"'' "none|${time}";
 
   # As in crates/settings/src/listen.rs. `network` of units.nix goes by it.
-  http = matching ''ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'' "/.*[^/]|([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]]):${port}";
+  http = matching ''ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'' "/.*[^/]|(${host}|[[][0-9A-Fa-f:.]+[]]):${port}";
   socketOrNone = matching ''absolute path of a socket, or "none"'' "none|/.*[^/]";
   # What modproxy accepts (crates/modproxy/src/cli.rs): every user of the machine may use it, and no other machine.
   loopback = matching ''address of this machine alone, with a port, such as "127.0.0.1:9416"'' "(${thisMachine}):${port}";

@@ -78,7 +78,9 @@ for lib in "${libs[@]}"; do
     refuses_value settings.max-size '"91%"' 'percentage of the disk such as "10%, at most 50GiB"'
     refuses_value settings.max-age 60 'time such as "60d" or "12h", or "none"'
     refuses_value settings.min-free '"none"' 'size such as "20GiB"'
-    refuses_value settings.http '"9417"' 'ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'
+    for http in 9417 127.0.0:1 localhost:65536; do
+        refuses_value settings.http "\"$http\"" 'ADDRESS:PORT such as "localhost:9417", or absolute path of a socket'
+    done
     refuses_value settings.trust.writers '[ "a b" ]' 'name or number of a user'
     refuses_value settings.trust.relays '[ 1000 ]' 'as a text, such as "alice" or "1000"'
     refuses_value settings.trust.witnesses 3 'one of'
@@ -100,7 +102,7 @@ for lib in "${libs[@]}"; do
     done
     rejects "a writer that is a relay" "$lib" '{ settings.trust = { writers = [ "root" "ci" ]; relays = [ "ci" ]; }; }' 'ci cannot be in both'
     for value in 'max-size = "10%"' 'max-size = "1.5 GiB"' 'max-size = "none"' 'max-age = "1d 12h"' 'min-free = "5%, at most 10GiB"' \
-        'http = "[::1]:9417"' 'http = "/run/x.sock"' 'trust.writers = [ "*" "@wheel" "1000" ]' 'remote = { url = "https://h/go"; write = [ "caddy" ]; secret-key-file = "/k"; }'; do
+        'http = "[::1]:9417"' 'http = "a-1.example:65535"' 'http = "/run/x.sock"' 'trust.writers = [ "*" "@wheel" "1000" ]' 'remote = { url = "https://h/go"; write = [ "caddy" ]; secret-key-file = "/k"; }'; do
         is "accepted: $value" '[ ]' "$(module "$lib" "{ settings = { $value; }; }" 'builtins.deepSeq m.config.services.nix-gocacheprog.settings m.failures')"
     done
     is "a key without an option passes" 1 "$(module "$lib" '{ settings.trust.later = 1; }' 'm.config.services.nix-gocacheprog.settings.trust.later')"

@@ -3,6 +3,14 @@
 set -euo pipefail
 source "$ROOT_DIR/integration/lib/expect.sh"
 
+# check_pages: README and docs name the files and programs of this version alone.
+check_pages() {
+    local others
+    others=$(grep -rnoE '(nix-gocacheprog[-_]|cacheprogd )[0-9]+[.][0-9]+[.][0-9]+' README.md docs | grep -vE "[-_ ]${VERSION//./[.]}$") || true
+    [ -z "$others" ] || fail "another version than $VERSION: $others"
+    echo "ok: README and docs have version $VERSION"
+}
+
 # check_tarball FILE: unpacks it to RELEASE_WORK/unpacked-ARCH, and tries all that is in it.
 check_tarball() {
     local dir=$RELEASE_WORK/unpacked-$ARCH

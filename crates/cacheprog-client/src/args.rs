@@ -10,29 +10,33 @@ cacheprog-client: a cache program for the go command (GOCACHEPROG)
   GOCACHEPROG=/path/to/cacheprog-client go build ./...
 
 usage:
-  cacheprog-client              serve the go command on standard input and output: through the socket of the build in a
-                                Nix sandbox that has one, else from a store in the user's cache directory, or, in a build
-                                of Nix, in GOCACHE
+  cacheprog-client              serve the go command on standard input and output: through the
+                                socket of the build in a Nix sandbox that has one, else from a store
+                                in the user's cache directory, or, in a build of Nix, in GOCACHE
   cacheprog-client --store DIR  ... from the store in DIR
   cacheprog-client [--store DIR] --lower DIR[:DIR...]
                                 ... from such a store, and from these below it, which are only read
   cacheprog-client [--store DIR] --remote URL
-                                ... from such a store, into which cacheprog-remote brings first what the remote store at URL has
-                                for the module and the branch (see cacheprog-remote --help)
+                                ... from such a store, into which cacheprog-remote brings first what
+                                the remote store at URL has for the module and the branch (see
+                                cacheprog-remote --help)
   cacheprog-client --transparent
                                 the same: an earlier version shared less with this
-  cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook evaluates in this phase
-                                (postConfigure, preBuild, postBuild, preCheck, postCheck, exit); outside of one those
-                                for a session with the host's daemon, where it offers sessions; elsewhere fail
+  cacheprog-client env [PHASE]  print shell commands: in such a sandbox those that the setup hook
+                                evaluates in this phase (postConfigure, preBuild, postBuild,
+                                preCheck, postCheck, exit); outside of one those for a session with
+                                the host's daemon, where it offers sessions; elsewhere fail
   cacheprog-client condition SCOPE
-                                print what entries of this scope (such as \"module example.org/m@v1.2.3\" or tree) depend on in
-                                this directory and environment: files, variables and programs, with hashes
+                                print what entries of this scope (such as tree, or
+                                \"module example.org/m@v1.2.3\") depend on in this directory and
+                                environment: files, variables and programs, with hashes
   cacheprog-client --version | --help
 
-NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon, the store or a setting is not used.
-NIX_GOCACHEPROG_MAX_SIZE=20GiB limits the user's own store, once a day (default: 10% of the disk, at most 50GiB).
-`cacheprogctl status --store` shows what is in that store and what it gave, `cacheprogctl purge --store` clears it; `go clean -cache`
-does not. A store that cannot be written is only read.
+NIX_GOCACHEPROG_VERBOSE=1 prints on standard error why the daemon, the store or a setting is not
+used. NIX_GOCACHEPROG_MAX_SIZE=20GiB limits the user's own store, once a day (default: 10% of the
+disk, at most 50GiB). `cacheprogctl status --store` shows what is in that store and what it gave,
+`cacheprogctl purge --store` clears it; `go clean -cache` does not. A store that cannot be written
+is only read.
 ";
 
 /// What to do.
@@ -130,6 +134,11 @@ mod tests {
 
     fn parsed(args: &[&str]) -> Result<Command, UsageError> {
         parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn no_line_of_the_help_is_wide() {
+        assert!(HELP.lines().all(|line| line.chars().count() <= 100), "{HELP}");
     }
 
     #[test]

@@ -27,11 +27,17 @@ use crate::engine::{Addressing, Connections, Engine, EngineSettings, HttpProxy};
 /// Credentials come from `NIX_GOCACHEPROG_REMOTE_ACCESS_KEY_ID`, `…_SECRET_ACCESS_KEY` and `…_SESSION_TOKEN` (s3),
 /// `…_USERNAME` and `…_PASSWORD` or `…_TOKEN` (https), or from a file (--credentials-file).
 #[derive(Debug, Parser)]
-#[command(name = "cacheprog-remote", version)]
+#[command(name = "cacheprog-remote", version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The end of the long help.
+const EXAMPLES: &str = "\
+Examples:
+  cacheprog-remote keygen ci-1 --secret-key-file ci-1.key
+  cacheprog-remote test --write --url s3://bucket/go";
 
 #[derive(Debug, Subcommand)]
 enum Command {

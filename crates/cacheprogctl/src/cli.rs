@@ -40,10 +40,12 @@ enum Command {
     )]
     Why(why::Args),
     /// Show the live builds, every second.
+    #[command(after_long_help = "Examples:\n  cacheprogctl top\n  cacheprogctl top --once")]
     Top(top::Args),
     /// Check this machine, with a fix for each problem.
     ///
     /// It checks what a cached build needs, in that order, and fails if something is bad.
+    #[command(after_long_help = "Examples:\n  cacheprogctl doctor\n  cacheprogctl doctor --json")]
     Doctor(doctor::Args),
     /// Read everything in a store and report damage.
     ///
@@ -72,7 +74,10 @@ enum Command {
     /// Run cacheprog-remote, for a store that machines share.
     ///
     /// Its commands are status, gc, test, keygen, pull and push.
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_long_help = "Examples:\n  cacheprogctl remote status\n  cacheprogctl remote test --write --url s3://bucket/go"
+    )]
     Remote(remote::Args),
     /// Check a settings file of the daemon.
     #[command(after_long_help = "Examples:\n  cacheprogctl check /etc/nix-gocacheprog.toml")]

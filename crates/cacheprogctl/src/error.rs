@@ -136,7 +136,8 @@ const FIND_CAUSE_OF_USERS: &str = "`journalctl --user -u nix-gocacheprog` tells 
 const ASK_HOOK: &str = "run `/etc/nix-gocacheprog/hook --check FILE` with it";
 
 /// What to do where nothing is installed.
-const INSTALL: &str = "nix-gocacheprog is not installed here: run `cacheprogctl install` as root";
+const INSTALL: &str = "nix-gocacheprog is not installed here: run `cacheprogctl install` as root \
+                       (a single-user Nix: `cacheprogctl install --user`)";
 
 /// The same on NixOS.
 const INSTALL_ON_NIXOS: &str =
@@ -274,13 +275,17 @@ fn start(socket: &Path, machine: Machine) -> &'static str {
         Machine { is_installed: true, .. } => START_DAEMON,
         Machine { has_own_store: true, .. } => OWN_STORE,
         Machine { has_nix: false, .. } => NO_NIX,
-        _ => install(machine.is_nixos),
+        _ => not_installed(machine.is_nixos),
     }
 }
 
-/// How it is installed.
-pub(crate) fn install(is_nixos: bool) -> &'static str {
+fn not_installed(is_nixos: bool) -> &'static str {
     if is_nixos { INSTALL_ON_NIXOS } else { INSTALL }
+}
+
+/// That nothing is installed, and how it is installed.
+pub(crate) fn install(is_nixos: bool) -> (&'static str, &'static str) {
+    not_installed(is_nixos).split_once(": ").unwrap_or_default()
 }
 
 #[cfg(test)]

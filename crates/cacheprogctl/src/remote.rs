@@ -11,6 +11,9 @@ use crate::error::CommandError;
 /// The program with network and credentials.
 const PROGRAM: &str = "cacheprog-remote";
 
+/// What it is called in its help and errors.
+const NAME: &str = "cacheprogctl remote";
+
 /// What it is given.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -26,5 +29,5 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CommandError> {
     let beside = current_exe().ok().map(|program| program.with_file_name(PROGRAM)).filter(|program| program.exists());
     let program = beside.map_or_else(|| OsString::from(PROGRAM), PathBuf::into_os_string);
-    Err(CommandError::NoRemoteProgram(Command::new(program).args(&args.args).exec()))
+    Err(CommandError::NoRemoteProgram(Command::new(program).arg0(NAME).args(&args.args).exec()))
 }

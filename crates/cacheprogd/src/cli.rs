@@ -11,7 +11,7 @@ use crate::serve;
 
 /// The host daemon of nix-gocacheprog: serves Go's build cache to sandboxed Nix builds. `cacheprogctl` is its command line.
 #[derive(Debug, Parser)]
-#[command(name = "cacheprogd", version)]
+#[command(name = "cacheprogd", version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -20,6 +20,12 @@ pub struct Args {
 /// The commands of cacheprogctl. Versions before it had them here.
 const OF_CACHEPROGCTL: [&str; 11] =
     ["status", "builds", "why", "top", "doctor", "verify", "gc", "purge", "check", "install", "uninstall"];
+
+/// The end of the long help.
+const EXAMPLES: &str = "\
+Examples:
+  cacheprogd serve --help
+  cacheprogd serve --state-dir /tmp/cache --control-socket /tmp/control.sock";
 
 #[derive(Debug, Subcommand)]
 enum Command {

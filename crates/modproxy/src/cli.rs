@@ -16,11 +16,17 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:9416";
 
 /// A Go module proxy with a cache: each module is downloaded once per machine.
 #[derive(Debug, Parser)]
-#[command(name = "modproxy", version)]
+#[command(name = "modproxy", version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
 }
+
+/// The end of the long help.
+const EXAMPLES: &str = "\
+Examples:
+  modproxy serve
+  modproxy serve --upstream https://proxy.golang.org,direct --log-requests";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -22,9 +22,10 @@ Nix's pre-build-hook of nix-gocacheprog. Nix runs it before each build, as nix.c
 
     pre-build-hook = /etc/nix-gocacheprog/hook
 
-For a build that asks for Go's cache (in transparent mode: one with a Go toolchain) it registers the build at the daemon, and
-prints what Nix mounts into its sandbox: /gocache with the socket, and the client. For all other builds it prints nothing. It
-exits with 0 within a second: without the daemon the build goes on without the cache, and the reason is in nix-daemon's log.
+For a build that asks for Go's cache (in transparent mode: one with a Go toolchain) it registers the
+build at the daemon, and prints what Nix mounts into its sandbox: /gocache with the socket, and the
+client. For all other builds it prints nothing. It exits with 0 within a second: without the daemon
+the build goes on without the cache, and the reason is in nix-daemon's log.
 
 Settings: the file beside the path in nix.conf, with .toml added: /etc/nix-gocacheprog/hook.toml.
     mode = \"opt-in\" or \"transparent\"   which builds are offered the cache
@@ -35,10 +36,11 @@ docs/reference/settings.md has all of them.
 Examples:
     /etc/nix-gocacheprog/hook --check /etc/nix-gocacheprog/hook.toml
     /etc/nix-gocacheprog/hook --explain \"$(nix-instantiate '<nixpkgs>' -A caddy)\"
-    /etc/nix-gocacheprog/hook \"$(nix-instantiate '<nixpkgs>' -A caddy)\"    what a build of caddy would get; it is registered
+    /etc/nix-gocacheprog/hook \"$(nix-instantiate '<nixpkgs>' -A caddy)\"
+                                          what a build of caddy would get; it is registered
 
-Exit status: 0, or that of another hook of the chain that failed. --check, --explain: 1 where the settings are wrong or
-it is no derivation.
+Exit status: 0, or that of another hook of the chain that failed. --check, --explain: 1 where the
+settings are wrong or it is no derivation.
 ";
 
 fn main() -> ExitCode {

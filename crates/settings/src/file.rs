@@ -23,7 +23,6 @@ pub struct Settings {
     /// Bytes on the disk that the cache may take. [default: 10%, at most 50GiB]
     ///
     /// 50GiB, 800MB, 10% (of the disk), "10%, at most 50GiB", or none for no limit. The least recently used goes first.
-    /// [default: 10%, at most 50GiB]
     #[arg(long, value_name = "SIZE")]
     max_size: Option<OrNone<Size>>,
     /// Remove what was not used for this long: 60d, 12h, or none. [default: 60d]
@@ -117,7 +116,7 @@ pub struct LimitOptions {
 struct FileOption {
     /// Settings, as TOML. [default: /etc/nix-gocacheprog.toml, if it exists]
     ///
-    /// They are the options of this command without their dashes. [default: /etc/nix-gocacheprog.toml, if it exists]
+    /// docs/reference/settings.md has all of them. An option that has the name of a setting comes before the file.
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
     config: Option<PathBuf>,
 }

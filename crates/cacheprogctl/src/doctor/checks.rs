@@ -6,6 +6,7 @@ use super::daemon::VERSION;
 use super::facts::Facts;
 use super::program::Program;
 use super::{changing_variables, daemon, installation, trust};
+use crate::error;
 
 /// Judges everything, in the order in which a build depends on it.
 pub(crate) fn all(facts: &Facts) -> Vec<Finding> {
@@ -58,8 +59,7 @@ fn hook_is_set(facts: &Facts) -> Finding {
 fn name_hook(facts: &Facts, how: &str) -> String {
     match &facts.installed_hook {
         Some(hook) => format!("{how}: pre-build-hook = {}, and restart nix-daemon", hook.display()),
-        None if facts.is_nixos => "set `services.nix-gocacheprog.enable = true` (docs/how-to/install.md)".to_owned(),
-        None => "run `cacheprogctl install` as root (a single-user Nix: `cacheprogctl install --user`)".to_owned(),
+        None => error::install(facts.is_nixos).1.to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn missing(facts: &Facts) -> Option<Finding> {
     if !facts.has_nix {
         return Some(good("the installation", error::NO_NIX));
     }
-    let (found, fix) = error::install(facts.is_nixos).split_once(": ").unwrap_or_default();
+    let (found, fix) = error::install(facts.is_nixos);
     Some(bad("the installation", found, fix))
 }
 
@@ -33,7 +33,10 @@ mod tests {
     #[test]
     fn before_an_installation_there_is_one_fix() {
         let none = Facts { unit: Some(Unit::default()), has_nix: true, ..Facts::default() };
-        assert_eq!(missing(&none).unwrap().fix, "run `cacheprogctl install` as root");
+        assert_eq!(
+            missing(&none).unwrap().fix,
+            "run `cacheprogctl install` as root (a single-user Nix: `cacheprogctl install --user`)"
+        );
         let at = |dir: &str| (dir.into(), Some(Permissions { uid: 0, mode: 0o755 }));
         assert_eq!(missing(&Facts { state: at("/elsewhere"), ..none.clone() }), None);
         let state = at("/var/cache/nix-gocacheprog");

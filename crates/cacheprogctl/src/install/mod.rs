@@ -51,8 +51,9 @@ pub(crate) struct InstallArgs {
     common: Args,
     /// Serve metrics and the page at ADDRESS:PORT, such as 127.0.0.1:9417.
     ///
-    /// It writes `http` into the daemon's settings, gives its unit that network, and starts it at boot. There is no password: choose an
-    /// address that only those can reach who may read it.
+    /// It writes `http` into the daemon's settings, gives its unit that network, and starts it at boot. Settings that are there already
+    /// are not changed: where they lack this address, it does nothing and prints the line to add. There is no password: choose an address
+    /// that only those can reach who may read it.
     #[arg(long, value_name = "ADDRESS", value_parser = http, conflicts_with_all = ["user", "modproxy"])]
     http: Option<String>,
 }

@@ -18,6 +18,8 @@ fn cacheprog_remote_is_run_in_its_place_with_all_that_follows() {
     let ran = run(&["remote", "-c", "echo \"$@\"; exit 7", "gc", "--help", "--kept-for", "30d", "-n", "--", "x"]);
     assert_eq!(ran.status.code(), Some(7));
     assert_eq!(String::from_utf8_lossy(&ran.stdout), "--help --kept-for 30d -n -- x\n");
+    let name = run(&["remote", "-c", "echo \"$0\""]);
+    assert_eq!(String::from_utf8_lossy(&name.stdout), "cacheprogctl remote\n", "its help names the command to type");
 }
 
 #[test]
