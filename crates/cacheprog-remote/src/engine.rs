@@ -58,23 +58,13 @@ pub struct EngineSettings {
     pub credentials: CredentialsSource,
     /// How servers are reached.
     pub connections: Connections,
-    /// Bytes that may be sent and received in a day.
-    pub daily_bytes: Option<u64>,
 }
 
 impl EngineSettings {
     /// The defaults for a URL.
     #[must_use]
     pub fn new(url: Url, credentials: CredentialsSource) -> Self {
-        Self {
-            url,
-            endpoint: None,
-            region: None,
-            addressing: None,
-            credentials,
-            connections: Connections::default(),
-            daily_bytes: None,
-        }
+        Self { url, endpoint: None, region: None, addressing: None, credentials, connections: Connections::default() }
     }
 }
 
@@ -98,7 +88,6 @@ impl Engine {
         let remote = Remote::new(&settings.url, place, &settings.credentials, &settings.connections);
         let region = settings.region.clone().or_else(|| remote.bucket().map(Bucket::region));
         remote.shared.set_region(&region.unwrap_or_default());
-        remote.shared.set_budget(settings.daily_bytes);
         Self { remote }
     }
 
@@ -110,17 +99,13 @@ impl Engine {
     pub fn get(&self, name: &ObjectName, range: Option<Range<u64>>, limit: u64) -> Result<Reply, EngineError> {
         let call = Call { range: range.clone(), ..Call::new(Method::Get, Some(name)) };
         let at = self.at(&call);
-        let size = match &range {
+        match &range {
             Some(range) if range.is_empty() => {
-                return Err(EngineError::Unsupported { at, what: "a range without bytes cannot be read" });
+                Err(EngineError::Unsupported { at, what: "a range without bytes cannot be read" })
             }
-            Some(range) if range.end - range.start > limit => {
-                return Err(EngineError::TooLarge { at, limit: Some(limit) });
-            }
-            Some(range) => range.end - range.start,
-            None => 0,
-        };
-        self.read(&call, &at, size, &Wanted { range, limit })
+            Some(range) if range.end - range.start > limit => Err(EngineError::TooLarge { at, limit: Some(limit) }),
+            Some(_) | None => self.read(&call, &at, &Wanted { range, limit }),
+        }
     }
 
     /// Stores an object under a name, in the place of one that is there.
@@ -129,7 +114,7 @@ impl Engine {
     /// An [`EngineError`].
     pub fn put(&self, name: &ObjectName, body: &PutBody<'_>) -> Result<(), EngineError> {
         let call = Call { body: Some(*body), ..Call::new(Method::Put, Some(name)) };
-        self.write(&call, body.content.size())
+        self.write(&call)
     }
 
     /// Removes an object; one that does not exist is no error.
@@ -137,7 +122,7 @@ impl Engine {
     /// # Errors
     /// An [`EngineError`].
     pub fn delete(&self, name: &ObjectName) -> Result<(), EngineError> {
-        match self.write(&Call::new(Method::Delete, Some(name)), 0) {
+        match self.write(&Call::new(Method::Delete, Some(name))) {
             Err(EngineError::Missing { .. }) => Ok(()),
             result => result,
         }
@@ -157,7 +142,7 @@ impl Engine {
         let key_prefix = bucket.key_prefix();
         call.query = exchange::listing_query(&format!("{key_prefix}{prefix}"), continuation);
         let mut page = Vec::new();
-        let mut reply = self.read(&call, &at, 0, &Wanted { range: None, limit: MAX_LISTING })?;
+        let mut reply = self.read(&call, &at, &Wanted { range: None, limit: MAX_LISTING })?;
         let date = reply.date();
         if let Err(e) = reply.read_to_end(&mut page) {
             let what = e.to_string();
@@ -186,8 +171,8 @@ impl Engine {
         self.remote.shared.are_paused()
     }
 
-    fn read(&self, call: &Call<'_>, at: &At, size: u64, wanted: &Wanted) -> Result<Reply, EngineError> {
-        let operation = self.remote.shared.begin(at, size)?;
+    fn read(&self, call: &Call<'_>, at: &At, wanted: &Wanted) -> Result<Reply, EngineError> {
+        let operation = self.remote.shared.begin(at)?;
         match self.run(call) {
             Ok((at, response)) => {
                 self.remote.shared.set_has_read();
@@ -200,8 +185,8 @@ impl Engine {
         }
     }
 
-    fn write(&self, call: &Call<'_>, size: u64) -> Result<(), EngineError> {
-        let operation = self.remote.shared.begin(&self.at(call), size.max(1))?;
+    fn write(&self, call: &Call<'_>) -> Result<(), EngineError> {
+        let operation = self.remote.shared.begin(&self.at(call))?;
         let max_time = self.remote.client.deadlines.first_byte;
         let result = self.run(call).map(|(_, response)| drop(exchange::small_body(response.into_body(), max_time)));
         if result.is_ok() {

@@ -227,6 +227,8 @@ pub struct LayerStatus {
 pub struct RemoteStatus {
     /// Where it is.
     pub url: String,
+    /// Requests for its objects. cacheprog-remote makes some of them again.
+    pub requests: u64,
     /// Entries that were fetched.
     pub fetched: u64,
     /// Bytes that were fetched for them.

@@ -77,13 +77,14 @@ pub fn layer(layer: &LayerStatus) -> String {
 /// A store that machines share in a line.
 #[must_use]
 pub fn remote(remote: &RemoteStatus) -> String {
-    let RemoteStatus { url, fetched, fetched_bytes, put_bytes, uploads, waiting, trouble } = remote;
+    let RemoteStatus { url, requests, fetched, fetched_bytes, put_bytes, uploads, waiting, trouble } = remote;
     let (got, put) = (bytes(*fetched_bytes), bytes(*put_bytes));
     let done = format!(
-        "{url}: {} entries fetched ({got}), {} builds put ({put}), {} wait",
+        "{url}: {} entries fetched ({got}), {} builds put ({put}), {} wait; {} requests",
         number(*fetched),
         number(*uploads),
-        number(*waiting)
+        number(*waiting),
+        number(*requests)
     );
     trouble.as_ref().map_or_else(|| done.clone(), |why| format!("{done}; FAILING: {why}"))
 }

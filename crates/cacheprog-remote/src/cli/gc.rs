@@ -129,7 +129,7 @@ impl Sweep<'_> {
         }
         match self.engine.delete(&object.name) {
             Ok(()) => return Ok(true),
-            Err(e @ (EngineError::Paused { .. } | EngineError::Budget { .. } | EngineError::Credentials(_))) => {
+            Err(e @ (EngineError::Paused { .. } | EngineError::Credentials(_))) => {
                 return Err(e.into());
             }
             Err(e) if self.failed < MOST_TOLD => log::warn!("{}", told(e)),

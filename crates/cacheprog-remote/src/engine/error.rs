@@ -174,14 +174,6 @@ pub enum EngineError {
         /// How long.
         left: Duration,
     },
-    /// The bytes of the day are used up.
-    #[error("{at}: not tried: the budget of {limit} bytes a day is used up: wait until 0:00 UTC")]
-    Budget {
-        /// What was asked for.
-        at: At,
-        /// The budget.
-        limit: u64,
-    },
     /// There are no credentials.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -214,7 +206,6 @@ impl EngineError {
             | Self::Digest { .. }
             | Self::Unsupported { .. }
             | Self::Paused { .. }
-            | Self::Budget { .. }
             | Self::Credentials(_)
             | Self::File { .. } => false,
         }
@@ -240,7 +231,7 @@ impl EngineError {
     pub(crate) fn breaker_outcome(&self) -> Outcome {
         match self {
             Self::Slow { .. } => Outcome::Slow,
-            Self::Paused { .. } | Self::Budget { .. } | Self::Credentials(_) | Self::File { .. } => Outcome::NotAsked,
+            Self::Paused { .. } | Self::Credentials(_) | Self::File { .. } => Outcome::NotAsked,
             _ if self.is_fault_of_engine() => Outcome::Fault,
             _ => Outcome::Answered,
         }
@@ -263,7 +254,7 @@ impl EngineError {
             | Self::TooLarge { .. }
             | Self::Digest { .. }
             | Self::Unsupported { .. } => RequestOutcome::Refused,
-            Self::Paused { .. } | Self::Budget { .. } | Self::Credentials(_) | Self::File { .. } => return None,
+            Self::Paused { .. } | Self::Credentials(_) | Self::File { .. } => return None,
         })
     }
 

@@ -67,7 +67,7 @@ impl Reply {
         deadlines: &Deadlines,
         operation: Operation,
     ) -> Result<Self, EngineError> {
-        let checked = check(&at, &response, wanted, &operation);
+        let checked = check(&at, &response, wanted);
         let (length, plan) = match checked {
             Ok(checked) => checked,
             Err(error) => {
@@ -214,15 +214,9 @@ impl std::fmt::Debug for Reply {
 }
 
 /// The announced length, and how body and range fit together.
-fn check(
-    at: &At,
-    response: &Response<Body>,
-    wanted: &Wanted,
-    operation: &Operation,
-) -> Result<(Option<u64>, Plan), EngineError> {
+fn check(at: &At, response: &Response<Body>, wanted: &Wanted) -> Result<(Option<u64>, Plan), EngineError> {
     let length = length(at, response.headers())?;
     let plan = plan(at, response.status().as_u16(), response.headers(), length, wanted)?;
-    operation.check_budget(at, length.unwrap_or_default())?;
     Ok((length, plan))
 }
 

@@ -7,8 +7,7 @@ use std::time::Instant;
 use super::error::EngineError;
 use super::error_details::At;
 use crate::breaker::{Breaker, Outcome, Permit};
-use crate::clock;
-use crate::counters::{Budget, Counters, Method, RequestOutcome};
+use crate::counters::{Counters, Method, RequestOutcome};
 use crate::credentials::Credentials;
 use crate::mutex::lock;
 
@@ -27,7 +26,6 @@ struct State {
     reads: Breaker,
     writes: Breaker,
     counters: Counters,
-    budget: Budget,
 }
 
 impl State {
@@ -40,15 +38,9 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn set_budget(&self, daily_bytes: Option<u64>) {
-        lock(&self.0).budget = Budget::new(daily_bytes);
-    }
-
-    /// Begins an operation on a body of so many bytes, zero where that is not known.
-    pub(crate) fn begin(self: &Arc<Self>, at: &At, bytes: u64) -> Result<Operation, EngineError> {
+    /// Begins an operation.
+    pub(crate) fn begin(self: &Arc<Self>, at: &At) -> Result<Operation, EngineError> {
         let mut state = lock(&self.0);
-        let budget = state.budget.check(bytes, clock::now());
-        budget.map_err(|limit| EngineError::Budget { at: at.clone(), limit })?;
         let permit = state.breaker(at.method).admit(Instant::now());
         let permit = permit.map_err(|left| EngineError::Paused { at: at.clone(), left })?;
         Ok(Operation {
@@ -93,9 +85,7 @@ impl Shared {
     }
 
     pub(crate) fn add_sent(&self, bytes: u64) {
-        let mut state = lock(&self.0);
-        state.counters.bytes_up += bytes;
-        state.budget.spend(bytes, clock::now());
+        lock(&self.0).counters.bytes_up += bytes;
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -127,15 +117,8 @@ impl Operation {
         self
     }
 
-    pub(crate) fn check_budget(&self, at: &At, bytes: u64) -> Result<(), EngineError> {
-        let checked = lock(&self.shared.0).budget.check(bytes, clock::now());
-        checked.map_err(|limit| EngineError::Budget { at: at.clone(), limit })
-    }
-
     pub(crate) fn add_received(&self, bytes: u64) {
-        let mut state = lock(&self.shared.0);
-        state.counters.bytes_down += bytes;
-        state.budget.spend(bytes, clock::now());
+        lock(&self.shared.0).counters.bytes_down += bytes;
     }
 
     pub(crate) fn add_request(&self, outcome: RequestOutcome) {

@@ -1,8 +1,8 @@
+use cacheprog_remote::EngineError;
 use cacheprog_remote::counters::{Method, RequestOutcome};
-use cacheprog_remote::{Engine, EngineError};
 
 use crate::fake_engine::{Behavior, FakeEngine, ok, s3_error, status};
-use crate::{http, put, read, s3, s3_settings, source, variant};
+use crate::{http, put, read, s3, variant};
 
 #[test]
 fn three_faults_pause_writes_and_leave_reads() {
@@ -40,23 +40,6 @@ fn a_body_that_breaks_off_is_a_fault_and_a_refusal_is_none() {
         assert_eq!(variant(read(&engine, None)), "Protocol");
     }
     assert_eq!(engine.are_paused(), (true, false));
-}
-
-#[test]
-fn the_budget_of_the_day_ends_reads_and_writes() {
-    let server = FakeEngine::start(|request| if request.method == "PUT" { status(200, "") } else { ok(&[0; 60]) });
-    let mut settings = s3_settings(&server, source());
-    settings.daily_bytes = Some(100);
-    let engine = Engine::new(&settings);
-    assert_eq!(read(&engine, None).unwrap().len(), 60);
-    assert_eq!(variant(put(&engine, &[0; 41])), "Budget");
-    let error = read(&engine, None).unwrap_err();
-    assert!(error.to_string().contains("0:00 UTC"), "{error}");
-    assert_eq!(server.requests().len(), 2, "a length that is known only with the answer");
-    put(&engine, &[0; 40]).unwrap();
-    assert_eq!(variant(read(&engine, None)), "Budget");
-    assert_eq!(server.requests().len(), 3);
-    assert!(!engine.are_paused().0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use proto::control::{Counts, Status};
+use proto::control::{Counts, RemoteStatus, Status};
 
 use crate::telemetry::latency::Latency;
 
@@ -44,6 +44,9 @@ pub(crate) fn text(status: &Status, (ended, counts): (u64, Counts), latency: &La
     counter(&mut all, "differing_outputs", "Of these, those that were not the same", status.verification.differing);
     let copied = status.layers.iter().map(|layer| layer.copied).sum();
     counter(&mut all, "layer_entries", "Entries that were copied from layers", copied);
+    if let Some(tier) = &status.remote {
+        remote(&mut all, tier);
+    }
     seconds(&mut all, "up", "Since the daemon started", status.uptime_seconds);
     let name = "request_duration";
     all.register_with_unit(name, "From the request's frame to its reply", Unit::Seconds, latency.all.clone());
@@ -72,17 +75,27 @@ fn requests(all: &mut Registry, counts: &Counts) {
     ] {
         counter(all, name, help, value);
     }
-    for (name, help, value) in [
-        ("put", "Outputs that were put", bytes_put),
-        ("served", "Outputs that were served, each once a build", bytes_served),
-    ] {
-        let counter: Counter = Counter::default();
-        counter.inc_by(value);
-        all.register_with_unit(name, help, Unit::Bytes, counter);
-    }
+    counted_bytes(all, "put", "Outputs that were put", bytes_put);
+    counted_bytes(all, "served", "Outputs that were served, each once a build", bytes_served);
     let saved: Counter<f64, AtomicU64> = Counter::default();
     saved.inc_by(Duration::from_millis(counts.saved_milliseconds).as_secs_f64());
     all.register_with_unit("saved_compile_time", "Compile time not spent", Unit::Seconds, saved);
+}
+
+fn remote(all: &mut Registry, tier: &RemoteStatus) {
+    counter(all, "remote_requests", "Requests for objects of the remote store", tier.requests);
+    counter(all, "remote_fetched_entries", "Entries that came from the remote store", tier.fetched);
+    counted_bytes(all, "remote_fetched", "What was fetched for them", tier.fetched_bytes);
+    counted_bytes(all, "remote_put", "What was put into the remote store", tier.put_bytes);
+    counter(all, "remote_uploads", "Indexes that were put", tier.uploads);
+    gauge(all, "remote_waiting_uploads", "Names of builds of which something waits to be put", tier.waiting);
+    gauge(all, "remote_fails", "1 while the last prefetch or upload failed", u64::from(tier.trouble.is_some()));
+}
+
+fn counted_bytes(all: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    all.register_with_unit(name, help, Unit::Bytes, counter);
 }
 
 fn counter(all: &mut Registry, name: &str, help: &str, value: u64) {
@@ -120,13 +133,19 @@ mod tests {
         let latency = Latency::default();
         latency.observe(&Reply::Miss, Duration::from_micros(7));
         let counts = Counts { packages_compiled: 5, gets: 3, saved_milliseconds: 1500, ..Counts::default() };
-        let text = text(&Status::default(), (2, counts), &latency);
+        let remote =
+            RemoteStatus { requests: 9, fetched_bytes: 10, trouble: Some("refused".into()), ..RemoteStatus::default() };
+        let status = Status { remote: Some(remote), ..Status::default() };
+        let text = text(&status, (2, counts), &latency);
         for line in [
             "gocacheprog_packages_compiled_total 5",
             "gocacheprog_gets_total 3",
             "gocacheprog_builds_total 2",
             "gocacheprog_saved_compile_time_seconds_total 1.5",
             "gocacheprog_store_bytes 0",
+            "gocacheprog_remote_requests_total 9",
+            "gocacheprog_remote_fetched_bytes_total 10",
+            "gocacheprog_remote_fails 1",
             "gocacheprog_request_duration_seconds_bucket{le=\"0.00001\",request=\"miss\"} 1",
             "# EOF",
         ] {

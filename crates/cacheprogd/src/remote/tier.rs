@@ -162,6 +162,7 @@ impl Tier {
         let of = |count: &AtomicU64| count.load(Relaxed);
         RemoteStatus {
             url: self.url.clone(),
+            requests: self.objects.requests(),
             fetched: of(&self.counts.fetched),
             fetched_bytes: of(&self.counts.fetched_bytes),
             put_bytes: of(&self.counts.put_bytes),

@@ -24,13 +24,14 @@ pub struct RemoteObjects {
     deadline: Duration,
     /// Bytes of bodies in both directions, since they were taken.
     bytes: AtomicU64,
+    requests: AtomicU64,
 }
 
 impl RemoteObjects {
     /// `deadline`: how long it may be silent. It has deadlines of its own, which are shorter, so this is for one that hangs.
     #[must_use]
     pub fn new(socket: PathBuf, deadline: Duration) -> Self {
-        Self { socket, deadline, bytes: AtomicU64::new(0) }
+        Self { socket, deadline, bytes: AtomicU64::new(0), requests: AtomicU64::new(0) }
     }
 
     /// Bytes of bodies in both directions since the last call, of what broke off too.
@@ -38,8 +39,14 @@ impl RemoteObjects {
         self.bytes.swap(0, Relaxed)
     }
 
+    /// Requests that were made.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
     fn ask(&self, request: &Request) -> Result<UnixStream, ObjectError> {
         let failed = |e: io::Error| ObjectError::Other(format!("{}: {e}", self.socket.display()).into());
+        self.requests.fetch_add(1, Relaxed);
         let stream = transport::dial(&self.socket, self.deadline).map_err(failed)?;
         write_json_line(&stream, request).map_err(failed)?;
         Ok(stream)
