@@ -158,7 +158,7 @@ impl Session<'_> {
         }
     }
 
-    /// The reply to a get, unless an object must be verified for it: later requests do not wait for that.
+    /// The reply to a get, unless it has to wait: later requests do not wait for that.
     fn get<'a>(&self, get: Get<'a>, slow_gets: &mut SlowGets<'_, 'a>) -> Option<Reply> {
         self.handler.get(get.id, &get.action, Effort::Little).or_else(|| {
             let refused = slow_gets.push(get).err()?;

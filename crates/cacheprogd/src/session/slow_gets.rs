@@ -1,5 +1,5 @@
-//! Gets whose objects must be verified before they can be served, or are on their way from another machine: on a second thread of their session, so that later requests are
-//! not held up.
+//! Gets whose objects must be verified before they can be served, or are on their way from another machine: on a second thread of their
+//! session, so that later requests are not held up.
 //!
 //! What a get is answered with, handler/ decides.
 
