@@ -21,7 +21,7 @@ pub struct Draft {
 }
 
 /// Plans the index of these entries, which are in the order of their first use. `previous` is the writer's own for these builds; outputs that
-/// one of `others` has are not packed again, nor is, where all is written once more, what is not here.
+/// one of `others` has are not packed again, nor are those of a file with something that is not here.
 #[must_use]
 pub fn plan(
     (series, created): (Series, u64),
@@ -36,13 +36,12 @@ pub fn plan(
         index: Index { series, created, files: Vec::new(), frames: Vec::new(), outputs: Vec::new(), entries },
         new: Vec::new(),
     };
-    let rewritten = previous.map(|previous| rewritten(previous, others, &outputs)).unwrap_or_default();
+    let rewritten = previous.map(|previous| rewritten(previous, others, &outputs, &is_here)).unwrap_or_default();
     let previous = previous.map(Source::of);
     let others: Vec<_> = others.iter().copied().map(Source::of).collect();
     let mut numbers = Renumbered::default();
     for output in outputs {
-        let stays =
-            |(index, packed): &(&Index, &Packed)| !rewritten.contains(&file(index, packed)) || !is_here(&output);
+        let stays = |(index, packed): &(&Index, &Packed)| !rewritten.contains(&file(index, packed));
         let previous = || previous.as_ref()?.find(&output).filter(stays);
         match others.iter().find_map(|source| source.find(&output)).or_else(previous) {
             Some((index, packed)) => draft.refer_to(index, packed, &mut numbers),
@@ -155,26 +154,30 @@ fn key(entry: &Entry) -> (proto::ActionId, OutputId, Option<&proto::Condition>) 
 }
 
 /// The files of an index whose outputs are packed once more: all of its own where too much of them is not wanted any more, else the small
-/// ones where there are many. Files of `others` stay in any case.
-fn rewritten(index: &Index, others: &[&Index], wanted: &[Output]) -> HashSet<usize> {
+/// ones where there are many. Files of `others` stay in any case, and so does one with something wanted that is not here.
+fn rewritten(index: &Index, others: &[&Index], wanted: &[Output], is_here: impl Fn(&Output) -> bool) -> HashSet<usize> {
     let of_others: HashSet<_> = others.iter().flat_map(|other| &other.files).map(|file| file.hash).collect();
     let numbered = index.files.iter().enumerate();
-    let own: HashMap<_, _> = numbered.filter(|(_, file)| !of_others.contains(&file.hash)).collect();
-    let wanted: HashSet<_> = wanted.iter().map(|output| output.id).collect();
-    let is_used = |packed: &&Packed| wanted.contains(&packed.id) && own.contains_key(&file(index, packed));
+    let mut own: HashMap<_, _> = numbered.filter(|(_, file)| !of_others.contains(&file.hash)).collect();
+    let is_full = own.len() >= limits::FILES;
+    let wanted: HashMap<_, _> = wanted.iter().map(|output| (output.id, output)).collect();
+    let used = || index.outputs.iter().filter_map(|packed| Some((packed, *wanted.get(&packed.id)?)));
+    for (packed, _) in used().filter(|(_, output)| !is_here(output)) {
+        own.remove(&file(index, packed));
+    }
     // Compressed sizes are of frames; that of an output is its share of its frame's.
     let share = |packed: &Packed| {
         let Frame { length, raw_length, .. } = index.frames[packed.frame as usize];
         u64::from(packed.size) * u64::from(length) / u64::from(raw_length).max(1)
     };
-    let used: u64 = index.outputs.iter().filter(is_used).map(share).sum();
+    let is_own = |packed: &&Packed| own.contains_key(&file(index, packed));
+    let in_use: u64 = used().map(|(packed, _)| packed).filter(is_own).map(share).sum();
     let all: u64 = own.values().map(|file| file.size).sum();
-    if own.len() >= limits::FILES || used * 100 < limits::USED_PERCENT * all {
+    if (is_full && own.len() >= limits::SMALL_FILES) || in_use * 100 < limits::USED_PERCENT * all {
         return own.into_keys().collect();
     }
-    let small: HashSet<_> =
-        own.iter().filter(|(_, file)| file.size < limits::SMALL_FILE).map(|(number, _)| *number).collect();
-    if small.len() >= limits::SMALL_FILES { small } else { HashSet::new() }
+    own.retain(|_, file| file.size < limits::SMALL_FILE);
+    if own.len() >= limits::SMALL_FILES { own.into_keys().collect() } else { HashSet::new() }
 }
 
 /// The number of the file that an output is in.
@@ -271,18 +274,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_here_is_referred_to_when_the_rest_is_written_anew() {
-        let all: Vec<_> = (0..10).map(|n| random(n, 50_000)).collect();
+    fn files_with_something_that_is_not_here_stay_and_the_others_are_written_once() {
+        let all: Vec<_> = (0..13).map(|n| random(n, 50_000)).collect();
         let all: Vec<_> = all.iter().map(Vec::as_slice).collect();
-        let (first, _) = write(None, &[], &all);
-        let entries: Vec<_> = (1..).zip(&all[..3]).map(|(n, body)| fixture::entry(n, body, None)).collect();
-        let elsewhere = fixture::output(all[1]);
-        let draft =
-            plan((fixture::series("caddy"), 9), Some(&first), &[], (entries, |output: &Output| *output != elsewhere));
-        assert_eq!(draft.new, [0, 2].map(|n| fixture::output(all[n])));
-        let index = draft.finish();
-        assert_eq!((index.entries.len(), index.files.len()), (1, 1));
-        assert_valid(&index);
+        let plan_without = |previous: &Index, bodies: &[&[u8]], elsewhere: &[u8]| {
+            let entries = (1..).zip(bodies).map(|(n, body)| fixture::entry(n, body, None)).collect();
+            let is_here = |output: &Output| *output != fixture::output(elsewhere);
+            plan((fixture::series("caddy"), 9), Some(previous), &[], (entries, is_here))
+        };
+        let (mut index, _) = write(None, &[], &all[..10]);
+        let draft = plan_without(&index, &all[..3], all[1]);
+        assert!(draft.new.is_empty(), "little is used of the file, and it stays all the same");
+        let few = draft.finish();
+        assert_eq!((few.entries.len(), few.files.len()), (3, 1));
+        assert_valid(&few);
+        for count in 11..=13 {
+            index = write(Some(&index), &[], &all[..count]).0;
+        }
+        assert_eq!(index.files.len(), limits::SMALL_FILES);
+        let draft = plan_without(&index, &all, all[0]);
+        assert!(draft.new.is_empty(), "three small files can go, and three are not many");
+        assert_eq!(draft.finish().files, index.files);
     }
 
     #[test]
