@@ -3,7 +3,7 @@
 //! signatures and hashes.
 //!
 //! `Engine` (engine.rs, and the folder with the same name) sends requests. Where to is read by crate remote (url.rs), with which rights by credentials.rs.
-//! breaker.rs decides when an engine is left alone for a while, counters.rs counts and keeps the budget of bytes; both are pure.
+//! breaker.rs decides when an engine is left alone for a while, counters.rs counts; both are pure.
 //! limits.rs has all limits with their reasons. secret.rs hides what must not be printed.
 //!
 //! Without a daemon, `cli/local.rs` does what it would do: it brings a user's own store what trusted keys signed, and puts what it has

@@ -1,7 +1,7 @@
 //! What a writer adds after a build: which files it refers to again, and which outputs go into new ones.
 //!
-//! An edit adds one file and refers to those before. A reader fetches from each file, so many small ones are written once more as one; where little of
-//! what is referred to is still used, all is.
+//! An edit adds one file and refers to those before. A reader fetches from each file, so many small ones are written once more as one; where
+//! little of what is referred to is still used, all is.
 
 use std::collections::{HashMap, HashSet};
 

@@ -204,7 +204,7 @@ impl Pull<'_> {
             if !self.has_room() {
                 break;
             }
-            match source.read(series, key) {
+            match source.take(series, key) {
                 Ok(Some((_, index))) => {
                     pulled.indexes += 1;
                     pulled.entries += index.entries.len() as u64;

@@ -175,7 +175,7 @@ impl Push<'_> {
     /// This key's index of a series, with what is in files that are there. One that is not to be used counts as none; where the engine does
     /// not answer, nothing is known, and all would be put again.
     fn read(&self, source: &Source<'_>, series: &Series) -> Result<Option<(Head, Index)>, PushError> {
-        let found = match source.read(series, &self.key.public()) {
+        let found = match source.take(series, &self.key.public()) {
             Ok(found) => found,
             // S3 engines say so of what is not there too, where these credentials may not list the bucket.
             Err(e @ ReadError::Object(_, ObjectError::Denied(_))) => {

@@ -47,6 +47,17 @@ pub(crate) struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// The same as [`Self::read`], and its counter is kept: an older head is not taken any more. An index whose counter cannot be kept is not
+    /// used.
+    pub(crate) fn take(&self, series: &Series, key: &PublicKey) -> Result<Option<(Head, Index)>, ReadError> {
+        let found = self.read(series, key)?;
+        if let Some((head, _)) = &found {
+            let at = name::head(series, &key.id());
+            self.state.note(&at, head.counter).map_err(|e| ReadError::State(at, e))?;
+        }
+        Ok(found)
+    }
+
     /// The head that this key has for the series, and its index; `None`: it has none.
     pub(crate) fn read(&self, series: &Series, key: &PublicKey) -> Result<Option<(Head, Index)>, ReadError> {
         let Some(head) = self.head(series, key)? else { return Ok(None) };
@@ -54,9 +65,6 @@ impl Source<'_> {
         let index = self.index(&head.index)?;
         let in_index = |e| ReadError::Index(name::index(&head.index), e);
         let index = Index::read(&index, series, &trusted).map_err(in_index)?.0;
-        let at = name::head(series, &key.id());
-        // An index whose counter is not kept is not used: an older one would be taken after it.
-        self.state.note(&at, head.counter).map_err(|e| ReadError::State(at, e))?;
         Ok(Some((head, index)))
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use remote::content_hash::ContentHash;
@@ -45,7 +45,12 @@ impl<'a> State<'a> {
 
     /// A head with this counter was read or written.
     pub(crate) fn note(&self, head: &str, counter: u64) -> Result<(), StoreError> {
-        let _only_one = self.lock()?; // prefetches and an upload run at once, and other processes
+        if self.seen(head) >= counter {
+            return Ok(());
+        }
+        // Prefetches and an upload run at once, and other processes. On a file system without locks one of two that end at once may be lost.
+        let only_one = File::open(&self.dir).map_err(StoreError::at("opening", &self.dir))?;
+        drop(only_one.lock());
         let mut counters = self.counters();
         let known = counters.entry(head.to_owned()).or_default();
         if *known >= counter {
@@ -74,15 +79,6 @@ impl<'a> State<'a> {
             log::debug!("{}: {e}", dir.display());
         }
         drop(store::keep_newest(&dir, INDEXES, INDEX_BYTES)); // the next one tries again
-    }
-
-    /// It is held only while the small file is written.
-    fn lock(&self) -> Result<File, StoreError> {
-        let path = self.dir.join("counters.lock");
-        let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(StoreError::at("opening", &path))?;
-        drop(file.lock()); // a file system without locks: one of two that end at once may be lost
-        Ok(file)
     }
 
     /// What cannot be read counts as never seen, as it does on a new machine.

@@ -116,7 +116,7 @@ pub struct LimitOptions {
 struct FileOption {
     /// Settings, as TOML. [default: /etc/nix-gocacheprog.toml, if it exists]
     ///
-    /// docs/reference/settings.md has all of them. An option that has the name of a setting comes before the file.
+    /// docs/reference/settings.md has all of them. An option that has the name of a setting outranks the file.
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -54,7 +54,7 @@ pub(crate) fn forget_accepted(
         failed.get_or_insert(StoreError::at("revoking tables in", &layout.builds())(e));
     }
     for id in builds.iter().filter_map(|name| name.parse().ok()) {
-        // What is accepted was exposed before. The records of the other builds, up to a million each, need not be read.
+        // What is accepted was exposed before. Of one output the records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);
         let is_exposed = outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok())
             || has_link(layout, &id, outputs.iter().copied());

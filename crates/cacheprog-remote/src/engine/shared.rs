@@ -1,4 +1,4 @@
-//! What all requests of an engine share: credentials, region, breakers, counters, budget. The only lock of this crate: its guard
+//! What all requests of an engine share: credentials, region, breakers, counters. The only lock of this crate: its guard
 //! leaves no method, and no file or socket is used under it.
 
 use std::sync::{Arc, Mutex};

@@ -7,7 +7,7 @@ mod bodies; // lengths, ranges, limits, slow and broken bodies
 mod credentials; // what is sent with which credentials, and what is printed
 mod fake_engine; // the server of all tests
 mod gc; // what is removed, and what stays
-mod limits; // breakers, budget, counters
+mod limits; // breakers, counters
 mod redirects; // other regions and other servers
 mod retries; // what is sent a second time
 mod tls; // servers with a certificate that is trusted, and others

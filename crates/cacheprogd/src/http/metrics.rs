@@ -87,9 +87,14 @@ fn remote(all: &mut Registry, tier: &RemoteStatus) {
     counter(all, "remote_fetched_entries", "Entries that came from the remote store", tier.fetched);
     counted_bytes(all, "remote_fetched", "What was fetched for them", tier.fetched_bytes);
     counted_bytes(all, "remote_put", "What was put into the remote store", tier.put_bytes);
-    counter(all, "remote_uploads", "Indexes that were put", tier.uploads);
+    counter(all, "remote_uploads", "Builds of which a new index was put", tier.uploads);
     gauge(all, "remote_waiting_uploads", "Names of builds of which something waits to be put", tier.waiting);
-    gauge(all, "remote_fails", "1 while the last prefetch or upload failed", u64::from(tier.trouble.is_some()));
+    gauge(
+        all,
+        "remote_fails",
+        "1 while the last prefetch or upload failed, or the bytes of the day are used up",
+        u64::from(tier.trouble.is_some()),
+    );
 }
 
 fn counted_bytes(all: &mut Registry, name: &str, help: &str, value: u64) {

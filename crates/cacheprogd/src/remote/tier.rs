@@ -77,8 +77,8 @@ struct Counts {
 }
 
 impl Tier {
-    /// The remote store of these settings, for a store that is kept within the limits. `credentials` is systemd's directory. What is wrong with the secret key is logged: then nothing
-    /// is put.
+    /// The remote store of these settings, for a store that is kept within the limits. `credentials` is systemd's directory. What is wrong
+    /// with the secret key is logged: then nothing is put.
     pub(crate) fn open((store, limits): (Arc<Store>, Limits), settings: &Remote, credentials: Option<&Path>) -> Self {
         let writer = match &settings.write {
             RemoteWrite::Never => None,

@@ -62,6 +62,8 @@ impl Surroundings<'_> {
             Reference::IfThere(path) if is_absent(path) => Verdict::Stays,
             Reference::IfThere(path) => self.judge_path(path),
             Reference::IfRun(_) if self.runs == Runs::Go => Verdict::Stays,
+            // A go env file that was copied into the tree names the client. What includes or runs it depends on it.
+            Reference::IfFile(path) if path == Path::new(MOUNTED_CLIENT) && is_mounted_here() => Verdict::Stays,
             Reference::IfFile(path) | Reference::IfRun(path) => self.judge_file(path),
             Reference::AboveLink(up, names) => {
                 self.linked.iter().map(|linked| self.judge_above(linked, *up, names)).max().unwrap_or(Verdict::Stays)
@@ -99,8 +101,7 @@ impl Surroundings<'_> {
         let path = &if has_dots { paths::real(path) } else { path.to_owned() };
         let is_fixed = paths::is_of_system(path)
             || paths::is_in_store(path, &self.excluded.own_outputs)
-            || (self.goroot.is_absolute() && path.starts_with(self.goroot))
-            || (path == Path::new(MOUNTED_CLIENT) && is_mounted_here()); // a go env file that was copied into the tree
+            || (self.goroot.is_absolute() && path.starts_with(self.goroot));
         match self.tree {
             _ if is_fixed => Verdict::Stays,
             Some(tree) if path.starts_with(tree) && !self.excluded.covers(Rule::Tree, tree, path) => Verdict::Tree,
