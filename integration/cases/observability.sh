@@ -131,4 +131,4 @@ picture page-400 400 2400 light
 picture page-400-dark 400 2400 dark
 kill "$LIVE" || true
 is "a request with another host name is refused" 421 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Host: attacker.example' "http://127.0.0.1:$PORT/")"
-echo "summary: 14 transcripts, 8 schemas, every expression of the dashboard and 7 alerts in Prometheus, the page in Chromium, empty and full, at 400 and 1280 px, light and dark"
+echo "summary: 14 transcripts, 8 schemas, every expression of the dashboard and $count alerts in Prometheus, the page in Chromium, empty and full, at 400 and 1280 px, light and dark"
