@@ -14,7 +14,7 @@ remote_programs
 remote_keys
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/with_engine.sh"
-# doctor_warns: doctor finds something wrong with the remote store, and nothing where there is no fault (with_engine.sh).
+# doctor_warns: doctor finds something wrong with the remote store.
 doctor_warns() { grep -q '^warn the remote store: ' <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true); }
 if [ -n "${TEST_FULL:-}" ]; then # case remote-without-nix has both engines in each run
     start_nginx

@@ -65,7 +65,7 @@ impl BuildDir {
     /// Whether the build's table named this output, also where the table is revoked by now.
     #[must_use]
     pub fn has_link(&self, output: &OutputId) -> bool {
-        secret(self.directory()).is_some_and(|secret| is_linked(self.directory(), &secret, output))
+        has_link(self.directory(), std::iter::once(*output))
     }
 
     /// Takes the answer for an action out of the table, unless it is this output: the build has another one of its own.
@@ -194,15 +194,10 @@ fn revoke(layout: &Layout, id: &BuildId) -> io::Result<()> {
     table.set_len(0).and(removed)
 }
 
-/// Whether a build's table named one of these outputs.
-pub(crate) fn has_link(layout: &Layout, id: &BuildId, mut outputs: impl Iterator<Item = OutputId>) -> bool {
-    let dir = layout.build(id);
-    let Some(secret) = secret(&dir) else { return false };
-    outputs.any(|output| is_linked(&dir, &secret, &output))
-}
-
-fn is_linked(dir: &Path, secret: &[u8; 32], output: &OutputId) -> bool {
-    link_path(dir, secret, output).symlink_metadata().is_ok()
+/// Whether the table of the build with this directory named one of these outputs.
+pub(crate) fn has_link(dir: &Path, mut outputs: impl Iterator<Item = OutputId>) -> bool {
+    let Some(secret) = secret(dir) else { return false };
+    outputs.any(|output| link_path(dir, &secret, &output).symlink_metadata().is_ok())
 }
 
 /// Opens an output that a build was given, by the daemon or by its table. `dir` is the build's directory, which may have been set aside.

@@ -57,7 +57,7 @@ pub(crate) fn forget_accepted(
         // What is accepted was exposed before. Of one output the records of the other builds, up to a million each, need not be read.
         let exposed = outputs_of(layout, &id);
         let is_exposed = outputs.iter().any(|output| exposed.join(output.to_string()).symlink_metadata().is_ok())
-            || has_link(layout, &id, outputs.iter().copied());
+            || has_link(&layout.build(&id), outputs.iter().copied());
         if is_exposed {
             given.push(id);
         }

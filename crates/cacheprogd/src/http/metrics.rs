@@ -97,16 +97,18 @@ fn remote(all: &mut Registry, tier: &RemoteStatus) {
     );
 }
 
-fn counted_bytes(all: &mut Registry, name: &str, help: &str, value: u64) {
-    let counter: Counter = Counter::default();
+fn counted(value: u64) -> Counter {
+    let counter = Counter::default();
     counter.inc_by(value);
-    all.register_with_unit(name, help, Unit::Bytes, counter);
+    counter
 }
 
 fn counter(all: &mut Registry, name: &str, help: &str, value: u64) {
-    let counter: Counter = Counter::default();
-    counter.inc_by(value);
-    all.register(name, help, counter);
+    all.register(name, help, counted(value));
+}
+
+fn counted_bytes(all: &mut Registry, name: &str, help: &str, value: u64) {
+    all.register_with_unit(name, help, Unit::Bytes, counted(value));
 }
 
 fn filled(value: u64) -> Gauge {
