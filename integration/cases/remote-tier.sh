@@ -84,7 +84,9 @@ fi
 echo "=== cacheprog-remote is gone in mid-build"
 start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
 new_machine "$S3_URL" "${READER[@]}"
+fault '{"method": "GET", "name": "o/", "fault": {"kind": "drip", "bytes_per_second": 1000}}' # else all may have come by then
 (sleep 1; kill -KILL "$REMOTE_PID") &
 built
+expect "the status tells" tells
 expect "doctor names it" doctor_warns
 echo "summary: a fresh machine compiles next to nothing; builds pass whatever the remote store does"
