@@ -9,6 +9,7 @@ mod figures; // what the embedded store notes of a go command
 mod layers; // layers below the embedded store
 mod scripted_daemon; // a daemon that misbehaves as it is told
 mod sharing; // who else may use what was put
+mod table; // a build's blinded table
 mod test_results; // results of tests
 
 use proto::OutputId;

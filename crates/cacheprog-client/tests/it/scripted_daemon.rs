@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -36,6 +36,8 @@ pub(crate) enum Behaviour {
     OffersShares,
     /// Disconnects after this many requests, before it replies.
     Disconnects(usize),
+    /// Disconnects its first client at the first request, and is correct to all others.
+    DisconnectsFirst,
     /// Cannot store.
     StorageFull,
     /// Has hits for everything, with files that do not exist.
@@ -63,8 +65,10 @@ pub(crate) struct Daemon {
     private: Arc<Mutex<HashSet<ActionId>>>,
     /// The conditions whose parts were told.
     pub(crate) parts: Arc<Mutex<Vec<Condition>>>,
-    /// Whether the last client takes nothing without a condition.
-    pub(crate) only_conditional: Arc<AtomicBool>,
+    /// How clients greeted, in this order.
+    pub(crate) hellos: Arc<Mutex<Vec<Hello>>>,
+    /// What clients took from the build's table, as they told.
+    pub(crate) used: Arc<Mutex<Vec<ActionId>>>,
 }
 
 /// An action, and when its output is another build's.
@@ -96,7 +100,8 @@ impl Daemon {
             shares: Arc::default(),
             private: Arc::default(),
             parts: Arc::default(),
-            only_conditional: Arc::default(),
+            hellos: Arc::default(),
+            used: Arc::default(),
         };
         let serving = daemon.clone();
         std::thread::spawn(move || {
@@ -143,7 +148,7 @@ impl Daemon {
         }
         let mut input = BufReader::new(stream.try_clone().unwrap());
         let Ok(hello) = read_json_line::<Hello>(&mut input, limits::HELLO_LINE) else { return };
-        self.only_conditional.store(hello.only_conditional, SeqCst);
+        let is_first = self.note(hello);
         let version = match behaviour {
             Behaviour::NewerVersion => VERSION + 1,
             Behaviour::OlderVersion => VERSION - 1,
@@ -156,6 +161,7 @@ impl Daemon {
             let Ok(Some((id, request))) = Request::read(&mut input) else { return };
             match behaviour {
                 Behaviour::NoReplies => continue,
+                Behaviour::DisconnectsFirst if is_first => return,
                 Behaviour::Disconnects(after) if served > after => {
                     stream.shutdown(std::net::Shutdown::Both).unwrap();
                     return;
@@ -166,6 +172,7 @@ impl Daemon {
                 }
                 _ => {}
             }
+            let Some(request) = self.keep_notice(request) else { continue };
             let is_delayed = behaviour == Behaviour::DelaysReplies && is_about(&request, DELAYED);
             let Some(reply) = self.reply(behaviour, request, &mut input) else { continue };
             let mut frame = Vec::new();
@@ -176,6 +183,28 @@ impl Daemon {
                 return;
             }
         }
+    }
+
+    /// Whether it is the first client's.
+    fn note(&self, hello: Hello) -> bool {
+        let mut hellos = self.hellos.lock().unwrap();
+        hellos.push(hello);
+        hellos.len() == 1
+    }
+
+    /// Keeps a notice; anything else comes back.
+    fn keep_notice(&self, request: Request) -> Option<Request> {
+        match request {
+            Request::Share { action, condition, .. } => self.shares.lock().unwrap().push((action, condition)),
+            Request::Parts { condition, .. } => self.parts.lock().unwrap().push(condition),
+            Request::WithoutDaemon { unanswered, .. } => {
+                self.unanswered.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
+            }
+            decision @ (Request::Accepted(_) | Request::Rejected) => self.decisions.lock().unwrap().push(decision),
+            Request::Used(actions) => self.used.lock().unwrap().extend(actions),
+            other => return Some(other),
+        }
+        None
     }
 
     fn reply(&self, behaviour: Behaviour, request: Request, input: &mut impl Read) -> Option<Reply> {
@@ -191,23 +220,6 @@ impl Daemon {
                 Reply::Conditional { candidates: vec![Candidate { condition, output, time }] }
             }
             (Behaviour::OffersShares, Request::Get { action }) => self.offer(&action, time),
-            (_, Request::Share { action, condition, .. }) => {
-                self.shares.lock().unwrap().push((action, condition));
-                return None;
-            }
-            (_, Request::Parts { condition, .. }) => {
-                self.parts.lock().unwrap().push(condition);
-                return None;
-            }
-            (_, Request::WithoutDaemon { unanswered, .. }) => {
-                self.unanswered.fetch_add(usize::try_from(unanswered).unwrap(), SeqCst);
-                return None;
-            }
-            (_, decision @ (Request::Accepted(_) | Request::Rejected)) => {
-                self.decisions.lock().unwrap().push(decision);
-                return None;
-            }
-            (_, Request::Used(_)) => return None,
             (_, Request::Summary | Request::Why) => Reply::Summary(Counts::default()),
             (_, Request::PutTest { action, output, inputs }) => {
                 let list = receive_test(input, &self.view, (inputs, output))?;
@@ -237,6 +249,7 @@ impl Daemon {
                 self.outputs.lock().unwrap().insert(action, (output, None));
                 Reply::Stored { time }
             }
+            (_, notice) => unreachable!("{notice:?} has no reply"),
         })
     }
 }

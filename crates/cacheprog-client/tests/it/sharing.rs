@@ -1,5 +1,4 @@
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use proto::wire::Request;
@@ -96,7 +95,7 @@ fn compiled_go_is_for_everyone_at_once_and_what_belongs_to_it_follows() {
     go.put(4, b"mode: set\n");
     go.put(5, b"any other\n\n");
     go.finish();
-    assert!(!daemon.only_conditional.load(SeqCst));
+    assert!(!daemon.hellos.lock().unwrap().last().unwrap().only_conditional);
     assert_eq!([1, 2, 3, 4, 5].map(|action| daemon.has_plain(action)), [true, true, false, false, false]);
     let names = [(subkey(1, "srcfiles"), "srcfiles"), (printed(1), "stdout")];
     assert_eq!(shares(&daemon, &names, 2), [("srcfiles".to_owned(), None), ("stdout".to_owned(), None)]);
@@ -159,7 +158,7 @@ fn a_go_command_that_brings_in_more_takes_and_gives_under_the_condition_of_every
     go.put(printed(1), b"");
     go.put(1, GREET);
     go.finish();
-    assert!(daemon.only_conditional.load(SeqCst) && !daemon.has_plain(1));
+    assert!(daemon.hellos.lock().unwrap().last().unwrap().only_conditional && !daemon.has_plain(1));
     let scope = Some("tree with Go".to_owned());
     assert_eq!(
         shares(&daemon, &[(printed(1), "stdout")], 2),
