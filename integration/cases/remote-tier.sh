@@ -14,14 +14,15 @@ remote_programs
 remote_keys
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/with_engine.sh"
-# doctor_warns: doctor finds something wrong with the remote store.
-doctor_warns() { grep -q '^warn the remote store: ' <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true); }
+# doctor_says LEVEL: what doctor finds of the remote store is this: good, or warn.
+doctor_says() { grep -q "^$1 the remote store: " <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true); }
 if [ -n "${TEST_FULL:-}" ]; then # case remote-without-nix has both engines in each run
     start_nginx
     with_engine nginx "$NGINX_URL"
 fi
 start_s3_double
 with_engine s3 "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
+expect "doctor has nothing against it" doctor_says good
 
 echo "=== what a remote store can do"
 # fault RULE: from now on the store does this; fault none: it does nothing any more.
@@ -61,7 +62,7 @@ row() {
     if [ "$expected" = nothing ]; then
         expect "$what: the build compiles" test "$COMPILED" -gt 0
         [[ "$what" = 404* ]] || expect "$what: the status tells" tells
-        [[ "$what" = 404* ]] || expect "$what: doctor names it" doctor_warns
+        [[ "$what" = 404* ]] || expect "$what: doctor names it" doctor_says warn
     fi
     expect "$what: every object and record is intact" store_is_whole
     fault none
@@ -88,5 +89,5 @@ fault '{"method": "GET", "name": "o/", "fault": {"kind": "drip", "bytes_per_seco
 (sleep 1; kill -KILL "$REMOTE_PID") &
 built
 expect "the status tells" tells
-expect "doctor names it" doctor_warns
+expect "doctor names it" doctor_says warn
 echo "summary: a fresh machine compiles next to nothing; builds pass whatever the remote store does"
