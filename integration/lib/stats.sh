@@ -1,4 +1,4 @@
-# Statistics of measurements: elapsed time, medians, and the interval of a median ratio. Source it.
+# Statistics of measurements: elapsed time, medians, least values, and the interval of a median ratio. Source it.
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -7,6 +7,9 @@ since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.4f\n", b - a }'
 
 # median < NUMBERS
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# least < NUMBERS: what the machine can do; others on it only add.
+least() { sort -n | awk 'NR == 1 { printf "%.2f", $1 }'; }
 
 # median_ratio FILE BASE: the median of FILE's numbers divided by BASE's, line by line, with its 95 % interval: of the sorted ratios
 # the k-th and the k-th last, with the largest k for which P(Binomial(n, 1/2) < k) is at most 2.5 %.
