@@ -4,15 +4,9 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_engines.sh"
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_daemon.sh"
+source "$CASE_DIR/lib/with_engine.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/engine_garage.sh"
-remote_programs
-remote_keys
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/with_engine.sh"
 
 start_garage 2
 settings=("endpoint = '$S3_ADDRESS'" "region = '$S3_REGION'")

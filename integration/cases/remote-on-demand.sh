@@ -5,15 +5,8 @@
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_engines.sh"
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_daemon.sh"
-
-need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
-remote_programs
-remote_keys
-# shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/with_engine.sh"
+need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
 V3=(--arg extra '{ GOAMD64 = "v3"; }')
 # fetched_by [NIX-ARG...]: a build on this machine without its entries; sets FETCHED, the bytes that came for it.
 fetched_by() {

@@ -5,15 +5,9 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_engines.sh"
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_daemon.sh"
+source "$CASE_DIR/lib/with_engine.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/engine_swift.sh"
-remote_programs
-remote_keys
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/with_engine.sh"
 
 began=$EPOCHREALTIME
 start_swift

@@ -5,15 +5,8 @@
 # shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_engines.sh"
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_daemon.sh"
-
-need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
-remote_programs
-remote_keys
-# shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/with_engine.sh"
+need_tools curl=curl python3=python3-minimal || fail "no curl, or no python3"
 # doctor_says LEVEL: what doctor finds of the remote store is this: good, or warn.
 doctor_says() { grep -q "^$1 the remote store: " <("$BIN/cacheprogctl" doctor --control-socket "$CONTROL" --config "$WORK/daemon.toml" --state-dir "$STATE" 2>&1 || true); }
 if [ -n "${TEST_FULL:-}" ]; then # case remote-without-nix has both engines in each run
@@ -86,8 +79,9 @@ echo "=== cacheprog-remote is gone in mid-build"
 start_remote "$S3_URL" "endpoint = '$S3_ADDRESS'" "region = 'eu-test-1'"
 new_machine "$S3_URL" "${READER[@]}"
 fault '{"method": "GET", "name": "o/", "fault": {"kind": "drip", "bytes_per_second": 1000}}' # else all may have come by then
-(sleep 1; kill -KILL "$REMOTE_PID") &
+in_mid_build kill -KILL "$REMOTE_PID"
 built
+wait "$MID_BUILD"
 expect "the status tells" tells
 expect "doctor names it" doctor_says warn
 echo "summary: a fresh machine compiles next to nothing; builds pass whatever the remote store does"

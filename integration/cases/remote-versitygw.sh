@@ -3,15 +3,9 @@
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 # shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_engines.sh"
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/remote_daemon.sh"
+source "$CASE_DIR/lib/with_engine.sh"
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/engine_versitygw.sh"
-remote_programs
-remote_keys
-# shellcheck source-path=SCRIPTDIR
-source "$CASE_DIR/lib/with_engine.sh"
 
 start_versitygw
 expect "the store can be used" "$BIN/cacheprog-remote" test --url "$S3_URL" --write

@@ -1,9 +1,15 @@
-# What is to hold with each engine that a remote store is on: fresh machines build as those that built before. Source it after
-# lib/remote_engines.sh and lib/remote_daemon.sh, and after remote_keys. Reads WORK, SDK and CASE_DIR.
-# shellcheck shell=bash disable=SC2034
+# Machines that share a remote store, with programs and keys, and what is to hold with each engine that it is on: fresh machines build as those that
+# built before. Source it after lib/case.sh. Reads WORK, SDK and CASE_DIR.
+# shellcheck shell=bash source-path=SCRIPTDIR disable=SC2034
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$CASE_DIR/lib/stats.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/remote_engines.sh"
+# shellcheck source-path=SCRIPTDIR
+source "$CASE_DIR/lib/remote_daemon.sh"
+remote_programs
+remote_keys
 
 # Settings of machines that take, and of those that put as well.
 mapfile -t READER < <(trusts)

@@ -87,31 +87,14 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::{BuildId, Output, OutputId};
-    use sha2::{Digest, Sha256};
-    use std::collections::HashSet;
+    use proto::Output;
     use std::path::PathBuf;
-    use std::time::SystemTime;
-    use store::{Access, Put, Replaces, Store, View};
 
     const ACTION: ActionId = ActionId([1; 32]);
 
-    /// A build of a store, with a table that has one answer; the store's directory, and that of the build.
+    /// A build with a table that has one answer.
     fn build(dir: &Path) -> (Output, PathBuf) {
-        let store = Store::open(dir, Access::Owner).unwrap();
-        let view = View::common(&Toolchain::default());
-        let output = Output { id: OutputId(Sha256::digest(b"abc").into()), size: 3 };
-        let mut body = store.stage(output, &mut &b"abc"[..], &mut Vec::new()).unwrap();
-        let (origin, time) = (view.origin(None, ""), SystemTime::UNIX_EPOCH);
-        let put =
-            Put { action: ACTION, time, cost_ms: 0, origin: &origin, condition: None, replaces: Replaces::Nothing };
-        store.put(&view, &put, &mut body).unwrap();
-        let record = store.get(&view, &ACTION, time).unwrap().plain.unwrap();
-        let build = store.create_build(BuildId([1; 16])).unwrap();
-        let mut table = build.begin_table([3; 32]).unwrap();
-        assert!(table.add(ACTION, &record));
-        table.finish([4; 32], &Toolchain::default(), &HashSet::new()).unwrap();
-        (output, build.view())
+        testkit::build_with_table(dir, &Toolchain::default(), ACTION, b"abc")
     }
 
     #[test]

@@ -6,6 +6,7 @@ use proto::wire::Request;
 
 use crate::fake_go::Go;
 use crate::scripted_daemon::{Behaviour, DELAYED, Daemon, decisions};
+use crate::soon;
 
 fn start(dir: &Path, socket: &str) -> Go {
     Go::start(dir, &[], &[("NIX_GOCACHEPROG_SOCKET", socket)])
@@ -164,10 +165,7 @@ fn when_a_daemon_dies_its_requests_are_answered_and_the_client_connects_again() 
         assert_eq!(go.answer(ids[3])["Miss"], true);
         assert_eq!(go.get(round).unwrap(), body);
     }
-    let again = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        daemon.sessions.load(SeqCst) > 1
-    });
+    let again = soon(|| daemon.sessions.load(SeqCst) > 1);
     assert!(again, "it connected again");
     go.finish();
 }
@@ -195,10 +193,7 @@ fn a_late_reply_does_not_end_the_session() {
     assert_eq!(go.get(DELAYED).unwrap(), b"delayed", "read your writes");
     assert_eq!(daemon.sessions.load(SeqCst), 1, "it was never given up");
     go.finish();
-    let was_reported = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        daemon.unanswered.load(SeqCst) == 2
-    });
+    let was_reported = soon(|| daemon.unanswered.load(SeqCst) == 2);
     assert!(was_reported, "the daemon is told of both");
 }
 
@@ -250,22 +245,14 @@ fn the_spool_is_flushed_when_the_daemon_is_back() {
     let paths: Vec<_> = BODIES.iter().enumerate().map(|(n, body)| go.put(n as u8, body)).collect();
     assert!(paths.iter().all(|path| path.starts_with(&spool(dir.path()))));
     let daemon = Daemon::start(dir.path(), Behaviour::Correct);
-    let back = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(10)); // the client tries again within two seconds
-        go.put(50, b"after").starts_with(daemon.view.to_str().unwrap())
-    });
+    // The client tries again within two seconds.
+    let back = soon(|| go.put(50, b"after").starts_with(daemon.view.to_str().unwrap()));
     assert!(back);
     go.finish();
-    let was_reported = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        daemon.unanswered.load(SeqCst) >= BODIES.len()
-    });
+    let was_reported = soon(|| daemon.unanswered.load(SeqCst) >= BODIES.len());
     assert!(was_reported, "the daemon is told how much was done without it");
     let mut go = start(dir.path(), &daemon.socket());
-    let was_flushed = (0..500).any(|_| {
-        std::thread::sleep(Duration::from_millis(10));
-        (0..BODIES.len()).all(|n| daemon.has(n as u8))
-    });
+    let was_flushed = soon(|| (0..BODIES.len()).all(|n| daemon.has(n as u8)));
     assert!(was_flushed);
     go.get(0);
     go.finish();

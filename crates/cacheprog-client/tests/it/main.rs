@@ -12,9 +12,23 @@ mod sharing; // who else may use what was put
 mod table; // a build's blinded table
 mod test_results; // results of tests
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use proto::OutputId;
 use sha2::{Digest, Sha256};
 
 fn output(body: &[u8]) -> OutputId {
     OutputId(Sha256::digest(body).into())
+}
+
+/// Whether it becomes so within five seconds: what another process or thread does comes a moment later.
+fn soon(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..500).any(|_| {
+        let is_so = is_so();
+        if !is_so {
+            sleep(Duration::from_millis(10));
+        }
+        is_so
+    })
 }

@@ -12,6 +12,7 @@ use proto::wire::{Candidate, Hello, Reply, Request, UnixTime, VERSION, Welcome, 
 use proto::{ActionId, Condition, Output, OutputId, ScopeDigest, limits};
 
 use crate::fake_go::Action;
+use crate::soon;
 
 /// How a scripted daemon behaves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -301,12 +302,8 @@ fn receive_test(input: &mut impl Read, view: &Path, (inputs, output): (u64, Outp
 
 /// What clients decided, after this many decisions.
 pub(crate) fn decisions(daemon: &Daemon, count: usize) -> Vec<Request> {
-    for _ in 0..500 {
-        let decisions = daemon.decisions.lock().unwrap().clone();
-        if decisions.len() >= count {
-            return decisions;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the daemon got {:?}", daemon.decisions.lock().unwrap());
+    let came = soon(|| daemon.decisions.lock().unwrap().len() >= count);
+    let decisions = daemon.decisions.lock().unwrap().clone();
+    assert!(came, "the daemon got {decisions:?}");
+    decisions
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fake_go::Go;
 use crate::scripted_daemon::{Behaviour, Daemon, decisions};
+use crate::soon;
 
 /// A package of Go alone, `example.test/m/greet`.
 const GREET: &[u8] = include_bytes!("../../../store/tests/data/greet.a");
@@ -72,12 +73,7 @@ fn shares(daemon: &Daemon, names: &[([u8; 32], &str)], count: usize) -> Vec<(Str
 
 /// After this many conditions, those whose parts were told.
 fn told(daemon: &Daemon, count: usize) -> Vec<proto::Condition> {
-    for _ in 0..500 {
-        if daemon.parts.lock().unwrap().len() >= count {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    soon(|| daemon.parts.lock().unwrap().len() >= count);
     daemon.parts.lock().unwrap().clone()
 }
 
