@@ -7,7 +7,7 @@ set -euo pipefail
 in_own_mounts() {
     local status=0
     local has_nix=yes
-    [ ! -e /gocache ] || { echo "mounted_build.sh: /gocache exists already" >&2; return 1; }
+    [ ! -e /gocache ] || { echo "mounted_build.sh: /gocache exists already; a run that was killed may have left it: rmdir /gocache" >&2; return 1; }
     [ -e /nix ] || { has_nix=no; mkdir /nix; }
     mkdir /gocache
     OWN_MOUNTS=1 unshare --mount --propagation private "$@" || status=$?

@@ -15,12 +15,12 @@ use std::time::{Duration, SystemTime};
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use local::Local;
-use remote::url::{Origin, PlainHttp, Url, parse_region};
+use remote::url::{Addressing, Origin, PlainHttp, Url, parse_region};
 use store::Mode;
 
 use crate::clock;
 use crate::credentials::CredentialsSource;
-use crate::engine::{Addressing, Connections, Engine, EngineSettings, HttpProxy};
+use crate::engine::{Connections, Engine, EngineSettings, HttpProxy};
 
 /// Brings build outputs from a remote store, and puts them there: without Nix, for `cacheprog-client --remote URL`.
 ///
@@ -145,7 +145,7 @@ struct Remote {
     #[arg(long, value_name = "REGION", env = "NIX_GOCACHEPROG_REMOTE_REGION")]
     region: Option<String>,
     /// How an S3 engine is told the bucket: in the path, or in the host's name. By default in the path; for AWS in the host.
-    #[arg(long, value_name = "HOW", env = "NIX_GOCACHEPROG_REMOTE_ADDRESSING", value_parser = addressing)]
+    #[arg(long, value_name = "HOW", env = "NIX_GOCACHEPROG_REMOTE_ADDRESSING")]
     addressing: Option<Addressing>,
     /// A file with credentials, as ~/.aws/credentials is written.
     #[arg(long, value_name = "FILE", env = "NIX_GOCACHEPROG_REMOTE_CREDENTIALS_FILE")]
@@ -191,9 +191,9 @@ impl Args {
                 };
                 let remote = Remote {
                     url: settings.url.as_str().to_owned(),
-                    endpoint: settings.endpoint.map(|endpoint| endpoint.as_str().to_owned()),
-                    region: settings.region,
-                    addressing: settings.addressing.as_deref().map(addressing).transpose()?,
+                    endpoint: settings.endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()),
+                    region: settings.region().map(str::to_owned),
+                    addressing: settings.addressing(),
                     credentials_file: credentials_file.clone(),
                     profile: settings.profile,
                 };
@@ -240,14 +240,6 @@ fn certificates() -> Option<PathBuf> {
 fn used_within(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     if time < Duration::from_secs(2 * 3600) { Err("it is at least 2h".to_owned()) } else { Ok(time) }
-}
-
-fn addressing(text: &str) -> Result<Addressing, &'static str> {
-    match text {
-        "path" => Ok(Addressing::Path),
-        "host" => Ok(Addressing::VirtualHost),
-        _ => Err("it is path or host"),
-    }
 }
 
 /// Writes one log line.

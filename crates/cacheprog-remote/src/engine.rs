@@ -24,7 +24,6 @@ pub(crate) mod xml;
 use std::io::Read;
 use std::ops::Range;
 
-pub use address::Addressing;
 use address::Bucket;
 pub use error::EngineError;
 pub use error_details::{At, BodyFault, Phase, Status, Unavailability};
@@ -36,7 +35,7 @@ pub use reply::Reply;
 use reply::Wanted;
 pub use s3_body::{ListedObject, Listing};
 
-use ::remote::url::{Origin, Url};
+use ::remote::url::{Addressing, Origin, Url};
 
 use crate::counters::{Counters, Method, RequestOutcome};
 use crate::credentials::CredentialsSource;

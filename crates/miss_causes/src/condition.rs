@@ -6,7 +6,7 @@ use proto::parts::{Difference, Part};
 use proto::profile::{Action, BuildProfile, Rejection, Session};
 use proto::{Scope, scopes};
 
-use crate::verdict::{Cause, Verdict, verdict};
+use crate::cause::{Cause, Verdict, verdict};
 
 /// How many differences a sentence names.
 const NAMED: usize = 3;

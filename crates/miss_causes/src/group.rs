@@ -6,8 +6,8 @@ use proto::figures::number;
 use proto::profile::BuildProfile;
 use serde::Serialize;
 
-use crate::cause::explain;
-use crate::verdict::{Cause, Missed, Verdict};
+use crate::cause::{Cause, Missed, Verdict};
+use crate::compare::explain;
 
 /// Misses of one cause and one root.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,7 +5,7 @@ use proto::control::BuildStatus;
 use proto::profile::{Action, BuildProfile, GetOutcome, PutOutcome, Session};
 use proto::wire::Toolchain;
 
-use crate::verdict::{Cause, Verdict, verdict};
+use crate::cause::{Cause, Verdict, verdict};
 
 /// Each build's profile and its action of the key.
 pub(crate) fn missed(

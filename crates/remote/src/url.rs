@@ -3,6 +3,7 @@
 //! An error names the wrong part and the fix. It repeats nothing of a URL that may hold a password.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 /// The URL of a remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub struct Origin {
     pub host: String,
     /// The port, if it is not the scheme's.
     pub port: Option<u16>,
+}
+
+/// Where an S3 engine finds the bucket's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// `https://host/bucket/object`
+    Path,
+    /// `https://bucket.host/object`
+    VirtualHost,
 }
 
 /// Whether requests may be sent without TLS to another machine.
@@ -86,6 +96,9 @@ pub enum UrlError {
     /// The region has other characters.
     #[error("the region `{0}` is none: it has letters, digits and `-`, such as eu-west-1")]
     Region(String),
+    /// It is no [`Addressing`].
+    #[error("the addressing `{0}` is none: write path or host, for the bucket in the path or in the host's name")]
+    Addressing(String),
     /// The endpoint has a path.
     #[error("the S3 endpoint has a path: write https://HOST alone; bucket and prefix belong in the URL")]
     EndpointPath,
@@ -159,6 +172,18 @@ impl std::fmt::Display for Origin {
 /// [`UrlError::Region`] where the text is none.
 pub fn parse_region(text: &str) -> Result<String, UrlError> {
     is_region(text).then(|| text.to_owned()).ok_or_else(|| UrlError::Region(shown(text)))
+}
+
+impl FromStr for Addressing {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        match text {
+            "path" => Ok(Self::Path),
+            "host" => Ok(Self::VirtualHost),
+            _ => Err(UrlError::Addressing(shown(text))),
+        }
+    }
 }
 
 /// Whether a text can be a region, in a signature and in a host's name.

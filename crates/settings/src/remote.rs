@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use remote::keys::PublicKey;
-use remote::url::{Origin, PlainHttp, Url, UrlError};
+use remote::url::{Addressing, Origin, PlainHttp, Url, UrlError, parse_region};
 use serde::Deserialize;
 use store::Size;
 
@@ -24,9 +24,9 @@ pub struct Remote {
     /// The address of an S3 engine other than AWS.
     pub endpoint: Option<RemoteEndpoint>,
     /// The region of an S3 engine.
-    pub region: Option<String>,
+    region: Option<RemoteRegion>,
     /// How an S3 engine is told the bucket: `path` or `host`.
-    pub addressing: Option<String>,
+    addressing: Option<RemoteAddressing>,
     /// The profile in the file of credentials.
     #[serde(default)]
     pub profile: String,
@@ -49,6 +49,18 @@ pub struct Remote {
 }
 
 impl Remote {
+    /// The region of an S3 engine, if it is set.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_ref().map(|region| region.0.as_str())
+    }
+
+    /// How an S3 engine is told the bucket, if it is set.
+    #[must_use]
+    pub fn addressing(&self) -> Option<Addressing> {
+        self.addressing.map(|addressing| addressing.0)
+    }
+
     /// Whose entries are used.
     #[must_use]
     pub fn trusted_public_keys(&self) -> Vec<PublicKey> {
@@ -85,6 +97,14 @@ pub struct RemoteUrl(String);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RemoteEndpoint(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct RemoteRegion(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct RemoteAddressing(Addressing);
 
 impl RemoteEndpoint {
     /// As it is written.
@@ -153,7 +173,7 @@ impl Default for KeptFor {
 /// A value of `[remote]` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// Of `url` or `endpoint`.
+    /// Of `url`, `endpoint`, `region` or `addressing`.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// Of `write`.
@@ -185,6 +205,22 @@ impl TryFrom<String> for RemoteEndpoint {
     fn try_from(text: String) -> Result<Self, RemoteError> {
         Origin::parse(&text, PlainHttp::Loopback)?;
         Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for RemoteRegion {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        Ok(Self(parse_region(&text)?))
+    }
+}
+
+impl TryFrom<String> for RemoteAddressing {
+    type Error = RemoteError;
+
+    fn try_from(text: String) -> Result<Self, RemoteError> {
+        Ok(Self(text.parse()?))
     }
 }
 
@@ -258,6 +294,8 @@ mod tests {
         assert_eq!(["caddy", "caddy-2"].map(|name| remote.write.admits(name)), [true, false]);
         assert_eq!(read("url = 's3://bucket'\ndaily-bytes = '1GiB'").unwrap().daily_bytes(), Some(1 << 30));
         assert!(read("url = 's3://bucket'\nwrite = 'all'").unwrap().write.admits("x"));
+        let remote = read("url = 's3://bucket'\nregion = 'eu-west-1'\naddressing = 'host'").unwrap();
+        assert_eq!((remote.region(), remote.addressing()), (Some("eu-west-1"), Some(Addressing::VirtualHost)));
     }
 
     #[test]
@@ -267,6 +305,8 @@ mod tests {
             ("url = 'http://cache.example/go'", "without TLS: write https://"),
             ("url = 's3://b'", "bucket"),
             ("url = 's3://bucket'\nendpoint = 'http://s3.example'", "without TLS: write https://"),
+            ("url = 's3://bucket'\nregion = 'eu west'", "such as eu-west-1"),
+            ("url = 's3://bucket'\naddressing = 'dns'", "write path or host"),
             ("write = 'all'", "url"),
             ("url = 's3://bucket'\nwrite = 'some'", "\"never\", \"all\", or a list"),
             ("url = 's3://bucket'\nkept-for = '1h'", "of at least a day"),

@@ -1,6 +1,6 @@
 //! Where an object is asked for: host and path, in S3's two styles, and the region that an endpoint's name has. Pure.
 
-use remote::url::{Origin, is_region};
+use remote::url::{Addressing, Origin, is_region};
 use ureq::http::Uri;
 
 use crate::object_name::ObjectName;
@@ -10,15 +10,6 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// Ends of the names of AWS' endpoints.
 const AWS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
-
-/// Whether the bucket is in the path or in the host's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Addressing {
-    /// `https://host/bucket/object`
-    Path,
-    /// `https://bucket.host/object`
-    VirtualHost,
-}
 
 /// A bucket at an endpoint.
 #[derive(Debug, Clone)]

@@ -1,11 +1,9 @@
-//! What is on its way from the remote store: a get for it waits a little; what no index names is a miss at once. On demand, a get for what an index
-//! names puts it on its way.
+//! What is fetched for builds of a name: ahead, as soon as it is known what there is (`on_its_way.rs`: who waits for it), or on demand
+//! (`on_demand.rs`), where a get for what an index names puts it on its way. At its end it is noted how much of it was used (usefulness.rs).
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto::ActionId;
 use remote::index::Entry;
@@ -13,8 +11,9 @@ use remote::series::Series;
 use remote_sync::pull::Progress;
 
 use super::on_demand::{Asking, Fetch, OnDemand};
+use super::on_its_way::OnItsWay;
 use super::usefulness::{Fetched, Usefulness};
-use crate::limits::{PREFETCH_STACK, REMOTE_LATE, REMOTE_WAIT};
+use crate::limits::PREFETCH_STACK;
 use crate::mutex::lock;
 
 /// Whose builds share a prefetch: those of this series, which write what all users read or do not.
@@ -23,11 +22,7 @@ pub(super) type Shared = (Series, bool);
 /// A prefetch.
 #[derive(Debug, Default)]
 pub(crate) struct Prefetch {
-    /// Held for one look or change.
-    state: Mutex<State>,
-    /// Waits in a row that were in vain.
-    late: AtomicU32,
-    changed: Condvar,
+    on_its_way: OnItsWay,
     /// Held for one entry.
     fetched: Mutex<Fetched>,
     /// Who is told at the end how much of it was used; `None` for builds whose word does not count.
@@ -44,24 +39,6 @@ impl Drop for Prefetch {
     }
 }
 
-#[derive(Debug, Default)]
-enum State {
-    /// It is not known yet what there is.
-    #[default]
-    Asking,
-    /// Of what comes, how many entries, and what compiling it cost its writer, in milliseconds.
-    Fetching(HashMap<ActionId, (usize, u32)>),
-    Over,
-}
-
-impl State {
-    /// What compiling it cost, where it may come.
-    fn cost(&self, action: &ActionId) -> Option<Duration> {
-        let Self::Fetching(entries) = self else { return None };
-        entries.get(action).map(|(_, cost_ms)| Duration::from_millis((*cost_ms).into()))
-    }
-}
-
 impl Prefetch {
     /// One for these builds.
     pub(super) fn of(
@@ -70,9 +47,7 @@ impl Prefetch {
         on_demand: Option<OnDemand>,
     ) -> Self {
         Self {
-            state: Mutex::default(),
-            late: AtomicU32::new(0),
-            changed: Condvar::new(),
+            on_its_way: OnItsWay::default(),
             fetched: Mutex::default(),
             reports_to: is_of_all_users.then(|| (usefulness.clone(), series.clone())),
             on_demand,
@@ -84,13 +59,12 @@ impl Prefetch {
         if self.on_demand.as_ref().is_some_and(OnDemand::is_set) {
             return;
         }
-        *lock(&self.state) = State::Over;
-        self.changed.notify_all();
+        self.on_its_way.end();
     }
 
     /// Whether a build that begins now asks again what there is.
     pub(super) fn is_over(&self) -> bool {
-        self.on_demand.as_ref().is_some_and(OnDemand::is_old) || matches!(*lock(&self.state), State::Over)
+        self.on_demand.as_ref().is_some_and(OnDemand::is_old) || self.on_its_way.is_over()
     }
 
     pub(super) fn is_on_demand(&self) -> bool {
@@ -111,22 +85,13 @@ impl Prefetch {
 
     /// Whether a get for this action is to wait.
     pub(crate) fn is_awaited(&self, action: &ActionId) -> bool {
-        if self.late.load(Relaxed) >= REMOTE_LATE {
-            return false;
-        }
-        match &*lock(&self.state) {
-            State::Asking => true,
-            State::Fetching(entries) => {
-                entries.contains_key(action) && self.on_demand.as_ref().is_none_or(|all| all.admits(action))
-            }
-            State::Over => false,
-        }
+        self.on_its_way.is_awaited(action) && self.on_demand.as_ref().is_none_or(|all| all.admits(action))
     }
 
     /// Puts it on its way, where it is fetched on demand. Whether it is, or may be when it is known what there is.
     pub(crate) fn ask_for(self: &Arc<Self>, action: &ActionId) -> bool {
         let Some(on_demand) = &self.on_demand else { return true };
-        if lock(&self.state).cost(action).is_none() {
+        if !self.on_its_way.is_named(action) {
             return true; // `wait` finds out, or it came meanwhile
         }
         match on_demand.ask(action) {
@@ -145,102 +110,40 @@ impl Prefetch {
         }
     }
 
-    /// Waits until it is here, or there is none of it; about as long as compiling costs, and no longer than the client waits for a get that
-    /// `came` then.
+    /// Waits for it as [`OnItsWay::wait`] does. On demand, it is asked for.
     pub(crate) fn wait(self: &Arc<Self>, action: &ActionId, came: Instant) {
-        let most = came + REMOTE_WAIT.1;
-        if !self.wait_while(most, |state| matches!(state, State::Asking)) {
-            return;
-        }
-        let cost = lock(&self.state).cost(action);
-        if let Some(cost) = cost.filter(|_| self.ask_for(action)) {
-            self.wait_while(most.min(came + cost.max(REMOTE_WAIT.0)), |state| state.cost(action).is_some());
-        }
-    }
-
-    /// Waits while it is so, at most until then. Whether it is so no more.
-    fn wait_while(&self, until: Instant, is_so: impl Fn(&State) -> bool) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        let waited = self.changed.wait_timeout_while(lock(&self.state), left, |state| is_so(state));
-        let is_late = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
-        self.late.fetch_add(is_late.into(), Relaxed);
-        !is_late
+        self.on_its_way.wait(action, came, || self.ask_for(action));
     }
 }
 
 impl Progress for Prefetch {
     fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>) {
-        let mut wanted = HashMap::new();
-        for entry in entries {
-            let (number, cost_ms) = wanted.entry(entry.action).or_insert((0, 0));
-            *number += 1;
-            *cost_ms = entry.cost_ms.max(*cost_ms);
-        }
+        let mut fetched = lock(&self.fetched); // nothing counts as used before it is noted here
+        let actions = self.on_its_way.begin(entries);
         if self.on_demand.is_some() {
-            let mut fetched = lock(&self.fetched);
-            wanted.keys().for_each(|action| fetched.note_fetched(action));
+            actions.iter().for_each(|action| fetched.note_fetched(action));
         }
-        *lock(&self.state) = State::Fetching(wanted);
-        self.late.store(0, Relaxed); // who waited until now, waited for the index
-        self.changed.notify_all();
     }
 
     fn done(&self, action: &ActionId, came: bool) {
-        if let State::Fetching(entries) = &mut *lock(&self.state)
-            && let Some((number, _)) = entries.get_mut(action)
-        {
-            *number -= 1;
-            if *number == 0 {
-                entries.remove(action);
-            }
+        if came && self.on_demand.is_none() {
+            lock(&self.fetched).note_fetched(action);
         }
-        if came {
-            if self.on_demand.is_none() {
-                lock(&self.fetched).note_fetched(action);
-            }
-            self.late.store(0, Relaxed);
-        }
-        self.changed.notify_all();
+        self.on_its_way.done(action, came);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
     use proto::{Output, OutputId};
+
+    use super::*;
 
     fn entry(n: u8, cost_ms: u32) -> Entry {
         let output = Output { id: OutputId([n; 32]), size: 1 };
         Entry { action: ActionId([n; 32]), output, condition: None, cost_ms, time: 0 }
-    }
-
-    #[test]
-    fn a_get_waits_for_what_is_on_its_way_and_for_nothing_else() {
-        let prefetch = Arc::new(Prefetch::default());
-        let action = |n| ActionId([n; 32]);
-        assert!(prefetch.is_awaited(&action(1)), "it is not known yet");
-        prefetch.wants(&mut [entry(1, 60_000), entry(2, 0)].iter());
-        assert_eq!([1, 2, 3].map(|n| prefetch.is_awaited(&action(n))), [true, true, false]);
-        let now = Instant::now();
-        prefetch.wait(&action(2), now);
-        prefetch.wait(&action(3), now);
-        prefetch.done(&action(3), true);
-        let long_ago = now.checked_sub(REMOTE_WAIT.1).unwrap();
-        for _ in 0..REMOTE_LATE {
-            assert!(prefetch.is_awaited(&action(1)));
-            prefetch.wait(&action(1), long_ago);
-        }
-        assert!(!prefetch.is_awaited(&action(1)), "nothing comes");
-        prefetch.done(&action(2), true);
-        assert!(prefetch.is_awaited(&action(1)), "something came");
-        thread::scope(|scope| {
-            let waits = scope.spawn(|| prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600)));
-            prefetch.done(&action(1), true);
-            waits.join().unwrap();
-        });
-        prefetch.end();
-        assert!(!prefetch.is_awaited(&action(1)));
-        prefetch.wait(&action(1), Instant::now() + Duration::from_secs(3600));
     }
 
     /// A prefetch on demand of so many entries that fetches at once. What was fetched is noted.
@@ -256,17 +159,6 @@ mod tests {
         prefetch.wants(&mut (0..entries).map(|n| entry(n, 60_000)).collect::<Vec<_>>().iter());
         prefetch.end();
         (prefetch, fetched)
-    }
-
-    #[test]
-    fn waits_for_the_index_do_not_count_against_what_it_names() {
-        let prefetch = Arc::new(Prefetch::default());
-        let action = ActionId([1; 32]);
-        let past = Instant::now().checked_sub(REMOTE_WAIT.1).unwrap();
-        (0..REMOTE_LATE).for_each(|_| prefetch.wait(&action, past));
-        assert!(!prefetch.is_awaited(&action));
-        prefetch.wants(&mut [entry(1, 60_000)].iter());
-        assert!(prefetch.is_awaited(&action));
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! removed, and of these the ones that are cheap to rebuild first: the age of an entry counts less, down to a fourth, the more
 //! milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of files (Go's module indexes) have low
 //! priority: they are removed before these.
+//!
+//! What was used within the grace stays. What live builds hold goes too where the store is over its limit, which takes nothing from them; it stays
+//! where the disk is short, as it would free nothing.
 
 use std::cmp::Reverse;
 
