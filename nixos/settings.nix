@@ -31,7 +31,7 @@ let
       addressing = unset (types.enum [
         "host"
         "path"
-      ]) "path" "How an S3 engine is told the bucket. null: in the path; AWS in the host's name.";
+      ]) "path" "How an S3 engine is told the bucket. null: for AWS in the host's name, for other engines in the path.";
       profile = unset types.str "ci" "The profile in the file of credentials. null: `default`.";
       trusted-public-keys = mkOption {
         type = types.listOf own.publicKey;

@@ -1,9 +1,18 @@
-# Statistics of measurements: elapsed time, medians, least values, and the interval of a median ratio. Source it.
+# Statistics of measurements: elapsed time, the order of rounds, medians, least values, and the interval of a median ratio. Source it.
 # shellcheck shell=bash
 set -euo pipefail
 
 # since MOMENT: seconds since that EPOCHREALTIME.
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.4f\n", b - a }'; }
+
+# in_turn ROUND NAME...: the names in the order of a round (0: as they are): each is the first one in turn, and in each second lap they go backwards, so
+# that each follows others.
+in_turn() {
+    local round=$1 place
+    shift
+    local names=("$@") lap=$((round / $#))
+    for ((place = 0; place < $#; place++)); do echo "${names[(round + (lap % 2 ? $# - place : place)) % $#]}"; done
+}
 
 # median < NUMBERS
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }

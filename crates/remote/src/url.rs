@@ -97,7 +97,7 @@ pub enum UrlError {
     #[error("the region `{0}` is none: it has letters, digits and `-`, such as eu-west-1")]
     Region(String),
     /// It is no [`Addressing`].
-    #[error("the addressing `{0}` is none: write path or host, for the bucket in the path or in the host's name")]
+    #[error("`{0}` is no addressing: write path or host")]
     Addressing(String),
     /// The endpoint has a path.
     #[error("the S3 endpoint has a path: write https://HOST alone; bucket and prefix belong in the URL")]

@@ -1,4 +1,4 @@
-//! What is fetched for builds of a name: ahead, as soon as it is known what there is (`on_its_way.rs`: who waits for it), or on demand
+//! What is fetched for builds of a name: ahead, as soon as it is known what there is (awaited.rs: who waits for it), or on demand
 //! (`on_demand.rs`), where a get for what an index names puts it on its way. At its end it is noted how much of it was used (usefulness.rs).
 
 use std::sync::{Arc, Mutex};
@@ -10,8 +10,8 @@ use remote::index::Entry;
 use remote::series::Series;
 use remote_sync::pull::Progress;
 
+use super::awaited::{Awaited, Named};
 use super::on_demand::{Asking, Fetch, OnDemand};
-use super::on_its_way::OnItsWay;
 use super::usefulness::{Fetched, Usefulness};
 use crate::limits::PREFETCH_STACK;
 use crate::mutex::lock;
@@ -20,10 +20,10 @@ use crate::mutex::lock;
 pub(super) type Shared = (Series, bool);
 
 /// A prefetch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Prefetch {
-    on_its_way: OnItsWay,
-    /// Held for one entry.
+    awaited: Awaited,
+    /// Held for one entry, or for the names of all.
     fetched: Mutex<Fetched>,
     /// Who is told at the end how much of it was used; `None` for builds whose word does not count.
     reports_to: Option<(Arc<Usefulness>, Series)>,
@@ -47,7 +47,7 @@ impl Prefetch {
         on_demand: Option<OnDemand>,
     ) -> Self {
         Self {
-            on_its_way: OnItsWay::default(),
+            awaited: Awaited::default(),
             fetched: Mutex::default(),
             reports_to: is_of_all_users.then(|| (usefulness.clone(), series.clone())),
             on_demand,
@@ -59,12 +59,12 @@ impl Prefetch {
         if self.on_demand.as_ref().is_some_and(OnDemand::is_set) {
             return;
         }
-        self.on_its_way.end();
+        self.awaited.end();
     }
 
     /// Whether a build that begins now asks again what there is.
     pub(super) fn is_over(&self) -> bool {
-        self.on_demand.as_ref().is_some_and(OnDemand::is_old) || self.on_its_way.is_over()
+        self.on_demand.as_ref().is_some_and(OnDemand::is_old) || self.awaited.is_over()
     }
 
     pub(super) fn is_on_demand(&self) -> bool {
@@ -85,13 +85,13 @@ impl Prefetch {
 
     /// Whether a get for this action is to wait.
     pub(crate) fn is_awaited(&self, action: &ActionId) -> bool {
-        self.on_its_way.is_awaited(action) && self.on_demand.as_ref().is_none_or(|all| all.admits(action))
+        self.awaited.is_awaited(action) && self.on_demand.as_ref().is_none_or(|all| all.admits(action))
     }
 
     /// Puts it on its way, where it is fetched on demand. Whether it is, or may be when it is known what there is.
     pub(crate) fn ask_for(self: &Arc<Self>, action: &ActionId) -> bool {
         let Some(on_demand) = &self.on_demand else { return true };
-        if !self.on_its_way.is_named(action) {
+        if !self.awaited.is_named(action) {
             return true; // `wait` finds out, or it came meanwhile
         }
         match on_demand.ask(action) {
@@ -110,26 +110,27 @@ impl Prefetch {
         }
     }
 
-    /// Waits for it as [`OnItsWay::wait`] does. On demand, it is asked for.
+    /// Waits for it as [`Awaited::wait`] does. On demand, it is asked for.
     pub(crate) fn wait(self: &Arc<Self>, action: &ActionId, came: Instant) {
-        self.on_its_way.wait(action, came, || self.ask_for(action));
+        self.awaited.wait(action, came, || self.ask_for(action));
     }
 }
 
 impl Progress for Prefetch {
     fn wants(&self, entries: &mut dyn Iterator<Item = &Entry>) {
-        let mut fetched = lock(&self.fetched); // nothing counts as used before it is noted here
-        let actions = self.on_its_way.begin(entries);
+        let named = Named::new(entries);
         if self.on_demand.is_some() {
-            actions.iter().for_each(|action| fetched.note_fetched(action));
+            let mut fetched = lock(&self.fetched); // before a get finds out that it may come, and uses it
+            named.actions().for_each(|action| fetched.note_fetched(action));
         }
+        self.awaited.begin(named);
     }
 
     fn done(&self, action: &ActionId, came: bool) {
         if came && self.on_demand.is_none() {
             lock(&self.fetched).note_fetched(action);
         }
-        self.on_its_way.done(action, came);
+        self.awaited.done(action, came);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gets whose objects must be verified before they can be served, or are on their way from another machine: on a second thread of their
 //! session, so that later requests are not held up.
 //!
-//! What a get is answered with, handler/ decides; how long one waits for the other machine, `remote/on_its_way.rs`.
+//! What a get is answered with, handler/ decides; how long one waits for the other machine, remote/awaited.rs.
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,7 +5,7 @@
 //! milliseconds of work it holds for each KiB that it takes. Entries that only save a stat of files (Go's module indexes) have low
 //! priority: they are removed before these.
 //!
-//! What was used within the grace stays. What live builds hold goes too where the store is over its limit, which takes nothing from them; it stays
+//! For size and space, what was used within the grace stays. What live builds hold goes too where the store is over its limit, which takes nothing from them; it stays
 //! where the disk is short, as it would free nothing.
 
 use std::cmp::Reverse;

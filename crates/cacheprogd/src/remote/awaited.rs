@@ -1,4 +1,5 @@
-//! What is on its way from the remote store: a get for it waits a little, as long as something comes; what no index names is a miss at once.
+//! What is awaited from the remote store: a get for what is on its way waits a little, as long as something comes; what no index names is a miss
+//! at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,7 +14,7 @@ use crate::mutex::lock;
 
 /// See the file's header.
 #[derive(Debug, Default)]
-pub(super) struct OnItsWay {
+pub(super) struct Awaited {
     /// Held for one look or change.
     state: Mutex<State>,
     changed: Condvar,
@@ -27,9 +28,13 @@ enum State {
     #[default]
     Asking,
     /// What is named and has not come.
-    Coming(HashMap<ActionId, Coming>),
+    Coming(Named),
     Over,
 }
+
+/// What is to come, by action.
+#[derive(Debug, Default)]
+pub(super) struct Named(HashMap<ActionId, Coming>);
 
 /// What is to come for an action.
 #[derive(Debug, Default)]
@@ -39,38 +44,46 @@ struct Coming {
     cost: Duration,
 }
 
+impl Named {
+    pub(super) fn new(entries: &mut dyn Iterator<Item = &Entry>) -> Self {
+        let mut named = Self::default();
+        for entry in entries {
+            let coming = named.0.entry(entry.action).or_default();
+            coming.entries += 1;
+            coming.cost = coming.cost.max(Duration::from_millis(entry.cost_ms.into()));
+        }
+        named
+    }
+
+    pub(super) fn actions(&self) -> impl Iterator<Item = &ActionId> {
+        self.0.keys()
+    }
+}
+
 impl State {
     /// What compiling it cost, where it may come.
     fn cost(&self, action: &ActionId) -> Option<Duration> {
         let Self::Coming(all) = self else { return None };
-        all.get(action).map(|coming| coming.cost)
+        all.0.get(action).map(|coming| coming.cost)
     }
 }
 
-impl OnItsWay {
-    /// It is known what there is: these. Returns the actions.
-    pub(super) fn begin(&self, entries: &mut dyn Iterator<Item = &Entry>) -> Vec<ActionId> {
-        let mut all = HashMap::<_, Coming>::new();
-        for entry in entries {
-            let coming = all.entry(entry.action).or_default();
-            coming.entries += 1;
-            coming.cost = coming.cost.max(Duration::from_millis(entry.cost_ms.into()));
-        }
-        let actions = all.keys().copied().collect();
-        *lock(&self.state) = State::Coming(all);
+impl Awaited {
+    /// It is known what there is.
+    pub(super) fn begin(&self, named: Named) {
+        *lock(&self.state) = State::Coming(named);
         self.late.store(0, Relaxed); // who waited until now, waited for the index
         self.changed.notify_all();
-        actions
     }
 
     /// An entry of this action is here, if it `came`, or will not be.
     pub(super) fn done(&self, action: &ActionId, came: bool) {
         if let State::Coming(all) = &mut *lock(&self.state)
-            && let Some(coming) = all.get_mut(action)
+            && let Some(coming) = all.0.get_mut(action)
         {
             coming.entries -= 1;
             if coming.entries == 0 {
-                all.remove(action);
+                all.0.remove(action);
             }
         }
         if came {
@@ -98,7 +111,7 @@ impl OnItsWay {
     pub(super) fn is_awaited(&self, action: &ActionId) -> bool {
         let may_come = match &*lock(&self.state) {
             State::Asking => true,
-            State::Coming(all) => all.contains_key(action),
+            State::Coming(all) => all.0.contains_key(action),
             State::Over => false,
         };
         may_come && self.late.load(Relaxed) < REMOTE_LATE
@@ -145,43 +158,43 @@ mod tests {
     }
 
     #[test]
-    fn a_get_waits_for_what_is_on_its_way_and_for_nothing_else() {
-        let on_its_way = OnItsWay::default();
-        let wait = |n, came| on_its_way.wait(&action(n), came, || true);
-        assert!(on_its_way.is_awaited(&action(1)), "it is not known yet");
-        on_its_way.begin(&mut [entry(1, 60_000), entry(2, 0)].iter());
-        assert_eq!([1, 2, 3].map(|n| on_its_way.is_awaited(&action(n))), [true, true, false]);
+    fn a_get_waits_for_what_is_awaited_and_for_nothing_else() {
+        let awaited = Awaited::default();
+        let wait = |n, came| awaited.wait(&action(n), came, || true);
+        assert!(awaited.is_awaited(&action(1)), "it is not known yet");
+        awaited.begin(Named::new(&mut [entry(1, 60_000), entry(2, 0)].iter()));
+        assert_eq!([1, 2, 3].map(|n| awaited.is_awaited(&action(n))), [true, true, false]);
         let now = Instant::now();
         wait(2, now);
         wait(3, now);
-        on_its_way.done(&action(3), true);
+        awaited.done(&action(3), true);
         let long_ago = now.checked_sub(REMOTE_WAIT.1).unwrap();
         for _ in 0..REMOTE_LATE {
-            assert!(on_its_way.is_awaited(&action(1)));
+            assert!(awaited.is_awaited(&action(1)));
             wait(1, long_ago);
         }
-        assert!(!on_its_way.is_awaited(&action(1)), "nothing comes");
-        on_its_way.done(&action(2), true);
-        assert!(on_its_way.is_awaited(&action(1)), "something came");
+        assert!(!awaited.is_awaited(&action(1)), "nothing comes");
+        awaited.done(&action(2), true);
+        assert!(awaited.is_awaited(&action(1)), "something came");
         let later = Instant::now() + Duration::from_secs(3600);
-        on_its_way.wait(&action(1), later, || false);
+        awaited.wait(&action(1), later, || false);
         thread::scope(|scope| {
             let waits = scope.spawn(|| wait(1, later));
-            on_its_way.done(&action(1), true);
+            awaited.done(&action(1), true);
             waits.join().unwrap();
         });
-        on_its_way.end();
-        assert!(!on_its_way.is_awaited(&action(1)));
+        awaited.end();
+        assert!(!awaited.is_awaited(&action(1)));
         wait(1, later);
     }
 
     #[test]
     fn waits_for_the_index_do_not_count_against_what_it_names() {
-        let on_its_way = OnItsWay::default();
+        let awaited = Awaited::default();
         let past = Instant::now().checked_sub(REMOTE_WAIT.1).unwrap();
-        (0..REMOTE_LATE).for_each(|_| on_its_way.wait(&action(1), past, || true));
-        assert!(!on_its_way.is_awaited(&action(1)));
-        on_its_way.begin(&mut [entry(1, 60_000)].iter());
-        assert!(on_its_way.is_awaited(&action(1)));
+        (0..REMOTE_LATE).for_each(|_| awaited.wait(&action(1), past, || true));
+        assert!(!awaited.is_awaited(&action(1)));
+        awaited.begin(Named::new(&mut [entry(1, 60_000)].iter()));
+        assert!(awaited.is_awaited(&action(1)));
     }
 }
