@@ -13,7 +13,10 @@ source "$CASE_DIR/lib/go.sh"
 build_matrix
 
 go=()
-for version in ${MATRIX_GO:-$(go_versions)}; do go+=(--go "$version=$(go_with_cacheprog "$version")"); done
+for version in ${MATRIX_GO:-$(go_versions)}; do
+    command=$(go_with_cacheprog "$version")
+    go+=(--go "$version=$command")
+done
 
 # The paths of sockets have to be short; this mount is the case's own.
 mkdir -p /mnt
