@@ -17,7 +17,7 @@ go_versions() {
 go_with_cacheprog() {
     local goroot tree wanted=$1
     [ "$wanted" = local ] || wanted=go$1
-    goroot=$(cd / && env -u GOCACHEPROG GOTOOLCHAIN="$wanted" GOFLAGS='' GOPROXY="$GO_PROXY" GOSUMDB="$GO_SUMDB" go env GOROOT)
+    goroot=$(cd / && env -u GOCACHEPROG GOTOOLCHAIN="$wanted" GOFLAGS='' GOPROXY="$GO_PROXY" GOSUMDB="$GO_SUMDB" go env GOROOT) || return
     case $1 in
         1.21.* | 1.22.* | 1.23.*)
             tree=$WORK/go-$1
