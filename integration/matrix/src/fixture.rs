@@ -33,15 +33,17 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// A daemon on a state directory that is a copy of `template`, or empty. `small`: on a file system of its own with
-    /// little space left, which can be filled or made read-only.
+    /// A daemon on a state directory that is a copy of `template`, or empty. `small`: on a file system of its own, twice as large as
+    /// the template and a little, which can be filled or made read-only.
     pub fn start(bin: &Path, template: Option<&Path>, small: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let mut fixture = Self { dir, bin: bin.to_owned(), view: PathBuf::new(), daemon: None, mounted: false, small };
         fs::create_dir(fixture.dir.path().join("state")).unwrap();
         if small {
-            let options = std::ffi::CString::new("size=400m").unwrap();
+            let size = |path: PathBuf| fs::metadata(path).unwrap().len();
+            let template: u64 = template.map_or(0, |template| files(template).into_iter().map(size).sum());
+            let options = std::ffi::CString::new(format!("size={}", 2 * template + (64 << 20))).unwrap();
             mount("none", fixture.dir.path().join("state"), "tmpfs", MountFlags::empty(), options.as_c_str()).unwrap();
         }
         if let Some(template) = template {
