@@ -65,7 +65,7 @@ impl Fixture {
     pub fn spawn(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         let child = Command::new(self.bin.join("cacheprogd"))
-            .args(["serve", "--control-socket"])
+            .args(["serve", "--max-size", "none", "--control-socket"]) // a tenth of the small disk is less than the template
             .arg(self.control())
             .arg("--state-dir")
             .arg(self.state())
