@@ -302,6 +302,19 @@ outside_from_the_root_of_the_module() {
     run='go build -o /out/program ./cmd; /out/program 2> /out/said'
 }
 outside_by_a_directory_of_the_temporary_one() { c a '#include "/tmp/v.h"'; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
+# What pkg-config reads gives flags on each line.
+pkg_config() { mkdir -p pc; { printf '%s\n' "$@"; printf 'Name: v\nDescription: v\nVersion: 1\n'; } > pc/v.pc; }
+outside_by_pkg_config_with_dots() { c a '#cgo pkg-config: ${SRCDIR}/../pc/v.pc' '#include <outside/v.h>'; pkg_config 'Cflags: -I${pcfiledir}/../..'; outside; }
+outside_by_a_prefix_with_dots() { c a '#cgo pkg-config: ${SRCDIR}/../pc/v.pc' '#include <v.h>'; pkg_config 'prefix=${pcfiledir}/../..' 'Cflags: -I${prefix}/outside'; outside; shared=no; }
+outside_by_a_prefix_for_temporary_files() { c a '#cgo pkg-config: v' '#include <v.h>'; pkg_config 'prefix=/tmp' 'Cflags: -I${prefix}/inc'; before='mkdir /tmp/inc; echo "#define V $V" > /tmp/inc/v.h; export PKG_CONFIG_PATH=$PWD/pc'; shared=no; }
+outside_by_pkg_config_beside() { c a '#cgo pkg-config: v'; before='mkdir ../pc; printf "Name: v\nDescription: v\nVersion: 1\nCflags: -include /tmp/v.h\n" > ../pc/v.pc; echo "#define V $V" > /tmp/v.h; export PKG_CONFIG_PATH=/build/pc'; shared=no; }
+outside_a_go_file_by_pkg_config() { c a '#cgo pkg-config: v'; pkg_config 'Cflags: -include ${pcfiledir}/../number/number.go'; define number/number.go "$1"; before='export PKG_CONFIG_PATH=$PWD/pc' shared=no; }
+in_memory() {
+    before='echo "#define V $V" > /dev/shm/gocacheprog-test-v.h; trap "rm /dev/shm/gocacheprog-test-v.h" EXIT'
+    shared=no
+}
+outside_in_memory_by_two_slashes() { c a '#include "/dev//shm/gocacheprog-test-v.h"'; in_memory; }
+outside_in_memory_by_a_flag() { c a '#cgo CFLAGS: -I/dev' '#include <shm/gocacheprog-test-v.h>'; in_memory; }
 outside_by_an_escape_in_assembly() { asm a '#include "../\x2e./outside/v.h"'; outside; shared=no; }
 outside_with_a_name_like_a_temporary_one() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <ccconfig.h>'; before='echo "#define V $V" > ../ccconfig.h'; shared=no; }
 outside_in_a_temporary_directory_of_go() { c a '#cgo CFLAGS: -I${SRCDIR}/../gen' '#include <v.h>'; before='mkdir gen; export GOTMPDIR=$PWD/gen; echo "#define V $V" > gen/v.h'; shared=no; }
@@ -314,7 +327,7 @@ outside_by_a_link_of_the_module() {
 # What differs little from another kind.
 ONLY_FULL='^asm_(includes_(another|a_directory|a_linked|an_escape|a_header_that|a_file_beside)|header|in_another)|^c(pp)?_includes_(another|no|a_name_on|by_a_macro_of)|^c_(asks_for|assembly|includes_a_file_beside)|^header_beside_that_includes
     |^link_(of_a_link|that_(a_flag|assembly|leads_nowhere)|to_a_directory_that)|^module_(of_(another|the_module_cache_with)|that_is_none)|^vendor(ed_module_that_is|_directory)
-    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape|an_absolute_flag|a_definition|a_link_of)|from_the_root|with_a_name|in_a)'
+    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape|an_absolute_flag|a_definition|a_link_of|a_prefix_with|pkg_config_beside)|a_go_file_by|in_memory_by_a_flag|from_the_root|with_a_name|in_a)'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-files.sh")
 try_kinds "${kinds[@]}"

@@ -41,6 +41,9 @@ const OF_SYSTEM: [&str; 14] = [
     "/nix/var",
 ];
 
+/// Where programs write to memory beside devices: a path below it may go on in another text.
+pub(crate) const DEVICES: &str = "/dev";
+
 /// A directory of temporary files among devices (`shm_overview(7)`).
 pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
 

@@ -62,7 +62,7 @@ impl Scanner<'_> {
     fn among_processes(&mut self, text: &[u8], at: usize) {
         let end = token::ends(text, at, at)[0];
         let leads_on = text[at..end].split(|&byte| byte == b'/').any(|part| matches!(part, b"cwd" | b"fd" | b"root"));
-        if leads_on && (Line::around(text, at, &mut self.last_line) != Line::Other || self.is_for_assembler(text, at)) {
+        if leads_on && (self.line(text, at) != Line::Other || self.is_for_assembler(text, at)) {
             self.references.add(Reference::Any);
         }
     }
@@ -114,7 +114,7 @@ impl Scanner<'_> {
         }
         // Comments of scripts begin like directives: `# if .git is there`.
         let is_quoted = start.checked_sub(1).is_some_and(|before| b"\"<(".contains(&text[before]));
-        match Line::around(text, at, &mut self.last_line) {
+        match self.line(text, at) {
             Line::Cgo => true,
             Line::Directive if is_definition(text, at) => text.get(at + name.len()) == Some(&b'/'),
             Line::Directive => is_quoted,
@@ -135,7 +135,7 @@ impl Scanner<'_> {
 
     /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. A text between quotes is one for an assembler alone.
     pub(super) fn defined_as_above(&mut self, text: &[u8], at: usize) {
-        let line = Line::around(text, at, &mut self.last_line);
+        let line = self.line(text, at);
         if line == Line::Other {
             return;
         }

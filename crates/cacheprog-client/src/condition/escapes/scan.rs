@@ -39,6 +39,8 @@ pub(crate) enum Language {
     AnyOfTree,
     /// A Go source: its comments hold C.
     Go,
+    /// What `pkg-config` reads: each line gives flags, or is a part of them.
+    PkgConfig,
 }
 
 /// Names that are looked for in texts.
@@ -141,6 +143,12 @@ impl<'a> Scanner<'a> {
         self.text = text;
     }
 
+    /// What the line around `at` is.
+    pub(super) fn line(&mut self, text: &[u8], at: usize) -> Line {
+        let line = Line::around(text, at, &mut self.last_line);
+        if self.language == Language::PkgConfig { Line::Cgo } else { line }
+    }
+
     /// A path with `..` at `at`.
     fn upward(&mut self, text: &[u8], at: usize) {
         let byte = |index: Option<usize>| index.and_then(|index| text.get(index)).copied().unwrap_or(b' ');
@@ -161,7 +169,7 @@ impl<'a> Scanner<'a> {
         let is_absolute = text[start] == b'/' && !text[start..].starts_with(b"/..");
         // `-I/usr/../x`, which may be the directory `-I` too.
         let flagged = memchr::memchr(b'/', &text[start..at]).map(|slash| start + slash);
-        let line = Line::around(text, at, &mut self.last_line);
+        let line = self.line(text, at);
         if let Some(slash) = flagged.filter(|slash| *slash + 1 < at && token::is_joined_to_flag(text, *slash)) {
             for end in token::ends(text, start, at) {
                 let path = PathBuf::from(OsStr::from_bytes(&text[slash..end]));
@@ -186,7 +194,7 @@ impl<'a> Scanner<'a> {
 
     /// The same `..`, seen from a directory to which a link leads: the link may be a part of the path before it, or a search path.
     fn above_link(&mut self, text: &[u8], at: usize, is_flagged: bool) {
-        let line = Line::around(text, at, &mut self.last_line);
+        let line = self.line(text, at);
         // `}` ends `${SRCDIR}`, which is no link.
         let follows_name = at >= 2 && text[at - 1] == b'/' && !b"}./".contains(&text[at - 2]);
         if (line == Line::Other && !is_flagged) || (line == Line::Cgo && !follows_name) {
@@ -216,6 +224,7 @@ impl<'a> Scanner<'a> {
     fn seen_from_anywhere(&mut self, text: &[u8], start: usize, line: Line) -> Option<fn(PathBuf) -> Reference> {
         let is_of_tools = text[start] == b'-' || text[..start].ends_with(b"(");
         match line {
+            Line::Cgo if self.language == Language::PkgConfig => Some(Reference::IfThere),
             Line::Cgo => None,
             Line::Directive if self.asks(text) => Some(Reference::Asked),
             Line::Other if self.language == Language::AnyOfTree && !is_of_tools => None,
@@ -273,7 +282,7 @@ impl<'a> Scanner<'a> {
         {
             return;
         }
-        let line = Line::around(text, at, &mut self.last_line);
+        let line = self.line(text, at);
         let is_flagged = is_flagged || token::is_after_flag(text, from);
         // Most files of a tree are none of C: what a document mentions is not looked at.
         let is_of_tools = line != Line::Other || is_flagged || self.is_script == Some(true) || b"=(".contains(&before);
@@ -305,7 +314,7 @@ impl<'a> Scanner<'a> {
             return;
         }
         let line_start = token::line_start(text, at);
-        let names_one = match Line::around(text, at, &mut self.last_line) {
+        let names_one = match self.line(text, at) {
             Line::Cgo => true,
             Line::Directive => is_definition(text, at) || text.get(at + 3).is_some_and(|after| b"\">)".contains(after)),
             Line::Other => names_file(&text[line_start..at]),

@@ -99,7 +99,7 @@ impl Surroundings<'_> {
     pub(crate) fn judge_path(&self, path: &Path) -> Verdict {
         let has_dots = path.components().any(|part| part == Component::ParentDir);
         let path = &if has_dots { paths::real(path) } else { path.to_owned() };
-        let is_fixed = paths::is_of_system(path)
+        let is_fixed = (paths::is_of_system(path) && path != Path::new(paths::DEVICES))
             || paths::is_in_store(path, &self.excluded.own_outputs)
             || (self.goroot.is_absolute() && path.starts_with(self.goroot));
         match self.tree {
@@ -128,7 +128,7 @@ pub(crate) fn top_directories(tree: Option<&Path>) -> Vec<Vec<u8>> {
     let of_tree = tree.and_then(|tree| tree.ancestors().filter(|dir| *dir != Path::new("/")).last());
     let all = entries.unwrap_or_default().into_iter().chain(of_tree.map(Path::to_owned));
     let all = all.filter(|path| !paths::is_of_system(path) && path != Path::new("/nix"));
-    let mut all: Vec<PathBuf> = all.chain([paths::SHARED_MEMORY.into()]).collect();
+    let mut all: Vec<PathBuf> = all.chain([paths::DEVICES.into()]).collect();
     all.sort();
     all.dedup();
     all.into_iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect()

@@ -49,6 +49,8 @@ impl Rule {
             (Self::Tree | Self::Vet, b"go") => by_constraint,
             // Go sources are made of it.
             (Self::Vet, b"swig" | b"swigcxx") => FileUse::Content,
+            // Of a package without cgo these are ignored files whatever their heads say, and vet reads them.
+            (Self::Vet, b"S" | b"sx") => FileUse::Content,
             (Self::Vet, ending) if SOURCES.contains(&ending) => by_constraint,
             (Self::Vet, b"syso") if build_constraint::is_in_name(name) => FileUse::Content,
             (Self::Vet, _) => FileUse::Nothing,

@@ -187,6 +187,9 @@ impl Walk<'_> {
         let mut references = References::default();
         let root = self.roots.last()?;
         let language = match self.looking.rule {
+            Rule::Module | Rule::Tree | Rule::TreeWithGo if path.extension().is_some_and(|ending| ending == "pc") => {
+                Some(Language::PkgConfig)
+            }
             Rule::Module => Some(Language::Any),
             Rule::Tree | Rule::TreeWithGo => Some(Language::AnyOfTree),
             Rule::Vet | Rule::Toolchain => None,

@@ -168,7 +168,9 @@ fn a_command_line_that_is_not_clean_takes_the_tree_with_go() {
     assert_eq!(scope(unclean(), &archive("x.test/x", &["/tmp/a.go"])), "private");
     let outside = TestTree::new(&[("x.h", "1")]);
     let flags = format!("-I{}", outside.path("").display());
-    assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", "-I/dev/shm/x")], &of_a()), "private");
+    for flag in ["-I/dev/shm/x", "-I/dev//shm/x", "-I/dev", "-I/dev/./shm"] {
+        assert_eq!(scope_with(&tree, &[("CGO_CFLAGS", flag)], &of_a()), "private", "{flag}");
+    }
     for made in [of_a(), MadeArchive { is_std: true, ..of_a() }] {
         let setting = Setting { is_clean: false, ..tree.setting("src", &[("CGO_CFLAGS", &flags)]) };
         assert_eq!(scope(Conditions::new(setting), &made), "private");

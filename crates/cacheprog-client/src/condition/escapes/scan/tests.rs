@@ -46,6 +46,17 @@ fn what_may_lead_above_a_link_is_kept() {
 }
 
 #[test]
+fn each_line_that_pkg_config_reads_gives_flags() {
+    let of = |text: &str| scan("pc", Language::PkgConfig, text);
+    let certain = |path: &str| Reference::Certain(path.into());
+    assert_eq!(of("prefix=/tmp\nName: v\n"), [certain("/tmp")]);
+    assert!(of("prefix=${pcfiledir}/../..\nCflags: -I${prefix}/inc\n").contains(&certain("/top")));
+    assert!(of("Cflags: -include ${pcfiledir}/../n/n.go\n").contains(&Reference::GoSource));
+    assert!(of("Cflags: -I../../inc\n").contains(&Reference::IfThere("/top/inc".into())), "seen from a package");
+    assert_eq!(of("prefix=/usr\nDescription: many things...\nLibs: -L${prefix}/lib -lz\n"), []);
+}
+
+#[test]
 fn an_escape_in_the_name_of_an_included_file_may_be_any_path() {
     let of = |text: &str| scan("", Language::Any, text);
     assert_eq!(of("#include \"\\x2e./x.h\""), [Reference::Any]);
