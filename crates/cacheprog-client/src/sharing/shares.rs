@@ -69,7 +69,6 @@ impl<S: Scopes> ConditionsOfShares<S> {
 
     /// The next condition looks at files again.
     pub(crate) fn forget_looks(&mut self) {
-        self.known.clear();
         self.scopes.forget_looks();
     }
 

@@ -91,8 +91,6 @@ pub(crate) enum Outcome {
 pub(crate) struct Readers {
     conditions: ConditionsOfShares<Conditions>,
     is_clean: bool,
-    /// Whether the go command runs tests: each of them may write what a later package is made of, and not all have a result that is put.
-    runs_tests: bool,
     /// `None` where results of tests are not exchanged.
     tests: Option<TestInputs>,
 }
@@ -100,8 +98,7 @@ pub(crate) struct Readers {
 impl Readers {
     pub(crate) fn new(setting: Setting, tests: Option<TestInputs>) -> Self {
         let is_clean = setting.is_clean;
-        let runs_tests = setting.arguments.as_ref().is_none_or(|all| all.iter().any(|one| one == "test"));
-        Self { conditions: ConditionsOfShares::new(Conditions::new(setting)), is_clean, runs_tests, tests }
+        Self { conditions: ConditionsOfShares::new(Conditions::new(setting)), is_clean, tests }
     }
 }
 
@@ -294,9 +291,6 @@ impl Readers {
     fn work(&mut self, task: Task) -> (Outcome, Option<Arc<[Condition]>>) {
         let outcome = match task {
             Task::Choose(conditions) => {
-                if self.runs_tests {
-                    self.conditions.forget_looks();
-                }
                 return match self.conditions.first_that_holds(&conditions, self.is_clean) {
                     Some(number) => (Outcome::Holds(number), None),
                     None => (Outcome::Nothing, Some(conditions)),
