@@ -67,3 +67,15 @@ pub(super) fn is_cxx(name: &[u8]) -> bool {
 fn ending(name: &[u8]) -> &[u8] {
     name.iter().rposition(|&byte| byte == b'.').map_or(b"", |dot| &name[dot + 1..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_vet_assembly_of_cgo_counts_whatever_its_head_says() {
+        let of = |name: &str| Rule::Vet.of_file(name.as_bytes());
+        assert_eq!(["v.S", "v.sx", "v_windows.s"].map(of), [FileUse::Content; 3]);
+        assert_eq!(of("v.s"), FileUse::ContentIfConstrained);
+    }
+}
