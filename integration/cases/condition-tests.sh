@@ -6,16 +6,10 @@ NO_NIX=1
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/played_sandbox.sh"
 source "$CASE_DIR/lib/kinds.sh"
+source "$CASE_DIR/lib/test_kinds.sh"
 begin_kinds
 
 ### variables, which a test may read before its log begins
-# wants EXPRESSION IMPORT...: a test that wants "1" of an expression that is evaluated before the tests.
-wants() {
-    local expression=$1 imports
-    shift
-    imports=$(printf '"%s"; ' "$@" testing)
-    go_test "import ( $imports )" "var seen = $expression" 'func TestSeen(t *testing.T) { if seen != "1" { t.Fatalf("%q", seen) } }'
-}
 variable_called_debug() { wants 'os.Getenv("debug")' os; environment=("debug=$1"); }
 variable_called_lib() { wants 'os.Getenv("lib")' os; environment=("lib=$1"); }
 # Variables of the derivation count where a source names them.
@@ -34,7 +28,6 @@ variable_that_is_not_text() { wants 'map[string]string{"\x80": "1"}[os.Getenv("M
 
 ### files
 # reads FILE: Go code for the content of a file, by os.
-reads() { echo "func() string { b, _ := os.ReadFile(\"$1\"); return string(b) }()"; }
 file_that_is_read_early() { wants "$(reads testdata/v)" os; mkdir testdata; printf '%s' "$1" > testdata/v; }
 file_beside_that_is_read_early() { wants "$(reads ../golden/v)" os; before='mkdir ../golden; printf $V > ../golden/v'; }
 file_of_the_build_that_is_read_early() { wants "$(reads /build/v)" os; before='printf $V > /build/v'; }
@@ -60,11 +53,6 @@ file_of_time_zones() { wants 'func() string { l, err := time.LoadLocation("V"); 
 file_of_go_source() { wants 'func() string { b, _ := exec.Command("tail", "-c", "2", "other/other.go").Output(); return string(b[:1]) }()' os/exec; mkdir other; printf 'package other\n\nconst N = %s\n' "$1" > other/other.go; }
 
 ### libraries, which are read when the test is linked: Go's key of a link has their names
-# library VALUE FILE: a static library that returns it.
-library() { mkdir -p "$(dirname "$2")"; echo "int lib(void) { return $1; }" | gcc -xc -c -o "$WORK/lib.o" - && rm -f "$2" && ar rcD "$2" "$WORK/lib.o"; }
-# calls DIR PACKAGE LDFLAGS: a package that calls the library.
-calls() { mkdir -p "$1"; printf 'package %s\n\n// #cgo LDFLAGS: %s\n// int lib(void);\nimport "C"\n\n// V returns the number of the library.\nfunc V() int { return int(C.lib()) }\n' "$2" "$3" > "$1/v.go"; }
-wants_library() { go_test "import ( \"testing\"; l \"$1\" )" 'func TestLibrary(t *testing.T) { if l.V() != 1 { t.Fatal(l.V()) } }'; }
 library_of_the_module() { wants_library "$module/l"; calls l l '-L${SRCDIR}/../lib -lv'; library "$1" lib/libv.a; }
 library_that_buildphase_makes() { wants_library "$module/l"; calls l l '-L/build/lib -lv'; library "$1" libv.a; before='mkdir ../lib; mv libv.a ../lib'; }
 library_of_a_flag() { wants_library "$module/l"; calls l l -lv; library "$1" lib/libv.a; run='go test -vet=off "-ldflags=-extldflags=-L/build/source/lib" .'; }
@@ -134,8 +122,6 @@ program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *
 program_that_runs_the_tests_beside_the_tree() { program_that_runs_the_tests "$1"; before='mv exec.sh ..'; run='go test -vet=off -exec /build/exec.sh .'; }
 
 ### what a run leaves behind: the next commands need it
-# leaves STATEMENT CHECK: a test that leaves something, and what needs it.
-leaves() { go_test 'import ( "os"; "os/exec"; "testing" )' 'var _, _ = exec.Command, os.Getpid' "func TestLeaves(t *testing.T) { if err := $1; err != nil { t.Fatal(err) } }"; run="go test -vet=off .; $2"; expected=pass shared=no; }
 leaves_a_directory_beside() { leaves 'os.Mkdir("../cov", 0o755)' 'touch ../cov/x'; }
 leaves_a_file_beside() { leaves 'os.WriteFile("../left", nil, 0o644)' 'test -e ../left'; }
 leaves_a_link_beside() { leaves 'os.Symlink("x", "/build/link")' 'test -L ../link'; }
