@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use memchr::{memchr, memmem};
 
 use super::reference::Reference;
-use super::scan::{OVERLAP, Scanner, is_definition, names_file};
+use super::scan::{Language, OVERLAP, Scanner, is_definition, names_file};
 use super::token::{self, Line};
 use crate::condition::excluded;
 
@@ -133,7 +133,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. A text between quotes is one for an assembler alone.
+    /// `#define UP ..`, and `-DUP=..` for cgo: another line may make a path of it. The same for a path after a name that another
+    /// line of a `.pc` file gives. A text between quotes is one for an assembler alone.
     pub(super) fn defined_as_above(&mut self, text: &[u8], at: usize) {
         let line = self.line(text, at);
         if line == Line::Other {
@@ -143,6 +144,11 @@ impl Scanner<'_> {
         self.looks = self.looks.saturating_sub(end - start + at - token::line_start(text, at));
         let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
         let is_defined = match line {
+            Line::Cgo if memmem::find(&text[start..at], b"${").is_some() && self.language == Language::PkgConfig => {
+                // Only the directory of the file itself is known here.
+                memmem::find_iter(&text[start..at], b"${")
+                    .any(|name| !text[start + name..].starts_with(b"${pcfiledir}/"))
+            }
             Line::Cgo => token::is_of_definition(text, start),
             _ if !token::relative(&text[start..end]).1.is_empty() || is_in_comment(text, at) => false,
             _ => is_definition(text, at) && (!is_quoted || self.has_incbin),

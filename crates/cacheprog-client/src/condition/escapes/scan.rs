@@ -58,7 +58,7 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     place: FilePlace<'a>,
-    language: Language,
+    pub(super) language: Language,
     names: &'a Names,
     /// Names in the module of what is part of no scope.
     pub(super) left_out: Vec<&'a [u8]>,

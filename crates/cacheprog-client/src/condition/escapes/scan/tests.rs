@@ -51,6 +51,10 @@ fn each_line_that_pkg_config_reads_gives_flags() {
     let certain = |path: &str| Reference::Certain(path.into());
     assert_eq!(of("prefix=/tmp\nName: v\n"), [certain("/tmp")]);
     assert!(of("prefix=${pcfiledir}/../..\nCflags: -I${prefix}/inc\n").contains(&certain("/top")));
+    assert_eq!(of("prefix=${pcfiledir}/..\nCflags: -I${prefix}/include\n"), []);
+    for text in ["Cflags: -I${prefix}/../inc\n", "up=..\n", "inc=${prefix}/../inc\n"] {
+        assert!(of(text).contains(&Reference::Any), "another line gives the name: {text}");
+    }
     assert!(of("Cflags: -include ${pcfiledir}/../n/n.go\n").contains(&Reference::GoSource));
     assert!(of("Cflags: -I../../inc\n").contains(&Reference::IfThere("/top/inc".into())), "seen from a package");
     assert_eq!(of("prefix=/usr\nDescription: many things...\nLibs: -L${prefix}/lib -lz\n"), []);
