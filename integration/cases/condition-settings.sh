@@ -12,6 +12,14 @@ begin_kinds
 # three_headers: v.h with another value in each of inc1, inc2 and inc3.
 three_headers() { local n; for n in 1 2 3; do define "inc$n/v.h" "$n"; done; }
 
+flag_toolexec_of_a_store_that_reads_the_version() {
+    local tool=/nix/store/tttttttttttttttttttttttttttttttt-tool
+    printf 'package a\n\nfunc V() int { return 7 }\n' > a/a.go
+    script "$WORK/store-paths/${tool##*/}/bin/t.sh" 'arguments=' 'for argument in "$@"; do case $argument in' '*/a.go) sed s/7/$version/ "$argument" > /tmp/a.go; argument=/tmp/a.go ;;' 'esac; arguments="$arguments $argument"; done' 'exec $arguments'
+    environment=("version=$1")
+    run="go build -toolexec=$tool/bin/t.sh -o /out/program .; /out/program 2> /out/said"
+}
+
 ### variables
 variable_cgo_cppflags_set_by_buildphase() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; before='export CGO_CPPFLAGS=-DX=1'; }
 variable_cgo_enabled_set_by_buildphase() { c a '#include "../inc/v.h"'; define inc/v.h "$1"; environment=(CGO_ENABLED=0); before='export CGO_ENABLED=1'; }

@@ -121,6 +121,36 @@ program_that_os_starts() { wants 'func() string { r, w, _ := os.Pipe(); p, err :
 program_that_runs_the_tests() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; script exec.sh "exit $(($1 - 1))"; run='go test -vet=off -exec=/build/source/exec.sh .'; shared=no; }
 program_that_runs_the_tests_beside_the_tree() { program_that_runs_the_tests "$1"; before='mv exec.sh ..'; run='go test -vet=off -exec /build/exec.sh .'; }
 
+### in directories for temporary files and for programs; what a process inherits
+file_among_programs_that_is_read_early() { wants "$(reads bin/v)" os; mkdir bin; printf '%s' "$1" > bin/v; before='export GOBIN=$PWD/bin'; }
+library_among_programs() { wants_library "$module/l"; calls l l '-L${SRCDIR}/../bin -lv'; library "$1" bin/libv.a; before='export GOBIN=$PWD/bin'; }
+temporary_file_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("sh", "-c", "cat $TMPDIR/v").Output(); return string(b) }()' os/exec; before='mkdir ../tmp; export TMPDIR=/build/tmp; printf $V > ../tmp/v'; }
+temporary_file_that_is_read_early() { wants 'func() string { b, _ := os.ReadFile(os.TempDir() + "/v"); return string(b) }()' os; before='mkdir ../tmp; export TMPDIR=/build/tmp; printf $V > ../tmp/v'; }
+temporary_program_that_a_test_runs() { wants 'func() string { b, _ := exec.Command(os.TempDir() + "/tool").CombinedOutput(); return string(b) }()' os os/exec; mkdir -p cmd/tool; printf 'package main\n\nvar v string\n\nfunc main() { print(v) }\n' > cmd/tool/main.go; before='mkdir ../tmp; export TMPDIR=/build/tmp; go build -ldflags "-X main.v=$V" -o $TMPDIR/tool ./cmd/tool'; }
+temporary_file_of_go_that_a_child_reads() { wants 'func() string { b, _ := exec.Command("sh", "-c", "cat gen/v").Output(); return string(b) }()' os/exec; before='mkdir gen; export GOTMPDIR=$PWD/gen; printf $V > gen/v'; }
+file_in_tmp_that_is_read_early() { wants "$(reads /tmp/v)" os; before='printf $V > /tmp/v'; }
+file_in_tmp_by_a_variable() { wants 'func() string { b, _ := os.ReadFile(os.Getenv("FIXTURE")); return string(b) }()' os; before='printf $V > /tmp/v; export FIXTURE=/tmp/v'; }
+file_in_tmp_that_is_read_there() { go_test 'import ( "os"; "testing" )' 'func init() { os.Chdir("/tmp/d") }' 'func TestX(t *testing.T) { b, _ := os.ReadFile("v"); if string(b) != "1" { t.Fatal(string(b)) } }'; before='mkdir /tmp/d; printf $V > /tmp/d/v'; }
+library_in_tmp_by_a_flag() { wants_library "$module/l"; calls l l '-L/tmp/lib -lv'; library "$1" libv.a; before='mkdir /tmp/lib; mv libv.a /tmp/lib'; }
+library_in_tmp_by_a_variable() { wants_library "$module/l"; calls l l -lv; library "$1" libv.a; before='mv libv.a /tmp; export CGO_LDFLAGS=-L/tmp'; }
+library_in_tmp_by_linker_flags() { wants_library "$module/l"; calls l l -lv; library "$1" libv.a; before='mkdir /tmp/lib; mv libv.a /tmp/lib'; run='go test -vet=off "-ldflags=-extldflags=-L/tmp/lib" .'; }
+library_in_tmp_by_go_env() { wants_library "$module/l"; calls l l -lv; library "$1" libv.a; before='mkdir /tmp/lib; mv libv.a /tmp/lib; export GOENV=/build/goenv; go env -w CGO_LDFLAGS=-L/tmp/lib'; shared=no; }
+signal_that_is_ignored() { go_test 'import ( "os/signal"; "syscall"; "testing" )' 'func TestX(t *testing.T) { if signal.Ignored(syscall.SIGHUP) { t.Fatal("ignored") } }'; before='[ $V = 1 ] || trap "" HUP'; }
+mode_of_the_build_directory() { wants 'func() string { i, _ := os.Stat(".."); return map[os.FileMode]string{0o755: "1"}[i.Mode().Perm()] }()' os; before='[ $V = 1 ] && chmod 755 .. || chmod 700 ..'; }
+directory_by_another_name() { wants 'func() string { d, _ := os.Getwd(); return map[string]string{"/build/source": "1"}[d] }()' os; before='ln -s source ../link; [ $V = 1 ] || cd ../link'; }
+variable_of_the_shell() { wants 'map[string]string{"/": "1"}[os.Getenv("OLDPWD")]' os; before='cd /; cd /build/source; [ $V = 1 ] || { cd /tmp; cd /build/source; }'; }
+variable_of_no_shell() { wants 'os.Getenv("moon-Phase")' os; environment=("moon-Phase=$1"); }
+zone_in_tmp_by_a_variable() { wants 'map[string]string{"00": "1"}[time.Unix(0, 0).Format("04")]' time; before='export TZ=/tmp/V; [ $V = 1 ] && cp /usr/share/zoneinfo/UTC /tmp/V || cp /usr/share/zoneinfo/Asia/Kolkata /tmp/V'; }
+file_of_a_test_before() {
+    wants "$(reads /build/left)" os
+    mkdir a b
+    mv m.go m_test.go b
+    sed -i 's/seen != "1"/seen != ""/' b/m_test.go
+    printf 'package a\n' > a/a.go
+    printf 'package a\n\nimport ( "os"; "testing" )\n\nfunc TestA(t *testing.T) { if "%s" == "2" { os.WriteFile("/build/left", nil, 0o644); os.WriteFile("/build/left", []byte("2"), 0o644) } }\n' "$1" > a/a_test.go
+    run='go test -p 1 -vet=off ./a ./b'
+}
+
 ### what a run leaves behind: the next commands need it
 leaves_a_directory_beside() { leaves 'os.Mkdir("../cov", 0o755)' 'touch ../cov/x'; }
 leaves_a_file_beside() { leaves 'os.WriteFile("../left", nil, 0o644)' 'test -e ../left'; }
@@ -133,6 +163,9 @@ leaves_a_file_in_an_output() { leaves 'exec.Command("sh", "-c", "mkdir -p $out; 
 leaves_a_mode() { leaves 'os.Chmod("/build/beside", 0o700)' 'test "$(stat -c %a /build/beside)" = 700'; before='mkdir -m 755 ../beside'; }
 leaves_fewer_files() { leaves 'os.Remove("/build/beside/x")' 'test ! -e ../beside/x'; before='mkdir ../beside; touch ../beside/x'; }
 leaves_a_profile() { leaves 'error(nil)' 'test -s /out/cover'; run=${run/-vet=off/-vet=off -coverprofile=/out/cover}; }
+leaves_the_mode_of_the_build_directory() { leaves 'os.Chmod("/build", 0o700)' 'test "$(stat -c %a /build)" = 700'; before='chmod 755 /build'; }
+leaves_the_mode_of_a_temporary_directory() { leaves 'os.Chmod("/build/tmp", 0o700)' 'test "$(stat -c %a /build/tmp)" = 700'; before='mkdir -m 755 /build/tmp; export TMPDIR=/build/tmp'; }
+leaves_a_file_beside_modules() { leaves 'exec.Command("sh", "-c", "echo > /build/go/pkg/left").Run()' 'test -e /build/go/pkg/left'; before='mkdir -p /build/go/pkg'; }
 
 ### vet
 vet_of_an_ignored_file() { go_test 'import "testing"' 'func TestNothing(t *testing.T) {}'; ignored "$1" y_windows.go; run='go test .'; }
@@ -148,7 +181,8 @@ vet_by_another_tool() { go_test ''; rm m_test.go; script vet.sh 'case $1 in -V=f
 # What differs little from another kind.
 ONLY_FULL='^variable_(called_(lib|version)|of_(leading|white)|that_is_not)|^file_((beside|of_a_home)_that|of_the_build|that_is_opened_by_syscall_under|of_go_that)|^library_(of_a_(flag|vendored|variable)|that_buildphase)
     |^program_that_(was_(installed|built)|go_run|another|a_module|runs_the_tests_beside)
-    |^leaves_((a_link|a_file)_beside|fewer)|^vet_of_ignored'
+    |^(file|library|temporary_program|zone)_(among|in_tmp_(by|that_is_read_there))|^temporary_.*_that_(is|a_test)|^temporary_file_of_go|^directory_by_another|^variable_of_no_shell
+    |^leaves_((a_link|a_file)_beside|fewer|the_mode_of_a)|^vet_of_ignored'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-tests.sh")
 try_tests "${kinds[@]}"

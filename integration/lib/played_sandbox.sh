@@ -63,7 +63,7 @@ SANDBOX_ROOT='
         case $path in /build | /tmp | /nix | /in | /out | /gocache* | /homeless-shelter) continue ;; esac
         if [ -L "$path" ]; then cp -P "$path" ".$path"; elif [ -d "$path" ]; then mkdir ".$path"; mount --rbind "$path" ".$path"; fi
     done
-    mkdir -p build tmp in out "./$go"
+    mkdir -p build tmp phases in out "./$go"
     mount --bind "$work/store-paths" nix/store
     mkdir -p "./$go"
     mount --bind "$goroot" "./$go"
@@ -79,7 +79,7 @@ SANDBOX_ROOT='
     fi
     cp -rP --preserve=mode "$source" build/source
     find build/source -exec touch -h -d @1 {} +
-    cp "$dir/script" "$setup_hook" tmp
+    cp "$dir/script" "$setup_hook" phases # what lies in /tmp is seen by tests
     exec chroot . "$@"'
 
 # What a script finds. A setup hook is sourced by stdenv before the phases.
@@ -89,8 +89,8 @@ SANDBOX_SHELL='
     hook() { :; }
     if [ "$SANDBOX_MODE" = explicit ]; then
         postConfigureHooks=() preBuildHooks=() postBuildHooks=() preCheckHooks=() postCheckHooks=() exitHooks=()
-        . /tmp/setup-hook.sh
+        . /phases/setup-hook.sh
         hook() { nixGocacheprog "$1"; }
     fi
     unset SANDBOX_MODE
-    . /tmp/script'
+    . /phases/script'

@@ -187,7 +187,7 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String, is_verb
     }
     let variables = variables();
     let outputs = OwnOutputs::of(&variables).map(|own| own.paths().collect()).unwrap_or_default();
-    let of_gopath = all(&["GOPATH"]).into_iter().map(|dir| dir.join("pkg"));
+    let of_gopath = all(&["GOPATH"]).into_iter().flat_map(|dir| ["pkg/mod", "pkg/sumdb"].map(|name| dir.join(name)));
     let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
     let is_build = variables::is_build(&variables);
     TestContext {

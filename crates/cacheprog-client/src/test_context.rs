@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::condition::invocation::Invocation;
-use crate::condition::is_temporary_name;
 use crate::condition::variables::Variables;
+use crate::condition::{SHARED_MEMORY, is_of_programs, is_temporary_name};
 
 /// The directories of a go command, its workspace, and how it was called.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +21,7 @@ pub(crate) struct TestContext {
     pub(crate) temporary: Vec<PathBuf>,
     /// Where `go install` puts programs.
     pub(crate) programs: Vec<PathBuf>,
-    /// What the go command and its tools write: its caches without the rest of `GOPATH`, where programs are, and telemetry.
+    /// What the go command and its tools write: its caches and telemetry.
     pub(crate) apart: Vec<PathBuf>,
     /// The directory of the Nix build, if this is one.
     pub(crate) top: Option<BuildTop>,
@@ -38,26 +39,36 @@ pub(crate) struct TestContext {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BuildTop {
     pub(crate) root: PathBuf,
-    /// `/tmp`, where that is another place, since a sandbox has its own; and the build's outputs.
-    pub(crate) beside: Vec<PathBuf>,
+    /// `/tmp` and `/dev/shm`, where these are other places, since a sandbox has its own.
+    pub(crate) own_tmp: Vec<PathBuf>,
+    pub(crate) outputs: Vec<PathBuf>,
     /// The names in all of them, as far as they are there, and in temporary directories below them, when the go command started.
     pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
+    /// Their modes.
+    pub(crate) modes: BTreeMap<PathBuf, u32>,
 }
 
 impl BuildTop {
     /// As it is now, and so as it is to stay.
     pub(crate) fn read(root: PathBuf, outputs: Vec<PathBuf>, temporary: &[PathBuf]) -> Self {
         // Without a sandbox builds lie in /tmp, and others write there.
-        let tmp = Some(PathBuf::from("/tmp")).filter(|tmp| !root.starts_with(tmp) && tmp.is_dir());
-        let beside: Vec<_> = tmp.into_iter().chain(outputs).collect();
-        let is_within = |dir: &&PathBuf| [&root].into_iter().chain(&beside).any(|top| dir.starts_with(top));
-        let watched = temporary.iter().filter(is_within).chain([&root]).chain(&beside);
+        let tmp: &[&str] = if root.starts_with("/tmp") { &[] } else { &["/tmp", SHARED_MEMORY] };
+        let own_tmp: Vec<PathBuf> = tmp.iter().map(PathBuf::from).filter(|dir| dir.is_dir()).collect();
+        let tops = || [&root].into_iter().chain(&own_tmp).chain(&outputs);
+        let is_within = |dir: &&PathBuf| tops().any(|top| dir.starts_with(top));
+        let watched: Vec<_> = temporary.iter().filter(is_within).chain(tops()).collect();
         let names = |dir: &PathBuf| -> BTreeSet<_> {
             fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
         };
-        let is_there = |dir: &&PathBuf| fs::symlink_metadata(dir).is_ok();
-        let names = watched.filter(is_there).map(|dir| (dir.clone(), names(dir))).collect();
-        Self { root, beside, names }
+        let is_there = |dir: &&&PathBuf| fs::symlink_metadata(dir).is_ok();
+        let names = watched.iter().filter(is_there).map(|&dir| (dir.clone(), names(dir))).collect();
+        let modes = watched.iter().filter_map(|&dir| Some((dir.clone(), mode(dir)?))).collect();
+        Self { root, own_tmp, outputs, names, modes }
+    }
+
+    /// Where something may be left: the build's directory, and what is beside it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.root].into_iter().chain(&self.own_tmp).chain(&self.outputs)
     }
 
     /// Whether a path was not there when the go command started, as far as it is directly in one of these directories.
@@ -77,10 +88,24 @@ impl TestContext {
         is_single.then(|| root.to_owned())
     }
 
-    /// Directories that do not belong to the module, even if they are inside of it. One that the module lies in is none of them.
-    pub(crate) fn excluded(&self) -> Vec<PathBuf> {
-        let all = self.temporary.iter().chain(&self.apart).chain(&self.programs);
-        all.filter(|dir| !self.cwd.starts_with(dir)).cloned().collect()
+    /// Whether a path is no input of tests wherever it lies: a cache, a program that was installed, and outside of builds a directory for temporary
+    /// files, where others write. A directory that the module lies in is none of them.
+    pub(crate) fn is_no_input(&self, path: &Path) -> bool {
+        let is_one_of = |all: &[PathBuf]| all.iter().any(|dir| dir == path);
+        let is_around = || self.cwd.starts_with(path);
+        ((is_one_of(&self.apart) || (self.top.is_none() && is_one_of(&self.temporary))) && !is_around())
+            || (is_of_programs(&self.programs, path) && !path.parent().is_some_and(|dir| self.cwd.starts_with(dir)))
+    }
+
+    /// Whether a path was made, by the go command or since it started, in a directory for temporary files. One that the module lies in is none.
+    pub(crate) fn is_new_temporary(&self, dir: &Path, name: &OsStr) -> bool {
+        self.is_temporary_within(dir)
+            && (self.is_own_temporary(dir, name) || self.top.as_ref().is_some_and(|top| top.is_new(dir, name)))
+    }
+
+    /// Whether it is a directory for temporary files that the module does not lie in.
+    pub(crate) fn is_temporary_within(&self, dir: &Path) -> bool {
+        self.temporary.iter().any(|temporary| temporary == dir) && !self.cwd.starts_with(dir)
     }
 
     /// Whether the go command, or a compiler that it runs, made this name for itself in a temporary directory. A compiler's names may be a source's
@@ -105,6 +130,11 @@ impl TestContext {
             below.components().next().is_none_or(|first| self.is_own_temporary(dir, first.as_os_str()))
         })
     }
+}
+
+/// The mode of what is there, with its kind.
+pub(crate) fn mode(path: &Path) -> Option<u32> {
+    fs::symlink_metadata(path).ok().map(|metadata| metadata.mode())
 }
 
 /// Whether a go command and the compilers that it runs make this name for themselves in a temporary directory.

@@ -25,14 +25,21 @@ pub(crate) struct CommandLine {
     pub(crate) flags: BTreeMap<String, Hash>,
     /// The files that it names outside of store and system: some are programs.
     pub(crate) files: Vec<PathBuf>,
+    /// Those in the store.
+    pub(crate) in_store: Vec<PathBuf>,
     /// When the last of the files outside of the tree changed.
     pub(crate) stamps: Vec<Stamp>,
 }
 
 /// Reads it. `None` where there is no command line, or it names a directory outside of the tree.
 pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> Option<CommandLine> {
-    let mut line =
-        CommandLine { hash: Hash::from_bytes([0; 32]), flags: BTreeMap::new(), files: Vec::new(), stamps: Vec::new() };
+    let mut line = CommandLine {
+        hash: Hash::from_bytes([0; 32]),
+        flags: BTreeMap::new(),
+        files: Vec::new(),
+        in_store: Vec::new(),
+        stamps: Vec::new(),
+    };
     let mut hasher = Hasher::new();
     let mut by_name: BTreeMap<String, Hasher> = BTreeMap::new();
     let mut names = FlagNames::default();
@@ -52,10 +59,12 @@ pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> O
         add_part(of_flag, word.as_bytes());
         for path in named_paths(&word).into_iter().chain(programs) {
             let path = setting.cwd.join(path);
+            let is_file = path.is_file();
             if paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path) {
+                line.in_store.extend(Some(path).filter(|_| is_file));
                 continue;
             }
-            if path.is_file() {
+            if is_file {
                 line.files.push(path.clone());
             }
             if !path.starts_with(tree) && path.exists() {

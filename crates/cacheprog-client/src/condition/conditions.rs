@@ -190,8 +190,7 @@ impl Conditions {
             programs::add(&machine.programs, &mut hasher, parts);
         }
         if has_machine(scope) {
-            let programs = makeup.line.as_ref().map(|line| line.files.as_slice()).unwrap_or_default();
-            for (name, value) in self.named_variables(programs)? {
+            for (name, value) in self.named_variables(makeup.line.as_ref())? {
                 add_part(&mut hasher, name.as_bytes());
                 add_part(&mut hasher, &value);
                 parts.add(Part::Variable, &name, blake3::hash(&value).as_bytes());
@@ -299,12 +298,15 @@ impl Conditions {
     }
 
     /// Variables that programs of the build name, besides those that count anyway.
-    fn named_variables(&mut self, tools: &[PathBuf]) -> Option<Vec<(String, Vec<u8>)>> {
-        let programs = self.machine()?.programs.iter().flat_map(|program| program.files.clone());
-        let mut files: Vec<_> =
-            programs.filter(|file| !paths::is_of_system(file)).chain(tools.iter().cloned()).collect();
+    fn named_variables(&mut self, line: Option<&CommandLine>) -> Option<Vec<(String, Vec<u8>)>> {
+        let programs = &self.machine()?.programs;
+        let of_line = |files: fn(&CommandLine) -> &Vec<PathBuf>| line.into_iter().flat_map(files).cloned();
+        let in_store = programs.iter().flat_map(|program| program.in_store.clone());
+        let in_store: Vec<_> = in_store.chain(of_line(|line| &line.in_store)).collect();
+        let files = programs.iter().flat_map(|program| program.files.clone());
+        let files = files.filter(|file| !paths::is_of_system(file));
+        let mut files: Vec<_> = files.chain(of_line(|line| &line.files)).collect();
         self.add_named_scripts(&mut files)?;
-        let in_store: Vec<_> = self.machine()?.programs.iter().flat_map(|program| program.in_store.clone()).collect();
         // Files that Nix and stdenv write there are no part of a tree.
         let is_of_nix = |path: &Path| path.file_name().is_some_and(super::is_of_nix) && path.is_file();
         let is_known = |path: &Path| {

@@ -211,14 +211,20 @@ pub(crate) fn digest_for_tests(variables: &Variables) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
+/// The names of the variables that count for tests whether a source reads them or not.
+pub(crate) fn for_tests(variables: &Variables) -> BTreeSet<String> {
+    let outputs = OwnOutputs::of(variables).unwrap_or_default();
+    let names = variables.iter().filter_map(|(name, _)| name.to_str());
+    names.filter(|name| counts_for_tests(name, &outputs)).map(str::to_owned).collect()
+}
+
 /// The variables that do not count for tests: a test may read them all the same. Usual ones are among them that are not set here: another build
 /// may set them.
 pub(crate) fn not_for_tests(variables: &Variables) -> BTreeSet<String> {
     let outputs = OwnOutputs::of(variables).unwrap_or_default();
     let names = variables.iter().filter_map(|(name, _)| name.to_str());
-    // A derivation may set `COLUMNS` too.
-    let is_ours =
-        |name: &str| (OF_THE_SHELL.contains(&name) && name != "COLUMNS") || name.starts_with("NIX_GOCACHEPROG");
+    // By a call with one of these names it counts; texts have them for other reasons.
+    let is_ours = |name: &str| ["_", "GOCACHEPROG"].contains(&name) || name.starts_with("NIX_GOCACHEPROG");
     let set = names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name));
     set.chain(OF_THE_DERIVATION).chain(["COLUMNS", "out"]).map(str::to_owned).collect()
 }
@@ -277,6 +283,9 @@ fn counts_for_tests(name: &str, outputs: &OwnOutputs) -> bool {
 
 /// The texts of phases, and of hooks around them.
 fn is_of_phases(name: &str) -> bool {
+    if !name.bytes().all(|byte| is_of_name(&byte)) {
+        return false; // none of a shell
+    }
     let is_hook = ["pre", "post"].iter().any(|when| {
         name.strip_prefix(when).is_some_and(|phase| phase.starts_with(|first: char| first.is_ascii_uppercase()))
     });

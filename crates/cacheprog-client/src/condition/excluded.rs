@@ -96,7 +96,7 @@ impl Excluded {
             return true;
         }
         let path = dir.join(name);
-        self.directories.contains(&path) || (rule != Rule::TreeWithGo && self.is_of_programs(dir, &path))
+        self.directories.contains(&path) || (rule != Rule::TreeWithGo && is_of_programs(&self.programs, &path))
     }
 
     /// The directories that are left out, and those of which programs are.
@@ -104,18 +104,12 @@ impl Excluded {
         (&self.directories, &self.programs)
     }
 
-    /// Whether a path is a directory for programs with nothing else in it, or a program in one.
-    fn is_of_programs(&self, dir: &Path, path: &Path) -> bool {
-        let is_one_for = |path: &Path| self.programs.iter().any(|programs| programs == path);
-        let all = |path: &Path| {
-            let names = fs::read_dir(path).into_iter().flatten();
-            names.into_iter().all(|entry| entry.is_ok_and(|entry| is_program(&entry.path())))
-        };
-        (is_one_for(dir) && is_program(path)) || (is_one_for(path) && all(path))
-    }
-
-    /// Whether a path below `root` is, or leads through, what does not count.
+    /// Whether a path below `root` is, or leads through, what does not count; or is a directory that has such programs.
     pub(crate) fn covers(&self, rule: Rule, root: &Path, path: &Path) -> bool {
+        let has_programs = || fs::read_dir(path).into_iter().flatten().flatten().any(|entry| is_program(&entry.path()));
+        if rule != Rule::TreeWithGo && self.programs.iter().any(|dir| dir == path) && has_programs() {
+            return true;
+        }
         path.ancestors()
             .take_while(|path| *path != root && path.starts_with(root))
             .any(|path| path.parent().zip(path.file_name()).is_some_and(|(dir, name)| self.has(rule, dir, name)))
@@ -147,6 +141,16 @@ impl Excluded {
     pub(crate) fn digest(&self) -> Hash {
         blake3::hash(format!("{self:?}").as_bytes())
     }
+}
+
+/// Whether a path is one of these directories for programs with nothing else in it, or a program in one.
+pub(crate) fn is_of_programs(directories: &[PathBuf], path: &Path) -> bool {
+    let is_one_for = |path: &Path| directories.iter().any(|programs| programs == path);
+    let all = |path: &Path| {
+        let names = fs::read_dir(path).into_iter().flatten();
+        names.into_iter().all(|entry| entry.is_ok_and(|entry| is_program(&entry.path())))
+    };
+    (path.parent().is_some_and(is_one_for) && is_program(path)) || (is_one_for(path) && all(path))
 }
 
 /// Whether a file can be run.

@@ -36,10 +36,11 @@ pub(crate) mod variables;
 
 pub(crate) use budget::MAX_TIME;
 pub(crate) use conditions::Conditions;
-pub(crate) use excluded::{is_of_nix, is_temporary_name};
+pub(crate) use excluded::{is_of_nix, is_of_programs, is_temporary_name};
 pub(crate) use flags_text::is_of_flags;
 pub(crate) use made_archive::MadeArchive;
 pub(crate) use own_outputs::OwnOutputs;
+pub(crate) use paths::SHARED_MEMORY;
 pub(crate) use paths::STORE;
 pub(crate) use setting::Setting;
 

@@ -2,7 +2,7 @@
 //! may need it.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use rustix::path::Arg;
 
 use crate::condition::is_of_nix;
 use crate::condition::stamp::Stamp;
-use crate::test_context::{TestContext, is_of_go};
+use crate::test_context::{BuildTop, TestContext, is_of_go, mode};
 
 use super::budget::Budget;
 use super::other_tests;
@@ -29,6 +29,23 @@ pub(super) fn first_change(context: &TestContext, since: SystemTime, budget: &mu
     first_change_beside(other_tests::are_running, context, since, budget)
 }
 
+/// A name that came since the go command began in one of the directories of which the names at the start are known, except what the go command
+/// makes and, as far as names show, what tests make that run now.
+pub(super) fn first_new_name(context: &TestContext) -> Option<PathBuf> {
+    let top = context.top.as_ref()?;
+    let look = Look { context, since: SystemTime::UNIX_EPOCH, budget: &mut Budget::new(), temporary: BTreeSet::new() };
+    let came = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_ok();
+    let new_in = |dir: &PathBuf| {
+        let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let is_new = |name: &OsString| top.is_new(dir, name) && !has_random_number(name);
+        names
+            .filter(is_new)
+            .map(|name| (dir.join(&name), name))
+            .find(|(path, name)| !look.is_apart(dir, name, path) && !context.is_busy(path))
+    };
+    top.all().find(|dir| came(dir)).cloned().or_else(|| Some(top.names.keys().find_map(new_in)?.0))
+}
+
 fn first_change_beside(
     others_run: impl Fn() -> bool,
     context: &TestContext,
@@ -39,8 +56,7 @@ fn first_change_beside(
     let others_ran = others_run();
     let mut look = Look { context, since, budget, temporary: BTreeSet::new() };
     let is_absent = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_err();
-    let all = [&top.root].into_iter().chain(&top.beside);
-    let changed = all.filter(|dir| !is_absent(dir)).find_map(|dir| look.watched(dir).err());
+    let changed = top.all().filter(|dir| !is_absent(dir)).find_map(|dir| look.watched(dir).err());
     changed.or_else(|| look.temporary.pop_first().filter(|_| !others_ran && !others_run()))
 }
 
@@ -63,6 +79,10 @@ impl Look<'_> {
     /// The path of what changed, or of what cannot be told.
     fn directory(&mut self, dir: &Path, depth_left: u32) -> Result<(), PathBuf> {
         let unknown = || dir.to_owned();
+        let has_other_mode = |top: &BuildTop| top.modes.get(dir).is_some_and(|&known| Some(known) != mode(dir));
+        if self.context.top.as_ref().is_some_and(has_other_mode) {
+            return Err(dir.to_owned());
+        }
         let at_start = self.context.top.as_ref().and_then(|top| top.names.get(dir));
         let mut missing = at_start.cloned().unwrap_or_default();
         let depth_left = depth_left.checked_sub(1).ok_or_else(unknown)?;
@@ -143,9 +163,10 @@ fn open(dir: impl AsFd, name: impl Arg) -> rustix::io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::clock;
-    use crate::test_context::BuildTop;
 
     #[test]
     fn temporary_names_are_those_of_tests_that_run() {
@@ -162,7 +183,9 @@ mod tests {
         assert!(is_unchanged(true) && !is_unchanged(false));
         fs::create_dir(root.join("go-build5")).unwrap();
         assert!(is_unchanged(true));
+        assert_eq!(first_new_name(&context), None);
         fs::create_dir(root.join("coverage")).unwrap();
+        assert_eq!(first_new_name(&context), Some(root.join("coverage")));
         let changed = first_change_beside(|| true, &context, clock::before_changes(), &mut Budget::of_tree());
         assert_eq!(changed, Some(root.join("coverage")));
     }
@@ -170,12 +193,19 @@ mod tests {
     #[test]
     fn what_is_left_in_the_sandboxs_own_tmp_is_seen() {
         let (build, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let beside = vec![tmp.path().to_owned()];
+        let own_tmp = vec![tmp.path().to_owned()];
         let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
-        let top = Some(BuildTop { root: build.path().to_owned(), beside, names });
+        let modes = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), mode(dir).unwrap())).into();
+        let top = Some(BuildTop { root: build.path().to_owned(), own_tmp, names, modes, ..BuildTop::default() });
         let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
         let is_unchanged =
             || first_change_beside(|| false, &context, clock::before_changes(), &mut Budget::of_tree()).is_none();
+        assert!(is_unchanged());
+        let set_mode = |mode| fs::set_permissions(build.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let mode_at_start = mode(build.path()).unwrap();
+        set_mode(0o711);
+        assert!(!is_unchanged(), "another mode");
+        set_mode(mode_at_start);
         assert!(is_unchanged());
         fs::write(tmp.path().join("left"), "").unwrap();
         assert!(!is_unchanged());
@@ -190,8 +220,7 @@ mod tests {
             let since = clock::now() + std::time::Duration::from_millis(60);
             first_change_beside(|| false, &context, since, &mut Budget::of_tree()).is_none()
         };
-        let read =
-            || BuildTop { beside: vec![out.clone()], ..BuildTop::read(build.path().into(), vec![out.clone()], &[]) };
+        let read = || BuildTop::read(build.path().into(), vec![out.clone()], &[]);
         let absent = read();
         assert!(is_unchanged(&absent));
         fs::create_dir(&out).unwrap();

@@ -47,8 +47,7 @@ impl DataTree {
         let began = clock::now();
         let mut walk = Walk::new(bounds, extent, hashes, budget);
         let root = bounds.root;
-        walk.add_path(root, &fs::symlink_metadata(root).ok()?)?;
-        walk.add_root()?;
+        walk.add_root(&fs::symlink_metadata(root).ok()?)?;
         let (digest, paths, stamps) = walk.finish();
         let Stamps { hasher, settled, latest_change } = stamps;
         let tree =

@@ -1,12 +1,13 @@
-//! What surrounds a test: the variables, the mask of new files' modes, and the program that runs its program.
+//! What surrounds a test: the variables, what a process inherits, and the program that runs its program.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use blake3::Hasher;
 use memchr::memmem;
 use proto::id::hex;
+use rustix::process::Signal;
 
 use crate::condition::counted_variables::{self, is_of_name};
 use crate::condition::variables::{Variables, text, value};
@@ -21,8 +22,9 @@ use super::variable_reads::WantedVariables;
 pub(super) fn digest(context: &TestContext) -> Option<String> {
     let mut hasher = Hasher::new();
     add_part(&mut hasher, counted_variables::digest_for_tests(&context.variables)?.as_bytes());
-    // A phase may set it, and the go command and we have it from there.
-    add_part(&mut hasher, umask()?.as_bytes());
+    // A phase may set them, and the go command and we have them from there.
+    add_part(&mut hasher, &inherited()?);
+    add_part(&mut hasher, other_name_of_cwd(context).as_os_str().as_bytes());
     let words = words_of_exec(context)?;
     if !words.is_empty() {
         hasher.update(programs::identify(&words, &context.variables, &mut programs::Files::default())?.as_bytes());
@@ -30,10 +32,22 @@ pub(super) fn digest(context: &TestContext) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// The mask of new files' modes, as text. `None` where the kernel does not tell.
-fn umask() -> Option<String> {
+/// The mask of new files' modes, and which of these signals are ignored: others Go's programs do not inherit (`runtime/signal_unix.go`
+/// `sigInstallGoHandler`, Go 1.21-1.27). `None` where the kernel does not tell.
+fn inherited() -> Option<Vec<u8>> {
+    const SIGNALS: u64 = 1 << (Signal::HUP.as_raw() - 1) | 1 << (Signal::INT.as_raw() - 1);
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    status.lines().find(|line| line.starts_with("Umask:")).map(str::to_owned)
+    let field = |name| status.lines().find_map(|line: &str| line.strip_prefix(name)).map(str::trim);
+    let ignored = u64::from_str_radix(field("SigIgn:")?, 16).ok()? & SIGNALS;
+    Some([field("Umask:")?.as_bytes(), &ignored.to_le_bytes()].concat())
+}
+
+/// The go command's directory as PWD has it, where that is another path: Go takes it from there (`os/getwd.go`, Go 1.21-1.27), and gives tests theirs
+/// by it.
+fn other_name_of_cwd(context: &TestContext) -> PathBuf {
+    let named = PathBuf::from(text(&context.variables, "PWD"));
+    let is_other = named != context.cwd && fs::canonicalize(&named).is_ok_and(|real| real == context.cwd);
+    if is_other { named } else { PathBuf::new() }
 }
 
 /// What is looked for in sources: the build's directory and variables that name it, and variables that otherwise do not count.
@@ -54,8 +68,7 @@ pub(super) fn wanted(context: &TestContext) -> Wanted {
 fn wanted_variables(variables: &Variables) -> WantedVariables {
     let mut not_counted = counted_variables::not_for_tests(variables);
     not_counted.retain(|name| name.as_bytes().iter().all(is_of_name));
-    let others = variables.iter().filter_map(|(name, _)| name.to_str()).filter(|name| !not_counted.contains(*name));
-    let counted = others.map(str::to_owned).collect();
+    let counted = counted_variables::for_tests(variables);
     WantedVariables { not_counted, counted }
 }
 
@@ -85,16 +98,7 @@ pub(super) fn are_unlogged(context: &TestContext) -> Option<bool> {
     let invocation = &context.invocation;
     let is_unlogged =
         invocation.names_linker() || invocation.names_modfile() || zones || leads_linker_into_build(context);
-    if names_tmp(context) {
-        return None;
-    }
     Some(!words_of_exec(context)?.is_empty() || is_unlogged)
-}
-
-/// Whether flags for C tools name the sandbox's own `/tmp`, where a library may lie that no list has.
-fn names_tmp(context: &TestContext) -> bool {
-    context.top.as_ref().is_some_and(|top| top.beside.iter().any(|dir| dir == Path::new("/tmp")))
-        && have_flags(context, |value| memmem::find(value, b"/tmp/").is_some())
 }
 
 /// Whether flags for C tools lead into the build's directory: the key of a link has names of libraries, not what is in them, and a

@@ -7,17 +7,18 @@
 //! (testing.go `before`). So the list has all of the module's data and of the environment too, and files outside the module,
 //! which Go does not check again.
 //!
-//! All that lies in the build's directory beside the module counts in the same way: what a source names cannot tell what it reads there. Where a
+//! All that lies in the build's directory and in a sandbox's own `/tmp` beside the module counts in the same way: what a source names cannot tell what it reads there. Where a
 //! test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree, the module's Go sources too.
 //!
 //! ```text
-//! nix-gocacheprog test inputs 7 <output id of the result>
-//! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digest of the tree> <names of variables> <digest of
+//! nix-gocacheprog test inputs 8 <output id of the result>
+//! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digests of the tree, +, and of /tmp> <names of variables> <digest of
 //! these> <the module's root>
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,7 @@ pub(crate) struct TestInputs {
     module: CurrentTree,
     whole: CurrentTree,
     beside: CurrentTree,
+    own_tmp: BTreeMap<PathBuf, CurrentTree>,
     reach: Reach,
     /// Why the go command's results are not for others, if they are not: its invocation brings in what no key holds, or a run left
     /// something behind.
@@ -82,10 +84,20 @@ impl TestInputs {
         let is_clean = context.invocation.is_clean(&context.goroot);
         let private = (!is_clean).then(|| UNCLEAN.to_owned());
         let [module, whole, beside] = [Extent::Data, Extent::All, Extent::All].map(CurrentTree::new);
-        let (surroundings, hashes, reach) = (None, ContentHashes::default(), Reach::new(wanted(&context)));
-        let had_server = false;
-        let mut new =
-            Self { context, started, surroundings, hashes, module, whole, beside, reach, private, had_server };
+        let reach = Reach::new(wanted(&context));
+        let mut new = Self {
+            context,
+            started,
+            surroundings: None,
+            hashes: ContentHashes::default(),
+            module,
+            whole,
+            beside,
+            own_tmp: BTreeMap::new(),
+            reach,
+            private,
+            had_server: false,
+        };
         new.look_for_servers(); // one may be gone when a result is put
         new
     }
@@ -143,7 +155,7 @@ impl TestInputs {
         let mut text = first_line(output) + &self.second_line(&root, needs_tree, &names)? + "\n";
         // A test that changes its tree is not listed: where its result is used, it would not change it.
         let tree = if needs_tree { &self.whole } else { &self.beside };
-        if !self.module.is_older(self.started) || !tree.is_older(self.started) {
+        if ![&self.module, tree].into_iter().chain(self.own_tmp.values()).all(|tree| tree.is_older(self.started)) {
             return None;
         }
         let mut budget = Budget::new();
@@ -184,6 +196,10 @@ impl TestInputs {
         if self.look_for_servers() {
             return Some(SERVER.to_owned());
         }
+        // It is in no digest, and a test that runs now may see it.
+        if let Some(path) = changes::first_new_name(&self.context) {
+            return Some(format!("{} came since the go command began", path.display()));
+        }
         self.check_lines(list).err()
     }
 
@@ -221,36 +237,59 @@ impl TestInputs {
             return None;
         }
         let variables = digest_of(names, &self.context);
-        let excluded = self.context.excluded();
-        let is_excluded = |path: &Path| excluded.iter().any(|dir| dir == path);
-        // Whatever comes and goes in the module changes its data.
-        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &|_| false, temporary: &[] };
+        let context = &self.context;
+        let is_new = |path: &Path| in_directory(path, |dir, name| context.is_new_temporary(dir, name));
+        let is_excluded = |path: &Path| context.is_no_input(path) || is_new(path);
+        // Whatever comes and goes elsewhere in the module changes its data.
+        let is_busy = |dir: &Path| context.is_temporary_within(dir);
+        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &context.temporary };
         let data = self.module.digest(&bounds, &mut self.hashes)?.to_owned();
-        let tree = self.tree(root, needs_tree, &excluded)?;
+        let tree = self.tree(root, needs_tree)? + &self.own_tmp()?;
         Some(format!("{data} {surroundings} {tree} {names} {variables} {}", root.to_str()?))
     }
 
     /// What the build has beside caches, the go command's own directories and what came since it started: the directories of
     /// tests that run. All of it, or without the module. Outside of a build there is nothing but the module.
-    fn tree(&mut self, module: &Path, needs_all: bool, excluded: &[PathBuf]) -> Option<String> {
+    fn tree(&mut self, module: &Path, needs_all: bool) -> Option<String> {
         let top = self.context.top.as_ref();
         let root = top.map_or(module, |top| &top.root);
         if !needs_all && root == module {
             return Some(BESIDE.to_owned());
         }
         let context = &self.context;
-        let is_excluded = |path: &Path| {
-            let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return false };
-            (!needs_all && path == module)
-                || context.is_own_temporary(dir, name)
-                || top.is_some_and(|top| top.is_new(dir, name))
-                || excluded.iter().any(|dir| dir == path)
-        };
+        let is_excluded = |path: &Path| (!needs_all && path == module) || is_left_out(context, path);
         let is_busy = |dir: &Path| context.is_busy(dir);
         let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &context.temporary };
         let (tree, kind) = if needs_all { (&mut self.whole, ALL) } else { (&mut self.beside, BESIDE) };
         Some(format!("{kind}{}", tree.digest(&bounds, &mut self.hashes)?))
     }
+
+    /// What lies in a sandbox's own directories for temporary files, except what came since the go command began: any name may come and go there.
+    fn own_tmp(&mut self) -> Option<String> {
+        let context = &self.context;
+        let Some(top) = &context.top else { return Some(String::new()) };
+        let mut text = String::new();
+        for root in &top.own_tmp {
+            let is_excluded = |path: &Path| is_left_out(context, path);
+            let is_busy = |dir: &Path| dir == root || context.is_busy(dir);
+            let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &top.own_tmp };
+            let tree = self.own_tmp.entry(root.clone()).or_insert_with(|| CurrentTree::new(Extent::All));
+            text += &format!("+{}", tree.digest(&bounds, &mut self.hashes)?);
+        }
+        Some(text)
+    }
+}
+
+/// Whether a path of the build is no input of tests, or came since the go command began.
+fn is_left_out(context: &TestContext, path: &Path) -> bool {
+    let is_new = |dir: &Path, name: &OsStr| {
+        context.is_own_temporary(dir, name) || context.top.as_ref().is_some_and(|top| top.is_new(dir, name))
+    };
+    context.is_no_input(path) || in_directory(path, is_new)
+}
+
+fn in_directory(path: &Path, is: impl Fn(&Path, &OsStr) -> bool) -> bool {
+    path.parent().zip(path.file_name()).is_some_and(|(dir, name)| is(dir, name))
 }
 
 /// What differs first between two second lines, for a person.
@@ -260,9 +299,9 @@ fn differing_part(listed: &str, now: &str) -> String {
         Some(0) => "the module's data differ".to_owned(),
         Some(1) => "variables, the umask or the program of -exec differ".to_owned(),
         Some(2) if listed.split(' ').nth(2).is_some_and(|tree| tree.starts_with(ALL)) => {
-            "the source tree differs".to_owned()
+            "the source tree, or what lies in /tmp, differs".to_owned()
         }
-        Some(2) => "what lies beside the module differs".to_owned(),
+        Some(2) => "what lies beside the module, or in /tmp, differs".to_owned(),
         Some(4) => {
             let names = listed.split(' ').nth(3).unwrap_or_default();
             format!("variables that it may read differ, of these: {names}")
@@ -291,7 +330,7 @@ pub(super) fn read_line<'a>(line: &'a str, before: &str) -> Option<(&'a str, Pat
 }
 
 fn first_line(output: &OutputId) -> String {
-    format!("{TEST_INPUTS}7 {output}\n")
+    format!("{TEST_INPUTS}8 {output}\n")
 }
 
 #[cfg(test)]

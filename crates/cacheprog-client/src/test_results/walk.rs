@@ -91,8 +91,10 @@ impl<'a> Walk<'a> {
         (self.hasher.finalize().to_string(), self.paths, self.stamps)
     }
 
-    /// Adds all below the root.
-    pub(super) fn add_root(&mut self) -> Option<()> {
+    /// Adds the root, and all below it.
+    pub(super) fn add_root(&mut self, metadata: &Metadata) -> Option<()> {
+        self.add_path(self.bounds.root, metadata)?;
+        self.hasher.update(&metadata.mode().to_le_bytes());
         self.add_directory(self.bounds.root, MAX_DEPTH, self.extent == Extent::All)
     }
 

@@ -20,6 +20,13 @@ impl Scanner<'_> {
         for at in memmem::find_iter(text, b"include").chain(memmem::find_iter(text, b".inc")) {
             self.escaped(text, at);
         }
+        if matches!(self.language, Language::Go | Language::PkgConfig) {
+            memchr::memchr_iter(b'/', text).for_each(|at| self.root(text, at));
+        }
+        // A backslash at the end of a line, where compilers read trigraphs (gcc: `-std=c99`, `-trigraphs`).
+        if memmem::find(text, b"??/\n").is_some() || memmem::find(text, b"??/\r\n").is_some() {
+            self.references.add(Reference::Any);
+        }
         for at in memmem::find_iter(text, b"__TIMESTAMP__") {
             self.timestamp(text, at);
         }
@@ -48,6 +55,16 @@ impl Scanner<'_> {
         }
     }
 
+    /// `-I/`, `CPATH=/`: below that search path an included name may be any path.
+    fn root(&mut self, text: &[u8], at: usize) {
+        let is_apart = |byte: Option<&u8>| byte.is_none_or(|byte| byte.is_ascii_whitespace() || b":\"'".contains(byte));
+        let before = at.checked_sub(1).map(|before| &text[before]);
+        let is_first = is_apart(before) || (before != Some(&b'=') && token::is_joined_to_flag(text, at));
+        if is_first && is_apart(text.get(at + 1)) && self.line(text, at) == Line::Cgo {
+            self.references.add(Reference::Any);
+        }
+    }
+
     /// The mtime of the source, which is in no key. Within quotes it is a text about it.
     fn timestamp(&mut self, text: &[u8], at: usize) {
         let before = at.checked_sub(1).map_or(b' ', |before| text[before]);
@@ -68,7 +85,7 @@ impl Scanner<'_> {
     }
 
     /// Whether a line of no directive names a file for an assembler before `at`.
-    fn is_for_assembler(&mut self, text: &[u8], at: usize) -> bool {
+    pub(super) fn is_for_assembler(&mut self, text: &[u8], at: usize) -> bool {
         if !self.has_incbin {
             return false;
         }
@@ -150,7 +167,7 @@ impl Scanner<'_> {
                     .any(|name| !text[start + name..].starts_with(b"${pcfiledir}/"))
             }
             Line::Cgo => token::is_of_definition(text, start),
-            _ if !token::relative(&text[start..end]).1.is_empty() || is_in_comment(text, at) => false,
+            _ if !token::relative(&text[start..end]).1.is_empty() || token::is_in_comment(text, at) => false,
             _ => is_definition(text, at) && (!is_quoted || self.has_incbin),
         };
         if is_defined {
@@ -163,12 +180,4 @@ impl Scanner<'_> {
 fn is_after_sign(text: &[u8], at: usize) -> bool {
     let before = text[at.saturating_sub(OVERLAP)..at].trim_ascii_end();
     [&b"#"[..], b"%:", b"??="].iter().any(|sign| before.ends_with(sign))
-}
-
-fn is_in_comment(text: &[u8], at: usize) -> bool {
-    let line = &text[token::line_start(text, at)..at];
-    // Of a Go source the comment itself may begin the line.
-    let line = line.trim_ascii_start();
-    let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
-    memmem::find(line, b"/*").is_some() || memmem::find(line, b"//").is_some()
 }

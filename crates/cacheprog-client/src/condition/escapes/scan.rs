@@ -83,7 +83,7 @@ impl<'a> Scanner<'a> {
     ) -> Self {
         let is_here = |dir: &&PathBuf| dir.starts_with(place.root);
         let left_out = names.left_out.iter().filter(is_here).filter_map(|dir| Some(dir.file_name()?.as_bytes()));
-        let left_out = left_out.chain(excluded::VERSION_CONTROL).collect();
+        let left_out = left_out.chain(excluded::VERSION_CONTROL).chain(excluded::OF_NIX).collect();
         let programs = names.programs.iter().filter(is_here);
         let programs = programs.filter_map(|dir| Some((dir.file_name()?.as_bytes(), dir.as_path()))).collect();
         Self {
@@ -285,14 +285,22 @@ impl<'a> Scanner<'a> {
         let line = self.line(text, at);
         let is_flagged = is_flagged || token::is_after_flag(text, from);
         // Most files of a tree are none of C: what a document mentions is not looked at.
-        let is_of_tools = line != Line::Other || is_flagged || self.is_script == Some(true) || b"=(".contains(&before);
+        let is_of_tools = line != Line::Other
+            || is_flagged
+            || self.is_script == Some(true)
+            || b"=(".contains(&before)
+            || self.is_for_assembler(text, at);
         if self.language == Language::AnyOfTree && !is_of_tools {
             return;
         }
+        // `#define DIR /x`: a macro may make a path of it.
+        let is_of_macro =
+            line == Line::Directive && before != b'"' && is_definition(text, at) && !token::is_in_comment(text, at);
         for end in token::ends(text, from, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
             let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
-            let is_opened = line == Line::Cgo || (line == Line::Directive && self.may_be_opened(text, at));
+            let is_opened =
+                line == Line::Cgo || (line == Line::Directive && self.may_be_opened(text, at)) || is_of_macro;
             self.references.add(match (is_opened, is_flagged) {
                 (true, _) => Reference::Certain(path),
                 (false, true) => Reference::IfThere(path),

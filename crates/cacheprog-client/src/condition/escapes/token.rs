@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memmem, memrchr};
 
 /// Longest path that is read: the kernel's limit.
 const LONGEST: usize = 4096;
@@ -127,6 +127,15 @@ pub(super) fn before_slashes(text: &[u8], mut at: usize) -> usize {
             _ => return at,
         };
     }
+}
+
+/// Whether `at` is in a comment that begins on its line.
+pub(super) fn is_in_comment(text: &[u8], at: usize) -> bool {
+    let line = &text[line_start(text, at)..at];
+    // Of a Go source the comment itself may begin the line.
+    let line = line.trim_ascii_start();
+    let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
+    memmem::find(line, b"/*").is_some() || memmem::find(line, b"//").is_some()
 }
 
 /// Whether `at` is in the value of a definition, on a line for cgo: `-DUP=`, and `UP=` after `-D`.

@@ -61,6 +61,16 @@ fn each_line_that_pkg_config_reads_gives_flags() {
 }
 
 #[test]
+fn below_the_root_as_a_search_path_a_name_may_be_any_path() {
+    for line in ["-I/", "-isystem / -lz", "/", "/usr:/", "-L\"/\""] {
+        assert_eq!(scan("", Language::Go, &format!("// #cgo CFLAGS: {line}\n")), [Reference::Any], "{line}");
+    }
+    for line in ["#cgo CFLAGS: --sysroot=/ -I/usr/ -DX=1/2", "a / b"] {
+        assert_eq!(scan("", Language::Go, &format!("// {line}\n")), [], "{line}");
+    }
+}
+
+#[test]
 fn an_escape_in_the_name_of_an_included_file_may_be_any_path() {
     let of = |text: &str| scan("", Language::Any, text);
     assert_eq!(of("#include \"\\x2e./x.h\""), [Reference::Any]);

@@ -51,7 +51,10 @@ fn programs_that_were_installed_count_for_tests_that_run_programs() {
         let list = module.list(LOG).unwrap();
         fs::create_dir(module.top().join("go/bin")).unwrap();
         fs::write(module.top().join("go/bin/tool"), "").unwrap();
+        fs::set_permissions(module.top().join("go/bin/tool"), PermissionsExt::from_mode(0o755)).unwrap();
         assert_eq!(module.is_current(&list), !counts, "{path}");
+        fs::write(module.top().join("go/bin/no-program"), "").unwrap();
+        assert!(!module.is_current(&list), "{path}");
     }
 }
 
