@@ -66,16 +66,16 @@ c_asks_for_a_file_of_a_search_path() {
     main_program "$module/p/a"
     before='if [ $V != 1 ]; then '$beside' fi'
 }
-c_includes_by_a_link_among_processes() { c a '#include "/proc/self/root/build/beside/v.h"'; before=$BESIDE shared=no; }
-c_includes_by_a_detour() { c a '#include "/usr/../build/beside/v.h"'; before=$BESIDE; }
-c_includes_a_name_on_two_lines() { c a '#include "../.\' './beside/v.h"'; before=$BESIDE shared=no; }
-c_includes_by_a_macro_of_a_flag() { c a '#cgo CFLAGS: -DUP=..' '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#include STRING(UP/UP/beside/v.h)'; before=$BESIDE shared=no; }
-asm_includes_an_escape_behind_a_comment() { asm a '/**/#include "\x2e./\x2e./beside/v.h"'; before=$BESIDE shared=no; }
+c_includes_by_a_link_among_processes() { c a '#include "/proc/self/root/build/beside/v.h"'; before=$beside shared=no; }
+c_includes_by_a_detour() { c a '#include "/usr/../build/beside/v.h"'; before=$beside; }
+c_includes_a_name_on_two_lines() { c a '#include "../.\' './beside/v.h"'; before=$beside shared=no; }
+c_includes_by_a_macro_of_a_flag() { c a '#cgo CFLAGS: -DUP=..' '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#include STRING(UP/UP/beside/v.h)'; before=$beside shared=no; }
+asm_includes_an_escape_behind_a_comment() { asm a '/**/#include "\x2e./\x2e./beside/v.h"'; before=$beside shared=no; }
 c_includes_a_program_that_go_installs() { c a '#include "../bin/v.h"'; define bin/v.h "$1"; chmod 755 bin/v.h; before='export GOBIN=$PWD/bin' shared=no; }
 c_includes_a_file_like_a_temporary_one() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <go-build2/v.h>'; before='mkdir ../go-build2; echo "#define V $V" > ../go-build2/v.h' shared=no; }
 c_includes_a_file_of_the_module_cache() { c a '#include "../mod/x/v.h"'; define mod/x/v.h "$1"; before='export GOMODCACHE=$PWD/mod' shared=no; }
-header_beside_that_includes_a_go_file() { c a '#include "../../beside/w.h"'; before=$BESIDE'mv /build/beside/v.h /build/beside/v.go; echo "#include \"v.go\"" > /build/beside/w.h'; }
-header_beside_that_leads_out_of_the_tree() { c a '#include "../../beside/w.h"'; before=$BESIDE'mv /build/beside/v.h /tmp; echo "#include \"/tmp/v.h\"" > /build/beside/w.h' shared=no; }
+header_beside_that_includes_a_go_file() { c a '#include "../../beside/w.h"'; before=$beside'mv /build/beside/v.h /build/beside/v.go; echo "#include \"v.go\"" > /build/beside/w.h'; }
+header_beside_that_leads_out_of_the_tree() { c a '#include "../../beside/w.h"'; before=$beside'mv /build/beside/v.h /tmp; echo "#include \"/tmp/v.h\"" > /build/beside/w.h' shared=no; }
 
 c_takes_a_precompiled_header() {
     c_file a '#include <v.h>' 'int getv(void) { return V; }'
@@ -325,22 +325,22 @@ outside_by_a_link_of_the_module() {
 }
 
 ### by ways of their own: a macro, the root, what is left out otherwise
-BESIDE='mkdir /build/outside; echo "#define V $V" > /build/outside/v.h; touch -d @1 /build/outside/v.h;'
+ELSEWHERE='mkdir /build/outside; echo "#define V $V" > /build/outside/v.h; touch -d @1 /build/outside/v.h;'
 outside_by_a_macro_of_a_directory() { c_file a '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#define DIR /tmp' '#include STRING(DIR/v.h)' 'int getv(void) { return V; }'; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
-outside_by_a_macro_with_an_argument() { c_file a '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#define P(name) STRING(/build/outside/name)' '#include P(v.h)' 'int getv(void) { return V; }'; before=$BESIDE; }
+outside_by_a_macro_with_an_argument() { c_file a '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#define P(name) STRING(/build/outside/name)' '#include P(v.h)' 'int getv(void) { return V; }'; before=$ELSEWHERE; }
 outside_by_a_macro_for_temporary_files() { c_file a '#define TEXT(x) #x' '#define STRING(x) TEXT(x)' '#define P(name) STRING(/tmp/name)' '#include P(v.h)' 'int getv(void) { return V; }'; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
 outside_a_file_of_nix() { c a '#cgo CFLAGS: -I${SRCDIR}/../..' '#include <env-vars>'; before='echo "#define V $V" > ../env-vars'; shared=no; }
 header_among_programs_by_a_flag() { c a '#cgo CFLAGS: -I${SRCDIR}/../bin' '#include <v.h>'; define bin/v.h "$1"; chmod 755 bin/v.h; touch bin/README; before='export GOBIN=$PWD/bin'; shared=no; }
 header_among_programs_by_a_variable() { c a '#include <v.h>'; define bin/v.h "$1"; chmod 755 bin/v.h; touch bin/README; before='export GOBIN=$PWD/bin CGO_CFLAGS=-I/build/source/bin'; shared=no; }
 outside_by_a_trigraph() { c_file a '#include "/tm??/' 'p/v.h"' 'int getv(void) { return V; }'; sed -i 's|^// extern|// #cgo CFLAGS: -std=c99\n&|' a/a.go; before='echo "#define V $V" > /tmp/v.h'; shared=no; }
-outside_by_the_root_as_a_flag() { c a '#cgo CFLAGS: -I/' '#include <build/outside/v.h>'; before=$BESIDE; shared=no; }
+outside_by_the_root_as_a_flag() { c a '#cgo CFLAGS: -I/' '#include <build/outside/v.h>'; before=$ELSEWHERE; shared=no; }
 outside_by_the_root_in_a_variable() { c a '#include <tmp/v.h>'; before='echo "#define V $V" > /tmp/v.h; export CPATH=/'; shared=no; }
 outside_a_file_that_a_header_beside_takes_in() { c_file a '#include "../../outside/w.h"' 'extern char v_data[];' 'int getv(void) { return v_data[0] - 48; }'; before='mkdir ../outside; printf "__asm__(\".data\\\\nv_data: .incbin \\\\\"/tmp/v.bin\\\\\"\\\\n.byte 0\\\\n.text\\\\n\");\n" > ../outside/w.h; printf $V > /tmp/v.bin'; shared=no; }
 
 # What differs little from another kind.
 ONLY_FULL='^asm_(includes_(another|a_directory|a_linked|an_escape|a_header_that|a_file_beside)|header|in_another)|^c(pp)?_includes_(another|no|a_name_on|by_a_macro_of)|^c_(asks_for|assembly|includes_a_file_beside)|^header_beside_that_includes
     |^link_(of_a_link|that_(a_flag|assembly|leads_nowhere)|to_a_directory_that)|^module_(of_(another|the_module_cache_with)|that_is_none)|^vendor(ed_module_that_is|_directory)
-    |^(replaced|vendored)_module_with_assembly|^outside_(by_(dots_in|a_continued|two_slashes|a_macro_for|an_escape|an_absolute_flag|a_definition|a_link_of|a_prefix_with|pkg_config_beside)|a_go_file_by|a_file_|in_memory_by_a_flag|from_the_root|with_a_name|in_a)'
+    |^(replaced|vendored)_module_with_assembly|^header_among|^outside_(by_(a_macro_of_a_d|a_trigraph|the_root_in|dots_in|a_continued|two_slashes|a_macro_for|an_escape|an_absolute_flag|a_definition|a_link_of|a_prefix_with|pkg_config_beside)|a_go_file_by|a_file_|in_memory_by_a_flag|from_the_root|with_a_name|in_a)'
 ONLY_FULL=${ONLY_FULL//[[:space:]]/}
 mapfile -t kinds < <(kinds_of_file "$CASE_DIR/cases/condition-files.sh")
 try_kinds "${kinds[@]}"
