@@ -1,6 +1,7 @@
 # Proves that modproxy on the host changes no result of go commands: with the more than 100 modules of Caddy from the machine's
 # real GOPROXY, with counted requests; with other requests of go commands, of all versions of Go (--full); with failing
 # upstreams, where go must end as it would with the list alone; without a network, and with --offline.
+# With --full: the proxy's own tests have the faults, modproxy-in-nix-builds the real program.
 # shellcheck shell=bash source-path=SCRIPTDIR
 source "$(dirname "$0")/../lib/case.sh"
 source "$CASE_DIR/lib/go.sh"
