@@ -190,12 +190,15 @@ fn test_context(invocation: Invocation, goroot: PathBuf, gowork: String, is_verb
     let of_gopath = all(&["GOPATH"]).into_iter().flat_map(|dir| ["pkg/mod", "pkg/sumdb"].map(|name| dir.join(name)));
     let programs = all(&["GOPATH"]).into_iter().map(|dir| dir.join("bin")).chain(all(&["GOBIN"]));
     let is_build = variables::is_build(&variables);
+    let apart: Vec<_> = all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect();
+    let root = || PathBuf::from(variables::text(&variables, "NIX_BUILD_TOP"));
+    let top = is_build.then(|| BuildTop::read(root(), outputs, &temporary, &apart));
     TestContext {
         programs: programs.collect(),
         cwd: std::env::current_dir().unwrap_or_default(),
         gowork: Some(gowork).filter(|path| !path.is_empty()).map(PathBuf::from),
-        apart: all(&["GOCACHE", "GOMODCACHE", "GOTELEMETRYDIR"]).into_iter().chain(of_gopath).collect(),
-        top: is_build.then(|| BuildTop::read(variables::text(&variables, "NIX_BUILD_TOP").into(), outputs, &temporary)),
+        apart,
+        top,
         temporary,
         invocation,
         goroot,

@@ -42,28 +42,34 @@ pub(crate) struct BuildTop {
     /// `/tmp` and `/dev/shm`, where these are other places, since a sandbox has its own.
     pub(crate) own_tmp: Vec<PathBuf>,
     pub(crate) outputs: Vec<PathBuf>,
-    /// The names in all of them, as far as they are there, and in temporary directories below them, when the go command started.
-    pub(crate) names: BTreeMap<PathBuf, BTreeSet<OsString>>,
-    /// Their modes.
-    pub(crate) modes: BTreeMap<PathBuf, u32>,
+    /// All of them that are there, and the directories below them in which the go command adds names, when it started.
+    pub(crate) watched: BTreeMap<PathBuf, Watched>,
+}
+
+/// A directory when the go command started.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) names: BTreeSet<OsString>,
+    /// With the kind of file.
+    pub(crate) mode: u32,
 }
 
 impl BuildTop {
-    /// As it is now, and so as it is to stay.
-    pub(crate) fn read(root: PathBuf, outputs: Vec<PathBuf>, temporary: &[PathBuf]) -> Self {
-        // Without a sandbox builds lie in /tmp, and others write there.
+    /// As it is now, and so as it is to stay. `temporary` and `apart` are those of a [`TestContext`].
+    pub(crate) fn read(root: PathBuf, outputs: Vec<PathBuf>, temporary: &[PathBuf], apart: &[PathBuf]) -> Self {
+        // Below /tmp a build is in no sandbox, as far as that can be told, and others write there.
         let tmp: &[&str] = if root.starts_with("/tmp") { &[] } else { &["/tmp", SHARED_MEMORY] };
         let own_tmp: Vec<PathBuf> = tmp.iter().map(PathBuf::from).filter(|dir| dir.is_dir()).collect();
         let tops = || [&root].into_iter().chain(&own_tmp).chain(&outputs);
-        let is_within = |dir: &&PathBuf| tops().any(|top| dir.starts_with(top));
-        let watched: Vec<_> = temporary.iter().filter(is_within).chain(tops()).collect();
-        let names = |dir: &PathBuf| -> BTreeSet<_> {
-            fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
-        };
-        let is_there = |dir: &&&PathBuf| fs::symlink_metadata(dir).is_ok();
-        let names = watched.iter().filter(is_there).map(|&dir| (dir.clone(), names(dir))).collect();
-        let modes = watched.iter().filter_map(|&dir| Some((dir.clone(), mode(dir)?))).collect();
-        Self { root, own_tmp, outputs, names, modes }
+        let busy = temporary
+            .iter()
+            .flat_map(|dir| dir.ancestors())
+            .chain(apart.iter().flat_map(|dir| dir.ancestors().skip(1)));
+        let busy = busy.filter(|dir| tops().any(|top| dir.starts_with(top)));
+        let watched =
+            busy.chain(tops().map(PathBuf::as_path)).filter_map(|dir| Some((dir.to_owned(), Watched::read(dir)?)));
+        let watched = watched.collect();
+        Self { root, own_tmp, outputs, watched }
     }
 
     /// Where something may be left: the build's directory, and what is beside it.
@@ -73,7 +79,7 @@ impl BuildTop {
 
     /// Whether a path was not there when the go command started, as far as it is directly in one of these directories.
     pub(crate) fn is_new(&self, dir: &Path, name: &OsStr) -> bool {
-        self.names.get(dir).is_some_and(|names| !names.contains(name))
+        self.watched.get(dir).is_some_and(|watched| !watched.names.contains(name))
     }
 }
 
@@ -91,27 +97,35 @@ impl TestContext {
     /// Whether a path is no input of tests wherever it lies: a cache, a program that was installed, and outside of builds a directory for temporary
     /// files, where others write. A directory that the module lies in is none of them.
     pub(crate) fn is_no_input(&self, path: &Path) -> bool {
-        let is_one_of = |all: &[PathBuf]| all.iter().any(|dir| dir == path);
-        let is_around = || self.cwd.starts_with(path);
-        ((is_one_of(&self.apart) || (self.top.is_none() && is_one_of(&self.temporary))) && !is_around())
-            || (is_of_programs(&self.programs, path) && !path.parent().is_some_and(|dir| self.cwd.starts_with(dir)))
+        let is_one_of = |all: &[PathBuf], path: &Path| all.iter().any(|dir| dir == path) && !self.cwd.starts_with(path);
+        let is_for_programs = |path: &Path| is_one_of(&self.programs, path);
+        is_one_of(&self.apart, path)
+            || (self.top.is_none() && is_one_of(&self.temporary, path))
+            || ((is_for_programs(path) || path.parent().is_some_and(is_for_programs))
+                && is_of_programs(&self.programs, path))
     }
 
-    /// Whether a path was made, by the go command or since it started, in a directory for temporary files. One that the module lies in is none.
-    pub(crate) fn is_new_temporary(&self, dir: &Path, name: &OsStr) -> bool {
-        self.is_temporary_within(dir)
-            && (self.is_own_temporary(dir, name) || self.top.as_ref().is_some_and(|top| top.is_new(dir, name)))
+    /// Whether a path was made since the go command started, or by it, directly in a directory where it adds names.
+    pub(crate) fn is_made_since_start(&self, path: &Path) -> bool {
+        let (Some(dir), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        self.is_own_temporary(dir, name) || self.top.as_ref().is_some_and(|top| top.is_new(dir, name))
     }
 
-    /// Whether it is a directory for temporary files that the module does not lie in.
-    pub(crate) fn is_temporary_within(&self, dir: &Path) -> bool {
+    /// Whether it is a directory for temporary files, and the module does not lie in it.
+    pub(crate) fn is_only_temporary(&self, dir: &Path) -> bool {
         self.temporary.iter().any(|temporary| temporary == dir) && !self.cwd.starts_with(dir)
+    }
+
+    /// Whether this is a cache, or a directory that a go command makes for itself among temporary ones.
+    pub(crate) fn is_apart(&self, dir: &Path, name: &OsStr, path: &Path) -> bool {
+        self.apart.iter().any(|apart| apart == path)
+            || (self.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name))
     }
 
     /// Whether the go command, or a compiler that it runs, made this name for itself in a temporary directory. A compiler's names may be a source's
     /// too, which was there before.
     pub(crate) fn is_own_temporary(&self, dir: &Path, name: &OsStr) -> bool {
-        let was_there = |top: &BuildTop| top.names.get(dir).is_some_and(|names| names.contains(name));
+        let was_there = |top: &BuildTop| top.watched.get(dir).is_some_and(|watched| watched.names.contains(name));
         self.temporary.iter().any(|temporary| temporary == dir)
             && is_of_go(name)
             && (name.as_encoded_bytes().starts_with(b"go-") || !self.top.as_ref().is_some_and(was_there))
@@ -129,6 +143,15 @@ impl TestContext {
             let Ok(below) = path.strip_prefix(dir) else { return false };
             below.components().next().is_none_or(|first| self.is_own_temporary(dir, first.as_os_str()))
         })
+    }
+}
+
+impl Watched {
+    /// `None` where there is no directory, or it cannot be looked at.
+    fn read(dir: &Path) -> Option<Self> {
+        let mode = mode(dir)?;
+        let names = fs::read_dir(dir).ok()?.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<_, _>>();
+        Some(Self { names: names.ok()?, mode })
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct CommandLine {
     pub(crate) flags: BTreeMap<String, Hash>,
     /// The files that it names outside of store and system: some are programs.
     pub(crate) files: Vec<PathBuf>,
-    /// Those in the store.
+    /// Those of store and system.
     pub(crate) in_store: Vec<PathBuf>,
     /// When the last of the files outside of the tree changed.
     pub(crate) stamps: Vec<Stamp>,

@@ -29,7 +29,7 @@ use super::variables::{is_build, value};
 use super::{named_variables, paths, tree};
 
 /// Digests are made again where what they are over changes.
-const RULES: &[u8] = b"nix-gocacheprog condition 4";
+const RULES: &[u8] = b"nix-gocacheprog condition 5";
 
 /// Scopes and their digests. It belongs to one thread, which may wait for files.
 #[derive(Debug)]

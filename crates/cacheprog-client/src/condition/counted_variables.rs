@@ -223,10 +223,11 @@ pub(crate) fn for_tests(variables: &Variables) -> BTreeSet<String> {
 pub(crate) fn not_for_tests(variables: &Variables) -> BTreeSet<String> {
     let outputs = OwnOutputs::of(variables).unwrap_or_default();
     let names = variables.iter().filter_map(|(name, _)| name.to_str());
-    // By a call with one of these names it counts; texts have them for other reasons.
+    // Texts have these for other reasons than to read them. A call with such a name is seen as for each that is not counted.
     let is_ours = |name: &str| ["_", "GOCACHEPROG"].contains(&name) || name.starts_with("NIX_GOCACHEPROG");
+    let of_the_shell = OF_THE_SHELL.into_iter().filter(|name| !is_ours(name));
     let set = names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name));
-    set.chain(OF_THE_DERIVATION).chain(["COLUMNS", "out"]).map(str::to_owned).collect()
+    set.chain(OF_THE_DERIVATION).chain(of_the_shell).chain(["out"]).map(str::to_owned).collect()
 }
 
 /// The variables of a build that do not count for C: a program may read them all the same.

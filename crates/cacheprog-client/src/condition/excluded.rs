@@ -106,8 +106,8 @@ impl Excluded {
 
     /// Whether a path below `root` is, or leads through, what does not count; or is a directory that has such programs.
     pub(crate) fn covers(&self, rule: Rule, root: &Path, path: &Path) -> bool {
-        let has_programs = || fs::read_dir(path).into_iter().flatten().flatten().any(|entry| is_program(&entry.path()));
-        if rule != Rule::TreeWithGo && self.programs.iter().any(|dir| dir == path) && has_programs() {
+        let is_for_programs = self.programs.iter().any(|dir| dir == path);
+        if rule != Rule::TreeWithGo && is_for_programs && entries(path).any(|path| is_program(&path)) {
             return true;
         }
         path.ancestors()
@@ -146,16 +146,17 @@ impl Excluded {
 /// Whether a path is one of these directories for programs with nothing else in it, or a program in one.
 pub(crate) fn is_of_programs(directories: &[PathBuf], path: &Path) -> bool {
     let is_one_for = |path: &Path| directories.iter().any(|programs| programs == path);
-    let all = |path: &Path| {
-        let names = fs::read_dir(path).into_iter().flatten();
-        names.into_iter().all(|entry| entry.is_ok_and(|entry| is_program(&entry.path())))
-    };
-    (path.parent().is_some_and(is_one_for) && is_program(path)) || (is_one_for(path) && all(path))
+    (path.parent().is_some_and(is_one_for) && is_program(path))
+        || (is_one_for(path) && entries(path).all(|path| is_program(&path)))
 }
 
-/// Whether a file can be run.
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// Whether it is a file that can be run, or leads to one.
 fn is_program(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether Nix or stdenv writes a file of this name directly in `NIX_BUILD_TOP`.

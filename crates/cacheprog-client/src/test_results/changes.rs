@@ -2,7 +2,6 @@
 //! may need it.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use rustix::path::Arg;
 
 use crate::condition::is_of_nix;
 use crate::condition::stamp::Stamp;
-use crate::test_context::{BuildTop, TestContext, is_of_go, mode};
+use crate::test_context::{TestContext, Watched, is_of_go, mode};
 
 use super::budget::Budget;
 use super::other_tests;
@@ -29,21 +28,37 @@ pub(super) fn first_change(context: &TestContext, since: SystemTime, budget: &mu
     first_change_beside(other_tests::are_running, context, since, budget)
 }
 
-/// A name that came since the go command began in one of the directories of which the names at the start are known, except what the go command
-/// makes and, as far as names show, what tests make that run now.
-pub(super) fn first_new_name(context: &TestContext) -> Option<PathBuf> {
+/// What shows by names and modes alone that something was left: a name that came since the go command began where it adds names itself, except what
+/// it makes, and what tests make that run now, as far as a name shows that; or another mode of such a directory.
+pub(super) fn first_trace(context: &TestContext) -> Option<PathBuf> {
     let top = context.top.as_ref()?;
-    let look = Look { context, since: SystemTime::UNIX_EPOCH, budget: &mut Budget::new(), temporary: BTreeSet::new() };
-    let came = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_ok();
-    let new_in = |dir: &PathBuf| {
-        let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        let is_new = |name: &OsString| top.is_new(dir, name) && !has_random_number(name);
-        names
-            .filter(is_new)
-            .map(|name| (dir.join(&name), name))
-            .find(|(path, name)| !look.is_apart(dir, name, path) && !context.is_busy(path))
-    };
-    top.all().find(|dir| came(dir)).cloned().or_else(|| Some(top.names.keys().find_map(new_in)?.0))
+    let came = |dir: &&PathBuf| !top.watched.contains_key(*dir) && fs::symlink_metadata(dir).is_ok();
+    let mut budget = Budget::of_tree();
+    let mut in_watched =
+        || top.watched.iter().find_map(|(dir, known)| trace_in(context, dir, Some(known), &mut budget));
+    top.all().find(came).cloned().or_else(&mut in_watched)
+}
+
+/// The same for one directory; `known` as it was, or `None` for one that came.
+fn trace_in(context: &TestContext, dir: &Path, known: Option<&Watched>, budget: &mut Budget) -> Option<PathBuf> {
+    let here = || Some(dir.to_owned());
+    if known.is_some_and(|known| mode(dir) != Some(known.mode)) {
+        return here();
+    }
+    let Ok(entries) = fs::read_dir(dir) else { return here() };
+    for entry in entries {
+        let (Ok(entry), Some(())) = (entry, budget.take_name()) else { return here() };
+        let (name, path) = (entry.file_name(), entry.path());
+        let is_known = known.is_some_and(|known| known.names.contains(&name));
+        if is_known || has_random_number(&name) || context.is_apart(dir, &name, &path) {
+            continue;
+        }
+        let trace = if context.is_busy(&path) { trace_in(context, &path, None, budget) } else { Some(path) };
+        if trace.is_some() {
+            return trace;
+        }
+    }
+    None
 }
 
 fn first_change_beside(
@@ -55,7 +70,7 @@ fn first_change_beside(
     let top = context.top.as_ref()?;
     let others_ran = others_run();
     let mut look = Look { context, since, budget, temporary: BTreeSet::new() };
-    let is_absent = |dir: &PathBuf| !top.names.contains_key(dir) && fs::symlink_metadata(dir).is_err();
+    let is_absent = |dir: &PathBuf| !top.watched.contains_key(dir) && fs::symlink_metadata(dir).is_err();
     let changed = top.all().filter(|dir| !is_absent(dir)).find_map(|dir| look.watched(dir).err());
     changed.or_else(|| look.temporary.pop_first().filter(|_| !others_ran && !others_run()))
 }
@@ -71,7 +86,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// One of the directories of which the names at the start are known.
     fn watched(&mut self, dir: &Path) -> Result<(), PathBuf> {
-        let is_known = self.context.top.as_ref().is_some_and(|top| top.names.contains_key(dir));
+        let is_known = self.context.top.as_ref().is_some_and(|top| top.watched.contains_key(dir));
         if is_known { self.directory(dir, MAX_DEPTH) } else { Err(dir.to_owned()) }
     }
 
@@ -79,12 +94,11 @@ impl Look<'_> {
     /// The path of what changed, or of what cannot be told.
     fn directory(&mut self, dir: &Path, depth_left: u32) -> Result<(), PathBuf> {
         let unknown = || dir.to_owned();
-        let has_other_mode = |top: &BuildTop| top.modes.get(dir).is_some_and(|&known| Some(known) != mode(dir));
-        if self.context.top.as_ref().is_some_and(has_other_mode) {
+        let at_start = self.context.top.as_ref().and_then(|top| top.watched.get(dir));
+        if at_start.is_some_and(|known| Some(known.mode) != mode(dir)) {
             return Err(dir.to_owned());
         }
-        let at_start = self.context.top.as_ref().and_then(|top| top.names.get(dir));
-        let mut missing = at_start.cloned().unwrap_or_default();
+        let mut missing = at_start.map(|known| known.names.clone()).unwrap_or_default();
         let depth_left = depth_left.checked_sub(1).ok_or_else(unknown)?;
         for entry in fs::read_dir(dir).map_err(|_| unknown())? {
             self.budget.take_name().ok_or_else(unknown)?;
@@ -93,7 +107,7 @@ impl Look<'_> {
             let is_new = at_start.is_some() && !missing.remove(&name);
             // stdenv writes its file again when a phase begins, a moment before the go command.
             let is_rewritten = !is_new && self.is_top(dir) && is_of_nix(&name);
-            if is_rewritten || self.is_apart(dir, &name, &path) {
+            if is_rewritten || self.context.is_apart(dir, &name, &path) {
                 continue;
             }
             let Ok(metadata) = entry.metadata() else {
@@ -117,7 +131,7 @@ impl Look<'_> {
             }
         }
         // What the go command makes for itself comes and goes.
-        let gone = missing.iter().find(|name| !is_of_go(name) && !self.is_apart(dir, name, &dir.join(name)));
+        let gone = missing.iter().find(|name| !is_of_go(name) && !self.context.is_apart(dir, name, &dir.join(name)));
         gone.map_or(Ok(()), |name| Err(dir.join(name)))
     }
 
@@ -146,12 +160,6 @@ impl Look<'_> {
         self.context.top.as_ref().is_some_and(|top| top.root == dir)
     }
 
-    /// Whether this is a cache, or a directory that a go command makes for itself among temporary ones.
-    fn is_apart(&self, dir: &Path, name: &OsStr, path: &Path) -> bool {
-        self.context.apart.iter().any(|apart| apart == path)
-            || (self.context.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name))
-    }
-
     fn is_older(&self, metadata: &Metadata, is_busy: bool) -> Option<bool> {
         Some((metadata.is_dir() && is_busy) || Stamp::of(metadata)?.is_before(self.since))
     }
@@ -167,13 +175,14 @@ mod tests {
 
     use super::*;
     use crate::clock;
+    use crate::test_context::BuildTop;
 
     #[test]
     fn temporary_names_are_those_of_tests_that_run() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().to_owned();
         fs::write(root.join("env-vars"), "").unwrap();
-        let top = Some(BuildTop::read(root.clone(), Vec::new(), &[]));
+        let top = Some(BuildTop::read(root.clone(), Vec::new(), &[], &[]));
         let context = TestContext { top, temporary: vec![root.clone()], ..TestContext::default() };
         let is_unchanged = |others_run| {
             first_change_beside(|| others_run, &context, clock::before_changes(), &mut Budget::of_tree()).is_none()
@@ -183,20 +192,39 @@ mod tests {
         assert!(is_unchanged(true) && !is_unchanged(false));
         fs::create_dir(root.join("go-build5")).unwrap();
         assert!(is_unchanged(true));
-        assert_eq!(first_new_name(&context), None);
+        assert_eq!(first_trace(&context), None);
         fs::create_dir(root.join("coverage")).unwrap();
-        assert_eq!(first_new_name(&context), Some(root.join("coverage")));
+        assert_eq!(first_trace(&context), Some(root.join("coverage")));
         let changed = first_change_beside(|| true, &context, clock::before_changes(), &mut Budget::of_tree());
         assert_eq!(changed, Some(root.join("coverage")));
+    }
+
+    #[test]
+    fn what_is_left_among_what_the_go_command_makes_is_seen_by_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_owned();
+        let apart = vec![root.join("go/pkg/mod"), root.join(".config/go/telemetry")];
+        fs::create_dir(root.join(".config")).unwrap();
+        let top = Some(BuildTop::read(root.clone(), Vec::new(), &[], &apart));
+        let context = TestContext { top, apart: apart.clone(), ..TestContext::default() };
+        apart.iter().for_each(|dir| fs::create_dir_all(dir.join("x")).unwrap());
+        assert_eq!(first_trace(&context), None);
+        for left in [".config/app.toml", "go/pkg/left"] {
+            fs::write(root.join(left), "").unwrap();
+            assert_eq!(first_trace(&context), Some(root.join(left)));
+            fs::remove_file(root.join(left)).unwrap();
+        }
+        fs::set_permissions(root.join(".config"), fs::Permissions::from_mode(0o711)).unwrap();
+        assert_eq!(first_trace(&context), Some(root.join(".config")));
     }
 
     #[test]
     fn what_is_left_in_the_sandboxs_own_tmp_is_seen() {
         let (build, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let own_tmp = vec![tmp.path().to_owned()];
-        let names = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), BTreeSet::new())).into();
-        let modes = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), mode(dir).unwrap())).into();
-        let top = Some(BuildTop { root: build.path().to_owned(), own_tmp, names, modes, ..BuildTop::default() });
+        let known = |dir: &Path| Watched { names: BTreeSet::new(), mode: mode(dir).unwrap() };
+        let watched = [build.path(), tmp.path()].map(|dir| (dir.to_owned(), known(dir))).into();
+        let top = Some(BuildTop { root: build.path().to_owned(), own_tmp, watched, ..BuildTop::default() });
         let context = TestContext { top, temporary: vec![build.path().to_owned()], ..TestContext::default() };
         let is_unchanged =
             || first_change_beside(|| false, &context, clock::before_changes(), &mut Budget::of_tree()).is_none();
@@ -220,7 +248,7 @@ mod tests {
             let since = clock::now() + std::time::Duration::from_millis(60);
             first_change_beside(|| false, &context, since, &mut Budget::of_tree()).is_none()
         };
-        let read = || BuildTop::read(build.path().into(), vec![out.clone()], &[]);
+        let read = || BuildTop::read(build.path().into(), vec![out.clone()], &[], &[]);
         let absent = read();
         assert!(is_unchanged(&absent));
         fs::create_dir(&out).unwrap();

@@ -32,13 +32,15 @@ pub(super) fn digest(context: &TestContext) -> Option<String> {
     Some(hex(&hasher.finalize().as_bytes()[..16]))
 }
 
-/// The mask of new files' modes, and which of these signals are ignored: others Go's programs do not inherit (`runtime/signal_unix.go`
-/// `sigInstallGoHandler`, Go 1.21-1.27). `None` where the kernel does not tell.
+/// The mask of new files' modes, and which of these signals are ignored: others Go's runtime handles, so that what cmd/go starts does not inherit it
+/// (`runtime/signal_unix.go` `initsig`, `sigInstallGoHandler`; SIGINT: `cmd/go/internal/base/signal.go`, Go 1.21-1.27). `None` where the kernel does
+/// not tell.
 fn inherited() -> Option<Vec<u8>> {
-    const SIGNALS: u64 = 1 << (Signal::HUP.as_raw() - 1) | 1 << (Signal::INT.as_raw() - 1);
+    const SIGNALS: [Signal; 5] = [Signal::HUP, Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::TTOU];
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let field = |name| status.lines().find_map(|line: &str| line.strip_prefix(name)).map(str::trim);
-    let ignored = u64::from_str_radix(field("SigIgn:")?, 16).ok()? & SIGNALS;
+    let mask: u64 = SIGNALS.iter().map(|signal| 1 << (signal.as_raw() - 1)).sum();
+    let ignored = u64::from_str_radix(field("SigIgn:")?, 16).ok()? & mask;
     Some([field("Umask:")?.as_bytes(), &ignored.to_le_bytes()].concat())
 }
 

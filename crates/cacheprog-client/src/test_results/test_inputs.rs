@@ -18,7 +18,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -196,9 +195,12 @@ impl TestInputs {
         if self.look_for_servers() {
             return Some(SERVER.to_owned());
         }
-        // It is in no digest, and a test that runs now may see it.
-        if let Some(path) = changes::first_new_name(&self.context) {
-            return Some(format!("{} came since the go command began", path.display()));
+        // What came since the go command began is in no digest, and a test that runs now may see it.
+        if let Some(why) = &self.private {
+            return Some(why.clone());
+        }
+        if let Some(path) = changes::first_trace(&self.context) {
+            return Some(format!("{} was made or changed since the go command began", path.display()));
         }
         self.check_lines(list).err()
     }
@@ -238,11 +240,13 @@ impl TestInputs {
         }
         let variables = digest_of(names, &self.context);
         let context = &self.context;
-        let is_new = |path: &Path| in_directory(path, |dir, name| context.is_new_temporary(dir, name));
-        let is_excluded = |path: &Path| context.is_no_input(path) || is_new(path);
+        let is_only_temporary = |dir: &Path| context.is_only_temporary(dir);
+        let is_new_temporary =
+            |path: &Path| path.parent().is_some_and(is_only_temporary) && context.is_made_since_start(path);
+        let is_excluded = |path: &Path| context.is_no_input(path) || is_new_temporary(path);
         // Whatever comes and goes elsewhere in the module changes its data.
-        let is_busy = |dir: &Path| context.is_temporary_within(dir);
-        let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &context.temporary };
+        let bounds =
+            TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_only_temporary, temporary: &context.temporary };
         let data = self.module.digest(&bounds, &mut self.hashes)?.to_owned();
         let tree = self.tree(root, needs_tree)? + &self.own_tmp()?;
         Some(format!("{data} {surroundings} {tree} {names} {variables} {}", root.to_str()?))
@@ -272,7 +276,8 @@ impl TestInputs {
         for root in &top.own_tmp {
             let is_excluded = |path: &Path| is_left_out(context, path);
             let is_busy = |dir: &Path| dir == root || context.is_busy(dir);
-            let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &top.own_tmp };
+            let temporary: Vec<_> = top.own_tmp.iter().chain(&context.temporary).cloned().collect();
+            let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &temporary };
             let tree = self.own_tmp.entry(root.clone()).or_insert_with(|| CurrentTree::new(Extent::All));
             text += &format!("+{}", tree.digest(&bounds, &mut self.hashes)?);
         }
@@ -282,14 +287,7 @@ impl TestInputs {
 
 /// Whether a path of the build is no input of tests, or came since the go command began.
 fn is_left_out(context: &TestContext, path: &Path) -> bool {
-    let is_new = |dir: &Path, name: &OsStr| {
-        context.is_own_temporary(dir, name) || context.top.as_ref().is_some_and(|top| top.is_new(dir, name))
-    };
-    context.is_no_input(path) || in_directory(path, is_new)
-}
-
-fn in_directory(path: &Path, is: impl Fn(&Path, &OsStr) -> bool) -> bool {
-    path.parent().zip(path.file_name()).is_some_and(|(dir, name)| is(dir, name))
+    context.is_no_input(path) || context.is_made_since_start(path)
 }
 
 /// What differs first between two second lines, for a person.
@@ -297,11 +295,11 @@ fn differing_part(listed: &str, now: &str) -> String {
     let differs = |(one, other): (&str, &str)| one != other;
     match listed.split(' ').zip(now.split(' ')).position(differs) {
         Some(0) => "the module's data differ".to_owned(),
-        Some(1) => "variables, the umask or the program of -exec differ".to_owned(),
+        Some(1) => "variables, what processes inherit, or the program of -exec differ".to_owned(),
         Some(2) if listed.split(' ').nth(2).is_some_and(|tree| tree.starts_with(ALL)) => {
-            "the source tree, or what lies in /tmp, differs".to_owned()
+            "the source tree, or what lies in /tmp or /dev/shm, differs".to_owned()
         }
-        Some(2) => "what lies beside the module, or in /tmp, differs".to_owned(),
+        Some(2) => "what lies beside the module, or in /tmp or /dev/shm, differs".to_owned(),
         Some(4) => {
             let names = listed.split(' ').nth(3).unwrap_or_default();
             format!("variables that it may read differ, of these: {names}")

@@ -22,7 +22,7 @@ const LOOK_AT: [&str; 9] = ["env", "ENV", "((", "[[", " -v", "declare", "export"
 pub(super) struct WantedVariables {
     /// Those that count only where a source may read them.
     pub(super) not_counted: BTreeSet<String>,
-    /// All others that are set.
+    /// Those that are set and count for each test.
     pub(super) counted: BTreeSet<String>,
 }
 

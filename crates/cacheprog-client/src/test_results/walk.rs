@@ -102,6 +102,9 @@ impl<'a> Walk<'a> {
         let mut entries: Vec<_> = fs::read_dir(dir).ok()?.map(Result::ok).collect::<Option<_>>()?;
         entries.sort_by_key(DirEntry::file_name);
         let is_temporary = self.bounds.temporary.iter().any(|temporary| temporary == dir);
+        if is_temporary {
+            entries.sort_by_cached_key(without_chance);
+        }
         for entry in entries {
             self.budget.take_name()?;
             let (name, path) = (entry.file_name(), entry.path());
@@ -192,5 +195,14 @@ impl<'a> Walk<'a> {
     fn is_apart(&self, dir: &Path) -> bool {
         let (parent, name) = (dir.parent().unwrap_or(dir), dir.file_name().unwrap_or_default());
         self.is_left_out(parent, name) || (self.bounds.is_excluded)(dir)
+    }
+}
+
+/// The order of names in a directory for temporary files: random numbers in them do not count, and sizes part what is else the same.
+fn without_chance(entry: &DirEntry) -> (Vec<u8>, u64) {
+    let name = entry.file_name();
+    match entry.metadata() {
+        Ok(metadata) => (without_random_numbers(&name, &metadata), metadata.len()),
+        Err(_) => (name.as_bytes().to_vec(), 0),
     }
 }

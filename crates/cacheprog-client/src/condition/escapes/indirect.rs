@@ -3,14 +3,14 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use memchr::{memchr, memmem};
 
 use super::reference::Reference;
 use super::scan::{Language, OVERLAP, Scanner, is_definition, names_file};
-use super::token::{self, Line};
-use crate::condition::excluded;
+use super::token::{self, Line, Within};
+use crate::condition::{excluded, paths};
 
 /// No file has a longer name (`NAME_MAX`).
 const LONGEST_NAME: usize = 255;
@@ -23,9 +23,14 @@ impl Scanner<'_> {
         if matches!(self.language, Language::Go | Language::PkgConfig) {
             memchr::memchr_iter(b'/', text).for_each(|at| self.root(text, at));
         }
-        // A backslash at the end of a line, where compilers read trigraphs (gcc: `-std=c99`, `-trigraphs`).
-        if memmem::find(text, b"??/\n").is_some() || memmem::find(text, b"??/\r\n").is_some() {
-            self.references.add(Reference::Any);
+        for at in memmem::find_iter(text, b"(/") {
+            self.argument_below_root(text, at + 1);
+        }
+        // A backslash, where compilers read trigraphs (gcc: `-std=c99`, `-trigraphs`).
+        for at in memmem::find_iter(text, b"??/") {
+            if self.line(text, at) != Line::Other || self.is_for_assembler(text, at) {
+                self.references.add(Reference::Any);
+            }
         }
         for at in memmem::find_iter(text, b"__TIMESTAMP__") {
             self.timestamp(text, at);
@@ -38,7 +43,7 @@ impl Scanner<'_> {
 
     /// An escape in the name of a file that an assembler includes (Go's reads the name as strconv.Unquote does), and a name on two lines.
     fn escaped(&mut self, text: &[u8], at: usize) {
-        let is_include = text[at] == b'i' && is_after_sign(text, at);
+        let is_include = text[at] == b'i' && token::is_after_sign(text, at);
         let rest = &text[at..text.len().min(at + OVERLAP)];
         let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || b"._".contains(byte)).count();
         if !is_include && !names_file(&rest[..word]) {
@@ -55,12 +60,34 @@ impl Scanner<'_> {
         }
     }
 
-    /// `-I/`, `CPATH=/`: below that search path an included name may be any path.
+    /// `-I/`, `CPATH=/.`: below that search path an included name may be any path. A root for the system's directories (`--sysroot=/`) is none.
     fn root(&mut self, text: &[u8], at: usize) {
-        let is_apart = |byte: Option<&u8>| byte.is_none_or(|byte| byte.is_ascii_whitespace() || b":\"'".contains(byte));
-        let before = at.checked_sub(1).map(|before| &text[before]);
-        let is_first = is_apart(before) || (before != Some(&b'=') && token::is_joined_to_flag(text, at));
-        if is_first && is_apart(text.get(at + 1)) && self.line(text, at) == Line::Cgo {
+        let is_apart = |byte: &u8| byte.is_ascii_whitespace() || b":,\"'".contains(byte);
+        let before = &text[..at];
+        // What begins a comment of Go is none.
+        let is_comment = text[token::line_start(text, at)..at].trim_ascii().is_empty();
+        let is_first =
+            before.last().is_none_or(|last| is_apart(last) || *last == b'=') || token::is_joined_to_flag(text, at);
+        let length = text[at..].iter().take_while(|byte| b"/.".contains(byte)).count();
+        let leads_elsewhere = text[at..at + length].split(|&byte| byte == b'/').any(|part| !matches!(part, b"" | b"."));
+        if is_first
+            && !is_comment
+            && !leads_elsewhere
+            && text.get(at + length).is_none_or(is_apart)
+            && !before.ends_with(b"sysroot=")
+            && self.line(text, at) == Line::Cgo
+        {
+            self.references.add(Reference::Any);
+        }
+    }
+
+    /// `#define P(dir) TEXT(/dir/x.h)`: an argument of the macro may be a directory of `/`. No expression has `(/`.
+    fn argument_below_root(&mut self, text: &[u8], at: usize) {
+        let end = token::ends(text, at, at)[0];
+        let is_known = self.names.top.iter().any(|top| text[at..end].starts_with(top))
+            || paths::is_of_system(Path::new(OsStr::from_bytes(&text[at..end])));
+        let is_name = text.get(at + 1).is_some_and(|&byte| token::is_of_path(byte));
+        if is_name && !is_known && token::is_in_define(text, at) && token::within(text, at) == Within::Code {
             self.references.add(Reference::Any);
         }
     }
@@ -161,13 +188,11 @@ impl Scanner<'_> {
         self.looks = self.looks.saturating_sub(end - start + at - token::line_start(text, at));
         let is_quoted = start.checked_sub(1).is_some_and(|before| text[before] == b'"');
         let is_defined = match line {
-            Line::Cgo if memmem::find(&text[start..at], b"${").is_some() && self.language == Language::PkgConfig => {
-                // Only the directory of the file itself is known here.
-                memmem::find_iter(&text[start..at], b"${")
-                    .any(|name| !text[start + name..].starts_with(b"${pcfiledir}/"))
-            }
+            Line::Cgo if self.language == Language::PkgConfig => is_after_name(text, start, at),
             Line::Cgo => token::is_of_definition(text, start),
-            _ if !token::relative(&text[start..end]).1.is_empty() || token::is_in_comment(text, at) => false,
+            _ if !token::relative(&text[start..end]).1.is_empty() || token::within(text, at) == Within::Comment => {
+                false
+            }
             _ => is_definition(text, at) && (!is_quoted || self.has_incbin),
         };
         if is_defined {
@@ -176,8 +201,11 @@ impl Scanner<'_> {
     }
 }
 
-/// Whether only the sign of a directive stands before `at`, and what makes no difference: `/**/ #  include`.
-fn is_after_sign(text: &[u8], at: usize) -> bool {
-    let before = text[at.saturating_sub(OVERLAP)..at].trim_ascii_end();
-    [&b"#"[..], b"%:", b"??="].iter().any(|sign| before.ends_with(sign))
+/// Whether in a `.pc` file a `..` follows a name that another line gives, but that of the file's own directory, or begins the value of one.
+fn is_after_name(text: &[u8], start: usize, at: usize) -> bool {
+    let path = &text[start..at];
+    let is_other = |name: usize| !path[name..].starts_with(b"${pcfiledir}/");
+    let begins_value = path.iter().all(|byte| b"./".contains(byte))
+        && text[token::line_start(text, at)..start].trim_ascii_end().ends_with(b"=");
+    begins_value || memmem::find_iter(path, b"${").any(is_other)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 
 use super::reference::{ABOVE_ANY_LINK, Reference, References};
-use super::token::{self, LastLine, Line};
+use super::token::{self, LastLine, Line, Within};
 use crate::condition::excluded;
 
 /// Bytes that are looked at together; and how much of a text without lines is looked at again with what follows.
@@ -59,7 +59,7 @@ pub(crate) struct Names {
 pub(crate) struct Scanner<'a> {
     place: FilePlace<'a>,
     pub(super) language: Language,
-    names: &'a Names,
+    pub(super) names: &'a Names,
     /// Names in the module of what is part of no scope.
     pub(super) left_out: Vec<&'a [u8]>,
     pub(super) programs: Vec<(&'a [u8], &'a Path)>,
@@ -145,8 +145,15 @@ impl<'a> Scanner<'a> {
 
     /// What the line around `at` is.
     pub(super) fn line(&mut self, text: &[u8], at: usize) -> Line {
-        let line = Line::around(text, at, &mut self.last_line);
-        if self.language == Language::PkgConfig { Line::Cgo } else { line }
+        if self.language != Language::PkgConfig {
+            return Line::around(text, at, &mut self.last_line);
+        }
+        let is_words = |field: &[u8]| text[token::line_start(text, at)..].starts_with(field);
+        if [&b"Name:"[..], b"Description:", b"URL:", b"Version:"].into_iter().any(is_words) {
+            Line::Other
+        } else {
+            Line::Cgo
+        }
     }
 
     /// A path with `..` at `at`.
@@ -293,9 +300,7 @@ impl<'a> Scanner<'a> {
         if self.language == Language::AnyOfTree && !is_of_tools {
             return;
         }
-        // `#define DIR /x`: a macro may make a path of it.
-        let is_of_macro =
-            line == Line::Directive && before != b'"' && is_definition(text, at) && !token::is_in_comment(text, at);
+        let is_of_macro = self.is_of_macro(text, at, before);
         for end in token::ends(text, from, end) {
             let path = PathBuf::from(OsStr::from_bytes(&text[at..end]));
             let path = crate::condition::paths::from_dir(Path::new("/"), &path).unwrap_or(path);
@@ -308,6 +313,16 @@ impl<'a> Scanner<'a> {
                 (false, false) => Reference::IfFile(path),
             });
         }
+    }
+
+    /// `#define DIR /x`: a macro may make a path of it, and an assembler one of a text: `".incbin \"" DIR "/x\""`.
+    fn is_of_macro(&self, text: &[u8], at: usize, before: u8) -> bool {
+        token::is_in_define(text, at)
+            && match token::within(text, at) {
+                Within::Code => true,
+                Within::Text => self.has_incbin && before == b'"',
+                Within::Comment => false,
+            }
     }
 
     /// Whether a directive may open the path at `at`. Whether a definition of a Go source names a file is not looked at again when its object

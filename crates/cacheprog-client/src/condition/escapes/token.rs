@@ -129,13 +129,47 @@ pub(super) fn before_slashes(text: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Whether `at` is in a comment that begins on its line.
-pub(super) fn is_in_comment(text: &[u8], at: usize) -> bool {
-    let line = &text[line_start(text, at)..at];
+/// Where something stands on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    Code,
+    /// Between quotes.
+    Text,
+    /// In a comment that begins on the line.
+    Comment,
+}
+
+/// Where `at` stands, by what is before it on its line.
+pub(super) fn within(text: &[u8], at: usize) -> Within {
+    let line = text[line_start(text, at)..at].trim_ascii_start();
     // Of a Go source the comment itself may begin the line.
-    let line = line.trim_ascii_start();
-    let line = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
-    memmem::find(line, b"/*").is_some() || memmem::find(line, b"//").is_some()
+    let mut rest = line.strip_prefix(b"//").or_else(|| line.strip_prefix(b"/*")).unwrap_or(line);
+    let mut place = Within::Code;
+    while let Some(&first) = rest.first() {
+        let (next, length) = match (place, first, rest.get(1)) {
+            (Within::Code, b'/', Some(b'/')) => return Within::Comment,
+            (Within::Code, b'/', Some(b'*')) => (Within::Comment, 2),
+            (Within::Comment, b'*', Some(b'/')) => (Within::Code, 2),
+            (Within::Code, b'"', _) => (Within::Text, 1),
+            (Within::Text, b'\\', Some(_)) => (Within::Text, 2),
+            (Within::Text, b'"', _) => (Within::Code, 1),
+            _ => (place, 1),
+        };
+        (place, rest) = (next, &rest[length..]);
+    }
+    place
+}
+
+/// Whether only the sign of a directive stands before `at`, and what makes no difference: `/**/ #  include`.
+pub(super) fn is_after_sign(text: &[u8], at: usize) -> bool {
+    let before = text[at.saturating_sub(LONGEST)..at].trim_ascii_end();
+    [&b"#"[..], b"%:", b"??="].iter().any(|sign| before.ends_with(sign))
+}
+
+/// Whether `at` is behind `#define` on its line.
+pub(super) fn is_in_define(text: &[u8], at: usize) -> bool {
+    let start = line_start(text, at);
+    memmem::find_iter(&text[start..at], b"define").any(|word| is_after_sign(text, start + word))
 }
 
 /// Whether `at` is in the value of a definition, on a line for cgo: `-DUP=`, and `UP=` after `-D`.
@@ -214,6 +248,22 @@ mod tests {
         }
         for line in ["# see ../x", "#line 1 \"../x\"", "x ../y", "#include <x.h>\n../y", "# 1 \"../x\""] {
             assert_eq!(of(line), Line::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn texts_and_comments_of_a_line_are_told_from_code() {
+        for (line, expected) in [
+            ("#define X @", Within::Code),
+            ("// #define X @", Within::Code),
+            ("#define X /**/ @", Within::Code),
+            ("#define X \"//\" @", Within::Code),
+            ("#define X \"a\\\" @", Within::Text),
+            ("#define X \"@", Within::Text),
+            ("#define X 1 /* @", Within::Comment),
+            ("#define X 1 // @", Within::Comment),
+        ] {
+            assert_eq!(within(line.as_bytes(), line.find('@').unwrap()), expected, "{line}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Keeps a list for a later go command of the same build. It is of use only where it was: a copy of the directory has other stamps.
 //!
 //! ```text
-//! nix-gocacheprog files 5\n
+//! nix-gocacheprog files 6\n
 //! <root> <exclusions> <rule> <whole or not> <began> <paths> <entries> <references> <blake3 of all before>
 //! ```
 //! Texts have their length before them; numbers are 8 bytes, little-endian; times are nanoseconds since 1970.
@@ -23,7 +23,7 @@ use crate::condition::stamp::Stamp;
 use super::list::{Entry, FileList, Kind};
 use super::rule::Rule;
 
-const FIRST_LINE: &[u8] = b"nix-gocacheprog files 5\n";
+const FIRST_LINE: &[u8] = b"nix-gocacheprog files 6\n";
 
 /// A larger list is not kept: about 100,000 files.
 const MAX_SIZE: u64 = 16 << 20;

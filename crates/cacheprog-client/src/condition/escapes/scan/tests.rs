@@ -52,22 +52,49 @@ fn each_line_that_pkg_config_reads_gives_flags() {
     assert_eq!(of("prefix=/tmp\nName: v\n"), [certain("/tmp")]);
     assert!(of("prefix=${pcfiledir}/../..\nCflags: -I${prefix}/inc\n").contains(&certain("/top")));
     assert_eq!(of("prefix=${pcfiledir}/..\nCflags: -I${prefix}/include\n"), []);
-    for text in ["Cflags: -I${prefix}/../inc\n", "up=..\n", "inc=${prefix}/../inc\n"] {
+    for text in ["Cflags: -I${prefix}/../inc\n", "up=..\n", "up = ..\n", "inc=${prefix}/../inc\n"] {
         assert!(of(text).contains(&Reference::Any), "another line gives the name: {text}");
     }
     assert!(of("Cflags: -include ${pcfiledir}/../n/n.go\n").contains(&Reference::GoSource));
     assert!(of("Cflags: -I../../inc\n").contains(&Reference::IfThere("/top/inc".into())), "seen from a package");
-    assert_eq!(of("prefix=/usr\nDescription: many things...\nLibs: -L${prefix}/lib -lz\n"), []);
+    assert_eq!(of("prefix=/usr\nDescription: TLS / SSL, many things...\nLibs: -L${prefix}/lib -lz\n"), []);
 }
 
 #[test]
 fn below_the_root_as_a_search_path_a_name_may_be_any_path() {
-    for line in ["-I/", "-isystem / -lz", "/", "/usr:/", "-L\"/\""] {
+    for line in [
+        "-I/",
+        "-isystem / -lz",
+        "/",
+        "/usr:/",
+        "-L\"/\"",
+        "-I//",
+        "-I/.",
+        "-I/./ -lz",
+        "-Wp,-I,/",
+        "--include-directory=/",
+    ] {
         assert_eq!(scan("", Language::Go, &format!("// #cgo CFLAGS: {line}\n")), [Reference::Any], "{line}");
     }
     for line in ["#cgo CFLAGS: --sysroot=/ -I/usr/ -DX=1/2", "a / b"] {
         assert_eq!(scan("", Language::Go, &format!("// {line}\n")), [], "{line}");
     }
+}
+
+#[test]
+fn a_macro_may_make_a_path_of_an_absolute_directory() {
+    let of = |text: &str| scan("", Language::Any, text);
+    let certain = [Reference::Certain("/tmp".into())];
+    for text in ["#define D /tmp", "#define D /**/ /tmp", "asm(\".incbin \\\"\" D \"\\\"\");\n#define D \"/tmp\""] {
+        assert_eq!(of(text), certain, "{text}");
+    }
+    assert_eq!(of("#define P(d) S(/d/v.h)"), [Reference::Any]);
+    let files = |path: &str| [Reference::IfFile(path.into())];
+    assert_eq!(of("#define S \"/tmp/x\""), files("/tmp/x"));
+    assert_eq!(of("#define S \"unix:/tmp/x\""), files("/tmp/x"));
+    assert_eq!(of("# if you define x, see /tmp/x"), files("/tmp/x"));
+    assert_eq!(of("#define S 1 /* of /tmp/x */"), files("/tmp/x"));
+    assert_eq!(of("#define S (/usr/include/x.h)\n#define R ((a) / b)"), []);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn in_build() -> Module {
     }
     module.context.programs = vec![top.join("go/bin")];
     module.context.apart = ["go-cache", "go/pkg", "home/.config/go/telemetry"].map(|name| top.join(name)).to_vec();
-    module.context.top = Some(BuildTop::read(top, Vec::new(), &module.context.temporary));
+    module.context.top = Some(BuildTop::read(top, Vec::new(), &module.context.temporary, &module.context.apart));
     module
 }
 
@@ -34,7 +34,7 @@ impl Module {
 
     /// As the next go command finds it.
     fn begin_again(&mut self) {
-        self.context.top = Some(BuildTop::read(self.top(), Vec::new(), &self.context.temporary));
+        self.context.top = Some(BuildTop::read(self.top(), Vec::new(), &self.context.temporary, &self.context.apart));
     }
 }
 
@@ -46,12 +46,13 @@ fn made_for(path: &str) -> &str {
 #[test]
 fn programs_that_were_installed_count_for_tests_that_run_programs() {
     for (path, counts) in [("os/exec", true), ("C", false)] {
-        let module = in_build();
+        let mut module = in_build();
         module.imports(path);
         let list = module.list(LOG).unwrap();
         fs::create_dir(module.top().join("go/bin")).unwrap();
         fs::write(module.top().join("go/bin/tool"), "").unwrap();
         fs::set_permissions(module.top().join("go/bin/tool"), PermissionsExt::from_mode(0o755)).unwrap();
+        module.begin_again();
         assert_eq!(module.is_current(&list), !counts, "{path}");
         fs::write(module.top().join("go/bin/no-program"), "").unwrap();
         assert!(!module.is_current(&list), "{path}");
