@@ -72,7 +72,7 @@ impl BuildTop {
         Self { root, own_tmp, outputs, watched }
     }
 
-    /// Where something may be left: the build's directory, and what is beside it.
+    /// The directories in which a test may leave something for a later phase: the build's own, those for temporary files, and its outputs.
     pub(crate) fn all(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.root].into_iter().chain(&self.own_tmp).chain(&self.outputs)
     }
@@ -111,22 +111,25 @@ impl TestContext {
         self.is_own_temporary(dir, name) || self.top.as_ref().is_some_and(|top| top.is_new(dir, name))
     }
 
+    fn is_for_temporary(&self, dir: &Path) -> bool {
+        self.temporary.iter().any(|temporary| temporary == dir)
+    }
+
     /// Whether it is a directory for temporary files, and the module does not lie in it.
     pub(crate) fn is_only_temporary(&self, dir: &Path) -> bool {
-        self.temporary.iter().any(|temporary| temporary == dir) && !self.cwd.starts_with(dir)
+        self.is_for_temporary(dir) && !self.cwd.starts_with(dir)
     }
 
     /// Whether this is a cache, or a directory that a go command makes for itself among temporary ones.
     pub(crate) fn is_apart(&self, dir: &Path, name: &OsStr, path: &Path) -> bool {
-        self.apart.iter().any(|apart| apart == path)
-            || (self.temporary.iter().any(|temporary| temporary == dir) && is_of_go(name))
+        self.apart.iter().any(|apart| apart == path) || (self.is_for_temporary(dir) && is_of_go(name))
     }
 
     /// Whether the go command, or a compiler that it runs, made this name for itself in a temporary directory. A compiler's names may be a source's
     /// too, which was there before.
     pub(crate) fn is_own_temporary(&self, dir: &Path, name: &OsStr) -> bool {
         let was_there = |top: &BuildTop| top.watched.get(dir).is_some_and(|watched| watched.names.contains(name));
-        self.temporary.iter().any(|temporary| temporary == dir)
+        self.is_for_temporary(dir)
             && is_of_go(name)
             && (name.as_encoded_bytes().starts_with(b"go-") || !self.top.as_ref().is_some_and(was_there))
     }

@@ -61,7 +61,9 @@ pub(crate) fn read(setting: &Setting, tree: &Path, own_outputs: &[PathBuf]) -> O
             let path = setting.cwd.join(path);
             let is_file = path.is_file();
             if paths::is_in_store(&path, own_outputs) || paths::is_of_system(&path) {
-                line.in_store.extend(Some(path).filter(|_| is_file));
+                if is_file {
+                    line.in_store.push(path);
+                }
                 continue;
             }
             if is_file {

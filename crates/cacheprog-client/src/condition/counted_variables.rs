@@ -223,7 +223,7 @@ pub(crate) fn for_tests(variables: &Variables) -> BTreeSet<String> {
 pub(crate) fn not_for_tests(variables: &Variables) -> BTreeSet<String> {
     let outputs = OwnOutputs::of(variables).unwrap_or_default();
     let names = variables.iter().filter_map(|(name, _)| name.to_str());
-    // Texts have these for other reasons than to read them. A call with such a name is seen as for each that is not counted.
+    // Sources often have these names in texts that read no variable. `os.Getenv` with one of them counts all the same.
     let is_ours = |name: &str| ["_", "GOCACHEPROG"].contains(&name) || name.starts_with("NIX_GOCACHEPROG");
     let of_the_shell = OF_THE_SHELL.into_iter().filter(|name| !is_ours(name));
     let set = names.filter(|name| !counts_for_tests(name, &outputs) && !is_ours(name));

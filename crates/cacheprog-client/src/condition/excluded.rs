@@ -107,7 +107,7 @@ impl Excluded {
     /// Whether a path below `root` is, or leads through, what does not count; or is a directory that has such programs.
     pub(crate) fn covers(&self, rule: Rule, root: &Path, path: &Path) -> bool {
         let is_for_programs = self.programs.iter().any(|dir| dir == path);
-        if rule != Rule::TreeWithGo && is_for_programs && entries(path).any(|path| is_program(&path)) {
+        if rule != Rule::TreeWithGo && is_for_programs && are_programs(path).any(|is| is) {
             return true;
         }
         path.ancestors()
@@ -146,12 +146,12 @@ impl Excluded {
 /// Whether a path is one of these directories for programs with nothing else in it, or a program in one.
 pub(crate) fn is_of_programs(directories: &[PathBuf], path: &Path) -> bool {
     let is_one_for = |path: &Path| directories.iter().any(|programs| programs == path);
-    (path.parent().is_some_and(is_one_for) && is_program(path))
-        || (is_one_for(path) && entries(path).all(|path| is_program(&path)))
+    (path.parent().is_some_and(is_one_for) && is_program(path)) || (is_one_for(path) && are_programs(path).all(|is| is))
 }
 
-fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+/// For each name in a directory, whether it is a program. What cannot be read is none.
+fn are_programs(dir: &Path) -> impl Iterator<Item = bool> {
+    fs::read_dir(dir).into_iter().flatten().map(|entry| entry.is_ok_and(|entry| is_program(&entry.path())))
 }
 
 /// Whether it is a file that can be run, or leads to one.

@@ -30,17 +30,23 @@ pub(super) fn first_change(context: &TestContext, since: SystemTime, budget: &mu
 
 /// What shows by names and modes alone that something was left: a name that came since the go command began where it adds names itself, except what
 /// it makes, and what tests make that run now, as far as a name shows that; or another mode of such a directory.
-pub(super) fn first_trace(context: &TestContext) -> Option<PathBuf> {
+pub(super) fn first_change_by_names(context: &TestContext) -> Option<PathBuf> {
     let top = context.top.as_ref()?;
     let came = |dir: &&PathBuf| !top.watched.contains_key(*dir) && fs::symlink_metadata(dir).is_ok();
+    if let Some(dir) = top.all().find(came) {
+        return Some(dir.clone());
+    }
     let mut budget = Budget::of_tree();
-    let mut in_watched =
-        || top.watched.iter().find_map(|(dir, known)| trace_in(context, dir, Some(known), &mut budget));
-    top.all().find(came).cloned().or_else(&mut in_watched)
+    top.watched.iter().find_map(|(dir, known)| change_by_names_in(context, dir, Some(known), &mut budget))
 }
 
 /// The same for one directory; `known` as it was, or `None` for one that came.
-fn trace_in(context: &TestContext, dir: &Path, known: Option<&Watched>, budget: &mut Budget) -> Option<PathBuf> {
+fn change_by_names_in(
+    context: &TestContext,
+    dir: &Path,
+    known: Option<&Watched>,
+    budget: &mut Budget,
+) -> Option<PathBuf> {
     let here = || Some(dir.to_owned());
     if known.is_some_and(|known| mode(dir) != Some(known.mode)) {
         return here();
@@ -53,9 +59,9 @@ fn trace_in(context: &TestContext, dir: &Path, known: Option<&Watched>, budget: 
         if is_known || has_random_number(&name) || context.is_apart(dir, &name, &path) {
             continue;
         }
-        let trace = if context.is_busy(&path) { trace_in(context, &path, None, budget) } else { Some(path) };
-        if trace.is_some() {
-            return trace;
+        let change = if context.is_busy(&path) { change_by_names_in(context, &path, None, budget) } else { Some(path) };
+        if change.is_some() {
+            return change;
         }
     }
     None
@@ -192,9 +198,9 @@ mod tests {
         assert!(is_unchanged(true) && !is_unchanged(false));
         fs::create_dir(root.join("go-build5")).unwrap();
         assert!(is_unchanged(true));
-        assert_eq!(first_trace(&context), None);
+        assert_eq!(first_change_by_names(&context), None);
         fs::create_dir(root.join("coverage")).unwrap();
-        assert_eq!(first_trace(&context), Some(root.join("coverage")));
+        assert_eq!(first_change_by_names(&context), Some(root.join("coverage")));
         let changed = first_change_beside(|| true, &context, clock::before_changes(), &mut Budget::of_tree());
         assert_eq!(changed, Some(root.join("coverage")));
     }
@@ -208,14 +214,14 @@ mod tests {
         let top = Some(BuildTop::read(root.clone(), Vec::new(), &[], &apart));
         let context = TestContext { top, apart: apart.clone(), ..TestContext::default() };
         apart.iter().for_each(|dir| fs::create_dir_all(dir.join("x")).unwrap());
-        assert_eq!(first_trace(&context), None);
+        assert_eq!(first_change_by_names(&context), None);
         for left in [".config/app.toml", "go/pkg/left"] {
             fs::write(root.join(left), "").unwrap();
-            assert_eq!(first_trace(&context), Some(root.join(left)));
+            assert_eq!(first_change_by_names(&context), Some(root.join(left)));
             fs::remove_file(root.join(left)).unwrap();
         }
         fs::set_permissions(root.join(".config"), fs::Permissions::from_mode(0o711)).unwrap();
-        assert_eq!(first_trace(&context), Some(root.join(".config")));
+        assert_eq!(first_change_by_names(&context), Some(root.join(".config")));
     }
 
     #[test]

@@ -109,11 +109,8 @@ fn leads_linker_into_build(context: &TestContext) -> bool {
     let Some(top) = &context.top else { return false };
     let has = |value: &[u8], part: &[u8]| memmem::find(value, part).is_some();
     let root = top.root.as_os_str().as_bytes();
-    have_flags(context, |value| has(value, root) || has(value, b".."))
-}
-
-fn have_flags(context: &TestContext, are: impl Fn(&[u8]) -> bool) -> bool {
-    context.variables.iter().any(|(name, value)| is_of_flags(name) && are(value.as_bytes()))
+    let leads = |value: &[u8]| has(value, root) || has(value, b"..");
+    context.variables.iter().any(|(name, value)| is_of_flags(name) && leads(value.as_bytes()))
 }
 
 /// `-exec`, or for another platform the program of this name in `PATH` (cmd/go/internal/work/build.go `FindExecCmd`, Go 1.21-1.27).

@@ -7,13 +7,13 @@
 //! (testing.go `before`). So the list has all of the module's data and of the environment too, and files outside the module,
 //! which Go does not check again.
 //!
-//! All that lies in the build's directory and in a sandbox's own `/tmp` beside the module counts in the same way: what a source names cannot tell what it reads there. Where a
-//! test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree, the module's Go sources too.
+//! All that lies in the build's directory and in a sandbox's own `/tmp` beside the module counts in the same way: what a source names
+//! cannot tell what it reads there. Where a test's package may see more than its log has (`beyond_log.rs`), the list has all of the source tree, the module's Go sources too.
 //!
 //! ```text
 //! nix-gocacheprog test inputs 8 <output id of the result>
-//! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digests of the tree, +, and of /tmp> <names of variables> <digest of
-//! these> <the module's root>
+//! <digest of the module's data> <digest of variables and -exec> <all: or beside:, and the digests of the tree, +, and of /tmp>
+//!   <names of variables> <digest of these> <the module's root>             on the same line
 //! <digest of what is there> <o opened, s stat> <absolute path>            in the order of paths
 //! ```
 
@@ -199,7 +199,7 @@ impl TestInputs {
         if let Some(why) = &self.private {
             return Some(why.clone());
         }
-        if let Some(path) = changes::first_trace(&self.context) {
+        if let Some(path) = changes::first_change_by_names(&self.context) {
             return Some(format!("{} was made or changed since the go command began", path.display()));
         }
         self.check_lines(list).err()
@@ -273,10 +273,10 @@ impl TestInputs {
         let context = &self.context;
         let Some(top) = &context.top else { return Some(String::new()) };
         let mut text = String::new();
+        let is_excluded = |path: &Path| is_left_out(context, path);
+        let temporary: Vec<_> = top.own_tmp.iter().chain(&context.temporary).cloned().collect();
         for root in &top.own_tmp {
-            let is_excluded = |path: &Path| is_left_out(context, path);
             let is_busy = |dir: &Path| dir == root || context.is_busy(dir);
-            let temporary: Vec<_> = top.own_tmp.iter().chain(&context.temporary).cloned().collect();
             let bounds = TreeBounds { root, is_excluded: &is_excluded, is_busy: &is_busy, temporary: &temporary };
             let tree = self.own_tmp.entry(root.clone()).or_insert_with(|| CurrentTree::new(Extent::All));
             text += &format!("+{}", tree.digest(&bounds, &mut self.hashes)?);

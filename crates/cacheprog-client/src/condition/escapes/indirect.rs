@@ -21,7 +21,7 @@ impl Scanner<'_> {
             self.escaped(text, at);
         }
         if matches!(self.language, Language::Go | Language::PkgConfig) {
-            memchr::memchr_iter(b'/', text).for_each(|at| self.root(text, at));
+            memchr::memchr_iter(b'/', text).for_each(|at| self.search_path_of_root(text, at));
         }
         for at in memmem::find_iter(text, b"(/") {
             self.argument_below_root(text, at + 1);
@@ -61,7 +61,7 @@ impl Scanner<'_> {
     }
 
     /// `-I/`, `CPATH=/.`: below that search path an included name may be any path. A root for the system's directories (`--sysroot=/`) is none.
-    fn root(&mut self, text: &[u8], at: usize) {
+    fn search_path_of_root(&mut self, text: &[u8], at: usize) {
         let is_apart = |byte: &u8| byte.is_ascii_whitespace() || b":,\"'".contains(byte);
         let before = &text[..at];
         // What begins a comment of Go is none.
